@@ -1,0 +1,1 @@
+"""The toolchain: trace, passes, formats, runners, artifacts. Imports no framework by itself."""
