@@ -1,0 +1,124 @@
+"""A normalization's gain and bias belong to the layers that read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, fx
+
+from ..trace import Origin, origin_of
+from ._pass import Exactness, Pass
+from .layers import Layer
+from .rewriter import Rewriter, arguments, shape_of
+
+__all__ = ["FoldNormalizationAffine"]
+
+aten = torch.ops.aten
+
+_NORMS = (aten.group_norm.default, aten.layer_norm.default)
+
+
+@dataclass(frozen=True)
+class FoldNormalizationAffine(Pass):
+    """Fold the gain and bias of a group or layer norm into all the layers that read it.
+
+    The readers are linear layers and convolutions without padding, directly or through average
+    pooling (an average of g x + b is g times the average, plus b), a mean over other axes, or a
+    selection along other axes. One reader of another kind, and the norm is left alone.
+    """
+
+    law: ClassVar[str] = "W (g x + b) + c = (W diag g) x + (W b + c)"
+    exactness: ClassVar[Exactness] = Exactness.REAL
+
+    def rewrite(self, rewriter: Rewriter) -> list[Origin]:
+        sites = []
+        for node in rewriter.nodes(*_NORMS):
+            bound = arguments(node)
+            gain, shift = rewriter.constant(bound["weight"]), rewriter.constant(bound["bias"])
+            shape = shape_of(node)
+            if shape is None or (gain is None and shift is None) or _channel_axis(node, shape) is None:
+                continue
+            readers = _readers(rewriter, node, _channel_axis(node, shape) or 0)
+            if not readers:
+                continue
+            for reader in readers:
+                weight, bias = _folded(reader, gain, shift)
+                reader.rewritten(rewriter, weight, bias)
+            origin = origin_of(node)
+            with rewriter.at(node):
+                plain = rewriter.call(node.target, *[*node.args[:2], None, None, bound["eps"]])
+            rewriter.replace(node, plain)
+            sites.append(origin)
+        return sites
+
+
+def _channel_axis(node: fx.Node, shape: tuple[int, ...]) -> int | None:
+    """The axis that gain and bias run along; None for a layer norm over several axes."""
+    if node.target is aten.group_norm.default:
+        return 1
+    return len(shape) - 1 if len(arguments(node)["normalized_shape"]) == 1 else None
+
+
+def _folded(layer: Layer, gain: Tensor | None, shift: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """The layer's weight and bias with the affine map of its input folded in."""
+    per_group = layer.weight.shape[1]
+    of_output = torch.arange(layer.channels) // (layer.channels // layer.groups)
+    inputs_OI = of_output[:, None] * per_group + torch.arange(per_group)
+    weight, bias = layer.weight, layer.bias
+    if shift is not None:
+        added = (weight.flatten(2).sum(-1) if weight.ndim > 2 else weight) * shift[inputs_OI]
+        bias = added.sum(1) if bias is None else bias + added.sum(1)
+    if gain is not None:
+        weight = weight * gain[inputs_OI].reshape(*inputs_OI.shape, *[1] * (weight.ndim - 2))
+    return weight, bias
+
+
+def _readers(rewriter: Rewriter, source: fx.Node, axis: int) -> list[Layer] | None:
+    """All layers that read ``source`` through operators that commute with the map; None if others do."""
+    readers: list[Layer] = []
+    for user in source.users:
+        layer = Layer.read(rewriter, user)
+        if layer is not None and layer.input is source and list(user.all_input_nodes).count(source) == 1:
+            reads_channels = axis == (1 if layer.axis == 1 and layer.weight.ndim > 2 else layer.axis)
+            if not reads_channels or not layer.pads_nothing:
+                return None
+            readers.append(layer)
+            continue
+        passed_on = _axis_after(user, source, axis)
+        further = None if passed_on is None else _readers(rewriter, user, passed_on)
+        if further is None:
+            return None
+        readers += further
+    return readers
+
+
+def _axis_after(node: fx.Node, source: fx.Node, axis: int) -> int | None:
+    """Where the channel axis is after ``node``, if ``node`` commutes with a per-channel affine map."""
+    before, after = shape_of(source), shape_of(node)
+    if before is None or after is None or node.op != "call_function" or node.args[0] is not source:
+        return None
+    rank = len(before)
+    bound = arguments(node) if hasattr(node.target, "_schema") else {}
+    if node.target is aten.avg_pool2d.default and axis == 1:
+        whole = not any(bound["padding"]) and not bound["ceil_mode"] and bound["divisor_override"] is None
+        return axis if whole else None
+    if node.target is aten.adaptive_avg_pool2d.default and axis == rank - 3:
+        return axis
+    if node.target is aten.mean.dim and bound["dim"] is not None:
+        dims = {dim % rank for dim in bound["dim"]}
+        if axis in dims or bound["dtype"] is not None:
+            return None
+        return axis if bound["keepdim"] else axis - sum(dim < axis for dim in dims)
+    if node.target is aten.select.int and bound["dim"] % rank != axis:
+        return axis - (bound["dim"] % rank < axis)
+    if node.target is aten.slice.Tensor and bound["dim"] % rank != axis:
+        return axis
+    if node.target is aten.reshape.default and rank > axis:
+        # (B, C, 1, 1) to (B, C): nothing but axes of size one disappears behind the channels.
+        squeezed = before[axis] == after[axis] if len(after) > axis else False
+        return axis if squeezed and after == before[: axis + 1] and set(before[axis + 1 :]) <= {1} else None
+    return None
+
+

@@ -1,0 +1,104 @@
+"""Convolutions and linear layers as one thing: weights times the input along a channel axis, plus a bias."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from .rewriter import Rewriter, arguments, shape_of
+
+__all__ = ["Layer", "per_channel"]
+
+aten = torch.ops.aten
+
+_CONVOLUTIONS = {
+    aten.conv1d.default, aten.conv2d.default, aten.conv3d.default,
+    aten.conv1d.padding, aten.conv2d.padding, aten.conv3d.padding,
+}  # fmt: skip
+LAYERS = (*sorted(_CONVOLUTIONS, key=str), aten.linear.default)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution or linear layer with constant weights, in float64.
+
+    weight: (out, in / groups, *kernel); bias: (out,) or None; ``axis`` is the channel axis of
+    the output (1 for a convolution, the last for a linear layer).
+    """
+
+    node: fx.Node
+    input: fx.Node
+    weight: Tensor
+    bias: Tensor | None
+    groups: int
+    axis: int
+
+    @classmethod
+    def read(cls, rewriter: Rewriter, node: object) -> Layer | None:
+        """The layer at ``node``; None if it is not one, has no batch, or its weights are computed."""
+        if not isinstance(node, fx.Node) or node.target not in LAYERS or shape_of(node) is None:
+            return None
+        bound = arguments(node)
+        weight, bias = rewriter.constant(bound["weight"]), rewriter.constant(bound["bias"])
+        if weight is None or not weight.is_floating_point() or (bias is None and bound["bias"] is not None):
+            return None
+        rank = len(shape_of(node) or ())
+        if rank != weight.ndim and node.target in _CONVOLUTIONS:
+            return None  # an image without its batch: the channel axis is another one
+        axis = 1 if node.target in _CONVOLUTIONS else rank - 1
+        return cls(node, bound["input"], weight, bias, int(bound.get("groups", 1)), axis)
+
+    @property
+    def channels(self) -> int:
+        """Number of output channels."""
+        return self.weight.shape[0]
+
+    @property
+    def pads_nothing(self) -> bool:
+        """Whether every output is made of inputs alone, so that adding a constant to the input is exact."""
+        padding = arguments(self.node).get("padding", 0)
+        return padding == "valid" or (padding != "same" and not any(_as_list(padding))) or self._is_pointwise_same
+
+    @property
+    def _is_pointwise_same(self) -> bool:
+        return arguments(self.node).get("padding") == "same" and all(size == 1 for size in self.weight.shape[2:])
+
+    def rebuild(
+        self,
+        rewriter: Rewriter,
+        weight: Tensor,
+        bias: Tensor | None,
+        *,
+        input: fx.Node | None = None,
+        groups: int | None = None,
+    ) -> fx.Node:
+        """The same layer with other constants (and input, and groups), before the current place."""
+        bound = arguments(self.node)
+        weight_node = rewriter.new_constant(weight, self.node)
+        bias_node = None if bias is None else rewriter.new_constant(bias, self.node)
+        bound |= {"input": input or self.input, "weight": weight_node, "bias": bias_node}
+        if groups is not None:
+            bound["groups"] = groups
+        return rewriter.call(self.node.target, *bound.values())
+
+    def rewritten(self, rewriter: Rewriter, weight: Tensor, bias: Tensor | None) -> fx.Node:
+        """The same layer with other constants, in its own place; the old node is left without users."""
+        with rewriter.at(self.node):
+            new = self.rebuild(rewriter, weight, bias)
+        self.node.replace_all_uses_with(new)
+        rewriter.graph.erase_node(self.node)
+        return new
+
+
+def per_channel(vector: Tensor, rank: int, axis: int) -> Tensor:
+    """``vector`` (C,) shaped to broadcast along ``axis`` of a tensor of ``rank`` dimensions."""
+    return vector.reshape([-1 if dim == axis % rank else 1 for dim in range(rank)])
+
+
+def _as_list(value: Any) -> list[int]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+

@@ -1,0 +1,76 @@
+"""Drop operators that change nothing in a model that is only evaluated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, fx
+
+from ..trace import Origin
+from ._pass import Exactness, Pass
+from .rewriter import Rewriter, arguments, shape_of
+
+__all__ = ["RemoveIdentities"]
+
+aten = torch.ops.aten
+
+_DROPOUTS = (aten.dropout.default, aten.feature_dropout.default, aten.alpha_dropout.default)
+_COPIES = (
+    aten.contiguous.default, aten.clone.default, aten.alias.default, aten.detach.default,
+    aten.lift_fresh_copy.default, aten.detach_.default,
+)  # fmt: skip
+_CASTS = (aten.to.dtype, aten.to.dtype_layout, aten.to.device, aten._to_copy.default)
+_RESHAPES = (
+    aten.view.default, aten._unsafe_view.default, aten.reshape.default, aten.flatten.using_ints,
+    aten.expand.default, aten.unflatten.int,
+)  # fmt: skip
+_VIEWS = (aten.view.default, aten._unsafe_view.default, aten.flatten.using_ints, aten.unflatten.int)
+_NEUTRAL: dict[Any, float] = {
+    aten.mul.Tensor: 1, aten.div.Tensor: 1, aten.add.Tensor: 0, aten.sub.Tensor: 0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RemoveIdentities(Pass):
+    """Drop dropout, copies, casts to the same type, reshapes to the same shape, and x * 1, x + 0.
+
+    What is left of ``view`` and ``flatten`` becomes ``reshape``, which needs no particular memory layout.
+    """
+
+    law: ClassVar[str] = "f(x) = x, element for element, in evaluation mode"
+    exactness: ClassVar[Exactness] = Exactness.BITWISE
+
+    def rewrite(self, rewriter: Rewriter) -> list[Origin]:
+        sites = []
+        for node in rewriter.nodes(*_DROPOUTS, *_COPIES, *_CASTS, *_RESHAPES, *_NEUTRAL, aten.permute.default):
+            source = node.args[0]
+            if isinstance(source, fx.Node) and _is_identity(node, source):
+                sites.append(rewriter.replace(node, source))
+            elif node.target in _VIEWS and (shape := shape_of(node)) is not None:
+                with rewriter.at(node):
+                    reshaped = rewriter.call(aten.reshape.default, source, list(shape))
+                rewriter.replace(node, reshaped)
+        return sites
+
+
+def _is_identity(node: fx.Node, source: fx.Node) -> bool:
+    if node.target in _DROPOUTS:
+        return not arguments(node)["train"]
+    if node.target in _COPIES:
+        return True
+    before, after = source.meta.get("val"), node.meta.get("val")
+    if not isinstance(before, Tensor) or not isinstance(after, Tensor) or before.dtype != after.dtype:
+        return False
+    if node.target in _CASTS:
+        return before.device == after.device
+    if shape_of(node) is None or shape_of(node) != shape_of(source):
+        return False
+    if node.target is aten.permute.default:
+        return list(node.args[1]) == list(range(before.ndim))  # type: ignore[arg-type]
+    if node.target in _NEUTRAL:
+        other = node.args[1]
+        # `alpha` scales the second operand of add and sub; zero stays zero.
+        return isinstance(other, (int, float)) and other == _NEUTRAL[node.target]
+    return True

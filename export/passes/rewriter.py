@@ -1,0 +1,148 @@
+"""Reading and rewriting a traced graph: the few operations every pass is made of.
+
+New constants are kept in float64 and remember the type they will have in the end
+(``node.meta["val"].dtype``); :func:`cast_constants` casts them, once, after the last pass.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils import _pytree as pytree
+
+from ..trace import Origin, origin_of
+
+__all__ = ["Rewriter", "arguments", "cast_constants", "read_constant", "shape_of"]
+
+aten = torch.ops.aten
+
+
+def arguments(node: fx.Node) -> dict[str, Any]:
+    """The operator's arguments by their names in its schema, defaults filled in."""
+    schema = node.target._schema  # type: ignore[union-attr]
+    given = dict(zip((argument.name for argument in schema.arguments), node.args)) | node.kwargs
+    return {
+        argument.name: given.get(argument.name, argument.default_value if argument.has_default_value() else None)
+        for argument in schema.arguments
+    }
+
+
+def shape_of(node: fx.Node) -> tuple[int, ...] | None:
+    """The node's shape, or None where it is not known or not fixed."""
+    value = node.meta.get("val")
+    if not isinstance(value, Tensor) or not all(isinstance(size, int) for size in value.shape):
+        return None
+    return tuple(value.shape)
+
+
+def read_constant(graph_module: fx.GraphModule, node: object) -> Tensor | None:
+    """The tensor behind a ``get_attr`` node as it is stored; None for any other node."""
+    if not isinstance(node, fx.Node) or node.op != "get_attr":
+        return None
+    owner: Any = graph_module
+    for part in str(node.target).split("."):
+        owner = getattr(owner, part)
+    return owner.detach() if isinstance(owner, Tensor) else None
+
+
+def cast_constants(graph_module: fx.GraphModule) -> None:
+    """Cast every constant to the type its node says it has: the one rounding of all passes."""
+    for node in graph_module.graph.nodes:
+        tensor = read_constant(graph_module, node)
+        value = node.meta.get("val")
+        if tensor is not None and value is not None and tensor.dtype != value.dtype:
+            _store(graph_module, str(node.target), tensor.to(value.dtype))
+
+
+class Rewriter:
+    """A graph under one pass. Nodes are made at :meth:`at`, which also says whose origin they inherit."""
+
+    def __init__(self, graph_module: fx.GraphModule) -> None:
+        self.graph_module = graph_module
+        self.graph = graph_module.graph
+        self._like: fx.Node | None = None
+
+    def nodes(self, *targets: Any) -> list[fx.Node]:
+        """The calls of any of ``targets``, in order."""
+        return [node for node in self.graph.nodes if node.op == "call_function" and node.target in targets]
+
+    def constant(self, node: object) -> Tensor | None:
+        """The constant's value, in float64 if it is a floating one."""
+        tensor = read_constant(self.graph_module, node)
+        return tensor.double() if tensor is not None and tensor.is_floating_point() else tensor
+
+    @contextmanager
+    def at(self, node: fx.Node) -> Iterator[None]:
+        """New nodes stand before ``node`` and have its origin."""
+        previous, self._like = self._like, node
+        with self.graph.inserting_before(node):
+            yield
+        self._like = previous
+
+    def call(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
+        """A new call at the current place, its value inferred from its arguments'."""
+        node = self.graph.call_function(target, args, kwargs)
+        node.meta["val"] = _infer(target, args, kwargs)
+        return self._inherit(node)
+
+    def new_constant(self, tensor: Tensor, like: fx.Node) -> fx.Node:
+        """A new constant, computed in float64, that will be stored with the type of ``like``."""
+        stem = f"folded_{origin_of(like).module.replace('.', '_')}"
+        name = next(name for index in itertools.count() if not hasattr(self.graph_module, name := f"{stem}_{index}"))
+        _store(self.graph_module, name, tensor.detach().clone())
+        node = self.graph.get_attr(name)
+        value = like.meta["val"]
+        with value.fake_mode if isinstance(value, FakeTensor) else FakeTensorMode():
+            node.meta["val"] = torch.empty(tensor.shape, dtype=value.dtype)
+        return self._inherit(node)
+
+    def replace(self, old: fx.Node, new: fx.Node) -> Origin:
+        """Every user of ``old`` reads ``new`` instead; returns the site."""
+        origin = origin_of(old)
+        old.replace_all_uses_with(new)
+        self.graph.erase_node(old)
+        return origin
+
+    def finish(self) -> None:
+        """Remove what is dead, check the graph, drop constants nothing reads."""
+        self.graph.eliminate_dead_code()
+        self.graph.lint()
+        self.graph_module.delete_all_unused_submodules()
+        used = {str(node.target) for node in self.graph.nodes if node.op == "get_attr"}
+        for name in [*dict(self.graph_module.named_parameters()), *dict(self.graph_module.named_buffers())]:
+            if name not in used:
+                owner = self.graph_module.get_submodule(name.rpartition(".")[0])
+                delattr(owner, name.rpartition(".")[2])
+        self.graph_module.recompile()
+
+    def _inherit(self, node: fx.Node) -> fx.Node:
+        if self._like is not None and "custom" in self._like.meta:
+            node.meta["custom"] = self._like.meta["custom"]
+        return node
+
+
+def _store(graph_module: fx.GraphModule, name: str, tensor: Tensor) -> None:
+    prefix, _, leaf = name.rpartition(".")
+    owner = graph_module.get_submodule(prefix)
+    if leaf in owner._parameters:
+        del owner._parameters[leaf]
+    owner.register_buffer(leaf, tensor)
+
+
+def _infer(target: Any, args: Any, kwargs: Any) -> Any:
+    """The value the call would have, on tensors without data."""
+    flat, structure = pytree.tree_flatten((args, kwargs))
+    values = [item.meta.get("val") if isinstance(item, fx.Node) else item for item in flat]
+    leaves = pytree.tree_leaves(values)  # an operator may give a list of tensors
+    mode = next((value.fake_mode for value in leaves if isinstance(value, FakeTensor)), None)
+    if mode is None:
+        return None
+    args, kwargs = pytree.tree_unflatten(values, structure)
+    with mode:
+        return target(*args, **kwargs)

@@ -1,0 +1,114 @@
+"""Taking q, k and v apart without a tensor of rank five."""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import fx
+
+from ..trace import Origin, origin_of
+from ._pass import Exactness, Pass
+from .rewriter import Rewriter, arguments, shape_of
+
+__all__ = ["SplitByChunk"]
+
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class SplitByChunk(Pass):
+    """Turn reshape, permute to the front, unbind into one ``chunk`` of the original tensor.
+
+    Applies where the reshape splits an axis into (n, ...) and the permutation moves n to the
+    front; each piece is then one of n equal, consecutive blocks of that axis. Left alone when
+    anything but the pieces reads the intermediate tensors.
+    """
+
+    law: ClassVar[str] = "unbind(permute(reshape(x, [P, n, R]))[i] = permute'(reshape(chunk(x, n)[i], [P, R]))"
+    exactness: ClassVar[Exactness] = Exactness.BITWISE
+
+    def rewrite(self, rewriter: Rewriter) -> list[Origin]:
+        sites = []
+        for reshape in rewriter.nodes(aten.reshape.default, aten.view.default, aten._unsafe_view.default):
+            permute = _sole_user(reshape)
+            order = permute_order(permute)
+            if permute is None or order is None:
+                continue
+            unbind = _sole_user(permute)
+            while unbind is not None and unbind.target in (aten.contiguous.default, aten.clone.default):
+                unbind = _sole_user(unbind)
+            pieces = _pieces(unbind or permute)
+            if pieces is None:
+                continue
+            axis = _split_axis(reshape, order[0])
+            if axis is None:
+                continue
+            sites.append(origin_of(reshape))
+            _rewrite_site(rewriter, reshape, order, axis, pieces)
+        return sites
+
+
+def permute_order(node: fx.Node | None) -> list[int] | None:
+    """The axes' new order if ``node`` is a permute or transpose, else None."""
+    if node is None or node.target not in (aten.permute.default, aten.transpose.int):
+        return None
+    value = node.meta.get("val")
+    if value is None:
+        return None
+    order = list(range(value.ndim))
+    if node.target is aten.permute.default:
+        return [axis % value.ndim for axis in arguments(node)["dims"]]
+    first, second = (arguments(node)[name] % value.ndim for name in ("dim0", "dim1"))
+    order[first], order[second] = second, first
+    return order
+
+
+def _sole_user(node: fx.Node) -> fx.Node | None:
+    return next(iter(node.users)) if len(node.users) == 1 else None
+
+
+def _pieces(node: fx.Node) -> dict[int, list[fx.Node]] | None:
+    """The nodes that hold piece i, if every use of ``node`` takes a piece along axis 0."""
+    if node.target is aten.unbind.int and arguments(node)["dim"] == 0:
+        users, wanted = list(node.users), operator.getitem
+    else:
+        users, wanted = list(node.users), aten.select.int
+    pieces: dict[int, list[fx.Node]] = {}
+    for user in users:
+        if user.target is not wanted or (wanted is aten.select.int and user.args[1] != 0):
+            return None
+        pieces.setdefault(int(user.args[-1]), []).append(user)  # type: ignore[arg-type]
+    return pieces or None
+
+
+def _split_axis(reshape: fx.Node, new_axis: int) -> int | None:
+    """The axis of the original tensor whose leading factor becomes ``new_axis``, if there is one."""
+    before, after = shape_of(reshape.args[0]), shape_of(reshape)  # type: ignore[arg-type]
+    if before is None or after is None:
+        return None
+    for axis in range(len(before)):
+        if math.prod(before[:axis]) == math.prod(after[:new_axis]) and before[axis] % after[new_axis] == 0:
+            return axis
+    return None
+
+
+def _rewrite_site(
+    rewriter: Rewriter, reshape: fx.Node, order: list[int], axis: int, pieces: dict[int, list[fx.Node]]
+) -> None:
+    shape = list(shape_of(reshape) or ())
+    count = shape.pop(order[0])
+    piece_order = [dim - (dim > order[0]) for dim in order[1:]]
+    with rewriter.at(reshape):
+        chunks = rewriter.call(aten.chunk.default, reshape.args[0], count, axis)
+        for index, holders in pieces.items():
+            piece = rewriter.call(operator.getitem, chunks, index % count)
+            if shape_of(piece) != tuple(shape):
+                piece = rewriter.call(aten.reshape.default, piece, shape)
+            if piece_order != sorted(piece_order):
+                piece = rewriter.call(aten.permute.default, piece, piece_order)
+            for holder in holders:
+                rewriter.replace(holder, piece)
