@@ -238,7 +238,8 @@ class CloFormer(nn.Module):
         rate = variant.drop_path_rate if drop_path_rate is None else drop_path_rate
         dims = variant.embed_dims
         # Stochastic depth grows linearly from 0 over all blocks to ``rate`` at the last one.
-        drop_paths = iter(torch.linspace(0, rate, sum(variant.depths)).tolist())
+        blocks = sum(variant.depths)
+        drop_paths = iter([rate * index / (blocks - 1) for index in range(blocks)])
         self.patch_embed = PatchEmbed(in_chans, dims[0])
         self.layers = nn.ModuleList()
         for stage, (dim, depth) in enumerate(zip(dims, variant.depths, strict=True)):

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from ..preprocessing import Preprocessing
 from ..signature import Signature
 from ..trace import Origin, Trace
 from ._pass import Exactness, Pass, PassResult
+from .append_softmax import AppendSoftmax
 from .cancel_transposes import CancelTransposes
 from .fix_sizes import FixSizes
 from .fold_batch_norm import FoldBatchNorm
 from .fold_constant_scale import FoldConstantScale
+from .fold_input_scale import FoldInputScale
 from .fold_normalization_affine import FoldNormalizationAffine
 from .lower_group_norm import LowerGroupNorm
+from .normalize_inside import NormalizeInside
 from .recognize_activations import RecognizeActivations
 from .remove_identities import RemoveIdentities
 from .rewriter import cast_constants
@@ -23,11 +28,16 @@ from .split_by_chunk import SplitByChunk
 from .split_projection import SplitProjection
 from .transpose_products import TransposeProducts
 
-__all__ = ["PASSES", "Applied", "Exactness", "Pass", "PassResult", "apply_passes"]
+__all__ = ["PASSES", "PLAIN", "Applied", "Exactness", "Pass", "PassResult", "Setting", "apply_passes"]
 
 
-def _fix_sizes(signature: Signature) -> Pass:
-    return FixSizes(signature.inputs)
+@dataclass(frozen=True)
+class Setting:
+    """What a list of passes depends on: the signature, the images' preprocessing, whether classes are named."""
+
+    signature: Signature
+    preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
+    is_classifier: bool = False
 
 
 def _common() -> list[Pass]:
@@ -43,29 +53,43 @@ def _common() -> list[Pass]:
     ]
 
 
-def _onnx(signature: Signature) -> list[Pass]:
+def _onnx(setting: Setting) -> list[Pass]:
     return [
-        _fix_sizes(signature),
+        FixSizes(setting.signature.inputs),
         *_common(),
-        TransposeProducts(keys_first=False),
-        SeparateChunks(),
-        SplitProjection(),
+        TransposeProducts(keys_first=False),  # a softmax over another axis than the last is slow there
+        SeparateChunks(),  # no Split: each piece is computed where it is read
+        SplitProjection(),  # no Concat either
         LowerGroupNorm("instance_norm"),
         RemoveIdentities(),
     ]
 
 
-def _coreml(signature: Signature) -> list[Pass]:
+def _coreml(setting: Setting) -> list[Pass]:
     return [
-        _fix_sizes(signature),
+        FixSizes(setting.signature.inputs),
         *_common(),
         TransposeProducts(keys_first=True),
-        LowerGroupNorm("layer_norm"),
+        *_coreml_interface(setting),
+        FoldInputScale(),  # 1 / (255 std), into the stem
+        LowerGroupNorm("layer_norm"),  # one operator; the composite form overflows in float16
         RemoveIdentities(),
     ]
 
 
-PASSES: dict[str, Callable[[Signature], list[Pass]]] = {"onnx": _onnx, "coreml": _coreml}
+def _coreml_interface(setting: Setting) -> list[Pass]:
+    """What a Core ML model takes and gives: pixels, and probabilities where its classes are named."""
+    softmax: list[Pass] = [AppendSoftmax()] if setting.is_classifier else []
+    return [NormalizeInside(setting.signature.inputs, setting.preprocessing), *softmax]
+
+
+PASSES: dict[str, Callable[[Setting], list[Pass]]] = {"onnx": _onnx, "coreml": _coreml}
+
+# Without re-parameterization: only what the format's interface needs.
+PLAIN: dict[str, Callable[[Setting], list[Pass]]] = {
+    "onnx": lambda _: [],
+    "coreml": lambda setting: [FixSizes(setting.signature.inputs), *_coreml_interface(setting)],
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +107,9 @@ def apply_passes(traced: Trace, passes: Sequence[Pass], *, cast: bool = True) ->
 
     Constants are folded in float64; ``cast=False`` leaves them so (for proofs in float64).
     """
-    graph_module = copy.deepcopy(traced.graph_module)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of itself when a graph is copied
+        graph_module = copy.deepcopy(traced.graph_module)
     applied = []
     for rewrite in passes:
         result = rewrite(graph_module)

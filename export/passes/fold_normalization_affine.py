@@ -44,7 +44,7 @@ class FoldNormalizationAffine(Pass):
             if not readers:
                 continue
             for reader in readers:
-                weight, bias = _folded(reader, gain, shift)
+                weight, bias = input_affine_folded(reader, gain, shift)
                 reader.rewritten(rewriter, weight, bias)
             origin = origin_of(node)
             with rewriter.at(node):
@@ -61,7 +61,7 @@ def _channel_axis(node: fx.Node, shape: tuple[int, ...]) -> int | None:
     return len(shape) - 1 if len(arguments(node)["normalized_shape"]) == 1 else None
 
 
-def _folded(layer: Layer, gain: Tensor | None, shift: Tensor | None) -> tuple[Tensor, Tensor | None]:
+def input_affine_folded(layer: Layer, gain: Tensor | None, shift: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """The layer's weight and bias with the affine map of its input folded in."""
     per_group = layer.weight.shape[1]
     of_output = torch.arange(layer.channels) // (layer.channels // layer.groups)

@@ -1,0 +1,5 @@
+"""``python -m cloformer`` is the command ``cloformer``."""
+
+from .cli import main
+
+main()

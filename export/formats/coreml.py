@@ -1,0 +1,196 @@
+"""Core ML: an ML Program in a ``.mlpackage``, through coremltools.
+
+Image inputs take the plain RGB image that an app has (the normalization is inside the graph, see
+:mod:`..passes.normalize_inside`); with labels the model is a classifier.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import uuid
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.export import ExportedProgram
+
+from ..artifact import canonical_json, sha256_of
+from ..errors import InputError, UnsupportedError
+from ..signature import Signature, TensorSpec
+from ..trace import origin_of
+from ._format import GraphFigures, Lowered, Unsupported, Written
+
+__all__ = ["check", "unsupported", "write"]
+
+CLASS_LABEL = "classLabel"
+_MODEL_FILE = Path("Data/com.apple.CoreML/model.mlmodel")
+_DATE = "com.github.apple.coremltools.conversion_date"
+# The namespace our package identifiers are derived in: the same content has the same identifier.
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:cloformer:mlpackage")
+
+
+def unsupported(program: ExportedProgram, option: str) -> list[Unsupported]:
+    """Operators that coremltools has no conversion for."""
+    del option
+    with _quiet():
+        from coremltools.converters.mil.frontend.torch.torch_op_registry import is_torch_fx_node_supported
+
+        return [
+            Unsupported(str(node.target), origin_of(node))
+            for node in program.run_decompositions({}).graph.nodes
+            if node.op == "call_function" and not is_torch_fx_node_supported(node)
+        ]
+
+
+def write(lowered: Lowered, folder: Path) -> Written:
+    """Write ``NAME.mlpackage``; the bytes depend on the arguments alone."""
+    with _quiet():
+        import coremltools as ct
+
+        is_classifier = lowered.labels is not None
+        outputs = lowered.signature.outputs
+        half = lowered.precision.activations == "float16"
+        try:
+            model = ct.convert(
+                lowered.program.run_decompositions({}),
+                convert_to="mlprogram",
+                minimum_deployment_target=getattr(ct.target, lowered.option),
+                compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
+                inputs=[_input_type(spec, lowered) for spec in lowered.signature.inputs],
+                # A classifier's outputs are named by its configuration.
+                outputs=None if is_classifier else [_output_type(spec) for spec in outputs],
+                classifier_config=ct.ClassifierConfig(list(lowered.labels)) if lowered.labels is not None else None,
+                skip_model_load=True,
+            )
+        except (ValueError, NotImplementedError, RuntimeError) as error:
+            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise UnsupportedError(f"coremltools cannot convert the graph: {reason[:200]}") from error
+        _describe(model, lowered)
+        path = folder / f"{lowered.description.name}.mlpackage"
+        model.save(str(path))
+    _make_deterministic(path)
+    return Written(path.name, _written_signature(path, lowered), preprocessing_inside=True)
+
+
+def check(path: Path) -> GraphFigures:
+    """Rebuild the typed program from the saved package, which infers every type again, and count it."""
+    with _quiet():
+        import coremltools as ct
+        from coremltools.converters.mil.frontend.milproto.load import load
+
+        model = ct.models.MLModel(str(path), skip_model_load=True)
+        spec = model.get_spec()
+        try:
+            program = load(
+                spec, specification_version=spec.specificationVersion, file_weights_dir=model.weights_dir
+            )
+        except Exception as error:
+            raise InputError(f"{path} does not load back as an ML Program: {error}") from error
+    operations = program.functions[program.default_function_name].operations
+    counted = [op for op in operations if op.op_type != "const" and not op.op_type.startswith("constexpr_")]
+    ranks = [len(value.shape) for op in counted for value in op.outputs if getattr(value, "shape", None) is not None]
+    return GraphFigures.count([op.op_type for op in counted], max(ranks))
+
+
+def _input_type(spec: TensorSpec, lowered: Lowered) -> Any:
+    import coremltools as ct
+
+    rule = lowered.preprocessing.get(spec.name)
+    if rule is not None:
+        layouts = {"RGB": ct.colorlayout.RGB, "BGR": ct.colorlayout.BGR}
+        layout = ct.colorlayout.GRAYSCALE if spec.shape[1] == 1 else layouts[rule.color_order]
+        return ct.ImageType(name=spec.name, shape=spec.shape, color_layout=layout)
+    if spec.dtype not in ("float32", "float16", "int32"):
+        raise UnsupportedError(
+            f"a Core ML input cannot be {spec.dtype}, which {spec.name} is", "declare it as int32 or float32"
+        )
+    return ct.TensorType(name=spec.name, shape=spec.shape, dtype=np.dtype(spec.dtype).type)
+
+
+def _output_type(spec: TensorSpec) -> Any:
+    import coremltools as ct
+
+    # Without a type, coremltools gives float16 outputs for float16 programs; apps expect float32.
+    return ct.TensorType(name=spec.name, dtype=np.float32 if spec.dtype.startswith("float") else None)
+
+
+def _describe(model: Any, lowered: Lowered) -> None:
+    about = lowered.description
+    model.short_description, model.author = about.summary, about.author
+    model.license, model.version = about.license, about.version
+    for spec in lowered.signature.inputs:
+        rule = lowered.preprocessing.get(spec.name)
+        model.input_description[spec.name] = (
+            f"{rule.color_order} image, {spec.shape[3]} x {spec.shape[2]} pixels, upright and cropped; "
+            "scaled and normalized inside the model"
+            if rule is not None
+            else f"{spec.dtype} {list(spec.shape)}"
+        )
+    if lowered.labels is not None:
+        model.output_description[CLASS_LABEL] = "The most probable class"
+        model.output_description[f"{CLASS_LABEL}_probs"] = "The probability of each class"
+        model.user_defined_metadata["com.apple.coreml.model.preview.type"] = "imageClassifier"
+    else:
+        for spec in lowered.signature.outputs:
+            model.output_description[spec.name] = f"{spec.role} {list(spec.shape)}"
+
+
+def _make_deterministic(path: Path) -> None:
+    """No date, no random identifiers, no debug files; map fields in one order."""
+    from coremltools.proto import Model_pb2
+
+    for entry in path.iterdir():
+        if entry.name not in ("Data", "Manifest.json"):
+            entry.unlink()  # coremltools leaves a map of debug handles beside the model
+    model_file = path / _MODEL_FILE
+    spec = Model_pb2.Model.FromString(model_file.read_bytes())
+    spec.description.metadata.userDefined.pop(_DATE, None)
+    model_file.write_bytes(spec.SerializeToString(deterministic=True))
+    listing = json.loads((path / "Manifest.json").read_bytes())
+    identifiers = {}
+    for old, item in listing["itemInfoEntries"].items():
+        content = path / "Data" / item["path"]
+        files = sorted(file for file in content.rglob("*") if file.is_file()) if content.is_dir() else [content]
+        digest = " ".join(sha256_of(file) for file in files)
+        identifiers[old] = str(uuid.uuid5(_NAMESPACE, f"{item['path']} {digest}"))
+    listing["itemInfoEntries"] = {identifiers[old]: item for old, item in listing["itemInfoEntries"].items()}
+    listing["rootModelIdentifier"] = identifiers[listing["rootModelIdentifier"]]
+    (path / "Manifest.json").write_text(canonical_json(listing), "utf-8")
+    for file in path.rglob("*"):
+        file.chmod(0o755 if file.is_dir() else 0o644)  # coremltools makes some readable by the owner alone
+
+
+def _written_signature(path: Path, lowered: Lowered) -> Signature:
+    """The outputs as the package declares them."""
+    from coremltools.proto import Model_pb2
+
+    declared = Model_pb2.Model.FromString((path / _MODEL_FILE).read_bytes()).description.output
+    if lowered.labels is not None:
+        first = lowered.signature.outputs[0]
+        probabilities = next(item.name for item in declared if item.name != CLASS_LABEL)
+        return Signature(
+            lowered.signature.inputs, (TensorSpec(probabilities, first.shape, "float32", "probabilities"),)
+        )
+    names: Sequence[str] = [item.name for item in declared]
+    by_name = {spec.name: spec for spec in lowered.signature.outputs}
+    return Signature(lowered.signature.inputs, tuple(by_name[name] for name in names))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence coremltools: torch newer than it was tested with (it is, by us), native libraries that
+    exist only on macOS, and progress bars for its own passes."""
+    logger = logging.getLogger("coremltools")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

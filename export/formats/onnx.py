@@ -1,0 +1,170 @@
+"""ONNX, through torch's own exporter and onnxsim.
+
+Opset 20 by default: the first with GELU as one operator, and the fastest on ONNX Runtime (21's
+GroupNormalization operator is expanded there into more nodes, 18 has no GELU).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch.export import ExportedProgram
+
+from ..errors import UnsupportedError
+from ..trace import Origin, origin_of
+from ._format import GraphFigures, Lowered, Unsupported, Written
+
+__all__ = ["check", "unsupported", "write"]
+
+FILE_NAME = "model.onnx"
+_ORIGIN_KEYS = ("cloformer.name", "cloformer.module", "cloformer.location")
+
+
+def unsupported(program: ExportedProgram, option: str) -> list[Unsupported]:
+    """Operators with neither an ONNX function in torch's library nor a decomposition into such."""
+    del option
+    with _quiet():
+        # torch has no public way to ask which operators its exporter knows.
+        from torch.onnx._internal.exporter._decomp import (
+            create_onnx_friendly_decomposition_table,
+            get_onnx_implemented_overloads,
+        )
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+        registry = ONNXRegistry.from_torchlib()
+        if all(registry.is_registered(target) for target in _targets(program)):
+            return []
+        known = set(get_onnx_implemented_overloads(registry))
+        decomposed = program.run_decompositions(create_onnx_friendly_decomposition_table(known))
+    return [
+        Unsupported(str(node.target), origin_of(node))
+        for node in decomposed.graph.nodes
+        if isinstance(node.target, torch._ops.OpOverload) and not registry.is_registered(node.target)
+    ]
+
+
+def write(lowered: Lowered, folder: Path) -> Written:
+    """Write ``model.onnx`` with its weights inside; the bytes depend on the arguments alone."""
+    names = lowered.signature
+    with _quiet():
+        try:
+            exported = torch.onnx.export(
+                lowered.program,
+                (),
+                dynamo=True,
+                opset_version=int(lowered.option),
+                input_names=[spec.name for spec in names.inputs],
+                output_names=[spec.name for spec in names.outputs],
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            reason = str(error.__cause__ or error).strip().splitlines()[0][:200]
+            raise UnsupportedError(f"torch.onnx cannot export the graph: {reason}") from error
+    assert exported is not None
+    model = exported.model_proto
+    if dict((entry.domain, entry.version) for entry in model.opset_import)[""] != int(lowered.option):
+        raise UnsupportedError(
+            f"torch.onnx cannot write opset {lowered.option} for this graph", "choose --opset 20 or leave it out"
+        )
+    origins = _origins(model, exported.exported_program)
+    simplified, notes = _simplify(model)
+    _annotate(simplified, origins, lowered)
+    (folder / FILE_NAME).write_bytes(simplified.SerializeToString(deterministic=True))
+    return Written(FILE_NAME, names, preprocessing_inside=False, notes=notes)
+
+
+def check(path: Path) -> GraphFigures:
+    """``onnx.checker`` with strict shape inference on the file, and the count of its nodes."""
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    values = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    ranks = [len(info.type.tensor_type.shape.dim) for info in (*values.input, *values.output, *values.value_info)]
+    return GraphFigures.count([node.op_type for node in model.graph.node], max(ranks))
+
+
+def _targets(program: ExportedProgram) -> set[Any]:
+    return {node.target for node in program.graph.nodes if isinstance(node.target, torch._ops.OpOverload)}
+
+
+def _simplify(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Any]]:
+    """onnxsim's result, unless it undoes something: more nodes, or an activation taken apart."""
+    import onnxsim
+
+    before = Counter(node.op_type for node in model.graph.node)
+    # onnxsim reports to the terminal as it likes.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        simplified, same = onnxsim.simplify(model)
+    after = Counter(node.op_type for node in simplified.graph.node)
+    keep = same and after.total() <= before.total() and after["Gelu"] >= before["Gelu"]
+    notes = {"nodes_before_onnxsim": before.total(), "nodes_after_onnxsim": after.total(), "onnxsim_kept": keep}
+    return (simplified if keep else model), notes
+
+
+def _origins(model: onnx.ModelProto, program: ExportedProgram | None) -> dict[str, Origin]:
+    """Where each value came from. torch names a node's last value after the graph's node and says
+    in the metadata which node the values on the way belong to."""
+    by_name = {} if program is None else {node.name: origin_of(node) for node in program.graph.nodes}
+    origins = {}
+    for node in model.graph.node:
+        scopes = next((p.value for p in node.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), "")
+        scope = scopes.rpartition("'")[0].rpartition("'")[2]
+        for output in node.output:
+            origin = by_name.get(output) or by_name.get(scope)
+            if origin is not None:
+                origins[output] = origin
+    return origins
+
+
+def _annotate(model: onnx.ModelProto, origins: dict[str, Origin], lowered: Lowered) -> None:
+    """Leave only metadata of ours: nothing of this machine, and the origin of every node."""
+    graph = model.graph
+    for item in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        del item.metadata_props[:]
+        item.ClearField("doc_string")
+    for node in graph.node:
+        origin = origins.get(node.output[0])
+        if origin is not None:
+            for key, value in zip(_ORIGIN_KEYS, (origin.name, origin.module, origin.location), strict=True):
+                node.metadata_props.add(key=key, value=value)
+    renamed = {tensor.name: tensor.name.removeprefix("graph_module.") for tensor in graph.initializer}
+    for tensor in graph.initializer:
+        tensor.name = renamed[tensor.name]
+    for info in graph.value_info:
+        info.name = renamed.get(info.name, info.name)
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    graph.name = lowered.description.name
+    model.producer_name, model.producer_version = "cloformer", lowered.description.version
+    model.doc_string = lowered.description.summary
+    fields = {"author": lowered.description.author, "license": lowered.description.license}
+    for spec in lowered.signature.inputs:
+        if spec.name in lowered.preprocessing:
+            fields[f"preprocessing.{spec.name}"] = str(lowered.preprocessing[spec.name].to_json())
+    if lowered.labels is not None:
+        fields["labels"] = "\n".join(lowered.labels)
+    for key, value in fields.items():
+        if value:
+            model.metadata_props.add(key=key, value=value)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence torch.onnx: that torchvision is not installed, that it is experimental, its progress."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

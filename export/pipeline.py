@@ -1,0 +1,230 @@
+"""From a request to artifacts: resolve, trace, rewrite, write, load back, run, put in place."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cloformer
+
+from .artifact import MANIFEST, SCHEMA_VERSION, Artifact, canonical_json, list_files, read_artifact
+from .check import Difference, check_against_reference
+from .errors import InputError
+from .figures import multiply_adds, parameter_count
+from .formats import Description, Lowered, Written, refuse_unsupported
+from .request import ExportRequest, FormatRequest, folder_name, plan, resolved
+from .source import Source, resolve
+from .store import space_needed, staged
+
+__all__ = ["Exported", "export", "preview"]
+
+Progress = Callable[[str], None]
+
+_PACKAGES = {
+    "onnx": ("torch", "onnx", "onnxscript", "onnxsim", "numpy"),
+    "coreml": ("torch", "coremltools", "numpy"),
+}
+_LABELS = "labels.txt"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An artifact that was written, and how far it is from the PyTorch model where it can run here.
+
+    ``difference`` is None for a format that this system cannot run.
+    """
+
+    artifact: Artifact
+    difference: Difference | None
+
+
+def export(request: ExportRequest, progress: Progress = lambda _: None) -> list[Exported]:
+    """Write one artifact per format.
+
+    Each is loaded back and, where it can run here, compared with the PyTorch model before it
+    replaces an earlier one. Raises the errors of :mod:`.errors`; what was there then stays.
+    """
+    planned, source = _prepare(request, progress)
+    folders = [request.output / folder_name(request, part, source) for part in planned]
+    weights_bytes = 4 * sum(tensor.numel() for tensor in source.model.state_dict().values())
+    from .trace import trace
+
+    progress(f"tracing {source.name}")
+    traced = trace(source.model, source.inputs, source.output_names)
+    exported = []
+    for part, folder in zip(planned, folders, strict=True):
+        with staged(folder) as staging:
+            # The model, its float32 copies on the way, and the package it is converted in.
+            space_needed(staging, 4 * weights_bytes)
+            _write(request, part, source, traced, staging, progress)
+            artifact = read_artifact(staging)
+            difference = check_against_reference(artifact, source, progress)
+        exported.append(Exported(read_artifact(folder, verify=False), difference))
+    return exported
+
+
+def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list[dict[str, Any]]:
+    """What :func:`export` would do, without writing: folder, passes with their sites, resolved request.
+
+    Raises :class:`UnsupportedError` with all operators that a format cannot take.
+    """
+    from .passes import apply_passes
+    from .trace import lower, trace
+
+    planned, source = _prepare(request, progress)
+    progress(f"tracing {source.name}")
+    traced = trace(source.model, source.inputs, source.output_names)
+    previews = []
+    for part in planned:
+        progress(f"{part.format.title}: rewriting and checking operators")
+        rewritten, applied = apply_passes(traced, _passes(part, source, traced))
+        exporter = part.format.exporter()
+        refuse_unsupported(exporter.unsupported(lower(rewritten), part.option), part.format.title)
+        previews.append(
+            {
+                "folder": folder_name(request, part, source),
+                "format": part.format.name,
+                "passes": [{"name": item.name, "sites": len(item.sites)} for item in applied],
+                "request": resolved(request, part, source),
+            }
+        )
+    return previews
+
+
+def _prepare(request: ExportRequest, progress: Progress) -> tuple[list[FormatRequest], Source]:
+    planned = plan(request)
+    progress(f"making {request.model}")
+    source = resolve(
+        request.model,
+        weights=request.weights,
+        image_size=request.image_size,
+        batch=request.batch,
+        num_classes=request.num_classes,
+        labels=request.labels,
+        spec=request.spec,
+        seed=request.seed,
+    )
+    return planned, source
+
+
+def _passes(part: FormatRequest, source: Source, traced: Any) -> list[Any]:
+    from .passes import PASSES, PLAIN, Setting
+
+    setting = Setting(traced.signature, source.preprocessing, is_classifier=source.labels is not None)
+    return (PASSES if part.reparameterize else PLAIN)[part.format.name](setting)
+
+
+def _write(
+    request: ExportRequest, part: FormatRequest, source: Source, traced: Any, folder: Path, progress: Progress
+) -> None:
+    from .passes import apply_passes
+    from .trace import lower
+
+    title = part.format.title
+    progress(f"{title}: rewriting the graph")
+    rewritten, applied = apply_passes(traced, _passes(part, source, traced))
+    program = lower(rewritten)
+    exporter = part.format.exporter()
+    refuse_unsupported(exporter.unsupported(program, part.option), title)
+    progress(f"{title}: writing")
+    _check_labels(source, traced)
+    written = exporter.write(
+        Lowered(
+            program,
+            _with_roles(traced.signature, source),
+            source.preprocessing,
+            source.labels,
+            part.precision,
+            part.format.options[part.option],
+            Description(
+                source.name,
+                source.summary,
+                source.metadata.get("author", ""),
+                source.metadata.get("license", ""),
+                cloformer.__version__,
+            ),
+        ),
+        folder,
+    )
+    progress(f"{title}: loading it back")
+    figures = exporter.check(folder / written.path)
+    if source.labels is not None:
+        (folder / _LABELS).write_text("\n".join(source.labels) + "\n", "utf-8")
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "name": source.name,
+        "format": part.format.name,
+        "model": {
+            "source": source.source,
+            "path": written.path,
+            "parameters": parameter_count(source.model),
+            "multiply_adds": multiply_adds(source.model, source.inputs),
+        },
+        "weights": source.weights.to_json(),
+        "functions": [_function(source, written)],
+        "precision": part.precision.to_json(),
+        "passes": [
+            {
+                "name": item.name,
+                "law": item.law,
+                "exactness": item.exactness.value,
+                "sites": [
+                    {"name": site.name, "module": site.module, "location": site.location} for site in item.sites
+                ],
+            }
+            for item in applied
+        ],
+        "graph": figures.to_json(),
+        "files": [
+            entry.to_json() for entry in list_files(folder, {written.path: "model", _LABELS: "labels"})
+        ],
+        "versions": {"cloformer": cloformer.__version__}
+        | {name: importlib.metadata.version(name) for name in _PACKAGES[part.format.name]},
+        "request": resolved(request, part, source),
+    }
+    (folder / MANIFEST).write_text(canonical_json(manifest), "utf-8")
+
+
+def _check_labels(source: Source, traced: Any) -> None:
+    if source.labels is None:
+        return
+    classes = traced.signature.outputs[0].shape[-1]
+    if classes != len(source.labels):
+        raise InputError(
+            f"there are {len(source.labels)} labels and the model has {classes} classes",
+            "give as many labels as classes, in the order of the model's outputs",
+        )
+
+
+def _with_roles(signature: Any, source: Source) -> Any:
+    first, *others = signature.outputs
+    return replace(signature, outputs=(replace(first, role=source.output_role), *others))
+
+
+def _function(source: Source, written: Written) -> Mapping[str, Any]:
+    inputs = []
+    for spec in written.signature.inputs:
+        rule = source.preprocessing.get(spec.name)
+        inputs.append(
+            spec.to_json()
+            | {
+                "layout": "NCHW" if rule is not None else None,
+                "preprocessing": None if rule is None else rule.to_json(),
+                "preprocessing_inside": rule is not None and written.preprocessing_inside,
+            }
+        )
+    outputs = []
+    for spec in written.signature.outputs:
+        is_class = spec.role in ("logits", "probabilities")
+        outputs.append(
+            spec.to_json()
+            | {
+                "axes": ["batch", "class"] if is_class and len(spec.shape) == 2 else None,
+                "labels": _LABELS if is_class and source.labels is not None else None,
+                "postprocessing": "softmax" if spec.role == "logits" else None,
+            }
+        )
+    return {"name": "main", "inputs": inputs, "outputs": outputs}

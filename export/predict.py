@@ -1,0 +1,84 @@
+"""What an artifact says about photographs, fed by its own manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .artifact import Artifact
+from .errors import UnsupportedError
+from .preprocessing import Preprocessing, load_image
+from .runners import Array, open_artifact
+
+__all__ = ["Guess", "Prediction", "predict"]
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A class: its index, its name if the artifact has labels, its probability."""
+
+    index: int
+    label: str | None
+    probability: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The most probable classes of one image, most probable first."""
+
+    image: str
+    top: tuple[Guess, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "image": self.image,
+            "top": [{"class": g.index, "label": g.label, "probability": g.probability} for g in self.top],
+        }
+
+
+def predict(artifact: Artifact, images: Sequence[Path], *, top: int = 5, threads: int = 0) -> Iterator[Prediction]:
+    """The ``top`` classes of each image, one image at a time.
+
+    Every image is decoded before the first is run, so that a bad one costs nothing. Raises
+    :class:`UnsupportedError` if the artifact is not a classifier of one image,
+    :class:`MissingRuntimeError` if it cannot run here, :class:`InputError` for a bad image.
+    """
+    function = artifact.function
+    fed, given = function["inputs"], function["outputs"][0]
+    if len(fed) != 1 or fed[0]["role"] != "image" or given["role"] not in ("logits", "probabilities"):
+        raise UnsupportedError(
+            f"{artifact.folder} does not classify one image, so there is nothing to rank",
+            "`cloformer inspect` says what goes in and comes out",
+        )
+    runner = open_artifact(artifact, threads=threads)
+    rule = Preprocessing.from_json(fed[0]["preprocessing"])
+    pixels = [rule.crop_image(load_image(path)) for path in images]
+    labels = artifact.labels()
+    with runner:
+        for path, cropped in zip(images, pixels, strict=True):
+            value = _layout(cropped) if fed[0]["preprocessing_inside"] else rule.normalize(cropped)
+            batch = np.broadcast_to(value, fed[0]["shape"])
+            scores = runner.run({fed[0]["name"]: batch.copy()})[given["name"]][0]
+            yield Prediction(str(path), _ranked(_probabilities(scores, given["postprocessing"]), labels, top))
+
+
+def _layout(pixels_HWC: Array) -> Array:
+    return pixels_HWC.reshape(*pixels_HWC.shape[:2], -1).transpose(2, 0, 1)[None].astype(np.float32)
+
+
+def _probabilities(scores: Array, postprocessing: str | None) -> Array:
+    wide = scores.astype(np.float64).reshape(-1)
+    if postprocessing != "softmax":
+        return wide
+    shifted = np.exp(wide - wide.max())
+    result: Array = shifted / shifted.sum()
+    return result
+
+
+def _ranked(probabilities: Array, labels: Sequence[str] | None, top: int) -> tuple[Guess, ...]:
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return tuple(Guess(int(i), labels[int(i)] if labels else None, float(probabilities[i])) for i in order)

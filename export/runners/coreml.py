@@ -1,0 +1,64 @@
+"""Core ML itself, where there is one: macOS, through coremltools."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ..artifact import Artifact
+from ..errors import MissingRuntimeError
+from ..signature import Signature, TensorSpec
+from ._runner import Array
+
+__all__ = ["CoreMLRunner"]
+
+
+class CoreMLRunner:
+    """Runs a Core ML artifact on macOS; image inputs take pixel values, 0 to 255, in NCHW."""
+
+    def __init__(self, artifact: Artifact, *, threads: int = 0) -> None:
+        del threads  # Core ML schedules by itself
+        if sys.platform != "darwin":
+            raise MissingRuntimeError(
+                "Core ML runs on macOS only, and this is not one",
+                "run an ONNX artifact of the same model here: cloformer export --format onnx",
+            )
+        self.signature: Signature = artifact.signature
+        self._artifact = artifact
+        self._model: Any = None
+
+    def __enter__(self) -> CoreMLRunner:
+        import coremltools as ct
+
+        self._model = ct.models.MLModel(str(self._artifact.model_path))
+        return self
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """All outputs by name; a classifier's probabilities in the order of its labels."""
+        fed = {spec.name: _as_fed(inputs[spec.name], spec) for spec in self.signature.inputs}
+        raw = self._model.predict(fed)
+        return {spec.name: self._as_array(raw[spec.name], spec) for spec in self.signature.outputs}
+
+    def _as_array(self, value: Any, spec: TensorSpec) -> Array:
+        if isinstance(value, dict):
+            value = [value[label] for label in self._artifact.labels() or ()]
+        return np.asarray(value, dtype=spec.dtype).reshape(spec.shape)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._model = None
+
+
+def _as_fed(value: Array, spec: TensorSpec) -> Any:
+    """Core ML takes an image as a PIL image, any other input as an array."""
+    if spec.role != "image":
+        return value
+    from PIL import Image
+
+    pixels = np.asarray(value[0], dtype=np.uint8).transpose(1, 2, 0)
+    return Image.fromarray(pixels.squeeze(2) if spec.shape[1] == 1 else pixels)
