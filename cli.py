@@ -32,7 +32,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")]
+_Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")
+]
 _Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]
 _Artifact = Annotated[Path, typer.Argument(help="An artifact's folder, as `cloformer export` printed it.")]
 
@@ -78,7 +80,9 @@ def models(
     if as_json:
         _print_json({"image_size": list(size), "num_classes": num_classes, "models": rows})
         return
-    print(f"{'model':<22}{'parameters':>12}{'multiply-adds':>16}   feature shapes (C x H x W) at {size[0]} x {size[1]}")
+    print(
+        f"{'model':<22}{'parameters':>12}{'multiply-adds':>16}   feature shapes (C x H x W) at {size[0]} x {size[1]}"
+    )
     for row in rows:
         shapes = "  ".join("x".join(map(str, shape)) for shape in row["feature_shapes"].values())
         print(f"{row['name']:<22}{row['parameters']:>12,}{row['multiply_adds'] / 1e9:>14.3f} G   {shapes}")
@@ -89,10 +93,17 @@ def export(
     model: Annotated[
         str, typer.Option(help="A built-in model, or package.module:factory.", autocompletion=list_models)
     ] = "cloformer_xxs",
-    weights: Annotated[Path | None, typer.Option(help="A checkpoint, .safetensors or .pth. Without: random weights from --seed.")] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="A checkpoint, .safetensors or .pth. Without: random weights from --seed."),
+    ] = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help=f"{', '.join(FORMATS)}; may be given several times.", autocompletion=lambda: list(FORMATS)),
+        typer.Option(
+            "--format",
+            help=f"{', '.join(FORMATS)}; may be given several times.",
+            autocompletion=lambda: list(FORMATS),
+        ),
     ] = None,
     precision: Annotated[
         str | None,
@@ -104,19 +115,34 @@ def export(
     ] = None,
     image_size: Annotated[str | None, typer.Option(help="Pixels, 224 or HEIGHTxWIDTH.")] = None,
     batch: Annotated[int, typer.Option(help="Images per inference.")] = 1,
-    num_classes: Annotated[int | None, typer.Option(min=1, help="Classes of a built-in model; the checkpoint's if not given.")] = None,
-    opset: Annotated[str | None, typer.Option(help=f"ONNX opset, {min(OPSETS)} to {max(OPSETS)}; 20 if not given.")] = None,
+    num_classes: Annotated[
+        int | None, typer.Option(min=1, help="Classes of a built-in model; the checkpoint's if not given.")
+    ] = None,
+    opset: Annotated[
+        str | None, typer.Option(help=f"ONNX opset, {min(OPSETS)} to {max(OPSETS)}; 20 if not given.")
+    ] = None,
     target: Annotated[
         str | None,
-        typer.Option(help=f"Core ML deployment target: {', '.join(TARGETS)}; ios16 if not given.", autocompletion=lambda: list(TARGETS)),
+        typer.Option(
+            help=f"Core ML deployment target: {', '.join(TARGETS)}; ios16 if not given.",
+            autocompletion=lambda: list(TARGETS),
+        ),
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="Class names, one a line: makes a classifier.")] = None,
-    spec: Annotated[Path | None, typer.Option(help="TOML file with a module's inputs, preprocessing, outputs, labels.")] = None,
-    inputs: Annotated[list[str] | None, typer.Option("--input", help="An input of a module: NAME=1x3x224x224[:DTYPE].")] = None,
+    spec: Annotated[
+        Path | None, typer.Option(help="TOML file with a module's inputs, preprocessing, outputs, labels.")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", help="An input of a module: NAME=1x3x224x224[:DTYPE].")
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder that the artifacts' folders go into.")] = Path("build"),
     seed: Annotated[int, typer.Option(help="Seed of random weights.")] = 0,
-    reparameterize: Annotated[bool, typer.Option(help="Rewrite the graph by exact passes, or export the plain trace.")] = True,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Trace, rewrite and check the operators; write nothing.")] = False,
+    reparameterize: Annotated[
+        bool, typer.Option(help="Rewrite the graph by exact passes, or export the plain trace.")
+    ] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Trace, rewrite and check the operators; write nothing.")
+    ] = False,
     as_json: _Json = False,
     debug: _Debug = False,
 ) -> None:
@@ -139,7 +165,9 @@ def export(
         opset=opset,
         target=target,
         labels=labels,
-        spec=read_spec(spec) if spec is not None else ModelSpec(tuple(parse_input(text) for text in inputs or ())),
+        spec=read_spec(spec)
+        if spec is not None
+        else ModelSpec(tuple(parse_input(text) for text in inputs or ())),
         seed=seed,
         reparameterize=reparameterize,
         output=output,
@@ -149,9 +177,9 @@ def export(
             previews = preview(request, report)
         if as_json:
             _print_json({"dry_run": True, "artifacts": previews})
-        for item in [] if as_json else previews:
-            sites = ", ".join(f"{entry['name']} {entry['sites']}" for entry in item["passes"])
-            print(f"would write {output / item['folder']}\n  passes and sites: {sites or 'none'}")
+        for planned in [] if as_json else previews:
+            sites = ", ".join(f"{entry['name']} {entry['sites']}" for entry in planned["passes"])
+            print(f"would write {output / planned['folder']}\n  passes and sites: {sites or 'none'}")
         return
     with _progress(as_json) as report:
         exported = run_export(request, report)
@@ -173,7 +201,9 @@ def export(
         print(item.artifact.folder)
         _print_summary(item.artifact.manifest)
         if item.difference is None:
-            print("  checked     it loads back and its types hold; not run: this system has no runtime for it")
+            print(
+                "  checked     it loads back and its types hold; not run: this system has no runtime for it"
+            )
         else:
             found = item.difference
             print(
@@ -192,15 +222,21 @@ def inspect(artifact: _Artifact, as_json: _Json = False, debug: _Debug = False) 
         _print_json({"whole": True, "manifest": found.manifest})
         return
     manifest = found.manifest
-    print(f"{manifest['name']} as {FORMATS[found.format].title if found.format in FORMATS else found.format}: whole")
+    print(
+        f"{manifest['name']} as {FORMATS[found.format].title if found.format in FORMATS else found.format}: whole"
+    )
     _print_summary(manifest)
     for function in manifest["functions"]:
         for kind in ("inputs", "outputs"):
             for tensor in function[kind]:
                 inside = ", 8-bit pixels; normalized inside" if tensor.get("preprocessing_inside") else ""
                 labels = f", labels in {tensor['labels']}" if tensor.get("labels") else ""
-                print(f"  {kind[:-1]:<12}{tensor['name']} {tensor['dtype']} {tensor['shape']} ({tensor['role']}{inside}{labels})")
-    print(f"  operators   {', '.join(f'{kind} {count}' for kind, count in manifest['graph']['by_type'].items())}")
+                print(
+                    f"  {kind[:-1]:<12}{tensor['name']} {tensor['dtype']} {tensor['shape']} ({tensor['role']}{inside}{labels})"
+                )
+    print(
+        f"  operators   {', '.join(f'{kind} {count}' for kind, count in manifest['graph']['by_type'].items())}"
+    )
     print("  passes      (sites: law)")
     for entry in manifest["passes"]:
         print(f"    {entry['name']:<42}{len(entry['sites']):>4}: {entry['law']}")
@@ -211,7 +247,10 @@ def inspect(artifact: _Artifact, as_json: _Json = False, debug: _Debug = False) 
 @app.command()
 def predict(
     artifact: _Artifact,
-    images: Annotated[list[Path] | None, typer.Argument(help="Photographs, JPEG or PNG. None: the one that comes with cloformer.")] = None,
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Photographs, JPEG or PNG. None: the one that comes with cloformer."),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 5,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the runtime; 0: its own choice.")] = 0,
     as_json: _Json = False,
@@ -272,11 +311,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _exit(141)
     except Exception as error:
         if hasattr(error, "format_message"):  # typer's own: an option or a command that does not exist
-            lines = [error.format_message(), "`cloformer --help` lists the commands, COMMAND --help its options"]
+            lines = [
+                error.format_message(),
+                "`cloformer --help` lists the commands, COMMAND --help its options",
+            ]
             _fail(lines, 2, arguments, error=error)
         if type(error).__name__ == "Abort":
             _fail(["interrupted; nothing half-written is left"], 130, arguments)
-        lines = [f"a bug of ours: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]]
+        lines = [
+            f"a bug of ours: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
+        ]
         _fail([*lines, "run it again with --debug and report the traceback"], 70, arguments, error=error)
 
 
@@ -321,7 +365,9 @@ def _print_summary(manifest: Any) -> None:
     total = sum(entry["bytes"] for entry in manifest["files"] if entry["role"] == "model")
     graph, weights = manifest["graph"], manifest["weights"]
     print(f"  model       {manifest['model']['path']}, {total / 1e6:.2f} MB, {manifest['precision']['name']}")
-    print(f"  graph       {graph['operators']} operators (constants not counted), rank at most {graph['max_rank']}")
+    print(
+        f"  graph       {graph['operators']} operators (constants not counted), rank at most {graph['max_rank']}"
+    )
     origin = {
         "random": f"{_NOT_TRAINED} (seed {weights['seed']})",
         "module": "as the module's factory made them",

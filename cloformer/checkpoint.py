@@ -90,7 +90,9 @@ def load_checkpoint(
     checkpoint = read_checkpoint(path)
     variant = get_variant(name) if name is not None else identify(checkpoint.tensors)
     if variant is None:
-        raise CheckpointError(f"{path} is not a CloFormer checkpoint", "give a checkpoint of a built-in model")
+        raise CheckpointError(
+            f"{path} is not a CloFormer checkpoint", "give a checkpoint of a built-in model"
+        )
     return _build(variant, checkpoint.tensors, num_classes, None, None).eval(), checkpoint
 
 
@@ -128,7 +130,9 @@ def load_into(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             misshaped=misshaped,
         )
     state = model.state_dict()
-    model.load_state_dict({key: tensors[key].to(value.dtype) if key in tensors else value for key, value in state.items()})
+    model.load_state_dict(
+        {key: tensors[key].to(value.dtype) if key in tensors else value for key, value in state.items()}
+    )
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -147,7 +151,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         content, metadata = _read_torch(path), {}
     else:
         raise CheckpointError(
-            f"checkpoint {path} has an unknown ending {path.suffix!r}", "give a .safetensors, .pth or .pt file"
+            f"checkpoint {path} has an unknown ending {path.suffix!r}",
+            "give a .safetensors, .pth or .pt file",
         )
     return Checkpoint(_checked(path, content), hashlib.sha256(data).hexdigest(), metadata)
 
@@ -178,7 +183,9 @@ def _build(
     drop_path_rate: float | None,
 ) -> CloFormer:
     if tensors is None:
-        return CloFormer(variant, num_classes=num_classes or 1000, in_chans=in_chans or 3, drop_path_rate=drop_path_rate)
+        return CloFormer(
+            variant, num_classes=num_classes or 1000, in_chans=in_chans or 3, drop_path_rate=drop_path_rate
+        )
     held = identify(tensors)
     if held is not None and held != variant:
         raise CheckpointError(
@@ -195,7 +202,9 @@ def _build(
         )
     channels = tensors[_STEM].shape[1] if held is not None else 3
     if in_chans is not None and held is not None and in_chans != channels:
-        raise CheckpointError(f"the checkpoint's images have {channels} channels, and {in_chans} were asked for")
+        raise CheckpointError(
+            f"the checkpoint's images have {channels} channels, and {in_chans} were asked for"
+        )
     model = CloFormer(variant, num_classes=found, in_chans=channels, drop_path_rate=drop_path_rate)
     load_into(model, tensors)
     return model
@@ -219,7 +228,11 @@ def _counts(missing: tuple[str, ...], unexpected: tuple[str, ...], misshaped: tu
     parts = []
     for kind, keys in (("missing", missing), ("unexpected", unexpected)):
         parts.append(f"{len(keys)} {kind}" + (f" (first {keys[0]})" if keys else ""))
-    first = f" (first {misshaped[0][0]}: {list(misshaped[0][1])} expected, {list(misshaped[0][2])} found)" if misshaped else ""
+    first = (
+        f" (first {misshaped[0][0]}: {list(misshaped[0][1])} expected, {list(misshaped[0][2])} found)"
+        if misshaped
+        else ""
+    )
     return ", ".join([*parts, f"{len(misshaped)} wrongly shaped{first}"])
 
 
@@ -268,7 +281,9 @@ def _read_torch(path: Path) -> Any:
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:
     reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return CheckpointError(f"checkpoint {path} is damaged or truncated: {reason[:160]}", "copy or download it again")
+    return CheckpointError(
+        f"checkpoint {path} is damaged or truncated: {reason[:160]}", "copy or download it again"
+    )
 
 
 def _checked(path: Path, content: Any) -> dict[str, Tensor]:
@@ -284,7 +299,9 @@ def _checked(path: Path, content: Any) -> dict[str, Tensor]:
         name = key.removeprefix("module.")
         if value.is_floating_point():
             if not bool(torch.isfinite(value).all()):
-                raise CheckpointError(f"checkpoint {path} has NaN or infinity in {name}", "use an earlier checkpoint")
+                raise CheckpointError(
+                    f"checkpoint {path} has NaN or infinity in {name}", "use an earlier checkpoint"
+                )
             tensors[name] = value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
         elif name.endswith(_COUNTER) or not value.is_complex():
             tensors[name] = value

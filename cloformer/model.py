@@ -101,7 +101,8 @@ class AttnConv(nn.Module):
         qkv_3BCHW = qkv_B3CHW.reshape(batch, 3, -1, height, width).transpose(0, 1).contiguous()
         q_BCHW, k_BCHW, v_BCHW = qkv_3BCHW
         gate_BCHW = torch.tanh(act_block(q_BCHW * k_BCHW) * self.scale)
-        return gate_BCHW * v_BCHW
+        out_BCHW: Tensor = gate_BCHW * v_BCHW
+        return out_BCHW
 
 
 class PooledAttention(nn.Module):
@@ -121,7 +122,7 @@ class PooledAttention(nn.Module):
         kv_2BMKD = kv_B2CHW.view(batch, 2, -1, self.head_dim, keys).permute(1, 0, 2, 4, 3).contiguous()
         k_BMKD, v_BMKD = kv_2BMKD
         attention_BMNK = (self.scale * q_BMND @ k_BMKD.transpose(-1, -2)).softmax(dim=-1)
-        out_BMND = attention_BMNK @ v_BMKD
+        out_BMND: Tensor = attention_BMNK @ v_BMKD
         return out_BMND.transpose(2, 3).reshape(batch, -1, height, width).contiguous()
 
 
@@ -186,7 +187,9 @@ class CloBlock(nn.Module):
     follows: there both summands halve the feature map.
     """
 
-    def __init__(self, dim: int, out_dim: int, attn: EfficientAttention, mlp_ratio: int, drop_path: float) -> None:
+    def __init__(
+        self, dim: int, out_dim: int, attn: EfficientAttention, mlp_ratio: int, drop_path: float
+    ) -> None:
         super().__init__()
         halves = out_dim != dim
         self.norm1 = nn.GroupNorm(1, dim)
@@ -245,21 +248,23 @@ class CloFormer(nn.Module):
         for stage, (dim, depth) in enumerate(zip(dims, variant.depths, strict=True)):
             next_dim = dims[min(stage + 1, len(dims) - 1)]
             self.layers.append(
-                CloStage([
-                    CloBlock(
-                        dim,
-                        next_dim if index == depth - 1 else dim,
-                        EfficientAttention(
+                CloStage(
+                    [
+                        CloBlock(
                             dim,
-                            ((variant.local_heads[stage], variant.kernel_sizes[stage]),),
-                            variant.global_heads[stage],
-                            variant.window_sizes[stage],
-                        ),
-                        variant.mlp_ratio,
-                        next(drop_paths),
-                    )
-                    for index in range(depth)
-                ])
+                            next_dim if index == depth - 1 else dim,
+                            EfficientAttention(
+                                dim,
+                                ((variant.local_heads[stage], variant.kernel_sizes[stage]),),
+                                variant.global_heads[stage],
+                                variant.window_sizes[stage],
+                            ),
+                            variant.mlp_ratio,
+                            next(drop_paths),
+                        )
+                        for index in range(depth)
+                    ]
+                )
             )
         self.norm = nn.GroupNorm(1, dims[-1])
         self.head = nn.Linear(dims[-1], num_classes)

@@ -56,6 +56,4 @@ def get_variant(name: str) -> Variant:
         return VARIANTS[name]
     near = difflib.get_close_matches(name, VARIANTS, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise UnknownVariantError(
-        f"unknown model {name!r}.{hint}\nmodels: {', '.join(VARIANTS)}"
-    )
+    raise UnknownVariantError(f"unknown model {name!r}.{hint}\nmodels: {', '.join(VARIANTS)}")

@@ -13,7 +13,15 @@ from typing import Any
 from .errors import InputError
 from .signature import Signature, TensorSpec
 
-__all__ = ["MANIFEST", "SCHEMA_VERSION", "Artifact", "FileEntry", "canonical_json", "list_files", "read_artifact"]
+__all__ = [
+    "MANIFEST",
+    "SCHEMA_VERSION",
+    "Artifact",
+    "FileEntry",
+    "canonical_json",
+    "list_files",
+    "read_artifact",
+]
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -86,7 +94,9 @@ class Artifact:
         Raises :class:`InputError` that names the first file that differs.
         """
         listed = {entry.path: entry for entry in self.files}
-        found = {path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if not path.is_dir()}
+        found = {
+            path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if not path.is_dir()
+        }
         for name in sorted(found - set(listed) - {MANIFEST}):
             raise InputError(f"{self.folder / name} is not in the manifest", "remove it, or export again")
         for name, entry in listed.items():
@@ -137,7 +147,8 @@ def check_manifest(manifest: Any, path: Path) -> None:
     problem = next(iter(validator.iter_errors(manifest)), None)
     if problem is not None:
         raise InputError(
-            f"{path} does not follow the schema at {problem.json_path}: {problem.message[:160]}", "export it again"
+            f"{path} does not follow the schema at {problem.json_path}: {problem.message[:160]}",
+            "export it again",
         )
     names = [entry["path"] for entry in manifest["files"]] + [manifest["model"]["path"]]
     names += [output["labels"] for function in manifest["functions"] for output in function["outputs"]]
@@ -161,9 +172,7 @@ def list_files(folder: Path, role_of: Mapping[str, str]) -> list[FileEntry]:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         prefixes = [prefix for prefix in role_of if name == prefix or name.startswith(prefix + "/")]
-        entries.append(
-            FileEntry(name, role_of[max(prefixes, key=len)], sha256_of(path), path.stat().st_size)
-        )
+        entries.append(FileEntry(name, role_of[max(prefixes, key=len)], sha256_of(path), path.stat().st_size))
     return entries
 
 

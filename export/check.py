@@ -68,7 +68,9 @@ def check_against_reference(
     max_abs, largest, type_name, cases = 0.0, 0.0, "", _cases(source)
     with runner:
         for pixels in cases.values():
-            fed = {name: _prepared(source, name, value, normalize=not inside) for name, value in pixels.items()}
+            fed = {
+                name: _prepared(source, name, value, normalize=not inside) for name, value in pixels.items()
+            }
             plain = {name: _prepared(source, name, value, normalize=True) for name, value in pixels.items()}
             got = runner.run(fed)
             want, type_name = _reference(source.model, plain, source)
@@ -76,7 +78,10 @@ def check_against_reference(
                 if spec.role == "probabilities":
                     expected = _softmax(expected)
                 error = np.abs(got[spec.name].astype(np.float64) - expected)
-                max_abs, largest = max(max_abs, float(error.max())), max(largest, float(np.abs(expected).max()))
+                max_abs, largest = (
+                    max(max_abs, float(error.max())),
+                    max(largest, float(np.abs(expected).max())),
+                )
                 if math.isnan(float(error.max())):
                     max_abs = math.inf
     tolerance = _TOLERANCES[artifact.manifest["precision"]["activations"]] * max(largest, 1e-6)
@@ -114,7 +119,7 @@ def _cases(source: Source) -> dict[str, dict[str, Array]]:
 
 def _channels(pixels_HWC: Array, channels: int) -> Array:
     """NCHW pixels; one channel is the mean of three."""
-    pixels = pixels_HWC.reshape(*pixels_HWC.shape[:2], -1).transpose(2, 0, 1)[None]
+    pixels: Array = pixels_HWC.reshape(*pixels_HWC.shape[:2], -1).transpose(2, 0, 1)[None]
     return pixels if pixels.shape[1] == channels else pixels.mean(1, keepdims=True).round()
 
 

@@ -54,23 +54,40 @@ def examine() -> Report:
         for name in _REQUIRED
         if versions[name] is None
     ]
-    findings += [Finding("note", f"{name} is not installed ({use})") for name, use in _OPTIONAL.items() if not versions[name]]
+    findings += [
+        Finding("note", f"{name} is not installed ({use})")
+        for name, use in _OPTIONAL.items()
+        if not versions[name]
+    ]
     findings += _combinations(versions)
-    findings += [_loads(name, module) for name, module in (("ONNX export", "torch.onnx"), ("ONNX Runtime", "onnxruntime"))]
+    findings += [
+        _loads(name, module)
+        for name, module in (("ONNX export", "torch.onnx"), ("ONNX Runtime", "onnxruntime"))
+    ]
     findings.append(_core_ml())
-    versions = {"python": platform.python_version(), "system": platform.platform()} | versions
-    return Report(versions, tuple(findings))
+    here: dict[str, str | None] = {"python": platform.python_version(), "system": platform.platform()}
+    return Report(here | versions, tuple(findings))
 
 
 def _combinations(versions: dict[str, str | None]) -> list[Finding]:
     found = []
     torch, numpy, coremltools = (_number(versions[name]) for name in ("torch", "numpy", "coremltools"))
     if not (3, 10) <= sys.version_info[:2] <= (3, 13):
-        found.append(Finding("problem", "Python 3.10 to 3.13 is needed: coremltools 9.0 has wheels for no other"))
+        found.append(
+            Finding("problem", "Python 3.10 to 3.13 is needed: coremltools 9.0 has wheels for no other")
+        )
     if torch and not (2, 7) <= torch < (2, 14):
-        found.append(Finding("problem", f"torch {versions['torch']} is outside 2.7 to 2.13: pip install 'torch>=2.7,<2.14'"))
+        found.append(
+            Finding(
+                "problem", f"torch {versions['torch']} is outside 2.7 to 2.13: pip install 'torch>=2.7,<2.14'"
+            )
+        )
     if coremltools and coremltools != (9, 0):
-        found.append(Finding("problem", f"coremltools {versions['coremltools']} is not 9.0: pip install coremltools==9.0"))
+        found.append(
+            Finding(
+                "problem", f"coremltools {versions['coremltools']} is not 9.0: pip install coremltools==9.0"
+            )
+        )
     if coremltools and numpy and numpy >= (2, 4):
         found.append(
             Finding(
@@ -80,9 +97,17 @@ def _combinations(versions: dict[str, str | None]) -> list[Finding]:
             )
         )
     if torch and torch > (2, 7):
-        found.append(Finding("note", "coremltools 9.0 says it was tested up to torch 2.7; cloformer's tests cover 2.13"))
+        found.append(
+            Finding(
+                "note", "coremltools 9.0 says it was tested up to torch 2.7; cloformer's tests cover 2.13"
+            )
+        )
     if importlib.util.find_spec("torchvision") and not _imports("torchvision"):
-        found.append(Finding("note", "torchvision is installed but does not fit this torch; cloformer does not need it"))
+        found.append(
+            Finding(
+                "note", "torchvision is installed but does not fit this torch; cloformer does not need it"
+            )
+        )
     return found
 
 
@@ -91,11 +116,18 @@ def _core_ml() -> Finding:
         return Finding("problem", "coremltools does not load: pip install --force-reinstall coremltools==9.0")
     if sys.platform == "darwin":
         return Finding("ok", "Core ML: exports, and runs here")
-    return Finding("ok", f"Core ML: exports and type-checks here; running a model needs macOS (this is {platform.system()})")
+    return Finding(
+        "ok",
+        f"Core ML: exports and type-checks here; running a model needs macOS (this is {platform.system()})",
+    )
 
 
 def _loads(title: str, module: str) -> Finding:
-    return Finding("ok", f"{title} loads") if _imports(module) else Finding("problem", f"{title}: {module} does not load")
+    return (
+        Finding("ok", f"{title} loads")
+        if _imports(module)
+        else Finding("problem", f"{title}: {module} does not load")
+    )
 
 
 def _imports(module: str) -> bool:

@@ -36,7 +36,9 @@ class CloformerError(Exception):
     exit_code: ClassVar[int] = 70
 
     def __init__(self, message: str, *next_steps: str, details: Mapping[str, Any] | None = None) -> None:
-        self.lines = [line for part in (message, *next_steps) for line in str(part).splitlines() if line.strip()]
+        self.lines = [
+            line for part in (message, *next_steps) for line in str(part).splitlines() if line.strip()
+        ]
         self.lines = self.lines[:MAX_LINES]
         self.details = dict(details or {})
         super().__init__("\n".join(self.lines))

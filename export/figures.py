@@ -51,8 +51,12 @@ def variant_figures(image_size: tuple[int, int], num_classes: int = 1000) -> lis
         with torch.device("meta"):
             model = CloFormer(variant, num_classes=num_classes).eval()
         shapes: list[list[int]] = []
+
+        def note(_module: nn.Module, _inputs: Any, output: Any, shapes: list[list[int]] = shapes) -> None:
+            shapes.append(list(output.shape[1:]))
+
         for module in (model.patch_embed, *model.layers):
-            module.register_forward_hook(lambda _module, _inputs, output: shapes.append(list(output.shape[1:])))
+            module.register_forward_hook(note)
         spec = TensorSpec("image", (1, 3, *image_size), "float32", "image")
         count = multiply_adds(model, [spec])
         rows.append(
@@ -60,7 +64,7 @@ def variant_figures(image_size: tuple[int, int], num_classes: int = 1000) -> lis
                 "name": name,
                 "parameters": parameter_count(model),
                 "multiply_adds": count,
-                "feature_shapes": {key: shape for key, shape in zip(_STAGES, shapes, strict=True)},
+                "feature_shapes": dict(zip(_STAGES, shapes, strict=True)),
                 "drop_path_rate": variant.drop_path_rate,
             }
         )

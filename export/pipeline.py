@@ -12,7 +12,7 @@ import cloformer
 
 from .artifact import MANIFEST, SCHEMA_VERSION, Artifact, canonical_json, list_files, read_artifact
 from .check import Difference, check_against_reference
-from .errors import InputError
+from .errors import InputError, UnsupportedError
 from .figures import multiply_adds, parameter_count
 from .formats import Description, Lowered, Written, refuse_unsupported
 from .request import ExportRequest, FormatRequest, folder_name, plan, resolved
@@ -128,27 +128,29 @@ def _write(
     rewritten, applied = apply_passes(traced, _passes(part, source, traced))
     program = lower(rewritten)
     exporter = part.format.exporter()
-    refuse_unsupported(exporter.unsupported(program, part.option), title)
     progress(f"{title}: writing")
     _check_labels(source, traced)
-    written = exporter.write(
-        Lowered(
-            program,
-            _with_roles(traced.signature, source),
-            source.preprocessing,
-            source.labels,
-            part.precision,
-            part.format.options[part.option],
-            Description(
-                source.name,
-                source.summary,
-                source.metadata.get("author", ""),
-                source.metadata.get("license", ""),
-                cloformer.__version__,
-            ),
+    lowered = Lowered(
+        program,
+        _with_roles(traced.signature, source),
+        source.preprocessing,
+        source.labels,
+        part.precision,
+        part.format.options[part.option],
+        Description(
+            source.name,
+            source.summary,
+            source.metadata.get("author", ""),
+            source.metadata.get("license", ""),
+            cloformer.__version__,
         ),
-        folder,
     )
+    try:
+        written = exporter.write(lowered, folder)
+    except UnsupportedError:
+        # The framework names the first operator it stumbles over; a person wants all of them.
+        refuse_unsupported(exporter.unsupported(program, part.option), title)
+        raise
     progress(f"{title}: loading it back")
     figures = exporter.check(folder / written.path)
     if source.labels is not None:
@@ -172,7 +174,8 @@ def _write(
                 "law": item.law,
                 "exactness": item.exactness.value,
                 "sites": [
-                    {"name": site.name, "module": site.module, "location": site.location} for site in item.sites
+                    {"name": site.name, "module": site.module, "location": site.location}
+                    for site in item.sites
                 ],
             }
             for item in applied

@@ -40,7 +40,9 @@ class Prediction:
         }
 
 
-def predict(artifact: Artifact, images: Sequence[Path], *, top: int = 5, threads: int = 0) -> Iterator[Prediction]:
+def predict(
+    artifact: Artifact, images: Sequence[Path], *, top: int = 5, threads: int = 0
+) -> Iterator[Prediction]:
     """The ``top`` classes of each image, one image at a time.
 
     Every image is decoded before the first is run, so that a bad one costs nothing. Raises
@@ -67,14 +69,15 @@ def predict(artifact: Artifact, images: Sequence[Path], *, top: int = 5, threads
 
 
 def _layout(pixels_HWC: Array) -> Array:
-    return pixels_HWC.reshape(*pixels_HWC.shape[:2], -1).transpose(2, 0, 1)[None].astype(np.float32)
+    pixels: Array = pixels_HWC.reshape(*pixels_HWC.shape[:2], -1).transpose(2, 0, 1)[None].astype(np.float32)
+    return pixels
 
 
 def _probabilities(scores: Array, postprocessing: str | None) -> Array:
-    wide = scores.astype(np.float64).reshape(-1)
+    wide: Array = scores.astype(np.float64).reshape(-1)
     if postprocessing != "softmax":
         return wide
-    shifted = np.exp(wide - wide.max())
+    shifted: Array = np.exp(wide - wide.max())
     result: Array = shifted / shifted.sum()
     return result
 

@@ -44,9 +44,13 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 1 or self.resize_size < max(self.height, self.width):
-            raise ValueError(f"resize_size {self.resize_size} is smaller than the crop {self.height} x {self.width}")
+            raise ValueError(
+                f"resize_size {self.resize_size} is smaller than the crop {self.height} x {self.width}"
+            )
         if self.interpolation not in INTERPOLATIONS:
-            raise ValueError(f"interpolation {self.interpolation!r} is not one of {', '.join(INTERPOLATIONS)}")
+            raise ValueError(
+                f"interpolation {self.interpolation!r} is not one of {', '.join(INTERPOLATIONS)}"
+            )
         if self.crop != "center" or self.color_order not in ("RGB", "BGR"):
             raise ValueError("crop must be 'center' and color_order 'RGB' or 'BGR'")
         if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
@@ -109,4 +113,6 @@ def load_image(path: Path) -> Image.Image:
     except FileNotFoundError:
         raise InputError(f"there is no image {path}", "give a JPEG or PNG file") from None
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"{path} is not an image that can be read: {error}", "give a whole JPEG or PNG file") from None
+        raise InputError(
+            f"{path} is not an image that can be read: {error}", "give a whole JPEG or PNG file"
+        ) from None

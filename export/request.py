@@ -65,13 +65,17 @@ def plan(request: ExportRequest) -> list[FormatRequest]:
     for flag, value in given.items():
         owners = [row for row in FORMATS.values() if row.option == flag]
         if value is not None and not any(row.name in names for row in owners):
-            raise UsageError(f"{flag} is for --format {owners[0].name}", f"add --format {owners[0].name} or leave {flag} out")
+            raise UsageError(
+                f"{flag} is for --format {owners[0].name}",
+                f"add --format {owners[0].name} or leave {flag} out",
+            )
     planned = []
     for row in (FORMATS[name] for name in names):
         precision = request.precision or row.default_precision
         if precision not in row.precisions:
             raise UnsupportedError(
-                f"{row.title} cannot be written in {precision}", f"--precision takes for it: {', '.join(row.precisions)}"
+                f"{row.title} cannot be written in {precision}",
+                f"--precision takes for it: {', '.join(row.precisions)}",
             )
         option = choose(row.option.removeprefix("--"), given[row.option] or row.default_option, row.options)
         planned.append(FormatRequest(row, PRECISIONS[precision], option, request.reparameterize))
@@ -107,7 +111,11 @@ def folder_name(request: ExportRequest, part: FormatRequest, source: Source) -> 
     if source.inputs[0].role == "image" and shape[2] == shape[3]:
         size = str(shape[2])
     option = part.option if part.format.option == "--target" else f"opset{part.option}"
-    declared = (source.preprocessing, source.inputs[1:], source.output_names) if request.spec != ModelSpec() else None
+    declared = (
+        (source.preprocessing, source.inputs[1:], source.output_names)
+        if request.spec != ModelSpec()
+        else None
+    )
     parts = {
         option: part.option != part.format.default_option,
         "plain": not part.reparameterize,

@@ -109,7 +109,9 @@ def read_labels(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"labels {path} cannot be read: {error}", "give a UTF-8 file, one class name a line") from None
+        raise InputError(
+            f"labels {path} cannot be read: {error}", "give a UTF-8 file, one class name a line"
+        ) from None
     while lines and not lines[-1].strip():
         lines.pop()
     names = tuple(line.strip() for line in lines)
@@ -132,7 +134,9 @@ def tensors_sha256(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _variant(name: str, weights: Path | None, num_classes: int | None, seed: int) -> tuple[nn.Module, Weights]:
+def _variant(
+    name: str, weights: Path | None, num_classes: int | None, seed: int
+) -> tuple[nn.Module, Weights]:
     import torch
 
     from cloformer.checkpoint import CheckpointError, load_checkpoint
@@ -149,7 +153,9 @@ def _variant(name: str, weights: Path | None, num_classes: int | None, seed: int
     return model, Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None)
 
 
-def _user_module(reference: str, weights: Path | None, _: int | None, seed: int) -> tuple[nn.Module, Weights]:
+def _user_module(
+    reference: str, weights: Path | None, _classes: int | None, seed: int
+) -> tuple[nn.Module, Weights]:
     import torch
     from torch import nn
 
@@ -162,7 +168,7 @@ def _user_module(reference: str, weights: Path | None, _: int | None, seed: int)
             factory = getattr(factory, part)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = factory if isinstance(factory, nn.Module) else factory()  # type: ignore[operator]
+            model = factory() if callable(factory) and not isinstance(factory, nn.Module) else factory
     except ModuleNotFoundError as error:
         raise UsageError(
             f"--model {reference}: there is no module {error.name!r}",
@@ -171,9 +177,16 @@ def _user_module(reference: str, weights: Path | None, _: int | None, seed: int)
     except AttributeError as error:
         raise UsageError(f"--model {reference}: {error}", "give package.module:factory") from error
     except Exception as error:
-        raise InputError(f"--model {reference} failed: {type(error).__name__}: {error}") from error
+        reason = (str(error).splitlines() or [""])[0][:200]
+        raise InputError(
+            f"--model {reference} failed: {type(error).__name__}: {reason}",
+            "call the factory in Python to see where (--debug shows the traceback)",
+        ) from error
     if not isinstance(model, nn.Module):
-        raise InputError(f"--model {reference} gave a {type(model).__name__}, not a torch.nn.Module")
+        raise InputError(
+            f"--model {reference} gave a {type(model).__name__}, not a torch.nn.Module",
+            "name a factory that returns the module, or the module itself",
+        )
     if weights is None:
         return model, Weights("module", None, tensors_sha256(model), seed)
     from cloformer.checkpoint import CheckpointError, load_into, read_checkpoint
@@ -189,7 +202,9 @@ def _user_module(reference: str, weights: Path | None, _: int | None, seed: int)
 def _checkpoint_error(error: Any) -> InputError:
     details = {"missing": error.missing, "unexpected": error.unexpected, "misshaped": error.misshaped}
     return InputError(
-        str(error), *([error.hint] if error.hint else []), details={key: list(value) for key, value in details.items()}
+        str(error),
+        *([error.hint] if error.hint else []),
+        details={key: list(value) for key, value in details.items()},
     )
 
 

@@ -1,20 +1,20 @@
 """What a TOML file or ``--input`` options say of a user's module: inputs, outputs, preprocessing, labels.
 
-    labels = "labels.txt"          # beside the TOML file
-    outputs = ["logits"]
+labels = "labels.txt"          # beside the TOML file
+outputs = ["logits"]
 
-    [[inputs]]
-    name = "image"
-    shape = [1, 3, 224, 224]
-    dtype = "float32"
-    role = "image"                 # or "tensor"
-    [inputs.preprocessing]         # for images; what is left out is ImageNet's
-    resize_size = 256
-    mean = [0.5, 0.5, 0.5]
+[[inputs]]
+name = "image"
+shape = [1, 3, 224, 224]
+dtype = "float32"
+role = "image"                 # or "tensor"
+[inputs.preprocessing]         # for images; what is left out is ImageNet's
+resize_size = 256
+mean = [0.5, 0.5, 0.5]
 
-    [metadata]
-    author = "..."
-    license = "..."
+[metadata]
+author = "..."
+license = "..."
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def parse_input(text: str) -> TensorSpec:
     """``name=1x3x224x224:float32``; a name that is ``image`` is an image, any other a tensor."""
     match = _INPUT.fullmatch(text)
     if match is None:
-        raise UsageError(f"--input {text!r} is not NAME=SIZExSIZE...[:DTYPE]", "for instance image=1x3x224x224:float32")
+        raise UsageError(
+            f"--input {text!r} is not NAME=SIZExSIZE...[:DTYPE]", "for instance image=1x3x224x224:float32"
+        )
     shape = tuple(int(size) for size in match["shape"].split("x"))
     role = "image" if match["name"] == "image" and len(shape) == 4 else "tensor"
     try:
@@ -117,7 +119,9 @@ def read_spec(path: Path) -> ModelSpec:
 def _tensor(entry: Mapping[str, Any]) -> TensorSpec:
     _refuse_unknown(entry, _INPUT_KEYS, f"inputs.{entry.get('name', '?')}.")
     shape = tuple(int(size) for size in entry["shape"])
-    role = entry.get("role", "image" if len(shape) == 4 and entry.get("preprocessing") is not None else "tensor")
+    role = entry.get(
+        "role", "image" if len(shape) == 4 and entry.get("preprocessing") is not None else "tensor"
+    )
     return TensorSpec(str(entry["name"]), shape, str(entry.get("dtype", "float32")), role)
 
 

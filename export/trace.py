@@ -12,9 +12,13 @@ module's path and ``package.module:Class:line``, never a path of this machine.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+import io
+import logging
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +46,9 @@ class Origin:
     location: str
 
     def __str__(self) -> str:
-        return f"{self.module or 'the model'} ({self.location})" if self.location else self.module or self.name
+        return (
+            f"{self.module or 'the model'} ({self.location})" if self.location else self.module or self.name
+        )
 
 
 @dataclass(frozen=True)
@@ -67,9 +73,11 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
     Raises :class:`UnsupportedError` where ``torch.export`` cannot follow the module
     (control flow that depends on values), with the module and line.
     """
-    program = _export(model, inputs)
-    if any(_mutates(node) for node in program.graph.nodes):
-        program = program.run_decompositions({})  # nothing is decomposed; in-place becomes functional
+    model.eval()
+    with _quiet():
+        program = _export(model, inputs)
+        if any(_mutates(node) for node in program.graph.nodes):
+            program = program.run_decompositions({})  # nothing is decomposed; in-place becomes functional
     graph_module = _unlift(program)
     for node in graph_module.graph.nodes:
         node.meta["custom"] = {"cloformer": _read_origin(node)}
@@ -81,10 +89,8 @@ def lower(traced: Trace) -> ExportedProgram:
 
     The program is functional and fixed to the signature's shapes: what every format starts from.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with torch.fx.traceback.preserve_node_meta():
-            return torch.export.export(_Replay(traced.graph_module), example_inputs(traced.signature.inputs))
+    with _quiet(), torch.fx.traceback.preserve_node_meta():
+        return torch.export.export(_Replay(traced.graph_module), example_inputs(traced.signature.inputs))
 
 
 def origin_of(node: fx.Node) -> Origin:
@@ -106,31 +112,41 @@ class _Replay(nn.Module):
 
 def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
     """Exported with a symbolic batch if the module allows one, else with the batch it was asked for."""
-    model.eval()
-    with warnings.catch_warnings():
+    try:
+        batched = tuple({0: Dim.AUTO} if spec.shape else {} for spec in specs)
+        shapes = _nest(model, batched)
+        program = torch.export.export(model, example_inputs(specs, batch=2), dynamic_shapes=shapes)
+        if all(_is_symbolic(node) for node in _user_inputs(program)):
+            return program
+    except Exception:  # noqa: S110 - whatever went wrong, the plain export below says it better
+        pass
+    try:
+        return torch.export.export(model, example_inputs(specs))
+    except Exception as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise UnsupportedError(
+            f"torch.export cannot follow the model: {reason[:200]}",
+            f"where: {_innermost_frame(error)}",
+            "rewrite what depends on a tensor's values, or export the part before it",
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence torch.export: warnings about itself, and the graph it prints before it raises."""
+    logger = logging.getLogger("torch")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
-            batched = tuple({0: Dim.AUTO} if spec.shape else {} for spec in specs)
-            program = torch.export.export(model, example_inputs(specs, batch=2), dynamic_shapes=_nest(model, batched))
-            if all(_is_symbolic(node) for node in _user_inputs(program)):
-                return program
-        except Exception:  # noqa: S110 - whatever went wrong, the plain export below says it better
-            pass
-        try:
-            return torch.export.export(model, example_inputs(specs))
-        except Exception as error:
-            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise UnsupportedError(
-                f"torch.export cannot follow the model: {reason[:200]}",
-                f"where: {_innermost_frame(error)}",
-                "rewrite what depends on a tensor's values, or export the part before it",
-            ) from error
+            yield
+        finally:
+            logger.setLevel(level)
 
 
 def _nest(model: nn.Module, shapes: tuple[Any, ...]) -> Any:
     """``dynamic_shapes`` mirrors forward's parameters; a ``*args`` parameter takes a tuple of its own."""
-    import inspect
-
     kinds = [parameter.kind for parameter in inspect.signature(model.forward).parameters.values()]
     return (shapes,) if kinds[:1] == [inspect.Parameter.VAR_POSITIONAL] else shapes
 
@@ -172,7 +188,9 @@ def _read_origin(node: fx.Node) -> Origin:
     """The innermost module of the user's (torch's own are parts of it) and the line it was at."""
     modules = list((node.meta.get("nn_module_stack") or {}).values())
     path = str(modules[-1][0]) if modules else ""
-    names = [kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}" for _, kind in modules]
+    names = [
+        kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}" for _, kind in modules
+    ]
     names = [name for name in names if "." in name]
     own = [name for name in names if not name.startswith("torch.")] or names
     frames = _FRAME.findall(node.meta.get("stack_trace") or "")
@@ -185,11 +203,7 @@ def _read_origin(node: fx.Node) -> Origin:
 
 def _innermost_frame(error: BaseException) -> str:
     """``file.py:line`` of the deepest frame outside torch, by the file's name alone."""
-    frames = [
-        (file, line)
-        for file, line in _FRAME.findall(str(error))
-        if not file.startswith(_TORCH_FOLDER)
-    ]
+    frames = [(file, line) for file, line in _FRAME.findall(str(error)) if not file.startswith(_TORCH_FOLDER)]
     return f"{Path(frames[-1][0]).name}, line {frames[-1][1]}" if frames else "not said by torch.export"
 
 
@@ -198,7 +212,7 @@ def _output_specs(
 ) -> tuple[TensorSpec, ...]:
     values = [
         node.meta["val"]
-        for node in program.graph.output_node().args[0]  # type: ignore[union-attr]
+        for node in program.graph.output_node().args[0]
         if isinstance(node, fx.Node) and node.name in set(program.graph_signature.user_outputs)
     ]
     if names and len(names) != len(values):
@@ -213,4 +227,3 @@ def _output_specs(
         shape = tuple(size if isinstance(size, int) else batch for size in value.shape)
         specs.append(TensorSpec(name, shape, str(value.dtype).removeprefix("torch.")))
     return tuple(specs)
-

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from ..trace import Origin
 
-__all__ = ["Description", "Exporter", "GraphFigures", "Lowered", "Unsupported", "Written", "refuse_unsupported"]
+__all__ = [
+    "Description",
+    "Exporter",
+    "GraphFigures",
+    "Lowered",
+    "Unsupported",
+    "Written",
+    "refuse_unsupported",
+]
 
 
 @dataclass(frozen=True)
@@ -98,14 +106,17 @@ def refuse_unsupported(found: Sequence[Unsupported], format_name: str) -> None:
         return
     kinds = sorted({item.operator for item in found})
     places = [f"{item.operator} at {item.origin.location or item.origin.name}" for item in found]
-    shown = "; ".join(places[:3]) + (f"; and {len(places) - 3} more (--json lists all)" if len(places) > 3 else "")
+    shown = "; ".join(places[:3]) + (
+        f"; and {len(places) - 3} more (--json lists all)" if len(places) > 3 else ""
+    )
     raise UnsupportedError(
         f"{format_name} cannot take {len(kinds)} kinds of operators at {len(found)} places: {', '.join(kinds[:6])}",
         shown,
         "rewrite these lines with other operators, or choose another --format",
         details={
             "unsupported": [
-                {"operator": i.operator, "module": i.origin.module, "location": i.origin.location} for i in found
+                {"operator": i.operator, "module": i.origin.module, "location": i.origin.location}
+                for i in found
             ]
         },
     )

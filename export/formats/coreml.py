@@ -64,7 +64,9 @@ def write(lowered: Lowered, folder: Path) -> Written:
                 inputs=[_input_type(spec, lowered) for spec in lowered.signature.inputs],
                 # A classifier's outputs are named by its configuration.
                 outputs=None if is_classifier else [_output_type(spec) for spec in outputs],
-                classifier_config=ct.ClassifierConfig(list(lowered.labels)) if lowered.labels is not None else None,
+                classifier_config=ct.ClassifierConfig(list(lowered.labels))
+                if lowered.labels is not None
+                else None,
                 skip_model_load=True,
             )
         except (ValueError, NotImplementedError, RuntimeError) as error:
@@ -93,7 +95,12 @@ def check(path: Path) -> GraphFigures:
             raise InputError(f"{path} does not load back as an ML Program: {error}") from error
     operations = program.functions[program.default_function_name].operations
     counted = [op for op in operations if op.op_type != "const" and not op.op_type.startswith("constexpr_")]
-    ranks = [len(value.shape) for op in counted for value in op.outputs if getattr(value, "shape", None) is not None]
+    ranks = [
+        len(value.shape)
+        for op in counted
+        for value in op.outputs
+        if getattr(value, "shape", None) is not None
+    ]
     return GraphFigures.count([op.op_type for op in counted], max(ranks))
 
 
@@ -155,7 +162,9 @@ def _make_deterministic(path: Path) -> None:
     identifiers = {}
     for old, item in listing["itemInfoEntries"].items():
         content = path / "Data" / item["path"]
-        files = sorted(file for file in content.rglob("*") if file.is_file()) if content.is_dir() else [content]
+        files = (
+            sorted(file for file in content.rglob("*") if file.is_file()) if content.is_dir() else [content]
+        )
         digest = " ".join(sha256_of(file) for file in files)
         identifiers[old] = str(uuid.uuid5(_NAMESPACE, f"{item['path']} {digest}"))
     listing["itemInfoEntries"] = {identifiers[old]: item for old, item in listing["itemInfoEntries"].items()}

@@ -71,9 +71,10 @@ def write(lowered: Lowered, folder: Path) -> Written:
             raise UnsupportedError(f"torch.onnx cannot export the graph: {reason}") from error
     assert exported is not None
     model = exported.model_proto
-    if dict((entry.domain, entry.version) for entry in model.opset_import)[""] != int(lowered.option):
+    if {entry.domain: entry.version for entry in model.opset_import}[""] != int(lowered.option):
         raise UnsupportedError(
-            f"torch.onnx cannot write opset {lowered.option} for this graph", "choose --opset 20 or leave it out"
+            f"torch.onnx cannot write opset {lowered.option} for this graph",
+            "choose --opset 20 or leave it out",
         )
     origins = _origins(model, exported.exported_program)
     simplified, notes = _simplify(model)
@@ -87,7 +88,9 @@ def check(path: Path) -> GraphFigures:
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
     values = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
-    ranks = [len(info.type.tensor_type.shape.dim) for info in (*values.input, *values.output, *values.value_info)]
+    ranks = [
+        len(info.type.tensor_type.shape.dim) for info in (*values.input, *values.output, *values.value_info)
+    ]
     return GraphFigures.count([node.op_type for node in model.graph.node], max(ranks))
 
 
@@ -105,7 +108,11 @@ def _simplify(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Any]]:
         simplified, same = onnxsim.simplify(model)
     after = Counter(node.op_type for node in simplified.graph.node)
     keep = same and after.total() <= before.total() and after["Gelu"] >= before["Gelu"]
-    notes = {"nodes_before_onnxsim": before.total(), "nodes_after_onnxsim": after.total(), "onnxsim_kept": keep}
+    notes = {
+        "nodes_before_onnxsim": before.total(),
+        "nodes_after_onnxsim": after.total(),
+        "onnxsim_kept": keep,
+    }
     return (simplified if keep else model), notes
 
 
@@ -127,7 +134,15 @@ def _origins(model: onnx.ModelProto, program: ExportedProgram | None) -> dict[st
 def _annotate(model: onnx.ModelProto, origins: dict[str, Origin], lowered: Lowered) -> None:
     """Leave only metadata of ours: nothing of this machine, and the origin of every node."""
     graph = model.graph
-    for item in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+    for item in (
+        model,
+        graph,
+        *graph.node,
+        *graph.initializer,
+        *graph.value_info,
+        *graph.input,
+        *graph.output,
+    ):
         del item.metadata_props[:]
         item.ClearField("doc_string")
     for node in graph.node:

@@ -27,7 +27,9 @@ class FixSizes(Pass):
     Formats whose compilers plan memory ahead (Core ML's Neural Engine, ONNX Runtime's arena) want this.
     """
 
-    law: ClassVar[str] = "for inputs of the given shapes, each number in the graph equals the constant put there"
+    law: ClassVar[str] = (
+        "for inputs of the given shapes, each number in the graph equals the constant put there"
+    )
     exactness: ClassVar[Exactness] = Exactness.BITWISE
 
     inputs: tuple[TensorSpec, ...] = ()
@@ -82,5 +84,3 @@ def _substitute(user: fx.Node, node: fx.Node, value: bool | int | float) -> None
     user.args, user.kwargs = fx.node.map_arg(
         (user.args, user.kwargs), lambda item: value if item is node else item
     )
-
-

@@ -26,12 +26,16 @@ class FoldBatchNorm(Pass):
     Left alone: training mode, a layer that something else reads too, computed weights.
     """
 
-    law: ClassVar[str] = "g (W x + b - m) / sqrt(v + e) + h = (s W) x + s (b - m) + h with s = g / sqrt(v + e)"
+    law: ClassVar[str] = (
+        "g (W x + b - m) / sqrt(v + e) + h = (s W) x + s (b - m) + h with s = g / sqrt(v + e)"
+    )
     exactness: ClassVar[Exactness] = Exactness.REAL
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
         sites = []
-        for node in rewriter.nodes(aten.batch_norm.default, aten._native_batch_norm_legit_no_training.default):
+        for node in rewriter.nodes(
+            aten.batch_norm.default, aten._native_batch_norm_legit_no_training.default
+        ):
             bound = arguments(node)
             layer = Layer.read(rewriter, bound["input"])
             # Batch norm works along axis 1, which for a linear layer is the last one only at rank 2.

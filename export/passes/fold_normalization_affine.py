@@ -61,7 +61,9 @@ def _channel_axis(node: fx.Node, shape: tuple[int, ...]) -> int | None:
     return len(shape) - 1 if len(arguments(node)["normalized_shape"]) == 1 else None
 
 
-def input_affine_folded(layer: Layer, gain: Tensor | None, shift: Tensor | None) -> tuple[Tensor, Tensor | None]:
+def input_affine_folded(
+    layer: Layer, gain: Tensor | None, shift: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
     """The layer's weight and bias with the affine map of its input folded in."""
     per_group = layer.weight.shape[1]
     of_output = torch.arange(layer.channels) // (layer.channels // layer.groups)
@@ -112,7 +114,7 @@ def _axis_after(node: fx.Node, source: fx.Node, axis: int) -> int | None:
             return None
         return axis if bound["keepdim"] else axis - sum(dim < axis for dim in dims)
     if node.target is aten.select.int and bound["dim"] % rank != axis:
-        return axis - (bound["dim"] % rank < axis)
+        return axis - int(bound["dim"] % rank < axis)
     if node.target is aten.slice.Tensor and bound["dim"] % rank != axis:
         return axis
     if node.target is aten.reshape.default and rank > axis:
@@ -120,5 +122,3 @@ def _axis_after(node: fx.Node, source: fx.Node, axis: int) -> int | None:
         squeezed = before[axis] == after[axis] if len(after) > axis else False
         return axis if squeezed and after == before[: axis + 1] and set(before[axis + 1 :]) <= {1} else None
     return None
-
-

@@ -60,11 +60,17 @@ class Layer:
     def pads_nothing(self) -> bool:
         """Whether every output is made of inputs alone, so that adding a constant to the input is exact."""
         padding = arguments(self.node).get("padding", 0)
-        return padding == "valid" or (padding != "same" and not any(_as_list(padding))) or self._is_pointwise_same
+        return (
+            padding == "valid"
+            or (padding != "same" and not any(_as_list(padding)))
+            or self._is_pointwise_same
+        )
 
     @property
     def _is_pointwise_same(self) -> bool:
-        return arguments(self.node).get("padding") == "same" and all(size == 1 for size in self.weight.shape[2:])
+        return arguments(self.node).get("padding") == "same" and all(
+            size == 1 for size in self.weight.shape[2:]
+        )
 
     def rebuild(
         self,
@@ -100,5 +106,3 @@ def per_channel(vector: Tensor, rank: int, axis: int) -> Tensor:
 
 def _as_list(value: Any) -> list[int]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
-
-

@@ -43,7 +43,9 @@ class LowerGroupNorm(Pass):
             if any(affine[name] is None and bound[name] is not None for name in affine):
                 continue  # gain or bias are computed
             with rewriter.at(node):
-                result = self._normalized(rewriter, bound["input"], shape, int(bound["num_groups"]), bound["eps"])
+                result = self._normalized(
+                    rewriter, bound["input"], shape, int(bound["num_groups"]), bound["eps"]
+                )
                 for target, vector in zip((aten.mul.Tensor, aten.add.Tensor), affine.values(), strict=True):
                     if vector is not None:
                         column = rewriter.new_constant(per_channel(vector, len(shape), 1), node)

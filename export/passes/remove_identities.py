@@ -44,7 +44,9 @@ class RemoveIdentities(Pass):
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
         sites = []
-        for node in rewriter.nodes(*_DROPOUTS, *_COPIES, *_CASTS, *_RESHAPES, *_NEUTRAL, aten.permute.default):
+        for node in rewriter.nodes(
+            *_DROPOUTS, *_COPIES, *_CASTS, *_RESHAPES, *_NEUTRAL, aten.permute.default
+        ):
             source = node.args[0]
             if isinstance(source, fx.Node) and _is_identity(node, source):
                 sites.append(rewriter.replace(node, source))

@@ -28,7 +28,9 @@ def arguments(node: fx.Node) -> dict[str, Any]:
     schema = node.target._schema  # type: ignore[union-attr]
     given = dict(zip((argument.name for argument in schema.arguments), node.args)) | node.kwargs
     return {
-        argument.name: given.get(argument.name, argument.default_value if argument.has_default_value() else None)
+        argument.name: given.get(
+            argument.name, argument.default_value if argument.has_default_value() else None
+        )
         for argument in schema.arguments
     }
 
@@ -94,7 +96,9 @@ class Rewriter:
     def new_constant(self, tensor: Tensor, like: fx.Node) -> fx.Node:
         """A new constant, computed in float64, that will be stored with the type of ``like``."""
         stem = f"folded_{origin_of(like).module.replace('.', '_')}"
-        name = next(name for index in itertools.count() if not hasattr(self.graph_module, name := f"{stem}_{index}"))
+        name = next(
+            name for index in itertools.count() if not hasattr(self.graph_module, name := f"{stem}_{index}")
+        )
         _store(self.graph_module, name, tensor.detach().clone())
         node = self.graph.get_attr(name)
         value = like.meta["val"]

@@ -28,7 +28,9 @@ class SplitByChunk(Pass):
     anything but the pieces reads the intermediate tensors.
     """
 
-    law: ClassVar[str] = "unbind(permute(reshape(x, [P, n, R]))[i] = permute'(reshape(chunk(x, n)[i], [P, R]))"
+    law: ClassVar[str] = (
+        "unbind(permute(reshape(x, [P, n, R]))[i] = permute'(reshape(chunk(x, n)[i], [P, R]))"
+    )
     exactness: ClassVar[Exactness] = Exactness.BITWISE
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:

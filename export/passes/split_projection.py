@@ -47,7 +47,7 @@ class SplitProjection(Pass):
 
 def _sum_of_parts(rewriter: Rewriter, layer: Layer, parts: list[fx.Node]) -> None:
     widths = [part.meta["val"].shape[layer.axis] for part in parts]
-    weights = layer.weight.split(widths, dim=1)
+    weights = torch.split(layer.weight, widths, dim=1)
     with rewriter.at(layer.node):
         total = layer.rebuild(rewriter, weights[0], layer.bias, input=parts[0])
         for part, weight in zip(parts[1:], weights[1:], strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import fx
@@ -51,7 +51,9 @@ class TransposeProducts(Pass):
             sites.append(origin_of(product))
             with rewriter.at(node):
                 if self.keys_first:
-                    scores = rewriter.call(aten.matmul.default, _transposed(rewriter, b), _transposed(rewriter, a))
+                    scores = rewriter.call(
+                        aten.matmul.default, _transposed(rewriter, b), _transposed(rewriter, a)
+                    )
                     attention = rewriter.call(aten.softmax.int, scores, -2)
                 else:
                     attention = rewriter.call(aten.transpose.int, softmax, -2, -1)
@@ -60,10 +62,10 @@ class TransposeProducts(Pass):
         return sites
 
 
-def _transposed(rewriter: Rewriter, node: fx.Node) -> fx.Node:
+def _transposed(rewriter: Rewriter, node: Any) -> Any:
     """``node`` with its last two axes swapped; a transpose of a transpose is the original."""
     if _swaps_last_two(node):
-        return node.args[0]  # type: ignore[return-value]
+        return node.args[0]
     return rewriter.call(aten.transpose.int, node, -2, -1)
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 from ..signature import Signature
 
 __all__ = ["Array", "Runner"]
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 
 
 class Runner(Protocol):

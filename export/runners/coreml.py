@@ -22,14 +22,14 @@ class CoreMLRunner:
 
     def __init__(self, artifact: Artifact, *, threads: int = 0) -> None:
         del threads  # Core ML schedules by itself
+        self.signature: Signature = artifact.signature
+        self._artifact = artifact
+        self._model: Any = None
         if sys.platform != "darwin":
             raise MissingRuntimeError(
                 "Core ML runs on macOS only, and this is not one",
                 "run an ONNX artifact of the same model here: cloformer export --format onnx",
             )
-        self.signature: Signature = artifact.signature
-        self._artifact = artifact
-        self._model: Any = None
 
     def __enter__(self) -> CoreMLRunner:
         import coremltools as ct
