@@ -48,10 +48,9 @@ def test_state_dict_is_the_published_one(name: str) -> None:
 @pytest.mark.parametrize("size", [224, 256])
 @pytest.mark.parametrize("name", ["cloformer_xxs", "cloformer_xs"])
 def test_reference_vectors(name: str, size: int) -> None:
-    """Logits and every stage's mean to 1e-5 of what the published code computes; corners, which are
-    single values up to 16, to 1e-5 of their size where that is above 1.
-
-    In float64, so that only the vectors' own float32 rounding is left between the two.
+    """Logits and every stage's mean to 1e-5 of what the published code computes; corners, single values
+    out of sums of terms up to 16, to 1e-5 of the stage's largest (the vectors' own float32 rounding
+    is up to 1.5e-5 there: this side is float64).
     """
     model = fill(cloformer.create_model(name)).double()
     outputs: list[torch.Tensor] = []
@@ -64,7 +63,8 @@ def test_reference_vectors(name: str, size: int) -> None:
     assert len(outputs) == 5
     for stage, output in enumerate(outputs):
         np.testing.assert_allclose(output.mean((2, 3)), vectors[f"stage{stage}_mean_{size}"], rtol=0, atol=1e-5)
-        np.testing.assert_allclose(output[..., :2, :2], vectors[f"stage{stage}_corner_{size}"], rtol=1e-5, atol=1e-5)
+        corner = vectors[f"stage{stage}_corner_{size}"]
+        np.testing.assert_allclose(output[..., :2, :2], corner, rtol=0, atol=1e-5 * np.abs(corner).max())
 
 
 @pytest.mark.parametrize("size", [(200, 200), (240, 240), (300, 300), (32, 32), (36, 44), (64, 224)])
