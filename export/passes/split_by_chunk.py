@@ -18,6 +18,8 @@ __all__ = ["SplitByChunk"]
 
 aten = torch.ops.aten
 
+_COPIES = (aten.contiguous.default, aten.clone.default)
+
 
 @dataclass(frozen=True)
 class SplitByChunk(Pass):
@@ -40,10 +42,10 @@ class SplitByChunk(Pass):
             order = permute_order(permute)
             if permute is None or order is None:
                 continue
-            unbind = _sole_user(permute)
-            while unbind is not None and unbind.target in (aten.contiguous.default, aten.clone.default):
-                unbind = _sole_user(unbind)
-            pieces = _pieces(unbind or permute)
+            whole = permute
+            while (user := _sole_user(whole)) is not None and user.target in _COPIES:
+                whole = user
+            pieces = _pieces(user if user is not None and user.target is aten.unbind.int else whole)
             if pieces is None:
                 continue
             axis = _split_axis(reshape, order[0])
@@ -75,13 +77,13 @@ def _sole_user(node: fx.Node) -> fx.Node | None:
 
 def _pieces(node: fx.Node) -> dict[int, list[fx.Node]] | None:
     """The nodes that hold piece i, if every use of ``node`` takes a piece along axis 0."""
-    if node.target is aten.unbind.int and arguments(node)["dim"] == 0:
-        users, wanted = list(node.users), operator.getitem
-    else:
-        users, wanted = list(node.users), aten.select.int
+    is_unbind = node.target is aten.unbind.int
+    if is_unbind and arguments(node)["dim"] != 0:
+        return None
+    wanted = operator.getitem if is_unbind else aten.select.int
     pieces: dict[int, list[fx.Node]] = {}
-    for user in users:
-        if user.target is not wanted or (wanted is aten.select.int and user.args[1] != 0):
+    for user in node.users:
+        if user.target is not wanted or (not is_unbind and user.args[1] != 0):
             return None
         pieces.setdefault(int(user.args[-1]), []).append(user)  # type: ignore[arg-type]
     return pieces or None
