@@ -44,14 +44,20 @@ class FoldBatchNorm(Pass):
             mean, variance = rewriter.constant(bound["running_mean"]), rewriter.constant(bound["running_var"])
             if mean is None or variance is None:
                 continue
+            if rewriter.is_computed(bound["weight"]) or rewriter.is_computed(bound["bias"]):
+                continue
             scale = torch.rsqrt(variance + bound["eps"])
             gain, shift = rewriter.constant(bound["weight"]), rewriter.constant(bound["bias"])
             scale = scale if gain is None else scale * gain
             bias = -mean if layer.bias is None else layer.bias - mean
             bias = bias * scale if shift is None else bias * scale + shift
             weight = layer.weight * scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
+            result = _result(rewriter, node)
             sites.append(origin_of(node))
-            _result(rewriter, node).replace_all_uses_with(layer.rewritten(rewriter, weight, bias))
+            # Erased at once, so that another norm after this one finds the layer with one reader.
+            rewriter.replace(result, layer.rewritten(rewriter, weight, bias))
+            if result is not node and not node.users:
+                rewriter.graph.erase_node(node)
         return sites
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, fx
 from ..trace import Origin, origin_of
 from ._pass import Exactness, Pass
 from .layers import Layer
-from .rewriter import Rewriter, shape_of
+from .rewriter import Rewriter, alike, shape_of
 
 __all__ = ["FoldConstantScale"]
 
@@ -46,7 +46,7 @@ class FoldConstantScale(Pass):
             source, factor = found
             layer = _producer(rewriter, source, uniform=factor.numel() == 1)
             scale = None if layer is None else _per_output(layer, factor, source)
-            if layer is None or scale is None or shape_of(node) != shape_of(source):
+            if layer is None or scale is None or not alike(node, source):
                 continue
             sites.append(origin_of(node))
             node.replace_all_uses_with(source)
@@ -85,7 +85,7 @@ def _producer(rewriter: Rewriter, node: object, *, uniform: bool) -> Layer | Non
         return layer
     if node.target in _LINEAR:
         return _producer(rewriter, node.args[0], uniform=True)
-    if node.target in _PRODUCTS:  # a product is linear in either operand: the first that leads to a layer
+    if node.target in _PRODUCTS and node.args[0] is not node.args[1]:  # a product is linear in either operand: the first that leads to a layer
         operands = (_producer(rewriter, operand, uniform=True) for operand in node.args[:2])
         return next((layer for layer in operands if layer is not None), None)
     return None

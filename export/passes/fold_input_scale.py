@@ -12,7 +12,7 @@ from ..trace import Origin, origin_of
 from ._pass import Exactness, Pass
 from .fold_normalization_affine import input_affine_folded
 from .layers import Layer
-from .rewriter import Rewriter, shape_of
+from .rewriter import Rewriter, alike, shape_of
 
 __all__ = ["FoldInputScale"]
 
@@ -37,7 +37,7 @@ class FoldInputScale(Pass):
             if not isinstance(source, fx.Node) or factor is None or not readers:
                 continue
             scales = [_per_input(layer, factor, node) for layer in readers]
-            if shape_of(source) != shape_of(node) or any(scale is None for scale in scales):
+            if not alike(source, node) or any(scale is None for scale in scales):
                 continue
             sites.append(origin_of(node))
             for layer, scale in zip(readers, scales, strict=True):

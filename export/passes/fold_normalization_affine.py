@@ -38,9 +38,12 @@ class FoldNormalizationAffine(Pass):
             bound = arguments(node)
             gain, shift = rewriter.constant(bound["weight"]), rewriter.constant(bound["bias"])
             shape = shape_of(node)
-            if shape is None or (gain is None and shift is None) or _channel_axis(node, shape) is None:
+            if shape is None or (gain is None and shift is None):
                 continue
-            readers = _readers(rewriter, node, _channel_axis(node, shape) or 0)
+            if rewriter.is_computed(bound["weight"]) or rewriter.is_computed(bound["bias"]):
+                continue
+            axis = _channel_axis(node, shape)
+            readers = None if axis is None else _readers(rewriter, node, axis)
             if not readers:
                 continue
             for reader in readers:
@@ -83,8 +86,7 @@ def _readers(rewriter: Rewriter, source: fx.Node, axis: int) -> list[Layer] | No
     for user in source.users:
         layer = Layer.read(rewriter, user)
         if layer is not None and layer.input is source and list(user.all_input_nodes).count(source) == 1:
-            reads_channels = axis == (1 if layer.axis == 1 and layer.weight.ndim > 2 else layer.axis)
-            if not reads_channels or not layer.pads_nothing:
+            if layer.axis != axis or not layer.pads_nothing:
                 return None
             readers.append(layer)
             continue
@@ -103,12 +105,12 @@ def _axis_after(node: fx.Node, source: fx.Node, axis: int) -> int | None:
         return None
     rank = len(before)
     bound = arguments(node) if hasattr(node.target, "_schema") else {}
-    if node.target is aten.avg_pool2d.default and axis == 1:
+    if node.target is aten.avg_pool2d.default and axis == rank - 3:
         whole = not any(bound["padding"]) and not bound["ceil_mode"] and bound["divisor_override"] is None
         return axis if whole else None
     if node.target is aten.adaptive_avg_pool2d.default and axis == rank - 3:
         return axis
-    if node.target is aten.mean.dim and bound["dim"] is not None:
+    if node.target is aten.mean.dim and bound["dim"]:  # no axes mean all of them
         dims = {dim % rank for dim in bound["dim"]}
         if axis in dims or bound["dtype"] is not None:
             return None

@@ -43,8 +43,10 @@ class Layer:
             return None
         bound = arguments(node)
         weight, bias = rewriter.constant(bound["weight"]), rewriter.constant(bound["bias"])
-        if weight is None or not weight.is_floating_point() or (bias is None and bound["bias"] is not None):
+        if weight is None or not weight.is_floating_point() or rewriter.is_computed(bound["bias"]):
             return None
+        if weight.ndim < 2 or (bias is not None and bias.ndim != 1):
+            return None  # linear also takes a vector as weight, and a bias that broadcasts
         rank = len(shape_of(node) or ())
         if rank != weight.ndim and node.target in _CONVOLUTIONS:
             return None  # an image without its batch: the channel axis is another one

@@ -17,6 +17,8 @@ __all__ = ["RecognizeActivations"]
 
 aten = torch.ops.aten
 
+_ROUNDING = 2**-24  # a constant this near to sqrt(1/2) is the same float32 number, which is what the model computes with
+
 
 @dataclass(frozen=True)
 class RecognizeActivations(Pass):
@@ -54,10 +56,10 @@ def _gelu(node: fx.Node) -> fx.Node | None:
     factors = _factors(node)
     number = math.prod(factor for factor in factors if isinstance(factor, (int, float)))
     nodes = [factor for factor in factors if isinstance(factor, fx.Node)]
-    if len(nodes) != 2 or not math.isclose(number, 0.5, rel_tol=1e-9):
+    if len(nodes) != 2 or not math.isclose(number, 0.5, rel_tol=1e-12):
         return None
     for operand, gate in _both_ways(nodes):
-        if not _is_call(gate, aten.add.Tensor):
+        if not _is_call(gate, aten.add.Tensor) or gate.kwargs:  # alpha would scale one summand
             continue
         for one, erf in _both_ways(gate.args):
             if one == 1 and _is_call(erf, aten.erf.default) and _is_scaled(erf.args[0], operand):
@@ -70,7 +72,7 @@ def _factors(node: object, top: bool = True) -> list[Any]:
     if isinstance(node, fx.Node) and (top or len(node.users) == 1):
         if node.target is aten.mul.Tensor:
             return [factor for operand in node.args for factor in _factors(operand, top=False)]
-        if node.target is aten.div.Tensor and isinstance(node.args[1], (int, float)):
+        if node.target is aten.div.Tensor and isinstance(node.args[1], (int, float)) and node.args[1]:
             return [*_factors(node.args[0], top=False), 1 / node.args[1]]
     return [node]
 
@@ -80,7 +82,7 @@ def _is_scaled(node: object, operand: object) -> bool:
     factors = _factors(node, top=False)
     number = math.prod(factor for factor in factors if isinstance(factor, (int, float)))
     rest = [factor for factor in factors if not isinstance(factor, (int, float))]
-    return rest == [operand] and math.isclose(number, math.sqrt(0.5), rel_tol=1e-6)
+    return rest == [operand] and math.isclose(number, math.sqrt(0.5), rel_tol=_ROUNDING)
 
 
 def _is_call(node: object, target: object) -> bool:

@@ -18,7 +18,7 @@ from torch.utils import _pytree as pytree
 
 from ..trace import Origin, origin_of
 
-__all__ = ["Rewriter", "arguments", "cast_constants", "read_constant", "shape_of"]
+__all__ = ["Rewriter", "alike", "arguments", "cast_constants", "read_constant", "shape_of"]
 
 aten = torch.ops.aten
 
@@ -41,6 +41,14 @@ def shape_of(node: fx.Node) -> tuple[int, ...] | None:
     if not isinstance(value, Tensor) or not all(isinstance(size, int) for size in value.shape):
         return None
     return tuple(value.shape)
+
+
+def alike(node: fx.Node, other: fx.Node) -> bool:
+    """Whether both are tensors of one fixed shape and one dtype, so that one can stand for the other."""
+    shape = shape_of(node)
+    return (
+        shape is not None and shape == shape_of(other) and node.meta["val"].dtype == other.meta["val"].dtype
+    )
 
 
 def read_constant(graph_module: fx.GraphModule, node: object) -> Tensor | None:
@@ -78,6 +86,10 @@ class Rewriter:
         """The constant's value, in float64 if it is a floating one."""
         tensor = read_constant(self.graph_module, node)
         return tensor.double() if tensor is not None and tensor.is_floating_point() else tensor
+
+    def is_computed(self, node: object) -> bool:
+        """Whether ``node``, an argument that may be absent (None), is there but is not a constant."""
+        return node is not None and read_constant(self.graph_module, node) is None
 
     @contextmanager
     def at(self, node: fx.Node) -> Iterator[None]:

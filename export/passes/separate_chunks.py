@@ -60,7 +60,8 @@ def _piece(rewriter: Rewriter, layer: Layer, count: int, index: int) -> fx.Node:
     source, groups = layer.input, layer.groups
     if groups > 1:
         before = Layer.read(rewriter, source)
-        if before is not None and len(source.users) == 1 and _splits(before, count):
+        along = before is not None and before.axis == layer.axis
+        if before is not None and along and len(source.users) == 1 and _splits(before, count):
             source = _piece(rewriter, before, count, index)
         else:
             chunks = rewriter.call(aten.chunk.default, source, count, layer.axis)

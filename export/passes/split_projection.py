@@ -40,9 +40,17 @@ class SplitProjection(Pass):
             bound = arguments(node)
             if bound["dim"] % len(shape) != layer.axis or len(bound["tensors"]) < 2:
                 continue
+            if not all(_is_part(part, node) for part in bound["tensors"]):
+                continue
             sites.append(origin_of(layer.node))
             _sum_of_parts(rewriter, layer, bound["tensors"])
         return sites
+
+
+def _is_part(part: fx.Node, whole: fx.Node) -> bool:
+    """Whether a layer can read ``part`` alone: a concatenation also converts types and drops what is empty."""
+    value = part.meta["val"]
+    return bool(value.numel()) and value.dtype == whole.meta["val"].dtype
 
 
 def _sum_of_parts(rewriter: Rewriter, layer: Layer, parts: list[fx.Node]) -> None:

@@ -48,13 +48,15 @@ class TransposeProducts(Pass):
             a, b, v = scores.args[0], scores.args[1], product.args[1]
             if arguments(softmax)["dim"] % max(rank, 1) != rank - 1 or not _swaps_last_two(a):
                 continue
+            if not (_is_matrix(b) and _is_matrix(v)):
+                continue
             sites.append(origin_of(product))
             with rewriter.at(node):
                 if self.keys_first:
                     scores = rewriter.call(
                         aten.matmul.default, _transposed(rewriter, b), _transposed(rewriter, a)
                     )
-                    attention = rewriter.call(aten.softmax.int, scores, -2)
+                    attention = rewriter.call(aten.softmax.int, scores, -2, arguments(softmax)["dtype"])
                 else:
                     attention = rewriter.call(aten.transpose.int, softmax, -2, -1)
                 replacement = rewriter.call(aten.matmul.default, _transposed(rewriter, v), attention)
@@ -75,6 +77,11 @@ def _swaps_last_two(node: object) -> bool:
         return False
     last = len(order) - 1
     return order == [*range(last - 1), last, last - 1]
+
+
+def _is_matrix(node: Any) -> bool:
+    """Whether ``node`` has rows and columns; a product also takes vectors, which have no transpose."""
+    return len(shape_of(node) or ()) >= 2
 
 
 def _sole(node: object, target: object) -> fx.Node | None:
