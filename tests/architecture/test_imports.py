@@ -1,0 +1,114 @@
+"""Who may import whom: cli -> export -> cloformer, never back; formats and runners each on their own."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+EXPORT = ROOT / "export"
+FRAMEWORKS = {"onnx", "onnxsim", "onnxruntime", "coremltools"}
+OWNERS = {
+    "onnx": {"formats/onnx.py"},
+    "onnxsim": {"formats/onnx.py"},
+    "onnxruntime": {"runners/onnxruntime.py"},
+    "coremltools": {"formats/coreml.py", "runners/coreml.py"},
+}
+
+
+def imports(path: Path, package: str) -> set[str]:
+    """Absolute names of all modules that a file imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            prefix = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {prefix, *(f"{prefix}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def package_of(path: Path) -> str:
+    return ".".join(["cloformer", *path.relative_to(ROOT).parent.parts])
+
+
+MODEL_FILES = [path for path in sorted((ROOT / "cloformer").glob("*.py")) if path.name not in ("cli.py", "__main__.py")]
+EXPORT_FILES = sorted(EXPORT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODEL_FILES, ids=lambda path: path.name)
+def test_the_model_knows_nothing_of_the_toolchain(path: Path) -> None:
+    names = imports(path, "cloformer")
+    assert not [name for name in names if name.startswith(("cloformer.export", "cloformer.cli", "export", "cli"))]
+    allowed = {"torch", "safetensors", "cloformer"} | sys.stdlib_module_names
+    assert {name.partition(".")[0] for name in names} <= allowed
+
+
+@pytest.mark.parametrize("path", EXPORT_FILES, ids=lambda path: path.relative_to(EXPORT).as_posix())
+def test_the_toolchain_knows_nothing_of_the_command_line(path: Path) -> None:
+    names = imports(path, package_of(path))
+    assert not [name for name in names if name.startswith(("cloformer.cli", "cli", "typer", "rich", "click"))]
+
+
+@pytest.mark.parametrize("path", EXPORT_FILES, ids=lambda path: path.relative_to(EXPORT).as_posix())
+def test_a_framework_is_imported_in_its_own_file_alone(path: Path) -> None:
+    name = path.relative_to(EXPORT).as_posix()
+    used = {module.partition(".")[0] for module in imports(path, package_of(path))} & FRAMEWORKS
+    assert all(name in OWNERS[framework] for framework in used)
+
+
+@pytest.mark.parametrize("folder", ["formats", "runners"])
+def test_formats_and_runners_never_import_one_another(folder: str) -> None:
+    for path in sorted((EXPORT / folder).glob("[a-z]*.py")):
+        prefix = f"cloformer.export.{folder}."
+        names = {name.removeprefix(prefix) for name in imports(path, package_of(path)) if name.startswith(prefix)}
+        others = {other.stem for other in (EXPORT / folder).glob("[a-z]*.py")} - {path.stem}
+        assert not {name.partition(".")[0] for name in names} & others
+        other_folder = "runners" if folder == "formats" else "formats"
+        assert not any(name.startswith(f"cloformer.export.{other_folder}") for name in imports(path, package_of(path)))
+
+
+def test_passes_know_no_class_of_the_network() -> None:
+    for path in (EXPORT / "passes").glob("*.py"):
+        assert not [name for name in imports(path, package_of(path)) if name.startswith("cloformer.model")]
+
+
+def test_one_row_per_format_everywhere() -> None:
+    from cloformer.export.formats import FORMATS
+    from cloformer.export.passes import PASSES, PLAIN
+    from cloformer.export.pipeline import _PACKAGES
+    from cloformer.export.runners import RUNNERS
+
+    assert set(FORMATS) == set(PASSES) == set(PLAIN) == set(RUNNERS) == set(_PACKAGES)
+
+
+def test_help_loads_no_framework() -> None:
+    code = (
+        "import sys; sys.argv = ['cloformer', '--help']\n"
+        "from cloformer.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'numpy', 'coremltools', 'onnx', 'onnxruntime', 'rich', 'PIL'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == "[]"
+
+
+def test_files_can_be_read_in_a_sitting() -> None:
+    long = {
+        path.relative_to(ROOT).as_posix(): lines
+        for path in [*EXPORT_FILES, *MODEL_FILES, ROOT / "cli.py"]
+        if (lines := len(path.read_text("utf-8").splitlines())) > 400
+    }
+    assert not long
+
+
+def test_onnxruntime_sends_no_telemetry() -> None:
+    code = "import os, cloformer.export.runners.onnxruntime; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "1"

@@ -1,0 +1,245 @@
+"""``cloformer export``, ``inspect`` and ``predict`` as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from conftest import Command
+
+from cloformer.export.artifact import read_artifact
+from cloformer.export.check import PHOTOGRAPH
+
+
+def test_the_onnx_file_is_self_contained_and_says_where_its_nodes_come_from(artifacts: dict[str, Path]) -> None:
+    artifact = read_artifact(artifacts["onnx"])
+    model = onnx.load(artifact.model_path, load_external_data=False)
+    assert not [t for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
+    assert [(i.name, [d.dim_value for d in i.type.tensor_type.shape.dim]) for i in model.graph.input] == [
+        ("image", [1, 3, 224, 224])
+    ]
+    assert [o.name for o in model.graph.output] == ["logits"]
+    assert len(model.graph.node) == artifact.manifest["graph"]["operators"] <= 520
+    assert {entry.version for entry in model.opset_import if entry.domain == ""} == {20}
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    for node in convolutions:
+        data = {entry.key: entry.value for entry in node.metadata_props}
+        assert data["cloformer.location"].startswith("cloformer.model:")
+        assert data["cloformer.module"]
+    assert str(Path.cwd()).encode() not in artifact.model_path.read_bytes()
+    assert b"site-packages" not in artifact.model_path.read_bytes()
+
+
+def test_the_core_ml_program(artifacts: dict[str, Path]) -> None:
+    from coremltools.proto import Model_pb2
+
+    artifact = read_artifact(artifacts["coreml"])
+    graph = artifact.manifest["graph"]
+    assert graph["operators"] <= 400
+    assert graph["max_rank"] <= 4
+    assert "transpose" not in graph["by_type"]
+    spec = Model_pb2.Model.FromString((artifact.model_path / "Data/com.apple.CoreML/model.mlmodel").read_bytes())
+    assert spec.specificationVersion == 7  # iOS 16
+    image = spec.description.input[0].type.imageType
+    assert (image.width, image.height) == (224, 224)
+    assert "conversion_date" not in str(spec.description.metadata)
+    assert artifact.function["inputs"][0]["preprocessing_inside"]
+
+
+def test_inspect_prints_counts_and_every_pass(command: Command, artifacts: dict[str, Path]) -> None:
+    for format_name, bound in (("onnx", 520), ("coreml", 400)):
+        shown = command("inspect", artifacts[format_name])
+        assert shown.code == 0
+        manifest = command("inspect", artifacts[format_name], "--json").json["manifest"]
+        assert f"{manifest['graph']['operators']} operators" in shown.out
+        assert manifest["graph"]["operators"] <= bound
+        for entry in manifest["passes"]:
+            assert entry["name"] in shown.out
+        by_name = {entry["name"]: len(entry["sites"]) for entry in manifest["passes"]}
+        assert by_name["fold_batch_norm"] == 7
+        assert by_name["split_by_chunk"] == 24
+
+
+def test_predict_on_a_photograph(command: Command, artifacts: dict[str, Path], checkpoint: Path) -> None:
+    """The same classes, and probabilities to 1e-5, as the PyTorch model gives."""
+    import torch
+
+    from cloformer.checkpoint import load_checkpoint
+    from cloformer.export.preprocessing import Preprocessing, load_image
+
+    shown = command("predict", artifacts["onnx"], PHOTOGRAPH, "--json")
+    assert shown.code == 0
+    top = shown.json["predictions"][0]["top"]
+    model, _ = load_checkpoint(checkpoint)
+    with torch.no_grad():
+        x = torch.from_numpy(Preprocessing.imagenet(224, 224).prepare(load_image(PHOTOGRAPH)))
+        expected = model(x).softmax(-1)[0].topk(5)
+    assert [guess["class"] for guess in top] == expected.indices.tolist()
+    np.testing.assert_allclose([guess["probability"] for guess in top], expected.values, atol=1e-5)
+    assert "NOT TRAINED" not in command("predict", artifacts["onnx"]).out
+
+
+def test_core_ml_cannot_run_here_and_says_so(command: Command, artifacts: dict[str, Path]) -> None:
+    if os.uname().sysname == "Darwin":
+        pytest.skip("this is a Mac")
+    shown = command("predict", artifacts["coreml"])
+    assert shown.code == 5
+    assert "macOS" in shown.err
+
+
+@pytest.mark.parametrize("name", ["resnet", "mobilenet", "vit"])
+def test_users_models_in_both_formats(command: Command, tmp_path: Path, name: str) -> None:
+    shown = command(
+        "export", "--model", f"user_models:{name}", "--image-size", "64", "--format", "onnx", "--format", "coreml",
+        "--output", tmp_path, "--json",
+    )  # fmt: skip
+    assert shown.code == 0, shown.err
+    onnx_result, coreml_result = shown.json["artifacts"]
+    found = onnx_result["difference_from_pytorch"]
+    assert found["max_abs_error"] <= 1e-5 * found["largest_output"]
+    assert found["reference"] == "float64"
+    assert coreml_result["manifest"]["graph"]["max_rank"] <= 4
+    sites = {entry["name"]: entry["sites"] for entry in onnx_result["manifest"]["passes"]}
+    assert sites["fold_batch_norm"] if name != "vit" else sites["fold_normalization_affine"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"user_models.{name}-coreml-64-fp16", f"user_models.{name}-onnx-64-fp32",
+    ]  # fmt: skip
+
+
+def test_a_classifier_with_labels(command: Command, tmp_path: Path) -> None:
+    from coremltools.proto import Model_pb2
+
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"class number {index}\n" for index in range(10)))
+    shown = command(
+        "export", "--model", "user_models:resnet", "--image-size", "64", "--format", "onnx", "--format", "coreml",
+        "--labels", labels, "--output", tmp_path / "out",
+    )  # fmt: skip
+    assert shown.code == 0, shown.err
+    onnx_folder, coreml_folder = (
+        next((tmp_path / "out").glob(f"*-{format_name}-*")) for format_name in ("onnx", "coreml")
+    )
+    predicted = command("predict", onnx_folder, "--top", "3")
+    assert predicted.out.count("class number ") == 3
+    coreml = read_artifact(coreml_folder)
+    spec = Model_pb2.Model.FromString((coreml.model_path / "Data/com.apple.CoreML/model.mlmodel").read_bytes())
+    assert spec.description.predictedFeatureName == "classLabel"
+    assert coreml.labels() == [f"class number {index}" for index in range(10)]
+    assert coreml.function["outputs"][0]["role"] == "probabilities"
+    assert coreml.manifest["graph"]["by_type"]["softmax"] == 1
+
+
+def test_declared_inputs_and_outputs(command: Command, tmp_path: Path) -> None:
+    spec = tmp_path / "model.toml"
+    spec.write_text(
+        'outputs = ["features", "pooled"]\n'
+        "[metadata]\nauthor = 'A. Nonym'\nlicense = 'MIT'\n"
+        "[[inputs]]\nname = 'photo'\nshape = [1, 3, 32, 32]\nrole = 'image'\n"
+        "[inputs.preprocessing]\nmean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\nresize_size = 40\n"
+        "[[inputs]]\nname = 'scalars'\nshape = [1, 4]\n"
+    )
+    shown = command(
+        "export", "--model", "user_models:two_inputs", "--spec", spec, "--format", "onnx", "--format", "coreml",
+        "--output", tmp_path / "out", "--json",
+    )  # fmt: skip
+    assert shown.code == 0, shown.err
+    for result in shown.json["artifacts"]:
+        function = result["manifest"]["functions"][0]
+        assert [item["name"] for item in function["inputs"]] == ["photo", "scalars"]
+        assert {item["name"] for item in function["outputs"]} == {"features", "pooled"}
+        assert function["inputs"][0]["preprocessing"]["mean"] == [0.5, 0.5, 0.5]
+        assert command("predict", result["folder"]).code == 4
+
+
+def test_the_plain_trace(command: Command, tmp_path: Path) -> None:
+    arguments = ["export", "--model", "user_models:resnet", "--image-size", "64", "--format", "coreml"]
+    shown = command(*arguments, "--no-reparameterize", "--output", tmp_path, "--json")
+    assert shown.code == 0, shown.err
+    manifest = shown.json["artifacts"][0]["manifest"]
+    assert [entry["name"] for entry in manifest["passes"]] == ["fix_sizes", "normalize_inside"]
+    assert shown.json["artifacts"][0]["folder"].endswith("-plain")
+
+
+@pytest.mark.parametrize("target", ["ios17", "ios18", "ios26"])
+def test_targets_and_float32(command: Command, tmp_path: Path, target: str) -> None:
+    shown = command(
+        "export", "--model", "user_models:vit", "--image-size", "64", "--format", "coreml", "--target", target,
+        "--precision", "fp32", "--output", tmp_path, "--json",
+    )  # fmt: skip
+    assert shown.code == 0, shown.err
+    assert shown.json["artifacts"][0]["folder"].endswith(f"-fp32-{target}")
+
+
+def test_dry_run_writes_nothing(command: Command, tmp_path: Path) -> None:
+    shown = command("export", "--model", "user_models:resnet", "--dry-run", "--output", tmp_path / "out", "--json")
+    assert shown.code == 0
+    assert {entry["name"]: entry["sites"] for entry in shown.json["artifacts"][0]["passes"]}["fold_batch_norm"] == 8
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_option_that_decides_the_bytes_has_its_own_folder(command: Command, tmp_path: Path) -> None:
+    base = ["export", "--model", "user_models:two_inputs", "--output", tmp_path, "--dry-run", "--json"]
+    inputs = ["--input", "image=1x3x32x32", "--input", "scalars=1x4"]
+    variations = [
+        inputs,
+        [*inputs, "--opset", "18"],
+        [*inputs, "--no-reparameterize"],
+        [*inputs, "--seed", "3"],
+        ["--input", "image=1x3x64x64", "--input", "scalars=1x4"],
+        ["--input", "image=1x3x32x32", "--input", "numbers=1x4"],
+    ]
+    folders = [command(*base, *variation).json["artifacts"][0]["folder"] for variation in variations]
+    assert len(set(folders)) == len(variations)
+
+
+def test_two_processes_write_the_same_bytes(
+    tmp_path: Path, python: str, subprocess_environment: dict[str, str]
+) -> None:
+    """Other folders, other hash seeds, at the same time."""
+    runs = []
+    for index in range(2):
+        arguments = [python, "-m", "cloformer", "export", "--format", "onnx", "--format", "coreml"]
+        # One thread each: two processes that spin for two cores would take minutes.
+        environment = subprocess_environment | {"PYTHONHASHSEED": str(index + 1), "OMP_NUM_THREADS": "1"}
+        output = tmp_path / f"a longer name {index}" / "out"
+        runs.append((output, subprocess.Popen([*arguments, "--output", str(output)], env=environment)))
+    for _, process in runs:
+        assert process.wait(timeout=400) == 0
+    first, second = (
+        {path.relative_to(output).as_posix(): path.read_bytes() for path in output.rglob("*") if path.is_file()}
+        for output, _ in runs
+    )
+    assert first.keys() == second.keys()
+    assert len(first) == 6  # two manifests, one .onnx, three files of a package
+    assert [name for name in first if first[name] != second[name]] == []
+    for name, content in first.items():
+        if name.endswith("manifest.json"):
+            assert str(tmp_path) not in json.dumps(json.loads(content))
+
+
+def test_photographs_against_float64(artifacts: dict[str, Path], checkpoint: Path) -> None:
+    """1e-4 absolute and 1e-5 of the largest logit on real photographs; bitwise the same top-5."""
+    skimage_data = pytest.importorskip("skimage.data")
+    import torch
+    from PIL import Image
+
+    from cloformer.checkpoint import load_checkpoint
+    from cloformer.export.preprocessing import Preprocessing
+    from cloformer.export.runners import open_artifact
+
+    model = load_checkpoint(checkpoint)[0].double()
+    rule = Preprocessing.imagenet(224, 224)
+    with open_artifact(read_artifact(artifacts["onnx"])) as runner, torch.no_grad():
+        for name in ("astronaut", "chelsea", "coffee", "rocket"):
+            x = rule.prepare(Image.fromarray(getattr(skimage_data, name)()))
+            got = runner.run({"image": x})["logits"]
+            want = model(torch.from_numpy(x).double()).numpy()
+            error = np.abs(got - want).max()
+            assert error <= 1e-4
+            assert error <= 1e-5 * np.abs(want).max()
+            assert np.array_equal(np.argsort(-got)[0, :5], np.argsort(-want)[0, :5])

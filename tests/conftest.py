@@ -1,0 +1,91 @@
+"""Artifacts that many tests read, exported once a session; and the command line, called in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reference_weights import fill
+
+import cloformer
+from cloformer.checkpoint import save_checkpoint
+
+TESTS = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did: its exit code and its two outputs."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str]) -> Command:
+    """``command("export", ...)`` runs the command line in this process."""
+    from cloformer.cli import main
+
+    def run(*arguments: str | Path) -> Outcome:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Outcome(int(caught.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CloFormer-XXS with the reference weights, as safetensors."""
+    path = tmp_path_factory.mktemp("checkpoint") / "xxs.safetensors"
+    save_checkpoint(fill(cloformer.create_model("cloformer_xxs")), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> dict[str, Path]:
+    """CloFormer-XXS with the reference weights, by format."""
+    from cloformer.export.pipeline import export
+    from cloformer.export.request import ExportRequest
+
+    output = tmp_path_factory.mktemp("artifacts")
+    exported = export(ExportRequest(weights=checkpoint, formats=("onnx", "coreml"), output=output))
+    return {item.artifact.format: item.artifact.folder for item in exported}
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small ONNX artifact of a user's module."""
+    from cloformer.export.pipeline import export
+    from cloformer.export.request import ExportRequest
+
+    output = tmp_path_factory.mktemp("small")
+    request = ExportRequest(model="user_models:resnet", image_size=(32, 32), output=output)
+    return export(request)[0].artifact.folder
+
+
+@pytest.fixture(scope="session")
+def subprocess_environment() -> dict[str, str]:
+    """For commands in a process of their own: the tests' modules can be imported there too."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
+@pytest.fixture(scope="session")
+def python() -> str:
+    return sys.executable
