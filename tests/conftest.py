@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
+
+# One thread a process: the tests run in two processes, and threads that wait for one another on
+# two cores make a convolution in float64 take a minute. Set before torch is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -66,7 +66,9 @@ def _value(graph_module: fx.GraphModule, node: fx.Node, specs: Any) -> Any:
         return torch.empty(spec.shape, dtype=getattr(torch, spec.dtype))
     if node.op == "get_attr":
         tensor = read_constant(graph_module, node)
-        return None if tensor is None else torch.empty_like(tensor, device="cpu")
+        if tensor is None:  # the body of a branch, or of a `with torch.no_grad()`
+            return graph_module.get_submodule(str(node.target))
+        return torch.empty_like(tensor, device="cpu")
     if node.op == "output":
         return None
     args, kwargs = pytree.tree_map_only(fx.Node, lambda item: item.meta["val"], (node.args, node.kwargs))

@@ -85,7 +85,8 @@ def _producer(rewriter: Rewriter, node: object, *, uniform: bool) -> Layer | Non
         return layer
     if node.target in _LINEAR:
         return _producer(rewriter, node.args[0], uniform=True)
-    if node.target in _PRODUCTS and node.args[0] is not node.args[1]:  # a product is linear in either operand: the first that leads to a layer
+    # A product is linear in either operand, unless they are one: the first that leads to a layer.
+    if node.target in _PRODUCTS and node.args[0] is not node.args[1]:
         operands = (_producer(rewriter, operand, uniform=True) for operand in node.args[:2])
         return next((layer for layer in operands if layer is not None), None)
     return None

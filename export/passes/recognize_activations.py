@@ -17,7 +17,7 @@ __all__ = ["RecognizeActivations"]
 
 aten = torch.ops.aten
 
-_ROUNDING = 2**-24  # a constant this near to sqrt(1/2) is the same float32 number, which is what the model computes with
+_ROUNDING = 2**-24  # a constant this near is the same in float32, which the model computes in
 
 
 @dataclass(frozen=True)

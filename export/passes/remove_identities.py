@@ -45,7 +45,8 @@ class RemoveIdentities(Pass):
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
         sites = []
         for node in rewriter.nodes(aten._assert_tensor_metadata.default):
-            rewriter.graph.erase_node(node)  # the type before a cast, checked by the trace; it reads the tensor
+            # It asserts the type before a cast, which the trace knows, and would count as a reader.
+            rewriter.graph.erase_node(node)
         for node in rewriter.nodes(
             *_DROPOUTS, *_COPIES, *_CASTS, *_RESHAPES, *_NEUTRAL, aten.permute.default
         ):

@@ -61,7 +61,7 @@ def permute_order(node: fx.Node | None) -> list[int] | None:
     if node is None or node.target not in (aten.permute.default, aten.transpose.int):
         return None
     value = node.meta.get("val")
-    if value is None:
+    if value is None or not value.ndim:
         return None
     order = list(range(value.ndim))
     if node.target is aten.permute.default:

@@ -204,8 +204,7 @@ def test_two_processes_write_the_same_bytes(
     runs = []
     for index in range(2):
         arguments = [python, "-m", "cloformer", "export", "--format", "onnx", "--format", "coreml"]
-        # One thread each: two processes that spin for two cores would take minutes.
-        environment = subprocess_environment | {"PYTHONHASHSEED": str(index + 1), "OMP_NUM_THREADS": "1"}
+        environment = subprocess_environment | {"PYTHONHASHSEED": str(index + 1)}
         output = tmp_path / f"a longer name {index}" / "out"
         runs.append((output, subprocess.Popen([*arguments, "--output", str(output)], env=environment)))
     for _, process in runs:
