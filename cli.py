@@ -41,6 +41,9 @@ _Artifact = Annotated[Path, typer.Argument(help="An artifact's folder, as `clofo
 _NOT_TRAINED = "random weights: NOT TRAINED, so what it predicts means nothing"
 
 
+_INTERRUPTED = 130
+
+
 class _Terminated(BaseException):
     """SIGTERM arrived."""
 
@@ -299,11 +302,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = app(arguments, standalone_mode=False, prog_name="cloformer")
         sys.stdout.flush()
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt  # typer has made a code of it
         _exit(code if isinstance(code, int) else 0)
     except CloformerError as error:
         _fail(error.lines, error.exit_code, arguments, error.details, error)
     except KeyboardInterrupt:
-        _fail(["interrupted; nothing half-written is left"], 130, arguments)
+        _fail(["interrupted; nothing half-written is left"], _INTERRUPTED, arguments)
     except _Terminated:
         _fail(["terminated; nothing half-written is left"], 143, arguments)
     except BrokenPipeError:
@@ -316,8 +321,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "`cloformer --help` lists the commands, COMMAND --help its options",
             ]
             _fail(lines, 2, arguments, error=error)
-        if type(error).__name__ == "Abort":
-            _fail(["interrupted; nothing half-written is left"], 130, arguments)
         lines = [
             f"a bug of ours: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
         ]

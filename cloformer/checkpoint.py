@@ -8,6 +8,7 @@ tensors (``weights_only=True``).
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -167,12 +168,23 @@ def save_checkpoint(
     tensors = {key: value.detach().contiguous() for key, value in model.state_dict().items()}
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         try:
-            file.write(save(tensors, dict(metadata or {})))
+            file.write(_with_sorted_header(save(tensors, dict(metadata or {}))))
             file.close()
             Path(file.name).replace(path)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
+
+
+def _with_sorted_header(data: bytes) -> bytes:
+    """The same file with its header's keys in order: the library writes metadata in any order."""
+    length = int.from_bytes(data[:8], "little")
+    text = json.dumps(
+        json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    header = text.encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
 def _build(
@@ -244,8 +256,6 @@ def _expected_shapes(name: str) -> dict[str, tuple[int, ...]]:
 
 
 def _read_safetensors(path: Path, data: bytes) -> tuple[Any, dict[str, str]]:
-    import json
-
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -259,9 +269,12 @@ def _read_safetensors(path: Path, data: bytes) -> tuple[Any, dict[str, str]]:
 
 def _read_torch(path: Path) -> Any:
     import pickle
+    import warnings
 
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch wonders about pickles that it then refuses
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error)
         if "Unsupported" in reason or "global" in reason.lower():

@@ -112,7 +112,11 @@ class Artifact:
 
 def read_artifact(folder: Path, *, verify: bool = True) -> Artifact:
     """Read ``folder`` (or its manifest.json); :class:`InputError` if it is not a whole artifact of ours."""
+    from .store import recover
+
     folder = folder.parent if folder.name == MANIFEST else folder
+    if not folder.exists() and folder.parent.is_dir():
+        recover(folder.parent)  # a killed export may have been between two renames
     path = folder / MANIFEST
     try:
         if path.stat().st_size > _MAX_MANIFEST_BYTES:

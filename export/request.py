@@ -60,7 +60,7 @@ def plan(request: ExportRequest) -> list[FormatRequest]:
     if request.precision is not None:
         choose("precision", request.precision, PRECISIONS)
     if request.batch < 1:
-        raise UsageError(f"--batch {request.batch} is below 1")
+        raise UsageError(f"--batch {request.batch} is below 1", "give the number of images per inference")
     given = {"--opset": request.opset, "--target": request.target}
     for flag, value in given.items():
         owners = [row for row in FORMATS.values() if row.option == flag]

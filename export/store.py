@@ -105,11 +105,16 @@ def _told_when_full(destination: Path) -> Iterator[None]:
         yield
     except Exception as error:
         full = isinstance(error, OSError) and error.errno in _NO_SPACE
-        if not full and os.strerror(errno.ENOSPC) not in str(error):  # C++ code has only the words
+        # C++ code has only the words, or says no more than that writing failed.
+        if not full and os.strerror(errno.ENOSPC) not in str(error) and not _is_full(destination.parent):
             raise
         raise InputError(
             f"no space left while writing {destination}", "free some space, or choose another --output"
         ) from error
+
+
+def _is_full(folder: Path) -> bool:
+    return folder.is_dir() and shutil.disk_usage(folder).free < 2**20
 
 
 def _refuse_foreign(destination: Path) -> None:

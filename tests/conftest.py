@@ -88,7 +88,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def subprocess_environment() -> dict[str, str]:
     """For commands in a process of their own: the tests' modules can be imported there too."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])}
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    }
 
 
 @pytest.fixture(scope="session")

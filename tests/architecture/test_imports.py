@@ -37,14 +37,18 @@ def package_of(path: Path) -> str:
     return ".".join(["cloformer", *path.relative_to(ROOT).parent.parts])
 
 
-MODEL_FILES = [path for path in sorted((ROOT / "cloformer").glob("*.py")) if path.name not in ("cli.py", "__main__.py")]
+MODEL_FILES = [
+    path for path in sorted((ROOT / "cloformer").glob("*.py")) if path.name not in ("cli.py", "__main__.py")
+]
 EXPORT_FILES = sorted(EXPORT.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", MODEL_FILES, ids=lambda path: path.name)
 def test_the_model_knows_nothing_of_the_toolchain(path: Path) -> None:
     names = imports(path, "cloformer")
-    assert not [name for name in names if name.startswith(("cloformer.export", "cloformer.cli", "export", "cli"))]
+    assert not [
+        name for name in names if name.startswith(("cloformer.export", "cloformer.cli", "export", "cli"))
+    ]
     allowed = {"torch", "safetensors", "cloformer"} | sys.stdlib_module_names
     assert {name.partition(".")[0] for name in names} <= allowed
 
@@ -66,11 +70,15 @@ def test_a_framework_is_imported_in_its_own_file_alone(path: Path) -> None:
 def test_formats_and_runners_never_import_one_another(folder: str) -> None:
     for path in sorted((EXPORT / folder).glob("[a-z]*.py")):
         prefix = f"cloformer.export.{folder}."
-        names = {name.removeprefix(prefix) for name in imports(path, package_of(path)) if name.startswith(prefix)}
+        names = {
+            name.removeprefix(prefix) for name in imports(path, package_of(path)) if name.startswith(prefix)
+        }
         others = {other.stem for other in (EXPORT / folder).glob("[a-z]*.py")} - {path.stem}
         assert not {name.partition(".")[0] for name in names} & others
         other_folder = "runners" if folder == "formats" else "formats"
-        assert not any(name.startswith(f"cloformer.export.{other_folder}") for name in imports(path, package_of(path)))
+        assert not any(
+            name.startswith(f"cloformer.export.{other_folder}") for name in imports(path, package_of(path))
+        )
 
 
 def test_passes_know_no_class_of_the_network() -> None:

@@ -16,7 +16,9 @@ from cloformer.export.artifact import read_artifact
 from cloformer.export.check import PHOTOGRAPH
 
 
-def test_the_onnx_file_is_self_contained_and_says_where_its_nodes_come_from(artifacts: dict[str, Path]) -> None:
+def test_the_onnx_file_is_self_contained_and_says_where_its_nodes_come_from(
+    artifacts: dict[str, Path],
+) -> None:
     artifact = read_artifact(artifacts["onnx"])
     model = onnx.load(artifact.model_path, load_external_data=False)
     assert not [t for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
@@ -43,7 +45,9 @@ def test_the_core_ml_program(artifacts: dict[str, Path]) -> None:
     assert graph["operators"] <= 400
     assert graph["max_rank"] <= 4
     assert "transpose" not in graph["by_type"]
-    spec = Model_pb2.Model.FromString((artifact.model_path / "Data/com.apple.CoreML/model.mlmodel").read_bytes())
+    spec = Model_pb2.Model.FromString(
+        (artifact.model_path / "Data/com.apple.CoreML/model.mlmodel").read_bytes()
+    )
     assert spec.specificationVersion == 7  # iOS 16
     image = spec.description.input[0].type.imageType
     assert (image.width, image.height) == (224, 224)
@@ -127,7 +131,9 @@ def test_a_classifier_with_labels(command: Command, tmp_path: Path) -> None:
     predicted = command("predict", onnx_folder, "--top", "3")
     assert predicted.out.count("class number ") == 3
     coreml = read_artifact(coreml_folder)
-    spec = Model_pb2.Model.FromString((coreml.model_path / "Data/com.apple.CoreML/model.mlmodel").read_bytes())
+    spec = Model_pb2.Model.FromString(
+        (coreml.model_path / "Data/com.apple.CoreML/model.mlmodel").read_bytes()
+    )
     assert spec.description.predictedFeatureName == "classLabel"
     assert coreml.labels() == [f"class number {index}" for index in range(10)]
     assert coreml.function["outputs"][0]["role"] == "probabilities"
@@ -176,9 +182,13 @@ def test_targets_and_float32(command: Command, tmp_path: Path, target: str) -> N
 
 
 def test_dry_run_writes_nothing(command: Command, tmp_path: Path) -> None:
-    shown = command("export", "--model", "user_models:resnet", "--dry-run", "--output", tmp_path / "out", "--json")
+    shown = command(
+        "export", "--model", "user_models:resnet", "--dry-run", "--output", tmp_path / "out", "--json"
+    )
     assert shown.code == 0
-    assert {entry["name"]: entry["sites"] for entry in shown.json["artifacts"][0]["passes"]}["fold_batch_norm"] == 8
+    assert {entry["name"]: entry["sites"] for entry in shown.json["artifacts"][0]["passes"]}[
+        "fold_batch_norm"
+    ] == 8
     assert not (tmp_path / "out").exists()
 
 
@@ -210,7 +220,11 @@ def test_two_processes_write_the_same_bytes(
     for _, process in runs:
         assert process.wait(timeout=400) == 0
     first, second = (
-        {path.relative_to(output).as_posix(): path.read_bytes() for path in output.rglob("*") if path.is_file()}
+        {
+            path.relative_to(output).as_posix(): path.read_bytes()
+            for path in output.rglob("*")
+            if path.is_file()
+        }
         for output, _ in runs
     )
     assert first.keys() == second.keys()

@@ -22,7 +22,8 @@ def _traced(name: str, size: tuple[int, int]) -> tuple[torch.nn.Module, Trace]:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [*((name, (224, 224)) for name in cloformer.list_models()), ("cloformer_xxs", (200, 96))]
+    ("name", "size"),
+    [*((name, (224, 224)) for name in cloformer.list_models()), ("cloformer_xxs", (200, 96))],
 )
 def test_rewritten_graph_is_the_model(name: str, size: tuple[int, int]) -> None:
     """Within 1e-10 of the largest logit; and every normalization that can be folded is."""

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from proof import operators, perturbed, prove, random_inputs, traced
+from proof import operators, prove, random_inputs, traced
 from torch import Tensor, nn
 
 from cloformer.export.errors import UnsupportedError
@@ -190,7 +190,9 @@ def test_attention_reads_the_large_tensor_as_it_lies(keys_first: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [_attention(softmax_dim=-2), _attention(transposed=False), _attention(twice=True)], ids=["axis", "plain", "read twice"]
+    "model",
+    [_attention(softmax_dim=-2), _attention(transposed=False), _attention(twice=True)],
+    ids=["axis", "plain", "read twice"],
 )
 def test_other_attention_stays(model: nn.Module) -> None:
     shapes = (2, 3, 4, 9), (2, 3, 4, 5), (2, 3, 4, 5)
@@ -213,12 +215,14 @@ def _chunked(count: int, **layers: nn.Module) -> Lambda:
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)
-@given(count=st.sampled_from([2, 3]), bias=st.booleans(), kernel=st.sampled_from([1, 3]), depthwise=st.booleans())
+@given(
+    count=st.sampled_from([2, 3]), bias=st.booleans(), kernel=st.sampled_from([1, 3]), depthwise=st.booleans()
+)
 def test_chunks_are_computed_apart(count: int, bias: bool, kernel: int, depthwise: bool) -> None:
     layers = {"a": nn.Conv2d(3, 12, kernel, padding=kernel // 2, bias=bias)}
     if depthwise:
         layers["b"] = nn.Conv2d(12, 12, 3, padding=1, groups=12, bias=bias)
-    found = prove(perturbed(_chunked(count, **layers)), SeparateChunks(), (2, 3, 6, 5), sites=1)
+    found = prove(fill(_chunked(count, **layers)), SeparateChunks(), (2, 3, 6, 5), sites=1)
     assert "chunk" not in found
     assert found.count("conv2d") == count * len(layers)
 
@@ -229,7 +233,7 @@ def test_a_grouped_layer_whose_input_is_read_twice() -> None:
         q, k = m.b(y).chunk(2, 1)
         return q * k + y.sum()
 
-    model = perturbed(Lambda(law, a=nn.Conv2d(3, 8, 1), b=nn.Conv2d(8, 8, 3, padding=1, groups=4)))
+    model = fill(Lambda(law, a=nn.Conv2d(3, 8, 1), b=nn.Conv2d(8, 8, 3, padding=1, groups=4)))
     prove(model, SeparateChunks(), (2, 3, 6, 5), sites=1)
 
 
@@ -239,12 +243,12 @@ def test_a_grouped_layer_whose_input_is_read_twice() -> None:
     ids=["cuts a group", "unequal chunks"],
 )
 def test_chunks_that_do_not_fit_stay(count: int, layer: nn.Module) -> None:
-    prove(perturbed(_chunked(count, a=layer)), SeparateChunks(), (2, 3, 6, 5), sites=0)
+    prove(fill(_chunked(count, a=layer)), SeparateChunks(), (2, 3, 6, 5), sites=0)
 
 
 def test_chunks_along_another_axis_stay() -> None:
     model = Lambda(lambda m, x: math.prod(m.a(x).chunk(2, 2)), a=nn.Conv2d(3, 4, 1))
-    prove(perturbed(model), SeparateChunks(), (2, 3, 6, 5), sites=0)
+    prove(fill(model), SeparateChunks(), (2, 3, 6, 5), sites=0)
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
@@ -254,7 +258,7 @@ def test_projection_of_a_concatenation(kernel: int, bias: bool) -> None:
         lambda m, x, y: m.proj(torch.cat([x, torch.tanh(y), x * 2], 1)),
         proj=nn.Conv2d(8, 5, kernel, padding=kernel // 2, bias=bias),
     )
-    assert "cat" not in prove(perturbed(model), SplitProjection(), (2, 3, 6, 6), (2, 2, 6, 6), sites=1)
+    assert "cat" not in prove(fill(model), SplitProjection(), (2, 3, 6, 6), (2, 2, 6, 6), sites=1)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +271,7 @@ def test_projection_of_a_concatenation(kernel: int, bias: bool) -> None:
     ids=["groups", "other axis", "read twice"],
 )
 def test_other_concatenations_stay(model: nn.Module) -> None:
-    prove(perturbed(model), SplitProjection(), (2, 3, 6, 6), (2, 3, 6, 6), sites=0)
+    prove(fill(model), SplitProjection(), (2, 3, 6, 6), (2, 3, 6, 6), sites=0)
 
 
 # --- LowerGroupNorm, NormalizeInside, AppendSoftmax ---------------------------------------------
@@ -277,7 +281,7 @@ def test_other_concatenations_stay(model: nn.Module) -> None:
 @pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("affine", [True, False])
 def test_group_norm_in_another_operator(operator: str, groups: int, affine: bool) -> None:
-    model = perturbed(nn.Sequential(nn.GroupNorm(groups, 4, eps=1e-3, affine=affine)))
+    model = fill(nn.Sequential(nn.GroupNorm(groups, 4, eps=1e-3, affine=affine)))
     found = prove(model, LowerGroupNorm(operator), (2, 4, 5, 3), sites=1)
     assert operator in found
     assert "group_norm" not in found
@@ -286,14 +290,16 @@ def test_group_norm_in_another_operator(operator: str, groups: int, affine: bool
 @pytest.mark.parametrize("fold", [True, False])
 def test_pixels_in_instead_of_normalized_values(fold: bool) -> None:
     rule = Preprocessing.imagenet(8, 8)
-    model = perturbed(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()))
+    model = fill(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()))
     before = trace(model, [TensorSpec("image", (1, 3, 8, 8), "float32", "image")])
     passes = [FixSizes(before.signature.inputs), NormalizeInside(before.signature.inputs, {"image": rule})]
     after, applied = apply_passes(before, [*passes, *([FoldInputScale()] if fold else [])], cast=False)
     assert [len(item.sites) for item in applied[1:]] == [1, 1][: 1 + fold]
     pixels = torch.randint(0, 256, (1, 3, 8, 8)).double()
     column = (1, 3, 1, 1)
-    normalized = (pixels / 255 - torch.tensor(rule.mean).double().reshape(column)) / torch.tensor(rule.std).double().reshape(column)
+    normalized = (pixels / 255 - torch.tensor(rule.mean).double().reshape(column)) / torch.tensor(
+        rule.std
+    ).double().reshape(column)
     want = copy.deepcopy(model).double()(normalized)
     got = copy.deepcopy(after.graph_module).double()(pixels)[0]
     assert (want - got).abs().max() <= 1e-6 * want.abs().max()  # float32 means and deviations above
@@ -301,7 +307,7 @@ def test_pixels_in_instead_of_normalized_values(fold: bool) -> None:
 
 
 def test_probabilities_instead_of_logits() -> None:
-    model = perturbed(nn.Sequential(nn.Linear(3, 4)))
+    model = fill(nn.Sequential(nn.Linear(3, 4)))
     before = traced(model, (2, 3))
     after, _ = apply_passes(before, [FixSizes(before.signature.inputs), AppendSoftmax()], cast=False)
     (x,) = random_inputs([(2, 3)])

@@ -13,7 +13,9 @@ from cloformer.export.passes import CancelTransposes, RemoveIdentities, SplitByC
 class Unpack(nn.Module):
     """A reshape that splits axis ``axis`` into (count, *rest), the count to the front, unbind."""
 
-    def __init__(self, axis: int, count: int, rest: tuple[int, ...], tail: tuple[int, ...], select: bool) -> None:
+    def __init__(
+        self, axis: int, count: int, rest: tuple[int, ...], tail: tuple[int, ...], select: bool
+    ) -> None:
         super().__init__()
         self.axis, self.count, self.rest, self.tail, self.select = axis, count, rest, tail, select
 
@@ -87,6 +89,8 @@ class UnboundElsewhere(nn.Module):
         return x.reshape(2, 3, 4, 5).permute(1, 0, 2, 3).unbind(1)[1] * 2
 
 
-@pytest.mark.parametrize("model", [ReadWhole(), Trailing(), UnboundElsewhere()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize(
+    "model", [ReadWhole(), Trailing(), UnboundElsewhere()], ids=lambda m: type(m).__name__
+)
 def test_left_alone(model: nn.Module) -> None:
     prove(model, SplitByChunk(), (2, 12, 5), sites=0)

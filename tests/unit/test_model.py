@@ -62,7 +62,9 @@ def test_reference_vectors(name: str, size: int) -> None:
     np.testing.assert_allclose(logits, vectors[f"logits_{size}"], rtol=0, atol=1e-5)
     assert len(outputs) == 5
     for stage, output in enumerate(outputs):
-        np.testing.assert_allclose(output.mean((2, 3)), vectors[f"stage{stage}_mean_{size}"], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(
+            output.mean((2, 3)), vectors[f"stage{stage}_mean_{size}"], rtol=0, atol=1e-5
+        )
         corner = vectors[f"stage{stage}_corner_{size}"]
         np.testing.assert_allclose(output[..., :2, :2], corner, rtol=0, atol=1e-5 * np.abs(corner).max())
 
@@ -85,7 +87,9 @@ def test_drop_path_grows_linearly_and_only_in_training() -> None:
     model = cloformer.create_model("cloformer_xs", num_classes=5)
     rates = [module.rate for module in model.modules() if isinstance(module, DropPath)]
     np.testing.assert_allclose(rates, np.linspace(0, 0.06, 12))
-    assert all(m.rate == 0 for m in cloformer.create_model("cloformer_xxs").modules() if isinstance(m, DropPath))
+    assert all(
+        m.rate == 0 for m in cloformer.create_model("cloformer_xxs").modules() if isinstance(m, DropPath)
+    )
     model = fill(cloformer.create_model("cloformer_xs", num_classes=5, drop_path_rate=0.9))
     x = torch.rand(8, 3, 32, 32)
     with torch.no_grad():

@@ -1,0 +1,344 @@
+"""Bad input: the design's exit code, three lines at most, the next step, and nothing lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import Command, Outcome
+from reference_weights import fill
+
+import cloformer
+from cloformer.export.check import PHOTOGRAPH
+
+
+def _said(outcome: Outcome) -> list[str]:
+    """The lines of the error, which come after the lines of the progress."""
+    lines = outcome.err.splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("error: "))
+    assert "Traceback" not in outcome.err + outcome.out
+    return lines[start:]
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+@pytest.fixture
+def kept(small: Path, tmp_path: Path) -> Iterator[Path]:
+    """An output folder with an earlier artifact, which must be the same afterwards, and alone."""
+    output = tmp_path / "kept"
+    shutil.copytree(small, output / small.name)
+    before = _contents(output)
+    yield output
+    assert _contents(output) == before
+    assert [path.name for path in output.iterdir()] == [small.name]
+
+
+SMALL = ["--model", "user_models:resnet", "--image-size", "32"]
+
+
+class _RunsCode:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.target),)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--model", "cloformer_xxxs"], 2, "Did you mean cloformer_xxs?"),
+        (["--format", "onxn"], 2, "Did you mean onnx?"),
+        (["--format", "coreml", "--target", "ios61"], 2, "Did you mean ios16?"),
+        (["--precision", "fp61"], 2, "Did you mean fp16?"),
+        (["--opset", "7"], 2, "--opset takes"),
+        (["--target", "ios17"], 2, "--target is for --format coreml"),
+        (["--format", "coreml", "--opset", "20"], 2, "--opset is for --format onnx"),
+        (["--precision", "fp16"], 4, "--precision takes for it: fp32"),
+        (["--image-size", "30"], 2, "multiples of 4 from 32 on"),
+        (["--image-size", "226"], 2, "multiples of 4 from 32 on"),
+        (["--image-size", "big"], 2, "is not a size"),
+        (["--batch", "0"], 2, "below 1"),
+        (["--num-classes", "0"], 2, "num-classes"),
+        (["--formt", "onnx"], 2, "--formt"),
+        (["--model", "no.such.module:factory"], 2, "there is no module 'no'"),
+        (["--model", "user_models:nosuch"], 2, "no attribute 'nosuch'"),
+        (["--model", "user_models:fails"], 3, "the data set is not here"),
+        (["--model", "user_models:not_a_module"], 3, "not a torch.nn.Module"),
+        (["--model", "user_models:data_dependent", "--image-size", "32"], 4, "user_models.py, line"),
+        (["--input", "image"], 2, "NAME=SIZE"),
+        (["--labels", "/nowhere/labels.txt"], 3, "cannot be read"),
+        (["--spec", "/nowhere/model.toml"], 3, "cannot be read"),
+        (["--weights", "/nowhere/weights.pth"], 3, "does not exist"),
+    ],
+)
+def test_export_refuses(command: Command, kept: Path, arguments: list[str], code: int, words: str) -> None:
+    shown = command("export", *arguments, "--output", kept)
+    assert shown.code == code
+    said = _said(shown)
+    assert len(said) <= 3
+    assert words in " ".join(said)
+    assert len(said) >= 2  # what to do next
+
+
+@pytest.mark.parametrize("how", ["missing", "truncated", "variant", "classes", "pickle"])
+def test_export_refuses_checkpoints(command: Command, kept: Path, tmp_path: Path, how: str) -> None:
+    path, trap = tmp_path / "weights.pth", tmp_path / "owned"
+    arguments = ["--model", "cloformer_xs"] if how == "variant" else []
+    arguments += ["--num-classes", "10"] if how == "classes" else []
+    if how == "pickle":
+        path.write_bytes(pickle.dumps(_RunsCode(trap)))
+    elif how != "missing":
+        torch.save(fill(cloformer.create_model("cloformer_xxs")).state_dict(), path)
+    if how == "truncated":
+        path.write_bytes(path.read_bytes()[:100_000])
+    shown = command("export", "--weights", path, *arguments, "--output", kept, "--json")
+    assert shown.code == 3
+    assert 2 <= len(_said(shown)) <= 3
+    assert not trap.exists()
+    error = shown.json["error"]
+    assert error["exit_code"] == 3
+    words = {
+        "missing": "does not exist",
+        "truncated": "damaged or truncated",
+        "variant": "holds cloformer_xxs, not cloformer_xs",
+        "classes": "has 1000 classes, and 10 were asked for",
+        "pickle": "could run code: refused",
+    }
+    assert words[how] in error["message"]
+    if how == "variant":
+        assert len(error["misshaped"]) > 100  # every key, for those who ask in JSON
+
+
+@pytest.mark.parametrize("format_name", ["onnx", "coreml"])
+def test_all_unsupported_operators_at_once(command: Command, kept: Path, format_name: str) -> None:
+    arguments = [
+        "export",
+        "--model",
+        "user_models:unexportable",
+        "--image-size",
+        "32",
+        "--format",
+        format_name,
+    ]
+    for dry in ([], ["--dry-run"]):
+        shown = command(*arguments, "--output", kept, "--json", *dry)
+        assert shown.code == 4
+        assert len(_said(shown)) == 3
+        places = shown.json["error"]["unsupported"]
+        assert len(places) == 3
+        for place in places:
+            assert place["location"].startswith("user_models:Unexportable:")
+            assert "/" not in place["location"]
+
+
+def test_output_places_that_cannot_be_written(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for place in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nowhere")):
+        shown = command("export", *SMALL, "--output", place)
+        assert shown.code == 3
+        assert "--output" in " ".join(_said(shown))
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("format_name", ["onnx", "coreml"])
+def test_a_full_disk(
+    command: Command, tmp_path: Path, format_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filesystem of 300 kB in memory: too small from the start, and, unseen by the check, on the way."""
+    from cloformer.export import pipeline
+
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], capture_output=True
+    ).returncode:
+        pytest.skip("mounting a filesystem is not permitted here")
+    try:
+        for patched in (False, True):
+            if patched:
+                monkeypatch.setattr(pipeline, "space_needed", lambda folder, size: None)
+            shown = command(
+                "export",
+                "--model",
+                "user_models:vit",
+                "--format",
+                format_name,
+                "--image-size",
+                "64",
+                "--output",
+                disk,
+            )
+            assert shown.code == 3, shown.err
+            assert "no space left" in _said(shown)[0]
+            assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize("what", ["hash", "newer", "nothing"])
+def test_artifacts_that_do_not_hold(command: Command, small: Path, tmp_path: Path, what: str) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(small, broken)
+    manifest = json.loads((broken / "manifest.json").read_text())
+    if what == "newer":
+        manifest["schema_version"] = 99
+    if what == "hash":
+        manifest["files"][0]["sha256"] = "0" * 64
+    (broken / "manifest.json").write_text(json.dumps(manifest))
+    if what == "nothing":
+        shutil.rmtree(broken)
+    words = {"hash": "hash does not match", "newer": "schema version 99", "nothing": "not an artifact"}[what]
+    for arguments in (["inspect", broken], ["predict", broken, PHOTOGRAPH]):
+        shown = command(*arguments)
+        assert shown.code == 3
+        assert words in _said(shown)[0]
+        assert 2 <= len(_said(shown)) <= 3
+
+
+def test_an_image_that_is_not_one(command: Command, artifacts: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("hello")
+    for path in (tmp_path / "text.jpg", tmp_path / "missing.jpg"):
+        shown = command("predict", artifacts["onnx"], PHOTOGRAPH, path)
+        assert shown.code == 3
+        assert shown.out == ""  # a bad image among good ones costs nothing
+        assert 2 <= len(_said(shown)) <= 3
+
+
+def test_labels_must_fit(command: Command, kept: Path, tmp_path: Path) -> None:
+    for content, words in (
+        ("a\nb\n", "2 labels and the model has 10"),
+        ("a\n\nb\n", "empty line"),
+        ("a\na\n", "twice"),
+    ):
+        (tmp_path / "labels.txt").write_text(content)
+        shown = command("export", *SMALL, "--labels", tmp_path / "labels.txt", "--output", kept)
+        assert shown.code == 3
+        assert words in " ".join(_said(shown))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("inputs = 3", "model.toml"),
+        ("[[inputs]]\nname = 'x'", "missing key 'shape'"),
+        ("[[inputs]]\nname = 'x'\nshape = [1, 0]", "size below 1"),
+        ("[[inputs]]\nname = 'x'\nshape = [1, 2]\ndtype = 'float99'", "float99"),
+        (
+            "[[inputs]]\nname = 'x'\nshape = [1, 3, 8, 8]\nrole = 'image'\n[inputs.preprocessing]\nmeen = 1",
+            "meen",
+        ),
+        ("colour = 'red'", "unknown key colour"),
+        ("= 1", "cannot be read"),
+    ],
+)
+def test_specifications_that_mean_nothing(
+    command: Command, kept: Path, tmp_path: Path, content: str, words: str
+) -> None:
+    (tmp_path / "model.toml").write_text(content)
+    shown = command(
+        "export", "--model", "user_models:vit", "--spec", tmp_path / "model.toml", "--output", kept
+    )
+    assert shown.code == 3
+    assert words in " ".join(_said(shown))
+    assert 2 <= len(_said(shown)) <= 3
+
+
+def test_a_bug_of_ours(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cloformer.export import doctor
+
+    def broken() -> None:
+        raise ZeroDivisionError("one\ntwo")
+
+    monkeypatch.setattr(doctor, "examine", broken)
+    shown = command("doctor")
+    assert shown.code == 70
+    assert len(_said(shown)) == 2
+    assert "Traceback" in command("doctor", "--debug").err
+
+
+def test_a_command_that_does_not_exist(command: Command) -> None:
+    shown = command("exprot")
+    assert shown.code == 2
+    assert "export" in " ".join(_said(shown))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_interrupted(
+    kept: Path, python: str, subprocess_environment: dict[str, str], number: signal.Signals, code: int
+) -> None:
+    process = _start_export(python, kept, subprocess_environment, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "writing" in line:
+            break
+    process.send_signal(number)
+    rest = process.stderr.read()
+    assert process.wait() == code
+    assert "nothing half-written is left" in rest
+    process.stderr.close()
+
+
+def _start_export(
+    python: str, output: Path, environment: dict[str, str], **options: Any
+) -> subprocess.Popen[str]:
+    arguments = [python, "-m", "cloformer", "export", *SMALL, "--seed", "0", "--output", str(output)]
+    return subprocess.Popen(arguments, env=environment, text=True, **options)
+
+
+def _kill_exports(
+    small: Path, output: Path, python: str, environment: dict[str, str], delays: list[float]
+) -> None:
+    """Kill exports over an existing artifact; there is one whole artifact after each, one alone at the end."""
+    from cloformer.export.artifact import read_artifact
+
+    shutil.copytree(small, output / small.name)
+    for delay in delays:
+        process = _start_export(
+            python, output, environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=delay)
+        process.kill()
+        process.wait()
+        read_artifact(output / small.name)  # hashes and all
+    assert _start_export(python, output, environment, stderr=subprocess.DEVNULL).wait() == 0
+    assert [path.name for path in output.iterdir()] == [small.name]
+    assert _contents(output / small.name) == _contents(small)
+
+
+def test_killed_exports(
+    small: Path, tmp_path: Path, python: str, subprocess_environment: dict[str, str]
+) -> None:
+    _kill_exports(small, tmp_path / "out", python, subprocess_environment, [3.0, 5.0])
+
+
+@pytest.mark.slow
+def test_fifty_killed_exports(
+    small: Path, tmp_path: Path, python: str, subprocess_environment: dict[str, str]
+) -> None:
+    """Fifty SIGKILLs, spread at random over the time that one export takes, denser near its end."""
+    import random
+
+    started = time.monotonic()
+    process = _start_export(python, tmp_path / "timed", subprocess_environment, stderr=subprocess.DEVNULL)
+    assert process.wait() == 0
+    whole = time.monotonic() - started
+    rng = random.Random(0)
+    delays = [whole * (rng.uniform(0.2, 1.0) if index % 2 else rng.uniform(0.8, 1.05)) for index in range(50)]
+    _kill_exports(small, tmp_path / "out", python, subprocess_environment, delays)
