@@ -2,7 +2,8 @@
 
 An artifact is built in a staging folder beside its destination, then the two change places in one
 step. A staging folder is locked by the process that fills it; one that nobody holds was left by a
-killed export, and the next export removes it.
+killed export, and the next export removes it. Where the filesystem cannot exchange two folders, two
+renames with a note of them in between do it, and :func:`recover` takes back what stopped half-way.
 """
 
 from __future__ import annotations
@@ -19,24 +20,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .artifact import MANIFEST
-from .errors import InputError
+from .errors import CloformerError, InputError
 
 __all__ = ["recover", "space_needed", "staged"]
 
 _PREFIX = ".cloformer-staging-"
-_JOURNAL = "replaces"  # in a staging folder: the name of the destination it was moved away from
+_JOURNAL = "replaces"  # in a staging folder: the name of the destination that `old` was moved away from
 _CONTENT, _SCRATCH, _OLD = "content", "scratch", "old"
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_SPACE_WORDS = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+_TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_NO_LOCKS = _UNSUPPORTED | {errno.EBADF, errno.ENOLCK}
+_TRIES = 100  # to replace what other exports replace at the same time; the second try is rare already
 
 
 @contextlib.contextmanager
 def staged(destination: Path) -> Iterator[Path]:
     """Yield an empty folder that takes ``destination``'s place when the block ends without an error.
 
-    Temporary files that frameworks make meanwhile go beside it and leave with it. Raises
-    :class:`InputError` if the place cannot be written, is full, or holds something else than an
-    artifact; what was there then stays as it was.
+    Temporary files that frameworks make meanwhile go beside it and leave with it; for that the block
+    has the process's temporary folder to itself, so two blocks do not run at once in one process.
+    Raises :class:`InputError` if the place cannot be written, is full, or holds something else than
+    an artifact; what was there then stays as it was.
     """
+    destination = destination.absolute()  # the block may change the current folder
     parent = destination.parent
     with _told(destination):
         parent.mkdir(parents=True, exist_ok=True)
@@ -50,35 +58,28 @@ def staged(destination: Path) -> Iterator[Path]:
             _sync(staging / _CONTENT)
             _replace(staging, destination)
     finally:
-        _clean(staging)
-        os.close(lock)
+        _remove(staging, lock)
 
 
 def recover(parent: Path) -> None:
-    """Remove what killed exports left in ``parent``, and finish a swap that one was in the middle of."""
-    for staging in sorted(parent.glob(f"{_PREFIX}*")):
-        lock = _lock(staging)
-        if lock is None:
-            continue  # its owner lives
-        try:
-            _clean(staging)
-        finally:
-            os.close(lock)
+    """Remove what killed exports left in ``parent``, and take back a swap that one was in the middle of.
+
+    Afterwards every artifact there is whole, the old one or the new. Readers call it too, so nothing is
+    raised: what cannot be looked at or removed here stays for whoever can.
+    """
+    with contextlib.suppress(OSError):
+        for staging in sorted(parent.glob(f"{_PREFIX}*")):
+            with contextlib.suppress(OSError):
+                lock = _lock(staging)
+                if lock is not None:  # else its owner lives
+                    _remove(staging, lock)
 
 
-def _clean(staging: Path) -> None:
-    """Remove a staging folder; an artifact that was moved into it and not replaced goes back first."""
-    journal, old = staging / _JOURNAL, staging / _OLD
-    if journal.exists() and old.exists():
-        destination = staging.parent / Path(journal.read_text("utf-8")).name
-        if not destination.exists():
-            old.rename(destination)
-    shutil.rmtree(staging, ignore_errors=True)
-
-
-def space_needed(folder: Path, size: int) -> None:
-    """Raise :class:`InputError` if fewer than ``size`` bytes are free where ``folder`` is."""
-    free = shutil.disk_usage(folder).free
+def space_needed(parent: Path, size: int) -> None:
+    """Raise :class:`InputError` if fewer than ``size`` bytes are free where ``parent`` is, or will be made."""
+    while not parent.exists() and parent != parent.parent:
+        parent = parent.parent
+    free = shutil.disk_usage(parent).free
     if free < size:
         raise InputError(
             f"no space left for the export: it needs about {size / 1e6:.0f} MB and {free / 1e6:.0f} MB are free",
@@ -104,17 +105,32 @@ def _told_when_full(destination: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        full = isinstance(error, OSError) and error.errno in _NO_SPACE
-        # C++ code has only the words, or says no more than that writing failed.
-        if not full and os.strerror(errno.ENOSPC) not in str(error) and not _is_full(destination.parent):
+        if not _comes_of_a_full_disk(error, destination.parent):
             raise
         raise InputError(
             f"no space left while writing {destination}", "free some space, or choose another --output"
         ) from error
 
 
+def _comes_of_a_full_disk(error: BaseException | None, folder: Path) -> bool:
+    """Whether ``error``, or one that it was raised from, says so or happened where the disk is full."""
+    reported = False
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            return True
+        if any(words in str(error) for words in _NO_SPACE_WORDS):  # C++ code has only the words
+            return True
+        # Or it says no more than that writing failed. What this package found out itself is no such error.
+        reported = reported or not isinstance(error, CloformerError)
+        error = error.__cause__ or error.__context__
+    return reported and _is_full(folder)
+
+
 def _is_full(folder: Path) -> bool:
-    return folder.is_dir() and shutil.disk_usage(folder).free < 2**20
+    try:
+        return shutil.disk_usage(folder).free < 2**20
+    except OSError:
+        return False
 
 
 def _refuse_foreign(destination: Path) -> None:
@@ -131,30 +147,66 @@ def _create(parent: Path) -> tuple[Path, int]:
     """A new staging folder and the lock that says that its owner lives."""
     while True:
         staging = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        # Between making and locking it, another export may have taken it for a dead one's.
-        lock = _lock(staging)
-        if lock is not None:
-            try:
-                (staging / _CONTENT).mkdir()
-                (staging / _SCRATCH).mkdir()
-            except FileNotFoundError:
-                os.close(lock)
-                continue
+        lock = None
+        try:
+            lock = _lock(staging)
+            if lock is None:
+                continue  # between making and locking it, another export took it for a dead one's
+            (staging / _CONTENT).mkdir()
+            (staging / _SCRATCH).mkdir()
             return staging, lock
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
+            raise
 
 
 def _lock(folder: Path) -> int | None:
-    """The folder opened and locked; None if another process holds it or it is gone."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    """The open descriptor that holds ``folder``; None if another process holds it or it is gone.
+
+    Network filesystems cannot lock a folder; there a file in it is locked. :class:`OSError` if the
+    folder cannot be opened, or nothing can be locked at all.
+    """
+    for path, flags in ((folder, os.O_RDONLY | os.O_DIRECTORY), (folder / "lock", os.O_RDWR | os.O_CREAT)):
+        try:
+            descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its last owner may have removed it between the two calls: the lock is then on nothing.
+            if os.path.samestat(os.fstat(descriptor), path.lstat()):
+                return descriptor
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno not in _NO_LOCKS:
+                raise
+            continue
         os.close(descriptor)
         return None
-    return descriptor
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), str(folder))
+
+
+def _remove(staging: Path, lock: int) -> None:
+    """Remove a staging folder that this process holds; an artifact that it holds goes back first."""
+    with contextlib.suppress(OSError):  # an artifact that cannot go back stays where it is
+        _take_back(staging)
+        shutil.rmtree(staging, ignore_errors=True)
+    os.close(lock)
+    with contextlib.suppress(OSError):
+        staging.rmdir()  # network filesystems keep the name of an open file until it is closed
+
+
+def _take_back(staging: Path) -> None:
+    """Undo a swap that stopped between its two renames; ``content`` is still there only then."""
+    journal, old = staging / _JOURNAL, staging / _OLD
+    if old.exists() and journal.exists() and (staging / _CONTENT).exists():
+        _move(old, staging.parent / Path(os.fsdecode(journal.read_bytes())).name)
+    # From here on `old` may be removed in part: it must never go back again.
+    journal.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -167,35 +219,74 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
     finally:
         tempfile.tempdir = before
         if variable is None:
-            del os.environ["TMPDIR"]
+            os.environ.pop("TMPDIR", None)
         else:
             os.environ["TMPDIR"] = variable
 
 
 def _sync(folder: Path) -> None:
-    """Everything in ``folder`` on the disk, files first."""
+    """``folder`` and everything in it on the disk; what a link leads to is not part of it."""
     for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if not path.is_symlink():
+            _sync_one(path)
+
+
+def _sync_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED or not path.is_dir():  # some filesystems sync files alone
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _replace(staging: Path, destination: Path) -> None:
+    """Put ``content`` at ``destination``, which other exports may take or leave in the meantime."""
     content = staging / _CONTENT
-    if not destination.exists():
-        content.rename(destination)
-    elif not _exchange(content, destination):
-        _swap_with_journal(staging, destination)
+    for _ in range(_TRIES):
+        _refuse_foreign(destination)  # an export takes minutes, and someone may have put a folder there
+        if not destination.exists():
+            done = _move(content, destination)
+        else:
+            try:
+                done = _exchange(content, destination) or _swap_with_journal(staging, destination)
+            except FileNotFoundError:
+                done = False
+        if done:
+            with contextlib.suppress(OSError):  # it is in place, whether or not the disk has heard of it
+                _sync_one(destination.parent)
+            return
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(destination))
 
 
-def _swap_with_journal(staging: Path, destination: Path) -> None:
-    """Two renames, and a note in between for :func:`recover`: for filesystems without an exchange."""
-    (staging / _JOURNAL).write_text(destination.name, "utf-8")
-    _sync(staging / _JOURNAL)
-    destination.rename(staging / _OLD)
-    (staging / _CONTENT).rename(destination)
+def _move(folder: Path, destination: Path) -> bool:
+    """Rename ``folder`` to ``destination``; False if there is something already."""
+    try:
+        folder.rename(destination)
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
+        return False
+    return True
+
+
+def _swap_with_journal(staging: Path, destination: Path) -> bool:
+    """Two renames, and a note before them for :func:`recover`: for filesystems without an exchange.
+
+    False if another export put its artifact there between the two.
+    """
+    journal, old = staging / _JOURNAL, staging / _OLD
+    journal.write_bytes(os.fsencode(destination.name))
+    _sync_one(journal)
+    _sync_one(staging)
+    destination.rename(old)
+    if _move(staging / _CONTENT, destination):
+        return True
+    journal.unlink()  # the other export's is newer than the one moved away
+    shutil.rmtree(old)
+    return False
 
 
 def _exchange(first: Path, second: Path) -> bool:
@@ -213,6 +304,6 @@ def _exchange(first: Path, second: Path) -> bool:
     if code == 0:
         return True
     number = ctypes.get_errno()
-    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+    if number in _UNSUPPORTED:
         return False
     raise OSError(number, os.strerror(number), str(second))

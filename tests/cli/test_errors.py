@@ -64,7 +64,7 @@ class _RunsCode:
     [
         (["--model", "cloformer_xxxs"], 2, "Did you mean cloformer_xxs?"),
         (["--format", "onxn"], 2, "Did you mean onnx?"),
-        (["--format", "coreml", "--target", "ios61"], 2, "Did you mean ios16?"),
+        (["--format", "coreml", "--target", "ios177"], 2, "Did you mean ios17?"),
         (["--precision", "fp61"], 2, "Did you mean fp16?"),
         (["--opset", "7"], 2, "--opset takes"),
         (["--target", "ios17"], 2, "--target is for --format coreml"),

@@ -202,7 +202,7 @@ def test_another_networks_weights(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(3, 4).state_dict(), tmp_path / "w.pth")
     with pytest.raises(CheckpointError, match="not a CloFormer checkpoint"):
         load_checkpoint(tmp_path / "w.pth")
-    with pytest.raises(CheckpointError, match="missing .*unexpected"):
+    with pytest.raises(CheckpointError, match=r"missing .*unexpected"):
         load_checkpoint(tmp_path / "w.pth", "cloformer_xxs")
 
 

@@ -1,0 +1,85 @@
+"""``models``, ``doctor``, help, JSON and completion."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+from conftest import Command
+
+import cloformer
+
+
+def test_models_counts(command: Command) -> None:
+    rows = command("models", "--json").json["models"]
+    assert [row["name"] for row in rows] == cloformer.list_models()
+    first = rows[0]
+    assert first["parameters"] == 4_166_728
+    # The paper says 0.6 G; counted by hand for the stem's first convolution: 16 * 27 * 112 * 112.
+    assert 0.6e9 < first["multiply_adds"] < 0.7e9
+    assert first["feature_shapes"]["stem"] == [32, 56, 56]
+    assert first["feature_shapes"]["stage4"] == [256, 7, 7]
+    small = command("models", "--image-size", "64x128", "--num-classes", "10", "--json").json["models"][0]
+    assert small["feature_shapes"]["stage1"] == [64, 8, 16]
+    assert small["parameters"] == 4_166_728 - 990 * 257
+    assert "4,166,728" in command("models").out
+
+
+def test_multiply_adds_are_counted() -> None:
+    import torch
+
+    from cloformer.export.figures import multiply_adds
+    from cloformer.export.signature import TensorSpec
+
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3, 2, 1, groups=1), torch.nn.Flatten(), torch.nn.Linear(8 * 16, 5)
+    ).eval()
+    assert multiply_adds(model, [TensorSpec("x", (1, 3, 8, 8))]) == 8 * 27 * 16 + 8 * 16 * 5
+
+
+def test_models_refuses_a_size(command: Command) -> None:
+    assert command("models", "--image-size", "30").code == 2
+
+
+def test_doctor(command: Command) -> None:
+    shown = command("doctor", "--json")
+    assert shown.code == 0
+    assert shown.json["healthy"]
+    assert shown.json["versions"]["coremltools"] == "9.0"
+    text = command("doctor").out
+    assert "torch" in text
+    assert "ok:" in text
+
+
+def test_doctor_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
+    from cloformer.export import doctor
+
+    versions = {"torch": "2.14.0", "coremltools": "8.3", "onnxsim": None, "numpy": "2.4.1"}
+    real = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: versions[name] if name in versions else real(name))
+    shown = command("doctor", "--json")
+    assert shown.code == 5
+    problems = " ".join(finding["text"] for finding in shown.json["findings"] if finding["level"] == "problem")
+    assert "2.14.0" in problems
+    assert "coremltools 8.3" in problems
+    assert "onnxsim is not installed" in problems
+
+
+@pytest.mark.parametrize("name", ["models", "export", "inspect", "predict", "doctor"])
+def test_every_command_explains_itself(command: Command, name: str) -> None:
+    shown = command(name, "--help")
+    assert shown.code == 0
+    assert "--json" in shown.out
+    assert name in command("--help").out
+
+
+def test_version(command: Command) -> None:
+    assert command("--version").out.strip() == f"cloformer {cloformer.__version__}"
+
+
+def test_json_is_the_only_thing_on_standard_output(python: str) -> None:
+    arguments = [python, "-m", "cloformer", "doctor", "--json"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    json.loads(done.stdout)
+    assert done.stderr == ""

@@ -1,0 +1,62 @@
+"""The wheel works without the checkout, also beside a user's own ``export/`` and ``cli.py``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory, python: str) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    arguments = [python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
+    subprocess.run([*arguments, str(folder), str(ROOT)], check=True)
+    return next(folder.glob("*.whl"))
+
+
+def test_contents(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    top = {name.split("/")[0] for name in names}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"cloformer"}
+    for name in ("cli.py", "export/pipeline.py", "export/schemas/manifest.schema.json", "export/data/chelsea.jpg", "py.typed"):
+        assert f"cloformer/{name}" in names
+    assert not [name for name in names if "__pycache__" in name]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("launcher", ["module", "script"])
+def test_in_a_project_with_the_same_names(wheel: Path, tmp_path: Path, python: str, launcher: str) -> None:
+    site, project = tmp_path / "site", tmp_path / "project"
+    zipfile.ZipFile(wheel).extractall(site)
+    (project / "export").mkdir(parents=True)
+    (project / "cli.py").write_text("raise RuntimeError('the user has a cli.py')\n")
+    (project / "export" / "__init__.py").write_text("WIDTH = 4\n")
+    (project / "export" / "nets.py").write_text(
+        "import torch\nfrom export import WIDTH\n"
+        "def build():\n    return torch.nn.Sequential(torch.nn.Conv2d(3, WIDTH, 3), torch.nn.ReLU())\n"
+    )
+    # What the console script does, which has its own folder in front of the path and not the current one.
+    script = tmp_path / "bin" / "cloformer"
+    script.parent.mkdir()
+    # The tests' environment has this checkout on its path, which a user's has not.
+    away = f"sys.path = [entry for entry in sys.path if entry != {str(ROOT)!r}]"
+    script.write_text(f"import sys\n{away}\nfrom cloformer.cli import main\nsys.exit(main())\n")
+    start = [python, "-m", "cloformer"] if launcher == "module" else [python, str(script)]
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    arguments = ["export", "--model", "export.nets:build", "--image-size", "32", "--output", "out"]
+    done = subprocess.run([*start, *arguments], cwd=project, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    folder = project / "out" / "export.nets.build-onnx-32-fp32"
+    shown = subprocess.run([*start, "inspect", str(folder)], cwd=project, env=environment, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    where = subprocess.run(
+        [python, "-c", "import cloformer.export, cloformer.cli; print(cloformer.export.__file__)"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert where.stdout.startswith(str(site))
