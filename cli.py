@@ -94,8 +94,12 @@ def models(
 @app.command()
 def export(
     model: Annotated[
-        str, typer.Option(help="A built-in model, or package.module:factory.", autocompletion=list_models)
-    ] = "cloformer_xxs",
+        str | None,
+        typer.Option(
+            help="A built-in model, or package.module:factory. Without: what the weights are, or cloformer_xxs.",
+            autocompletion=list_models,
+        ),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(help="A checkpoint, .safetensors or .pth. Without: random weights from --seed."),
@@ -304,7 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
         if code == _INTERRUPTED:
             raise KeyboardInterrupt  # typer has made a code of it
-        _exit(code if isinstance(code, int) else 0)
+        sys.exit(code if isinstance(code, int) else 0)
     except CloformerError as error:
         _fail(error.lines, error.exit_code, arguments, error.details, error)
     except KeyboardInterrupt:
@@ -313,7 +317,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(["terminated; nothing half-written is left"], 143, arguments)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        _exit(141)
+        sys.exit(141)
     except Exception as error:
         if hasattr(error, "format_message"):  # typer's own: an option or a command that does not exist
             lines = [
@@ -342,10 +346,6 @@ def _fail(
     print("\n".join([f"error: {first}", *(f"  {line}" for line in rest)][:3]), file=sys.stderr)
     if "--json" in arguments:
         _print_json({"error": {"message": first, "next": rest, "exit_code": code, **(details or {})}})
-    _exit(code)
-
-
-def _exit(code: int) -> None:
     sys.exit(code)
 
 
@@ -387,11 +387,11 @@ def _progress(quiet: bool) -> Iterator[Any]:
     elif not sys.stderr.isatty():
         yield lambda stage: print(stage, file=sys.stderr, flush=True)
     else:
-        from rich.console import Console
+        from rich.console import Console  # given the stream: what silences a framework swaps sys.stderr
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
             task = bar.add_task("starting", total=None)
             yield lambda stage: bar.update(task, description=stage)
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from .artifact import Artifact
 from .errors import GateError, MissingRuntimeError
+from .formats import FORMATS
+from .predict import softmax
 from .preprocessing import load_image
 from .runners import Array, open_artifact
 from .source import Source
@@ -63,7 +65,7 @@ def check_against_reference(
         runner = open_artifact(artifact)
     except MissingRuntimeError:
         return None
-    progress(f"{artifact.format}: comparing with PyTorch")
+    progress(f"{FORMATS[artifact.format].title}: comparing with PyTorch")
     inside = artifact.function["inputs"][0]["preprocessing_inside"]
     max_abs, largest, type_name, cases = 0.0, 0.0, "", _cases(source)
     with runner:
@@ -76,7 +78,7 @@ def check_against_reference(
             want, type_name = _reference(source.model, plain, source)
             for spec, expected in zip(artifact.signature.outputs, want, strict=True):
                 if spec.role == "probabilities":
-                    expected = _softmax(expected)
+                    expected = softmax(expected)
                 error = np.abs(got[spec.name].astype(np.float64) - expected)
                 max_abs, largest = (
                     max(max_abs, float(error.max())),
@@ -149,9 +151,3 @@ def _run(model: nn.Module, inputs: Mapping[str, Array], source: Source) -> list[
     tensors = [tensor.double() if wide and tensor.is_floating_point() else tensor for tensor in tensors]
     with torch.no_grad():
         return [leaf.double().numpy() for leaf in pytree.tree_leaves(model(*tensors))]
-
-
-def _softmax(logits: Array) -> Array:
-    shifted = np.exp(logits - logits.max(-1, keepdims=True))
-    result: Array = shifted / shifted.sum(-1, keepdims=True)
-    return result

@@ -96,7 +96,7 @@ def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list
 
 def _prepare(request: ExportRequest, progress: Progress) -> tuple[list[FormatRequest], Source]:
     planned = plan(request)
-    progress(f"making {request.model}")
+    progress(f"making {request.model or 'the model'}")
     source = resolve(
         request.model,
         weights=request.weights,

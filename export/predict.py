@@ -14,7 +14,7 @@ from .errors import UnsupportedError
 from .preprocessing import Preprocessing, load_image
 from .runners import Array, open_artifact
 
-__all__ = ["Guess", "Prediction", "predict"]
+__all__ = ["Guess", "Prediction", "predict", "softmax"]
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,9 @@ def predict(
         for path, cropped in zip(images, pixels, strict=True):
             value = _layout(cropped) if fed[0]["preprocessing_inside"] else rule.normalize(cropped)
             batch = np.broadcast_to(value, fed[0]["shape"])
-            scores = runner.run({fed[0]["name"]: batch.copy()})[given["name"]][0]
-            yield Prediction(str(path), _ranked(_probabilities(scores, given["postprocessing"]), labels, top))
+            scores = runner.run({fed[0]["name"]: batch.copy()})[given["name"]][0].astype(np.float64)
+            probabilities = softmax(scores) if given["postprocessing"] == "softmax" else scores
+            yield Prediction(str(path), _ranked(probabilities, labels, top))
 
 
 def _layout(pixels_HWC: Array) -> Array:
@@ -73,13 +74,11 @@ def _layout(pixels_HWC: Array) -> Array:
     return pixels
 
 
-def _probabilities(scores: Array, postprocessing: str | None) -> Array:
-    wide: Array = scores.astype(np.float64).reshape(-1)
-    if postprocessing != "softmax":
-        return wide
-    shifted: Array = np.exp(wide - wide.max())
-    result: Array = shifted / shifted.sum()
-    return result
+def softmax(logits: Array) -> Array:
+    """Probabilities over the last axis."""
+    shifted: Array = np.exp(logits - logits.max(-1, keepdims=True))
+    probabilities: Array = shifted / shifted.sum(-1, keepdims=True)
+    return probabilities
 
 
 def _ranked(probabilities: Array, labels: Sequence[str] | None, top: int) -> tuple[Guess, ...]:

@@ -17,14 +17,16 @@ from .spec import ModelSpec
 
 __all__ = ["ExportRequest", "FormatRequest", "plan"]
 
-DEFAULT_MODEL = "cloformer_xxs"
-
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """Every option of ``cloformer export`` that decides what is written, as it was given."""
+    """Every option of ``cloformer export`` that decides what is written, as it was given.
 
-    model: str = DEFAULT_MODEL
+    ``model`` is a variant's name or ``package.module:factory``; None is the variant that the weights
+    are, or cloformer_xxs.
+    """
+
+    model: str | None = None
     weights: Path | None = None
     formats: tuple[str, ...] = ("onnx",)
     precision: str | None = None
@@ -112,9 +114,7 @@ def folder_name(request: ExportRequest, part: FormatRequest, source: Source) -> 
         size = str(shape[2])
     option = part.option if part.format.option == "--target" else f"opset{part.option}"
     declared = (
-        (source.preprocessing, source.inputs[1:], source.output_names)
-        if request.spec != ModelSpec()
-        else None
+        (source.preprocessing, source.inputs, source.output_names) if request.spec != ModelSpec() else None
     )
     parts = {
         option: part.option != part.format.default_option,

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["Source", "Weights", "resolve", "tensors_sha256"]
 
 
+DEFAULT_MODEL = "cloformer_xxs"
+
+
 @dataclass(frozen=True)
 class Weights:
     """Where the weights came from; hashes are SHA-256 in hexadecimal."""
@@ -60,7 +63,7 @@ class Source:
 
 
 def resolve(
-    model: str,
+    model: str | None,
     *,
     weights: Path | None,
     image_size: tuple[int, int] | None,
@@ -75,6 +78,8 @@ def resolve(
     Raises :class:`UsageError` for an unknown model, :class:`InputError` for a bad checkpoint,
     label file or factory.
     """
+    if model is None:
+        model = _identified(weights) if weights is not None else DEFAULT_MODEL
     is_module = ":" in model
     if not is_module:
         choose("model", model, VARIANTS)
@@ -132,6 +137,17 @@ def tensors_sha256(model: nn.Module) -> str:
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _identified(weights: Path) -> str:
+    """The variant that a checkpoint holds; the default if it is none, so that loading says what differs."""
+    from cloformer.checkpoint import CheckpointError, identify, read_checkpoint
+
+    try:
+        variant = identify(read_checkpoint(weights).tensors)
+    except CheckpointError as error:
+        raise _checkpoint_error(error) from error
+    return variant.name if variant is not None else DEFAULT_MODEL
 
 
 def _variant(

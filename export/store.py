@@ -29,10 +29,9 @@ _JOURNAL = "replaces"  # in a staging folder: the name of the destination that `
 _CONTENT, _SCRATCH, _OLD = "content", "scratch", "old"
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_SPACE_WORDS = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
-_TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 _NO_LOCKS = _UNSUPPORTED | {errno.EBADF, errno.ENOLCK}
-_TRIES = 100  # to replace what other exports replace at the same time; the second try is rare already
+_TRIES = 100  # to replace what other exports replace at the same time; a second try is rare already
 
 
 @contextlib.contextmanager
@@ -113,7 +112,7 @@ def _told_when_full(destination: Path) -> Iterator[None]:
 
 
 def _comes_of_a_full_disk(error: BaseException | None, folder: Path) -> bool:
-    """Whether ``error``, or one that it was raised from, says so or happened where the disk is full."""
+    """Whether ``error``, or one that it came from, says so, or happened where the disk is full."""
     reported = False
     while error is not None:
         if isinstance(error, OSError) and error.errno in _NO_SPACE:
@@ -123,20 +122,18 @@ def _comes_of_a_full_disk(error: BaseException | None, folder: Path) -> bool:
         # Or it says no more than that writing failed. What this package found out itself is no such error.
         reported = reported or not isinstance(error, CloformerError)
         error = error.__cause__ or error.__context__
-    return reported and _is_full(folder)
-
-
-def _is_full(folder: Path) -> bool:
-    try:
-        return shutil.disk_usage(folder).free < 2**20
-    except OSError:
-        return False
+    with contextlib.suppress(OSError):
+        return reported and shutil.disk_usage(folder).free < 2**20
+    return False
 
 
 def _refuse_foreign(destination: Path) -> None:
     if destination.is_symlink() or (destination.exists() and not destination.is_dir()):
         raise InputError(f"{destination} is in the way: it is not a folder", "choose another --output")
-    if destination.is_dir() and any(destination.iterdir()) and not (destination / MANIFEST).is_file():
+    names: set[str] = set()
+    with contextlib.suppress(FileNotFoundError):  # one look: another export may take it away meanwhile
+        names = {path.name for path in destination.iterdir()}
+    if names and MANIFEST not in names:
         raise InputError(
             f"{destination} is in the way: it holds files and no {MANIFEST}, so it is not an artifact",
             "move it away, or choose another --output",
@@ -247,32 +244,27 @@ def _replace(staging: Path, destination: Path) -> None:
     content = staging / _CONTENT
     for _ in range(_TRIES):
         _refuse_foreign(destination)  # an export takes minutes, and someone may have put a folder there
-        if not destination.exists():
-            done = _move(content, destination)
-        else:
-            try:
-                done = _exchange(content, destination) or _swap_with_journal(staging, destination)
-            except FileNotFoundError:
-                done = False
-        if done:
-            with contextlib.suppress(OSError):  # it is in place, whether or not the disk has heard of it
-                _sync_one(destination.parent)
-            return
-    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(destination))
+        with contextlib.suppress(FileNotFoundError):  # it was there, and now it is not
+            if _move(content, destination) or _exchange(content, destination) or _swap(staging, destination):
+                break
+    else:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(destination))
+    with contextlib.suppress(OSError):  # it is in place, whether or not the disk has heard of it
+        _sync_one(destination.parent)
 
 
 def _move(folder: Path, destination: Path) -> bool:
-    """Rename ``folder`` to ``destination``; False if there is something already."""
+    """Rename ``folder`` to ``destination``; False if there is a folder already that is not empty."""
     try:
         folder.rename(destination)
     except OSError as error:
-        if error.errno not in _TAKEN:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         return False
     return True
 
 
-def _swap_with_journal(staging: Path, destination: Path) -> bool:
+def _swap(staging: Path, destination: Path) -> bool:
     """Two renames, and a note before them for :func:`recover`: for filesystems without an exchange.
 
     False if another export put its artifact there between the two.
@@ -294,16 +286,13 @@ def _exchange(first: Path, second: Path) -> bool:
     names = os.fsencode(first), os.fsencode(second)
     libc = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "darwin":
-        swap = 2  # RENAME_SWAP
-        code = libc.renamex_np(*names, ctypes.c_uint(swap))
+        code = libc.renamex_np(*names, ctypes.c_uint(2))  # RENAME_SWAP
     elif hasattr(libc, "renameat2"):
-        here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-        code = libc.renameat2(here, names[0], here, names[1], ctypes.c_uint(exchange))
+        here = -100  # AT_FDCWD
+        code = libc.renameat2(here, names[0], here, names[1], ctypes.c_uint(2))  # RENAME_EXCHANGE
     else:
         return False
-    if code == 0:
-        return True
     number = ctypes.get_errno()
-    if number in _UNSUPPORTED:
-        return False
-    raise OSError(number, os.strerror(number), str(second))
+    if code and number not in _UNSUPPORTED:
+        raise OSError(number, os.strerror(number), str(second))
+    return not code

@@ -60,7 +60,9 @@ def test_doctor_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch, command: Co
     monkeypatch.setattr(doctor, "_version", lambda name: versions[name] if name in versions else real(name))
     shown = command("doctor", "--json")
     assert shown.code == 5
-    problems = " ".join(finding["text"] for finding in shown.json["findings"] if finding["level"] == "problem")
+    problems = " ".join(
+        finding["text"] for finding in shown.json["findings"] if finding["level"] == "problem"
+    )
     assert "2.14.0" in problems
     assert "coremltools 8.3" in problems
     assert "onnxsim is not installed" in problems

@@ -202,6 +202,7 @@ def test_every_option_that_decides_the_bytes_has_its_own_folder(command: Command
         [*inputs, "--seed", "3"],
         ["--input", "image=1x3x64x64", "--input", "scalars=1x4"],
         ["--input", "image=1x3x32x32", "--input", "numbers=1x4"],
+        ["--input", "photo=1x3x32x32", "--input", "scalars=1x4"],
     ]
     folders = [command(*base, *variation).json["artifacts"][0]["folder"] for variation in variations]
     assert len(set(folders)) == len(variations)

@@ -24,7 +24,13 @@ def test_contents(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.split("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"cloformer"}
-    for name in ("cli.py", "export/pipeline.py", "export/schemas/manifest.schema.json", "export/data/chelsea.jpg", "py.typed"):
+    for name in (
+        "cli.py",
+        "export/pipeline.py",
+        "export/schemas/manifest.schema.json",
+        "export/data/chelsea.jpg",
+        "py.typed",
+    ):
         assert f"cloformer/{name}" in names
     assert not [name for name in names if "__pycache__" in name]
     assert len(names) == len(set(names))
@@ -53,7 +59,9 @@ def test_in_a_project_with_the_same_names(wheel: Path, tmp_path: Path, python: s
     done = subprocess.run([*start, *arguments], cwd=project, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     folder = project / "out" / "export.nets.build-onnx-32-fp32"
-    shown = subprocess.run([*start, "inspect", str(folder)], cwd=project, env=environment, capture_output=True, text=True)
+    shown = subprocess.run(
+        [*start, "inspect", str(folder)], cwd=project, env=environment, capture_output=True, text=True
+    )
     assert shown.returncode == 0, shown.stderr
     where = subprocess.run(
         [python, "-c", "import cloformer.export, cloformer.cli; print(cloformer.export.__file__)"],

@@ -43,7 +43,15 @@ def test_law(rank: int, length: int, order: random.Random) -> None:
         (lambda m, x: x.transpose(0, 1).transpose(0, 1), []),
         (lambda m, x: (y := x.transpose(0, 1)).transpose(0, 1) + y.sum(), ["transpose", "sum", "add"]),
     ],
-    ids=["undone", "undone, negative axes", "composed", "permutations", "nothing", "returned", "inner read again"],
+    ids=[
+        "undone",
+        "undone, negative axes",
+        "composed",
+        "permutations",
+        "nothing",
+        "returned",
+        "inner read again",
+    ],
 )
 def test_forms(law, left: list[str]) -> None:
     assert sorted(prove(Lambda(law), CancelTransposes(), (2, 3, 4), sites=1)) == sorted(left)

@@ -210,7 +210,9 @@ def test_a_factor_of_a_wider_type_is_left_alone() -> None:
 def test_a_linear_layer_with_a_vector_as_weight_is_left_alone() -> None:
     """Its output has no channel axis."""
     law = lambda m, x: F.linear(x, m.vector) * m.factor  # noqa: E731
-    prove(fill(Lambda(law, vector=torch.ones(4), factor=torch.ones(4))), FoldConstantScale(), (3, 4, 4), sites=0)
+    prove(
+        fill(Lambda(law, vector=torch.ones(4), factor=torch.ones(4))), FoldConstantScale(), (3, 4, 4), sites=0
+    )
 
 
 @pytest.mark.parametrize("bias", [torch.tensor(0.3), torch.ones(5, 3)], ids=["number", "matrix"])

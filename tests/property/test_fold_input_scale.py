@@ -115,7 +115,9 @@ def test_a_linear_layer_with_a_vector_as_weight_is_left_alone() -> None:
 
 def test_by_the_numbers() -> None:
     """1 / (255 std) is folded in float64: the weights are the exact quotient, rounded once."""
-    model = fill(Lambda(lambda m, x: m.conv(x * m.column), conv=nn.Conv2d(3, 2, 1), column=torch.ones(3, 1, 1)))
+    model = fill(
+        Lambda(lambda m, x: m.conv(x * m.column), conv=nn.Conv2d(3, 2, 1), column=torch.ones(3, 1, 1))
+    )
     weight, column = model.conv.weight.double(), model.column.double()
     after, _ = rewritten(traced(model, (1, 3, 2, 2)), FoldInputScale())
     (folded,) = [value for value in after.graph_module.state_dict().values() if value.ndim == 4]

@@ -73,4 +73,9 @@ _LEFT_ALONE: dict[str, Callable[..., object]] = {
 @pytest.mark.parametrize("operator", _OPERATORS)
 @pytest.mark.parametrize("name", _LEFT_ALONE)
 def test_left_alone(name: str, operator: str) -> None:
-    prove(fill(Lambda(_LEFT_ALONE[name], norm=nn.GroupNorm(2, 4))), LowerGroupNorm(operator), (2, 4, 5, 3), sites=0)
+    prove(
+        fill(Lambda(_LEFT_ALONE[name], norm=nn.GroupNorm(2, 4))),
+        LowerGroupNorm(operator),
+        (2, 4, 5, 3),
+        sites=0,
+    )

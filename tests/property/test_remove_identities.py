@@ -115,4 +115,6 @@ def test_the_order_in_memory_changes_no_value() -> None:
     after, applied = rewritten(traced(model, (2, 3, 5, 5)), RemoveIdentities(), cast=False)
     assert (operators(after), len(applied[0].sites)) == (["conv2d"], 2)
     (x,) = random_inputs([(2, 3, 5, 5)])
-    torch.testing.assert_close(in_float64(after.graph_module)(x)[0], model.double()(x), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        in_float64(after.graph_module)(x)[0], model.double()(x), rtol=1e-12, atol=1e-12
+    )

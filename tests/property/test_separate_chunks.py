@@ -102,7 +102,9 @@ def test_a_grouped_layer_whose_input_is_read_twice() -> None:
 
 def test_a_grouped_layer_after_a_layer_along_another_axis() -> None:
     """The linear layer works along the width: its output has no share of channels to compute alone."""
-    found = prove(_chunked(2, nn.Linear(6, 8), nn.Conv2d(4, 4, 3, groups=4)), SeparateChunks(), (2, 4, 5, 6), sites=1)
+    found = prove(
+        _chunked(2, nn.Linear(6, 8), nn.Conv2d(4, 4, 3, groups=4)), SeparateChunks(), (2, 4, 5, 6), sites=1
+    )
     assert (found.count("linear"), found.count("conv2d"), found.count("chunk")) == (1, 2, 2)
 
 

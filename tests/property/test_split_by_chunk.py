@@ -15,7 +15,9 @@ from cloformer.export.passes import CancelTransposes, RemoveIdentities, SplitByC
 class Unpack(nn.Module):
     """A reshape that splits axis ``axis`` into (count, *rest), the count to the front, unbind."""
 
-    def __init__(self, axis: int, count: int, rest: tuple[int, ...], tail: tuple[int, ...], select: bool) -> None:
+    def __init__(
+        self, axis: int, count: int, rest: tuple[int, ...], tail: tuple[int, ...], select: bool
+    ) -> None:
         super().__init__()
         self.axis, self.count, self.rest, self.tail, self.select = axis, count, rest, tail, select
 

@@ -79,7 +79,9 @@ def test_a_wider_softmax_stays_wide() -> None:
 _LEFT_ALONE: dict[str, Callable[..., object]] = {
     "softmax over another axis": lambda m, q, k, v: _turned((_turned(q) @ k).softmax(-2) @ _turned(v)),
     "output not transposed": lambda m, q, k, v: (_turned(q) @ k).softmax(-1) @ _turned(v),
-    "output transposed otherwise": lambda m, q, k, v: ((_turned(q) @ k).softmax(-1) @ _turned(v)).transpose(1, 2),
+    "output transposed otherwise": lambda m, q, k, v: ((_turned(q) @ k).softmax(-1) @ _turned(v)).transpose(
+        1, 2
+    ),
     "queries as they lie": lambda m, q, k, v: _turned((q @ _turned(q)).softmax(-1) @ k) + _turned(v),
     "attention read twice": lambda m, q, k, v: (_turned((a := (_turned(q) @ k).softmax(-1)) @ _turned(v)), a),
     "scores read twice": lambda m, q, k, v: (_turned((s := _turned(q) @ k).softmax(-1) @ _turned(v)), s),
@@ -102,7 +104,10 @@ def test_left_alone(name: str, keys_first: bool) -> None:
     ("law", "shapes"),
     [
         (lambda m, q, k, v: ((_turned(q) @ k).softmax(-1) @ v).transpose(0, 1), ((2, 4, 9), (2, 4, 5), (5,))),
-        (lambda m, q, k, v: ((_turned(q) @ k).softmax(-1) @ _turned(v)).transpose(0, 1), ((9, 4, 9), (4,), (3, 9))),
+        (
+            lambda m, q, k, v: ((_turned(q) @ k).softmax(-1) @ _turned(v)).transpose(0, 1),
+            ((9, 4, 9), (4,), (3, 9)),
+        ),
     ],
     ids=["one value per key", "one key"],
 )

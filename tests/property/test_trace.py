@@ -1,0 +1,248 @@
+"""The trace: what every pass may count on, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from proof import Lambda, assert_equal, in_float64, operators, outputs, random_inputs, traced
+from reference_weights import fill
+from torch import Tensor, nn
+from user_models import ResNet, TwoInputs
+
+from cloformer.export.errors import UnsupportedError
+from cloformer.export.signature import TensorSpec
+from cloformer.export.trace import Origin, Trace, lower, origin_of, trace
+
+_LOCATION = re.compile(r"[\w.<>]+:[\w.<>]+(:\d+)?")
+
+
+def _origins(before: Trace) -> list[Origin]:
+    return [origin_of(node) for node in before.graph_module.graph.nodes if node.op == "call_function"]
+
+
+# --- The batch ----------------------------------------------------------------------------------
+
+
+def test_one_trace_is_good_for_any_batch() -> None:
+    before = traced(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()), (1, 3, 8, 8))
+    for batch in (1, 2, 5):
+        assert before.graph_module(torch.rand(batch, 3, 8, 8))[0].shape == (batch, 144)
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        lambda m, x: x.reshape(1, 3, 4) * 2,
+        lambda m, x: x.squeeze(0).reshape(3, 4).unsqueeze(0) * 2,
+        lambda m, x: (x + m.constant).view(1, 3, 4) * 2,
+    ],
+    ids=["reshape", "squeeze", "constant"],
+)
+def test_a_model_for_one_batch_only_is_traced_for_it(law) -> None:
+    before = traced(Lambda(law, constant=torch.ones(1, 12)), (1, 12))
+    assert before.graph_module(torch.rand(1, 12))[0].shape == (1, 3, 4)
+    assert before.signature.outputs == (TensorSpec("output", (1, 3, 4)),)
+
+
+def test_a_model_for_three_images_only_is_traced_for_them() -> None:
+    before = traced(Lambda(lambda m, x: torch.relu(x.view(3, 2, 4))), (3, 8))
+    assert before.signature.outputs[0].shape == (3, 2, 4)
+
+
+def test_a_number_has_no_batch() -> None:
+    before = traced(Lambda(lambda m, x, number: x * number), (2, 3), ())
+    assert before.graph_module(torch.ones(5, 3), torch.tensor(2.0))[0].sum() == 30
+
+
+# --- The graph ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        lambda m, x: F.relu(m.norm(m.conv(x)), inplace=True) + 1,
+        lambda m, x: m.conv(x).add_(x).mul_(2).sigmoid_(),
+        lambda m, x: torch.cat([y.relu_() for y in m.conv(x).chunk(2, 1)], 1),
+        lambda m, x: F.hardswish(m.conv(x).clamp_(0, 6), inplace=True),
+    ],
+    ids=["activation", "arithmetic", "views", "clamp"],
+)
+def test_nothing_is_written_in_place(law) -> None:
+    model = fill(Lambda(law, conv=nn.Conv2d(4, 4, 3, padding=1), norm=nn.BatchNorm2d(4)))
+    before = traced(model, (2, 4, 5, 5))
+    for node in before.graph_module.graph.nodes:
+        if hasattr(node.target, "_schema"):
+            assert not node.target._schema.is_mutable, node.target
+    (x,) = random_inputs([(2, 4, 5, 5)])
+    want = copy.deepcopy(model).double()(x.clone())
+    given = x.clone()
+    assert_equal(in_float64(before.graph_module)(given)[0], want)
+    assert torch.equal(given, x)
+
+
+def test_evaluation_mode() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Dropout(0.5)).train()
+    before = traced(fill(model).train(), (2, 3, 4, 4))
+    x = torch.rand(2, 3, 4, 4)
+    assert torch.equal(before.graph_module(x)[0], before.graph_module(x)[0])
+    assert torch.equal(before.graph_module(x)[0], model.eval()(x))
+
+
+def test_outputs_are_flat_and_named() -> None:
+    specs = [TensorSpec("image", (2, 3, 8, 8), role="image"), TensorSpec("scalars", (2, 4))]
+    before = trace(fill(TwoInputs()), specs, ["features", "pooled"])
+    assert [spec.name for spec in before.signature.outputs] == ["features", "pooled"]
+    assert [spec.shape for spec in before.signature.outputs] == [(2, 8, 4, 4), (2, 8)]
+    results = before.graph_module(torch.rand(2, 3, 8, 8), torch.rand(2, 4))
+    assert [tuple(result.shape) for result in results] == [(2, 8, 4, 4), (2, 8)]
+
+
+def test_names_that_are_not_given() -> None:
+    before = traced(Lambda(lambda m, x: {"a": x + 1, "b": [x + 2, (x + 3,)]}), (2, 3))
+    assert [spec.name for spec in before.signature.outputs] == ["output_0", "output_1", "output_2"]
+
+
+# --- Where nodes come from ----------------------------------------------------------------------
+
+
+class Block(nn.Module):
+    def __init__(self, inplace: bool) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.ReLU(inplace))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x) + 1
+
+
+class Blocks(nn.Module):
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([Block(inplace), Block(inplace)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+@pytest.mark.parametrize("inplace", [False, True], ids=["out of place", "in place"])
+def test_locations_name_the_users_class_and_line(inplace: bool) -> None:
+    origins = _origins(traced(Blocks(inplace), (2, 3, 4, 4)))
+    assert {origin.module for origin in origins if "conv" in origin.name} == {"blocks.0.layers.0", "blocks.1.layers.0"}
+    lines = Path(__file__).read_text().splitlines()
+    for origin in origins:
+        module, kind, line = origin.location.split(":")
+        assert (module, kind) == (__name__, "Block")
+        # torch's own layers belong to the user's module that holds them, and to the line that calls them
+        assert lines[int(line) - 1].strip() == "return self.layers(x) + 1"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Blocks(),
+        Blocks(inplace=True),
+        nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()),
+        Lambda(lambda m, x: x[:, :, 0, 0].softmax(-1)),
+        ResNet(),
+    ],
+    ids=["blocks", "in place", "torch only", "function", "resnet"],
+)
+def test_locations_hold_no_path_and_survive_a_second_export(model: nn.Module) -> None:
+    before = traced(model, (1, 3, 32, 32))
+    first = _origins(before)
+    again = [origin_of(node) for node in lower(before).graph.nodes if node.op == "call_function"]
+    for origin in (*first, *again):
+        assert _LOCATION.fullmatch(origin.location), origin
+        assert not set("/\\") & set(str(origin)), origin
+    sizes = {"sym_size", "getitem"}
+    assert {(o.module, o.location) for o in again} <= {(o.module, o.location) for o in first}
+    assert len(again) >= len([name for name in operators(before) if name not in sizes]) - 1
+
+
+def test_a_class_inside_a_function() -> None:
+    class Local(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * 2
+
+    (origin,) = _origins(traced(Local(), (2, 3)))
+    assert _LOCATION.fullmatch(origin.location)
+    assert "Local" in origin.location
+
+
+# --- What is refused ----------------------------------------------------------------------------
+
+
+class Branches(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x if x.sum() > 0 else -x
+
+
+class Loops(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(int(x.abs().max())):
+            x = x + 1
+        return x
+
+
+class LeavesTorch(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.from_numpy(x.detach().numpy() + 1)
+
+
+class Fails(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        raise RuntimeError("first line\nsecond line\nthird line\nfourth line")
+
+
+class WrongShape(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ torch.ones(7, 7)
+
+
+@pytest.mark.parametrize("model", [Branches(), Loops(), LeavesTorch(), Fails(), WrongShape()], ids=lambda m: type(m).__name__)
+def test_what_torch_cannot_follow_is_refused_in_three_lines(model: nn.Module) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        traced(model, (2, 3))
+    lines = str(caught.value).splitlines()
+    assert 2 <= len(lines) <= 3
+    assert lines[0].startswith("torch.export cannot follow the model: ")
+    assert not re.search(r"/\w+/", lines[1])
+
+
+def test_control_flow_on_values_is_refused_with_its_line() -> None:
+    with pytest.raises(UnsupportedError, match=r"where: test_trace\.py, line \d+"):
+        traced(Branches(), (2, 3))
+
+
+def test_a_wrong_number_of_names_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="1 outputs, and 2 names"):
+        trace(nn.Identity(), [TensorSpec("x", (2, 3))], ["one", "two"])
+
+
+@pytest.mark.parametrize("law", [lambda m, x: x.double(), lambda m, x: torch.fft.fft(x)], ids=["float64", "complex"])
+def test_outputs_of_other_types_are_refused(law: Callable[..., object]) -> None:
+    with pytest.raises(UnsupportedError, match="output output is not a tensor of"):
+        traced(Lambda(law), (2, 3))
+
+
+def test_an_outcome_that_is_no_tensor_is_refused() -> None:
+    with pytest.raises(UnsupportedError):
+        traced(Lambda(lambda m, x: x.shape[1]), (2, 3))
+
+
+def test_flat_outputs_equal_the_modules() -> None:
+    model = fill(Lambda(lambda m, x: (m.conv(x), {"sum": x.sum((2, 3))}), conv=nn.Conv2d(3, 4, 1)))
+    (x,) = random_inputs([(2, 3, 4, 4)])
+    for have, want in zip(
+        in_float64(traced(model, (2, 3, 4, 4)).graph_module)(x),
+        outputs(copy.deepcopy(model).double()(x)),
+        strict=True,
+    ):
+        assert_equal(have, want)
