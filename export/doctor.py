@@ -131,14 +131,9 @@ def _loads(title: str, module: str) -> Finding:
 
 
 def _imports(module: str) -> bool:
-    import contextlib
-    import io
-    import logging
-    import warnings
+    from .quiet import quiet
 
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        logging.getLogger("coremltools").setLevel(logging.CRITICAL)
+    with quiet(module):
         try:
             importlib.import_module(module)
         except Exception:

@@ -14,6 +14,7 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -128,16 +129,17 @@ def _comes_of_a_full_disk(error: BaseException | None, folder: Path) -> bool:
 
 
 def _refuse_foreign(destination: Path) -> None:
-    if destination.is_symlink() or (destination.exists() and not destination.is_dir()):
-        raise InputError(f"{destination} is in the way: it is not a folder", "choose another --output")
-    names: set[str] = set()
-    with contextlib.suppress(FileNotFoundError):  # one look: another export may take it away meanwhile
+    with contextlib.suppress(FileNotFoundError):
+        seen = destination.lstat()
+        if not stat.S_ISDIR(seen.st_mode):
+            raise InputError(f"{destination} is in the way: it is not a folder", "choose another --output")
         names = {path.name for path in destination.iterdir()}
-    if names and MANIFEST not in names:
-        raise InputError(
-            f"{destination} is in the way: it holds files and no {MANIFEST}, so it is not an artifact",
-            "move it away, or choose another --output",
-        )
+        # Another export may have taken it away and begun to remove it; then it is not what is there now.
+        if names and MANIFEST not in names and os.path.samestat(seen, destination.lstat()):
+            raise InputError(
+                f"{destination} is in the way: it holds files and no {MANIFEST}, so it is not an artifact",
+                "move it away, or choose another --output",
+            )
 
 
 def _create(parent: Path) -> tuple[Path, int]:

@@ -12,13 +12,9 @@ module's path and ``package.module:Class:line``, never a path of this machine.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import io
-import logging
 import re
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +25,7 @@ from torch.export import Dim, ExportedProgram
 from torch.utils import _pytree as pytree
 
 from .errors import UnsupportedError
+from .quiet import quiet
 from .signature import DTYPES, Signature, TensorSpec
 
 __all__ = ["Origin", "Trace", "example_inputs", "lower", "origin_of", "trace"]
@@ -74,7 +71,7 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
     (control flow that depends on values), with the module and line.
     """
     model.eval()
-    with _quiet():
+    with quiet("torch"):
         program = _export(model, inputs)
         if any(_mutates(node) for node in program.graph.nodes):
             program = program.run_decompositions({})  # nothing is decomposed; in-place becomes functional
@@ -89,7 +86,7 @@ def lower(traced: Trace) -> ExportedProgram:
 
     The program is functional and fixed to the signature's shapes: what every format starts from.
     """
-    with _quiet(), torch.fx.traceback.preserve_node_meta():
+    with quiet("torch"), torch.fx.traceback.preserve_node_meta():
         return torch.export.export(_Replay(traced.graph_module), example_inputs(traced.signature.inputs))
 
 
@@ -129,20 +126,6 @@ def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
             f"where: {_innermost_frame(error)}",
             "rewrite what depends on a tensor's values, or export the part before it",
         ) from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence torch.export: warnings about itself, and the graph it prints before it raises."""
-    logger = logging.getLogger("torch")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            logger.setLevel(level)
 
 
 def _nest(model: nn.Module, shapes: tuple[Any, ...]) -> Any:

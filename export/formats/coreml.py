@@ -6,13 +6,9 @@ Image inputs take the plain RGB image that an app has (the normalization is insi
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import logging
 import uuid
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +17,7 @@ from torch.export import ExportedProgram
 
 from ..artifact import canonical_json, sha256_of
 from ..errors import InputError, UnsupportedError
+from ..quiet import quiet
 from ..signature import Signature, TensorSpec
 from ..trace import origin_of
 from ._format import GraphFigures, Lowered, Unsupported, Written
@@ -37,7 +34,7 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:cloformer:mlpackage")
 def unsupported(program: ExportedProgram, option: str) -> list[Unsupported]:
     """Operators that coremltools has no conversion for."""
     del option
-    with _quiet():
+    with quiet("coremltools"):
         from coremltools.converters.mil.frontend.torch.torch_op_registry import is_torch_fx_node_supported
 
         return [
@@ -49,7 +46,7 @@ def unsupported(program: ExportedProgram, option: str) -> list[Unsupported]:
 
 def write(lowered: Lowered, folder: Path) -> Written:
     """Write ``NAME.mlpackage``; the bytes depend on the arguments alone."""
-    with _quiet():
+    with quiet("coremltools"):
         import coremltools as ct
 
         is_classifier = lowered.labels is not None
@@ -81,7 +78,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
 
 def check(path: Path) -> GraphFigures:
     """Rebuild the typed program from the saved package, which infers every type again, and count it."""
-    with _quiet():
+    with quiet("coremltools"):
         import coremltools as ct
         from coremltools.converters.mil.frontend.milproto.load import load
 
@@ -188,18 +185,3 @@ def _written_signature(path: Path, lowered: Lowered) -> Signature:
     names: Sequence[str] = [item.name for item in declared]
     by_name = {spec.name: spec for spec in lowered.signature.outputs}
     return Signature(lowered.signature.inputs, tuple(by_name[name] for name in names))
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence coremltools: torch newer than it was tested with (it is, by us), native libraries that
-    exist only on macOS, and progress bars for its own passes."""
-    logger = logging.getLogger("coremltools")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            logger.setLevel(level)

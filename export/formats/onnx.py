@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
-import warnings
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ import torch
 from torch.export import ExportedProgram
 
 from ..errors import UnsupportedError
+from ..quiet import quiet
 from ..trace import Origin, origin_of
 from ._format import GraphFigures, Lowered, Unsupported, Written
 
@@ -32,7 +30,7 @@ _ORIGIN_KEYS = ("cloformer.name", "cloformer.module", "cloformer.location")
 def unsupported(program: ExportedProgram, option: str) -> list[Unsupported]:
     """Operators with neither an ONNX function in torch's library nor a decomposition into such."""
     del option
-    with _quiet():
+    with quiet("torch.onnx"):
         # torch has no public way to ask which operators its exporter knows.
         from torch.onnx._internal.exporter._decomp import (
             create_onnx_friendly_decomposition_table,
@@ -55,7 +53,7 @@ def unsupported(program: ExportedProgram, option: str) -> list[Unsupported]:
 def write(lowered: Lowered, folder: Path) -> Written:
     """Write ``model.onnx`` with its weights inside; the bytes depend on the arguments alone."""
     names = lowered.signature
-    with _quiet():
+    with quiet("torch.onnx"):
         try:
             exported = torch.onnx.export(
                 lowered.program,
@@ -169,17 +167,3 @@ def _annotate(model: onnx.ModelProto, origins: dict[str, Origin], lowered: Lower
     for key, value in fields.items():
         if value:
             model.metadata_props.add(key=key, value=value)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence torch.onnx: that torchvision is not installed, that it is experimental, its progress."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            logger.setLevel(level)

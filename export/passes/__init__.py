@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..preprocessing import Preprocessing
+from ..quiet import quiet
 from ..signature import Signature
 from ..trace import Origin, Trace
 from ._pass import Exactness, Pass, PassResult
@@ -107,8 +107,7 @@ def apply_passes(traced: Trace, passes: Sequence[Pass], *, cast: bool = True) ->
 
     Constants are folded in float64; ``cast=False`` leaves them so (for proofs in float64).
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns of itself when a graph is copied
+    with quiet("torch"):  # which warns of itself when a graph is copied
         graph_module = copy.deepcopy(traced.graph_module)
     applied = []
     for rewrite in passes:
