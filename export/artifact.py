@@ -70,13 +70,6 @@ class Artifact:
     def files(self) -> list[FileEntry]:
         return [FileEntry(**entry) for entry in self.manifest["files"]]
 
-    def path_of(self, role: str) -> Path:
-        """Where the first file of ``role`` is; :class:`InputError` if there is none."""
-        for entry in self.files:
-            if entry.role == role:
-                return self.folder / entry.path
-        raise InputError(f"{self.folder} has no file with the role {role!r}", "export it again")
-
     @property
     def model_path(self) -> Path:
         """The model as its runtime takes it: a file, or the folder of a package."""

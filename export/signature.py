@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["DTYPES", "INPUT_ROLES", "OUTPUT_ROLES", "Signature", "TensorSpec"]
+__all__ = ["DTYPES", "ROLES", "Signature", "TensorSpec"]
 
 DTYPES = ("float32", "float16", "int64", "int32", "bool")
-INPUT_ROLES = ("image", "tensor")
-OUTPUT_ROLES = ("logits", "probabilities", "tensor")
+ROLES = ("image", "tensor", "logits", "probabilities")  # an input is one of the first two
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,8 @@ class TensorSpec:
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
             raise ValueError(f"tensor name {self.name!r} is not an identifier")
+        if self.role not in ROLES:
+            raise ValueError(f"role {self.role!r} of {self.name} is not one of {', '.join(ROLES)}")
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype {self.dtype!r} of {self.name} is not one of {', '.join(DTYPES)}")
         if any(size < 1 for size in self.shape):

@@ -267,10 +267,7 @@ def _move(folder: Path, destination: Path) -> bool:
 
 
 def _swap(staging: Path, destination: Path) -> bool:
-    """Two renames, and a note before them for :func:`recover`: for filesystems without an exchange.
-
-    False if another export put its artifact there between the two.
-    """
+    """An exchange in two renames, noted for :func:`recover`; False if another export got in between."""
     journal, old = staging / _JOURNAL, staging / _OLD
     journal.write_bytes(os.fsencode(destination.name))
     _sync_one(journal)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +181,7 @@ def _written_signature(path: Path, lowered: Lowered) -> Signature:
         return Signature(
             lowered.signature.inputs, (TensorSpec(probabilities, first.shape, "float32", "probabilities"),)
         )
-    names: Sequence[str] = [item.name for item in declared]
-    by_name = {spec.name: spec for spec in lowered.signature.outputs}
-    return Signature(lowered.signature.inputs, tuple(by_name[name] for name in names))
+    lost = {spec.name for spec in lowered.signature.outputs} - {item.name for item in declared}
+    if lost:
+        raise UnsupportedError(f"coremltools did not write the outputs {', '.join(sorted(lost))}")
+    return lowered.signature

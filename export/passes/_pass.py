@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import inspect
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
@@ -49,11 +48,6 @@ class Pass(ABC):
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
         options = ",".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))  # type: ignore[arg-type]
         return f"{name}[{options}]" if options else name
-
-    @property
-    def summary(self) -> str:
-        """The first line of the pass's docstring."""
-        return (inspect.getdoc(type(self)) or "").splitlines()[0]
 
     @abstractmethod
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,34 @@ def test_an_image_that_is_not_one(command: Command, artifacts: dict[str, Path], 
         assert shown.code == 3
         assert shown.out == ""  # a bad image among good ones costs nothing
         assert 2 <= len(_said(shown)) <= 3
+
+
+@pytest.mark.parametrize("fault", ["scaled", "not a number"])
+def test_an_export_that_is_not_the_model_fails(
+    command: Command, kept: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """A pass that breaks its promise is found by running the written file: exit 1, and nothing is replaced."""
+    from cloformer.export import passes
+
+    @dataclass(frozen=True)
+    class Lying(passes.Pass):
+        law = "f(x) = f(x)"
+        exactness = passes.Exactness.REAL
+
+        def rewrite(self, rewriter: Any) -> list[Any]:
+            relu = rewriter.nodes(torch.ops.aten.relu.default)[0]
+            with rewriter.at(relu.next):
+                factor = 1.01 if fault == "scaled" else float("nan")
+                wrong = rewriter.call(torch.ops.aten.mul.Tensor, relu, factor)
+            relu.replace_all_uses_with(wrong)
+            wrong.args = (relu, factor)
+            return []
+
+    honest = passes.PASSES["onnx"]
+    monkeypatch.setitem(passes.PASSES, "onnx", lambda setting: [*honest(setting), Lying()])
+    shown = command("export", *SMALL, "--output", kept)
+    assert shown.code == 1
+    assert "is not the PyTorch model" in _said(shown)[0]
 
 
 def test_labels_must_fit(command: Command, kept: Path, tmp_path: Path) -> None:

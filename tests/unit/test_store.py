@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import inspect
 import os
 import random
 import resource
@@ -24,15 +25,6 @@ from cloformer.export.errors import GateError, InputError
 from cloformer.export.store import recover, space_needed, staged
 
 WORKER = Path(__file__).parent / "store_worker.py"
-# The worker where folders can be neither exchanged nor locked, as on a network filesystem.
-NETWORK_WORKER = """
-import fcntl, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import store_worker, test_store
-fcntl.flock = test_store.of_files_alone
-store_worker.main(Path(sys.argv[2]), "journal")
-"""
 
 
 def of_files_alone(descriptor: int, operation: int, flock: Callable[[int, int], None] = fcntl.flock) -> None:
@@ -40,6 +32,19 @@ def of_files_alone(descriptor: int, operation: int, flock: Callable[[int, int], 
     if stat.S_ISDIR(os.fstat(descriptor).st_mode):
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     flock(descriptor, operation)
+
+
+# The worker where folders can be neither exchanged nor locked, as on a network filesystem.
+NETWORK_WORKER = f"""
+from __future__ import annotations
+import errno, fcntl, os, stat, sys
+from pathlib import Path
+{inspect.getsource(of_files_alone)}
+fcntl.flock = of_files_alone
+sys.path.insert(0, {str(WORKER.parent)!r})
+import store_worker
+store_worker.main(Path(sys.argv[1]), "journal")
+"""
 
 
 def _put(destination: Path, text: str) -> None:
@@ -54,8 +59,8 @@ def _names(folder: Path) -> list[str]:
 
 def _worker(python: str, destination: Path, how: str) -> subprocess.Popen[str]:
     """A process that replaces ``destination`` for ever; it has done so once when this returns."""
-    arguments = ["-c", NETWORK_WORKER, str(WORKER.parent)] if how == "network" else [str(WORKER)]
-    command = [python, *arguments, str(destination), how]
+    program = ["-c", NETWORK_WORKER] if how == "network" else [str(WORKER)]
+    command = [python, *program, str(destination), how]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline().strip() == "1"

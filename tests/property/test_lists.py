@@ -1,0 +1,113 @@
+"""The lists of passes by format, pass by pass, on a whole network and on users' models."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+import user_models
+from proof import (
+    assert_equal,
+    assert_exports_again,
+    assert_rounded_once,
+    in_float64,
+    operators,
+    outputs,
+    random_inputs,
+)
+from reference_weights import fill
+from torch import nn
+
+from cloformer.export.passes import PASSES, Exactness, Setting, apply_passes
+from cloformer.export.preprocessing import Preprocessing
+from cloformer.export.signature import TensorSpec
+from cloformer.export.trace import Trace, trace
+from cloformer.model import CloFormer
+from cloformer.variants import VARIANTS
+
+
+def _small(name: str) -> nn.Module:
+    """The variant with one block a stage: every pattern of the whole, in a quarter of the time."""
+    return fill(CloFormer(replace(VARIANTS[name], depths=(1, 1, 1, 1)), num_classes=7))
+
+
+@pytest.mark.parametrize("format_name", PASSES)
+def test_each_pass_keeps_the_model_and_can_be_exported_again(format_name: str) -> None:
+    """Two images that are not square, and whose size no window divides."""
+    model = _small("cloformer_xxs")
+    step = trace(model, [TensorSpec("image", (2, 3, 76, 44), role="image")], ["logits"])
+    inputs = random_inputs([(2, 3, 76, 44)])
+    rewritten = 0
+    with torch.no_grad():
+        want = copy.deepcopy(model).double()(*inputs)
+        for rewrite in PASSES[format_name](Setting(step.signature)):
+            step, applied = apply_passes(step, [rewrite], cast=False)
+            if not applied[0].sites:
+                continue
+            rewritten += 1
+            assert rewrite.exactness is not Exactness.APPROXIMATE
+            assert_equal(in_float64(step.graph_module)(*inputs)[0], want)
+            single, _ = apply_passes(step, [])
+            assert_rounded_once(step, single)
+            assert_exports_again(single, [tensor.float() for tensor in inputs])
+    assert rewritten >= 9
+    assert not {"batch_norm", "group_norm", "unbind", "permute"} & set(operators(step))
+
+
+def _prove_lists(model: nn.Module, specs: list[TensorSpec]) -> dict[str, dict[str, int]]:
+    """Every format's list keeps the model; the number of sites of each pass, by format."""
+    before = trace(model, specs)
+    inputs = random_inputs([spec.shape for spec in specs])
+    found = {}
+    with torch.no_grad():
+        want = outputs(copy.deepcopy(model).double()(*inputs))
+        for name, passes in PASSES.items():
+            wide, applied = apply_passes(before, passes(Setting(before.signature)), cast=False)
+            for have, expected in zip(in_float64(wide.graph_module)(*inputs), want, strict=True):
+                assert_equal(have, expected)
+            single, _ = apply_passes(before, passes(Setting(before.signature)))
+            assert_rounded_once(wide, single)
+            assert_exports_again(single, [tensor.float() for tensor in inputs])
+            found[name] = {item.name.partition("[")[0]: len(item.sites) for item in applied if item.sites}
+    return found
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (user_models.resnet, {"fold_batch_norm": 8}),
+        (user_models.mobilenet, {"fold_batch_norm": 10}),
+        (user_models.vit, {"fold_normalization_affine": 5, "fold_constant_scale": 4, "split_by_chunk": 2}),
+    ],
+    ids=["resnet", "mobilenet", "vit"],
+)
+def test_users_models(make, expected: dict[str, int], batch: int) -> None:
+    model = fill(make())
+    for found in _prove_lists(model, [TensorSpec("image", (batch, 3, 64, 64), role="image")]).values():
+        assert {name: found.get(name) for name in expected} == expected
+
+
+def test_a_model_of_two_inputs_and_two_outputs() -> None:
+    specs = [TensorSpec("image", (2, 3, 32, 32), role="image"), TensorSpec("scalars", (2, 4))]
+    _prove_lists(fill(user_models.two_inputs()), specs)
+
+
+def test_pixels_in_and_probabilities_out() -> None:
+    """What Core ML gets: the same model of an image that is not normalized, as a classifier."""
+    model, spec = _small("cloformer_no_global"), TensorSpec("image", (1, 3, 32, 36), role="image")
+    before: Trace = trace(model, [spec])
+    rule = Preprocessing.imagenet(32, 36)
+    setting = Setting(before.signature, {"image": rule}, is_classifier=True)
+    wide, applied = apply_passes(before, PASSES["coreml"](setting), cast=False)
+    sites = {item.name.partition("[")[0]: len(item.sites) for item in applied}
+    assert [sites[name] for name in ("normalize_inside", "fold_input_scale", "append_softmax")] == [1, 1, 1]
+    pixels = torch.randint(0, 256, spec.shape, generator=torch.Generator().manual_seed(1)).double()
+    mean, std = (
+        torch.tensor(values, dtype=torch.float64).reshape(1, 3, 1, 1) for values in (rule.mean, rule.std)
+    )
+    with torch.no_grad():
+        want = copy.deepcopy(model).double()((pixels * rule.scale - mean) / std).softmax(-1)
+        assert_equal(in_float64(wide.graph_module)(pixels)[0], want)
