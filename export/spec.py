@@ -122,6 +122,8 @@ def _tensor(entry: Mapping[str, Any]) -> TensorSpec:
     role = entry.get(
         "role", "image" if len(shape) == 4 and entry.get("preprocessing") is not None else "tensor"
     )
+    if role not in ("image", "tensor"):
+        raise ValueError(f"role {role!r} of input {entry['name']} is not image or tensor")
     return TensorSpec(str(entry["name"]), shape, str(entry.get("dtype", "float32")), role)
 
 

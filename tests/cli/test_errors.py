@@ -291,6 +291,7 @@ def test_labels_must_fit(command: Command, kept: Path, tmp_path: Path) -> None:
             "[[inputs]]\nname = 'x'\nshape = [1, 3, 8, 8]\nrole = 'image'\n[inputs.preprocessing]\nmeen = 1",
             "meen",
         ),
+        ("[[inputs]]\nname = 'x'\nshape = [1, 3]\nrole = 'logits'", "not image or tensor"),
         ("colour = 'red'", "unknown key colour"),
         ("= 1", "cannot be read"),
     ],
