@@ -37,8 +37,8 @@ def _small(name: str) -> nn.Module:
 def test_each_pass_keeps_the_model_and_can_be_exported_again(format_name: str) -> None:
     """Two images that are not square, and whose size no window divides."""
     model = _small("cloformer_xxs")
-    step = trace(model, [TensorSpec("image", (2, 3, 76, 44), role="image")], ["logits"])
-    inputs = random_inputs([(2, 3, 76, 44)])
+    step = trace(model, [TensorSpec("image", (2, 3, 44, 36), role="image")], ["logits"])
+    inputs = random_inputs([(2, 3, 44, 36)])
     rewritten = 0
     with torch.no_grad():
         want = copy.deepcopy(model).double()(*inputs)
@@ -80,7 +80,7 @@ def _prove_lists(model: nn.Module, specs: list[TensorSpec]) -> dict[str, dict[st
     [
         (user_models.resnet, {"fold_batch_norm": 8}),
         (user_models.mobilenet, {"fold_batch_norm": 10}),
-        (user_models.vit, {"fold_normalization_affine": 5, "fold_constant_scale": 4, "split_by_chunk": 2}),
+        (user_models.vit, {"fold_normalization_affine": 5, "fold_constant_scale": 2, "split_by_chunk": 2}),
     ],
     ids=["resnet", "mobilenet", "vit"],
 )
