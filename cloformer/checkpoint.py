@@ -37,6 +37,9 @@ __all__ = [
 _HEAD = "head.weight"
 _STEM = "patch_embed.conv1.conv.0.weight"
 _COUNTER = "num_batches_tracked"  # not used in evaluation, and left out by some writers
+_FREE_AXIS = {_HEAD: 0, _STEM: 1}  # the sizes that a variant leaves open: classes, and the image's channels
+_WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_TABLES = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)  # of users' models
 
 
 class CheckpointError(ValueError):
@@ -103,12 +106,19 @@ def identify(tensors: Mapping[str, Tensor]) -> Variant | None:
     for name, variant in VARIANTS.items():
         expected = _expected_shapes(name)
         if found.keys() == expected.keys() and all(
-            found[key][1:] == shape[1:] if key == _HEAD else found[key] == shape
+            _fits(found[key], shape, _FREE_AXIS.get(key))
             for key, shape in expected.items()
-            if key not in (_STEM, "head.bias")
+            if key != "head.bias"
         ):
             return variant
     return None
+
+
+def _fits(found: tuple[int, ...], expected: tuple[int, ...], free: int | None) -> bool:
+    """Whether the shapes are equal, but for the size of axis ``free``, which must not be zero."""
+    return len(found) == len(expected) and all(
+        size > 0 if axis == free else size == expected[axis] for axis, size in enumerate(found)
+    )
 
 
 def load_into(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -131,6 +141,12 @@ def load_into(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             misshaped=misshaped,
         )
     state = model.state_dict()
+    for key, value in tensors.items():
+        if state[key].is_floating_point() and not value.is_floating_point():
+            raise CheckpointError(
+                f"the checkpoint holds {_type(value)} values in {key}, and the model {_type(state[key])}",
+                "save float32 or float16 weights",
+            )
     model.load_state_dict(
         {key: tensors[key].to(value.dtype) if key in tensors else value for key, value in state.items()}
     )
@@ -138,14 +154,14 @@ def load_into(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """The tensors in a file, checked to be finite floating-point numbers (counters apart)."""
-    path = Path(path)
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise CheckpointError(f"checkpoint {path} {what}", "give a .safetensors or .pth file")
+    path, hint = Path(path), "give a .safetensors or .pth file"
     try:
+        if not path.is_file():
+            what = "is not a file" if path.exists() else "does not exist"
+            raise CheckpointError(f"checkpoint {path} {what}", hint)
         data = path.read_bytes()
     except OSError as error:
-        raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
+        raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}", hint) from None
     if path.suffix == ".safetensors":
         content, metadata = _read_safetensors(path, data)
     elif path.suffix in (".pth", ".pt", ".bin", ".ckpt"):
@@ -196,7 +212,10 @@ def _build(
 ) -> CloFormer:
     if tensors is None:
         return CloFormer(
-            variant, num_classes=num_classes or 1000, in_chans=in_chans or 3, drop_path_rate=drop_path_rate
+            variant,
+            num_classes=1000 if num_classes is None else num_classes,
+            in_chans=3 if in_chans is None else in_chans,
+            drop_path_rate=drop_path_rate,
         )
     held = identify(tensors)
     if held is not None and held != variant:
@@ -239,9 +258,9 @@ def _difference(variant: Variant, tensors: Mapping[str, Tensor]) -> str:
 def _counts(missing: tuple[str, ...], unexpected: tuple[str, ...], misshaped: tuple[Any, ...]) -> str:
     parts = []
     for kind, keys in (("missing", missing), ("unexpected", unexpected)):
-        parts.append(f"{len(keys)} {kind}" + (f" (first {keys[0]})" if keys else ""))
+        parts.append(f"{len(keys)} {kind}" + (f" (first {_shown(keys[0])})" if keys else ""))
     first = (
-        f" (first {misshaped[0][0]}: {list(misshaped[0][1])} expected, {list(misshaped[0][2])} found)"
+        f" (first {_shown(misshaped[0][0])}: {list(misshaped[0][1])} expected, {list(misshaped[0][2])} found)"
         if misshaped
         else ""
     )
@@ -264,7 +283,7 @@ def _read_safetensors(path: Path, data: bytes) -> tuple[Any, dict[str, str]]:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     except (SafetensorError, ValueError, KeyError, AttributeError) as error:
         raise _damaged(path, error) from None
-    return tensors, {str(key): str(value) for key, value in header.get("__metadata__", {}).items()}
+    return tensors, {str(key): str(value) for key, value in (header.get("__metadata__") or {}).items()}
 
 
 def _read_torch(path: Path) -> Any:
@@ -303,21 +322,46 @@ def _checked(path: Path, content: Any) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not content:
         raise CheckpointError(f"checkpoint {path} holds no state_dict", "save model.state_dict()")
     tensors = {}
+    wrapped = all(isinstance(key, str) and key.startswith("module.") for key in content)
     for key, value in content.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
             raise CheckpointError(
-                f"checkpoint {path} holds {type(value).__name__} under {str(key)[:80]!r}, not a tensor",
+                f"checkpoint {path} holds {type(value).__name__} under {_shown(key)}, not a named tensor",
                 "save model.state_dict(), or hold it under 'model' or 'state_dict'",
             )
-        name = key.removeprefix("module.")
-        if value.is_floating_point():
-            if not bool(torch.isfinite(value).all()):
-                raise CheckpointError(
-                    f"checkpoint {path} has NaN or infinity in {name}", "use an earlier checkpoint"
-                )
-            tensors[name] = value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
-        elif name.endswith(_COUNTER) or not value.is_complex():
-            tensors[name] = value
-        else:
-            raise CheckpointError(f"checkpoint {path} has complex numbers in {name}", "save real weights")
+        name = key.removeprefix("module.") if wrapped else key
+        if value.layout is not torch.strided or value.is_nested or value.is_meta or not _owns_its_data(value):
+            raise CheckpointError(
+                f"checkpoint {path} does not hold every number of {_shown(name)}", "save dense tensors"
+            )
+        tensors[name] = value if value.dtype in _TABLES else _checked_weight(path, name, value)
     return tensors
+
+
+def _checked_weight(path: Path, name: str, value: Tensor) -> Tensor:
+    if value.dtype not in _WEIGHTS:
+        raise CheckpointError(
+            f"checkpoint {path} has {_type(value)} values in {_shown(name)}",
+            "save float32 or float16 weights",
+        )
+    single = value.float()
+    if not bool(torch.isfinite(single).all()):
+        raise CheckpointError(
+            f"checkpoint {path} has NaN, infinity or a number beyond float32 in {_shown(name)}",
+            "use an earlier checkpoint",
+        )
+    return value if value.dtype is torch.float64 else single
+
+
+def _owns_its_data(value: Tensor) -> bool:
+    """Not one stored number expanded to many: a small file must not become a large tensor."""
+    return value.is_quantized or value.numel() * value.element_size() <= value.untyped_storage().nbytes()
+
+
+def _shown(key: object) -> str:
+    """A key in one line of at most 80 printable characters."""
+    return (key if isinstance(key, str) and key.isprintable() else ascii(key))[:80]
+
+
+def _type(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")

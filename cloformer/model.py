@@ -225,7 +225,7 @@ class CloStage(nn.Module):
 class CloFormer(nn.Module):
     """The network of a :class:`Variant`: images (B, in_chans, H, W) to logits (B, num_classes).
 
-    H and W are multiples of 4 and at least 32; :class:`ValueError` otherwise.
+    H and W are multiples of 4 and at least 32, and there is a class and a channel; :class:`ValueError` otherwise.
     """
 
     def __init__(
@@ -236,6 +236,8 @@ class CloFormer(nn.Module):
         in_chans: int = 3,
         drop_path_rate: float | None = None,
     ) -> None:
+        if num_classes < 1 or in_chans < 1:
+            raise ValueError(f"num_classes {num_classes} and in_chans {in_chans} must be at least 1")
         super().__init__()
         self.variant = variant
         rate = variant.drop_path_rate if drop_path_rate is None else drop_path_rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from pathlib import Path
@@ -147,6 +148,21 @@ def test_a_pickle_that_would_run_code_does_not(tmp_path: Path) -> None:
         assert caught.value.hint
 
 
+def _almost_checkpoints(model: CloFormer) -> dict[str, Any]:
+    """A whole checkpoint each, but for one tensor that no variant can have."""
+    stem, state = "patch_embed.conv1.conv.0.weight", model.state_dict()
+    changed = {
+        "head_a_number.pth": {"head.weight": torch.tensor(1.0)},
+        "head_of_rank_3.pth": {"head.weight": torch.zeros(7, 256, 1)},
+        "head_of_no_class.pth": {"head.weight": torch.zeros(0, 256), "head.bias": torch.zeros(0)},
+        "stem_a_number.pth": {stem: torch.tensor(1.0)},
+        "stem_a_vector.pth": {stem: torch.zeros(16)},
+        "stem_of_no_channel.pth": {stem: torch.zeros(16, 0, 3, 3)},
+        "prefixed_twice.pth": {f"module.{key}": value for key, value in state.items()},
+    }
+    return {name: {**state, **tensors} for name, tensors in changed.items()}
+
+
 def _hostile(folder: Path, model: CloFormer) -> dict[str, Path]:
     whole = {
         suffix: _save(model, folder / "whole", how)
@@ -177,6 +193,14 @@ def _hostile(folder: Path, model: CloFormer) -> dict[str, Path]:
         "inf.pth": {"model": {"a": torch.tensor([float("inf")])}},
         "nothing.pth": {},
         "complex.pth": {"a": torch.zeros(2, dtype=torch.complex64)},
+        "eighth.pth": {"a": torch.zeros(2).to(torch.float8_e4m3fn)},
+        "beyond_float32.pth": {"a": torch.tensor([1e300], dtype=torch.float64)},
+        "sparse.pth": {"a": torch.zeros(3, 3).to_sparse()},
+        "meta.pth": {"a": torch.zeros(3, device="meta")},
+        "one_number_expanded.pth": {"a": torch.zeros(1).expand(2**40)},
+        "number_as_key.pth": {3: torch.zeros(1)},
+        "line_in_key.pth": {"a\nb\x1b[31m": torch.tensor([float("nan")])},
+        **_almost_checkpoints(model),
     }.items():
         torch.save(content, folder / name)
         files[name] = folder / name
@@ -195,7 +219,31 @@ def test_hostile_files_are_refused_with_a_next_step(model: CloFormer, tmp_path: 
             load_checkpoint(path)
         assert str(path) in str(caught.value), name
         assert len(str(caught.value).splitlines()) == 1, name
+        assert str(caught.value).isprintable(), name
         assert caught.value.hint, name
+
+
+@pytest.mark.parametrize("header", [{"__metadata__": None}, {"__metadata__": {}}])
+def test_a_file_without_metadata(tmp_path: Path, header: dict[str, Any]) -> None:
+    text = json.dumps(header | {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    (tmp_path / "w.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + b"\0" * 4)
+    assert read_checkpoint(tmp_path / "w.safetensors").metadata == {}
+
+
+def test_whole_numbers_are_no_weights_but_may_be_a_users_table(model: CloFormer, tmp_path: Path) -> None:
+    torch.save({**model.state_dict(), "norm.weight": torch.ones(256).long()}, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match=r"int64 values in norm\.weight, and the model float32"):
+        load_checkpoint(tmp_path / "w.pth")
+    users = torch.nn.Module()
+    users.register_buffer("index", torch.arange(3))
+    torch.save({"index": torch.tensor([2, 0, 1])}, tmp_path / "u.pth")
+    load_into(users, read_checkpoint(tmp_path / "u.pth").tensors)
+    assert users.index.tolist() == [2, 0, 1]
+
+
+def test_no_class_is_an_error() -> None:
+    with pytest.raises(ValueError, match="num_classes"):
+        cloformer.create_model("cloformer_xxs", num_classes=0)
 
 
 def test_another_networks_weights(tmp_path: Path) -> None:
