@@ -8,36 +8,17 @@ import os
 # two cores make a convolution in float64 take a minute. Set before torch is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from outcome import Command, Outcome
 from reference_weights import fill
 
 import cloformer
 from cloformer.checkpoint import save_checkpoint
 
 TESTS = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command did: its exit code and its two outputs."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Command = Callable[..., Outcome]
 
 
 @pytest.fixture

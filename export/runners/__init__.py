@@ -3,28 +3,78 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ..artifact import Artifact
-from ..errors import MissingRuntimeError
+from ..errors import MissingRuntimeError, UsageError, choose
 from ._runner import Array, Runner
 
-__all__ = ["RUNNERS", "Array", "Runner", "open_artifact"]
-
-# By the artifact's format: the module, its class, the package that brings the runtime.
-RUNNERS: dict[str, tuple[str, str, str]] = {
-    "onnx": ("onnxruntime", "OnnxRuntimeRunner", "onnxruntime"),
-    "coreml": ("coreml", "CoreMLRunner", "coremltools"),
-}
+__all__ = ["RUNNERS", "Array", "Runner", "RunnerRow", "default_runner", "open_artifact"]
 
 
-def open_artifact(artifact: Artifact, *, threads: int = 0) -> Runner:
-    """The runner for an artifact, not yet entered; :class:`MissingRuntimeError` if it cannot run here."""
-    module, name, package = RUNNERS[artifact.format]
+@dataclass(frozen=True)
+class RunnerRow:
+    """``format`` is what it runs, ``package`` brings the runtime, ``system`` is the only one it exists on.
+
+    ``is_device_runtime`` is False for what only computes what the format's specification says.
+    """
+
+    title: str
+    format: str
+    module: str
+    class_name: str
+    package: str
+    system: str | None = None
+    is_device_runtime: bool = True
+
+
+# In order of preference for each format.
+RUNNERS: dict[str, RunnerRow] = {
+    "onnxruntime": RunnerRow("ONNX Runtime", "onnx", "onnxruntime", "OnnxRuntimeRunner", "onnxruntime"),
+    "coreml": RunnerRow("Core ML", "coreml", "coreml", "CoreMLRunner", "coremltools", system="darwin"),
+    "mil": RunnerRow(
+        "ML Program reference runtime", "coreml", "reference_mil", "ReferenceMilRunner", "coremltools",
+        is_device_runtime=False,
+    ),
+}  # fmt: skip
+
+
+def default_runner(artifact: Artifact) -> str:
+    """The name of the first runner for the artifact's format that exists on this system."""
+    return next(
+        name
+        for name, row in RUNNERS.items()
+        if row.format == artifact.format and row.system in (None, sys.platform)
+    )
+
+
+def open_artifact(artifact: Artifact, name: str | None = None, **options: Any) -> Runner:
+    """The runner for an artifact, not yet entered: the one called ``name``, or the first that exists here.
+
+    ``options`` are the runner's own. Raises :class:`UsageError` for a name that does not run this format,
+    :class:`MissingRuntimeError` if it cannot run here.
+    """
+    row = RUNNERS[choose("runner", name or default_runner(artifact), RUNNERS)]
+    if row.format != artifact.format:
+        able = [key for key, other in RUNNERS.items() if other.format == artifact.format]
+        raise UsageError(f"{row.title} does not run {artifact.format}", f"--runner takes: {', '.join(able)}")
+    if row.system not in (None, sys.platform):
+        raise MissingRuntimeError(
+            f"{row.title} exists on macOS only, and this is not one",
+            "leave --runner out: the reference runtime runs ML Programs on any system",
+        )
     try:
-        kind: Callable[..., Any] = getattr(importlib.import_module(f".{module}", __package__), name)
+        module = importlib.import_module(f".{row.module}", __package__)
     except ImportError as error:
-        raise MissingRuntimeError(f"{package} is not installed: {error}", f"pip install {package}") from error
-    runner: Runner = kind(artifact, threads=threads)
-    return runner
+        raise MissingRuntimeError(
+            f"{row.package} is not installed: {error}", f"pip install {row.package}"
+        ) from error
+    kind: Callable[..., Runner] = getattr(module, row.class_name)
+    unknown = options.keys() - inspect.signature(kind).parameters.keys()
+    if unknown:
+        raise UsageError(f"{row.title} has no --{sorted(unknown)[0]}", f"leave it out for {artifact.format}")
+    return kind(artifact, **options)

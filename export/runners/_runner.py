@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Protocol
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..signature import Signature
 
-__all__ = ["Array", "Runner"]
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+    Array = npt.NDArray[Any]
+else:
+    Array = Any  # the table of runners is read by `--help`, which has no time to import numpy
+
+__all__ = ["Array", "Runner"]
 
 
 class Runner(Protocol):
-    """Loads on entry, frees on exit. Inputs and outputs are arrays by name."""
+    """Loads on entry, frees on exit. Inputs and outputs are arrays by name.
+
+    An image that the model normalizes itself is given as pixels, 0 to 255, NCHW, in the colour order that
+    the artifact's preprocessing declares.
+    """
 
     @property
     def signature(self) -> Signature:
@@ -24,6 +31,12 @@ class Runner(Protocol):
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs for ``inputs``."""
+
+    def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Every value that the model computes on the way, outputs included, by its name in the file.
+
+        Raises :class:`UnsupportedError` where the runtime does not give them.
+        """
 
     def __enter__(self) -> Runner: ...
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..artifact import Artifact
-from ..errors import MissingRuntimeError
+from ..errors import UnsupportedError
 from ..signature import Signature, TensorSpec
 from ._runner import Array
 
@@ -25,11 +24,6 @@ class CoreMLRunner:
         self.signature: Signature = artifact.signature
         self._artifact = artifact
         self._model: Any = None
-        if sys.platform != "darwin":
-            raise MissingRuntimeError(
-                "Core ML runs on macOS only, and this is not one",
-                "run an ONNX artifact of the same model here: cloformer export --format onnx",
-            )
 
     def __enter__(self) -> CoreMLRunner:
         import coremltools as ct
@@ -39,9 +33,22 @@ class CoreMLRunner:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs by name; a classifier's probabilities in the order of its labels."""
-        fed = {spec.name: _as_fed(inputs[spec.name], spec) for spec in self.signature.inputs}
+        declared = {
+            entry["name"]: entry["preprocessing"] or {} for entry in self._artifact.function["inputs"]
+        }
+        fed = {
+            spec.name: _as_fed(inputs[spec.name], spec, declared[spec.name].get("color_order"))
+            for spec in self.signature.inputs
+        }
         raw = self._model.predict(fed)
         return {spec.name: self._as_array(raw[spec.name], spec) for spec in self.signature.outputs}
+
+    def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Core ML gives none."""
+        del inputs
+        raise UnsupportedError(
+            "Core ML does not give the values inside a model", "--runner mil compares operator by operator"
+        )
 
     def _as_array(self, value: Any, spec: TensorSpec) -> Array:
         if isinstance(value, dict):
@@ -54,11 +61,13 @@ class CoreMLRunner:
         self._model = None
 
 
-def _as_fed(value: Array, spec: TensorSpec) -> Any:
-    """Core ML takes an image as a PIL image, any other input as an array."""
+def _as_fed(value: Array, spec: TensorSpec, color_order: str | None) -> Any:
+    """Core ML takes an image as a PIL image in RGB, any other input as an array."""
     if spec.role != "image":
         return value
     from PIL import Image
 
     pixels = np.asarray(value[0], dtype=np.uint8).transpose(1, 2, 0)
+    if color_order == "BGR":
+        pixels = np.ascontiguousarray(pixels[..., ::-1])
     return Image.fromarray(pixels.squeeze(2) if spec.shape[1] == 1 else pixels)
