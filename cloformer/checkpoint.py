@@ -184,7 +184,7 @@ def save_checkpoint(
     tensors = {key: value.detach().contiguous() for key, value in model.state_dict().items()}
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         try:
-            file.write(_with_sorted_header(save(tensors, dict(metadata or {}))))
+            file.write(with_sorted_header(save(tensors, dict(metadata or {}))))
             file.close()
             Path(file.name).replace(path)
         except BaseException:
@@ -192,7 +192,7 @@ def save_checkpoint(
             raise
 
 
-def _with_sorted_header(data: bytes) -> bytes:
+def with_sorted_header(data: bytes) -> bytes:
     """The same file with its header's keys in order: the library writes metadata in any order."""
     length = int.from_bytes(data[:8], "little")
     text = json.dumps(

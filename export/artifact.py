@@ -15,6 +15,7 @@ from .signature import Signature, TensorSpec
 
 __all__ = [
     "MANIFEST",
+    "ORIGINS",
     "SCHEMA_VERSION",
     "Artifact",
     "FileEntry",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
+ORIGINS = "origins.json"
 SCHEMA_VERSION = 1
 _MAX_MANIFEST_BYTES = 64 * 2**20
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import cloformer
 
-from .artifact import MANIFEST, SCHEMA_VERSION, Artifact, canonical_json, list_files, read_artifact
+from .artifact import MANIFEST, ORIGINS, SCHEMA_VERSION, Artifact, canonical_json, list_files, read_artifact
 from .check import Difference, check_against_reference
+from .conformance import CONFORMANCE, Vectors, make_vectors, write_vectors
 from .errors import InputError, UnsupportedError
 from .figures import multiply_adds, parameter_count
 from .formats import Description, Lowered, Written, refuse_unsupported
@@ -28,24 +29,21 @@ _PACKAGES = {
     "coreml": ("torch", "coremltools", "numpy"),
 }
 _LABELS = "labels.txt"
+_ROLES = {_LABELS: "labels", ORIGINS: "origins", CONFORMANCE: "conformance"}
 
 
 @dataclass(frozen=True)
 class Exported:
-    """An artifact that was written, and how far it is from the PyTorch model where it can run here.
-
-    ``difference`` is None for a format that this system cannot run.
-    """
+    """An artifact that was written, and how far it is from the PyTorch model."""
 
     artifact: Artifact
-    difference: Difference | None
+    difference: Difference
 
 
 def export(request: ExportRequest, progress: Progress = lambda _: None) -> list[Exported]:
     """Write one artifact per format.
 
-    Each is loaded back and, where it can run here, compared with the PyTorch model before it
-    replaces an earlier one. Raises the errors of :mod:`.errors`; what was there then stays.
+    Each is loaded back, run and compared with the PyTorch model before it replaces an earlier one. Raises the errors of :mod:`.errors`; what was there then stays.
     """
     planned, source = _prepare(request, progress)
     folders = [request.output / folder_name(request, part, source) for part in planned]
@@ -54,14 +52,16 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> list[
 
     progress(f"tracing {source.name}")
     traced = trace(source.model, source.inputs, source.output_names)
+    progress("running the PyTorch model in float64")
+    vectors = make_vectors(source)
     exported = []
     for part, folder in zip(planned, folders, strict=True):
         with staged(folder) as staging:
             # The model, its float32 copies on the way, and the package it is converted in.
             space_needed(staging, 4 * weights_bytes)
-            _write(request, part, source, traced, staging, progress)
+            _write(request, part, source, traced, vectors, staging, progress)
             artifact = read_artifact(staging)
-            difference = check_against_reference(artifact, source, progress)
+            difference = check_against_reference(artifact, vectors, progress)
         exported.append(Exported(read_artifact(folder, verify=False), difference))
     return exported
 
@@ -118,7 +118,13 @@ def _passes(part: FormatRequest, source: Source, traced: Any) -> list[Any]:
 
 
 def _write(
-    request: ExportRequest, part: FormatRequest, source: Source, traced: Any, folder: Path, progress: Progress
+    request: ExportRequest,
+    part: FormatRequest,
+    source: Source,
+    traced: Any,
+    vectors: Vectors,
+    folder: Path,
+    progress: Progress,
 ) -> None:
     from .passes import apply_passes
     from .trace import lower
@@ -155,6 +161,8 @@ def _write(
     figures = exporter.check(folder / written.path)
     if source.labels is not None:
         (folder / _LABELS).write_text("\n".join(source.labels) + "\n", "utf-8")
+    write_vectors(folder / CONFORMANCE, vectors, written.signature)
+    (folder / ORIGINS).write_text(canonical_json(_origins(program, written)), "utf-8")
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "name": source.name,
@@ -181,14 +189,29 @@ def _write(
             for item in applied
         ],
         "graph": figures.to_json(),
-        "files": [
-            entry.to_json() for entry in list_files(folder, {written.path: "model", _LABELS: "labels"})
-        ],
+        "files": [entry.to_json() for entry in list_files(folder, {written.path: "model"} | _ROLES)],
         "versions": {"cloformer": cloformer.__version__}
         | {name: importlib.metadata.version(name) for name in _PACKAGES[part.format.name]},
         "request": resolved(request, part, source),
     }
     (folder / MANIFEST).write_text(canonical_json(manifest), "utf-8")
+
+
+def _origins(program: Any, written: Written) -> Mapping[str, Any]:
+    """Where every value of the written model comes from; see the schema of this file."""
+    from .trace import origin_of
+
+    named = {name for item in written.values for name in (*item.nodes, item.equals)}
+    return {
+        "nodes": {
+            node.name: {"module": origin_of(node).module, "location": origin_of(node).location}
+            for node in program.graph.nodes
+            if node.name in named
+        },
+        "values": [
+            {"value": item.value, "nodes": list(item.nodes), "equals": item.equals} for item in written.values
+        ],
+    }
 
 
 def _check_labels(source: Source, traced: Any) -> None:

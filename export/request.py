@@ -11,7 +11,7 @@ from typing import Any
 
 from .errors import UnsupportedError, UsageError, choose
 from .formats import FORMATS, Format
-from .precision import PRECISIONS, Precision
+from .precision import PRECISIONS, Precision, read_precision_map, with_exceptions
 from .source import Source
 from .spec import ModelSpec
 
@@ -39,6 +39,7 @@ class ExportRequest:
     spec: ModelSpec = field(default_factory=ModelSpec)
     seed: int = 0
     reparameterize: bool = True
+    precision_map: Path | None = None
     output: Path = Path("build")
 
 
@@ -80,7 +81,10 @@ def plan(request: ExportRequest) -> list[FormatRequest]:
                 f"--precision takes for it: {', '.join(row.precisions)}",
             )
         option = choose(row.option.removeprefix("--"), given[row.option] or row.default_option, row.options)
-        planned.append(FormatRequest(row, PRECISIONS[precision], option, request.reparameterize))
+        chosen = PRECISIONS[precision]
+        if request.precision_map is not None:
+            chosen = with_exceptions(chosen, read_precision_map(request.precision_map))
+        planned.append(FormatRequest(row, chosen, option, request.reparameterize))
     return planned
 
 
@@ -90,6 +94,7 @@ def resolved(request: ExportRequest, part: FormatRequest, source: Source) -> dic
         "model": source.source,
         "format": part.format.name,
         "precision": part.precision.name,
+        "precision_map": dict(part.precision.exceptions),
         part.format.option.removeprefix("--"): part.option,
         "reparameterize": part.reparameterize,
         "inputs": [spec.to_json() for spec in source.inputs],
@@ -119,6 +124,7 @@ def folder_name(request: ExportRequest, part: FormatRequest, source: Source) -> 
     parts = {
         option: part.option != part.format.default_option,
         "plain": not part.reparameterize,
+        f"map-{_digest(dict(part.precision.exceptions))[:8]}": bool(part.precision.exceptions),
         f"batch{shape[0] if shape else 1}": bool(shape) and shape[0] != 1,
         f"classes{request.num_classes}": request.num_classes is not None and request.weights is None,
         f"seed{request.seed}": request.seed != 0 and source.weights.seed is not None,

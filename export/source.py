@@ -21,7 +21,9 @@ from .spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Source", "Weights", "resolve", "tensors_sha256"]
+    from .artifact import Artifact
+
+__all__ = ["Source", "Weights", "rebuild", "resolve", "tensors_sha256"]
 
 
 DEFAULT_MODEL = "cloformer_xxs"
@@ -106,6 +108,50 @@ def resolve(
         weights=record,
         summary=_summary(model, record),
         metadata=spec.metadata,
+    )
+
+
+def rebuild(artifact: Artifact, *, model: str | None, weights: Path | None) -> Source | None:
+    """The model that ``artifact`` was exported from; None if what is given does not say which that is.
+
+    A built-in model needs its checkpoint, or nothing if its weights are those of a seed. A module of the
+    user's is imported only if ``model`` names it, never because a manifest does. Raises :class:`InputError` if
+    the weights are not those of the export.
+    """
+    manifest = artifact.manifest
+    request, record = manifest["request"], manifest["weights"]
+    built_in = request["model"] in VARIANTS
+    if model is None:
+        if not built_in or (weights is None and record["origin"] != "random"):
+            return None
+        model = request["model"]
+    make = _user_module if ":" in model else _variant
+    if make is _variant:
+        choose("model", model, VARIANTS)
+    module, found = make(model, weights, request["num_classes"], record["seed"] or 0)
+    if found.tensors_sha256 != record["tensors_sha256"]:
+        raise InputError(
+            f"these are not the weights that {artifact.folder} was exported from: {found.tensors_sha256[:16]}..., "
+            f"and the manifest says {record['tensors_sha256'][:16]}...",
+            "give the checkpoint of the export with --weights"
+            if weights is None
+            else "give another --weights",
+        )
+    labels = artifact.labels()
+    return Source(
+        name=manifest["name"],
+        source=model,
+        model=module.eval(),
+        inputs=tuple(TensorSpec.from_json(entry) for entry in request["inputs"]),
+        output_names=tuple(request["outputs"]),
+        output_role="logits" if built_in or labels is not None else "tensor",
+        preprocessing={
+            name: Preprocessing.from_json(rule) for name, rule in request["preprocessing"].items()
+        },
+        labels=None if labels is None else tuple(labels),
+        weights=found,
+        summary=_summary(model, found),
+        metadata=request["metadata"],
     )
 
 

@@ -28,7 +28,7 @@ from .errors import UnsupportedError
 from .quiet import quiet
 from .signature import DTYPES, Signature, TensorSpec
 
-__all__ = ["Origin", "Trace", "example_inputs", "lower", "origin_of", "trace"]
+__all__ = ["Origin", "Trace", "example_inputs", "lower", "lowered_name_of", "origin_of", "trace"]
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _TORCH_FOLDER = str(Path(torch.__file__).parent)
@@ -84,16 +84,31 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
 def lower(traced: Trace) -> ExportedProgram:
     """The graph exported again, constants cast once to their final types, origins kept.
 
-    The program is functional and fixed to the signature's shapes: what every format starts from.
+    The program is functional and fixed to the signature's shapes: what every format starts from. Each node
+    is known to what comes after by its name here (:func:`lowered_name_of`), through torch's decompositions
+    as through coremltools, which carries ``debug_handle``, the node's place in the graph.
     """
     with quiet("torch"), torch.fx.traceback.preserve_node_meta():
-        return torch.export.export(_Replay(traced.graph_module), example_inputs(traced.signature.inputs))
+        program: ExportedProgram = torch.export.export(
+            _Replay(traced.graph_module), example_inputs(traced.signature.inputs)
+        )
+        program = program.run_decompositions({})
+    for index, node in enumerate(program.graph.nodes):
+        node.meta["custom"] = (node.meta.get("custom") or {}) | {"cloformer_node": node.name}
+        node.meta["debug_handle"] = index
+    return program
 
 
 def origin_of(node: fx.Node) -> Origin:
     """Where ``node`` came from, through every rewrite and re-export."""
     origin = (node.meta.get("custom") or {}).get("cloformer")
     return origin if isinstance(origin, Origin) else Origin(node.name, "", "")
+
+
+def lowered_name_of(node: fx.Node) -> str | None:
+    """The name, in the program that :func:`lower` gave, of the node that ``node`` came from."""
+    name: str | None = (node.meta.get("custom") or {}).get("cloformer_node")
+    return name
 
 
 class _Replay(nn.Module):

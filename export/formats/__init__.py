@@ -13,6 +13,7 @@ from ._format import (
     GraphFigures,
     Lowered,
     Unsupported,
+    ValueOrigin,
     Written,
     refuse_unsupported,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "GraphFigures",
     "Lowered",
     "Unsupported",
+    "ValueOrigin",
     "Written",
     "refuse_unsupported",
 ]

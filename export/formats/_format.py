@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +15,7 @@ from ..preprocessing import Preprocessing
 from ..signature import Signature
 
 if TYPE_CHECKING:
+    from torch import fx
     from torch.export import ExportedProgram
 
     from ..trace import Origin
@@ -24,8 +26,10 @@ __all__ = [
     "GraphFigures",
     "Lowered",
     "Unsupported",
+    "ValueOrigin",
     "Written",
     "refuse_unsupported",
+    "value_origins",
 ]
 
 
@@ -54,12 +58,26 @@ class Lowered:
 
 
 @dataclass(frozen=True)
+class ValueOrigin:
+    """A value of the written model: the nodes of the lowered program that its operator computes, in order.
+
+    ``equals`` is the node whose value it is; None for a step on the way to one.
+    """
+
+    value: str
+    nodes: tuple[str, ...]
+    equals: str | None
+
+
+@dataclass(frozen=True)
 class Written:
-    """What an exporter wrote: the model's path below the folder, and the signature it has now."""
+    """What an exporter wrote: the model's path below the folder, the signature it has now, and where the
+    values inside it come from."""
 
     path: str
     signature: Signature
     preprocessing_inside: bool
+    values: tuple[ValueOrigin, ...]
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -98,6 +116,49 @@ class Exporter(Protocol):
 
     def check(self, path: Path) -> GraphFigures:
         """Load the written model back, check its types and count its operators; raises if it is not valid."""
+
+
+Shape = tuple[int, ...]
+
+
+def value_origins(
+    program: ExportedProgram, operators: Iterable[tuple[Mapping[str, Shape | None], Iterable[str]]]
+) -> tuple[ValueOrigin, ...]:
+    """The origins of what ``operators`` give: each by its outputs with their shapes, where these are known, and
+    the program's nodes that it carries, in the order they run.
+
+    The last operator that carries a node gives the node's value, if it has the node's shape: a framework that
+    moves a transpose leaves behind a value that is another one.
+    """
+    nodes = {node.name: node for node in program.graph.nodes if node.op == "call_function"}
+    place = {name: index for index, name in enumerate(nodes)}
+    steps = [
+        (outputs, tuple(sorted({name for name in carried if name in place}, key=place.__getitem__)))
+        for outputs, carried in operators
+    ]
+    last = {name: index for index, (_, carried) in enumerate(steps) for name in carried}
+    origins = []
+    for index, (outputs, carried) in enumerate(steps):
+        final = nodes[carried[-1]] if carried and last[carried[-1]] == index else None
+        for number, (output, shape) in enumerate(outputs.items()):
+            equal = None if final is None else _given(final, number, len(outputs))
+            is_it = equal is not None and shape in (None, _shape_of(equal))
+            origins.append(ValueOrigin(output, carried, equal.name if equal is not None and is_it else None))
+    return tuple(origins)
+
+
+def _given(node: fx.Node, number: int, count: int) -> fx.Node | None:
+    """The node whose value is output ``number`` of ``count``: of a list, the node that takes this piece."""
+    value = node.meta.get("val")
+    if not isinstance(value, (list, tuple)):
+        return node if count == 1 else None
+    pieces = {user.args[1]: user for user in node.users if user.target is operator.getitem}
+    return pieces.get(number) if count == len(value) else None
+
+
+def _shape_of(node: fx.Node) -> Shape | None:
+    shape = getattr(node.meta.get("val"), "shape", None)
+    return None if shape is None else tuple(int(size) for size in shape)
 
 
 def refuse_unsupported(found: Sequence[Unsupported], format_name: str) -> None:

@@ -19,12 +19,13 @@ from ..errors import InputError, UnsupportedError
 from ..quiet import quiet
 from ..signature import Signature, TensorSpec
 from ..trace import origin_of
-from ._format import GraphFigures, Lowered, Unsupported, Written
+from ._format import GraphFigures, Lowered, Unsupported, ValueOrigin, Written, value_origins
 
 __all__ = ["check", "unsupported", "write"]
 
 CLASS_LABEL = "classLabel"
 _MODEL_FILE = Path("Data/com.apple.CoreML/model.mlmodel")
+_HANDLES_FILE = "executorch_debug_handle_mapping.json"
 _DATE = "com.github.apple.coremltools.conversion_date"
 # The namespace our package identifiers are derived in: the same content has the same identifier.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:cloformer:mlpackage")
@@ -38,7 +39,7 @@ def unsupported(program: ExportedProgram, option: str) -> list[Unsupported]:
 
         return [
             Unsupported(str(node.target), origin_of(node))
-            for node in program.run_decompositions({}).graph.nodes
+            for node in program.graph.nodes
             if node.op == "call_function" and not is_torch_fx_node_supported(node)
         ]
 
@@ -50,13 +51,12 @@ def write(lowered: Lowered, folder: Path) -> Written:
 
         is_classifier = lowered.labels is not None
         outputs = lowered.signature.outputs
-        half = lowered.precision.activations == "float16"
         try:
             model = ct.convert(
-                lowered.program.run_decompositions({}),
+                lowered.program,
                 convert_to="mlprogram",
                 minimum_deployment_target=getattr(ct.target, lowered.option),
-                compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
+                compute_precision=_compute_precision(lowered),
                 inputs=[_input_type(spec, lowered) for spec in lowered.signature.inputs],
                 # A classifier's outputs are named by its configuration.
                 outputs=None if is_classifier else [_output_type(spec) for spec in outputs],
@@ -71,8 +71,9 @@ def write(lowered: Lowered, folder: Path) -> Written:
         _describe(model, lowered)
         path = folder / f"{lowered.description.name}.mlpackage"
         model.save(str(path))
+    values = _values(path, lowered.program)
     _make_deterministic(path)
-    return Written(path.name, _written_signature(path, lowered), preprocessing_inside=True)
+    return Written(path.name, _written_signature(path, lowered), preprocessing_inside=True, values=values)
 
 
 def check(path: Path) -> GraphFigures:
@@ -98,6 +99,62 @@ def check(path: Path) -> GraphFigures:
         if getattr(value, "shape", None) is not None
     ]
     return GraphFigures.count([op.op_type for op in counted], max(ranks))
+
+
+def _values(path: Path, program: ExportedProgram) -> tuple[ValueOrigin, ...]:
+    """Where the values come from: coremltools carries each node's debug handle, through its own passes, to
+    the operations that it became, and writes them beside the model."""
+    from coremltools.proto import Model_pb2
+
+    nodes = {node.meta["debug_handle"]: node.name for node in program.graph.nodes}
+    handles = json.loads((path / _HANDLES_FILE).read_bytes())["mapping"]
+    carried: dict[str, list[str]] = {}
+    for handle, places in handles.items():
+        for place in places:
+            if handle != "null":  # what coremltools made by itself
+                carried.setdefault(place[-1]["Output"], []).append(nodes[int(handle)])
+    functions = Model_pb2.Model.FromString((path / _MODEL_FILE).read_bytes()).mlProgram.functions
+    block = next(iter(functions["main"].block_specializations.values()))
+    operators = []
+    for operation in block.operations:
+        if operation.type != "const" and not operation.type.startswith("constexpr_"):
+            outputs = {output.name: _shape(output.type.tensorType) for output in operation.outputs}
+            operators.append((outputs, [name for output in outputs for name in carried.get(output, ())]))
+    return value_origins(program, operators)
+
+
+def _shape(kind: Any) -> tuple[int, ...]:
+    return tuple(dimension.constant.size for dimension in kind.dimensions)
+
+
+def _compute_precision(lowered: Lowered) -> Any:
+    """Float16, but for the operations that carry a node that is to be computed in float32."""
+    import coremltools as ct
+    from coremltools.converters.mil.mil.scope import ScopeSource
+
+    wanted = lowered.precision
+    if wanted.activations != "float16":
+        return ct.precision.FLOAT32
+    if not wanted.exceptions:
+        return ct.precision.FLOAT16
+    handles = {node.name: node.meta["debug_handle"] for node in lowered.program.graph.nodes}
+    unknown = sorted(set(wanted.exceptions) - handles.keys())
+    if unknown:
+        raise UnsupportedError(
+            f"the precision map names {unknown[0]!r}, and the graph has no such node",
+            "write the map from an artifact of the same model, made with the same options",
+        )
+    kept = {handles[name] for name in wanted.exceptions}
+
+    def in_half(operation: Any) -> bool:
+        carried = operation.scopes.get(ScopeSource.EXIR_DEBUG_HANDLE) or ()
+        return not kept & {
+            handle
+            for group in carried
+            for handle in (group if isinstance(group, (list, tuple, set)) else [group])
+        }
+
+    return ct.transform.FP16ComputePrecision(op_selector=in_half)
 
 
 def _input_type(spec: TensorSpec, lowered: Lowered) -> Any:

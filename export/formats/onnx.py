@@ -18,8 +18,8 @@ from torch.export import ExportedProgram
 
 from ..errors import UnsupportedError
 from ..quiet import quiet
-from ..trace import Origin, origin_of
-from ._format import GraphFigures, Lowered, Unsupported, Written
+from ..trace import lowered_name_of, origin_of
+from ._format import GraphFigures, Lowered, Unsupported, Written, value_origins
 
 __all__ = ["check", "unsupported", "write"]
 
@@ -74,11 +74,20 @@ def write(lowered: Lowered, folder: Path) -> Written:
             f"torch.onnx cannot write opset {lowered.option} for this graph",
             "choose --opset 20 or leave it out",
         )
-    origins = _origins(model, exported.exported_program)
+    nodes = _nodes(model, exported.exported_program)
     simplified, notes = _simplify(model)
-    _annotate(simplified, origins, lowered)
+    _annotate(simplified, nodes, lowered)
     (folder / FILE_NAME).write_bytes(simplified.SerializeToString(deterministic=True))
-    return Written(FILE_NAME, names, preprocessing_inside=False, notes=notes)
+    shapes = _shapes(simplified)
+    operators = [
+        (
+            {name: shapes.get(name) for name in node.output},
+            [nodes[name] for name in node.output if name in nodes],
+        )
+        for node in simplified.graph.node
+    ]
+    values = value_origins(lowered.program, operators)
+    return Written(FILE_NAME, names, preprocessing_inside=False, values=values, notes=notes)
 
 
 def check(path: Path) -> GraphFigures:
@@ -94,6 +103,15 @@ def check(path: Path) -> GraphFigures:
 
 def _targets(program: ExportedProgram) -> set[Any]:
     return {node.target for node in program.graph.nodes if isinstance(node.target, torch._ops.OpOverload)}
+
+
+def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Of every value: static, as an artifact's are."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    return {
+        info.name: tuple(dim.dim_value for dim in info.type.tensor_type.shape.dim)
+        for info in (*graph.value_info, *graph.output)
+    }
 
 
 def _simplify(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Any]]:
@@ -114,24 +132,26 @@ def _simplify(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Any]]:
     return (simplified if keep else model), notes
 
 
-def _origins(model: onnx.ModelProto, program: ExportedProgram | None) -> dict[str, Origin]:
-    """Where each value came from. torch names a node's last value after the graph's node and says
-    in the metadata which node the values on the way belong to."""
-    by_name = {} if program is None else {node.name: origin_of(node) for node in program.graph.nodes}
-    origins = {}
+def _nodes(model: onnx.ModelProto, program: ExportedProgram | None) -> dict[str, str]:
+    """The node of the lowered program that each value came from. torch names a node's last value after the
+    graph's node and says in the metadata which node the values on the way belong to."""
+    nodes = [] if program is None else [node for node in program.graph.nodes if node.op == "call_function"]
+    by_name = {node.name: name for node in nodes if (name := lowered_name_of(node)) is not None}
+    found = {}
     for node in model.graph.node:
         scopes = next((p.value for p in node.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), "")
         scope = scopes.rpartition("'")[0].rpartition("'")[2]
         for output in node.output:
-            origin = by_name.get(output) or by_name.get(scope)
-            if origin is not None:
-                origins[output] = origin
-    return origins
+            name = by_name.get(output) or by_name.get(scope)
+            if name is not None:
+                found[output] = name
+    return found
 
 
-def _annotate(model: onnx.ModelProto, origins: dict[str, Origin], lowered: Lowered) -> None:
+def _annotate(model: onnx.ModelProto, nodes: dict[str, str], lowered: Lowered) -> None:
     """Leave only metadata of ours: nothing of this machine, and the origin of every node."""
     graph = model.graph
+    origins = {node.name: origin_of(node) for node in lowered.program.graph.nodes}
     for item in (
         model,
         graph,
@@ -144,8 +164,8 @@ def _annotate(model: onnx.ModelProto, origins: dict[str, Origin], lowered: Lower
         del item.metadata_props[:]
         item.ClearField("doc_string")
     for node in graph.node:
-        origin = origins.get(node.output[0])
-        if origin is not None:
+        if node.output[0] in nodes:
+            origin = origins[nodes[node.output[0]]]
             for key, value in zip(_ORIGIN_KEYS, (origin.name, origin.module, origin.location), strict=True):
                 node.metadata_props.add(key=key, value=value)
     renamed = {tensor.name: tensor.name.removeprefix("graph_module.") for tensor in graph.initializer}
