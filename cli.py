@@ -6,18 +6,19 @@ Exit codes: 0 done; 1 a gate failed; 2 wrong usage; 3 bad input or output place;
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import cloformer
+from cloformer.export.commands import parity
+from cloformer.export.commands.options import Debug, Json, print_json
+from cloformer.export.commands.progress import progress
 from cloformer.export.errors import CloformerError, UsageError
 from cloformer.export.formats import FORMATS, OPSETS, TARGETS
 from cloformer.export.precision import PRECISIONS
@@ -32,14 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")
-]
-_Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]
 _Artifact = Annotated[Path, typer.Argument(help="An artifact's folder, as `cloformer export` printed it.")]
-
-_NOT_TRAINED = "random weights: NOT TRAINED, so what it predicts means nothing"
-
 
 _INTERRUPTED = 130
 
@@ -67,11 +61,12 @@ def _main(
 def models(
     image_size: Annotated[str, typer.Option(help="Pixels, 224 or HEIGHTxWIDTH.")] = "224",
     num_classes: Annotated[int, typer.Option(min=1, help="Classes of the head.")] = 1000,
-    as_json: _Json = False,
-    debug: _Debug = False,
+    as_json: Json = False,
+    debug: Debug = False,
 ) -> None:
     """List the built-in models: parameters, multiply-adds, feature shapes. All counted, not typed in."""
     from cloformer.export.figures import variant_figures
+    from cloformer.export.reports import summary
     from cloformer.model import check_image_size
 
     size = _parse_size(image_size)
@@ -81,14 +76,9 @@ def models(
         raise UsageError(str(error), "choose another --image-size") from None
     rows = variant_figures(size, num_classes)
     if as_json:
-        _print_json({"image_size": list(size), "num_classes": num_classes, "models": rows})
+        print_json({"image_size": list(size), "num_classes": num_classes, "models": rows})
         return
-    print(
-        f"{'model':<22}{'parameters':>12}{'multiply-adds':>16}   feature shapes (C x H x W) at {size[0]} x {size[1]}"
-    )
-    for row in rows:
-        shapes = "  ".join("x".join(map(str, shape)) for shape in row["feature_shapes"].values())
-        print(f"{row['name']:<22}{row['parameters']:>12,}{row['multiply_adds'] / 1e9:>14.3f} G   {shapes}")
+    _print_lines(summary.models(rows, size))
 
 
 @app.command()
@@ -120,6 +110,9 @@ def export(
             autocompletion=lambda: list(PRECISIONS),
         ),
     ] = None,
+    precision_map: Annotated[
+        Path | None, typer.Option(help="Operators that fp16 keeps in fp32, as `parity` writes them.")
+    ] = None,
     image_size: Annotated[str | None, typer.Option(help="Pixels, 224 or HEIGHTxWIDTH.")] = None,
     batch: Annotated[int, typer.Option(help="Images per inference.")] = 1,
     num_classes: Annotated[
@@ -150,12 +143,13 @@ def export(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Trace, rewrite and check the operators; write nothing.")
     ] = False,
-    as_json: _Json = False,
-    debug: _Debug = False,
+    as_json: Json = False,
+    debug: Debug = False,
 ) -> None:
     """Write a model as ONNX and Core ML, load each file back, and compare it with PyTorch."""
     from cloformer.export.pipeline import export as run_export
     from cloformer.export.pipeline import preview
+    from cloformer.export.reports import summary
     from cloformer.export.request import ExportRequest
     from cloformer.export.spec import ModelSpec, parse_input, read_spec
 
@@ -166,6 +160,7 @@ def export(
         weights=weights,
         formats=tuple(formats or ("onnx",)),
         precision=precision,
+        precision_map=precision_map,
         image_size=None if image_size is None else _parse_size(image_size),
         batch=batch,
         num_classes=num_classes,
@@ -180,23 +175,22 @@ def export(
         output=output,
     )
     if dry_run:
-        with _progress(as_json) as report:
+        with progress(as_json) as report:
             previews = preview(request, report)
         if as_json:
-            _print_json({"dry_run": True, "artifacts": previews})
+            print_json({"dry_run": True, "artifacts": previews})
         for planned in [] if as_json else previews:
-            sites = ", ".join(f"{entry['name']} {entry['sites']}" for entry in planned["passes"])
-            print(f"would write {output / planned['folder']}\n  passes and sites: {sites or 'none'}")
+            _print_lines(summary.previewed(planned, str(output / planned["folder"])))
         return
-    with _progress(as_json) as report:
+    with progress(as_json) as report:
         exported = run_export(request, report)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "artifacts": [
                     {
                         "folder": str(item.artifact.folder),
-                        "difference_from_pytorch": item.difference and item.difference.to_json(),
+                        "difference_from_pytorch": item.difference.to_json(),
                         "manifest": item.artifact.manifest,
                     }
                     for item in exported
@@ -205,50 +199,20 @@ def export(
         )
         return
     for item in exported:
-        print(item.artifact.folder)
-        _print_summary(item.artifact.manifest)
-        if item.difference is None:
-            print(
-                "  checked     it loads back and its types hold; not run: this system has no runtime for it"
-            )
-        else:
-            found = item.difference
-            print(
-                f"  PyTorch     largest difference {found.max_abs:.2g}, outputs up to {found.largest:.3g} "
-                f"({', '.join(found.inputs)}; {found.reference} reference)"
-            )
+        _print_lines(summary.exported(item))
 
 
 @app.command()
-def inspect(artifact: _Artifact, as_json: _Json = False, debug: _Debug = False) -> None:
+def inspect(artifact: _Artifact, as_json: Json = False, debug: Debug = False) -> None:
     """Say what an artifact is, and check by its hashes that it is whole."""
     from cloformer.export.artifact import read_artifact
+    from cloformer.export.reports import summary
 
     found = read_artifact(artifact)
     if as_json:
-        _print_json({"whole": True, "manifest": found.manifest})
+        print_json({"whole": True, "manifest": found.manifest})
         return
-    manifest = found.manifest
-    print(
-        f"{manifest['name']} as {FORMATS[found.format].title if found.format in FORMATS else found.format}: whole"
-    )
-    _print_summary(manifest)
-    for function in manifest["functions"]:
-        for kind in ("inputs", "outputs"):
-            for tensor in function[kind]:
-                inside = ", 8-bit pixels; normalized inside" if tensor.get("preprocessing_inside") else ""
-                labels = f", labels in {tensor['labels']}" if tensor.get("labels") else ""
-                print(
-                    f"  {kind[:-1]:<12}{tensor['name']} {tensor['dtype']} {tensor['shape']} ({tensor['role']}{inside}{labels})"
-                )
-    print(
-        f"  operators   {', '.join(f'{kind} {count}' for kind, count in manifest['graph']['by_type'].items())}"
-    )
-    print("  passes      (sites: law)")
-    for entry in manifest["passes"]:
-        print(f"    {entry['name']:<42}{len(entry['sites']):>4}: {entry['law']}")
-    if not manifest["passes"]:
-        print("    none: the plain trace")
+    _print_lines(summary.inspected(found))
 
 
 @app.command()
@@ -260,36 +224,37 @@ def predict(
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 5,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the runtime; 0: its own choice.")] = 0,
-    as_json: _Json = False,
-    debug: _Debug = False,
+    as_json: Json = False,
+    debug: Debug = False,
 ) -> None:
     """Classify photographs with an artifact, preprocessed as its manifest says."""
     from cloformer.export.artifact import read_artifact
-    from cloformer.export.check import PHOTOGRAPH
+    from cloformer.export.parity.cases import PHOTOGRAPH
     from cloformer.export.predict import predict as run_predict
+    from cloformer.export.reports.summary import NOT_TRAINED
 
     found = read_artifact(artifact)
     untrained = found.manifest["weights"]["origin"] == "random"
     predictions = run_predict(found, images or [PHOTOGRAPH], top=top, threads=threads)
     if as_json:
-        _print_json({"trained": not untrained, "predictions": [item.to_json() for item in predictions]})
+        print_json({"trained": not untrained, "predictions": [item.to_json() for item in predictions]})
         return
     for item in predictions:
         print(Path(item.image).name if not images else item.image)
         for guess in item.top:
             print(f"  {guess.probability:>7.2%}  {guess.label or f'class {guess.index}'}")
     if untrained:
-        print(f"  ({_NOT_TRAINED})")
+        print(f"  ({NOT_TRAINED})")
 
 
 @app.command()
-def doctor(as_json: _Json = False, debug: _Debug = False) -> None:
+def doctor(as_json: Json = False, debug: Debug = False) -> None:
     """Say what is installed, what works here, and which combinations are known to be bad. Exit 5 if something needed is not there."""
     from cloformer.export.doctor import examine
 
     report = examine()
     if as_json:
-        _print_json(report.to_json())
+        print_json(report.to_json())
     else:
         for name, version in report.versions.items():
             print(f"{name:<16}{version or 'not installed'}")
@@ -297,6 +262,9 @@ def doctor(as_json: _Json = False, debug: _Debug = False) -> None:
             print(f"{finding.level + ':':<9} {finding.text}")
     if not report.healthy:
         raise typer.Exit(5)
+
+
+app.command()(parity.parity)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -345,7 +313,7 @@ def _fail(
     first, *rest = " ".join(lines[:1]).splitlines() + list(lines[1:])
     print("\n".join([f"error: {first}", *(f"  {line}" for line in rest)][:3]), file=sys.stderr)
     if "--json" in arguments:
-        _print_json({"error": {"message": first, "next": rest, "exit_code": code, **(details or {})}})
+        print_json({"error": {"message": first, "next": rest, "exit_code": code, **(details or {})}})
     sys.exit(code)
 
 
@@ -360,40 +328,9 @@ def _parse_size(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[-1])
 
 
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
-
-
-def _print_summary(manifest: Any) -> None:
-    total = sum(entry["bytes"] for entry in manifest["files"] if entry["role"] == "model")
-    graph, weights = manifest["graph"], manifest["weights"]
-    print(f"  model       {manifest['model']['path']}, {total / 1e6:.2f} MB, {manifest['precision']['name']}")
-    print(
-        f"  graph       {graph['operators']} operators (constants not counted), rank at most {graph['max_rank']}"
-    )
-    origin = {
-        "random": f"{_NOT_TRAINED} (seed {weights['seed']})",
-        "module": "as the module's factory made them",
-        "checkpoint": f"checkpoint {str(weights['file_sha256'])[:16]}...",
-    }[weights["origin"]]
-    print(f"  weights     {origin}")
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Any]:
-    """A spinner with the stage on a terminal, a plain line per stage elsewhere; on standard error."""
-    if quiet:
-        yield lambda _: None
-    elif not sys.stderr.isatty():
-        yield lambda stage: print(stage, file=sys.stderr, flush=True)
-    else:
-        from rich.console import Console  # given the stream: what silences a framework swaps sys.stderr
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-        with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
-            task = bar.add_task("starting", total=None)
-            yield lambda stage: bar.update(task, description=stage)
+def _print_lines(lines: Iterator[str]) -> None:
+    for line in lines:
+        print(line)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from conftest import Command
+from outcome import Command
 
 import cloformer
 

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Command, Outcome
+from outcome import Command, Outcome
 from reference_weights import fill
 
 import cloformer
-from cloformer.export.check import PHOTOGRAPH
+from cloformer.export.parity.cases import PHOTOGRAPH
 
 
 def _said(outcome: Outcome) -> list[str]:

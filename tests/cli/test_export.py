@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from conftest import Command
+from outcome import Command
 
 from cloformer.export.artifact import read_artifact
-from cloformer.export.check import PHOTOGRAPH
+from cloformer.export.parity.cases import PHOTOGRAPH
 
 
 def test_the_onnx_file_is_self_contained_and_says_where_its_nodes_come_from(
@@ -88,12 +88,18 @@ def test_predict_on_a_photograph(command: Command, artifacts: dict[str, Path], c
     assert "NOT TRAINED" not in command("predict", artifacts["onnx"]).out
 
 
-def test_core_ml_cannot_run_here_and_says_so(command: Command, artifacts: dict[str, Path]) -> None:
+def test_core_ml_itself_cannot_run_here_and_the_reference_runtime_can(
+    command: Command, artifacts: dict[str, Path]
+) -> None:
     if os.uname().sysname == "Darwin":
         pytest.skip("this is a Mac")
-    shown = command("predict", artifacts["coreml"])
+    shown = command("parity", artifacts["coreml"], "--runner", "coreml")
     assert shown.code == 5
     assert "macOS" in shown.err
+    found = [
+        command("predict", folder, "--json").json["predictions"][0]["top"] for folder in artifacts.values()
+    ]
+    assert [guess["class"] for guess in found[0]] == [guess["class"] for guess in found[1]]
 
 
 @pytest.mark.parametrize("name", ["resnet", "mobilenet", "vit"])
@@ -229,7 +235,7 @@ def test_two_processes_write_the_same_bytes(
         for output, _ in runs
     )
     assert first.keys() == second.keys()
-    assert len(first) == 6  # two manifests, one .onnx, three files of a package
+    assert len(first) == 10  # two manifests, origins and vectors, one .onnx, three files of a package
     assert [name for name in first if first[name] != second[name]] == []
     for name, content in first.items():
         if name.endswith("manifest.json"):

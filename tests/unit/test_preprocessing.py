@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from cloformer.export.check import PHOTOGRAPH
 from cloformer.export.errors import InputError
+from cloformer.export.parity.cases import PHOTOGRAPH
 from cloformer.export.preprocessing import Preprocessing, load_image
 
 

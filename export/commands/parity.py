@@ -1,0 +1,100 @@
+"""`cloformer parity`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..runners import RUNNERS
+from .options import Debug, Json, print_json
+from .progress import progress
+
+__all__ = ["parity"]
+
+
+def parity(
+    artifacts: Annotated[list[Path], typer.Argument(help="Folders of artifacts.")],
+    model: Annotated[
+        str | None, typer.Option(help="The package.module:factory an artifact was exported from.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="The checkpoint of the export; its hash must be the manifest's.")
+    ] = None,
+    images: Annotated[
+        list[Path] | None, typer.Option(help="Photographs, or a folder of them; may be given several times.")
+    ] = None,
+    runner: Annotated[
+        str | None,
+        typer.Option(help=f"{', '.join(RUNNERS)}; the first that runs the format here if not given."),
+    ] = None,
+    optimization: Annotated[
+        str | None, typer.Option(help="ONNX Runtime's graph optimization: off, basic, extended, all.")
+    ] = None,
+    arithmetic: Annotated[
+        str | None, typer.Option(help="Reference runtime's float16 sums: wide, or narrow to be pessimistic.")
+    ] = None,
+    operators: Annotated[bool, typer.Option(help="Compare operator by operator, or outputs alone.")] = True,
+    bisect: Annotated[
+        bool, typer.Option("--bisect", help="Say all about the first operator that is wrong.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the noise that is fed.")] = 0,
+    headroom: Annotated[
+        bool, typer.Option("--headroom", help="Say how far every float16 operator is from overflow.")
+    ] = False,
+    precision_map: Annotated[
+        Path | None, typer.Option(help="Write the operators to keep in fp32 for --gain to this file.")
+    ] = None,
+    gain: Annotated[
+        float, typer.Option(help="How many times larger inputs --precision-map allows for.")
+    ] = 16.0,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Prove that artifacts compute what the PyTorch model does, output by output and operator by operator.
+
+    Exit 1 if one does not, or if something could not be compared.
+    """
+    from ..artifact import read_artifact
+    from ..parity.headroom import measure_all, write_precision_map
+    from ..parity.run import ParityRequest, collect_images, compare, runner_options
+    from ..reports import github, table, write_reports
+    from ..reports.headroom import headroom_lines
+    from ..reports.pictures import Collector
+
+    request = ParityRequest(
+        model=model,
+        weights=weights,
+        images=collect_images(images or []),
+        runner=runner,
+        operators=operators,
+        seed=seed,
+        options=runner_options(optimization, arithmetic),
+    )
+    with progress(as_json) as report_stage:
+        found = [read_artifact(path) for path in artifacts]
+        collectors = [Collector() for _ in found]
+        reports = [
+            compare(artifact, request, report_stage, collector)
+            for artifact, collector in zip(found, collectors, strict=True)
+        ]
+        rooms = measure_all(found, request, report_stage) if headroom or precision_map else []
+    if precision_map is not None:
+        write_precision_map(rooms, gain, precision_map)
+    write_reports(reports, junit=junit, html=html, pictures=[item.pictures() for item in collectors])
+    if as_json:
+        document = {"reports": [report.to_json() for report in reports]}
+        print_json(document | ({"headroom": [room.to_json() for room in rooms]} if headroom else {}))
+    else:
+        for report in reports:
+            print(table.render(report))
+            if bisect:
+                print(table.render_bisect(report))
+        for room in rooms if headroom else []:
+            print("\n".join(headroom_lines(room, gain)))
+    github.report_if_there(reports)
+    if not all(report.passed for report in reports):
+        raise typer.Exit(1)

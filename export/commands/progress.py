@@ -1,0 +1,31 @@
+"""Saying how far a long command has come, on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["progress"]
+
+
+def _say(stage: str) -> None:
+    sys.stderr.write(f"{stage}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A spinner with the stage on a terminal, a plain line per stage elsewhere."""
+    if quiet:
+        yield lambda _: None
+    elif not sys.stderr.isatty():
+        yield _say
+    else:
+        from rich.console import Console  # given the stream: what silences a framework swaps sys.stderr
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+        with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
+            task = bar.add_task("starting", total=None)
+            yield lambda stage: bar.update(task, description=stage)

@@ -1,0 +1,315 @@
+"""How far a float16 ML Program is from overflow, operator by operator.
+
+float16 ends at 65504. What is beyond becomes infinite, and a normalization that squares its input turns that
+into zeros: finite, wrong, and silent. The program is run on its inputs, and again on its inputs times a gain:
+
+* in exact arithmetic, where nothing overflows, for the magnitude at every operator and the gain from which
+  it would be beyond float16;
+* with wide and with narrow sums, for the first operator that really overflows, and at which gain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..artifact import Artifact, canonical_json
+from ..errors import InputError, UnsupportedError
+from ..runners import Array
+from ..runners.mil import Arithmetic, Operation
+from ..runners.reference_mil import ReferenceMilRunner
+from .cases import PHOTOGRAPH, Case, Inputs, image_cases, noise_case
+from .compare import read_origins
+from .run import ParityRequest
+
+__all__ = ["LIMIT", "Headroom", "OperatorHeadroom", "Overflow", "measure_headroom"]
+
+LIMIT = 65504.0  # the largest float16
+GAINS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
+_SQUARES = ("square", "reduce_sum_square", "reduce_l2_norm", "l2_norm")
+_CENTRED = ("layer_norm", "instance_norm")
+
+Progress = Callable[[str], None]
+Places = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class OperatorHeadroom:
+    """``largest`` magnitude at gain 1, and the largest operand that the operator squares (None if it squares
+    nothing); ``overflow_gain`` is the smallest gain tried that takes it, or the square, beyond float16."""
+
+    value: str
+    kind: str
+    node: str
+    module: str
+    location: str
+    largest: float
+    squared_operand: float | None
+    overflow_gain: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Overflow:
+    """The first operator that overflows with this arithmetic, at the smallest gain at which any does."""
+
+    arithmetic: str
+    gain: float
+    value: str
+    kind: str
+    node: str
+    module: str
+    location: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.value} at {self.module or 'the model'} ({self.location})"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """Operators in the order they run, worst over the cases; ``first`` overflow by arithmetic, None if there is
+    none up to the largest gain tried."""
+
+    operators: tuple[OperatorHeadroom, ...]
+    first: Mapping[str, Overflow | None]
+    gains: tuple[float, ...]
+    cases: tuple[str, ...]
+
+    def below(self, gain: float) -> list[OperatorHeadroom]:
+        """The operators that would overflow at ``gain`` or less."""
+        return [
+            item for item in self.operators if item.overflow_gain is not None and item.overflow_gain <= gain
+        ]
+
+    def precision_map(self, gain: float) -> dict[str, Any]:
+        """What `cloformer export --precision-map` takes: the nodes to keep in float32 so that inputs may be
+        ``gain`` times as large."""
+        chosen = {item.node: item for item in self.below(gain) if item.node}
+        firsts = [
+            item for item in self.first.values() if item is not None and item.gain <= gain and item.node
+        ]
+        chosen |= {item.node: item for item in firsts if item.node not in chosen}  # type: ignore[misc]
+        return {
+            "schema_version": 1,
+            "float32": [
+                {"node": node, "module": item.module, "location": item.location}
+                for node, item in chosen.items()
+            ],
+            "because": f"beyond float16 at {gain:g} times the input",
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "limit": LIMIT,
+            "gains": list(self.gains),
+            "cases": list(self.cases),
+            "first_overflow": {name: item and item.to_json() for name, item in self.first.items()},
+            "operators": [item.to_json() for item in self.operators],
+        }
+
+
+def measure_headroom(
+    artifact: Artifact,
+    cases: Sequence[Case],
+    gains: Sequence[float] = GAINS,
+    progress: Progress = lambda _: None,
+) -> Headroom:
+    """Run the program at every gain. Raises :class:`UnsupportedError` for what is no float16 ML Program."""
+    if not is_half_program(artifact):
+        raise UnsupportedError(
+            f"{artifact.folder} is not a float16 ML Program, so nothing in it ends at {LIMIT:g}",
+            "--headroom is for Core ML artifacts with --precision fp16",
+        )
+    places = read_origins(artifact).places
+    rows: dict[str, OperatorHeadroom] = {}
+    first: dict[str, Overflow | None] = {}
+    with ReferenceMilRunner(artifact, arithmetic=Arithmetic.EXACT) as exact:
+        for case in cases:
+            for gain in gains:
+                progress(f"headroom: {case.name}, {gain:g} times the input")
+                for row in _magnitudes(exact, _scaled(artifact, exact, case, gain), places):
+                    rows[row.value] = _merged(rows.get(row.value), row, gain, gains[0])
+    for arithmetic in (Arithmetic.WIDE, Arithmetic.NARROW):
+        with ReferenceMilRunner(artifact, arithmetic=arithmetic) as runner:
+
+            def overflow_at(gain: float, runner: ReferenceMilRunner = runner) -> Overflow | None:
+                progress(f"headroom: {runner.arithmetic.value} sums, {gain:g} times the input")
+                found = (
+                    _overflow(runner, _scaled(artifact, runner, case, gain), gain, places) for case in cases
+                )
+                return next((item for item in found if item is not None), None)
+
+            first[arithmetic.value] = _first(overflow_at, gains)
+    return Headroom(tuple(rows.values()), first, tuple(gains), tuple(case.name for case in cases))
+
+
+def measure_all(
+    artifacts: Sequence[Artifact], request: ParityRequest, progress: Progress = lambda _: None
+) -> list[Headroom]:
+    """Of every float16 ML Program among ``artifacts``, on the request's photographs and noise.
+
+    Raises :class:`UnsupportedError` if there is none.
+    """
+    able = [artifact for artifact in artifacts if is_half_program(artifact)] or list(artifacts)
+    rooms = []
+    for artifact in able:
+        inputs = Inputs.of(artifact.function)
+        cases = [*image_cases(inputs, request.images or [PHOTOGRAPH])[:1], noise_case(inputs, request.seed)]
+        rooms.append(measure_headroom(artifact, cases, progress=progress))
+    return rooms
+
+
+def is_half_program(artifact: Artifact) -> bool:
+    """Whether there is a float16 in it that could overflow, and a runtime that shows it."""
+    return artifact.format == "coreml" and artifact.manifest["precision"]["activations"] == "float16"
+
+
+def write_precision_map(rooms: Sequence[Headroom], gain: float, path: Path) -> None:
+    """One map for all: what any of them would have to keep in float32."""
+    chosen: dict[str, Any] = {}
+    for room in rooms:
+        chosen |= {entry["node"]: entry for entry in room.precision_map(gain)["float32"]}
+    because = f"beyond float16 at {gain:g} times the input"
+    document = {"schema_version": 1, "float32": list(chosen.values()), "because": because}
+    try:
+        path.write_text(canonical_json(document), "utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {error.strerror}", "choose another --precision-map"
+        ) from None
+
+
+def _merged(
+    known: OperatorHeadroom | None, row: OperatorHeadroom, gain: float, least: float
+) -> OperatorHeadroom:
+    """The worst of what is known and what was found at ``gain``; magnitudes are those at the least gain."""
+    squared = row.squared_operand
+    beyond = row.largest > LIMIT or (squared is not None and squared**2 > LIMIT)
+    found = gain if beyond else None
+    if known is None:
+        return OperatorHeadroom(**{**asdict(row), "overflow_gain": found})
+    gains = [item for item in (known.overflow_gain, found) if item is not None]
+    is_least = gain == least
+    return OperatorHeadroom(
+        **{
+            **asdict(known),
+            "largest": max(known.largest, row.largest) if is_least else known.largest,
+            "squared_operand": max(known.squared_operand or 0.0, squared or 0.0)
+            if is_least and squared is not None
+            else known.squared_operand,
+            "overflow_gain": min(gains, default=None),
+        }
+    )
+
+
+def _magnitudes(
+    runner: ReferenceMilRunner, inputs: Mapping[str, Array], places: Places
+) -> list[OperatorHeadroom]:
+    rows: list[OperatorHeadroom] = []
+
+    def note(operation: Operation, made: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        for output in operation.outputs:
+            value = made[output.name]
+            if isinstance(value, Tensor) and output.type.dtype == "float16":
+                where = _where(output.name, places)
+                squared = _squared(operation, values)
+                rows.append(
+                    OperatorHeadroom(output.name, operation.kind, *where, _largest(value), squared, None)
+                )
+
+    runner.interpreter.run(inputs, observe=note)
+    return rows
+
+
+def _squared(operation: Operation, values: Mapping[str, Any]) -> float | None:
+    """The largest operand that the operation multiplies with itself."""
+    names = operation.inputs.get("x", ())
+    if not names or not isinstance(names[0], str):
+        return None
+    x = values.get(names[0])
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        return None
+    if operation.kind in _SQUARES or (operation.kind == "mul" and operation.inputs.get("y") == names):
+        return _largest(x)
+    if operation.kind == "pow":
+        value = _value(operation, "y", values)
+        return _largest(x) if isinstance(value, Tensor) and bool((value == 2).all()) else None
+    if operation.kind in _CENTRED:  # one kernel: what it squares inside is the distance from the mean
+        given = _value(operation, "axes", values)
+        over = given.tolist() if isinstance(given, Tensor) else list(range(2, x.ndim))
+        return _largest(x - x.mean(over, keepdim=True))
+    return None
+
+
+def _first(overflow_at: Callable[[float], Overflow | None], gains: Sequence[float]) -> Overflow | None:
+    """By halving: what overflows at a gain overflows at every larger one."""
+    low, high = 0, len(gains)
+    best: Overflow | None = None
+    while low < high:
+        middle = (low + high) // 2
+        found = overflow_at(gains[middle])
+        if found is None:
+            low = middle + 1
+        else:
+            best, high = found, middle
+    return best
+
+
+def _overflow(
+    runner: ReferenceMilRunner, inputs: Mapping[str, Array], gain: float, places: Places
+) -> Overflow | None:
+    """The first operator that gives what is not finite from operands that are."""
+    found: list[Overflow] = []
+
+    def note(operation: Operation, made: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        if found or _is_finite(made.values()):
+            return
+        if _is_finite(values[name] for name in operation.reads() if name in values):
+            value = operation.outputs[0].name
+            found.append(
+                Overflow(runner.arithmetic.value, gain, value, operation.kind, *_where(value, places))
+            )
+
+    runner.interpreter.run(inputs, observe=note)
+    return found[0] if found else None
+
+
+def _scaled(artifact: Artifact, runner: ReferenceMilRunner, case: Case, gain: float) -> dict[str, Array]:
+    """The inputs times ``gain``, before they are rounded to the types that the program takes."""
+    fed = runner.fed(case.for_candidate(Inputs.of(artifact.function)))
+    return {name: value * gain if value.dtype.kind == "f" else value for name, value in fed.items()}
+
+
+def _value(operation: Operation, parameter: str, values: Mapping[str, Any]) -> Any:
+    """What a parameter is given; None if nothing."""
+    argument = operation.inputs.get(parameter, ())
+    if not argument:
+        return None
+    return values.get(argument[0]) if isinstance(argument[0], str) else argument[0].value
+
+
+def _where(value: str, places: Places) -> tuple[str, str, str]:
+    place = places.get(value, {})
+    return place.get("node", ""), place.get("module", ""), place.get("location", "")
+
+
+def _largest(tensor: Tensor) -> float:
+    return float(tensor.abs().max()) if tensor.numel() else 0.0
+
+
+def _is_finite(values: Any) -> bool:
+    return all(
+        bool(torch.isfinite(value).all())
+        for value in values
+        if isinstance(value, Tensor) and value.is_floating_point()
+    )

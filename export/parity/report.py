@@ -1,0 +1,167 @@
+"""What parity found: frozen values that carry numbers and reasons. They print nothing; writers do.
+
+An output, an operator or an image that could not be compared fails the comparison.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .figures import Figures
+from .tolerances import OutputTolerance
+
+__all__ = ["OperatorResult", "OutputResult", "ParityReport"]
+
+
+@dataclass(frozen=True)
+class OutputResult:
+    """One output on one input. ``noise_floor`` is PyTorch's own float32 against the float64 reference.
+
+    ``name`` of a classifier's logits, which the model does not give, ends in " (inside)".
+    """
+
+    name: str
+    case: str
+    kind: str  # of the input: photograph, noise, hostile
+    figures: Figures
+    noise_floor: Figures | None
+    tolerance: OutputTolerance
+    allowed: float  # the largest ``max_abs`` that passes, in the output's units
+    top1: float | None  # share of rows whose first class agrees; None if it is no classifier's output
+    top5: float | None
+    flipped_margin: float | None
+    failure: str | None
+
+    @property
+    def passed(self) -> bool:
+        return self.failure is None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "case": self.case,
+            "kind": self.kind,
+            "figures": self.figures.to_json(),
+            "pytorch_float32": None if self.noise_floor is None else self.noise_floor.to_json(),
+            "tolerance": self.tolerance.to_json() | {"max_abs": _finite(self.allowed)},
+            "top1": self.top1,
+            "top5": self.top5,
+            "flipped_margin": _finite(self.flipped_margin),
+            "passed": self.passed,
+            "failure": self.failure,
+        }
+
+
+@dataclass(frozen=True)
+class OperatorResult:
+    """One value inside, worst over the inputs that operators were compared on.
+
+    ``own_error`` is what its own operator did wrong, given what it was actually given, and ``total_error`` how
+    far it is from the reference; both over the largest magnitude of the value, as ``tolerance`` is.
+    ``group`` are the trace's nodes that are computed together, ``reads`` the values it was made from.
+    ``verdict`` is "right", "wrong here" or "inherited": right in itself, from values that were already off.
+    """
+
+    value: str
+    node: str
+    operator: str
+    module: str
+    location: str
+    group: tuple[str, ...]
+    reads: tuple[str, ...]
+    depth: int
+    own_error: float
+    total_error: float
+    tolerance: float
+    largest: float
+    case: str
+    verdict: str
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict != "wrong here"
+
+    def __str__(self) -> str:
+        where = f"{self.module} ({self.location})" if self.location else self.module or self.node
+        fused = f", fused with {', '.join(self.group[:-1][:4])}" if len(self.group) > 1 else ""
+        return f"{self.operator} {self.node} at {where}{fused}"
+
+    def to_json(self) -> dict[str, Any]:
+        figures = ("own_error", "total_error", "tolerance", "largest")
+        finite = {name: _finite(getattr(self, name)) for name in figures}
+        lists = {"group": list(self.group), "reads": list(self.reads)}
+        return asdict(self) | finite | lists | {"passed": self.passed}
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """The whole comparison of one artifact with one runner.
+
+    ``reference`` says what it was compared with; ``not_compared`` lists what could not be, each of which is
+    a failure; ``unmatched`` counts the values inside that are steps on the way to one that was compared.
+    """
+
+    artifact: str
+    model: str
+    format: str
+    precision: str
+    target: str
+    image_size: str
+    runner: str
+    is_device_runtime: bool
+    arithmetic: str
+    reference: str
+    outputs: tuple[OutputResult, ...]
+    operators: tuple[OperatorResult, ...]
+    operators_total: int
+    not_compared: tuple[str, ...]
+    notes: tuple[str, ...]
+    environment: Mapping[str, str]
+    manifest_sha256: str
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.outputs) and not self.not_compared and not self.failures
+
+    @property
+    def failures(self) -> list[OutputResult | OperatorResult]:
+        results: list[OutputResult | OperatorResult] = [*self.outputs, *self.operators]
+        return [item for item in results if not item.passed]
+
+    @property
+    def first_divergence(self) -> OperatorResult | None:
+        """The first operator, in the order they run, whose own error is out of line."""
+        return next((item for item in self.operators if not item.passed), None)
+
+    def to_json(self) -> dict[str, Any]:
+        first = self.first_divergence
+        return {
+            "schema_version": 1,
+            "passed": self.passed,
+            "artifact": self.artifact,
+            "model": self.model,
+            "format": self.format,
+            "precision": self.precision,
+            "target": self.target,
+            "image_size": self.image_size,
+            "runner": self.runner,
+            "is_device_runtime": self.is_device_runtime,
+            "arithmetic": self.arithmetic,
+            "reference": self.reference,
+            "manifest_sha256": self.manifest_sha256,
+            "outputs": [item.to_json() for item in self.outputs],
+            "operators": [item.to_json() for item in self.operators],
+            "operators_total": self.operators_total,
+            "first_divergence": None if first is None else first.to_json(),
+            "not_compared": list(self.not_compared),
+            "notes": list(self.notes),
+            "environment": dict(self.environment),
+        }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity: None stands for it."""
+    return value if value is not None and math.isfinite(value) else None

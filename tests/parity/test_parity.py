@@ -1,0 +1,170 @@
+"""`cloformer parity`: sound artifacts pass, by every way of naming the reference; what is not sound is named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from outcome import Command
+
+import cloformer
+from cloformer.checkpoint import save_checkpoint
+from cloformer.export.artifact import read_artifact
+from cloformer.export.parity.cases import Inputs, noise_case
+from cloformer.export.parity.headroom import measure_headroom
+from cloformer.export.parity.run import ParityRequest, compare
+from cloformer.export.pipeline import export
+from cloformer.export.request import ExportRequest
+
+SIZE = (64, 64)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Path:
+    """XXS as coremltools writes it by itself: its normalizations are taken apart, and square."""
+    request = ExportRequest(
+        weights=checkpoint, formats=("coreml",), image_size=SIZE, reparameterize=False,
+        output=tmp_path_factory.mktemp("plain"),
+    )  # fmt: skip
+    return export(request)[0].artifact.folder
+
+
+@pytest.mark.parametrize("format_name", ["onnx", "coreml"])
+def test_every_operator_of_a_sound_artifact_is_right(
+    artifacts: dict[str, Path], checkpoint: Path, command: Command, format_name: str
+) -> None:
+    done = command("parity", artifacts[format_name], "--weights", checkpoint, "--json")
+    assert done.code == 0, done.err
+    report = done.json["reports"][0]
+    assert report["passed"] and report["first_divergence"] is None and not report["not_compared"]
+    assert {output["kind"] for output in report["outputs"]} == {"photograph", "noise", "hostile"}
+    assert all(output["pytorch_float32"]["max_rel"] < 1e-5 for output in report["outputs"])
+    assert len(report["operators"]) >= 0.95 * report["operators_total"] > 350
+    assert {operator["verdict"] for operator in report["operators"]} == {"right"}
+
+
+def test_a_program_that_nothing_rewrote_is_right_too(plain: Path, checkpoint: Path) -> None:
+    report = compare(read_artifact(plain), ParityRequest(weights=checkpoint))
+    assert report.passed, [str(item) for item in report.failures]
+    assert len(report.operators) > 350
+
+
+def test_without_the_model_the_vectors_are_compared(artifacts: dict[str, Path], command: Command) -> None:
+    for folder in artifacts.values():
+        done = command("parity", folder, "--json")
+        report = done.json["reports"][0]
+        assert done.code == 0
+        assert report["reference"] == "conformance vectors"
+        assert {output["kind"] for output in report["outputs"]} == {"photograph", "noise"}
+        assert report["operators"] == []
+        assert any("--weights" in note for note in report["notes"])
+
+
+def test_other_weights_are_refused(artifacts: dict[str, Path], tmp_path: Path, command: Command) -> None:
+    save_checkpoint(cloformer.create_model("cloformer_xxs"), tmp_path / "other.safetensors")
+    done = command("parity", artifacts["onnx"], "--weights", tmp_path / "other.safetensors")
+    assert done.code == 3
+    assert "not the weights" in done.err and len(done.err.strip().splitlines()) <= 3
+
+
+def test_a_module_is_never_imported_because_a_manifest_names_it(small: Path, command: Command) -> None:
+    sys.modules.pop("user_models", None)
+    done = command("parity", small)
+    assert done.code == 0, done.err
+    assert "user_models" not in sys.modules
+    named = command("parity", small, "--model", "user_models:resnet", "--json")
+    assert named.code == 0, named.err
+    assert named.json["reports"][0]["operators"]
+
+
+def test_vectors_that_do_not_hold_fail(small: Path, tmp_path: Path, command: Command) -> None:
+    """A model whose last bias is another: exit 1, and the reason in words."""
+    import onnx
+
+    folder = tmp_path / small.name
+    shutil.copytree(small, folder)
+    model = onnx.load(folder / "model.onnx")
+    bias = next(item for item in model.graph.initializer if item.name.endswith("fc.bias"))
+    changed = onnx.numpy_helper.to_array(bias) + np.float32(0.01)
+    bias.CopyFrom(onnx.numpy_helper.from_array(changed, bias.name))
+    onnx.save(model, folder / "model.onnx")
+    assert command("parity", folder).code == 3  # the manifest's hash shows it first
+    report = compare(read_artifact(folder, verify=False), ParityRequest())
+    assert not report.passed
+    assert "allowed" in str(report.outputs[0].failure)
+
+
+def test_reports_are_written(small: Path, tmp_path: Path, command: Command) -> None:
+    page, junit = tmp_path / "report.html", tmp_path / "junit.xml"
+    done = command(
+        "parity", small, "--model", "user_models:resnet", "--html", page, "--junit", junit, "--bisect"
+    )
+    assert done.code == 0, done.err
+    assert "PASS" in done.out and "is wrong in itself" in done.out
+    text = page.read_text("utf-8")
+    assert text.startswith("<!DOCTYPE html>") and "data:image/png;base64," in text
+    assert "<testsuites" in junit.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--runner", "onnxruntim"), "Did you mean onnxruntime?"),
+        (("--runner", "mil"), "does not run onnx"),
+        (("--optimization", "most"), "optimization"),
+        (("--arithmetic", "wide"), "has no --arithmetic"),
+        (("--images", "nowhere.png"), "nowhere.png"),
+        (("--headroom",), "float16"),
+    ],
+)
+def test_wrong_usage(small: Path, command: Command, arguments: tuple[str, ...], words: str) -> None:
+    done = command("parity", small, *arguments)
+    assert done.code in (2, 3, 4)
+    assert words in done.err and len(done.err.strip().splitlines()[-3:]) <= 3
+
+
+def test_headroom_names_the_operator_before_it_overflows(
+    plain: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    """The squares of the default lowering end first. Kept in float32, or as one operator, they do not."""
+    from cloformer.export.parity.headroom import write_precision_map
+
+    artifact = read_artifact(plain)
+    noise = noise_case(Inputs.of(artifact.function))
+    room = measure_headroom(artifact, [noise])
+    wide, narrow = room.first["wide"], room.first["narrow"]
+    assert wide is not None and wide.kind == "square" and wide.module == "patch_embed.layernorm"
+    assert narrow is not None and narrow.gain <= wide.gain
+    foreseen = {item.value: item for item in room.below(wide.gain)}
+    assert wide.value in foreseen
+    assert foreseen[wide.value].largest < 65504 / 100  # far from the end on these inputs themselves
+    write_precision_map([room], wide.gain, tmp_path / "map.json")
+    entries = json.loads((tmp_path / "map.json").read_text("utf-8"))["float32"]
+    assert foreseen[wide.value].node in {entry["node"] for entry in entries}
+    request = ExportRequest(
+        weights=checkpoint, formats=("coreml",), image_size=SIZE, reparameterize=False,
+        precision_map=tmp_path / "map.json", output=tmp_path,
+    )  # fmt: skip
+    kept = export(request)[0].artifact
+    assert kept.folder != plain and kept.manifest["precision"]["exceptions"]
+    assert compare(kept, ParityRequest(weights=checkpoint)).passed
+    after = measure_headroom(kept, [noise], gains=(1.0, wide.gain)).first["wide"]
+    assert after is None or after.value != wide.value
+
+
+def test_narrow_sums_are_worse_and_exact_ones_better(artifacts: dict[str, Path], checkpoint: Path) -> None:
+    from cloformer.export.runners.mil import Arithmetic
+
+    artifact = read_artifact(artifacts["coreml"])
+    errors = {}
+    for arithmetic in Arithmetic:
+        request = ParityRequest(weights=checkpoint, operators=False, options={"arithmetic": arithmetic})
+        report = compare(artifact, request)
+        errors[arithmetic] = next(
+            item.figures.max_abs for item in report.outputs if item.kind == "photograph"
+        )
+    assert errors[Arithmetic.EXACT] < errors[Arithmetic.WIDE] < errors[Arithmetic.NARROW]
