@@ -140,6 +140,12 @@ def export(
     reparameterize: Annotated[
         bool, typer.Option(help="Rewrite the graph by exact passes, or export the plain trace.")
     ] = True,
+    keep_failed: Annotated[
+        bool,
+        typer.Option(
+            "--keep-failed", help="Keep what is not the PyTorch model, as NAME-failed, to look into."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Trace, rewrite and check the operators; write nothing.")
     ] = False,
@@ -161,6 +167,7 @@ def export(
         formats=tuple(formats or ("onnx",)),
         precision=precision,
         precision_map=precision_map,
+        keep_failed=keep_failed,
         image_size=None if image_size is None else _parse_size(image_size),
         batch=batch,
         num_classes=num_classes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import cloformer
 from .artifact import MANIFEST, ORIGINS, SCHEMA_VERSION, Artifact, canonical_json, list_files, read_artifact
 from .check import Difference, check_against_reference
 from .conformance import CONFORMANCE, Vectors, make_vectors, write_vectors
-from .errors import InputError, UnsupportedError
+from .errors import GateError, InputError, UnsupportedError
 from .figures import multiply_adds, parameter_count
 from .formats import Description, Lowered, Written, refuse_unsupported
 from .request import ExportRequest, FormatRequest, folder_name, plan, resolved
@@ -43,7 +44,8 @@ class Exported:
 def export(request: ExportRequest, progress: Progress = lambda _: None) -> list[Exported]:
     """Write one artifact per format.
 
-    Each is loaded back, run and compared with the PyTorch model before it replaces an earlier one. Raises the errors of :mod:`.errors`; what was there then stays.
+    Each is loaded back, run and compared with the PyTorch model before it replaces an earlier one. Raises the
+    errors of :mod:`.errors`; what was there then stays.
     """
     planned, source = _prepare(request, progress)
     folders = [request.output / folder_name(request, part, source) for part in planned]
@@ -61,9 +63,27 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> list[
             space_needed(staging, 4 * weights_bytes)
             _write(request, part, source, traced, vectors, staging, progress)
             artifact = read_artifact(staging)
-            difference = check_against_reference(artifact, vectors, progress)
+            try:
+                difference = check_against_reference(artifact, vectors, progress)
+            except GateError as error:
+                raise _failed(error, staging, folder, is_kept=request.keep_failed) from None
         exported.append(Exported(read_artifact(folder, verify=False), difference))
     return exported
+
+
+def _failed(error: GateError, staging: Path, folder: Path, *, is_kept: bool) -> GateError:
+    """The error that says how to find the operator; with the artifact beside its place, if it is kept."""
+    if not is_kept:
+        return GateError(
+            error.lines[0],
+            "nothing was replaced; with --keep-failed, `cloformer parity --bisect` can name the operator",
+        )
+    kept = folder.with_name(f"{folder.name}-failed")
+    with staged(kept) as place:
+        shutil.copytree(staging, place, dirs_exist_ok=True)
+    return GateError(
+        error.lines[0], f"kept as {kept}; `cloformer parity --bisect` and --headroom can name the operator"
+    )
 
 
 def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list[dict[str, Any]]:

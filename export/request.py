@@ -20,7 +20,7 @@ __all__ = ["ExportRequest", "FormatRequest", "plan"]
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """Every option of ``cloformer export`` that decides what is written, as it was given.
+    """Every option of ``cloformer export``, as it was given.
 
     ``model`` is a variant's name or ``package.module:factory``; None is the variant that the weights
     are, or cloformer_xxs.
@@ -40,6 +40,7 @@ class ExportRequest:
     seed: int = 0
     reparameterize: bool = True
     precision_map: Path | None = None
+    keep_failed: bool = False
     output: Path = Path("build")
 
 

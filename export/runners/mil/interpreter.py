@@ -116,8 +116,6 @@ class Interpreter:
         self, operation: Operation, values: Mapping[str, Any], states: dict[str, Tensor]
     ) -> dict[str, Any]:
         """The operation's outputs by name, in their declared types."""
-        if operation.kind in _ON_STATES:
-            return _ON_STATES[operation.kind](operation, values, states)
         is_narrow = self.arithmetic is Arithmetic.NARROW and any(
             item.type.dtype == "float16" for item in operation.outputs
         )
@@ -129,9 +127,12 @@ class Interpreter:
             if argument
         }
         try:
-            result = OPERATORS[operation.kind].call(arguments, is_narrow=is_narrow)
-        except InputError as error:
-            raise InputError(f"{operation}: {error.lines[0]}") from None
+            if operation.kind in _ON_STATES:
+                result = _ON_STATES[operation.kind](arguments, states)
+            else:
+                result = OPERATORS[operation.kind].call(arguments, is_narrow=is_narrow)
+        except (InputError, UnsupportedError) as error:
+            raise type(error)(f"{operation}: {error.lines[0]}") from None
         except (
             ArithmeticError,
             AttributeError,
@@ -226,25 +227,19 @@ def _as_output(value: Any) -> Any:
     return value.contiguous().numpy() if isinstance(value, Tensor) else value
 
 
-def _read_state(operation: Operation, values: Mapping[str, Any], states: dict[str, Tensor]) -> dict[str, Any]:
+def _read_state(arguments: Mapping[str, Any], states: dict[str, Tensor]) -> Tensor:
     """``read_state``: the state's value (coremltools ``ops/defs/iOS18/states.py``)."""
-    return {operation.outputs[0].name: states[values[operation.reads()[0]]].clone()}
+    return states[arguments["input"]].clone()
 
 
-def _write_state(
-    operation: Operation, values: Mapping[str, Any], states: dict[str, Tensor]
-) -> dict[str, Any]:
-    """``write_state`` and ``coreml_update_state``: the state takes a value, which is also the result."""
-    given = operation.inputs
-    state, new = (
-        given[key][0] for pair in (("input", "state"), ("value", "data")) for key in pair if key in given
-    )
-    name: str = values[str(state)]
-    value = values[new] if isinstance(new, str) else new.value
-    assert isinstance(value, Tensor), "what has no name is a constant, and a state is a tensor"
-    states[name] = value.to(states[name].dtype).clone()
-    return {item.name: states[name].clone() for item in operation.outputs}
+def _write_state(arguments: Mapping[str, Any], states: dict[str, Tensor]) -> list[Tensor]:
+    """``write_state``: the state takes a value of its own shape (``backend/mil/load.py`` of coremltools)."""
+    state, data = states[arguments["input"]], arguments["data"]
+    if data.shape != state.shape:
+        raise InputError(f"a state of the shape {list(state.shape)} is given {list(data.shape)}")
+    states[arguments["input"]] = data.to(state.dtype).clone()
+    return []
 
 
-_ON_STATES = {"read_state": _read_state, "write_state": _write_state, "coreml_update_state": _write_state}
+_ON_STATES: dict[str, Callable[..., Any]] = {"read_state": _read_state, "write_state": _write_state}
 _KNOWN = OPERATORS.keys() | _ON_STATES.keys()

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ....errors import InputError
+from ..types import element_count
 
 __all__ = ["Sides", "pad_spatial", "padding_of"]
 
@@ -44,5 +45,7 @@ def padding_of(
 
 def pad_spatial(x: Tensor, sides: Sides, value: float = 0.0) -> Tensor:
     """``x`` (N, C, ..) with ``value`` around its spatial axes; torch lists the last axis first."""
+    sizes = (low + size + high for size, (low, high) in zip(x.shape[2:], sides, strict=True))
+    element_count((*x.shape[:2], *sizes), "the padded input")
     flat = [amount for side in reversed(sides) for amount in side]
     return F.pad(x, flat, value=value) if any(flat) else x

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ....errors import InputError
 from .._operator import operator
+from ._shapes import along_axis
 
 
 @operator("relu", specification="iOS15/activation.py: relu")
@@ -93,14 +94,12 @@ def sigmoid_hard(x: Tensor, alpha: float, beta: float) -> Tensor:
 
 @operator("prelu", specification="iOS15, iOS17/activation.py: prelu")
 def prelu(x: Tensor, alpha: Tensor) -> Tensor:
-    """A slope for each channel, axis 1 (axis 0 of an image without its batch)."""
-    slope = alpha.reshape(-1, *[1] * (x.ndim - 2)) if x.ndim > 1 else alpha
-    return torch.where(x >= 0, x, slope * x)
+    """A slope for each channel, axis 1."""
+    return torch.where(x >= 0, x, along_axis(x, alpha) * x)
 
 
 @operator("softplus_parametric", specification="iOS15, iOS17/activation.py: softplus_parametric")
 def softplus_parametric(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     """alpha_c log(1 + exp(beta_c x)), a pair for each channel, axis 1."""
-    shape = (-1, *[1] * (x.ndim - 2))
-    scaled = beta.reshape(shape) * x
-    return alpha.reshape(shape) * torch.logaddexp(scaled, torch.zeros_like(scaled))
+    scaled = along_axis(x, beta) * x
+    return along_axis(x, alpha) * torch.logaddexp(scaled, torch.zeros_like(scaled))

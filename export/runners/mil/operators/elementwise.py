@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ....errors import InputError
 from .._operator import operator
+from ._shapes import broadcast_count
 
 _UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "abs": torch.abs,
@@ -23,7 +24,6 @@ _UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "exp": torch.exp,
     "exp2": lambda x: torch.exp2(x) if x.is_floating_point() else torch.exp2(x.double()),
     "floor": torch.floor,
-    "identity": lambda x: x,
     "logical_not": torch.logical_not,
     "round": torch.round,  # halves to the even number
     "sign": torch.sign,
@@ -69,6 +69,7 @@ def _enter_binary(name: str) -> None:
 
     @operator(name, specification=f"iOS15/elementwise_binary.py: {name}")
     def binary(x: Tensor, y: Tensor) -> Tensor:
+        broadcast_count([x.shape, y.shape])
         return compute(x, y)
 
 
@@ -81,6 +82,7 @@ for _name in _BINARY:
 @operator("real_div", specification="iOS15/elementwise_binary.py: real_div")
 def real_div(x: Tensor, y: Tensor) -> Tensor:
     """True division; of integers, rounded toward zero to an integer as Core ML's result type asks."""
+    broadcast_count([x.shape, y.shape])
     return torch.div(x, y) if x.is_floating_point() else torch.div(x, y, rounding_mode="trunc")
 
 

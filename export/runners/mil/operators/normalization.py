@@ -13,17 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .._operator import Ints, operator
+from ..types import element_count
 from ._narrow import half, narrow_mean, narrow_sum
+from ._shapes import along_axis
 
 Mean = Callable[[Tensor, list[int]], Tensor]
 
 
 def _mean(x: Tensor, axes: list[int]) -> Tensor:
     return x.mean(axes, keepdim=True)
-
-
-def _per_channel(x: Tensor, vector: Tensor) -> Tensor:
-    return vector.reshape(-1, *[1] * (x.ndim - 2))
 
 
 def _affine(x: Tensor, gamma: Tensor | None, beta: Tensor | None) -> Tensor:
@@ -42,11 +40,11 @@ def batch_norm(
 ) -> Tensor:
     """gamma (x - mean) / sqrt(variance + epsilon) + beta, a number of each for every channel, axis 1."""
     scale = torch.rsqrt(variance + epsilon)
-    normal = (x - _per_channel(x, mean)) * _per_channel(x, scale)
+    normal = (x - along_axis(x, mean)) * along_axis(x, scale)
     return _affine(
         normal,
-        None if gamma is None else _per_channel(x, gamma),
-        None if beta is None else _per_channel(x, beta),
+        None if gamma is None else along_axis(x, gamma),
+        None if beta is None else along_axis(x, beta),
     )
 
 
@@ -58,8 +56,8 @@ def _instance_norm(
     normal = centred * torch.rsqrt(mean(centred * centred, axes) + epsilon)
     return _affine(
         normal,
-        None if gamma is None else _per_channel(x, gamma),
-        None if beta is None else _per_channel(x, beta),
+        None if gamma is None else along_axis(x, gamma),
+        None if beta is None else along_axis(x, beta),
     )
 
 
@@ -130,6 +128,7 @@ def local_response_norm(
     x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
     """x / (k + alpha / size * sum of the squares of ``size`` neighbouring channels) ** beta."""
+    element_count((x.shape[0], x.shape[1] + size, *x.shape[2:]), "the padded input")
     low = size // 2
     squares = F.pad(x * x, [0, 0] * (x.ndim - 2) + [low, size - 1 - low])
     window = squares.unfold(1, size, 1).sum(-1)

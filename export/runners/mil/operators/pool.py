@@ -11,11 +11,13 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from ....errors import InputError
+from ....errors import InputError, UnsupportedError
 from .._operator import Ints, operator
 from ..types import element_count
 from ._narrow import half
 from ._padding import Sides, pad_spatial, padding_of
+
+MAX_PLACES = 1 << 20  # each is a step of its own: more of them would not end
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def _windows(
     strides = strides or [1] * rank
     if min(*kernel, *strides) < 1:
         raise InputError(f"there are no windows of the sizes {kernel}, {strides} apart")
+    if math.prod(kernel) > MAX_PLACES:
+        raise UnsupportedError(f"a window of the size {kernel} has more than {MAX_PLACES} places")
     padding = padding_of(pad_type, pad, x.shape[2:], kernel, strides, [1] * rank)
     beyond, outputs = [], []
     for size, k, stride, (low, high) in zip(x.shape[2:], kernel, strides, padding, strict=True):

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ....errors import InputError
 from .._operator import operator
+from ._shapes import along_axis
 
 _RANGES = {"int8": (-128, 127), "uint8": (0, 255)}
 
@@ -15,7 +16,7 @@ def _along(axis: int | None, value: Tensor, x: Tensor) -> Tensor:
     """One value for all of ``x``, or one for each position of ``axis``."""
     if axis is None or not value.ndim:
         return value
-    return value.reshape([-1 if i == axis % x.ndim else 1 for i in range(x.ndim)])
+    return along_axis(x, value, axis)
 
 
 @operator("quantize", specification="iOS17/quantization_ops.py: quantize")

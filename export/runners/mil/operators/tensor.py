@@ -14,12 +14,19 @@ from torch import Tensor
 from ....errors import InputError, UnsupportedError
 from .._operator import Ints, Tensors, operator
 from ..types import element_count
+from ._shapes import broadcast_count
+
+
+@operator("identity", specification="iOS15/tensor_operation.py: identity")
+def identity(x: Tensor) -> Tensor:
+    return x
 
 
 @operator("concat", specification="iOS15/tensor_operation.py: concat")
 def concat(values: Tensors, axis: int, interleave: bool = False) -> Tensor:
     """One after the other or, interleaved, the first of each, then the second of each, and so on."""
     values = [value if value.ndim else value.reshape(1) for value in values]
+    element_count((sum(value.numel() for value in values),), "the result")
     if not interleave:
         return torch.cat(values, axis)
     axis %= values[0].ndim
@@ -28,6 +35,7 @@ def concat(values: Tensors, axis: int, interleave: bool = False) -> Tensor:
 
 @operator("stack", specification="iOS15/tensor_operation.py: stack")
 def stack(values: Tensors, axis: int) -> Tensor:
+    element_count((len(values), *values[0].shape), "the result")
     return torch.stack(values, axis)
 
 
@@ -174,6 +182,7 @@ def non_zero(x: Tensor) -> Tensor:
 @operator("select", specification="iOS15/control_flow.py: select")
 def select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """``a`` where ``cond`` holds, else ``b``."""
+    broadcast_count([cond.shape, a.shape, b.shape])
     return torch.where(cond, a, b)
 
 

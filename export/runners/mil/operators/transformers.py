@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .._operator import operator
 from ._narrow import half, narrow_matmul
+from ._shapes import broadcast_count, product_count
 
 Product = Callable[[Tensor, Tensor], Tensor]
 
@@ -22,7 +23,10 @@ def _attention(
     product: Product,
     rounded: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    scores = rounded(product(query, key.transpose(-2, -1)) / math.sqrt(query.shape[-1]))
+    product_count(query, key.mT)
+    scores = rounded(product(query, key.mT) / math.sqrt(query.shape[-1]))
+    if attn_mask is not None:
+        broadcast_count([scores.shape, attn_mask.shape])
     if attn_mask is not None and attn_mask.dtype is torch.bool:
         scores = scores.masked_fill(~attn_mask, -math.inf)
     elif attn_mask is not None:
