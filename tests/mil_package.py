@@ -9,7 +9,7 @@ from typing import Any
 import coremltools as ct
 import numpy as np
 from coremltools.converters.mil import Builder as mb  # noqa: N813 - its own idiom
-from coremltools.proto import Model_pb2
+from coremltools.proto import MIL_pb2, Model_pb2
 
 from cloformer.export.runners.mil import Interpreter, read_package, read_spec
 
@@ -81,3 +81,36 @@ def immediate(model: Any) -> Any:
     """The strides of the convolution, written in the model itself: two int32."""
     name = operation(model, "conv").inputs["strides"].arguments[0].name
     return next(item for item in block(model).operations if item.outputs[0].name == name).attributes["val"]
+
+
+def varint(number: int) -> bytes:
+    parts = []
+    while number >= 128:
+        parts.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*parts, number])
+
+
+def head(message: Any, field: str, length: int) -> bytes:
+    """What stands before a message's field of ``length`` bytes."""
+    return varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2) + varint(length)
+
+
+def blocks_in_blocks(depth: int) -> bytes:
+    """A model, as bytes: no library writes one that is nested deeper than it reads."""
+    heads, length = [], 0
+    for _ in range(depth):
+        for message, field in ((MIL_pb2.Operation, "blocks"), (MIL_pb2.Block, "operations")):
+            heads.append(head(message, field, length))
+            length += len(heads[-1])
+    data = b"".join(reversed(heads))
+    function, program = MIL_pb2.Function, MIL_pb2.Program
+    for message, field, key in (
+        (function, "block_specializations", b"CoreML7"),
+        (program, "functions", b"main"),
+    ):
+        entry = b"\x0a" + varint(len(key)) + key + b"\x12" + varint(len(data)) + data
+        data = head(message, field, len(entry)) + entry
+        if message is function:
+            data = head(message, "opset", len(key)) + key + data
+    return head(Model_pb2.Model, "mlProgram", len(data)) + data

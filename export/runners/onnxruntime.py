@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import onnxruntime
 
 from ..artifact import Artifact
 from ..errors import InputError, choose
 from ..signature import Signature
+from ._onnx_file import read_onnx
 from ._runner import Array
 
 __all__ = ["OPTIMIZATIONS", "OnnxRuntimeRunner"]
@@ -38,7 +38,7 @@ class OnnxRuntimeRunner:
         self._exposed: onnxruntime.InferenceSession | None = None
 
     def __enter__(self) -> OnnxRuntimeRunner:
-        _refuse_external_data(self._path)
+        read_onnx(self._path)
         self._session = self._load(self._path)
         return self
 
@@ -79,41 +79,11 @@ def _run(
         raise InputError(f"ONNX Runtime cannot run the model: {str(error).splitlines()[0][:200]}") from error
 
 
-def _refuse_external_data(path: Path) -> None:
-    """Weights in another file could be any file of this machine; an artifact's are inside."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except (DecodeError, OSError, RecursionError) as error:
-        raise InputError(f"{path} is not an ONNX model: {error}", "export it again") from None
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model)):
-        raise InputError(
-            f"{path} takes its weights from another file", "do not use this model; export it again"
-        )
-
-
-def _tensors(message: Any) -> Iterator[Any]:
-    """Every tensor below a message: initializers, and those in attributes, subgraphs and functions."""
-    import onnx
-
-    waiting = [message]
-    while waiting:
-        current = waiting.pop()
-        if isinstance(current, onnx.TensorProto):
-            yield current
-            continue
-        for field, value in current.ListFields():
-            if field.message_type is not None:
-                waiting += value if field.is_repeated else [value]
-
-
 def _exposing_everything(path: Path) -> bytes:
-    """The same model with every value as an output; its weights must be inside, as an artifact's are."""
+    """The same model with every value as an output."""
     import onnx
 
-    model = onnx.load(path, load_external_data=False)
+    model = read_onnx(path)
     given = {output.name for output in model.graph.output}
     for node in model.graph.node:
         for name in node.output:

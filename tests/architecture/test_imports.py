@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 EXPORT = ROOT / "export"
 FRAMEWORKS = {"onnx", "onnxsim", "onnxruntime", "coremltools"}
 OWNERS = {
-    "onnx": {"formats/onnx.py", "runners/onnxruntime.py"},
+    "onnx": {"formats/onnx.py", "runners/onnxruntime.py", "runners/_onnx_file.py"},
     "onnxsim": {"formats/onnx.py"},
     "onnxruntime": {"runners/onnxruntime.py"},
     "coremltools": {"formats/coreml.py", "runners/coreml.py", "runners/mil/read.py", "runners/mil/files.py"},
