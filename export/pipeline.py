@@ -218,7 +218,8 @@ def _write(
 
 
 def _origins(program: Any, written: Written) -> Mapping[str, Any]:
-    """Where every value of the written model comes from; see the schema of this file."""
+    """``values``: each value of the written model, the nodes of the trace it was made for, and the one it
+    equals (null: a step on the way). ``nodes``: the module and line of each node that is named there."""
     from .trace import origin_of
 
     named = {name for item in written.values for name in (*item.nodes, item.equals)}

@@ -10,6 +10,7 @@ into zeros: finite, wrong, and silent. The program is run on its inputs, and aga
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,7 +54,11 @@ class OperatorHeadroom:
     overflow_gain: float | None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """What is not finite is null."""
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in asdict(self).items()
+        }
 
 
 @dataclass(frozen=True)

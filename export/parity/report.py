@@ -101,7 +101,7 @@ class ParityReport:
     """The whole comparison of one artifact with one runner.
 
     ``reference`` says what it was compared with; ``not_compared`` lists what could not be, each of which is
-    a failure; ``unmatched`` counts the values inside that are steps on the way to one that was compared.
+    a failure; ``operators_total`` counts also the values that are steps on the way to one that was compared.
     """
 
     artifact: str

@@ -28,6 +28,11 @@ def test_contents(wheel: Path) -> None:
         "cli.py",
         "export/pipeline.py",
         "export/schemas/manifest.schema.json",
+        "export/schemas/parity.schema.json",
+        "export/reports/page.css",
+        "export/reports/page.js",
+        "export/commands/parity.py",
+        "export/runners/mil/operators/linear.py",
         "export/data/chelsea.jpg",
         "py.typed",
     ):
