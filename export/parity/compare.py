@@ -14,6 +14,7 @@ from ..artifact import ORIGINS, Artifact
 from ..errors import InputError
 from ..predict import softmax
 from ..runners import Array, Runner
+from ..trace import origin_of
 from .cases import Case, Inputs
 from .figures import Figures, agreement, figures
 from .reference import Compared, walk
@@ -76,6 +77,25 @@ def read_origins(artifact: Artifact) -> Origins:
     return Origins(equals, steps, places)
 
 
+def program_origins(program: ExportedProgram) -> Origins:
+    """Of a graph that is run as it is: each tensor is that of its own node."""
+    nodes = [
+        node
+        for node in program.graph.nodes
+        if node.op == "call_function" and isinstance(node.meta.get("val"), torch.Tensor)
+    ]
+    places = {
+        node.name: {
+            "node": node.name,
+            "module": origin_of(node).module,
+            "location": origin_of(node).location,
+        }
+        for node in nodes
+    }
+    names = {node.name: node.name for node in nodes}
+    return Origins(names, dict.fromkeys(names, 1), places)
+
+
 def compare_outputs(
     artifact: Artifact,
     case: Case,
@@ -84,9 +104,13 @@ def compare_outputs(
     floor: Sequence[Array] | None,
     *,
     is_device_runtime: bool,
+    precision: str | None = None,
 ) -> list[OutputResult]:
-    """Every output of one case. ``want`` are the model's own outputs in float64, ``floor`` in float32."""
-    precision = artifact.manifest["precision"]["activations"]
+    """Every output of one case. ``want`` are the model's own outputs in float64, ``floor`` in float32.
+
+    ``precision`` is what the candidate computes in; the artifact's own if None.
+    """
+    precision = precision or artifact.manifest["precision"]["activations"]
     tolerance = output_tolerance(precision, is_device_runtime, case.kind)
     results = []
     for index, spec in enumerate(artifact.signature.outputs):
@@ -166,14 +190,17 @@ def compare_operators(
     runner: Runner,
     cases: Iterable[Case],
     progress: Progress = lambda _: None,
+    precision: str | None = None,
 ) -> tuple[list[OperatorResult], list[str]]:
     """Every value that can be matched, worst over the cases; and what could not be compared.
 
-    Operators of the written model that give no such value are compared with the one they lead to.
+    Operators of the written model that give no such value are compared with the one they lead to. With
+    ``precision``, ``runner`` runs ``program`` itself in that type, and not what was written of it.
     """
-    inputs, origins = Inputs.of(artifact.function), read_origins(artifact)
-    precision = artifact.manifest["precision"]
-    stored = getattr(torch, precision["weights"])
+    inputs = Inputs.of(artifact.function)
+    origins = read_origins(artifact) if precision is None else program_origins(program)
+    stored = getattr(torch, precision or artifact.manifest["precision"]["weights"])
+    precision = precision or str(artifact.manifest["precision"]["activations"])
     worst: dict[str, OperatorResult] = {}
     missing: list[str] = []
     for case in cases:
@@ -184,7 +211,7 @@ def compare_operators(
         off: set[str] = set()  # nodes whose value is out of line with the reference
         for depth, item in enumerate(walk(program, fed, candidate, stored=stored)):
             seen |= {item.node, *item.relaid}
-            result = _operator_result(item, origins, depth, case.name, precision["activations"], off)
+            result = _operator_result(item, origins, depth, case.name, precision, off)
             if result.node not in worst or _severity(result) > _severity(worst[result.node]):
                 worst[result.node] = result
         missing += [

@@ -32,6 +32,8 @@ __all__ = ["ParityRequest", "collect_images", "compare", "runner_options"]
 Progress = Callable[[str], None]
 Watch = Callable[[Case, Sequence[OutputResult], Sequence[Array], Sequence[Array]], None]
 
+GRAPH = "pytorch"  # the runner of the graph before it is written
+
 # The operators are compared on this many inputs, each of another kind: what one of them leaves at rest
 # (a rectifier that is never reached) another one moves.
 _OPERATOR_CASES = 2
@@ -95,9 +97,15 @@ def compare(
     from ..source import rebuild
 
     name = request.runner or default_runner(artifact)
-    runner = open_artifact(artifact, name, **(request.options or {}))
+    if name != GRAPH:
+        runner = open_artifact(artifact, name, **(request.options or {}))
     progress("making the reference model")
     source = rebuild(artifact, model=request.model, weights=request.weights)
+    program = None
+    if source is not None and (request.operators or name == GRAPH):
+        program = _program(artifact, source, progress)
+    if name == GRAPH:
+        runner = open_artifact(artifact, name, program=_given(program), **(request.options or {}))
     operators: list[OperatorResult] = []
     missing: list[str] = []
     notes: list[str] = []
@@ -116,16 +124,31 @@ def compare(
             reference = "conformance vectors"
         else:
             cases = _cases(artifact, request, source)
-            program = _program(artifact, source, progress) if request.operators else None
             outputs = _against_model(artifact, source, runner, name, cases, program, progress, watch)
             reference = "PyTorch, float64"
-            if program is not None:
+            if program is not None and request.operators:
                 try:
                     chosen = _of_each_kind(cases)
-                    operators, missing = compare_operators(artifact, program, runner, chosen, progress)
+                    operators, missing = compare_operators(
+                        artifact, program, runner, chosen, progress, _computed_in(name)
+                    )
                 except UnsupportedError as error:
                     notes.append(f"operators are not compared: {error.lines[0]}")
     return _report(artifact, request, name, reference, outputs, operators, missing, notes)
+
+
+def _given(program: ExportedProgram | None) -> ExportedProgram:
+    if program is None:
+        raise UsageError(
+            "the graph is made from the model, and it is not given",
+            "add --weights CHECKPOINT, or --model package.module:factory for a model of yours",
+        )
+    return program
+
+
+def _computed_in(runner: str) -> str | None:
+    """The type a runner computes in whatever the artifact was written in; None for the artifact's."""
+    return "float32" if runner == GRAPH else None
 
 
 class _one_thread:  # noqa: N801 - reads as what it does
@@ -212,7 +235,9 @@ def _against_model(
         want, _ = run_reference(source.model, prepared, names)
         floor = run_model(source.model, prepared, names, torch.float32)
         got = runner.run(fed)
-        found = compare_outputs(artifact, case, got, want, floor, is_device_runtime=is_device)
+        found = compare_outputs(
+            artifact, case, got, want, floor, is_device_runtime=is_device, precision=_computed_in(name)
+        )
         watch(case, found, [got[spec.name] for spec in artifact.signature.outputs], _in_roles(artifact, want))
         results += found
         if case.kind == "photograph" or case is cases[0]:
@@ -270,7 +295,7 @@ def _report(
         reference=reference,
         outputs=tuple(outputs),
         operators=tuple(operators),
-        operators_total=len(read_origins(artifact).places) if operators else 0,
+        operators_total=len(read_origins(artifact).places) if operators and name != GRAPH else len(operators),
         not_compared=tuple(missing),
         notes=tuple(notes),
         environment={

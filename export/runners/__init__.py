@@ -20,11 +20,12 @@ __all__ = ["RUNNERS", "Array", "Runner", "RunnerRow", "default_runner", "open_ar
 class RunnerRow:
     """``format`` is what it runs, ``package`` brings the runtime, ``system`` is the only one it exists on.
 
-    ``is_device_runtime`` is False for what only computes what the format's specification says.
+    ``format`` is None for what runs the graph before it is written: it is made from the model, given as
+    ``program``. ``is_device_runtime`` is False for what only computes what the format's specification says.
     """
 
     title: str
-    format: str
+    format: str | None
     module: str
     class_name: str
     package: str
@@ -40,6 +41,7 @@ RUNNERS: dict[str, RunnerRow] = {
         "ML Program reference runtime", "coreml", "reference_mil", "ReferenceMilRunner", "coremltools",
         is_device_runtime=False,
     ),
+    "pytorch": RunnerRow("PyTorch, the re-parameterized graph", None, "pytorch", "GraphRunner", "torch"),
 }  # fmt: skip
 
 
@@ -59,8 +61,8 @@ def open_artifact(artifact: Artifact, name: str | None = None, **options: Any) -
     :class:`MissingRuntimeError` if it cannot run here.
     """
     row = RUNNERS[choose("runner", name or default_runner(artifact), RUNNERS)]
-    if row.format != artifact.format:
-        able = [key for key, other in RUNNERS.items() if other.format == artifact.format]
+    if row.format not in (None, artifact.format):
+        able = [key for key, other in RUNNERS.items() if other.format in (None, artifact.format)]
         raise UsageError(f"{row.title} does not run {artifact.format}", f"--runner takes: {', '.join(able)}")
     if row.system not in (None, sys.platform):
         raise MissingRuntimeError(

