@@ -102,7 +102,7 @@ def compare(
     progress("making the reference model")
     source = rebuild(artifact, model=request.model, weights=request.weights)
     program = None
-    if source is not None and (request.operators or name == GRAPH):
+    if source is not None and (request.operators or name == GRAPH or _hides_logits(artifact)):
         program = _program(artifact, source, progress)
     if name == GRAPH:
         runner = open_artifact(artifact, name, program=_given(program), **(request.options or {}))
@@ -227,7 +227,9 @@ def _against_model(
     inputs, is_device = Inputs.of(artifact.function), RUNNERS[name].is_device_runtime
     own = _own_inputs(source)
     names = [spec.name for spec in source.inputs]
-    inside = None if program is None or name != "mil" else _logits_inside(artifact, program)
+    inside = None
+    if program is not None and name == "mil" and _hides_logits(artifact):
+        inside = _logits_inside(artifact, program)
     results: list[OutputResult] = []
     for case in cases:
         progress(f"comparing outputs: {case.name}")
@@ -257,13 +259,15 @@ def _in_roles(artifact: Artifact, want: Sequence[Array]) -> list[Array]:
     ]
 
 
-def _logits_inside(artifact: Artifact, program: ExportedProgram) -> str | None:
-    """The value that a classifier takes its probabilities of: probabilities alone hide what logits show."""
-    if artifact.signature.outputs[0].role != "probabilities":
-        return None
+def _hides_logits(artifact: Artifact) -> bool:
+    return artifact.signature.outputs[0].role == "probabilities"
+
+
+def _logits_inside(artifact: Artifact, program: ExportedProgram) -> str:
+    """The value that a classifier takes its probabilities of, which alone hide what it shows. If the written
+    model does not give it, a name that no value has, so that it counts as missing."""
     last = program.graph.output_node().args[0][0]
-    equals = read_origins(artifact).equals
-    return equals.get(last.args[0].name)
+    return read_origins(artifact).equals.get(last.args[0].name, "")
 
 
 def _activations(artifact: Artifact) -> str:

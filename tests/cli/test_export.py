@@ -119,6 +119,9 @@ def test_users_models_in_both_formats(command: Command, tmp_path: Path, name: st
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         f"user_models.{name}-coreml-64-fp16", f"user_models.{name}-onnx-64-fp32",
     ]  # fmt: skip
+    held = command("parity", *tmp_path.iterdir(), "--model", f"user_models:{name}", "--json")
+    assert held.code == 0, held.out[:2000]
+    assert all(report["operators"] and not report["not_compared"] for report in held.json["reports"])
 
 
 def test_a_classifier_with_labels(command: Command, tmp_path: Path) -> None:
@@ -144,6 +147,10 @@ def test_a_classifier_with_labels(command: Command, tmp_path: Path) -> None:
     assert coreml.labels() == [f"class number {index}" for index in range(10)]
     assert coreml.function["outputs"][0]["role"] == "probabilities"
     assert coreml.manifest["graph"]["by_type"]["softmax"] == 1
+    held = command("parity", coreml_folder, "--model", "user_models:resnet", "--no-operators", "--json")
+    assert held.code == 0, held.out[:2000]
+    names = {output["name"] for output in held.json["reports"][0]["outputs"]}
+    assert names == {coreml.function["outputs"][0]["name"], "logits (inside)"}
 
 
 def test_declared_inputs_and_outputs(command: Command, tmp_path: Path) -> None:
