@@ -78,11 +78,16 @@ def write(lowered: Lowered, folder: Path) -> Written:
     simplified, notes = _simplify(model)
     _annotate(simplified, nodes, lowered)
     (folder / FILE_NAME).write_bytes(simplified.SerializeToString(deterministic=True))
-    shapes = _shapes(simplified)
+    shapes, absorbed = _shapes(simplified), _absorbed(model, simplified)
     operators = [
         (
             {name: shapes.get(name) for name in node.output},
-            [nodes[name] for name in node.output if name in nodes],
+            [
+                nodes[value]
+                for name in node.output
+                for value in (name, *absorbed.get(name, ()))
+                if value in nodes
+            ],
         )
         for node in simplified.graph.node
     ]
@@ -146,6 +151,35 @@ def _nodes(model: onnx.ModelProto, program: ExportedProgram | None) -> dict[str,
             if name is not None:
                 found[output] = name
     return found
+
+
+def _absorbed(before: onnx.ModelProto, after: onnx.ModelProto) -> dict[str, set[str]]:
+    """The values of ``before`` that each value of ``after`` stands for as well: onnxsim folds a product into the
+    convolution before it, which keeps its name. Seen by who reads what: where a node read one value and now
+    reads another, that one has taken the place of the first and of those on the way to it."""
+    made = {output: node for node in before.graph.node for output in node.output}
+    kept = {output for node in after.graph.node for output in node.output}
+    found: dict[str, set[str]] = {}
+    for node in after.graph.node:
+        same = made.get(node.output[0])
+        if same is None or len(same.input) != len(node.input):
+            continue
+        for old, new in zip(same.input, node.input, strict=True):
+            if old != new and new in kept and old in made and old not in kept:
+                found.setdefault(new, set()).update(_vanished(old, made, kept))
+    return found
+
+
+def _vanished(value: str, made: dict[str, onnx.NodeProto], kept: set[str]) -> set[str]:
+    """The value and those that it was made of, as far back as they are not kept."""
+    seen: set[str] = set()
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        if current in made and current not in kept and current not in seen:
+            seen.add(current)
+            waiting += made[current].input
+    return seen
 
 
 def _annotate(model: onnx.ModelProto, nodes: dict[str, str], lowered: Lowered) -> None:

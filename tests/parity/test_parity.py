@@ -14,6 +14,8 @@ import cloformer
 from cloformer.checkpoint import save_checkpoint
 from cloformer.export.artifact import read_artifact
 from cloformer.export.parity.run import ParityRequest, compare
+from cloformer.export.pipeline import export
+from cloformer.export.request import ExportRequest
 
 
 @pytest.mark.parametrize("format_name", ["onnx", "coreml"])
@@ -28,6 +30,17 @@ def test_every_operator_of_a_sound_artifact_is_right(
     assert all(output["pytorch_float32"]["max_rel"] < 1e-5 for output in report["outputs"])
     assert len(report["operators"]) >= 0.95 * report["operators_total"] > 350
     assert {operator["verdict"] for operator in report["operators"]} == {"right"}
+
+
+@pytest.mark.parametrize("format_name", ["onnx", "coreml"])
+def test_what_nothing_rewrote_is_right_too(tmp_path: Path, checkpoint: Path, format_name: str) -> None:
+    """There onnxsim folds products into convolutions, and coremltools takes normalizations apart."""
+    request = ExportRequest(
+        weights=checkpoint, formats=(format_name,), image_size=(64, 64), reparameterize=False, output=tmp_path
+    )
+    report = compare(export(request)[0].artifact, ParityRequest(weights=checkpoint))
+    assert report.passed, [str(item) for item in report.failures]
+    assert len(report.operators) > 350
 
 
 def test_the_graph_before_it_is_written(

@@ -24,7 +24,7 @@ from ._operator import OPERATORS
 from .program import CONSTEXPR, Constant, Function, Operation, TensorType
 from .types import TYPES
 
-__all__ = ["Arithmetic", "Interpreter", "unknown_operators"]
+__all__ = ["KNOWN", "Arithmetic", "Interpreter", "unknown_operators"]
 
 Observer = Callable[[Operation, Mapping[str, Any], Mapping[str, Any]], None]
 _WIDENED = (torch.int8, torch.int16, torch.int32, torch.uint8, torch.uint16, torch.uint32, torch.uint64)
@@ -40,7 +40,7 @@ class Arithmetic(enum.Enum):
 
 def unknown_operators(function: Function) -> list[Operation]:
     """The operations that this runtime has no operator for."""
-    return [item for item in function.operations if item.kind != "const" and item.kind not in _KNOWN]
+    return [item for item in function.operations if item.kind != "const" and item.kind not in KNOWN]
 
 
 class Interpreter:
@@ -242,4 +242,4 @@ def _write_state(arguments: Mapping[str, Any], states: dict[str, Tensor]) -> lis
 
 
 _ON_STATES: dict[str, Callable[..., Any]] = {"read_state": _read_state, "write_state": _write_state}
-_KNOWN = OPERATORS.keys() | _ON_STATES.keys()
+KNOWN = OPERATORS.keys() | _ON_STATES.keys()

@@ -1,0 +1,281 @@
+"""The mutation score: plants faults in exported models and counts what parity finds.
+
+::
+
+    PYTHONPATH=tests python -m mutation.score [--json FILE]
+
+It exports CloFormer-XXS in the forms of :data:`SUBJECTS`, holds that parity passes them as they are, plants a
+fault by each seed and prints tables in Markdown. Exit code 1 if a bound below is not kept.
+"""
+
+# ruff: noqa: T201 - a program, whose result is what it prints
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before what reads it
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from reference_weights import fill
+
+import cloformer
+from cloformer.checkpoint import save_checkpoint
+from cloformer.export.artifact import Artifact, read_artifact
+from cloformer.export.parity.run import ParityRequest, compare
+from cloformer.export.pipeline import export
+from cloformer.export.request import ExportRequest
+
+from .preprocessing import PreprocessingTrial, lying_photograph, places, try_preprocessing_fault
+from .subject import COUNTS, Subject, Trial
+
+# Faults, sites and tolerances were worked on with the first; the second were run when all was settled.
+TUNING_SEEDS = range(0, 300)
+REPORTED_SEEDS = range(1000, 1300)
+PREPROCESSING_SEEDS = {True: range(500, 548), False: range(2000, 2048)}  # for tuning, and reported
+
+FAULTS_AT_LEAST = 200
+CAUGHT_AT_LEAST = 0.98
+NAMED_AT_LEAST = 0.95
+
+IMAGE_SIZE = (64, 64)
+SUBJECTS: dict[str, dict[str, Any]] = {
+    "onnx fp32": {"formats": ("onnx",)},
+    "coreml fp16": {"formats": ("coreml",), "precision": "fp16"},
+    "coreml fp32": {"formats": ("coreml",), "precision": "fp32", "target": "ios18"},
+    # As coremltools writes it by itself: normalizations taken apart, and joined with their gains.
+    "coreml fp16 plain": {"formats": ("coreml",), "precision": "fp16", "reparameterize": False},
+}
+# One seed after the other: half of the faults in each format.
+TURNS = ("onnx fp32", "coreml fp16", "onnx fp32", "coreml fp32", "onnx fp32", "coreml fp16 plain")
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Score:
+    """Everything that was planted, and what parity said of the sound artifacts (nothing, if all is well)."""
+
+    trials: tuple[Trial, ...]
+    preprocessing: tuple[PreprocessingTrial, ...]
+    false_alarms: tuple[str, ...]
+
+    @property
+    def counted(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.counts]
+
+    @property
+    def failures(self) -> list[str]:
+        """The bounds that are not kept."""
+        counted = self.counted
+        formats = {trial.format for trial in counted}
+        caught, named = _share(counted, lambda t: t.caught), _share(counted, lambda t: t.named)
+        bounds = {
+            f"{len(counted)} faults counted in {len(formats)} formats": len(counted) >= FAULTS_AT_LEAST
+            and len(formats) == 2,
+            f"{caught:.1%} caught": caught >= CAUGHT_AT_LEAST,
+            f"{named:.1%} named": named >= NAMED_AT_LEAST,
+            f"preprocessing: {_share(self.preprocessing, lambda t: t.caught):.1%} caught": bool(
+                self.preprocessing
+            )
+            and all(trial.caught for trial in self.preprocessing),
+            f"sound artifacts: {len(self.false_alarms)} false alarms": not self.false_alarms,
+        }
+        return [words for words, kept in bounds.items() if not kept]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema_version": 1,
+            "passed": not self.failures,
+            "counted": len(self.counted),
+            "caught": _share(self.counted, lambda trial: trial.caught),
+            "named": _share(self.counted, lambda trial: trial.named),
+            "false_alarms": list(self.false_alarms),
+            "faults": [
+                {key: _finite(value) for key, value in asdict(trial).items()}
+                | {"counts": trial.counts, "caught": trial.caught}
+                for trial in self.trials
+            ],
+            "preprocessing": [asdict(trial) for trial in self.preprocessing],
+        }
+
+
+def export_subjects(folder: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, Artifact]]:
+    """The checkpoint with the reference weights, and the sound artifacts by name."""
+    weights = folder / "xxs.safetensors"
+    save_checkpoint(fill(cloformer.create_model("cloformer_xxs")), weights)
+    artifacts = {}
+    for name, options in SUBJECTS.items():
+        say(f"exporting {name}")
+        request = ExportRequest(weights=weights, image_size=IMAGE_SIZE, output=folder / "sound", **options)
+        artifacts[name] = read_artifact(export(request)[0].artifact.folder)
+    return weights, artifacts
+
+
+def find_false_alarms(name: str, artifact: Artifact, weights: Path, folder: Path) -> list[str]:
+    """The whole of parity on the sound artifact, with photographs of every orientation."""
+    photographs = tuple(lying_photograph(folder / f"sound-{tag}.jpg", tag) for tag in range(1, 9))
+    report = compare(artifact, ParityRequest(weights=weights, images=photographs))
+    found = [str(item) for item in report.failures] + list(report.not_compared)
+    found += [] if report.operators else ["no operator was compared"]
+    return [f"{name}: {item}" for item in found]
+
+
+def measure(count: int, *, tuning: bool, folder: Path, say: Callable[[str], None]) -> Score:
+    """Export, hold the sound artifacts, plant ``count`` faults and those of the preprocessing."""
+    weights, artifacts = export_subjects(folder, say)
+    alarms: list[str] = []
+    for name, artifact in artifacts.items():
+        say(f"parity of {name} as it is")
+        alarms += find_false_alarms(name, artifact, weights, folder)
+    trials = []
+    subjects = {
+        name: Subject(name, artifact.folder, work=folder, weights=weights)
+        for name, artifact in artifacts.items()
+    }
+    for name, subject in subjects.items():
+        say(f"parity of {name} on other noise")
+        alarms += [f"{name}: {item}" for item in subject.false_alarms(range(1, 21))]
+    for alarm in alarms:
+        say(f"false alarm: {alarm}\n")
+    for number, seed in enumerate((TUNING_SEEDS if tuning else REPORTED_SEEDS)[:count], start=1):
+        subject = subjects[TURNS[seed % len(TURNS)]]
+        trials.append(subject.try_fault(*subject.draw(seed), seed))
+        say(f"fault {number} of {count}: {trials[-1].fault}, {subject.name}")
+    seeds = PREPROCESSING_SEEDS[tuning]
+    made = []
+    for number, seed in enumerate(seeds, start=1):
+        name = list(SUBJECTS)[seed % len(SUBJECTS)]
+        faults = places(artifacts[name])
+        fault = faults[int(np.random.default_rng((seed, 0)).integers(len(faults)))]
+        request = ParityRequest(weights=weights)
+        made.append(
+            try_preprocessing_fault(name, artifacts[name], fault, request, seed, folder / "preprocessing")
+        )
+        say(f"preprocessing fault {number} of {len(seeds)}: {fault}, {name}")
+    return Score(tuple(trials), tuple(made), tuple(alarms))
+
+
+def tables(score: Score) -> str:
+    """The result in Markdown."""
+    counted = score.counted
+    refused = sum(trial.refused is not None for trial in score.trials)
+    lines = [
+        f"{len(score.trials)} faults planted; {len(counted)} count, {refused} made files that no runtime loads,",
+        f"{len(score.trials) - len(counted) - refused} changed their operator by less than {COUNTS:g} roundings.",
+        "",
+        *_by("artifact", counted, lambda trial: trial.subject, score.trials),
+        "",
+        *_by("fault", counted, lambda trial: trial.fault, score.trials),
+        "",
+        "| preprocessing fault | planted | caught | seen in the outputs too |",
+        "| --- | --: | --: | --: |",
+    ]
+    for fault, of_it in _grouped(score.preprocessing, lambda trial: trial.fault):
+        seen = sum(trial.caught_by_outputs for trial in of_it)
+        lines.append(f"| {fault} | {len(of_it)} | {sum(trial.caught for trial in of_it)} | {seen} |")
+    lines += [
+        "",
+        "| seed | artifact | fault | operator | what was done | change | allowed | missed |",
+        "| --: | --- | --- | --- | --- | --: | --: | --- |",
+    ]
+    for trial in (trial for trial in counted if not (trial.caught and trial.named)):
+        missed = f"called {trial.first}" if trial.caught else "not caught"
+        lines.append(
+            f"| {trial.seed} | {trial.subject} | {trial.fault} | {trial.kind} `{trial.value}` | {trial.what} | "
+            f"{trial.change:.1f} | {trial.allowed:.1f} | {missed} |"
+        )
+    lines += [
+        f"| {trial.seed} | {trial.subject} | {trial.fault} | | {trial.what} | | | not caught |"
+        for trial in score.preprocessing
+        if not trial.caught
+    ]
+    return "\n".join(lines)
+
+
+def _by(
+    what: str, counted: Sequence[Trial], key: Callable[[Trial], str], planted: Sequence[Trial]
+) -> list[str]:
+    """A row for each value of ``key``, and one for all."""
+    rows = [
+        f"| {what} | planted | counted | caught | named | caught on outputs alone |",
+        "| --- | --: | --: | --: | --: | --: |",
+    ]
+    groups = {name: [trial for trial in counted if key(trial) == name] for name, _ in _grouped(planted, key)}
+    for name, of_it in {**groups, "all": counted}.items():
+        numbers = [
+            sum(name in (key(trial), "all") for trial in planted),
+            len(of_it),
+            *(
+                sum(getattr(trial, part) for trial in of_it)
+                for part in ("caught", "named", "caught_by_outputs")
+            ),
+        ]
+        rows.append(f"| {name} | " + " | ".join(str(number) for number in numbers) + " |")
+    return rows
+
+
+def _grouped(items: Iterable[Item], key: Callable[[Item], str]) -> list[tuple[str, list[Item]]]:
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return sorted(groups.items())
+
+
+def _share(items: Sequence[Item], holds: Callable[[Item], bool]) -> float:
+    return sum(holds(item) for item in items) / len(items) if items else 0.0
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: None stands for it."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _say(text: str) -> None:
+    is_terminal = sys.stderr.isatty()
+    sys.stderr.write(f"\r\033[K{text}" if is_terminal else f"{text}\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="The share of planted faults that parity finds and names.")
+    parser.add_argument(
+        "--faults", type=int, default=len(REPORTED_SEEDS), help="how many, at most (%(default)s)"
+    )
+    parser.add_argument("--tuning", action="store_true", help="the seeds to work with, not those reported")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="everything that was planted and found")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        score = measure(arguments.faults, tuning=arguments.tuning, folder=Path(folder), say=_say)
+    print(f"\n{tables(score)}\n")
+    counted = score.counted
+    print(f"caught: {_share(counted, lambda t: t.caught):.1%} of {len(counted)}")
+    print(f"named: {_share(counted, lambda t: t.named):.1%}")
+    print(
+        f"preprocessing, caught: {_share(score.preprocessing, lambda t: t.caught):.1%} of {len(score.preprocessing)}"
+    )
+    print(f"false alarms: {len(score.false_alarms)}", *score.false_alarms, sep="\n  ")
+    print(f"{(time.monotonic() - start) / 60:.0f} minutes")
+    for failure in score.failures:
+        print(f"FAIL {failure}")
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(score.to_json(), indent=2, allow_nan=False) + "\n", "utf-8")
+    return int(bool(score.failures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""One sound artifact, and what parity says of it with a fault planted."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+
+from cloformer.export.artifact import ORIGINS, Artifact, read_artifact
+from cloformer.export.errors import CloformerError
+from cloformer.export.parity.cases import Case, Inputs, noise_case
+from cloformer.export.parity.compare import compare_operators, compare_outputs
+from cloformer.export.parity.reference import run_model
+from cloformer.export.parity.report import OperatorResult, OutputResult
+from cloformer.export.parity.run import ParityRequest, _cases, _of_each_kind, _program
+from cloformer.export.parity.tolerances import ROUNDOFF
+from cloformer.export.runners import RUNNERS, Runner, default_runner, open_artifact
+from cloformer.export.source import rebuild
+
+from . import operators, weights  # noqa: F401 - they enter their faults in the table
+from .faults import FAULTS, Fault
+from .graph import Array, Graph, Operator
+
+__all__ = ["COUNTS", "Subject", "Trial"]
+
+COUNTS = 4.0  # a fault counts from this many roundings of its operator's largest result on
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fault and what parity found. ``change`` is what it did to its own operator's result, given the same
+    inputs, ``own_error`` what parity measured there and ``allowed`` its tolerance, all in roundings of the
+    result's largest magnitude."""
+
+    subject: str
+    seed: int
+    fault: str
+    kind: str
+    value: str
+    what: str
+    change: float
+    caught_by_operators: bool
+    caught_by_outputs: bool
+    site: tuple[str, ...]  # the trace's nodes that the damaged operator computes
+    first: str | None  # where parity says that it goes wrong
+    named: bool  # and that is one of ``site``, or the group it was fused into
+    own_error: float
+    allowed: float
+    refused: str | None  # what the runtime said if it did not run the file at all
+    seconds: float
+
+    @property
+    def format(self) -> str:
+        return self.subject.partition(" ")[0]
+
+    @property
+    def counts(self) -> bool:
+        return self.change >= COUNTS and self.refused is None
+
+    @property
+    def caught(self) -> bool:
+        return self.caught_by_operators or self.caught_by_outputs
+
+
+class Subject:
+    """An artifact, its model, and everything about it that does not change from one fault to the next."""
+
+    def __init__(self, name: str, folder: Path, *, work: Path, **model: str | Path | None) -> None:
+        """``model`` and ``weights`` say which model it is, as for ``cloformer parity``; mutants go to ``work``."""
+        self.name, self.artifact = name, read_artifact(folder)
+        self.request = ParityRequest(**model)  # type: ignore[arg-type]
+        self.roundoff = ROUNDOFF[self.artifact.manifest["precision"]["activations"]]
+        self._smallest = {2.0**-11: 2.0**-24, 2.0**-24: 2.0**-149}[self.roundoff]
+        self._work = work / f"{folder.name}-mutant"
+        source = rebuild(self.artifact, model=self.request.model, weights=self.request.weights)
+        assert source is not None
+        self.program = _program(self.artifact, source, lambda _: None)
+        self.cases = _cases(self.artifact, self.request, source)
+        self.compared = _of_each_kind(self.cases)
+        inputs = Inputs.of(self.artifact.function)
+        names = [spec.name for spec in source.inputs]
+        self._want = {
+            case.name: run_model(source.model, case.for_reference(inputs), names) for case in self.cases
+        }
+        with open_artifact(self.artifact) as runner:
+            self._sound = {case.name: runner.values(case.for_candidate(inputs)) for case in self.cases}
+        entries = json.loads((folder / ORIGINS).read_bytes())["values"]
+        self._nodes = {entry["value"]: tuple(entry["nodes"]) for entry in entries}
+        self.places = cache(self._places)
+
+    @cached_property
+    def graph(self) -> Graph:
+        if self.artifact.format == "onnx":
+            from .onnx_graph import OnnxGraph as Kind
+        else:
+            from .mil_graph import MilGraph as Kind  # type: ignore[assignment]
+        graph = Kind(self.artifact)
+        first = self.compared[0]
+        for values in (first.values, self._sound[first.name]):
+            graph.shapes |= {name: np.shape(value) for name, value in values.items()}
+        return graph
+
+    def _places(self, fault: Fault) -> list[Operator]:
+        """The operators that the fault can be planted at."""
+        return [operator for operator in self.graph.operators if fault.fits(self.graph, operator)]
+
+    def draw(self, seed: int) -> tuple[Fault, Operator]:
+        """A fault and its site: every kind of fault is as likely, and then every site."""
+        random = np.random.default_rng((seed, 0))
+        possible = [fault for fault in FAULTS.values() if self.places(fault)]
+        fault = possible[int(random.integers(len(possible)))]
+        places = self.places(fault)
+        return fault, places[int(random.integers(len(places)))]
+
+    def plant(self, fault: Fault, operator: Operator, seed: int) -> tuple[Artifact, str]:
+        """The damaged artifact, and what was done in words."""
+        self.graph.restore()
+        what = fault.plant(self.graph, operator, np.random.default_rng((seed, 1)))
+        return self.graph.write(self._work), what
+
+    def try_fault(self, fault: Fault, operator: Operator, seed: int) -> Trial:
+        """Plant it, and compare as ``cloformer parity`` does by default."""
+        start = time.monotonic()
+        mutant, what = self.plant(fault, operator, seed)
+        site = tuple(dict.fromkeys(node for value in operator.outputs for node in self._nodes.get(value, ())))
+        refused, change, missing = None, math.inf, []
+        results: list[OperatorResult] = []
+        outputs: list[OutputResult] = []
+        try:
+            with open_artifact(mutant) as runner:
+                results, missing = compare_operators(mutant, self.program, runner, self.compared)
+                outputs = self._outputs(mutant, runner)
+                change = self._change(operator, runner)
+        except CloformerError as error:
+            refused = error.lines[0]
+        wrong = [result for result in results if not result.passed]
+        first = wrong[0] if wrong else None
+        here = next((result for result in results if {result.node, *result.group} & set(site)), None)
+        return Trial(
+            subject=self.name,
+            seed=seed,
+            fault=fault.name,
+            kind=operator.kind,
+            value=operator.outputs[0],
+            what=what,
+            change=change,
+            caught_by_operators=bool(wrong or missing or refused),
+            caught_by_outputs=bool(refused) or not all(result.passed for result in outputs),
+            site=site,
+            first=None if first is None else str(first),
+            named=first is not None and bool({first.node, *first.group} & set(site)),
+            own_error=math.nan if here is None else here.own_error / self.roundoff,
+            allowed=math.nan if here is None else here.tolerance / self.roundoff,
+            refused=refused,
+            seconds=round(time.monotonic() - start, 2),
+        )
+
+    def false_alarms(self, seeds: range) -> list[str]:
+        """What the comparison of operators finds on other noise where there is nothing to find."""
+        inputs = Inputs.of(self.artifact.function)
+        cases = [noise_case(inputs, seed) for seed in seeds]
+        with open_artifact(self.artifact) as runner:
+            results, missing = compare_operators(self.artifact, self.program, runner, cases)
+        return [f"{result} on {result.case}" for result in results if not result.passed] + missing
+
+    def _change(self, operator: Operator, runner: Runner) -> float:
+        """How much the operator's own results changed, in roundings of their largest magnitude: the most on
+        any of parity's inputs, those whose operators are not compared included."""
+        inputs = Inputs.of(self.artifact.function)
+        return max(
+            self._change_on(case, operator, runner.values(case.for_candidate(inputs))) for case in self.cases
+        )
+
+    def _change_on(self, case: Case, operator: Operator, found: Mapping[str, Array]) -> float:
+        changes = [0.0]
+        for value in operator.outputs:
+            want, got = self._sound[case.name][value].astype(np.float64), found[value].astype(np.float64)
+            if want.shape != got.shape:
+                return math.inf
+            difference = np.nan_to_num(np.abs(got - want), nan=np.inf).max(initial=0)
+            changes.append(difference / max(np.abs(want).max(initial=0) * self.roundoff, self._smallest))
+        return float(max(changes))
+
+    def _outputs(self, mutant: Artifact, runner: Runner) -> list[OutputResult]:
+        inputs, is_device = Inputs.of(mutant.function), RUNNERS[default_runner(mutant)].is_device_runtime
+        return [
+            result
+            for case in self.cases
+            for result in compare_outputs(
+                mutant,
+                case,
+                runner.run(case.for_candidate(inputs)),
+                self._want[case.name],
+                None,
+                is_device_runtime=is_device,
+            )
+        ]
