@@ -154,6 +154,26 @@ class ViT(nn.Module):
         return self.head(self.norm(self.layers(x))[:, 0])
 
 
+class GroupNormNet(nn.Module):
+    """What ``scale`` multiplies, the first normalization divides by again: the outputs change by rounding."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3, 2, 1)
+        self.norm = nn.GroupNorm(1, 16)
+        self.mix = nn.Conv2d(16, 32, 1)
+        self.last_norm = nn.GroupNorm(4, 32)
+        self.fc = nn.Linear(32, 10)
+        random_statistics(self)
+        with torch.no_grad():
+            for parameter in self.conv.parameters():
+                parameter *= scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.silu(self.norm(self.conv(x)))
+        return self.fc(F.silu(self.last_norm(self.mix(x))).mean((2, 3)))
+
+
 class TwoInputs(nn.Module):
     """An image and a vector in, two tensors out."""
 
@@ -191,6 +211,14 @@ def mobilenet() -> nn.Module:
 
 def vit() -> nn.Module:
     return random_statistics(ViT())
+
+
+def group_norm() -> nn.Module:
+    return GroupNormNet(1.0)
+
+
+def group_norm_scaled() -> nn.Module:
+    return GroupNormNet(256.0)
 
 
 def two_inputs() -> nn.Module:
