@@ -39,14 +39,13 @@ class Vectors:
     reference: str
 
 
-def make_vectors(source: Source) -> Vectors:
+def make_vectors(source: Source, signature: Signature) -> Vectors:
     """Run the untouched model on a photograph, if it takes images alone, and on seeded noise."""
     from .parity.reference import run_reference
 
     inputs = Inputs(source.inputs, source.preprocessing, dict.fromkeys(source.preprocessing, False))
     cases = (*image_cases(inputs, [PHOTOGRAPH]), noise_case(inputs))
-    names = [spec.name for spec in source.inputs]
-    found = [run_reference(source.model, case.for_reference(inputs), names) for case in cases]
+    found = [run_reference(source.model, signature, case.for_reference(inputs)) for case in cases]
     return Vectors(cases, tuple(outputs for outputs, _ in found), found[0][1])
 
 

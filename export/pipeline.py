@@ -55,7 +55,7 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> list[
     progress(f"tracing {source.name}")
     traced = trace(source.model, source.inputs, source.output_names)
     progress("running the PyTorch model in float64")
-    vectors = make_vectors(source)
+    vectors = make_vectors(source, traced.signature)
     exported = []
     for part, folder in zip(planned, folders, strict=True):
         with staged(folder) as staging:

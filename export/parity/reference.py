@@ -7,7 +7,6 @@ candidate gave to it. The first says how far a value has drifted, the second wha
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ import torch
 from torch import Tensor, fx
 
 from ..runners import Array
+from ..runners.pytorch import ModuleRunner
+from ..signature import Signature
 from ..trace import Origin, origin_of
 
 if TYPE_CHECKING:
@@ -32,27 +33,24 @@ _NARROW_TYPES = (torch.float16, torch.bfloat16, torch.float32)
 
 
 def run_model(
-    model: nn.Module, inputs: Mapping[str, Array], names: list[str], dtype: torch.dtype = torch.float64
+    model: nn.Module, signature: Signature, inputs: Mapping[str, Array], dtype: torch.dtype = torch.float64
 ) -> list[Array]:
-    """The module's outputs, flat, computed in ``dtype``. ``names`` are its inputs in order.
+    """The module's outputs, flat, computed in ``dtype``.
 
     Raises :class:`RuntimeError` if the module itself insists on another type.
     """
-    from torch.utils import _pytree as pytree
-
-    module = copy.deepcopy(model).to(dtype).eval()
-    tensors = [torch.from_numpy(np.array(inputs[name])) for name in names]
-    tensors = [tensor.to(dtype) if tensor.is_floating_point() else tensor for tensor in tensors]
-    with torch.no_grad():
-        return [leaf.double().numpy() for leaf in pytree.tree_leaves(module(*tensors))]
+    with ModuleRunner(model, signature, dtype) as runner:
+        return list(runner.run(inputs).values())
 
 
-def run_reference(model: nn.Module, inputs: Mapping[str, Array], names: list[str]) -> tuple[list[Array], str]:
+def run_reference(
+    model: nn.Module, signature: Signature, inputs: Mapping[str, Array]
+) -> tuple[list[Array], str]:
     """The outputs and the type they were computed in: float64, or float32 if the module insists on it."""
     try:
-        return run_model(model, inputs, names), "float64"
+        return run_model(model, signature, inputs), "float64"
     except RuntimeError:
-        return run_model(model, inputs, names, torch.float32), "float32"
+        return run_model(model, signature, inputs, torch.float32), "float32"
 
 
 @dataclass(frozen=True)

@@ -226,7 +226,6 @@ def _against_model(
 ) -> list[OutputResult]:
     inputs, is_device = Inputs.of(artifact.function), RUNNERS[name].is_device_runtime
     own = _own_inputs(source)
-    names = [spec.name for spec in source.inputs]
     inside = None
     if program is not None and name == "mil" and _hides_logits(artifact):
         inside = _logits_inside(artifact, program)
@@ -234,8 +233,8 @@ def _against_model(
     for case in cases:
         progress(f"comparing outputs: {case.name}")
         prepared, fed = case.for_reference(own), case.for_candidate(inputs)
-        want, _ = run_reference(source.model, prepared, names)
-        floor = run_model(source.model, prepared, names, torch.float32)
+        want, _ = run_reference(source.model, artifact.signature, prepared)
+        floor = run_model(source.model, artifact.signature, prepared, torch.float32)
         got = runner.run(fed)
         found = compare_outputs(
             artifact, case, got, want, floor, is_device_runtime=is_device, precision=_computed_in(name)

@@ -84,9 +84,9 @@ class Subject:
         self.cases = _cases(self.artifact, self.request, source)
         self.compared = _of_each_kind(self.cases)
         inputs = Inputs.of(self.artifact.function)
-        names = [spec.name for spec in source.inputs]
         self._want = {
-            case.name: run_model(source.model, case.for_reference(inputs), names) for case in self.cases
+            case.name: run_model(source.model, self.artifact.signature, case.for_reference(inputs))
+            for case in self.cases
         }
         with open_artifact(self.artifact) as runner:
             self._sound = {case.name: runner.values(case.for_candidate(inputs)) for case in self.cases}
