@@ -27,13 +27,24 @@ def parity(
     ] = None,
     runner: Annotated[
         str | None,
-        typer.Option(help=f"{', '.join(RUNNERS)}; the first that runs the format here if not given."),
+        typer.Option(
+            help=f"{', '.join(RUNNERS)}; the first that runs the format here if not given.",
+            autocompletion=lambda: list(RUNNERS),
+        ),
     ] = None,
     optimization: Annotated[
-        str | None, typer.Option(help="ONNX Runtime's graph optimization: off, basic, extended, all.")
+        str | None,
+        typer.Option(
+            help="ONNX Runtime's graph optimization: off, basic, extended, all.",
+            autocompletion=lambda: ["off", "basic", "extended", "all"],
+        ),
     ] = None,
     arithmetic: Annotated[
-        str | None, typer.Option(help="Reference runtime's float16 sums: wide, or narrow to be pessimistic.")
+        str | None,
+        typer.Option(
+            help="Reference runtime's float16 sums: wide, or narrow to be pessimistic; exact rounds nothing.",
+            autocompletion=lambda: ["wide", "narrow", "exact"],
+        ),
     ] = None,
     operators: Annotated[bool, typer.Option(help="Compare operator by operator, or outputs alone.")] = True,
     bisect: Annotated[

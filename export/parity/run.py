@@ -34,6 +34,8 @@ Watch = Callable[[Case, Sequence[OutputResult], Sequence[Array], Sequence[Array]
 
 GRAPH = "pytorch"  # the runner of the graph before it is written
 
+_INSIDE = "logits (inside)"  # of a classifier that gives probabilities alone
+
 # The operators are compared on this many inputs, each of another kind: what one of them leaves at rest
 # (a rectifier that is never reached) another one moves.
 _OPERATOR_CASES = 2
@@ -134,6 +136,8 @@ def compare(
                     )
                 except UnsupportedError as error:
                     notes.append(f"operators are not compared: {error.lines[0]}")
+    if _hides_logits(artifact) and not any(item.name == _INSIDE for item in outputs):
+        notes.append("only probabilities are compared: the logits are inside, and were not given")
     return _report(artifact, request, name, reference, outputs, operators, missing, notes)
 
 
@@ -246,7 +250,7 @@ def _against_model(
         if inside is not None:
             bound = output_tolerance(_activations(artifact), is_device, case.kind)
             value = runner.values(fed).get(inside)
-            results.append(output_result("logits (inside)", "logits", case, value, want[0], floor[0], bound))
+            results.append(output_result(_INSIDE, "logits", case, value, want[0], floor[0], bound))
     return results
 
 
