@@ -231,15 +231,6 @@ def test_the_variant_is_read_off_the_weights(command: Command, kept: Path, tmp_p
     assert shown.json["artifacts"][0]["request"]["model"] == "cloformer_global"
 
 
-def test_an_image_that_is_not_one(command: Command, artifacts: dict[str, Path], tmp_path: Path) -> None:
-    (tmp_path / "text.jpg").write_text("hello")
-    for path in (tmp_path / "text.jpg", tmp_path / "missing.jpg"):
-        shown = command("predict", artifacts["onnx"], PHOTOGRAPH, path)
-        assert shown.code == 3
-        assert shown.out == ""  # a bad image among good ones costs nothing
-        assert 2 <= len(_said(shown)) <= 3
-
-
 @pytest.mark.parametrize("fault", ["scaled", "not a number"])
 def test_an_export_that_is_not_the_model_fails(
     command: Command, kept: Path, monkeypatch: pytest.MonkeyPatch, fault: str

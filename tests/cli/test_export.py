@@ -88,6 +88,15 @@ def test_predict_on_a_photograph(command: Command, artifacts: dict[str, Path], c
     assert "NOT TRAINED" not in command("predict", artifacts["onnx"]).out
 
 
+def test_an_image_that_is_not_one(command: Command, artifacts: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("hello")
+    for path in (tmp_path / "text.jpg", tmp_path / "missing.jpg"):
+        shown = command("predict", artifacts["onnx"], PHOTOGRAPH, path)
+        assert shown.code == 3
+        assert shown.out == ""  # a bad image among good ones costs nothing
+        assert 2 <= len(shown.err[shown.err.index("error: ") :].splitlines()) <= 3
+
+
 def test_core_ml_itself_cannot_run_here_and_the_reference_runtime_can(
     command: Command, artifacts: dict[str, Path]
 ) -> None:
@@ -228,6 +237,7 @@ def test_two_processes_write_the_same_bytes(
     runs = []
     for index in range(2):
         arguments = [python, "-m", "cloformer", "export", "--format", "onnx", "--format", "coreml"]
+        arguments += ["--image-size", "64"]
         environment = subprocess_environment | {"PYTHONHASHSEED": str(index + 1)}
         output = tmp_path / f"a longer name {index}" / "out"
         runs.append((output, subprocess.Popen([*arguments, "--output", str(output)], env=environment)))
