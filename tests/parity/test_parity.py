@@ -12,7 +12,7 @@ from outcome import Command
 
 import cloformer
 from cloformer.checkpoint import save_checkpoint
-from cloformer.export.artifact import read_artifact
+from cloformer.export.artifact import ORIGINS, read_artifact
 from cloformer.export.parity.run import ParityRequest, compare
 from cloformer.export.pipeline import export
 from cloformer.export.request import ExportRequest
@@ -99,6 +99,17 @@ def test_vectors_that_do_not_hold_fail(small: Path, tmp_path: Path, command: Com
     report = compare(read_artifact(folder, verify=False), ParityRequest())
     assert not report.passed
     assert "allowed" in str(report.outputs[0].failure)
+
+
+def test_origins_that_say_nothing_are_no_comparison(small: Path, tmp_path: Path) -> None:
+    folder = tmp_path / small.name
+    shutil.copytree(small, folder)
+    (folder / ORIGINS).write_text('{"nodes": {}, "values": []}')
+    request = ParityRequest(model="user_models:resnet")
+    assert compare(read_artifact(small), request).passed
+    report = compare(read_artifact(folder, verify=False), request)
+    assert not report.passed and not report.operators
+    assert "could be matched" in report.not_compared[0]
 
 
 def test_reports_are_written(small: Path, tmp_path: Path, command: Command) -> None:
