@@ -11,9 +11,9 @@ from typing import Any
 
 from ..artifact import Artifact
 from ..errors import MissingRuntimeError, UsageError, choose
-from ._runner import Array, Runner
+from ._runner import Array, Runner, TimedRunner
 
-__all__ = ["RUNNERS", "Array", "Runner", "RunnerRow", "default_runner", "open_artifact"]
+__all__ = ["RUNNERS", "Array", "Runner", "RunnerRow", "TimedRunner", "default_runner", "open_artifact"]
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..signature import Signature
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 else:
     Array = Any  # the table of runners is read by `--help`, which has no time to import numpy
 
-__all__ = ["Array", "Runner"]
+__all__ = ["Array", "Runner", "TimedRunner"]
 
 
 class Runner(Protocol):
@@ -43,3 +43,17 @@ class Runner(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class TimedRunner(Runner, Protocol):
+    """A device's runtime, whose steps can be timed apart. Entering it is :meth:`check`, then :meth:`load`."""
+
+    def check(self) -> None:
+        """Raise :class:`InputError` for a model that must not be given to the runtime."""
+
+    def load(self) -> None:
+        """What the runtime does before it can run, and nothing else."""
+
+    def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], Any]:
+        """The runtime's own call on ``inputs``, ready to be made again and again; its result is as it comes."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import onnxruntime
 
@@ -38,9 +39,23 @@ class OnnxRuntimeRunner:
         self._exposed: onnxruntime.InferenceSession | None = None
 
     def __enter__(self) -> OnnxRuntimeRunner:
-        read_onnx(self._path)
-        self._session = self._load(self._path)
+        self.check()
+        self.load()
         return self
+
+    def check(self) -> None:
+        """Refuse a file that reads others, or could run without end."""
+        read_onnx(self._path)
+
+    def load(self) -> None:
+        """Make the session."""
+        self._session = self._open(self._path)
+
+    def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], Any]:
+        """The session's call; it gives a list of all outputs."""
+        assert self._session is not None, "load first"
+        run, names, fed = self._session.run, [spec.name for spec in self.signature.outputs], dict(inputs)
+        return lambda: run(names, fed)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs by name, in the model's own types."""
@@ -51,10 +66,10 @@ class OnnxRuntimeRunner:
         """Every value of the graph. Giving them all out keeps the runtime from fusing across them, so what
         :meth:`run` computes can differ."""
         if self._exposed is None:
-            self._exposed = self._load(_exposing_everything(self._path))
+            self._exposed = self._open(_exposing_everything(self._path))
         return _run(self._exposed, [output.name for output in self._exposed.get_outputs()], inputs)
 
-    def _load(self, model: Path | bytes) -> onnxruntime.InferenceSession:
+    def _open(self, model: Path | bytes) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.graph_optimization_level = OPTIMIZATIONS[self._optimization]

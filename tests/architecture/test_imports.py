@@ -13,9 +13,18 @@ ROOT = Path(__file__).parent.parent.parent
 EXPORT = ROOT / "export"
 FRAMEWORKS = {"onnx", "onnxsim", "onnxruntime", "coremltools"}
 OWNERS = {
-    "onnx": {"formats/onnx.py", "runners/onnxruntime.py", "runners/_onnx_file.py"},
+    "onnx": {
+        "formats/onnx.py",
+        "runners/onnxruntime.py",
+        "runners/_onnx_file.py",
+        # What reads ONNX Runtime's own profiler reads its model too.
+        "latency/fused.py",
+        "latency/profile.py",
+        "latency/roofline.py",
+        "latency/work.py",
+    },
     "onnxsim": {"formats/onnx.py"},
-    "onnxruntime": {"runners/onnxruntime.py"},
+    "onnxruntime": {"runners/onnxruntime.py", "latency/profile.py", "latency/roofline.py"},
     "coremltools": {"formats/coreml.py", "runners/coreml.py", "runners/mil/read.py", "runners/mil/files.py"},
 }
 

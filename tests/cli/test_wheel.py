@@ -29,6 +29,8 @@ def test_contents(wheel: Path) -> None:
         "export/pipeline.py",
         "export/schemas/manifest.schema.json",
         "export/schemas/parity.schema.json",
+        "export/schemas/latency.schema.json",
+        "export/schemas/profile.schema.json",
         "export/reports/page.css",
         "export/reports/page.js",
         "export/commands/parity.py",

@@ -1,0 +1,47 @@
+"""`cloformer profile`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Debug, Json, print_json
+from .progress import progress
+
+__all__ = ["profile"]
+
+
+def profile(
+    artifact: Annotated[
+        Path, typer.Argument(help="An ONNX artifact's folder, as `cloformer export` printed it.")
+    ],
+    threads: Annotated[int, typer.Option(min=0, help="Threads of the runtime; 0: its own choice.")] = 1,
+    runs: Annotated[int, typer.Option(min=1, help="Runs that count, after a warm-up.")] = 50,
+    depth: Annotated[int, typer.Option(min=1, help="How deep the tree of modules is shown.")] = 2,
+    top: Annotated[int, typer.Option(min=1, help="How many operators are shown, the slowest first.")] = 20,
+    layout: Annotated[bool, typer.Option(help="Let ONNX Runtime reorder memory for its kernels.")] = True,
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say where an artifact's time goes on this machine: by operator and by PyTorch module, held to a measured roofline.
+
+    Timing every operator costs time itself: how long an inference takes is for `bench` to say.
+    """
+    from ..artifact import read_artifact
+    from ..latency.profile import profile as run_profile
+    from ..reports import profile as table
+    from ..reports.profile_page import write_page
+
+    with progress(as_json) as report_stage:
+        found = run_profile(
+            read_artifact(artifact), threads=threads, runs=runs, layout=layout, progress=report_stage
+        )
+    if html is not None:
+        write_page(html, found, depth)
+    if as_json:
+        print_json({"profile": found.to_json(depth)})
+    else:
+        print(table.render(found, depth=depth, top=top))

@@ -1,0 +1,116 @@
+"""What a worker and its parent say to one another: JSON objects, one a line.
+
+The parent asks, the worker answers once, until the parent closes the pipe. A worker is loaded once and can
+then be asked for runs as often as wanted, so that several workers can take turns.
+
+=============  =====================================  =================================================
+``do``         asks with                              is answered with
+=============  =====================================  =================================================
+``load``       what :class:`Task` says                ``load_ns``, ``before_bytes`` resident
+``first``                                             ``wall_ns``, ``cpu_ns``: of one query
+``warm_up``    ``queries`` and ``seconds``, at least  ``queries`` that were run and thrown away
+``run``        ``queries``                            ``wall_ns``, ``cpu_ns``: a number for each query
+``photograph`` ``queries``                            ``preprocessing_ns``, ``end_to_end_ns``: the same, or
+                                                      none if the model does not take images alone
+``memory``                                            ``peak_bytes`` resident since the process began
+=============  =====================================  =================================================
+
+An answer that is an error has ``error`` alone: lines for a person. Nothing else that a worker writes is taken.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "MAX_LINE",
+    "BadMessageError",
+    "Task",
+    "decode",
+    "encode",
+    "read_count",
+    "read_lines",
+    "read_times",
+]
+
+MAX_LINE = 64 * 2**20  # bytes
+_LARGEST = 2**62  # of a number: 146 years in nanoseconds
+
+
+class BadMessageError(Exception):
+    """What came over the pipe is no message."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker is for. ``check`` looks at the model first, which costs memory; ``inputs`` is how many
+    seeded inputs take turns; ``forget`` asks the system to drop the model's files from its cache."""
+
+    folder: str
+    runner: str
+    threads: int
+    pinned_to: tuple[int, ...] | None
+    model: str | None
+    weights: str | None
+    seed: int
+    inputs: int
+    check: bool
+    forget: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Task:
+        pinned = data["pinned_to"]
+        return cls(**(data | {"pinned_to": None if pinned is None else tuple(pinned)}))
+
+    @property
+    def weights_path(self) -> Path | None:
+        return None if self.weights is None else Path(self.weights)
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One line."""
+    return json.dumps(message).encode() + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """The object in a line; :class:`BadMessageError` if there is none."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        raise BadMessageError("it is no JSON") from None
+    if not isinstance(message, dict):
+        raise BadMessageError("it is no object")
+    return message
+
+
+def read_count(message: dict[str, Any], key: str) -> int:
+    """A whole number of at least 0; :class:`BadMessageError` for anything else."""
+    return _whole(message.get(key), key)
+
+
+def read_times(message: dict[str, Any], key: str, count: int) -> tuple[int, ...]:
+    """``count`` nanoseconds; :class:`BadMessageError` for anything else."""
+    values = message.get(key)
+    if not isinstance(values, list) or len(values) != count:
+        raise BadMessageError(f"{key} is not a list of {count} numbers")
+    return tuple(_whole(value, key) for value in values)
+
+
+def read_lines(message: dict[str, Any]) -> list[str]:
+    """The lines of an error, short; empty if the message is none. :class:`BadMessageError` if they are no text."""
+    lines = message.get("error", [])
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise BadMessageError("its error is no list of lines")
+    return [line[:500] for line in lines[:3]]
+
+
+def _whole(value: object, key: str) -> int:
+    if type(value) is not int or not 0 <= value < _LARGEST:
+        raise BadMessageError(f"{key} holds what is no whole number")
+    return value

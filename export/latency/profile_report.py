@@ -1,0 +1,194 @@
+"""The result of a profile: times of operators and what bounds them, and the same summed up in other ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from .environment import Environment
+from .roofline import Roofline
+from .work import Work
+
+__all__ = ["MEASURED_ON", "UNMAPPED", "WHOLE_MODEL", "Group", "OperatorTime", "Profile"]
+
+MEASURED_ON = "host CPU"
+WHOLE_MODEL = "(the model itself)"
+UNMAPPED = "(not traced to a module)"
+
+
+@dataclass(frozen=True)
+class OperatorTime:
+    """One operator that ONNX Runtime ran. ``us`` is the median of the runs, in microseconds.
+
+    ``value`` is the value of the file that it computes, ``stands_for`` the file's operators that became it:
+    none for one that only moves a value. ``node``, ``module`` and ``location`` are those of the trace; None if
+    they are not known, while the module "" is the model itself. ``output`` is the shape of its first output.
+    """
+
+    name: str
+    operator: str
+    us: float
+    work: Work
+    value: str | None
+    stands_for: tuple[str, ...]
+    node: str | None
+    module: str | None
+    location: str | None
+    output: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Operators summed up. ``us`` and the bounds are microseconds; ``share`` is of all operators' time.
+
+    ``bound_us`` is the sum over operators of the larger of its two bounds, ``compute_us`` that of the products
+    alone.
+    """
+
+    name: str
+    operators: int
+    us: float
+    share: float
+    multiply_adds: int
+    bytes: int
+    bound_us: float
+    compute_us: float
+
+    @property
+    def gflops(self) -> float | None:
+        """10^9 FLOP a second, a multiply-add being two; None for what took no time that can be measured."""
+        return 2 * self.multiply_adds / self.us / 1e3 if self.us else None
+
+    @property
+    def gigabytes_per_second(self) -> float | None:
+        return self.bytes / self.us / 1e3 if self.us else None
+
+    @property
+    def of_roofline(self) -> float | None:
+        """The share of the roofline that is achieved; above 1 where values were still in a cache."""
+        return self.bound_us / self.us if self.us else None
+
+    @property
+    def of_compute(self) -> float | None:
+        """The same, if memory cost nothing."""
+        return self.compute_us / self.us if self.us else None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "operators": self.operators,
+            "microseconds": self.us,
+            "share": self.share,
+            "multiply_adds": self.multiply_adds,
+            "bytes": self.bytes,
+            "gflops": self.gflops,
+            "gigabytes_per_second": self.gigabytes_per_second,
+            "roofline_microseconds": self.bound_us,
+            "compute_microseconds": self.compute_us,
+            "of_roofline": self.of_roofline,
+            "of_compute": self.of_compute,
+        }
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Rows in the order they run. ``whole_us`` is the median of whole runs under the profiler, with what it
+    costs to time each operator; None if it was not told."""
+
+    artifact: str
+    model: str
+    precision: str
+    manifest_sha256: str
+    runtime: str
+    threads: int
+    layout: bool
+    runs: int
+    warm_up: int
+    rows: tuple[OperatorTime, ...]
+    whole_us: float | None
+    roofline: Roofline
+    notes: tuple[str, ...]
+    environment: Environment
+
+    @property
+    def total(self) -> Group:
+        """All operators: what every share is of."""
+        return self._group("all operators", self.rows)
+
+    def by_operator(self) -> list[tuple[OperatorTime, Group]]:
+        """Each operator and its own figures, the slowest first."""
+        pairs = [(row, self._group(row.name, [row])) for row in self.rows]
+        return sorted(pairs, key=lambda pair: -pair[1].us)
+
+    def by_type(self) -> list[Group]:
+        """By type of ONNX Runtime's operator, the slowest first."""
+        return self._grouped(lambda row: row.operator)
+
+    def by_module(self, depth: int) -> list[Group]:
+        """By PyTorch module down to ``depth`` names, the slowest first."""
+        return self._grouped(lambda row: _module(row, depth))
+
+    def to_json(self, depth: int = 2) -> dict[str, Any]:
+        return {
+            "schema_version": 1,
+            "measured_on": MEASURED_ON,
+            "artifact": self.artifact,
+            "model": self.model,
+            "precision": self.precision,
+            "manifest_sha256": self.manifest_sha256,
+            "runtime": self.runtime,
+            "threads": self.threads,
+            "layout": self.layout,
+            "runs": self.runs,
+            "warm_up": self.warm_up,
+            "roofline": self.roofline.to_json(),
+            "total": self.total.to_json(),
+            "whole_run_microseconds": self.whole_us,
+            "depth": depth,
+            "by_module": [group.to_json() for group in self.by_module(depth)],
+            "by_type": [group.to_json() for group in self.by_type()],
+            "operators": [
+                self._group(row.name, [row]).to_json()
+                | {
+                    "operator": row.operator,
+                    "multiply_adds": row.work.multiply_adds,
+                    "value": row.value,
+                    "stands_for": list(row.stands_for),
+                    "node": row.node,
+                    "module": row.module,
+                    "location": row.location,
+                    "output": None if row.output is None else list(row.output),
+                }
+                for row in self.rows
+            ],
+            "notes": list(self.notes),
+            "environment": self.environment.to_json(),
+        }
+
+    def _grouped(self, key: Callable[[OperatorTime], str]) -> list[Group]:
+        found: dict[str, list[OperatorTime]] = {}
+        for row in self.rows:
+            found.setdefault(key(row), []).append(row)
+        groups = [self._group(name, rows) for name, rows in found.items()]
+        return sorted(groups, key=lambda group: -group.us)
+
+    def _group(self, name: str, rows: Iterable[OperatorTime]) -> Group:
+        rows = list(rows)
+        us, total = sum(row.us for row in rows), sum(row.us for row in self.rows)
+        return Group(
+            name,
+            len(rows),
+            us,
+            us / total if total else 0.0,
+            sum(row.work.multiply_adds or 0 for row in rows),
+            sum(row.work.bytes for row in rows),
+            sum(self.roofline.bound_us(row.work) for row in rows),
+            sum(self.roofline.compute_us(row.work) for row in rows),
+        )
+
+
+def _module(row: OperatorTime, depth: int) -> str:
+    if row.module is None:
+        return UNMAPPED
+    return ".".join(row.module.split(".")[:depth]) or WHOLE_MODEL

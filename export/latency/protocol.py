@@ -1,0 +1,110 @@
+"""How a candidate is measured: presets, and what was asked for beside them. It goes into the result."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..errors import UsageError, choose
+
+__all__ = ["CUSTOM", "MAX_SECONDS", "PRESETS", "Preset", "Protocol", "parse_threads", "protocol"]
+
+MAX_SECONDS = 600.0  # a run ends there however few queries it has
+CUSTOM = "custom"  # the name of what is no preset
+_FOR_THE_REST = (
+    300.0  # seconds for load, warm-up, photographs and memory, before a candidate counts as hanging
+)
+_MAX_THREADS = 256
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A run has at least this many queries and lasts at least this many seconds."""
+
+    queries: int
+    seconds: float
+
+
+PRESETS = {
+    "normal": Preset(1024, 60.0),
+    "quick": Preset(128, 10.0),
+    "rapid": Preset(64, 6.0),
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What holds for every candidate of a report. Times are in seconds.
+
+    The first ``warm_up_queries`` queries, and as many more as fill ``warm_up_seconds``, are thrown away. A run
+    ends with ``min_queries`` and ``min_seconds``, at the latest after ``max_seconds``. A candidate that has
+    not answered after ``time_limit`` has failed. ``inputs`` seeded inputs take turns.
+    """
+
+    preset: str
+    min_queries: int
+    min_seconds: float
+    max_seconds: float
+    time_limit: float
+    threads: tuple[int, ...] = (1,)
+    pin: bool = False
+    cold: bool = False
+    seed: int = 0
+    warm_up_queries: int = 10
+    warm_up_seconds: float = 1.0
+    inputs: int = 4
+    photographs: int = 20  # queries from the photograph on
+    memory_queries: int = 10  # in the process that memory is read in
+    cold_starts: int = 5  # processes, if ``cold``
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"threads": list(self.threads)}
+
+
+def protocol(
+    preset: str,
+    *,
+    threads: tuple[int, ...] = (1,),
+    runs: int | None = None,
+    min_seconds: float | None = None,
+    time_limit: float | None = None,
+    pin: bool = False,
+    cold: bool = False,
+    seed: int = 0,
+) -> Protocol:
+    """A preset with what differs from it, which gives it the name "custom".
+
+    Raises :class:`UsageError` for a preset that does not exist and for limits that contradict one another.
+    """
+    row = PRESETS[choose("preset", preset, PRESETS)]
+    queries = row.queries if runs is None else runs
+    seconds = row.seconds if min_seconds is None else min_seconds
+    longest = max(MAX_SECONDS, seconds)
+    limit = longest + _FOR_THE_REST if time_limit is None else time_limit
+    if not math.isfinite(seconds) or seconds < 0:
+        raise UsageError(f"{seconds} seconds cannot be waited for", "--min-seconds takes 0 or more")
+    if not math.isfinite(limit) or limit <= seconds:
+        raise UsageError(
+            f"a candidate cannot run for {seconds:g} s within {limit:g} s",
+            "raise --time-limit, or lower --min-seconds",
+        )
+    return Protocol(
+        preset=preset if (queries, seconds) == (row.queries, row.seconds) else CUSTOM,
+        min_queries=queries,
+        min_seconds=seconds,
+        max_seconds=longest,
+        time_limit=limit,
+        threads=threads,
+        pin=pin,
+        cold=cold,
+        seed=seed,
+    )
+
+
+def parse_threads(text: str) -> tuple[int, ...]:
+    """``1,2,4`` as numbers, each once; :class:`UsageError` if it is something else."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() and 1 <= int(part[:9]) <= _MAX_THREADS for part in parts):
+        raise UsageError(f"{text!r} is no list of thread counts", "--threads takes 1, or 1,2,4")
+    return tuple(dict.fromkeys(int(part) for part in parts))

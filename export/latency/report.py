@@ -1,0 +1,124 @@
+"""What was measured: frozen values that carry numbers with units. They print nothing; writers do.
+
+Samples are nanoseconds in the order they were measured, all of them; figures made of them are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from .environment import Environment, Load
+from .protocol import Protocol
+from .statistics import Summary, Verdict, stability, summarize
+
+__all__ = ["LatencyReport", "Measurement"]
+
+_BILLION = 1e9
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One candidate at one thread count: a row.
+
+    ``manifest_sha256`` identifies the artifact, every file of it included. ``wall_ns`` is the time of each
+    query by the clock, ``cpu_ns`` that of the processors. What is not there was not reached, or does not
+    exist: of a model that takes no image there is no ``end_to_end_ns``. ``peak_bytes`` and ``before_bytes``
+    (resident before the model was loaded) come from a process of their own, and so does every cold start.
+    ``disturbed`` says what else the machine did.
+    """
+
+    artifact: str
+    manifest_sha256: str
+    model: str
+    format: str
+    precision: str
+    image_size: str
+    runner: str
+    title: str
+    runtime: str
+    options: Mapping[str, str]
+    measured_on: str
+    threads: int
+    pinned_to: tuple[int, ...] | None
+    load_ns: int | None = None
+    first_ns: int | None = None
+    warm_up_queries: int = 0
+    wall_ns: tuple[int, ...] = ()
+    cpu_ns: tuple[int, ...] = ()
+    preprocessing_ns: tuple[int, ...] = ()
+    end_to_end_ns: tuple[int, ...] = ()
+    peak_bytes: int | None = None
+    before_bytes: int | None = None
+    cold_load_ns: tuple[int, ...] = ()
+    cold_first_ns: tuple[int, ...] = ()
+    load_before: Load | None = None
+    load_after: Load | None = None
+    disturbed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    failure: str | None = None
+    complete: bool = False
+
+    @cached_property
+    def summary(self) -> Summary | None:
+        """Of the wall time; None if no query was timed."""
+        return summarize([time / _BILLION for time in self.wall_ns]) if self.wall_ns else None
+
+    @property
+    def verdict(self) -> Verdict:
+        """stable, unstable or drifting; failed or incomplete if there is no whole run to judge."""
+        if self.failure is not None:
+            return Verdict("failed", (self.failure,))
+        if not self.complete or self.summary is None:
+            return Verdict("incomplete", ("it was stopped before its end",))
+        own = stability(self.summary)
+        word = "unstable" if own.word == "stable" and self.disturbed else own.word
+        return Verdict(word, (*own.reasons, *self.disturbed))
+
+    def to_json(self) -> dict[str, Any]:
+        # Not asdict, which would copy every sample.
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        for name, value in plain.items():
+            if isinstance(value, tuple):
+                plain[name] = list(value)
+            elif isinstance(value, Load):
+                plain[name] = asdict(value)
+        return plain | {
+            "options": dict(self.options),
+            "summary": None if self.summary is None else asdict(self.summary),
+            "verdict": {"word": self.verdict.word, "reasons": list(self.verdict.reasons)},
+        }
+
+
+@dataclass(frozen=True)
+class LatencyReport:
+    """All rows, in the order they were measured. ``planned`` is how many there should be; ``stopped`` says
+    why there are fewer: "interrupted" or "terminated"."""
+
+    protocol: Protocol
+    environment: Environment
+    rows: tuple[Measurement, ...]
+    planned: int
+    stopped: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Every candidate was measured to its end."""
+        return len(self.rows) == self.planned and all(row.complete for row in self.rows)
+
+    @property
+    def failed(self) -> list[Measurement]:
+        return [row for row in self.rows if row.failure is not None]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema_version": 1,
+            "complete": self.complete,
+            "stopped": self.stopped,
+            "planned": self.planned,
+            "protocol": self.protocol.to_json(),
+            "environment": self.environment.to_json(),
+            "rows": [row.to_json() for row in self.rows],
+        }

@@ -1,0 +1,195 @@
+"""The process that a candidate is timed in, and nothing else: it takes orders by :mod:`.messages`.
+
+Only the runtime's call is timed, on inputs that were made before. Garbage is collected between runs, never
+within one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..artifact import MANIFEST, Artifact
+from ..errors import CloformerError
+from .messages import Task, decode, encode
+from .subject import Subject, classes_images, fed_from, open_subject, top_class
+
+__all__ = ["main"]
+
+_STATUS = Path("/proc/self/status")
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Answer orders on standard input until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when it is over
+    _end_with_the_parent()
+    # What a runtime prints goes to standard error: the pipe is for answers.
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)
+        serve(sys.stdin.buffer, answers)
+
+
+def serve(orders: BinaryIO, answers: BinaryIO) -> None:
+    """Answer each line of ``orders``; an error is an answer too, and so is the last one."""
+    worker = _Worker()
+    for line in orders:
+        try:
+            answer = worker.answer(decode(line))
+        except CloformerError as error:
+            answer = {"error": error.lines}
+        except Exception as error:  # whatever a runtime or a user's module raises
+            said = (str(error).splitlines() or [""])[0]
+            answer = {"error": [f"{type(error).__name__}: {said}"]}
+        answers.write(encode(answer))
+        answers.flush()
+
+
+class _Worker:
+    """One candidate, from its task on."""
+
+    def __init__(self) -> None:
+        self._artifact: Artifact
+        self._subject: Subject
+        self._calls: list[Callable[[], Any]] = []
+        self._next = 0
+
+    def answer(self, order: dict[str, Any]) -> dict[str, Any]:
+        match order.pop("do"):
+            case "load":
+                return self._load(Task.from_json(order))
+            case "first":
+                return self._run(1)
+            case "warm_up":
+                return self._warm_up(**order)
+            case "run":
+                return self._run(**order)
+            case "photograph":
+                return self._photograph(**order)
+            case "memory":
+                return {"peak_bytes": peak_bytes()}
+            case other:
+                raise ValueError(f"no such order: {other}")
+
+    def _load(self, task: Task) -> dict[str, Any]:
+        from ..parity.cases import noise_case
+
+        if task.pinned_to is not None and sys.platform == "linux":
+            os.sched_setaffinity(0, task.pinned_to)
+        folder = Path(task.folder)
+        # The parent has checked the manifest and every file's hash.
+        self._artifact = Artifact(folder, json.loads((folder / MANIFEST).read_bytes()))
+        subject = open_subject(self._artifact, task.runner, task.threads, task.model, task.weights_path)
+        if task.check:
+            subject.check()
+        if task.forget:
+            _forget([path for path in folder.rglob("*") if path.is_file()])
+        before = resident_bytes()
+        started = time.perf_counter_ns()
+        subject.load()
+        load_ns = time.perf_counter_ns() - started
+        self._subject = subject
+        self._calls = [
+            subject.prepare(noise_case(subject.inputs, task.seed + index).for_candidate(subject.inputs))
+            for index in range(task.inputs)
+        ]
+        return {"load_ns": load_ns, "before_bytes": before}
+
+    def _warm_up(self, queries: int, seconds: float) -> dict[str, Any]:
+        started, done = time.perf_counter(), 0
+        while done < queries or time.perf_counter() - started < seconds:
+            self._calls[done % len(self._calls)]()
+            done += 1
+        return {"queries": done}
+
+    def _run(self, queries: int) -> dict[str, Any]:
+        calls = [self._calls[(self._next + index) % len(self._calls)] for index in range(queries)]
+        self._next += queries
+        wall_ns, cpu_ns = [0] * queries, [0] * queries
+        now, worked = time.perf_counter_ns, time.process_time_ns
+        gc.collect()
+        gc.disable()
+        try:
+            for index, call in enumerate(calls):
+                worked_before = worked()
+                started = now()
+                call()
+                wall_ns[index] = now() - started
+                cpu_ns[index] = worked() - worked_before
+        finally:
+            gc.enable()
+        return {"wall_ns": wall_ns, "cpu_ns": cpu_ns}
+
+    def _photograph(self, queries: int) -> dict[str, Any]:
+        from ..parity.cases import PHOTOGRAPH
+
+        subject, preprocessing_ns, end_to_end_ns = self._subject, [], []
+        name = self._artifact.signature.outputs[0].name
+        for _ in range(queries if subject.inputs.are_all_images else 0):
+            started = time.perf_counter_ns()
+            fed = fed_from(PHOTOGRAPH, subject.inputs)
+            preprocessing_ns.append(time.perf_counter_ns() - started)
+            outputs = subject.prepare(fed)()
+            if classes_images(self._artifact):
+                top_class(outputs, name)
+            end_to_end_ns.append(time.perf_counter_ns() - started)
+        return {"preprocessing_ns": preprocessing_ns, "end_to_end_ns": end_to_end_ns}
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held resident."""
+    # Where it is there, the system's own note: getrusage's also counts what the parent held while it forked.
+    noted = _status("VmHWM")
+    return noted if noted is not None else _used()
+
+
+def resident_bytes() -> int:
+    """The memory that is resident now; where the system does not say, the most until now."""
+    noted = _status("VmRSS")
+    return noted if noted is not None else _used()
+
+
+def _used() -> int:
+    import resource
+
+    kilobytes_or_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes_or_bytes * (1 if sys.platform == "darwin" else 1024)
+
+
+def _status(field: str) -> int | None:
+    """A field of /proc/self/status in bytes; None elsewhere."""
+    try:
+        lines = _STATUS.read_text("utf-8").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), None)
+
+
+def _forget(paths: Sequence[Path]) -> None:
+    """Ask the system to drop files from its cache; what is not on the disk yet has to be first."""
+    if sys.platform != "linux":
+        return
+    for path in paths:
+        with path.open("rb") as file:
+            with contextlib.suppress(OSError):
+                os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _end_with_the_parent() -> None:
+    """Also when the parent is killed while a runtime hangs here; elsewhere the closed pipe ends the loop."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""A latency report for a terminal: plain text, 110 columns. Times are milliseconds of the host, and it says so."""
+
+from __future__ import annotations
+
+import statistics
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from .words import count, plain, tail
+
+if TYPE_CHECKING:
+    from ..latency.report import LatencyReport, Measurement
+
+__all__ = ["render"]
+
+_WIDTH = 110
+_COLUMNS = ("median", "p90", "min", "mean", "std", "p95", "p99")
+_DIGITS = (1, 4), (10, 3), (10_000, 2)  # milliseconds below which so many digits are shown after the point
+_NONE = "-"
+
+
+def render(report: LatencyReport) -> str:
+    """A row for each candidate and thread count; below it, what there is to say of it."""
+    return "\n".join([*_head(report), "", *_rows(report), *_end(report)])
+
+
+def _head(report: LatencyReport) -> Iterator[str]:
+    here, how = report.environment, report.protocol
+    measured_on = " and ".join(sorted({row.measured_on for row in report.rows})) or "nothing measured"
+    least = f"at least {how.min_queries:,} queries and {how.min_seconds:g} s"
+    yield from _wrapped(
+        f"{measured_on}; milliseconds; preset {how.preset}: {least}; p90 by early stopping", 2
+    )
+    cores = "" if here.cores is None else f", {count(here.cores, 'core')}"
+    usable = f"{len(here.affinity)} of {count(here.processors, 'processor')}{cores}"
+    yield from _wrapped(f"on {plain(here.processor)} ({usable}), {plain(here.system)}", 2)
+
+
+def _rows(report: LatencyReport) -> Iterator[str]:
+    figures = "".join(f"{name:>8}" for name in _COLUMNS)
+    yield f"{'threads':>7}{figures}{'n':>8}{'load':>8}{'first':>8}{'peak':>8}  verdict"
+    for (artifact, title, runtime), rows in groupby(
+        report.rows, lambda row: (row.artifact, row.title, row.runtime)
+    ):
+        yield tail(f"{artifact}, {title} ({runtime})", _WIDTH)
+        for row in rows:
+            yield _row(row)
+            for line in _below(row):
+                yield from _wrapped(f"         {plain(line)}", 11)
+
+
+def _row(row: Measurement) -> str:
+    found = row.summary
+    figures = [None if found is None else getattr(found, name) for name in _COLUMNS]
+    shown = "".join(f"{_ms(value):>8}" for value in figures)
+    first = "".join(
+        f"{_ms(None if value is None else value / 1e9):>8}" for value in (row.load_ns, row.first_ns)
+    )
+    peak = _NONE if row.peak_bytes is None else _megabytes(row.peak_bytes)
+    return f"{row.threads:>7}{shown}{len(row.wall_ns):>8}{first}{peak:>8}  {row.verdict.word}"
+
+
+def _below(row: Measurement) -> Iterator[str]:
+    for reason in row.verdict.reasons:
+        yield f"{row.verdict.word}: {reason}"
+    for note in row.notes:
+        yield f"note: {note}"
+    if row.summary is not None and row.summary.p90 is None and row.complete:
+        yield "note: there is no p90 of fewer than 64 queries"
+    if row.end_to_end_ns:
+        yield f"preprocessing of a photograph {_median(row.preprocessing_ns)}, end to end {_median(row.end_to_end_ns)}"
+    if row.cold_first_ns:
+        yield f"cold start: load {_median(row.cold_load_ns)}, first inference {_median(row.cold_first_ns)}"
+    if row.before_bytes is not None:
+        yield f"of the peak, {_megabytes(row.before_bytes)} were there before the model was loaded"
+    if row.pinned_to is not None:
+        yield f"pinned to {count(row.pinned_to, 'processor')}: {', '.join(map(str, row.pinned_to))}"
+
+
+def _end(report: LatencyReport) -> Iterator[str]:
+    if report.stopped is not None:
+        yield ""
+        yield f"INCOMPLETE: {report.stopped} at {count(report.rows, 'row')} of {report.planned}"
+    if report.failed:
+        yield ""
+        yield f"{len(report.failed)} of {count(report.planned, 'row')} could not be measured"
+
+
+def _median(samples_ns: Sequence[int]) -> str:
+    return f"{_ms(statistics.median(samples_ns) / 1e9)} (median of {len(samples_ns)})"
+
+
+def _ms(seconds: float | None) -> str:
+    """Milliseconds, with about four digits that count."""
+    if seconds is None:
+        return _NONE
+    value = seconds * 1e3
+    digits = next((digits for limit, digits in _DIGITS if value < limit), 0)
+    return f"{value:.{digits}f}"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"
+
+
+def _wrapped(text: str, indent: int) -> Iterator[str]:
+    yield from textwrap.wrap(text, _WIDTH, subsequent_indent=" " * indent, drop_whitespace=True)

@@ -1,0 +1,290 @@
+"""``cloformer bench`` as a user calls it. Nothing here asserts how long anything takes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import onnx
+import pytest
+from outcome import Command
+
+from cloformer.export.artifact import MANIFEST, list_files
+from cloformer.export.reports.latency_file import latency_schema
+
+SHORT = ("--runs", "64", "--min-seconds", "0")
+LIMIT = 60  # seconds until a test gives up
+
+PLANTED = """
+import os, signal, time
+import user_models
+
+def _with(forward):
+    model = user_models.resnet()
+    model.forward = forward
+    return model
+
+def hangs():
+    return _with(lambda x: time.sleep(1000))
+
+def crashes():
+    return _with(lambda x: os.kill(os.getpid(), signal.SIGSEGV))
+
+def refuses():
+    def forward(x):
+        raise RuntimeError("not today")
+    return _with(forward)
+"""
+
+
+@pytest.fixture
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``planted:hangs`` and others have the weights of the artifact, and never finish an inference."""
+    (tmp_path / "planted.py").write_text(PLANTED)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def _checked(document: Any) -> Any:
+    jsonschema.Draft202012Validator.check_schema(latency_schema())
+    jsonschema.Draft202012Validator(latency_schema()).validate(document)
+    return document
+
+
+def test_json(command: Command, small: Path, tmp_path: Path) -> None:
+    """Two candidates, cold starts too; the file is what is printed, and holds every sample."""
+    runners = ("--runner", "onnxruntime", "--runner", "onnxruntime-no-layout")
+    output = tmp_path / "reports" / "latency.json"
+    done = command("bench", small, *SHORT, *runners, "--cold", "--pin", "--json", "--output", output)
+    assert done.code == 0, done.err
+    assert done.err == ""
+    document = _checked(done.json)
+    assert document == json.loads(output.read_text("utf-8"))
+    assert document["complete"] and document["stopped"] is None
+    assert document["protocol"]["preset"] == "custom"
+    assert {"onnxruntime", "numpy", "cloformer"} <= document["environment"]["versions"].keys()
+    assert [row["runner"] for row in document["rows"]] == ["onnxruntime", "onnxruntime-no-layout"]
+    assert document["rows"][1]["options"] == {"optimization": "extended"}
+    for row in document["rows"]:
+        assert row["complete"] and row["failure"] is None
+        assert row["measured_on"] == "host CPU, single stream"
+        assert len(row["wall_ns"]) == len(row["cpu_ns"]) == row["summary"]["n"] >= 64
+        assert row["summary"]["min"] == min(row["wall_ns"]) / 1e9
+        assert row["summary"]["p90"] >= row["summary"]["median"]
+        assert row["warm_up_queries"] >= 10
+        assert row["peak_bytes"] > row["before_bytes"] > 0
+        assert len(row["end_to_end_ns"]) == len(row["preprocessing_ns"]) == 20
+        assert len(row["cold_load_ns"]) == len(row["cold_first_ns"]) == 5
+        assert len(row["pinned_to"]) == 1
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_the_table(command: Command, small: Path) -> None:
+    done = command("bench", small, *SHORT, "--threads", "1,2")
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert lines[0].startswith("host CPU, single stream; milliseconds; preset custom")
+    for column in (
+        "median",
+        "p90",
+        "min",
+        "mean",
+        "std",
+        "p95",
+        "p99",
+        "n",
+        "load",
+        "first",
+        "peak",
+        "verdict",
+    ):
+        assert column in lines[3].split()
+    assert [line.split()[0] for line in lines[4:] if line.split()[0] in ("1", "2")] == ["1", "2"]
+    assert "end to end" in done.out
+    assert "phone" not in done.out and "1 of 2: " in done.err
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("hangs", "the first inference: no answer"),
+        ("crashes", "SIGSEGV"),
+        ("refuses", "RuntimeError: not today"),
+    ],
+)
+def test_a_candidate_that_fails_is_a_row(
+    command: Command, small: Path, planted: None, how: str, words: str
+) -> None:
+    """The others are measured all the same."""
+    runners = ("--runner", "pytorch-eager", "--model", f"planted:{how}", "--runner", "onnxruntime")
+    limit = ("--time-limit", "8" if how == "hangs" else "100")
+    done = command("bench", small, *SHORT, *runners, *limit, "--json")
+    assert done.code == 1, done.err
+    failed, sound = _checked(done.json)["rows"]
+    assert words in failed["failure"] and not failed["complete"]
+    assert failed["verdict"] == {"word": "failed", "reasons": [failed["failure"]]}
+    assert failed["load_ns"] > 0 and failed["wall_ns"] == []
+    assert sound["complete"] and len(sound["wall_ns"]) >= 64
+    assert not done.json["complete"]
+
+
+def _with_model(folder: Path, copy: Path, change: Callable[[Path], object]) -> Path:
+    """The artifact with another model, which the manifest names as if it had been exported."""
+    shutil.copytree(folder, copy)
+    manifest = json.loads((copy / MANIFEST).read_bytes())
+    change(copy / manifest["model"]["path"])
+    (copy / MANIFEST).unlink()
+    roles = {entry["path"]: entry["role"] for entry in manifest["files"]}
+    manifest["files"] = [entry.to_json() for entry in list_files(copy, roles)]
+    (copy / MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    return copy
+
+
+def _unknown_operator(path: Path) -> None:
+    model = onnx.load(path)
+    model.graph.node[0].op_type = "Convolute"
+    onnx.save(model, path)
+
+
+def test_a_model_that_does_not_load_is_a_row(command: Command, small: Path, tmp_path: Path) -> None:
+    cut = _with_model(small, tmp_path / "cut", lambda path: path.write_bytes(path.read_bytes()[:1000]))
+    unknown = _with_model(small, tmp_path / "unknown", _unknown_operator)
+    done = command("bench", cut, unknown, *SHORT)
+    assert done.code == 1
+    assert "Traceback" not in done.err + done.out
+    said = " ".join(done.out.split())
+    assert "failed: loading: " in said and "is not an ONNX model" in said
+    assert "ONNX Runtime does not load" in said
+    assert "2 of 2 rows could not be measured" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--preset", "fast"], 2, "--preset takes: normal, quick, rapid"),
+        (["--threads", "one"], 2, "--threads takes"),
+        (["--runs", "0"], 2, "--runs"),
+        (["--runner", "mil"], 2, "to compare values"),
+        (["--runner", "pytorch-eager"], 2, "--model package.module:factory"),
+        (["--time-limit", "1"], 2, "raise --time-limit"),
+        (["--threads", "200", "--pin"], 4, "lower --threads"),
+        (["--output", "/proc/none/latency.json"], 3, "cannot be written"),
+    ],
+)
+def test_what_is_refused(command: Command, small: Path, arguments: list[str], code: int, words: str) -> None:
+    done = command("bench", small, *arguments)
+    assert done.code == code
+    assert words in done.err and len(done.err.splitlines()) <= 3
+    assert done.out == ""
+
+
+def test_a_changed_artifact_is_refused(command: Command, small: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(small, tmp_path / "copy"))
+    model = copy / json.loads((copy / MANIFEST).read_bytes())["model"]["path"]
+    model.write_bytes(model.read_bytes() + b"\0")
+    done = command("bench", copy, "--output", tmp_path / "latency.json", "--json")
+    assert done.code == 3
+    assert done.json["error"]["exit_code"] == 3
+    assert not (tmp_path / "latency.json").exists()
+
+
+def test_help(command: Command) -> None:
+    done = command("bench", "--help")
+    assert done.code == 0
+    for option in (
+        "--preset",
+        "--threads",
+        "--pin",
+        "--runs",
+        "--min-seconds",
+        "--cold",
+        "--runner",
+        "--output",
+    ):
+        assert option in done.out
+    assert "bench" in command("--help").out
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_interrupted(
+    small: Path, tmp_path: Path, python: str, subprocess_environment: dict[str, str],
+    number: signal.Signals, code: int, word: str,
+) -> None:  # fmt: skip
+    """What was measured until then is in the file and on standard output, and no worker is left."""
+    output, mark = tmp_path / "latency.json", uuid.uuid4().hex
+    environment = subprocess_environment | {"CLOFORMER_TEST": mark}
+    arguments = ["bench", str(small), "--runs", "64", "--min-seconds", "500", "--threads", "1,2", "--json"]
+    running = subprocess.Popen(
+        [python, "-m", "cloformer", *arguments, "--output", str(output)],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # Tests that were started in the background have it ignored, and so would the command.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    try:
+        _wait_for(lambda: len(_processes(mark)) == 2)
+        _wait_for(lambda: _is_running(mark))
+        running.send_signal(number)
+        out, err = running.communicate(timeout=LIMIT)
+    finally:
+        running.kill()
+    assert running.returncode == code, err
+    assert _processes(mark) == []
+    document = _checked(json.loads(out))
+    assert document == json.loads(output.read_text("utf-8"))
+    assert document["stopped"] == word and not document["complete"]
+    (row,) = document["rows"]
+    assert document["planned"] == 2
+    assert row["load_ns"] > 0 and len(row["wall_ns"]) > 0 and row["summary"]["n"] == len(row["wall_ns"])
+    assert row["verdict"]["word"] == "incomplete" and not row["complete"]
+    assert err.splitlines() == [f"error: {word}; what was measured until then is kept, and marked incomplete"]
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+
+
+def test_no_worker_outlives_a_killed_command(
+    small: Path, python: str, subprocess_environment: dict[str, str]
+) -> None:
+    mark = uuid.uuid4().hex
+    running = subprocess.Popen(
+        [python, "-m", "cloformer", "bench", str(small), "--min-seconds", "500"],
+        env=subprocess_environment | {"CLOFORMER_TEST": mark},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    _wait_for(lambda: len(_processes(mark)) == 2)
+    running.kill()
+    running.wait()
+    _wait_for(lambda: _processes(mark) == [])
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.05)
+
+
+def _processes(mark: str) -> list[int]:
+    """The living processes with this mark in their environment."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"CLOFORMER_TEST={mark}".encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+    return sorted(found)
+
+
+def _is_running(mark: str) -> bool:
+    """Whether the worker is past its warm-up of a second: it has computed for two."""
+    with contextlib.suppress(OSError, IndexError):
+        fields = Path(f"/proc/{_processes(mark)[-1]}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12]) > 200
+    return False

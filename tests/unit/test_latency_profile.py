@@ -1,0 +1,276 @@
+"""Where the time goes: every operator accounted for, its module, what is read of the profiler, the reports."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import torch
+import user_models
+from torch.utils.flop_counter import FlopCounterMode
+
+from cloformer.export.artifact import Artifact, read_artifact
+from cloformer.export.errors import MissingRuntimeError, UnsupportedError, UsageError
+from cloformer.export.latency import profile as profiling
+from cloformer.export.latency.fused import name_nodes, regions
+from cloformer.export.latency.profile import WARM_UP, profile, read_events
+from cloformer.export.latency.profile_report import UNMAPPED, WHOLE_MODEL, OperatorTime, Profile
+from cloformer.export.latency.roofline import Rate, Roofline, measure_roofline
+from cloformer.export.latency.work import Work, graph_work
+from cloformer.export.reports.profile import render
+from cloformer.export.reports.profile_page import profile_page
+
+ROOFLINE = Roofline(1, (Rate("slow", 1, 40.0), Rate("product", 9, 80.0)), (Rate("copy", 5, 10.0),))
+
+
+@pytest.fixture(scope="module")
+def transformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from cloformer.export.pipeline import export
+    from cloformer.export.request import ExportRequest
+
+    request = ExportRequest(
+        model="user_models:vit", image_size=(64, 64), output=tmp_path_factory.mktemp("vit")
+    )
+    return export(request)[0].artifact.folder
+
+
+@pytest.fixture(scope="module", params=["resnet", "resnet, no layout", "transformer"])
+def found(request: pytest.FixtureRequest, small: Path, transformer: Path) -> tuple[Artifact, Profile]:
+    artifact = read_artifact(transformer if request.param == "transformer" else small)
+    return artifact, profile(artifact, runs=3, layout="no layout" not in request.param, roofline=ROOFLINE)
+
+
+def test_every_multiply_add_is_there(found: tuple[Artifact, Profile]) -> None:
+    artifact, report = found
+    by_torch = artifact.manifest["model"]["multiply_adds"]
+    assert sum(work.multiply_adds or 0 for work in graph_work(onnx.load(artifact.model_path))) == by_torch
+    assert report.total.multiply_adds == by_torch > 1e5
+
+
+def test_every_operator_is_accounted_for(found: tuple[Artifact, Profile]) -> None:
+    _, report = found
+    assert len({row.name for row in report.rows}) == len(report.rows) > 10
+    for groups in (report.by_module(1), report.by_module(3), report.by_type()):
+        assert sum(group.operators for group in groups) == len(report.rows)
+        assert sum(group.share for group in groups) == pytest.approx(1)
+        assert sum(group.us for group in groups) == pytest.approx(report.total.us)
+        assert sum(group.multiply_adds for group in groups) == report.total.multiply_adds
+    assert sum(group.share for _, group in report.by_operator()) == pytest.approx(1)
+    assert not [row for row in report.rows if row.value is None]
+
+
+def test_every_operator_of_the_file_became_one(small: Path, transformer: Path, tmp_path: Path) -> None:
+    """Each at most once; what is left over was computed from constants, and multiplies nothing here."""
+    import onnxruntime
+
+    for folder in (small, transformer):
+        model = onnx.load(folder / "model.onnx")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        optimized = onnx.load(tmp_path / "optimized.onnx")
+        owned = [place for region in regions(model, optimized).values() for place in region.nodes]
+        assert len(owned) == len(set(owned))
+        constants = {tensor.name for tensor in model.graph.initializer}
+        for place, node in enumerate(model.graph.node):
+            if place not in owned:
+                assert set(node.input) <= constants
+                constants |= set(node.output)
+
+
+def test_the_modules_are_those_that_torch_counts(small: Path) -> None:
+    """Also where a convolution was fused with a sum and an activation of the module around it."""
+    model = user_models.resnet()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 3, 32, 32))
+    by_torch = {
+        name.removeprefix("ResNet."): sum(counts.values()) // 2
+        for name, counts in counter.get_flop_counts().items()
+    }
+    report = profile(read_artifact(small), runs=1, roofline=ROOFLINE)
+    groups = {group.name: group.multiply_adds for group in report.by_module(2) if group.multiply_adds}
+    assert groups == {name: by_torch[name] for name in groups}
+    assert {"stem.0", "blocks.0", "blocks.1", "blocks.2", "fc"} == set(groups)
+    sums = [row for row in report.rows if {"Conv", "Add", "Relu"} <= set(row.stands_for)]
+    assert [row.stands_for for row in sums] == [("Conv", "Add", "Relu")] * 3
+    assert all(row.location and "user_models" in row.location for row in sums)
+
+
+def test_nothing_stays_on_the_disk(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(UsageError, match="takes up to"):
+        profile(read_artifact(small), runs=10**6, roofline=ROOFLINE)
+    profile(read_artifact(small), runs=1, roofline=ROOFLINE)
+    assert not list(tmp_path.iterdir())
+
+
+def _event(name: str, us: Any = 7, **details: Any) -> dict[str, Any]:
+    return {"cat": "Node", "name": f"{name}_kernel_time", "dur": us, "args": {"op_name": "Conv", **details}}
+
+
+def test_reading_events() -> None:
+    shapes = [{"float": [2, 3]}, {"unknown": [4]}, {"float": "long"}, 5, {"float": [True]}]
+    times = [100] * WARM_UP + [3, 5]
+    events: list[Any] = [_event("a", us, input_type_shape=shapes, output_type_shape=3) for us in times]
+    events += [_event("inner") for _ in range(99)]
+    events += [{"cat": "Session", "name": "model_run", "dur": us} for us in times]
+    events += [None, 3, {}, {"name": 5}, {"cat": "Node", "name": "a_fence_before", "dur": "x"}]
+    timed, whole = read_events(json.dumps(events), {"inner"}, 2)
+    assert whole == [3, 5]
+    assert timed.keys() == {"a"}
+    assert timed["a"].us == (3, 5)
+    assert [(item.shape, item.bytes) for item in timed["a"].inputs] == [((2, 3), 24), ((4,), 0)]
+    assert timed["a"].outputs == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[" * 100_000, "{}", "[]", "[1, null]", b"\xff\xfe", '"text"',
+        json.dumps([_event("a")] * WARM_UP),
+        json.dumps([_event("a")] * (WARM_UP + 2)),
+        *(json.dumps([_event("a", us)] * (WARM_UP + 1)) for us in (-1, 1.5, "7", None, True, 10**400)),
+        json.dumps([_event("a", float("nan"))] * (WARM_UP + 1)),
+        json.dumps([_event("a")] * (WARM_UP + 1)).replace("_kernel_time", ""),
+    ],
+)  # fmt: skip
+def test_what_the_profiler_cannot_have_written(text: str | bytes) -> None:
+    with pytest.raises(UnsupportedError, match="not understood"):
+        read_events(text, set(), 1)
+
+
+def test_an_operator_without_a_time_is_an_error(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = read_events
+
+    def without_the_first(*arguments: Any) -> Any:
+        timed, whole = real(*arguments)
+        return dict(list(timed.items())[1:]), whole
+
+    monkeypatch.setattr(profiling, "read_events", without_the_first)
+    with pytest.raises(UnsupportedError, match=r"1 of .* operators have no time"):
+        profile(read_artifact(small), runs=1, roofline=ROOFLINE)
+
+
+def test_what_is_not_in_the_optimized_model_is_listed(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = read_events
+
+    def with_another(*arguments: Any) -> Any:
+        timed, whole = real(*arguments)
+        return timed | {"new": dataclasses.replace(next(iter(timed.values())), operator="New")}, whole
+
+    monkeypatch.setattr(profiling, "read_events", with_another)
+    report = profile(read_artifact(small), runs=1, roofline=ROOFLINE)
+    assert [row.module for row in report.rows if row.name == "new"] == [None]
+    assert UNMAPPED in {group.name for group in report.by_module(2)}
+    assert any("not traced" in note and "New" in note for note in report.notes)
+    assert UNMAPPED in render(report, depth=2, top=3)
+
+
+def test_other_formats(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact = read_artifact(small)
+    other = Artifact(small, {**artifact.manifest, "format": "coreml"})
+    for system, kind in (("linux", MissingRuntimeError), ("darwin", UnsupportedError)):
+        monkeypatch.setattr(sys, "platform", system)
+        with pytest.raises(kind, match="--format onnx"):
+            profile(other)
+
+
+def test_nodes_without_names_get_one() -> None:
+    nodes = [onnx.helper.make_node("Relu", ["x"], ["x"], name=name) for name in ("", "a", "a", "")]
+    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [], []))
+    name_nodes(model)
+    assert [node.name for node in model.graph.node] == ["Relu#0", "a", "a#2", "Relu#3"]
+
+
+def test_the_roofline_is_measured() -> None:
+    roofline = measure_roofline(1, seconds=0.001, array_bytes=2**16)
+    assert roofline.product in roofline.products
+    assert all(
+        rate.giga_per_second > 0 and rate.calls >= 5 for rate in (*roofline.products, *roofline.transfers)
+    )
+    assert "MatMul" in roofline.product.name
+
+
+def test_bounds() -> None:
+    """80 GFLOP/s and 10 GB/s: a million multiply-adds take 25 us, ten thousand bytes 1 us."""
+    assert ROOFLINE.compute_us(Work(10**6, 0)) == pytest.approx(25)
+    assert ROOFLINE.memory_us(Work(None, 10_000)) == pytest.approx(1)
+    assert ROOFLINE.bound_us(Work(10**6, 10_000)) == pytest.approx(25)
+    assert ROOFLINE.bound_us(Work(None, 10_000)) == pytest.approx(1)
+
+
+def _rows(*rows: tuple[str, float, Work, str | None]) -> list[OperatorTime]:
+    return [OperatorTime(name, "Conv", us, work, name, ("Conv",), name, module, "m:C:1", (1,)) for name, us, work, module in rows]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def drawn(small: Path) -> Profile:
+    return profile(read_artifact(small), runs=1, roofline=ROOFLINE)
+
+
+def test_groups(drawn: Profile) -> None:
+    rows = _rows(
+        ("a", 50.0, Work(10**6, 10_000), "x.y.z"), ("b", 4.0, Work(0, 20_000), "x.y.w"),
+        ("c", 46.0, Work(None, 0), ""), ("d", 0.0, Work(0, 8), None),
+    )  # fmt: skip
+    report = dataclasses.replace(drawn, rows=tuple(rows))
+    first, second, third = report.by_module(2)
+    assert (first.name, second.name, third.name) == ("x.y", WHOLE_MODEL, UNMAPPED)
+    assert (first.us, first.share, first.operators) == (54.0, 0.54, 2)
+    assert first.bound_us == pytest.approx(27)
+    assert first.of_roofline == pytest.approx(0.5)
+    assert first.of_compute == pytest.approx(25 / 54)
+    assert first.gflops == pytest.approx(2e6 / 54e3)
+    assert third.of_roofline is None
+    assert render(report, depth=2, top=1)
+    assert profile_page(report, 2)
+
+
+@pytest.mark.parametrize("rows", [[], _rows(("a", 0.0, Work(0, 0), None))])
+def test_nothing_measured_is_still_a_report(drawn: Profile, rows: list[OperatorTime]) -> None:
+    report = dataclasses.replace(drawn, rows=tuple(rows), whole_us=None)
+    assert "total, " in render(report, depth=1, top=1)
+    assert "Roofline" in profile_page(report, 1)
+    json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_hostile_names_stay_text(drawn: Profile) -> None:
+    evil = "\"><script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m\u202e'&"
+    text_fields = dict.fromkeys(("name", "operator", "value", "node", "module", "location"), evil)
+    row = dataclasses.replace(drawn.rows[0], stands_for=(evil,), **text_fields)  # type: ignore[arg-type]
+    row = dataclasses.replace(row, us=5.0, work=Work(10**6, 10**3))
+    report = dataclasses.replace(
+        drawn, rows=(row,), artifact=evil, model=evil, precision=evil, runtime=evil, notes=(evil,)
+    )
+    page = profile_page(report, 1)
+    assert page.count("<script>") == 1
+    assert "<img" not in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    shown = render(report, depth=1, top=1)
+    assert all(char.isprintable() or char == "\n" for char in shown)
+
+
+def test_the_page_needs_nothing_else(drawn: Profile) -> None:
+    page = profile_page(drawn, 2)
+    assert not re.findall(r"(?:src|href)=\"(?!#|data:)", page)
+    assert "default-src 'none'" in html.unescape(page)
+    assert "host CPU" in page
+    ids = set(re.findall(r' id="([^"]+)"', page))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= ids
+    assert len(ids) == len(drawn.rows)
+
+
+def test_the_table_fits_a_terminal(drawn: Profile) -> None:
+    lines = render(drawn, depth=3, top=5).splitlines()
+    assert max(map(len, lines)) <= 110
+    assert any(f"and {len(drawn.rows) - 5} operators more" in line for line in lines)
