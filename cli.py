@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 import cloformer
-from cloformer.export.commands import bench, parity, profile
+from cloformer.export.commands import bench, compare, parity, profile
 from cloformer.export.commands.options import Debug, Json, print_json
 from cloformer.export.commands.progress import progress
 from cloformer.export.errors import CloformerError, UsageError
@@ -273,6 +273,7 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
 
 app.command()(parity.parity)
 app.command()(bench.bench)
+app.command()(compare.compare)
 app.command()(profile.profile)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from .request import ExportRequest, FormatRequest, folder_name, plan, resolved
 from .source import Source, resolve
 from .store import space_needed, staged
 
-__all__ = ["Exported", "export", "preview"]
+__all__ = ["Exported", "export", "export_plain", "preview"]
 
 Progress = Callable[[str], None]
 
@@ -48,6 +48,31 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> list[
     errors of :mod:`.errors`; what was there then stays.
     """
     planned, source = _prepare(request, progress)
+    return _export(request, planned, source, progress)
+
+
+def export_plain(
+    artifact: Artifact, source: Source, output: Path, progress: Progress = lambda _: None
+) -> Artifact:
+    """What ``artifact`` would be without passes: ``source``'s model in the same format, written to a folder of
+    ``output``. Raises as :func:`export` does."""
+    asked = artifact.manifest["request"]
+    request = ExportRequest(
+        model=source.source,
+        formats=(artifact.format,),
+        precision=asked["precision"],
+        num_classes=asked["num_classes"],
+        opset=asked.get("opset"),
+        target=asked.get("target"),
+        reparameterize=False,
+        output=output,
+    )
+    return _export(request, plan(request), source, progress)[0].artifact
+
+
+def _export(
+    request: ExportRequest, planned: Sequence[FormatRequest], source: Source, progress: Progress
+) -> list[Exported]:
     folders = [request.output / folder_name(request, part, source) for part in planned]
     weights_bytes = 4 * sum(tensor.numel() for tensor in source.model.state_dict().values())
     from .trace import trace

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..latency.candidates import CANDIDATES
-from ..latency.protocol import MAX_SECONDS, PRESETS
+from .latency_options import (
+    PRESET_HELP,
+    MinSeconds,
+    Model,
+    Output,
+    Pin,
+    Runners,
+    Runs,
+    Seed,
+    TimeLimit,
+    Weights,
+    presets,
+    stop,
+)
 from .options import Debug, Json, print_json
 from .progress import progress
 
@@ -18,55 +29,27 @@ if TYPE_CHECKING:
 
 __all__ = ["bench"]
 
-_INTERRUPTED, _TERMINATED = 130, 143
-
 
 def bench(
     artifacts: Annotated[list[Path], typer.Argument(help="Folders of artifacts.")],
-    preset: Annotated[
-        str,
-        typer.Option(
-            help="At least so many queries and seconds: "
-            + "; ".join(f"{name} {row.queries} and {row.seconds:g}" for name, row in PRESETS.items())
-            + f"; at most {MAX_SECONDS:g} seconds.",
-            autocompletion=lambda: list(PRESETS),
-        ),
-    ] = "normal",
+    preset: Annotated[str, typer.Option(help=PRESET_HELP, autocompletion=presets)] = "normal",
     threads: Annotated[str, typer.Option(help="Threads of the runtime; 1,2,4 gives a row for each.")] = "1",
-    runners: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--runner",
-            help=f"{', '.join(CANDIDATES)}; may be given several times; the artifact's own runtime if not given.",
-            autocompletion=lambda: list(CANDIDATES),
-        ),
-    ] = None,
-    runs: Annotated[
-        int | None, typer.Option(min=1, help="Queries at least, instead of the preset's.")
-    ] = None,
-    min_seconds: Annotated[
-        float | None, typer.Option(help="Seconds at least, instead of the preset's.")
-    ] = None,
-    pin: Annotated[
-        bool, typer.Option("--pin", help="Keep each candidate on as many processors as threads.")
-    ] = False,
+    runners: Runners = None,
+    runs: Runs = None,
+    min_seconds: MinSeconds = None,
+    pin: Pin = False,
     cold: Annotated[
         bool,
         typer.Option("--cold", help="Also time cold starts: fresh processes, the model's files not cached."),
     ] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(help="The package.module:factory an artifact was exported from, for pytorch-eager."),
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="The checkpoint of the export, for pytorch-eager.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the inputs.")] = 0,
-    time_limit: Annotated[
-        float | None, typer.Option(help="Seconds after which a candidate that does not answer has failed.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Write everything measured, all samples included, to this JSON file.")
+    model: Model = None,
+    weights: Weights = None,
+    seed: Seed = 0,
+    time_limit: TimeLimit = None,
+    output: Output = None,
+    save_baseline: Annotated[
+        Path | None,
+        typer.Option(help="Keep the artifact and its report in this folder, for `compare --baseline`."),
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -76,6 +59,9 @@ def bench(
     Exit 1 if one could not be measured.
     """
     from ..artifact import read_artifact
+    from ..errors import UsageError
+    from ..latency.baseline import refuse_taken
+    from ..latency.baseline import save_baseline as save
     from ..latency.bench import measure
     from ..latency.candidates import plan
     from ..latency.protocol import parse_threads, protocol
@@ -93,6 +79,13 @@ def bench(
     )
     found = [read_artifact(path) for path in artifacts]
     candidates = plan(found, runners or [], settings, model=model, weights=weights)
+    if save_baseline is not None:
+        refuse_taken(save_baseline)
+        if len(candidates) != 1:
+            raise UsageError(
+                f"a baseline is one artifact, one runner and one thread count, and here are {len(candidates)} rows",
+                "give one of each, or leave --save-baseline out",
+            )
     kept: list[LatencyReport] = []
 
     def keep(report: LatencyReport) -> None:
@@ -109,26 +102,12 @@ def bench(
     except BaseException as error:  # Ctrl-C, or what cli.py makes of SIGTERM
         if not kept:
             raise
-        _stop(kept[0], isinstance(error, KeyboardInterrupt), output, as_json)
+        stop(kept[0], error, output, lambda report: _show(report, as_json))
     _show(report, as_json)
     if report.failed:
         raise typer.Exit(1)
-
-
-def _stop(report: LatencyReport, interrupted: bool, output: Path | None, as_json: bool) -> None:
-    """Give out what was measured until then, and end."""
-    from dataclasses import replace
-
-    from ..reports.latency_file import write_latency
-
-    word = "interrupted" if interrupted else "terminated"
-    report = replace(report, stopped=word)
-    if output is not None:
-        write_latency(report, output)
-    _show(report, as_json)
-    print(f"error: {word}; what was measured until then is kept, and marked incomplete", file=sys.stderr)
-    # Not as an exception, of which cli.py would print a second JSON document.
-    sys.exit(_INTERRUPTED if interrupted else _TERMINATED)
+    if save_baseline is not None:
+        save(save_baseline, found[0], report)
 
 
 def _show(report: LatencyReport, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -12,12 +12,11 @@ from ..artifact import MANIFEST, sha256_of
 from ..errors import MissingRuntimeError
 from .candidates import Candidate
 from .environment import environment, explain_load, read_load, usable_processors
-from .messages import Task
 from .parent import Worker, WorkerError, worker
 from .protocol import Protocol
 from .report import LatencyReport, Measurement
 
-__all__ = ["measure"]
+__all__ = ["Progress", "describe", "measure", "package_versions"]
 
 Progress = Callable[[str], None]
 Keep = Callable[[LatencyReport], None]
@@ -38,8 +37,7 @@ def measure(
     ``keep`` is given the report so far whenever there is more of it, and first of all an empty one: whoever
     is interrupted has the last. Raises :class:`MissingRuntimeError` for a package that is not installed.
     """
-    versions = {package: _version(package) for package in _packages(candidates)}
-    here = environment(versions)
+    here = environment(package_versions(candidates))
     rows: list[Measurement] = []
 
     def so_far(*more: Measurement) -> LatencyReport:
@@ -47,7 +45,7 @@ def measure(
 
     keep(so_far())
     for index, candidate in enumerate(candidates, 1):
-        row = _row(candidate, versions[candidate.row.package])
+        row = describe(candidate, here.versions)
         told = f"{index} of {len(candidates)}: {row.artifact}, {row.title}"
         run = _Run(candidate, protocol, row, partial(_tell, progress, told), lambda row: keep(so_far(row)))
         rows.append(run.measure())
@@ -94,7 +92,7 @@ class _Run:
         protocol = self._protocol
         with worker(self._candidate.threads, self._deadline) as running:
             self._progress("loading")
-            loaded = running.load(self._task(check=True))
+            loaded = running.load(self._candidate.task(self._protocol, check=True))
             self._note(load_ns=loaded.load_ns)
             self._note(first_ns=running.first().wall_ns[0])
             self._progress("warming up")
@@ -131,7 +129,7 @@ class _Run:
         """In a process of its own, which holds no samples and no photograph, and has not looked at the file."""
         self._progress("reading its memory")
         with worker(self._candidate.threads, self._deadline) as running:
-            loaded = running.load(self._task())
+            loaded = running.load(self._candidate.task(self._protocol))
             running.run(self._protocol.memory_queries)
             self._note(peak_bytes=running.memory(), before_bytes=loaded.before_bytes)
 
@@ -142,27 +140,12 @@ class _Run:
         self._progress("cold starts")
         for _ in range(self._protocol.cold_starts):
             with worker(self._candidate.threads, self._deadline) as running:
-                load_ns = running.load(self._task(forget=True)).load_ns
+                load_ns = running.load(self._candidate.task(self._protocol, forget=True)).load_ns
                 first_ns = running.first().wall_ns[0]
             self._note(
                 cold_load_ns=(*self.row.cold_load_ns, load_ns),
                 cold_first_ns=(*self.row.cold_first_ns, first_ns),
             )
-
-    def _task(self, *, check: bool = False, forget: bool = False) -> Task:
-        candidate, protocol = self._candidate, self._protocol
-        return Task(
-            folder=str(candidate.artifact.folder),
-            runner=candidate.runner,
-            threads=candidate.threads,
-            pinned_to=candidate.pinned_to,
-            model=candidate.model,
-            weights=None if candidate.weights is None else str(candidate.weights),
-            seed=protocol.seed,
-            inputs=protocol.inputs,
-            check=check,
-            forget=forget,
-        )
 
     def _note(self, **found: object) -> None:
         self.row = replace(self.row, **found)  # type: ignore[arg-type]
@@ -176,7 +159,7 @@ def _block_size(protocol: Protocol, queries: int, spent: float) -> int:
     return max(1, min(int(_BLOCK_SECONDS / each), missing, _MAX_BLOCK))
 
 
-def _row(candidate: Candidate, runtime: str) -> Measurement:
+def describe(candidate: Candidate, versions: Mapping[str, str]) -> Measurement:
     """What is known of a candidate before anything is measured."""
     artifact, manifest = candidate.artifact, candidate.artifact.manifest
     spec = artifact.signature.inputs[0]
@@ -195,7 +178,7 @@ def _row(candidate: Candidate, runtime: str) -> Measurement:
         image_size=" x ".join(str(size) for size in (spec.shape[2:] if spec.role == "image" else spec.shape)),
         runner=candidate.runner,
         title=candidate.row.title,
-        runtime=f"{candidate.row.package} {runtime}",
+        runtime=f"{candidate.row.package} {versions[candidate.row.package]}",
         options=candidate.row.options,
         measured_on=candidate.row.measured_on,
         threads=candidate.threads,
@@ -204,9 +187,13 @@ def _row(candidate: Candidate, runtime: str) -> Measurement:
     )
 
 
-def _packages(candidates: Sequence[Candidate]) -> list[str]:
-    """What takes part: numpy makes the inputs."""
-    return sorted({"numpy", *(candidate.row.package for candidate in candidates)})
+def package_versions(candidates: Sequence[Candidate]) -> dict[str, str]:
+    """What takes part, numpy too, which makes the inputs. Raises :class:`MissingRuntimeError` for what is
+    not installed."""
+    return {
+        package: _version(package)
+        for package in sorted({"numpy", *(candidate.row.package for candidate in candidates)})
+    }
 
 
 def _version(package: str) -> str:

@@ -13,6 +13,7 @@ from ..artifact import Artifact
 from ..errors import MissingRuntimeError, UnsupportedError, UsageError, choose
 from ..runners import RUNNERS
 from .environment import usable_processors
+from .messages import Task
 from .protocol import Protocol
 
 __all__ = ["CANDIDATES", "Candidate", "CandidateRow", "plan"]
@@ -83,6 +84,21 @@ class Candidate:
     @property
     def row(self) -> CandidateRow:
         return CANDIDATES[self.runner]
+
+    def task(self, protocol: Protocol, *, check: bool = False, forget: bool = False) -> Task:
+        """What a worker is told of it."""
+        return Task(
+            folder=str(self.artifact.folder),
+            runner=self.runner,
+            threads=self.threads,
+            pinned_to=self.pinned_to,
+            model=self.model,
+            weights=None if self.weights is None else str(self.weights),
+            seed=protocol.seed,
+            inputs=protocol.inputs,
+            check=check,
+            forget=forget,
+        )
 
 
 def plan(

@@ -65,10 +65,11 @@ class Photographed:
 
 class Worker:
     """A process that is asked for one thing after another. Every method raises :class:`WorkerError` if the
-    process ends, answers nonsense or an error, or has not answered at ``deadline`` (of ``time.monotonic``)."""
+    process ends, answers nonsense or an error, or has not answered at ``deadline`` (of ``time.monotonic``),
+    which can be put off."""
 
     def __init__(self, process: subprocess.Popen[bytes], errors: Any, deadline: float) -> None:
-        self._process, self._errors, self._deadline = process, errors, deadline
+        self._process, self._errors, self.deadline = process, errors, deadline
         self._read = b""
         self._started = time.monotonic()
 
@@ -135,7 +136,7 @@ class Worker:
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
         while b"\n" not in self._read[-_CHUNK:]:
-            left = self._deadline - time.monotonic()
+            left = self.deadline - time.monotonic()
             if left <= 0 or not select.select([pipe], [], [], left)[0]:
                 passed = time.monotonic() - self._started
                 raise WorkerError(

@@ -8,7 +8,17 @@ from typing import Any
 
 from ..errors import UsageError, choose
 
-__all__ = ["CUSTOM", "MAX_SECONDS", "PRESETS", "Preset", "Protocol", "parse_threads", "protocol"]
+__all__ = [
+    "CUSTOM",
+    "MAX_SECONDS",
+    "PRESETS",
+    "Preset",
+    "Protocol",
+    "Rounds",
+    "parse_share",
+    "parse_threads",
+    "protocol",
+]
 
 MAX_SECONDS = 600.0  # a run ends there however few queries it has
 CUSTOM = "custom"  # the name of what is no preset
@@ -62,6 +72,20 @@ class Protocol:
         return asdict(self) | {"threads": list(self.threads)}
 
 
+@dataclass(frozen=True)
+class Rounds:
+    """How candidates that are compared take turns. In a round each has a fresh process, and a turn is about
+    ``turn_seconds`` of the slowest one, after a query that is thrown away: the caches are another's then. A round has at least ``turns`` turns: of a few, no interval
+    could be told. There are ``least`` rounds; up to ``most`` if ``max_regression`` (the
+    share by which a candidate may be slower than the first) is neither shown to be kept nor to be broken."""
+
+    least: int = 3
+    most: int = 12
+    turn_seconds: float = 0.1
+    turns: int = 10
+    max_regression: float | None = None
+
+
 def protocol(
     preset: str,
     *,
@@ -108,3 +132,15 @@ def parse_threads(text: str) -> tuple[int, ...]:
     if not all(part.isascii() and part.isdecimal() and 1 <= int(part[:9]) <= _MAX_THREADS for part in parts):
         raise UsageError(f"{text!r} is no list of thread counts", "--threads takes 1, or 1,2,4")
     return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def parse_share(option: str, text: str) -> float:
+    """``5%`` or ``0.05`` as 0.05; :class:`UsageError` if it is no share from 0 to 1."""
+    number, per = (text.strip()[:-1], 100) if text.strip().endswith("%") else (text, 1)
+    try:
+        share = float(number) / per
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise UsageError(f"{text!r} is no share", f"{option} takes 5%, or 0.05")
+    return share

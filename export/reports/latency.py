@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from .words import count, plain, tail
 
 if TYPE_CHECKING:
+    from ..latency.environment import Environment
     from ..latency.report import LatencyReport, Measurement
 
-__all__ = ["render"]
+__all__ = ["milliseconds", "render", "where", "wrapped"]
 
 _WIDTH = 110
 _COLUMNS = ("median", "p90", "min", "mean", "std", "p95", "p99")
@@ -30,12 +31,15 @@ def _head(report: LatencyReport) -> Iterator[str]:
     here, how = report.environment, report.protocol
     measured_on = " and ".join(sorted({row.measured_on for row in report.rows})) or "nothing measured"
     least = f"at least {how.min_queries:,} queries and {how.min_seconds:g} s"
-    yield from _wrapped(
-        f"{measured_on}; milliseconds; preset {how.preset}: {least}; p90 by early stopping", 2
-    )
+    yield from wrapped(f"{measured_on}; milliseconds; preset {how.preset}: {least}; p90 by early stopping", 2)
+    yield from wrapped(where(here), 2)
+
+
+def where(here: Environment) -> str:
+    """The machine in a line."""
     cores = "" if here.cores is None else f", {count(here.cores, 'core')}"
     usable = f"{len(here.affinity)} of {count(here.processors, 'processor')}{cores}"
-    yield from _wrapped(f"on {plain(here.processor)} ({usable}), {plain(here.system)}", 2)
+    return f"on {plain(here.processor)} ({usable}), {plain(here.system)}"
 
 
 def _rows(report: LatencyReport) -> Iterator[str]:
@@ -48,15 +52,15 @@ def _rows(report: LatencyReport) -> Iterator[str]:
         for row in rows:
             yield _row(row)
             for line in _below(row):
-                yield from _wrapped(f"         {plain(line)}", 11)
+                yield from wrapped(f"         {plain(line)}", 11)
 
 
 def _row(row: Measurement) -> str:
     found = row.summary
     figures = [None if found is None else getattr(found, name) for name in _COLUMNS]
-    shown = "".join(f"{_ms(value):>8}" for value in figures)
+    shown = "".join(f"{milliseconds(value):>8}" for value in figures)
     first = "".join(
-        f"{_ms(None if value is None else value / 1e9):>8}" for value in (row.load_ns, row.first_ns)
+        f"{milliseconds(None if value is None else value / 1e9):>8}" for value in (row.load_ns, row.first_ns)
     )
     peak = _NONE if row.peak_bytes is None else _megabytes(row.peak_bytes)
     return f"{row.threads:>7}{shown}{len(row.wall_ns):>8}{first}{peak:>8}  {row.verdict.word}"
@@ -89,10 +93,10 @@ def _end(report: LatencyReport) -> Iterator[str]:
 
 
 def _median(samples_ns: Sequence[int]) -> str:
-    return f"{_ms(statistics.median(samples_ns) / 1e9)} (median of {len(samples_ns)})"
+    return f"{milliseconds(statistics.median(samples_ns) / 1e9)} (median of {len(samples_ns)})"
 
 
-def _ms(seconds: float | None) -> str:
+def milliseconds(seconds: float | None) -> str:
     """Milliseconds, with about four digits that count."""
     if seconds is None:
         return _NONE
@@ -105,5 +109,6 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:.0f} MB"
 
 
-def _wrapped(text: str, indent: int) -> Iterator[str]:
+def wrapped(text: str, indent: int) -> Iterator[str]:
+    """Lines that fit, all but the first moved in."""
     yield from textwrap.wrap(text, _WIDTH, subsequent_indent=" " * indent, drop_whitespace=True)

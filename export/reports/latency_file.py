@@ -1,4 +1,4 @@
-"""A latency report as a JSON file, and the schema that it follows."""
+"""Latency reports and comparisons as JSON files, and the schemas that they follow."""
 
 from __future__ import annotations
 
@@ -10,19 +10,29 @@ from typing import TYPE_CHECKING, Any
 from . import _write
 
 if TYPE_CHECKING:
+    from ..latency.comparison import Comparison
     from ..latency.report import LatencyReport
 
-__all__ = ["latency_schema", "write_latency"]
+__all__ = ["comparison_schema", "latency_schema", "write_latency"]
 
 
-def write_latency(report: LatencyReport, path: Path) -> None:
+def write_latency(report: LatencyReport | Comparison, path: Path) -> None:
     """Write the whole report, or nothing; :class:`InputError` if the place cannot be written."""
     _write(path, json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
 
 
-@cache
 def latency_schema() -> dict[str, Any]:
     """The JSON Schema of what `cloformer bench` writes and prints."""
-    text = (Path(__file__).parent.parent / "schemas" / "latency.schema.json").read_text("utf-8")
+    return _schema("latency")
+
+
+def comparison_schema() -> dict[str, Any]:
+    """That of `cloformer compare`; it refers to :func:`latency_schema` for what both have."""
+    return _schema("comparison")
+
+
+@cache
+def _schema(name: str) -> dict[str, Any]:
+    text = (Path(__file__).parent.parent / "schemas" / f"{name}.schema.json").read_text("utf-8")
     parsed: dict[str, Any] = json.loads(text)
     return parsed

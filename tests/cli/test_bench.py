@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import signal
 import subprocess
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +15,12 @@ import jsonschema
 import onnx
 import pytest
 from outcome import Command
+from processes import LIMIT, is_running, processes, wait_for
 
 from cloformer.export.artifact import MANIFEST, list_files
 from cloformer.export.reports.latency_file import latency_schema
 
 SHORT = ("--runs", "64", "--min-seconds", "0")
-LIMIT = 60  # seconds until a test gives up
 
 PLANTED = """
 import os, signal, time
@@ -231,14 +229,14 @@ def test_interrupted(
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     try:
-        _wait_for(lambda: len(_processes(mark)) == 2)
-        _wait_for(lambda: _is_running(mark))
+        wait_for(lambda: len(processes(mark)) == 2)
+        wait_for(lambda: is_running(mark))
         running.send_signal(number)
         out, err = running.communicate(timeout=LIMIT)
     finally:
         running.kill()
     assert running.returncode == code, err
-    assert _processes(mark) == []
+    assert processes(mark) == []
     document = _checked(json.loads(out))
     assert document == json.loads(output.read_text("utf-8"))
     assert document["stopped"] == word and not document["complete"]
@@ -259,32 +257,7 @@ def test_no_worker_outlives_a_killed_command(
         env=subprocess_environment | {"CLOFORMER_TEST": mark},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    _wait_for(lambda: len(_processes(mark)) == 2)
+    wait_for(lambda: len(processes(mark)) == 2)
     running.kill()
     running.wait()
-    _wait_for(lambda: _processes(mark) == [])
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.05)
-
-
-def _processes(mark: str) -> list[int]:
-    """The living processes with this mark in their environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if f"CLOFORMER_TEST={mark}".encode() in (folder / "environ").read_bytes():
-                found.append(int(folder.name))
-    return sorted(found)
-
-
-def _is_running(mark: str) -> bool:
-    """Whether the worker is past its warm-up of a second: it has computed for two."""
-    with contextlib.suppress(OSError, IndexError):
-        fields = Path(f"/proc/{_processes(mark)[-1]}/stat").read_text().rpartition(")")[2].split()
-        return int(fields[11]) + int(fields[12]) > 200
-    return False
+    wait_for(lambda: processes(mark) == [])

@@ -15,7 +15,7 @@ import pytest
 from cloformer.export.artifact import Artifact, read_artifact
 from cloformer.export.errors import CloformerError, MissingRuntimeError, UnsupportedError, UsageError
 from cloformer.export.latency import bench, candidates, environment
-from cloformer.export.latency.bench import _block_size, _row
+from cloformer.export.latency.bench import _block_size, describe
 from cloformer.export.latency.candidates import CANDIDATES, Candidate, plan
 from cloformer.export.latency.environment import Load, explain_load, read_load, steal_share
 from cloformer.export.latency.messages import Task
@@ -183,7 +183,7 @@ def test_a_block_is_about_a_second_and_no_more_than_is_missing() -> None:
 @pytest.fixture
 def row(artifact: Artifact) -> Measurement:
     return replace(
-        _row(Candidate(artifact, "onnxruntime", 1), "1.2.3"),
+        describe(Candidate(artifact, "onnxruntime", 1), {"onnxruntime": "1.2.3"}),
         load_ns=5_000_000, first_ns=2_000_000, wall_ns=(1_000_000,) * 100, cpu_ns=(900_000,) * 100,
         preprocessing_ns=(3_000_000,), end_to_end_ns=(4_000_000,), peak_bytes=50_000_000,
         before_bytes=40_000_000, complete=True,
@@ -191,9 +191,9 @@ def row(artifact: Artifact) -> Measurement:
 
 
 def test_what_is_to_be_said_of_threads(artifact: Artifact) -> None:
-    assert _row(Candidate(artifact, "onnxruntime", 1), "1").notes == ()
-    assert "threads on" in _row(Candidate(artifact, "onnxruntime", 200), "1").notes[0]
-    assert "by itself" in _row(Candidate(artifact, "coreml", 1), "1").notes[0]
+    assert describe(Candidate(artifact, "onnxruntime", 1), {"onnxruntime": "1"}).notes == ()
+    assert "threads on" in describe(Candidate(artifact, "onnxruntime", 200), {"onnxruntime": "1"}).notes[0]
+    assert "by itself" in describe(Candidate(artifact, "coreml", 1), {"coremltools": "1"}).notes[0]
 
 
 def test_verdicts(row: Measurement) -> None:

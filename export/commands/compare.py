@@ -1,0 +1,186 @@
+"""`cloformer compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .latency_options import (
+    PRESET_HELP,
+    MinSeconds,
+    Model,
+    Output,
+    Pin,
+    Runners,
+    Runs,
+    Seed,
+    TimeLimit,
+    Weights,
+    presets,
+    stop,
+)
+from .options import Debug, Json, print_json
+from .progress import progress
+
+if TYPE_CHECKING:
+    from ..artifact import Artifact
+    from ..latency.comparison import Comparison
+
+__all__ = ["compare"]
+
+
+def compare(
+    artifacts: Annotated[
+        list[Path], typer.Argument(help="Folders of artifacts: the first, and what is compared with it.")
+    ],
+    naive: Annotated[
+        bool,
+        typer.Option("--naive", help="The first is the plain export of the same model, made on the fly."),
+    ] = False,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="The first is the artifact that `bench --save-baseline` kept in this folder."),
+    ] = None,
+    max_regression: Annotated[
+        str | None,
+        typer.Option(help="Exit 1 unless each is shown to take less than this longer than the first, as 5%."),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help=f"{PRESET_HELP} The baseline's, or normal, if not given.", autocompletion=presets),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Threads of the runtime; 1 if not given.")
+    ] = None,
+    runners: Runners = None,
+    rounds: Annotated[int, typer.Option(min=3, help="Rounds of fresh processes.")] = 3,
+    max_rounds: Annotated[
+        int, typer.Option(min=3, help="Rounds at most, if --max-regression cannot be decided before.")
+    ] = 12,
+    runs: Runs = None,
+    min_seconds: MinSeconds = None,
+    pin: Pin = False,
+    model: Model = None,
+    weights: Weights = None,
+    seed: Seed = 0,
+    time_limit: TimeLimit = None,
+    output: Output = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say which artifact is faster, by how much, and how sure that is: they take turns in one run.
+
+    Exit 1 if one could not be measured, or --max-regression is not shown to hold.
+    """
+    from ..artifact import read_artifact
+    from ..errors import UsageError
+    from ..latency.baseline import read_baseline
+    from ..latency.bench import package_versions
+    from ..latency.candidates import plan
+    from ..latency.compare import compare as run
+    from ..latency.environment import environment
+    from ..latency.protocol import Rounds, parse_share, protocol
+    from ..reports.latency_file import write_latency
+
+    if naive and baseline is not None:
+        raise UsageError("--naive and --baseline both say what is first", "give one of them")
+    limit = None if max_regression is None else parse_share("--max-regression", max_regression)
+    kept_before = None if baseline is None else read_baseline(baseline)
+    if kept_before is not None:
+        row, asked = kept_before.row, kept_before.report["protocol"]
+        runners, threads, pin = runners or [row["runner"]], threads or row["threads"], pin or asked["pin"]
+        if preset is None and asked["preset"] == "custom":
+            preset = "rapid"
+            runs, min_seconds = (
+                runs or asked["min_queries"],
+                asked["min_seconds"] if min_seconds is None else min_seconds,
+            )
+        preset = preset or asked["preset"]
+    settings = protocol(
+        preset or "normal",
+        threads=(threads or 1,),
+        runs=runs,
+        min_seconds=min_seconds,
+        time_limit=time_limit,
+        pin=pin,
+        seed=seed,
+    )
+    found = [read_artifact(path) for path in artifacts]
+    last: list[Comparison] = []
+
+    def keep(comparison: Comparison) -> None:
+        """The last one; in the file, one that ends with a whole round."""
+        if output is not None and (not last or last[0].rounds_run < comparison.rounds_run):
+            write_latency(comparison, output)
+        last[:] = [comparison]
+
+    try:
+        with (
+            progress(as_json) as report_stage,
+            _plain(naive, found[0], model, weights, report_stage) as plain,
+        ):
+            first = [plain] if plain is not None else [] if kept_before is None else [kept_before.artifact]
+            candidates = plan([*first, *found], runners or [], settings, model=model, weights=weights)
+            if len(candidates) < 2:
+                raise UsageError(
+                    "one candidate is nothing to compare",
+                    "give another artifact or --runner, or --naive, or --baseline DIR",
+                )
+            if kept_before is not None:
+                here = environment(package_versions(candidates))
+                kept_before.refuse_another_environment(here, settings, candidates[0].runner)
+            comparison = run(
+                candidates,
+                settings,
+                Rounds(rounds, max(rounds, max_rounds), max_regression=limit),
+                report_stage,
+                keep,
+            )
+    except Exception:
+        raise
+    except BaseException as error:  # Ctrl-C, or what cli.py makes of SIGTERM
+        if not last:
+            raise
+        stop(last[0], error, output, lambda report: _show(report, as_json))
+    if output is not None:
+        write_latency(comparison, output)
+    _show(comparison, as_json)
+    if comparison.failed or comparison.gate not in (None, "passed"):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _plain(
+    wanted: bool, artifact: Artifact, model: str | None, weights: Path | None, progress: Callable[[str], None]
+) -> Iterator[Artifact | None]:
+    """The plain export of the model of ``artifact``, in a folder that does not outlive the block."""
+    if not wanted:
+        yield None
+        return
+    import tempfile
+
+    from ..errors import UsageError
+    from ..pipeline import export_plain
+    from ..source import rebuild
+
+    source = rebuild(artifact, model=model, weights=weights)
+    if source is None:
+        raise UsageError(
+            f"--naive exports the model of {artifact.folder.name} again, and it is not given",
+            "add --weights CHECKPOINT, or --model package.module:factory for a model of yours",
+        )
+    with tempfile.TemporaryDirectory(prefix="cloformer-naive-") as folder:
+        yield export_plain(artifact, source, Path(folder), progress)
+
+
+def _show(comparison: Comparison, as_json: bool) -> None:
+    from ..reports.comparison import render
+
+    if as_json:
+        print_json(comparison.to_json())
+    else:
+        print(render(comparison))

@@ -1,0 +1,93 @@
+"""What `bench` and `compare` have in common: options, and how they end when they are stopped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+
+import typer
+
+from ..latency.candidates import CANDIDATES
+from ..latency.protocol import MAX_SECONDS, PRESETS
+
+if TYPE_CHECKING:
+    from ..latency.comparison import Comparison
+    from ..latency.report import LatencyReport
+
+__all__ = [
+    "PRESET_HELP",
+    "MinSeconds",
+    "Model",
+    "Output",
+    "Pin",
+    "Runners",
+    "Runs",
+    "Seed",
+    "TimeLimit",
+    "Weights",
+    "presets",
+    "stop",
+]
+
+_INTERRUPTED, _TERMINATED = 130, 143
+_Report = TypeVar("_Report", "LatencyReport", "Comparison")
+
+PRESET_HELP = (
+    "At least so many queries and seconds: "
+    + "; ".join(f"{name} {row.queries} and {row.seconds:g}" for name, row in PRESETS.items())
+    + f"; at most {MAX_SECONDS:g} seconds."
+)
+
+Runners = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--runner",
+        help=f"{', '.join(CANDIDATES)}; may be given several times; the artifact's own runtime if not given.",
+        autocompletion=lambda: list(CANDIDATES),
+    ),
+]
+Runs = Annotated[int | None, typer.Option(min=1, help="Queries at least, instead of the preset's.")]
+MinSeconds = Annotated[float | None, typer.Option(help="Seconds at least, instead of the preset's.")]
+Pin = Annotated[bool, typer.Option("--pin", help="Keep each candidate on as many processors as threads.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="The package.module:factory an artifact was exported from, for pytorch-eager and --naive."
+    ),
+]
+Weights = Annotated[
+    Path | None, typer.Option(help="The checkpoint of the export, for pytorch-eager and --naive.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of the inputs.")]
+TimeLimit = Annotated[
+    float | None, typer.Option(help="Seconds after which a candidate that does not answer has failed.")
+]
+Output = Annotated[
+    Path | None, typer.Option(help="Write everything measured, all samples included, to this JSON file.")
+]
+
+
+def presets() -> list[str]:
+    """For completion."""
+    return list(PRESETS)
+
+
+def stop(
+    report: _Report, error: BaseException, output: Path | None, show: Callable[[_Report], None]
+) -> NoReturn:
+    """Give out what was measured until ``error`` came, marked incomplete, and end."""
+    from dataclasses import replace
+
+    from ..reports.latency_file import write_latency
+
+    interrupted = isinstance(error, KeyboardInterrupt)
+    word = "interrupted" if interrupted else "terminated"
+    report = replace(report, stopped=word)
+    if output is not None:
+        write_latency(report, output)
+    show(report)
+    print(f"error: {word}; what was measured until then is kept, and marked incomplete", file=sys.stderr)
+    # Not as an exception, of which cli.py would print a second JSON document.
+    sys.exit(_INTERRUPTED if interrupted else _TERMINATED)
