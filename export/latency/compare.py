@@ -97,7 +97,7 @@ class _Run:
         ):
             if max(spent.values()) * least >= protocol.max_seconds:
                 break
-            for index in self._alive(running):
+            for index in _rotated(self._alive(running), turns):
                 with self._failing(index):
                     spent[index] += self._take_turn(index, running[index], each)
             turns += 1
@@ -150,3 +150,9 @@ class _Run:
     def _become(self, found: Comparison) -> None:
         self.found = found
         self._keep(found)
+
+
+def _rotated(indices: list[int], turn: int) -> list[int]:
+    """Each is first as often as any other: this process works before the first one does, and disturbs it."""
+    first = turn % len(indices) if indices else 0
+    return indices[first:] + indices[:first]
