@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test operator-tests mutation-score proof-table clean
+.PHONY: setup demo test slow-test operator-tests mutation-score proof-table compare-exports latency-self-test latency-agreement clean
 
 setup: $(VENV)/.installed
 
@@ -39,6 +39,18 @@ mutation-score: setup
 # Half an hour: every variant in every form held to PyTorch, and the README's table written anew.
 proof-table: setup
 	$(BIN)/python tests/parity/proof_table.py --write
+
+# A quarter of an hour: cloformer's ONNX exports against the plain ones and newcomers'; writes the README's table.
+compare-exports: setup
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.exports --write
+
+# An hour, and goes on where it was stopped: whether `compare` sees what is there, and nothing else.
+latency-self-test: setup
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.self_test
+
+# Two minutes: `bench` beside a plain loop around ONNX Runtime.
+latency-agreement: setup
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.agreement
 
 clean:
 	rm -rf $(VENV) $(OUTPUT) dist

@@ -11,6 +11,7 @@ from ..quiet import quiet
 from ..signature import Signature
 from ..trace import Origin, Trace
 from ._pass import Exactness, Pass, PassResult
+from .add_layers_in_turn import AddLayersInTurn
 from .append_softmax import AppendSoftmax
 from .cancel_transposes import CancelTransposes
 from .fix_sizes import FixSizes
@@ -27,6 +28,7 @@ from .separate_chunks import SeparateChunks
 from .split_by_chunk import SplitByChunk
 from .split_projection import SplitProjection
 from .transpose_products import TransposeProducts
+from .winograd_rows import WinogradRows
 
 __all__ = ["PASSES", "PLAIN", "Applied", "Exactness", "Pass", "PassResult", "Setting", "apply_passes"]
 
@@ -60,6 +62,8 @@ def _onnx(setting: Setting) -> list[Pass]:
         TransposeProducts(keys_first=False),  # a softmax over another axis than the last is slow there
         SeparateChunks(),  # no Split: each piece is computed where it is read
         SplitProjection(),  # no Concat either
+        AddLayersInTurn(),  # each sum becomes part of a convolution
+        WinogradRows(),
         LowerGroupNorm("instance_norm"),
         RemoveIdentities(),
     ]
