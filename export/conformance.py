@@ -45,8 +45,8 @@ def make_vectors(source: Source, signature: Signature) -> Vectors:
 
     inputs = Inputs(source.inputs, source.preprocessing, dict.fromkeys(source.preprocessing, False))
     cases = (*image_cases(inputs, [PHOTOGRAPH]), noise_case(inputs))
-    found = [run_reference(source.model, signature, case.for_reference(inputs)) for case in cases]
-    return Vectors(cases, tuple(outputs for outputs, _ in found), found[0][1])
+    outputs, kind = run_reference(source.model, signature, [case.for_reference(inputs) for case in cases])
+    return Vectors(cases, tuple(outputs), kind)
 
 
 def write_vectors(path: Path, vectors: Vectors, signature: Signature) -> None:

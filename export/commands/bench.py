@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .count_options import Count, Counter, CountOnly, MaxInstructions, MaxMultiplyAdds, MaxOperators, counting
 from .latency_options import (
     PRESET_HELP,
+    Files,
+    Html,
     MinSeconds,
     Model,
     Output,
     Pin,
+    Plots,
     Runners,
     Runs,
     Seed,
@@ -46,7 +50,15 @@ def bench(
     weights: Weights = None,
     seed: Seed = 0,
     time_limit: TimeLimit = None,
+    count: Count = False,
+    count_only: CountOnly = False,
+    counter: Counter = "auto",
+    max_instructions: MaxInstructions = None,
+    max_operators: MaxOperators = None,
+    max_multiply_adds: MaxMultiplyAdds = None,
     output: Output = None,
+    html: Html = None,
+    plots: Plots = None,
     save_baseline: Annotated[
         Path | None,
         typer.Option(help="Keep the artifact and its report in this folder, for `compare --baseline`."),
@@ -56,16 +68,18 @@ def bench(
 ) -> None:
     """Measure how long artifacts take on this machine, one inference after the other, a process for each.
 
-    Exit 1 if one could not be measured.
+    Exit 1 if one could not be measured, or is not shown to keep a --max-... limit.
     """
+    from dataclasses import replace
+
     from ..artifact import read_artifact
     from ..errors import UsageError
     from ..latency.baseline import refuse_taken
     from ..latency.baseline import save_baseline as save
     from ..latency.bench import measure
     from ..latency.candidates import plan
+    from ..latency.counting import plan_counting
     from ..latency.protocol import parse_threads, protocol
-    from ..reports.latency_file import write_latency
 
     settings = protocol(
         preset,
@@ -79,19 +93,28 @@ def bench(
     )
     found = [read_artifact(path) for path in artifacts]
     candidates = plan(found, runners or [], settings, model=model, weights=weights)
+    asked = counting(count, count_only, max_operators, max_multiply_adds, max_instructions)
+    if asked is not None:
+        settings = replace(settings, counting=plan_counting(candidates, asked, counter))
     if save_baseline is not None:
         refuse_taken(save_baseline)
+        if count_only:
+            raise UsageError("a baseline has times, and --count-only times nothing", "give --count instead")
         if len(candidates) != 1:
             raise UsageError(
                 f"a baseline is one artifact, one runner and one thread count, and here are {len(candidates)} rows",
                 "give one of each, or leave --save-baseline out",
             )
+    files = Files(output, html, plots)
+    files.prepare()
     kept: list[LatencyReport] = []
 
     def keep(report: LatencyReport) -> None:
-        """The last report; in the file, one that ends with a whole row."""
-        if output is not None and (not kept or all(row.load_after for row in report.rows)):
-            write_latency(report, output)
+        """The last report; in the files, one that ends with a whole row."""
+        if not kept:
+            files.begin(report)
+        elif all(row.load_after for row in report.rows):
+            files.keep(report)
         kept[:] = [report]
 
     try:
@@ -102,9 +125,10 @@ def bench(
     except BaseException as error:  # Ctrl-C, or what cli.py makes of SIGTERM
         if not kept:
             raise
-        stop(kept[0], error, output, lambda report: _show(report, as_json))
+        stop(kept[0], error, files, lambda report: _show(report, as_json))
+    files.finish(report)
     _show(report, as_json)
-    if report.failed:
+    if report.failed or report.gate not in (None, "passed"):
         raise typer.Exit(1)
     if save_baseline is not None:
         save(save_baseline, found[0], report)

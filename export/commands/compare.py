@@ -11,10 +11,13 @@ import typer
 
 from .latency_options import (
     PRESET_HELP,
+    Files,
+    Html,
     MinSeconds,
     Model,
     Output,
     Pin,
+    Plots,
     Runners,
     Runs,
     Seed,
@@ -69,6 +72,8 @@ def compare(
     seed: Seed = 0,
     time_limit: TimeLimit = None,
     output: Output = None,
+    html: Html = None,
+    plots: Plots = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -84,7 +89,6 @@ def compare(
     from ..latency.compare import compare as run
     from ..latency.environment import environment
     from ..latency.protocol import Rounds, parse_share, protocol
-    from ..reports.latency_file import write_latency
 
     if naive and baseline is not None:
         raise UsageError("--naive and --baseline both say what is first", "give one of them")
@@ -110,12 +114,16 @@ def compare(
         seed=seed,
     )
     found = [read_artifact(path) for path in artifacts]
+    files = Files(output, html, plots)
+    files.prepare()
     last: list[Comparison] = []
 
     def keep(comparison: Comparison) -> None:
-        """The last one; in the file, one that ends with a whole round."""
-        if output is not None and (not last or last[0].rounds_run < comparison.rounds_run):
-            write_latency(comparison, output)
+        """The last one; in the files, one that ends with a whole round."""
+        if not last:
+            files.begin(comparison)
+        elif last[0].rounds_run < comparison.rounds_run:
+            files.keep(comparison)
         last[:] = [comparison]
 
     try:
@@ -145,9 +153,8 @@ def compare(
     except BaseException as error:  # Ctrl-C, or what cli.py makes of SIGTERM
         if not last:
             raise
-        stop(last[0], error, output, lambda report: _show(report, as_json))
-    if output is not None:
-        write_latency(comparison, output)
+        stop(last[0], error, files, lambda report: _show(report, as_json))
+    files.finish(comparison)
     _show(comparison, as_json)
     if comparison.failed or comparison.gate not in (None, "passed"):
         raise typer.Exit(1)

@@ -1,9 +1,11 @@
-"""What `bench` and `compare` have in common: options, and how they end when they are stopped."""
+"""What `bench` and `compare` have in common: options, the files they write, and how they end when they are
+stopped."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
@@ -18,10 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRESET_HELP",
+    "Files",
+    "Html",
     "MinSeconds",
     "Model",
     "Output",
     "Pin",
+    "Plots",
     "Runners",
     "Runs",
     "Seed",
@@ -67,6 +72,58 @@ TimeLimit = Annotated[
 Output = Annotated[
     Path | None, typer.Option(help="Write everything measured, all samples included, to this JSON file.")
 ]
+Html = Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")]
+Plots = Annotated[
+    Path | None,
+    typer.Option(help="Write plots as PNG to this folder; needs `pip install 'cloformer[plots]'`."),
+]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a report is written beside standard output; None for what is not asked for."""
+
+    output: Path | None
+    html: Path | None
+    plots: Path | None
+
+    def prepare(self) -> None:
+        """Find out before any time is spent that plots cannot be drawn or written.
+
+        Raises :class:`MissingRuntimeError` without the package for it, and :class:`InputError` for the folder.
+        """
+        if self.plots is not None:
+            from ..reports.plots import prepare
+
+            prepare(self.plots)
+
+    def begin(self, report: LatencyReport | Comparison) -> None:
+        """Write what is known before anything is measured: a place that cannot be written is known then."""
+        self.keep(report)
+        self._write_page(report)
+
+    def keep(self, report: LatencyReport | Comparison) -> None:
+        """Write what is measured so far. Nothing is drawn while there is more to be measured."""
+        from ..reports.latency_file import write_latency
+
+        if self.output is not None:
+            write_latency(report, self.output)
+
+    def finish(self, report: LatencyReport | Comparison) -> None:
+        """Write everything."""
+        self.keep(report)
+        self._write_page(report)
+        if self.plots is not None:
+            from ..reports.latency_plots import latency_plots
+            from ..reports.plots import write_plots
+
+            write_plots(latency_plots(report), self.plots)
+
+    def _write_page(self, report: LatencyReport | Comparison) -> None:
+        from ..reports.latency_file import write_latency_page
+
+        if self.html is not None:
+            write_latency_page(report, self.html)
 
 
 def presets() -> list[str]:
@@ -74,19 +131,12 @@ def presets() -> list[str]:
     return list(PRESETS)
 
 
-def stop(
-    report: _Report, error: BaseException, output: Path | None, show: Callable[[_Report], None]
-) -> NoReturn:
+def stop(report: _Report, error: BaseException, files: Files, show: Callable[[_Report], None]) -> NoReturn:
     """Give out what was measured until ``error`` came, marked incomplete, and end."""
-    from dataclasses import replace
-
-    from ..reports.latency_file import write_latency
-
     interrupted = isinstance(error, KeyboardInterrupt)
     word = "interrupted" if interrupted else "terminated"
     report = replace(report, stopped=word)
-    if output is not None:
-        write_latency(report, output)
+    files.finish(report)
     show(report)
     print(f"error: {word}; what was measured until then is kept, and marked incomplete", file=sys.stderr)
     # Not as an exception, of which cli.py would print a second JSON document.

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .latency_options import Html, Plots
 from .options import Debug, Json, print_json
 from .progress import progress
 
@@ -22,7 +23,8 @@ def profile(
     depth: Annotated[int, typer.Option(min=1, help="How deep the tree of modules is shown.")] = 2,
     top: Annotated[int, typer.Option(min=1, help="How many operators are shown, the slowest first.")] = 20,
     layout: Annotated[bool, typer.Option(help="Let ONNX Runtime reorder memory for its kernels.")] = True,
-    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
+    html: Html = None,
+    plots: Plots = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -33,14 +35,20 @@ def profile(
     from ..artifact import read_artifact
     from ..latency.profile import profile as run_profile
     from ..reports import profile as table
+    from ..reports.plots import prepare, write_plots
     from ..reports.profile_page import write_page
+    from ..reports.profile_plots import profile_plots
 
+    if plots is not None:
+        prepare(plots)
     with progress(as_json) as report_stage:
         found = run_profile(
             read_artifact(artifact), threads=threads, runs=runs, layout=layout, progress=report_stage
         )
     if html is not None:
         write_page(html, found, depth)
+    if plots is not None:
+        write_plots(profile_plots(found, depth), plots)
     if as_json:
         print_json({"profile": found.to_json(depth)})
     else:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 from ..artifact import MANIFEST, sha256_of
 from ..errors import MissingRuntimeError
 from .candidates import Candidate
+from .counting import count
 from .environment import environment, explain_load, read_load, usable_processors
 from .parent import Worker, WorkerError, worker
 from .protocol import Protocol
@@ -73,16 +74,20 @@ class _Run:
 
     def measure(self) -> Measurement:
         """The whole row."""
-        before = read_load()
-        self._note(load_before=before)
+        before, after = read_load(), None
+        counting = self._protocol.counting
+        self._note(load_before=before, timed=counting is None or not counting.only)
         try:
-            self._time()
-            self._read_memory()
-            self._start_cold()
+            if self.row.timed:
+                self._time()
+                self._read_memory()
+                self._start_cold()
+            after = read_load()
+            self._count()
             self._note(complete=True)
         except WorkerError as error:
             self._note(failure=str(error))
-        after = read_load()
+        after = after or read_load()
         disturbed = explain_load(before, after, len(usable_processors()))
         self._note(load_after=after, disturbed=disturbed)
         return self.row
@@ -146,6 +151,12 @@ class _Run:
                 cold_load_ns=(*self.row.cold_load_ns, load_ns),
                 cold_first_ns=(*self.row.cold_first_ns, first_ns),
             )
+
+    def _count(self) -> None:
+        """What an inference takes: in processes that nothing is timed in, after those."""
+        if self._protocol.counting is not None:
+            found = asdict(count(self._candidate, self._protocol, self._progress))
+            self._note(**found | {"notes": (*self.row.notes, *found["notes"])})
 
     def _note(self, **found: object) -> None:
         self.row = replace(self.row, **found)  # type: ignore[arg-type]

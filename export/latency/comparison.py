@@ -124,21 +124,31 @@ class Comparison:
             ],
         }
 
-    def _pair(self, index: int) -> Pair:
-        first, other = self.rows[0], self.rows[index]
-        return Pair(
-            index,
-            self.judged_by,
-            self._ratio(first.cpu_ns, other.cpu_ns),
-            self._ratio(first.wall_ns, other.wall_ns),
-        )
+    def turn_ratios(self, index: int) -> list[float]:
+        """A candidate's median over the first's in every turn that both have finished, by the clock that judges.
 
-    def _ratio(self, first: Sequence[int], other: Sequence[int]) -> Interval | None:
-        """Over the turns that both have finished. A clock that stood still in one gives none."""
-        pairs = list(zip(self._medians(other), self._medians(first)))
-        if not pairs or not all(above > 0 and below > 0 for above, below in pairs):
+        The verdict's value is the median of these.
+        """
+        return [above / below for above, below in self._turn_medians(index, self.judged_by)]
+
+    def _pair(self, index: int) -> Pair:
+        return Pair(index, self.judged_by, self._ratio(index, "cpu"), self._ratio(index, "wall"))
+
+    def _ratio(self, index: int, clock: str) -> Interval | None:
+        pairs = self._turn_medians(index, clock)
+        if not pairs:
             return None
         return ratio_interval([above for above, _ in pairs], [below for _, below in pairs])
+
+    def _turn_medians(self, index: int, clock: str) -> list[tuple[float, float]]:
+        """Of a candidate and the first, over the turns that both have finished. A clock that stood still in
+        one gives none."""
+        other, first = (
+            self._medians(row.cpu_ns if clock == "cpu" else row.wall_ns)
+            for row in (self.rows[index], self.rows[0])
+        )
+        pairs = list(zip(other, first))
+        return pairs if all(above > 0 and below > 0 for above, below in pairs) else []
 
     def _medians(self, samples: Sequence[int]) -> Iterator[float]:
         """The median of every turn."""

@@ -13,6 +13,13 @@ then be asked for runs as often as wanted, so that several workers can take turn
 ``photograph`` ``queries``                            ``preprocessing_ns``, ``end_to_end_ns``: the same, or
                                                       none if the model does not take images alone
 ``memory``                                            ``peak_bytes`` resident since the process began
+``executed``                                          ``operators`` that the runtime executes for a query,
+                                                      their ``multiply_adds``, and those ``untold``: the
+                                                      names of operators whose multiply-adds are not known
+``watch``      (it comes before ``load``)             nothing: instructions can be counted from here on
+``count``      ``queries``                            ``instructions`` that all of these queries took
+``fork``       ``queries``                            the number of the ``process``, a copy of the worker,
+                                                      that ran them and has ended
 =============  =====================================  =================================================
 
 An answer that is an error has ``error`` alone: lines for a person. Nothing else that a worker writes is taken.
@@ -33,6 +40,7 @@ __all__ = [
     "encode",
     "read_count",
     "read_lines",
+    "read_names",
     "read_times",
 ]
 
@@ -108,6 +116,14 @@ def read_lines(message: dict[str, Any]) -> list[str]:
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise BadMessageError("its error is no list of lines")
     return [line[:500] for line in lines[:3]]
+
+
+def read_names(message: dict[str, Any], key: str) -> tuple[str, ...]:
+    """Names of operators, short; :class:`BadMessageError` for anything else."""
+    names = message.get(key)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise BadMessageError(f"{key} is no list of names")
+    return tuple(name[:100] for name in names[:20])
 
 
 def _whole(value: object, key: str) -> int:

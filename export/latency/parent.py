@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +23,11 @@ from .messages import (
     encode,
     read_count,
     read_lines,
+    read_names,
     read_times,
 )
 
-__all__ = ["Loaded", "Photographed", "Times", "Worker", "WorkerError", "command", "worker"]
+__all__ = ["Executed", "Loaded", "Photographed", "Times", "Worker", "WorkerError", "command", "worker"]
 
 # The worker finds what this process finds: an installed wheel, a checkout, a user's module beside it. Nothing
 # may be imported before the path is this process's, or it could be a file of the current folder.
@@ -61,6 +62,16 @@ class Photographed:
 
     preprocessing_ns: tuple[int, ...]
     end_to_end_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What the runtime executes for one inference, its optimizer done: operators, and their multiply-adds, None if
+    those of the operators ``untold`` cannot be told."""
+
+    operators: int
+    multiply_adds: int | None
+    untold: tuple[str, ...]
 
 
 class Worker:
@@ -112,6 +123,36 @@ class Worker:
         answer = self._ask("reading its memory", {"do": "memory"})
         with self._understood("reading its memory"):
             return read_count(answer, "peak_bytes")
+
+    def executed(self) -> Executed:
+        """Run under the runtime's own profiler; of ONNX Runtime alone."""
+        doing = "running under the profiler"
+        answer = self._ask(doing, {"do": "executed"})
+        with self._understood(doing):
+            untold = read_names(answer, "untold")
+            return Executed(
+                read_count(answer, "operators"),
+                None if untold else read_count(answer, "multiply_adds"),
+                untold,
+            )
+
+    def watch(self) -> None:
+        """Be able to count instructions from now on: before :meth:`load`, or the runtime's threads are missed."""
+        self._ask("counting instructions", {"do": "watch"})
+
+    def count(self, queries: int) -> int:
+        """Instructions that all threads retire in user space in so many queries."""
+        doing = "counting instructions"
+        answer = self._ask(doing, {"do": "count", "queries": queries})
+        with self._understood(doing):
+            return read_count(answer, "instructions")
+
+    def fork(self, queries: int) -> int:
+        """Run that many queries in a copy of the process, to its end; the number of that process."""
+        doing = "running in a fork"
+        answer = self._ask(doing, {"do": "fork", "queries": queries})
+        with self._understood(doing):
+            return read_count(answer, "process")
 
     def _times(self, doing: str, order: dict[str, Any], count: int) -> Times:
         answer = self._ask(doing, order)
@@ -179,15 +220,16 @@ def command() -> list[str]:
 
 
 @contextmanager
-def worker(threads: int, deadline: float) -> Iterator[Worker]:
+def worker(threads: int, deadline: float, under: Sequence[str] = ()) -> Iterator[Worker]:
     """A fresh process, which does not outlive the block, whatever ends it.
 
-    It is a group of its own, so that Ctrl-C reaches the parent alone, which then ends it.
+    It is a group of its own, so that Ctrl-C reaches the parent alone, which then ends it. ``under`` is the
+    command that it is an argument of, if any.
     """
     environment = os.environ | dict.fromkeys(_THREADS, str(threads))
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603 - this very interpreter
-            command(),
+            [*under, *command()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..parity.compare import Origins
     from ..runners import Array
 
-__all__ = ["Timed", "profile", "read_events"]
+__all__ = ["Timed", "executed", "profile", "read_events"]
 
 WARM_UP = 10
 _MAX_EVENTS = 900_000  # ONNX Runtime keeps a million and drops what comes after in silence
@@ -72,22 +72,12 @@ def profile(
     _require_onnx(artifact)
     import onnxruntime
 
-    from ..parity.cases import Inputs, noise_case
-    from ..parity.compare import read_origins
-    from ..runners._onnx_file import read_onnx
-
-    inputs = Inputs.of(artifact.function)
-    fed = noise_case(inputs).for_candidate(inputs)
-    model = read_onnx(artifact.model_path)
-    name_nodes(model)
-    origins = read_origins(artifact)
+    given = _read(artifact)
     if roofline is None:
         progress("measuring the machine's rates")
         roofline = measure_roofline(threads)
     progress(f"running {runs} times under ONNX Runtime's profiler")
-    optimized, text = _run(artifact, model, fed, threads, runs, layout)
-    timed, whole_us = read_events(text, nested_names(optimized), runs)
-    rows = _rows(model, optimized, timed, origins)
+    rows, whole_us = _operator_times(artifact, given, threads, runs, layout)
     return Profile(
         artifact=artifact.folder.name,
         model=str(artifact.manifest["name"]),
@@ -104,6 +94,11 @@ def profile(
         notes=tuple(_notes(rows, roofline)),
         environment=environment({"onnxruntime": str(onnxruntime.__version__)}),
     )
+
+
+def executed(artifact: Artifact, threads: int, layout: bool) -> list[OperatorTime]:
+    """Every operator that ONNX Runtime executes for an inference. Raises as :func:`profile` does."""
+    return _operator_times(artifact, _read(artifact), threads, 1, layout)[0]
 
 
 def read_events(text: str | bytes, nested: set[str], runs: int) -> tuple[dict[str, Timed], list[int]]:
@@ -166,6 +161,35 @@ def _require_onnx(artifact: Artifact) -> None:
         f"{artifact.folder.name} is {artifact.format}, and only ONNX Runtime has a profiler that can be read",
         f"{instead}, or open the model in Xcode and make a performance report",
     )
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What is run, on what, and where it comes from."""
+
+    model: onnx.ModelProto
+    fed: Mapping[str, Array]
+    origins: Origins
+
+
+def _read(artifact: Artifact) -> _Given:
+    from ..parity.cases import Inputs, noise_case
+    from ..parity.compare import read_origins
+    from ..runners._onnx_file import read_onnx
+
+    inputs = Inputs.of(artifact.function)
+    model = read_onnx(artifact.model_path)
+    name_nodes(model)
+    return _Given(model, noise_case(inputs).for_candidate(inputs), read_origins(artifact))
+
+
+def _operator_times(
+    artifact: Artifact, given: _Given, threads: int, runs: int, layout: bool
+) -> tuple[list[OperatorTime], list[int]]:
+    """The operators in the order they run, and microseconds of each whole run."""
+    optimized, text = _run(artifact, given.model, given.fed, threads, runs, layout)
+    timed, whole_us = read_events(text, nested_names(optimized), runs)
+    return _rows(given.model, optimized, timed, given.origins), whole_us
 
 
 def _run(

@@ -9,9 +9,12 @@ from typing import Any
 from ..errors import UsageError, choose
 
 __all__ = [
+    "AUTO",
+    "COUNTERS",
     "CUSTOM",
     "MAX_SECONDS",
     "PRESETS",
+    "Counting",
     "Preset",
     "Protocol",
     "Rounds",
@@ -21,6 +24,8 @@ __all__ = [
 ]
 
 MAX_SECONDS = 600.0  # a run ends there however few queries it has
+AUTO = "auto"
+COUNTERS = ("perf_event", "valgrind")  # of instructions, in the order that AUTO tries them
 CUSTOM = "custom"  # the name of what is no preset
 _FOR_THE_REST = (
     300.0  # seconds for load, warm-up, photographs and memory, before a candidate counts as hanging
@@ -44,12 +49,32 @@ PRESETS = {
 
 
 @dataclass(frozen=True)
+class Counting:
+    """What an inference takes is counted: beside its time, or ``only`` that. ``counter`` counts instructions, with
+    its version where it is a program; None if none does, and ``why``. Of a row there may be up to so many operators,
+    multiply-adds and instructions; None for as many as there are."""
+
+    only: bool = False
+    counter: str | None = None
+    counter_version: str | None = None
+    why: str | None = None
+    max_operators: int | None = None
+    max_multiply_adds: int | None = None
+    max_instructions: int | None = None
+
+    @property
+    def has_limits(self) -> bool:
+        return (self.max_operators, self.max_multiply_adds, self.max_instructions) != (None, None, None)
+
+
+@dataclass(frozen=True)
 class Protocol:
     """What holds for every candidate of a report. Times are in seconds.
 
     The first ``warm_up_queries`` queries, and as many more as fill ``warm_up_seconds``, are thrown away. A run
     ends with ``min_queries`` and ``min_seconds``, at the latest after ``max_seconds``. A candidate that has
-    not answered after ``time_limit`` has failed. ``inputs`` seeded inputs take turns.
+    not answered after ``time_limit`` has failed. ``inputs`` seeded inputs take turns. ``counting`` is None if
+    nothing is counted.
     """
 
     preset: str
@@ -67,9 +92,13 @@ class Protocol:
     photographs: int = 20  # queries from the photograph on
     memory_queries: int = 10  # in the process that memory is read in
     cold_starts: int = 5  # processes, if ``cold``
+    counting: Counting | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"threads": list(self.threads)}
+        """How times are measured; what is counted stands beside it."""
+        found = asdict(self) | {"threads": list(self.threads)}
+        del found["counting"]
+        return found
 
 
 @dataclass(frozen=True)

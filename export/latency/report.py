@@ -27,7 +27,9 @@ class Measurement:
     query by the clock, ``cpu_ns`` that of the processors. What is not there was not reached, or does not
     exist: of a model that takes no image there is no ``end_to_end_ns``. ``peak_bytes`` and ``before_bytes``
     (resident before the model was loaded) come from a process of their own, and so does every cold start.
-    ``disturbed`` says what else the machine did.
+    ``disturbed`` says what else the machine did. What an inference takes is None where it was not, or could not
+    be, counted; ``counted_by`` counted the instructions, and ``exceeded`` are the limits that were not kept, a
+    line each. A row that is not ``timed`` has counts alone.
     """
 
     artifact: str
@@ -60,6 +62,12 @@ class Measurement:
     notes: tuple[str, ...] = ()
     failure: str | None = None
     complete: bool = False
+    timed: bool = True
+    operators: int | None = None
+    multiply_adds: int | None = None
+    instructions: int | None = None
+    counted_by: str | None = None
+    exceeded: tuple[str, ...] = ()
 
     @cached_property
     def summary(self) -> Summary | None:
@@ -68,9 +76,12 @@ class Measurement:
 
     @property
     def verdict(self) -> Verdict:
-        """stable, unstable or drifting; failed or incomplete if there is no whole run to judge."""
+        """stable, unstable or drifting; failed or incomplete if there is no whole run to judge, and counted if
+        there should be none."""
         if self.failure is not None:
             return Verdict("failed", (self.failure,))
+        if self.complete and not self.timed:
+            return Verdict("counted", ())
         if not self.complete or self.summary is None:
             return Verdict("incomplete", ("it was stopped before its end",))
         own = stability(self.summary)
@@ -112,6 +123,17 @@ class LatencyReport:
     def failed(self) -> list[Measurement]:
         return [row for row in self.rows if row.failure is not None]
 
+    @property
+    def gate(self) -> str | None:
+        """``passed`` if every row keeps the limits on what an inference takes, ``failed`` if one does not, ``not
+        shown`` if that is not known of all yet. None without limits."""
+        counting = self.protocol.counting
+        if counting is None or not counting.has_limits:
+            return None
+        if any(row.exceeded or row.failure is not None for row in self.rows):
+            return "failed"
+        return "passed" if self.complete else "not shown"
+
     def to_json(self) -> dict[str, Any]:
         return {
             "schema_version": 1,
@@ -119,6 +141,8 @@ class LatencyReport:
             "stopped": self.stopped,
             "planned": self.planned,
             "protocol": self.protocol.to_json(),
+            "counting": None if self.protocol.counting is None else asdict(self.protocol.counting),
+            "gate": self.gate,
             "environment": self.environment.to_json(),
             "rows": [row.to_json() for row in self.rows],
         }

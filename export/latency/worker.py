@@ -20,7 +20,9 @@ from typing import Any, BinaryIO
 
 from ..artifact import MANIFEST, Artifact
 from ..errors import CloformerError
+from .candidates import CANDIDATES
 from .messages import Task, decode, encode
+from .perf_event import InstructionCounter, count
 from .subject import Subject, classes_images, fed_from, open_subject, top_class
 
 __all__ = ["main"]
@@ -58,8 +60,10 @@ class _Worker:
     """One candidate, from its task on."""
 
     def __init__(self) -> None:
+        self._task: Task
         self._artifact: Artifact
         self._subject: Subject
+        self._counter: InstructionCounter
         self._calls: list[Callable[[], Any]] = []
         self._next = 0
 
@@ -77,6 +81,15 @@ class _Worker:
                 return self._photograph(**order)
             case "memory":
                 return {"peak_bytes": peak_bytes()}
+            case "executed":
+                return self._executed()
+            case "watch":
+                self._counter = InstructionCounter()
+                return {}
+            case "count":
+                return self._count(**order)
+            case "fork":
+                return self._fork(**order)
             case other:
                 raise ValueError(f"no such order: {other}")
 
@@ -86,6 +99,7 @@ class _Worker:
         if task.pinned_to is not None and sys.platform == "linux":
             os.sched_setaffinity(0, task.pinned_to)
         folder = Path(task.folder)
+        self._task = task
         # The parent has checked the manifest and every file's hash.
         self._artifact = Artifact(folder, json.loads((folder / MANIFEST).read_bytes()))
         subject = open_subject(self._artifact, task.runner, task.threads, task.model, task.weights_path)
@@ -143,6 +157,49 @@ class _Worker:
                 top_class(outputs, name)
             end_to_end_ns.append(time.perf_counter_ns() - started)
         return {"preprocessing_ns": preprocessing_ns, "end_to_end_ns": end_to_end_ns}
+
+    def _executed(self) -> dict[str, Any]:
+        from .profile import executed
+        from .work import UNCOUNTED
+
+        layout = CANDIDATES[self._task.runner].options.get("optimization", "all") == "all"
+        rows = executed(self._artifact, self._task.threads, layout)
+        counts = [row.work.multiply_adds for row in rows]
+        names = {name for row in rows if row.work.multiply_adds is None for name in row.stands_for}
+        return {
+            "operators": len(rows),
+            "multiply_adds": None if None in counts else sum(item or 0 for item in counts),
+            "untold": sorted(names & UNCOUNTED or names),
+        }
+
+    def _count(self, queries: int) -> dict[str, Any]:
+        calls = [self._calls[index % len(self._calls)] for index in range(queries)]
+
+        def run() -> None:
+            for call in calls:
+                call()
+
+        gc.collect()
+        gc.disable()
+        try:
+            return {"instructions": count(self._counter, run)}
+        finally:
+            gc.enable()
+
+    def _fork(self, queries: int) -> dict[str, Any]:
+        number = os.fork()
+        if number == 0:
+            _end_with_the_parent()
+            gc.disable()
+            with contextlib.suppress(BaseException):  # nothing may go on here as if it were the worker
+                for index in range(queries):
+                    self._calls[index % len(self._calls)]()
+                os._exit(0)
+            os._exit(1)
+        _, status = os.waitpid(number, 0)
+        if status != 0:
+            raise ChildProcessError("the process that was to run the queries failed")
+        return {"process": number}
 
 
 def peak_bytes() -> int:

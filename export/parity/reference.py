@@ -8,7 +8,7 @@ candidate gave to it. The first says how far a value has drifted, the second wha
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,18 +39,26 @@ def run_model(
 
     Raises :class:`RuntimeError` if the module itself insists on another type.
     """
-    with ModuleRunner(model, signature, dtype) as runner:
-        return list(runner.run(inputs).values())
+    return _run_all(model, signature, [inputs], dtype)[0]
 
 
 def run_reference(
-    model: nn.Module, signature: Signature, inputs: Mapping[str, Array]
-) -> tuple[list[Array], str]:
-    """The outputs and the type they were computed in: float64, or float32 if the module insists on it."""
+    model: nn.Module, signature: Signature, cases: Sequence[Mapping[str, Array]]
+) -> tuple[list[list[Array]], str]:
+    """The outputs for each case and the type they were computed in: float64, or float32 if the module insists
+    on it."""
     try:
-        return run_model(model, signature, inputs), "float64"
+        return _run_all(model, signature, cases, torch.float64), "float64"
     except RuntimeError:
-        return run_model(model, signature, inputs, torch.float32), "float32"
+        return _run_all(model, signature, cases, torch.float32), "float32"
+
+
+def _run_all(
+    model: nn.Module, signature: Signature, cases: Sequence[Mapping[str, Array]], dtype: torch.dtype
+) -> list[list[Array]]:
+    """All cases on one copy of the module."""
+    with ModuleRunner(model, signature, dtype) as runner:
+        return [list(runner.run(inputs).values()) for inputs in cases]
 
 
 @dataclass(frozen=True)

@@ -237,7 +237,7 @@ def _against_model(
     for case in cases:
         progress(f"comparing outputs: {case.name}")
         prepared, fed = case.for_reference(own), case.for_candidate(inputs)
-        want, _ = run_reference(source.model, artifact.signature, prepared)
+        (want,), _ = run_reference(source.model, artifact.signature, [prepared])
         floor = run_model(source.model, artifact.signature, prepared, torch.float32)
         got = runner.run(fed)
         found = compare_outputs(

@@ -118,6 +118,7 @@ def apply_passes(traced: Trace, passes: Sequence[Pass], *, cast: bool = True) ->
         result = rewrite(graph_module)
         graph_module = result.graph_module
         applied.append(Applied(rewrite.name, rewrite.law, rewrite.exactness, result.sites))
+    graph_module.recompile()  # once: no pass runs the graph
     if cast:
         cast_constants(graph_module)
     return replace(traced, graph_module=graph_module), applied

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import _pytree as pytree
 
@@ -48,8 +48,9 @@ def fix_sizes(graph_module: fx.GraphModule, inputs: Sequence[TensorSpec]) -> lis
     sites: list[Origin] = []
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     for node in list(graph_module.graph.nodes):
+        constant = read_constant(graph_module, node)  # outside: the mode would make another of it on the way
         with mode:
-            value = _value(graph_module, node, specs)
+            value = _value(graph_module, node, constant, specs)
         node.meta["val"] = value
         node.meta.pop("tensor_meta", None)
         if node.op == "call_function" and isinstance(value, (bool, int, float)):
@@ -60,15 +61,16 @@ def fix_sizes(graph_module: fx.GraphModule, inputs: Sequence[TensorSpec]) -> lis
     return sites
 
 
-def _value(graph_module: fx.GraphModule, node: fx.Node, specs: Any) -> Any:
+def _value(
+    graph_module: fx.GraphModule, node: fx.Node, constant: Tensor | None, specs: Iterator[TensorSpec]
+) -> Any:
     if node.op == "placeholder":
         spec = next(specs)
         return torch.empty(spec.shape, dtype=getattr(torch, spec.dtype))
     if node.op == "get_attr":
-        tensor = read_constant(graph_module, node)
-        if tensor is None:  # the body of a branch, or of a `with torch.no_grad()`
+        if constant is None:  # the body of a branch, or of a `with torch.no_grad()`
             return graph_module.get_submodule(str(node.target))
-        return torch.empty_like(tensor, device="cpu")
+        return torch.empty_like(constant, device="cpu")
     if node.op == "output":
         return None
     args, kwargs = pytree.tree_map_only(fx.Node, lambda item: item.meta["val"], (node.args, node.kwargs))

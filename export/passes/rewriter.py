@@ -126,16 +126,14 @@ class Rewriter:
         return origin
 
     def finish(self) -> None:
-        """Remove what is dead, check the graph, drop constants nothing reads."""
-        self.graph.eliminate_dead_code()
-        self.graph.lint()
+        """Check the graph, remove what is dead, drop constants nothing reads. The module's code is not made anew."""
+        self.graph.eliminate_dead_code()  # which checks the graph first
         self.graph_module.delete_all_unused_submodules()
         used = {str(node.target) for node in self.graph.nodes if node.op == "get_attr"}
         for name in [*dict(self.graph_module.named_parameters()), *dict(self.graph_module.named_buffers())]:
             if name not in used:
                 owner = self.graph_module.get_submodule(name.rpartition(".")[0])
                 delattr(owner, name.rpartition(".")[2])
-        self.graph_module.recompile()
 
     def _inherit(self, node: fx.Node) -> fx.Node:
         if self._like is not None and "custom" in self._like.meta:

@@ -134,7 +134,7 @@ def _rewrite(rewriter: Rewriter, chain: list[fx.Node]) -> None:
 def _products(sums: _Sums, given: list[fx.Node]) -> Pair:
     """The even and the odd rows of the convolution, of the four sums of rows that it needs."""
     weight, bias = sums.layer.weight, sums.layer.bias
-    upper, middle, lower = weight.split(1, dim=2)
+    upper, middle, lower = torch.split(weight, 1, dim=2)
     first = sums.convolve(given[1], (upper + middle + lower) / 2)
     second = sums.convolve(given[2], (upper - middle + lower) / 2)
     even = sums.add(sums.convolve(given[0], upper, bias), sums.add(first, second))

@@ -226,6 +226,11 @@ def legend(*entries: tuple[str, str]) -> Markup:
         "floor": tag("circle", cx=7, cy=7, r=4, class_="floor"),
         "allowed": tag("line", x1=7, x2=7, y1=0, y2=14, class_="allowed"),
         "level": tag("line", x1=0, x2=14, y1=7, y2=7, class_="allowed"),
+        "reach": tag("line", x1=7, x2=7, y1=0, y2=14, class_="reach"),
+        "half": tag("rect", x=4, y=2, width=6, height=10, class_="half"),
+        "middle": tag("line", x1=1, x2=13, y1=7, y2=7, class_="middle"),
+        "dashed": tag("line", x1=0, x2=14, y1=7, y2=7, class_="allowed dashed"),
+        "dead": tag("rect", x=0, y=1, width=14, height=12, class_="dead"),
         "wrong": tag("path", d="M7 1 13 7 7 13 1 7z", class_="wrong"),
     }
     items = [

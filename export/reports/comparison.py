@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..latency.comparison import DEAD_BAND
-from .latency import milliseconds, where, wrapped
+from .latency import candidate, milliseconds, where, wrapped
 from .words import count, plain
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..latency.report import Measurement
     from ..latency.statistics import Interval
 
-__all__ = ["gate_line", "judged_by", "ratio", "render", "verdict_line"]
+__all__ = ["endings", "gate_line", "how", "judged_by", "letter", "outcome", "ratio", "render", "verdict_line"]
 
 _NONE = "-"
 
@@ -32,6 +32,13 @@ def ratio(interval: Interval | None) -> str:
 def judged_by(found: Comparison) -> str:
     """The clock that the verdict is made of."""
     return "processor time" if found.judged_by == "cpu" else "wall time"
+
+
+def outcome(found: Comparison, pair: Pair) -> str:
+    """The verdict in a word: there is none on what could not be measured to its end, or against it."""
+    if found.rows[pair.row].failure is not None:
+        return "failed"
+    return "no verdict" if found.rows[0].failure is not None else pair.verdict
 
 
 def verdict_line(found: Comparison, pair: Pair) -> str:
@@ -66,18 +73,22 @@ def gate_line(found: Comparison) -> str | None:
 
 
 def _head(found: Comparison) -> Iterator[str]:
-    how = found.protocol
+    yield from wrapped(how(found), 2)
+    yield from wrapped(where(found.environment), 2)
+
+
+def how(found: Comparison) -> str:
+    """What was timed by which rules, in a line."""
     measured_on = " and ".join(sorted({row.measured_on for row in found.rows}))
     turns = f"{count(found.turns, 'turn')} in {count(found.rounds_run, 'round')} of fresh processes"
-    yield from wrapped(f"{measured_on}; {turns}; preset {how.preset}; judged by {judged_by(found)}", 2)
-    yield from wrapped(where(found.environment), 2)
+    return f"{measured_on}; {turns}; preset {found.protocol.preset}; judged by {judged_by(found)}"
 
 
 def _rows(found: Comparison) -> Iterator[str]:
     yield f"{'median ms':>13}{'p90':>9}{'n':>9}   {'processor time / first':<25}{'wall time / first':<25}samples"
     pairs = {pair.row: pair for pair in found.pairs}
     for index, row in enumerate(found.rows):
-        yield f"{_letter(index)}  {plain(f'{row.artifact}, {row.title} ({row.runtime})')}"
+        yield f"{letter(index)}  {candidate(row)}"
         yield _row(row, pairs.get(index))
         for line in (*row.verdict.reasons, *row.notes):
             yield from wrapped(f"             {plain(line)}", 15)
@@ -95,17 +106,23 @@ def _row(row: Measurement, pair: Pair | None) -> str:
 
 def _verdicts(found: Comparison) -> Iterator[str]:
     for pair in found.pairs:
-        yield from wrapped(f"{_letter(pair.row)} against A: {verdict_line(found, pair)}", 2)
+        yield from wrapped(f"{letter(pair.row)} against A: {verdict_line(found, pair)}", 2)
 
 
 def _end(found: Comparison) -> Iterator[str]:
     if (line := gate_line(found)) is not None:
         yield line
+    yield from endings(found)
+
+
+def endings(found: Comparison) -> Iterator[str]:
+    """Why the comparison is not whole; nothing if it is."""
     if found.stopped is not None:
         yield f"INCOMPLETE: {found.stopped} in round {found.rounds_run}"
     if found.failed:
         yield f"{len(found.failed)} of {count(found.rows, 'candidate')} could not be measured"
 
 
-def _letter(index: int) -> str:
+def letter(index: int) -> str:
+    """What a candidate is called: A is the first."""
     return chr(ord("A") + index) if index < 26 else f"{index + 1}"

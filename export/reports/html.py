@@ -1,19 +1,13 @@
-"""Parity reports as one page that needs nothing else: no file, no font, no request, and no script to be read.
-
-All text goes through :mod:`.markup`, and the page's own policy lets no script or style run but those of
-``page.js`` and ``page.css``.
-"""
+"""Parity reports as one page: what holds, what fails, and where the first operator goes wrong."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .markup import Markup, tag
-from .parts import cell, chip, table
+from .page import page
+from .parts import badge, cell, chip, table
 from .pictures import Histogram, Image, Pictures
 from .sections import divergence, facts, failures, images, operators, outputs, remarks, spreads
 from .words import LOWER_BOUND, by_severity, number, passed, title
@@ -29,42 +23,21 @@ def html_page(reports: Sequence[ParityReport], pictures: Sequence[Pictures] = ()
     if pictures and len(pictures) != len(reports):
         raise ValueError(f"pictures for {len(pictures)} reports are given, and there are {len(reports)}")
     beside = pictures or [Pictures()] * len(reports)
-    here = Path(__file__).parent
-    style, script = ((here / name).read_text("utf-8") for name in ("page.css", "page.js"))
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
     holds = passed(reports)
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag(
-            "title",
-            f"Parity {'holds' if holds else 'FAILS'}: {', '.join(map(title, reports)) or 'nothing compared'}",
-        ),
-        tag("link", rel="icon", href="data:,"),
-        tag("style", Markup(style)),
-    )
     sections = [
         _report(index, report, extra)
         for index, (report, extra) in enumerate(zip(reports, beside, strict=True), 1)
     ]
-    body = tag(
-        "body", _header(reports), tag("main", *sections), _footer(), tag("script", Markup(script)),
-        class_="holds" if holds else "fails",
-    )  # fmt: skip
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+    return page(
+        f"Parity {'holds' if holds else 'FAILS'}: {', '.join(map(title, reports)) or 'nothing compared'}",
+        _header(reports),
+        sections,
+        "Numbers depend on the machine and the runtime they were measured with; see Environment.",
+        "holds" if holds else "fails",
+    )
 
 
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _header(reports: Sequence[ParityReport]) -> Markup:
+def _header(reports: Sequence[ParityReport]) -> list[Markup]:
     holds, right = passed(reports), sum(report.passed for report in reports)
     if not reports:
         said = "No artifact was compared, so nothing is proved."
@@ -74,18 +47,11 @@ def _header(reports: Sequence[ParityReport]) -> Markup:
         said = f"{len(reports) - right} of {len(reports)} artifacts are not shown to compute what the PyTorch model does."
     else:
         said = f"{'The artifact is' if len(reports) == 1 else f'None of {len(reports)} artifacts is'} {'not ' if len(reports) == 1 else ''}shown to compute what the PyTorch model does."
-    verdict = tag("h1", _badge(holds), f"Parity {'holds' if holds else 'fails'}")
+    verdict = tag("h1", badge(holds), f"Parity {'holds' if holds else 'fails'}")
     parts = [tag("p", "cloformer parity", class_="eyebrow"), verdict, tag("p", said, class_="lede")]
     if len(reports) > 1:
         parts.append(_overview(reports))
-    return tag("header", *parts)
-
-
-def _badge(holds: bool) -> Markup:
-    """A tick or a cross: the verdict does not hang on its colour."""
-    path = "M5 12.5l4.5 4.5L19 7.5" if holds else "M6.5 6.5l11 11M17.5 6.5l-11 11"
-    drawn = tag("svg", tag("path", d=path), viewBox="0 0 24 24", aria_hidden="true")
-    return tag("span", drawn, class_="badge" if holds else "badge bad")
+    return parts
 
 
 def _overview(reports: Sequence[ParityReport]) -> Markup:
@@ -131,10 +97,3 @@ def _report(index: int, report: ParityReport, extra: Pictures) -> Markup:
         *remarks(report),
     ]
     return tag("section", *parts, id=f"r{index}", class_="report")
-
-
-def _footer() -> Markup:
-    return tag(
-        "footer",
-        tag("p", "Numbers depend on the machine and the runtime they were measured with; see Environment."),
-    )

@@ -1,4 +1,4 @@
-"""Latency reports and comparisons as JSON files, and the schemas that they follow."""
+"""Latency reports and comparisons as files: JSON, the schemas that it follows, and pages."""
 
 from __future__ import annotations
 
@@ -13,12 +13,21 @@ if TYPE_CHECKING:
     from ..latency.comparison import Comparison
     from ..latency.report import LatencyReport
 
-__all__ = ["comparison_schema", "latency_schema", "write_latency"]
+__all__ = ["comparison_schema", "latency_schema", "write_latency", "write_latency_page"]
 
 
 def write_latency(report: LatencyReport | Comparison, path: Path) -> None:
     """Write the whole report, or nothing; :class:`InputError` if the place cannot be written."""
     _write(path, json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
+
+
+def write_latency_page(report: LatencyReport | Comparison, path: Path) -> None:
+    """Write its page, or nothing; :class:`InputError` if the place cannot be written."""
+    from ..latency.comparison import Comparison
+    from .comparison_page import comparison_page
+    from .latency_page import latency_page
+
+    _write(path, comparison_page(report) if isinstance(report, Comparison) else latency_page(report))
 
 
 def latency_schema() -> dict[str, Any]:

@@ -23,7 +23,7 @@ for (const box of document.querySelectorAll(".operators")) {
   apply();
 }
 
-for (const figure of document.querySelectorAll(".depth")) {
+for (const figure of document.querySelectorAll(".scan")) {
   const plot = figure.querySelector(".plot");
   const cursor = figure.querySelector(".cursor");
   const readout = figure.querySelector(".readout");
@@ -37,14 +37,16 @@ for (const figure of document.querySelectorAll(".depth")) {
     cursor.setAttribute("x1", middle);
     cursor.setAttribute("x2", middle);
     cursor.classList.add("on");
-    const link = document.createElement("a");
-    link.href = "#" + hit.dataset.row;
-    link.textContent = "show in the list";
-    readout.replaceChildren(place + 1 + " of " + hits.length + ": " + names[place] + " ", link);
+    readout.replaceChildren(place + 1 + " of " + hits.length + ": " + names[place] + " ");
+    if (hit.dataset.row) {
+      const link = document.createElement("a");
+      link.href = "#" + hit.dataset.row;
+      link.textContent = "show in the list";
+      readout.append(link);
+    }
     plot.setAttribute("aria-valuenow", place + 1);
     plot.setAttribute("aria-valuetext", names[place]);
   };
-  readout.textContent = "Point at the chart, touch it, or use the arrow keys on it: every operator says its name and its errors.";
   plot.setAttribute("tabindex", "0");
   plot.setAttribute("role", "slider");
   plot.setAttribute("aria-valuemin", "1");

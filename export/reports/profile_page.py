@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ..latency.profile_report import MEASURED_ON
 from . import _write
-from .html import _hash
 from .markup import Markup, tag
-from .parts import cell, folded, table
+from .page import page
+from .parts import cell, environment, fact_list, folded, table
 from .profile import how, measured_rates, mebi, millions, milliseconds, percent, rate, where
 from .profile_chart import bar, roofline_chart
 from .words import count, plain
@@ -32,66 +32,47 @@ def write_page(path: Path, report: Profile, depth: int) -> None:
 
 def profile_page(report: Profile, depth: int) -> str:
     """The page, with modules down to ``depth``."""
-    here = Path(__file__).parent
-    style, script = ((here / name).read_text("utf-8") for name in ("page.css", "page.js"))
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
     name = plain(f"{report.model} onnx {report.precision}")
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"Profile: {name}, {MEASURED_ON}"),
-        tag("link", rel="icon", href="data:,"),
-        tag("style", Markup(style)),
-    )
-    main = tag(
-        "main",
-        tag(
-            "section",
-            _facts(report),
-            _roofline(report),
-            _groups(
-                "Time by module", f"PyTorch modules, to depth {depth}.", "Module", report.by_module(depth)
-            ),
-            _groups(
-                "Time by type of operator",
-                "ONNX Runtime's own operators, after its optimizer.",
-                "Type",
-                report.by_type(),
-            ),
-            _operators(report),
-            *_remarks(report),
-            class_="report",
+    section = tag(
+        "section",
+        _facts(report),
+        _roofline(report),
+        _groups("Time by module", f"PyTorch modules, to depth {depth}.", "Module", report.by_module(depth)),
+        _groups(
+            "Time by type of operator",
+            "ONNX Runtime's own operators, after its optimizer.",
+            "Type",
+            report.by_type(),
         ),
+        _operators(report),
+        *_remarks(report),
+        class_="report",
     )
-    footer = tag("footer", tag("p", f"Times are the {MEASURED_ON}'s, and say nothing about a phone's."))
-    body = tag("body", _header(report, name), main, footer, tag("script", Markup(script)))
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+    return page(
+        f"Profile: {name}, {MEASURED_ON}",
+        _header(report, name),
+        [section],
+        f"Times are the {MEASURED_ON}'s, and say nothing about a phone's.",
+    )
 
 
-def _header(report: Profile, name: str) -> Markup:
+def _header(report: Profile, name: str) -> list[Markup]:
     total = report.total
     said = (
         f"{count(total.operators, 'operator')} take {milliseconds(total.us)} ms on the {MEASURED_ON}, "
         f"{percent(total.of_roofline)} of what its measured rates allow."
     )
-    return tag(
-        "header",
+    return [
         tag("p", "cloformer profile", class_="eyebrow"),
         tag("h1", name),
         tag("p", said, class_="lede"),
-    )
+    ]
 
 
 def _facts(report: Profile) -> Markup:
     product, transfer = measured_rates(report)
     total = report.total
-    facts = {
+    found = {
         "Artifact": tag("code", report.artifact),
         "Run by": how(report),
         "Machine": report.environment.processor,
@@ -103,9 +84,7 @@ def _facts(report: Profile) -> Markup:
         "Multiply-adds": f"{millions(total.multiply_adds)} M, {rate(total.gflops)} GFLOP/s",
         "Bytes moved": f"{mebi(total.bytes)} MiB, {rate(total.gigabytes_per_second)} GB/s",
     }
-    return tag(
-        "dl", *(tag("div", tag("dt", name), tag("dd", text)) for name, text in facts.items()), class_="facts"
-    )
+    return fact_list(found.items())
 
 
 def _roofline(report: Profile) -> Markup:
@@ -207,10 +186,7 @@ def _remarks(report: Profile) -> list[Markup]:
         "The profiler counts whole microseconds.",
         *report.notes,
     ]
-    pairs = [(name, str(value)) for name, value in report.environment.to_json().items() if name != "versions"]
-    pairs += list(report.environment.versions.items())
-    facts = [tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs]
     return [
         tag("section", tag("h3", "Notes"), tag("ul", *(tag("li", note) for note in notes))),
-        folded("Environment", tag("dl", *facts, class_="facts")),
+        environment(report.environment),
     ]

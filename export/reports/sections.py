@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .charts import Scale, depth_chart, histogram_chart, legend, strip
 from .markup import Markup, tag
-from .parts import cell, chip, folded, table
+from .parts import cell, chip, fact_list, folded, table
 from .pictures import Histogram, Image
 from .words import (
     by_name,
@@ -35,7 +35,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 def facts(report: ParityReport) -> Markup:
     how = f" ({report.arithmetic})" if report.arithmetic else ""
-    facts = {
+    found = {
         "Artifact": tag("code", report.artifact),
         "Run by": report.runner + how,
         "Compared with": report.reference,
@@ -43,11 +43,7 @@ def facts(report: ParityReport) -> Markup:
         "Input": report.image_size,
         "Manifest": tag("code", report.manifest_sha256[:16], title=report.manifest_sha256),
     }
-    return tag(
-        "dl",
-        *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts.items()),
-        class_="facts",
-    )
+    return fact_list(found.items())
 
 
 def divergence(report: ParityReport, first: OperatorResult, prefix: str) -> Markup:
@@ -217,12 +213,13 @@ def operators(report: ParityReport, prefix: str) -> Iterator[Markup]:
     )  # fmt: skip
     names = ("*#", "Operator", "Module and line", "*Own error", "*Allowed", "*Total", "Input", "Verdict")
     rows = [_operator(place, item, prefix) for place, item in enumerate(ordered, 1)]
+    hint = "Point at the chart, touch it, or use the arrow keys on it: every operator says its name and its errors."
     yield tag(
         "section",
         tag("h3", "Error by depth"),
         tag("p", said, class_="aside"),
         legend(*entries),
-        tag("figure", depth_chart(ordered, prefix), tag("p", class_="readout", role="status"), class_="depth panel"),
+        tag("figure", depth_chart(ordered, prefix), tag("p", hint, class_="readout", role="status"), class_="scan panel"),
         folded(f"All {count(ordered, 'operator')}", filters, tag("div", table(names, rows), class_="panel operators")),
     )  # fmt: skip
 
@@ -247,5 +244,4 @@ def _operator(place: int, item: OperatorResult, prefix: str) -> Markup:
 def remarks(report: ParityReport) -> Iterator[Markup]:
     if report.notes:
         yield tag("section", tag("h3", "Notes"), tag("ul", *(tag("li", note) for note in report.notes)))
-    pairs = [tag("div", tag("dt", name), tag("dd", value)) for name, value in report.environment.items()]
-    yield folded("Environment", tag("dl", *pairs, class_="facts"))
+    yield folded("Environment", fact_list(report.environment.items()))

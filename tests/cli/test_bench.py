@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from outcome import Command
 from processes import LIMIT, is_running, processes, wait_for
 
 from cloformer.export.artifact import MANIFEST, list_files
+from cloformer.export.reports.latency import milliseconds
 from cloformer.export.reports.latency_file import latency_schema
 
 SHORT = ("--runs", "64", "--min-seconds", "0")
@@ -61,7 +63,9 @@ def test_json(command: Command, small: Path, tmp_path: Path) -> None:
     """Two candidates, cold starts too; the file is what is printed, and holds every sample."""
     runners = ("--runner", "onnxruntime", "--runner", "onnxruntime-no-layout")
     output = tmp_path / "reports" / "latency.json"
-    done = command("bench", small, *SHORT, *runners, "--cold", "--pin", "--json", "--output", output)
+    page = tmp_path / "pages" / "latency.html"
+    files = ("--output", output, "--html", page)
+    done = command("bench", small, *SHORT, *runners, "--cold", "--pin", "--json", *files)
     assert done.code == 0, done.err
     assert done.err == ""
     document = _checked(done.json)
@@ -82,7 +86,10 @@ def test_json(command: Command, small: Path, tmp_path: Path) -> None:
         assert len(row["end_to_end_ns"]) == len(row["preprocessing_ns"]) == 20
         assert len(row["cold_load_ns"]) == len(row["cold_first_ns"]) == 5
         assert len(row["pinned_to"]) == 1
-    assert list(output.parent.iterdir()) == [output]
+        for name in ("median", "p90", "p99"):
+            assert f">{milliseconds(row['summary'][name])}</td>" in page.read_text("utf-8")
+    assert "host CPU, single stream" in page.read_text("utf-8")
+    assert list(output.parent.iterdir()) == [output] and list(page.parent.iterdir()) == [page]
 
 
 def test_the_table(command: Command, small: Path) -> None:
@@ -175,6 +182,7 @@ def test_a_model_that_does_not_load_is_a_row(command: Command, small: Path, tmp_
         (["--time-limit", "1"], 2, "raise --time-limit"),
         (["--threads", "200", "--pin"], 4, "lower --threads"),
         (["--output", "/proc/none/latency.json"], 3, "cannot be written"),
+        (["--html", "/proc/none/latency.html"], 3, "cannot be written"),
     ],
 )
 def test_what_is_refused(command: Command, small: Path, arguments: list[str], code: int, words: str) -> None:
@@ -182,6 +190,18 @@ def test_what_is_refused(command: Command, small: Path, arguments: list[str], co
     assert done.code == code
     assert words in done.err and len(done.err.splitlines()) <= 3
     assert done.out == ""
+
+
+@pytest.mark.parametrize("name", ["bench", "compare", "profile"])
+def test_plots_without_the_package_for_them(
+    command: Command, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It is said before anything is measured."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    done = command(name, small, "--plots", tmp_path / "plots")
+    assert done.code == 5
+    assert "pip install 'cloformer[plots]'" in done.err and len(done.err.splitlines()) <= 3
+    assert done.out == "" and not (tmp_path / "plots").exists()
 
 
 def test_a_changed_artifact_is_refused(command: Command, small: Path, tmp_path: Path) -> None:
@@ -219,11 +239,11 @@ def test_interrupted(
     number: signal.Signals, code: int, word: str,
 ) -> None:  # fmt: skip
     """What was measured until then is in the file and on standard output, and no worker is left."""
-    output, mark = tmp_path / "latency.json", uuid.uuid4().hex
+    output, page, mark = tmp_path / "latency.json", tmp_path / "latency.html", uuid.uuid4().hex
     environment = subprocess_environment | {"CLOFORMER_TEST": mark}
     arguments = ["bench", str(small), "--runs", "64", "--min-seconds", "500", "--threads", "1,2", "--json"]
     running = subprocess.Popen(
-        [python, "-m", "cloformer", *arguments, "--output", str(output)],
+        [python, "-m", "cloformer", *arguments, "--output", str(output), "--html", str(page)],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         # Tests that were started in the background have it ignored, and so would the command.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
@@ -245,7 +265,9 @@ def test_interrupted(
     assert row["load_ns"] > 0 and len(row["wall_ns"]) > 0 and row["summary"]["n"] == len(row["wall_ns"])
     assert row["verdict"]["word"] == "incomplete" and not row["complete"]
     assert err.splitlines() == [f"error: {word}; what was measured until then is kept, and marked incomplete"]
-    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [page.name, output.name]
+    text = page.read_text("utf-8")
+    assert f"{word} at 1 row of 2" in text and f">{milliseconds(row['summary']['median'])}</td>" in text
 
 
 def test_no_worker_outlives_a_killed_command(

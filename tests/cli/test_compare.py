@@ -29,7 +29,9 @@ def _checked(document: Any) -> Any:
 def test_an_artifact_with_its_plain_export(command: Command, small: Path, tmp_path: Path) -> None:
     output = tmp_path / "comparison.json"
     model = ("--model", "user_models:resnet")
-    done = command("compare", small, "--naive", *model, *SHORT, "--output", output, "--json")
+    page = tmp_path / "comparison.html"
+    files = ("--output", output, "--html", page)
+    done = command("compare", small, "--naive", *model, *SHORT, *files, "--json")
     assert done.code == 0, done.err
     assert done.err == ""
     document = _checked(done.json)
@@ -39,6 +41,8 @@ def test_an_artifact_with_its_plain_export(command: Command, small: Path, tmp_pa
     assert document["rounds"]["run"] == 3
     (pair,) = document["pairs"]
     for clock in ("cpu", "wall"):
+        said = "{value:.3f} ({low:.3f} to {high:.3f})".format(**pair[clock])
+        assert said in page.read_text("utf-8")
         assert 0 < pair[clock]["low"] <= pair[clock]["value"] <= pair[clock]["high"]
     queries = sum(turn[1] for turn in document["turns"])
     assert queries >= 66
@@ -210,9 +214,9 @@ def test_a_baseline_is_of_one_row(command: Command, small: Path, tmp_path: Path)
 def test_interrupted(
     small: Path, tmp_path: Path, python: str, subprocess_environment: dict[str, str]
 ) -> None:
-    output, mark = tmp_path / "comparison.json", uuid.uuid4().hex
+    output, page, mark = tmp_path / "comparison.json", tmp_path / "comparison.html", uuid.uuid4().hex
     running = subprocess.Popen(
-        [python, "-m", "cloformer", "compare", str(small), str(small), "--min-seconds", "500", "--json", "--output", str(output)],
+        [python, "-m", "cloformer", "compare", str(small), str(small), "--min-seconds", "500", "--json", "--output", str(output), "--html", str(page)],
         env=subprocess_environment | {"CLOFORMER_TEST": mark}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
@@ -229,3 +233,4 @@ def test_interrupted(
     assert document == json.loads(output.read_text("utf-8"))
     assert document["stopped"] == "terminated" and not document["complete"]
     assert all(len(row["wall_ns"]) > 0 and not row["complete"] for row in document["rows"])
+    assert "terminated in round 1" in page.read_text("utf-8")

@@ -65,6 +65,14 @@ def test_the_table_and_the_page(command: Command, small: Path, tmp_path: Path) -
     assert [path.name for path in page.parent.iterdir()] == ["profile.html"]
 
 
+def test_plots(command: Command, small: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    shown = command("profile", small, "--runs", "1", "--plots", tmp_path / "plots", "--json")
+    assert shown.code == 0 and shown.err == ""
+    found = sorted(path.name for path in (tmp_path / "plots").iterdir())
+    assert found == ["profile-modules.png", "profile-roofline.png"]
+
+
 def test_exit_codes(command: Command, small: Path, tmp_path: Path) -> None:
     assert command("profile", small, "--runs", "0").code == 2
     assert command("profile", small, "--runs", "999999").code == 2

@@ -29,6 +29,7 @@ def test_contents(wheel: Path) -> None:
         "export/pipeline.py",
         "export/schemas/manifest.schema.json",
         "export/schemas/parity.schema.json",
+        "export/schemas/comparison.schema.json",
         "export/schemas/latency.schema.json",
         "export/schemas/profile.schema.json",
         "export/reports/page.css",
