@@ -44,8 +44,7 @@ def test_law(
 ) -> None:
     """A chain of two or three, over odd widths too; with an odd number of rows it is left alone."""
     layers = {
-        f"conv{k}": _conv(inputs, outputs, bias=bias)
-        for k, (inputs, outputs) in enumerate(pairwise(widths))
+        f"conv{k}": _conv(inputs, outputs, bias=bias) for k, (inputs, outputs) in enumerate(pairwise(widths))
     }
 
     def law(m: nn.Module, x: object) -> object:
