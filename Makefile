@@ -46,7 +46,7 @@ compare-exports: setup
 
 # An hour, and goes on where it was stopped: whether `compare` sees what is there, and nothing else.
 latency-self-test: setup
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.self_test
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.self_test --write
 
 # Two minutes: `bench` beside a plain loop around ONNX Runtime.
 latency-agreement: setup

@@ -2,12 +2,12 @@
 
 ::
 
-    PYTHONPATH=tests python -m benchmarks.self_test [--trials 100] [--folder DIR]
+    PYTHONPATH=tests python -m benchmarks.self_test [--trials 100] [--folder DIR] [--write]
 
 Each trial is one comparison at the rapid preset of CloFormer-XXS, the same once more, and a copy with extra
 products that make it take 10 % longer: a verdict on the first pair is false, none on the second is a miss. Every
 trial is a line of ``trials.jsonl`` in DIR: started again, the program goes on after the last. Exit code 1 if a
-bound below is not kept.
+bound below is not kept; ``--write`` puts the table into docs/latency.md.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -31,11 +32,14 @@ from cloformer.export.latency.protocol import Rounds, protocol
 from cloformer.export.pipeline import export
 from cloformer.export.request import ExportRequest
 
+from .markdown import replace_between
 from .slower import slow_down
 
 FALSE_AT_MOST = 0.03
 FOUND_AT_LEAST = 0.95
 PLANTED = 0.10
+DOCUMENT = Path(__file__).parents[2] / "docs" / "latency.md"
+BEGIN, END = "<!-- self-test -->", "<!-- end of the self-test -->"
 _PRODUCTS_AT_FIRST = 12  # products in the copy that the extra work is measured with
 
 
@@ -43,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--folder", type=Path, default=Path("build/self-test"))
+    parser.add_argument("--write", action="store_true", help="put the table into docs/latency.md")
     given = parser.parse_args()
     folder: Path = given.folder
     same, slower = _artifacts(folder)
@@ -60,10 +65,19 @@ def main() -> None:
         with trials.open("a", encoding="utf-8") as file:
             file.write(json.dumps(done[-1]) + "\n")
         print(_line(done[-1]), flush=True)
-    problems = _report(done)
-    for problem in problems:
-        print(f"FAIL: {problem}")
-    sys.exit(1 if problems else 0)
+    false, found = _counts(done)
+    lines = _table(done, false, found)
+    print("\n".join(lines))
+    if given.write:
+        replace_between(DOCUMENT, BEGIN, END, lines)
+    problems = {
+        f"{false} false verdicts": false <= FALSE_AT_MOST * len(done),
+        f"{found} of {len(done)} slow-downs found": found >= FOUND_AT_LEAST * len(done),
+    }
+    failures = [words for words, kept in problems.items() if not kept]
+    for words in failures:
+        print(f"FAIL: {words}")
+    sys.exit(1 if failures else 0)
 
 
 def _artifacts(folder: Path) -> tuple[Artifact, Artifact]:
@@ -132,27 +146,36 @@ def _line(trial: dict[str, Any]) -> str:
     return f"{trial['trial']:>4}  " + "  ".join(parts) + f"  load {trial['load']:.1f}"
 
 
-def _report(trials: list[dict[str, Any]]) -> list[str]:
-    """Print what came of it; the bounds that are not kept."""
-    false = [trial for trial in trials if trial["same"]["verdict"] != "no verdict"]
-    found = [trial for trial in trials if trial["slower"]["verdict"] == "slower"]
-    ratios = sorted(trial["slower"]["value"] for trial in trials)
-    spread = sorted(trial["same"]["value"] for trial in trials)
+def _counts(trials: list[dict[str, Any]]) -> tuple[int, int]:
+    """Verdicts on the artifact and itself, and slow-downs that were found."""
+    false = sum(trial["same"]["verdict"] != "no verdict" for trial in trials)
+    return false, sum(trial["slower"]["verdict"] == "slower" for trial in trials)
+
+
+def _table(trials: list[dict[str, Any]], false: int, found: int) -> list[str]:
+    count, here = len(trials), trials[0]["environment"]
     loads = sorted(trial["load"] for trial in trials)
-    count = len(trials)
-    print(f"{count} trials; load average {loads[0]:.1f} to {loads[-1]:.1f}")
-    print(
-        f"with itself: {len(false)} verdicts, at most {FALSE_AT_MOST * count:g} allowed; ratios {spread[0]:.3f} to {spread[-1]:.3f}"
-    )
-    print(
-        f"with the slower copy (median ratio {ratios[count // 2]:.3f}, {ratios[0]:.3f} to {ratios[-1]:.3f}): "
-        f"{len(found)} found, at least {FOUND_AT_LEAST * count:g} required"
-    )
-    bounds = {
-        f"{len(false)} false verdicts": len(false) <= FALSE_AT_MOST * count,
-        f"{len(found)} of {count} slow-downs found": len(found) >= FOUND_AT_LEAST * count,
+    rows = {
+        "with itself": ("same", f"at most {FALSE_AT_MOST * count:g}", false),
+        "with the slower copy": ("slower", f"at least {FOUND_AT_LEAST * count:g}", found),
     }
-    return [words for words, kept in bounds.items() if not kept]
+    lines = [
+        "| CloFormer-XXS compared | trials | verdicts required | given | median ratio | least | most |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for words, (name, required, given) in rows.items():
+        ratios = sorted(trial[name]["value"] for trial in trials)
+        middle = statistics.median(ratios)
+        lines.append(
+            f"| {words} | {count} | {required} | {given} | {middle:.3f} | {ratios[0]:.3f} | {ratios[-1]:.3f} |"
+        )
+    versions = here["versions"]
+    return [
+        *lines,
+        "",
+        f"{here['processor']}, {here['system']}, ONNX Runtime {versions['onnxruntime']}, one thread, preset rapid; load",
+        f"average {loads[0]:.1f} to {loads[-1]:.1f} on {here['processors']} processors.",
+    ]
 
 
 if __name__ == "__main__":

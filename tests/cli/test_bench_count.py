@@ -11,6 +11,7 @@ import jsonschema
 import numpy as np
 import onnx
 import pytest
+from benchmarks.slower import SIDE, slow_down
 from changed_artifact import with_model
 from onnx import helper, numpy_helper
 from outcome import Command
@@ -131,3 +132,20 @@ def test_valgrind_counts_the_same_again(command: Command, small: Path, more: Pat
     limit = str(first["instructions"] // 2)
     done = command("bench", small, "--max-instructions", limit, *asked)
     assert done.code == 1 and done.json["gate"] == "failed"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
+def test_a_product_more_is_seen_in_cloformer(
+    command: Command, artifacts: dict[str, Path], tmp_path: Path
+) -> None:
+    """At 224 pixels: the count is the same again, and one matrix product, 2 % of the multiply-adds, is over 1 %."""
+    base = artifacts["onnx"]
+    slower = slow_down(base, tmp_path / "slower", 1)
+    limits = ("--max-instructions", "1", "--time-limit", "3000")
+    done = command("bench", base, base, slower, *limits, "--count-only", "--counter", "valgrind", "--json")
+    assert done.code == 1, done.err
+    first, again, more = _checked(done.json)["rows"]
+    assert more["multiply_adds"] - first["multiply_adds"] == SIDE**3
+    assert again["instructions"] == pytest.approx(first["instructions"], rel=1e-4)
+    assert more["instructions"] > 1.01 * first["instructions"]
