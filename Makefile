@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test operator-tests mutation-score proof-table compare-exports latency-self-test latency-agreement clean
+.PHONY: setup demo test slow-test operator-tests mutation-score proof-table compare-exports latency-self-test latency-agreement ablation export-time clean
 
 setup: $(VENV)/.installed
 
@@ -51,6 +51,14 @@ latency-self-test: setup
 # Two minutes: `bench` beside a plain loop around ONNX Runtime.
 latency-agreement: setup
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.agreement
+
+# A quarter of an hour: what each pass is good for; writes the tables of docs/passes.md.
+ablation: setup
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.ablation --write
+
+# Two minutes: how much of an export's time is the frameworks', and how much ours.
+export-time: setup
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.export_time
 
 clean:
 	rm -rf $(VENV) $(OUTPUT) dist

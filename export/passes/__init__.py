@@ -28,7 +28,6 @@ from .separate_chunks import SeparateChunks
 from .split_by_chunk import SplitByChunk
 from .split_projection import SplitProjection
 from .transpose_products import TransposeProducts
-from .winograd_rows import WinogradRows
 
 __all__ = ["PASSES", "PLAIN", "Applied", "Exactness", "Pass", "PassResult", "Setting", "apply_passes"]
 
@@ -62,8 +61,7 @@ def _onnx(setting: Setting) -> list[Pass]:
         TransposeProducts(keys_first=False),  # a softmax over another axis than the last is slow there
         SeparateChunks(),  # no Split: each piece is computed where it is read
         SplitProjection(),  # no Concat either
-        AddLayersInTurn(),  # each sum becomes part of a convolution
-        WinogradRows(),
+        AddLayersInTurn(),  # a convolution takes one sum into itself
         LowerGroupNorm("instance_norm"),
         RemoveIdentities(),
     ]

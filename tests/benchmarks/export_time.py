@@ -1,0 +1,150 @@
+"""Where does the time of an export go: to the frameworks, or to us?
+
+::
+
+    PYTHONPATH=tests python -m benchmarks.export_time [--runs 5]
+
+``cloformer export --model cloformer_xxs --format onnx`` runs in fresh interpreters, the first not counted, on one
+thread. :mod:`benchmarks.sampler` charges the processor's time to packages and stages: the processor's, and not
+the clock's, so that it is the same whatever else the machine does. Exit code 1 if our own code takes more than
+the share below.
+"""
+
+# ruff: noqa: T201 - a program, whose result is what it prints
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .sampler import IMPORTS, OURS, REST, STAGES
+
+OURS_AT_MOST = 0.05
+COMMAND = ("export", "--model", "cloformer_xxs", "--format", "onnx")
+START = "Python itself: start and end"
+OTHERS = "other packages"
+
+# Rows of the table by the packages in them.
+PACKAGES = {
+    "torch, with sympy and networkx": ("torch", "torchgen", "functorch", "sympy", "mpmath", "networkx"),
+    "onnx, onnxscript, onnx_ir, onnxsim": ("onnx", "onnxscript", "onnx_ir", "onnxsim", "google", "ml_dtypes"),
+    "onnxruntime": ("onnxruntime",),
+    "numpy": ("numpy",),
+    "cloformer": (OURS,),
+}
+_PLACES = 8  # of our own code that are shown
+_SHOWN = 0.0005  # share below which a stage is not
+
+
+@dataclass(frozen=True)
+class Run:
+    """Seconds of one export: by package, stage and place of the processor's, and all of it by the clock."""
+
+    seconds: dict[tuple[str, str, str], float]
+    clock: float
+
+    @property
+    def total(self) -> float:
+        return sum(self.seconds.values())
+
+    @property
+    def ours(self) -> float:
+        """The share of our own code."""
+        return sum(value for (package, _, _), value in self.seconds.items() if package == OURS) / self.total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=5)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [run_once(Path(folder)) for _ in range(given.runs + 1)][
+            1:
+        ]  # the first reads files from the disk
+    print(report(runs))
+    shares = [run.ours for run in runs]
+    print(f"our own code: {statistics.median(shares):.1%} ({min(shares):.1%} to {max(shares):.1%})")
+    if statistics.median(shares) > OURS_AT_MOST:
+        sys.exit(f"FAIL: more than {OURS_AT_MOST:.0%}")
+
+
+def run_once(folder: Path) -> Run:
+    """An export in a fresh interpreter."""
+    file = folder / "seconds.json"
+    command = [sys.executable, "-m", "benchmarks.sampler", str(file), *COMMAND, "--output", str(folder)]
+    before, started = _children(), time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    clock, spent = time.perf_counter() - started, _children() - before
+    seconds = {
+        (package, stage, place): value for package, stage, place, value in json.loads(file.read_bytes())
+    }
+    seconds["", START, ""] = spent - sum(seconds.values())
+    print(f"{spent:.1f} s of processor time, {clock:.1f} s by the clock", file=sys.stderr, flush=True)
+    return Run(seconds, clock)
+
+
+def _children() -> float:
+    """Seconds of processor time that finished children have taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def report(runs: Sequence[Run]) -> str:
+    """Two tables and our own code's places, in Markdown; means over the runs."""
+    mean = {
+        key: statistics.fmean(run.seconds.get(key, 0.0) for run in runs)
+        for key in dict.fromkeys(key for run in runs for key in run.seconds)
+    }
+    total = sum(mean.values())
+    row_of = {package: row for row, packages in PACKAGES.items() for package in packages}
+    by_package = _sum(
+        (START if key[1] == START else row_of.get(key[0], OTHERS), value) for key, value in mean.items()
+    )
+    by_stage = _sum((stage, value) for (_, stage, _), value in mean.items())
+    ours = _sum((stage, value) for (package, stage, _), value in mean.items() if package == OURS)
+    places = _sum((place, value) for (package, _, place), value in mean.items() if package == OURS and place)
+    order = [IMPORTS, *STAGES.values(), REST, START]
+    lines = ["| code of | seconds | share |", "| --- | ---: | ---: |"]
+    lines += [
+        f"| {name} | {by_package[name]:.2f} | {by_package[name] / total:.1%} |"
+        for name in _largest(by_package)
+    ]
+    lines += ["", "| stage | seconds | share | our own code |", "| --- | ---: | ---: | ---: |"]
+    lines += [
+        f"| {name} | {by_stage[name]:.2f} | {by_stage[name] / total:.1%} | {ours.get(name, 0.0):.2f} |"
+        for name in order
+        if by_stage.get(name, 0.0) > _SHOWN * total
+    ]
+    clock = statistics.fmean(run.clock for run in runs)
+    lines += [
+        "",
+        f"{total:.1f} s of processor time, {clock:.1f} s by the clock: means of {len(runs)} exports.",
+        "",
+    ]
+    lines += [f"  {places[name]:.3f} s  {name}" for name in _largest(places)[:_PLACES]]
+    return "\n".join(lines)
+
+
+def _sum(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, value in pairs:
+        found[name] = found.get(name, 0.0) + value
+    return found
+
+
+def _largest(values: dict[str, float]) -> list[str]:
+    return sorted(values, key=lambda name: -values[name])
+
+
+if __name__ == "__main__":
+    main()
