@@ -28,6 +28,7 @@ from .separate_chunks import SeparateChunks
 from .split_by_chunk import SplitByChunk
 from .split_projection import SplitProjection
 from .transpose_products import TransposeProducts
+from .winograd_rows import WinogradRows
 
 __all__ = ["PASSES", "PLAIN", "Applied", "Exactness", "Pass", "PassResult", "Setting", "apply_passes"]
 
@@ -62,6 +63,7 @@ def _onnx(setting: Setting) -> list[Pass]:
         SeparateChunks(),  # no Split: each piece is computed where it is read
         SplitProjection(),  # no Concat either
         AddLayersInTurn(),  # a convolution takes one sum into itself
+        WinogradRows(),  # XS 1.015 and S 1.013 times as fast; no gain from fewer channels than 48
         LowerGroupNorm("instance_norm"),
         RemoveIdentities(),
     ]
