@@ -17,6 +17,7 @@ from .conformance import CONFORMANCE, Vectors, make_vectors, write_vectors
 from .errors import GateError, InputError, UnsupportedError
 from .figures import multiply_adds, parameter_count
 from .formats import Description, Lowered, Written, refuse_unsupported
+from .kit import KIT, Kit, make_kit, write_kit
 from .request import ExportRequest, FormatRequest, folder_name, plan, resolved
 from .source import Source, resolve
 from .store import space_needed, staged
@@ -30,7 +31,7 @@ _PACKAGES = {
     "coreml": ("torch", "coremltools", "numpy"),
 }
 _LABELS = "labels.txt"
-_ROLES = {_LABELS: "labels", ORIGINS: "origins", CONFORMANCE: "conformance"}
+_ROLES = {_LABELS: "labels", ORIGINS: "origins", CONFORMANCE: "conformance", KIT: "conformance"}
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,13 @@ def _export(
     traced = trace(source.model, source.inputs, source.output_names)
     progress("running the PyTorch model in float64")
     vectors = make_vectors(source, traced.signature)
+    kit = make_kit(source, traced.signature)
     exported = []
     for part, folder in zip(planned, folders, strict=True):
         with staged(folder) as staging:
             # The model, its float32 copies on the way, and the package it is converted in.
             space_needed(staging, 4 * weights_bytes)
-            _write(request, part, source, traced, vectors, staging, progress)
+            _write(request, part, source, traced, vectors, kit, staging, progress)
             artifact = read_artifact(staging)
             try:
                 difference = check_against_reference(artifact, vectors, progress)
@@ -168,6 +170,7 @@ def _write(
     source: Source,
     traced: Any,
     vectors: Vectors,
+    kit: Kit | None,
     folder: Path,
     progress: Progress,
 ) -> None:
@@ -207,6 +210,8 @@ def _write(
     if source.labels is not None:
         (folder / _LABELS).write_text("\n".join(source.labels) + "\n", "utf-8")
     write_vectors(folder / CONFORMANCE, vectors, written.signature)
+    if kit is not None:
+        write_kit(folder / KIT, kit, written.signature)
     (folder / ORIGINS).write_text(canonical_json(_origins(program, written)), "utf-8")
     manifest = {
         "schema_version": SCHEMA_VERSION,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["INTERPOLATIONS", "Preprocessing", "load_image"]
+__all__ = ["INTERPOLATIONS", "Preprocessing", "load_image", "upright"]
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 
@@ -119,8 +119,13 @@ class Preprocessing:
         cropped = resized.crop((left, top, left + self.width, top + self.height))
         if len(self.mean) == 1:
             return np.array(cropped.convert("L"))[..., None]
-        pixels = np.array(cropped)
-        return pixels if self.color_order == "RGB" else np.ascontiguousarray(pixels[..., ::-1])
+        return self.in_order(np.array(cropped))
+
+    def in_order(self, pixels_HWC: Pixels) -> Pixels:
+        """R, G, B pixels in ``color_order``; and back again."""
+        import numpy as np
+
+        return pixels_HWC if self.color_order == "RGB" else np.ascontiguousarray(pixels_HWC[..., ::-1])
 
     def normalize(self, pixels_HWC: Pixels) -> Floats:
         """``(scale * pixel - mean) / std`` as (1, channels, height, width).
@@ -163,7 +168,7 @@ def load_image(path: Path) -> Image.Image:
 
 def _decoded(path: Path) -> Image.Image:
     """Upright and in RGB; any exception if something is wrong with it."""
-    from PIL import Image, ImageFile, ImageOps
+    from PIL import Image, ImageFile
 
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
@@ -180,9 +185,16 @@ def _decoded(path: Path) -> Image.Image:
                     raise ValueError(f"{image.width} x {image.height} pixels are more than {_MAX_PIXELS}")
                 if image.format == "EPS":
                     raise ValueError("it is a PostScript program, which is not run")
-                return _rgb(ImageOps.exif_transpose(image))
+                return upright(image)
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = half_images_too
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Turned by its EXIF orientation, in 8-bit RGB; :class:`ValueError` if it has no such form."""
+    from PIL import ImageOps
+
+    return _rgb(ImageOps.exif_transpose(image))
 
 
 def _rgb(image: Image.Image) -> Image.Image:
