@@ -28,7 +28,17 @@ if TYPE_CHECKING:
     from .preprocessing import Pixels
     from .source import Source
 
-__all__ = ["KIT", "Kit", "KitImage", "KitVector", "has_kit", "kit_images", "make_kit", "read_kit", "write_kit"]
+__all__ = [
+    "KIT",
+    "Kit",
+    "KitImage",
+    "KitVector",
+    "has_kit",
+    "kit_images",
+    "make_kit",
+    "read_kit",
+    "write_kit",
+]
 
 KIT = "kit.safetensors"
 _SEPARATOR = "/"
@@ -66,7 +76,7 @@ class KitVector:
     and the untouched model's outputs for it by name."""
 
     image: KitImage
-    pixels_HWC: Pixels
+    pixels: Pixels
     input: Array
     outputs: Mapping[str, Array]
 
@@ -167,12 +177,10 @@ def read_kit(artifact: Artifact) -> list[KitVector]:
                 f"{path}: the pixels of {image.name} are not the ones that the export made",
                 "another version of Pillow or of cloformer made them: export the artifact again",
             )
-        outputs = {
-            spec.name: tensors.get(_SEPARATOR.join((image.name, spec.name)))
-            for spec in artifact.signature.outputs
-        }
-        if any(value is None for value in outputs.values()):
+        names = {spec.name: _SEPARATOR.join((image.name, spec.name)) for spec in artifact.signature.outputs}
+        if not tensors.keys() >= set(names.values()):
             raise InputError(f"{path} does not have the artifact's outputs", "export the artifact again")
+        outputs = {name: tensors[key] for name, key in names.items()}
         vectors.append(KitVector(image, pixels, rule.normalize(rule.in_order(pixels)), outputs))
     return vectors
 
@@ -204,7 +212,7 @@ def _turned(side: int) -> bytes:
     block to the bit."""
     from PIL import ExifTags, Image
 
-    tile = np.kron(np.array([[32, 96], [160, 224]], np.uint8), np.ones((_BLOCK, _BLOCK), np.uint8))
+    tile = np.array([[32, 96], [160, 224]], np.uint8).repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = _ROTATED
     stream = io.BytesIO()
