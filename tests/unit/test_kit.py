@@ -170,4 +170,3 @@ def test_a_kit_that_is_not_whole(
     change(folder / KIT)
     with pytest.raises(InputError, match=words):
         read_kit(read_artifact(folder, verify=False))
-
