@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 import cloformer
-from cloformer.export.commands import bench, compare, parity, profile
+from cloformer.export.commands import bench, bundle, compare, device_report, parity, profile
 from cloformer.export.commands.options import Debug, Json, print_json
 from cloformer.export.commands.progress import progress
 from cloformer.export.errors import CloformerError, UsageError
@@ -275,6 +275,8 @@ app.command()(parity.parity)
 app.command()(bench.bench)
 app.command()(compare.compare)
 app.command()(profile.profile)
+app.command()(bundle.bundle)
+app.command()(device_report.import_device_report)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -32,6 +32,9 @@ def test_contents(wheel: Path) -> None:
         "export/schemas/comparison.schema.json",
         "export/schemas/latency.schema.json",
         "export/schemas/profile.schema.json",
+        "export/schemas/device-report.schema.json",
+        "deploy/android/settings.gradle.kts",
+        "deploy/ios/Package.swift",
         "export/reports/page.css",
         "export/reports/page.js",
         "export/commands/parity.py",
@@ -76,3 +79,23 @@ def test_in_a_project_with_the_same_names(wheel: Path, tmp_path: Path, python: s
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert where.stdout.startswith(str(site))
+
+
+@pytest.mark.parametrize(("system", "format_name"), [("android", "onnx"), ("ios", "coreml")])
+def test_a_bundle_without_the_checkout(
+    wheel: Path, tmp_path: Path, python: str, artifacts: dict[str, Path], system: str, format_name: str
+) -> None:
+    """The same project as from the checkout: nothing of the template is left out of the wheel."""
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    script = tmp_path / "bundle.py"
+    away = f"sys.path = [entry for entry in sys.path if entry != {str(ROOT)!r}]"
+    script.write_text(f"import sys\n{away}\nfrom cloformer.cli import main\nsys.exit(main())\n")
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    for name, start in (("wheel", [python, str(script)]), ("checkout", [python, "-m", "cloformer"])):
+        arguments = ["bundle", system, str(artifacts[format_name]), "--output", str(tmp_path / name)]
+        place = {"cwd": tmp_path, "env": environment} if name == "wheel" else {"cwd": ROOT}
+        done = subprocess.run([*start, *arguments], capture_output=True, text=True, **place)
+        assert done.returncode == 0, done.stderr
+    record = "cloformer-bundle.json"
+    assert (tmp_path / "wheel" / record).read_bytes() == (tmp_path / "checkout" / record).read_bytes()

@@ -1,0 +1,90 @@
+package io.github.cloformer.core
+
+import kotlin.math.abs
+import kotlin.math.sqrt
+
+/** What is judged: an app's own code from an image file to the model's outputs. */
+interface Subject {
+    /** An ordinary image file, turned upright. */
+    fun decode(image: ByteArray): Pixels
+
+    /** Resized and cropped, in the model's order of colours. */
+    fun crop(image: Pixels): Pixels
+
+    fun normalize(pixels: Pixels): FloatArray
+
+    /** The model's outputs by name. */
+    fun run(input: FloatArray): Map<String, FloatArray>
+}
+
+/** How far [passed] values are from the expected ones; what is missing or no number is [Double.NaN]. */
+data class Comparison(val passed: Boolean, val maxAbs: Double, val largest: Double, val cosine: Double)
+
+data class VectorResult(
+    val name: String,
+    val aimsAt: String,
+    val preprocessingPassed: Boolean,
+    val preprocessingMaxAbs: Double,
+    val outputs: Map<String, Comparison>,
+) {
+    val passed: Boolean get() = preprocessingPassed && outputs.isNotEmpty() && outputs.values.all { it.passed }
+}
+
+/**
+ * One vector of [kit]. The preprocessing runs on its image. The model runs on the expected input, not on what the
+ * preprocessing gave, so that a mistake there does not hide behind it, or the other way round.
+ */
+fun judge(kit: Kit, vector: Vector, rule: Preprocessing, subject: Subject): VectorResult {
+    val cropped = subject.crop(subject.decode(kit.folder.read(vector.image)))
+    val expectedInput = kit.floats(vector.input)
+    val maxAbs: Double
+    val allowed: Double
+    when (vector.compares) {
+        Stage.PIXELS -> {
+            val expected = subject.decode(kit.folder.read(vector.pixels))
+            maxAbs = largestDifference(cropped, if (rule.isBgr) expected.reversed() else expected)
+            allowed = 0.0
+        }
+        Stage.INPUT -> {
+            maxAbs = largestDifference(subject.normalize(cropped), expectedInput)
+            allowed = INPUT_TOLERANCE
+        }
+    }
+    val given = subject.run(expectedInput)
+    val outputs = vector.outputs.mapValues { (name, path) -> compare(given[name], kit.floats(path), vector.tolerance) }
+    return VectorResult(vector.name, vector.aimsAt, maxAbs <= allowed, maxAbs, outputs)
+}
+
+/** Of float32 values around 1: rounding is below a tenth of it, and every mistake far above. */
+private const val INPUT_TOLERANCE = 1e-6
+
+/** [given] is null for an output that the model does not have; that is a failure, as is a value that is no number. */
+fun compare(given: FloatArray?, expected: FloatArray, tolerance: Tolerance): Comparison {
+    if (given == null || given.size != expected.size) return Comparison(false, Double.NaN, Double.NaN, Double.NaN)
+    var largest = 0.0
+    var product = 0.0
+    var givenSquares = 0.0
+    var expectedSquares = 0.0
+    for (index in expected.indices) {
+        val a = given[index].toDouble()
+        val b = expected[index].toDouble()
+        largest = maxOf(largest, abs(b))
+        product += a * b
+        givenSquares += a * a
+        expectedSquares += b * b
+    }
+    val maxAbs = largestDifference(given, expected)
+    val cosine = if (maxAbs == 0.0) 1.0 else product / (sqrt(givenSquares) * sqrt(expectedSquares))
+    val passed = maxAbs <= tolerance.maxRelative * largest && cosine >= tolerance.minCosine
+    return Comparison(passed, maxAbs, largest, cosine)
+}
+
+private fun largestDifference(given: FloatArray, expected: FloatArray): Double {
+    if (given.size != expected.size) return Double.NaN
+    return given.indices.fold(0.0) { largest, at -> maxOf(largest, abs(given[at].toDouble() - expected[at])) }
+}
+
+private fun largestDifference(given: Pixels, expected: Pixels): Double {
+    if (given.width != expected.width || given.height != expected.height) return Double.NaN
+    return given.bytes.indices.maxOf { abs((given.bytes[it].toInt() and 255) - (expected.bytes[it].toInt() and 255)) }.toDouble()
+}

@@ -1,0 +1,127 @@
+package io.github.cloformer.core
+
+import org.json.JSONException
+import org.json.JSONObject
+
+/** What the app needs to know of the model, from the `manifest.json` that was exported with it. */
+class Manifest(
+    val name: String,
+    val format: String,
+    val precision: String,
+    val modelPath: String,
+    val files: List<FileEntry>,
+    val input: Input,
+    val output: Output,
+    val cloformer: String,
+    /** Of the manifest's own bytes: reports from devices name the model by it. */
+    val sha256: String,
+) {
+    class Input(val name: String, val shape: List<Int>, val preprocessing: Preprocessing)
+
+    /** [labels] is the file with a class name a line. The values are [isLogits], or probabilities already. */
+    class Output(val name: String, val isLogits: Boolean, val shape: List<Int>, val labels: String?)
+
+    /** What the app carries of [files]: the rest is for the tools that made the model. */
+    val payload: List<FileEntry> get() = files.filter { it.role == "model" || it.role == "labels" }
+
+    val model: FileEntry get() = files.first { it.path == modelPath }
+
+    /** The class names; null if the model has none. */
+    fun labels(folder: Folder): List<String>? {
+        val path = output.labels ?: return null
+        val labels = String(folder.read(path), Charsets.UTF_8).removeSuffix("\n").split("\n")
+        if (labels.size != output.shape.last()) {
+            throw PayloadException("$path has ${labels.size} labels for ${output.shape.last()} classes: export again")
+        }
+        return labels
+    }
+
+    companion object {
+        const val FILE = "manifest.json"
+        const val SCHEMA_VERSION = 1
+
+        /** Throws [PayloadException] for what is missing, damaged, newer than this code, or of another kind of model. */
+        fun read(folder: Folder): Manifest = parse(folder.read(FILE))
+
+        fun parse(content: ByteArray): Manifest =
+            try {
+                val json = JSONObject(String(content, Charsets.UTF_8))
+                refuseNewer(json)
+                build(json, sha256(content)).also { it.check() }
+            } catch (error: JSONException) {
+                throw PayloadException("$FILE cannot be read: ${error.message}. Bundle the model again", error)
+            }
+
+        private fun refuseNewer(json: JSONObject) {
+            val version = json.getInt("schema_version")
+            if (version > SCHEMA_VERSION) {
+                throw PayloadException(
+                    "this model was exported by a newer cloformer (manifest version $version, this app reads " +
+                        "$SCHEMA_VERSION): update the app's cloformer code",
+                )
+            }
+        }
+
+        private fun build(json: JSONObject, sha256: String): Manifest {
+            val function = json.getJSONArray("functions").getJSONObject(0)
+            return Manifest(
+                name = json.getString("name"),
+                format = json.getString("format"),
+                precision = json.getJSONObject("precision").getString("name"),
+                modelPath = checkedPath(json.getJSONObject("model").getString("path")),
+                files = fileEntries(json),
+                input = input(function.getJSONArray("inputs").getJSONObject(0)),
+                output = output(function.getJSONArray("outputs").getJSONObject(0)),
+                cloformer = json.getJSONObject("versions").getString("cloformer"),
+                sha256 = sha256,
+            )
+        }
+
+        private fun input(json: JSONObject): Input {
+            if (json.getBoolean("preprocessing_inside") || json.getString("dtype") != "float32") {
+                throw PayloadException("the model takes no float32 values that are normalized outside: export it as ONNX")
+            }
+            return Input(
+                json.getString("name"),
+                json.getJSONArray("shape").toInts(),
+                Preprocessing.parse(json.getJSONObject("preprocessing")),
+            )
+        }
+
+        private fun output(json: JSONObject): Output {
+            val role = json.getString("role")
+            if (role != "logits" && role != "probabilities") {
+                throw PayloadException("the model's output is \"$role\", and this app shows classes: bundle a classifier")
+            }
+            return Output(
+                json.getString("name"),
+                role == "logits",
+                json.getJSONArray("shape").toInts(),
+                if (json.isNull("labels")) null else checkedPath(json.getString("labels")),
+            )
+        }
+    }
+
+    private fun check() {
+        val rule = input.preprocessing
+        if (format != "onnx") throw PayloadException("the model is $format, and this app runs onnx: export it as ONNX")
+        if (input.shape != listOf(1, rule.mean.size, rule.height, rule.width)) {
+            throw PayloadException("the model takes ${input.shape}, which its preprocessing does not make: export it again")
+        }
+        if (files.none { it.path == modelPath }) throw PayloadException("$FILE does not list $modelPath: export it again")
+    }
+}
+
+/** `files` of a manifest or a kit. */
+internal fun fileEntries(json: JSONObject): List<FileEntry> {
+    val array = json.getJSONArray("files")
+    return List(array.length()) { index ->
+        val entry = array.getJSONObject(index)
+        val role = if (entry.has("role")) entry.getString("role") else null
+        FileEntry(checkedPath(entry.getString("path")), role, entry.getString("sha256"), entry.getLong("bytes"))
+    }
+}
+
+internal fun org.json.JSONArray.toInts() = List(length()) { getInt(it) }
+
+internal fun org.json.JSONArray.toDoubles() = List(length()) { getDouble(it) }

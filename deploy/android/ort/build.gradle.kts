@@ -1,0 +1,27 @@
+import java.util.Properties
+
+plugins {
+    alias(libs.plugins.android.library)
+}
+
+val bundle = Properties().apply { rootProject.file("bundle.properties").inputStream().use(::load) }
+
+android {
+    namespace = "io.github.cloformer.ort"
+    compileSdk = libs.versions.compile.sdk.get().toInt()
+
+    defaultConfig {
+        minSdk = bundle.getProperty("minSdk").toInt()
+        consumerProguardFiles("consumer-rules.pro")
+    }
+
+    compileOptions {
+        sourceCompatibility = JavaVersion.toVersion(libs.versions.java.get())
+        targetCompatibility = JavaVersion.toVersion(libs.versions.java.get())
+    }
+}
+
+dependencies {
+    api(project(":core"))
+    implementation(libs.onnxruntime)
+}

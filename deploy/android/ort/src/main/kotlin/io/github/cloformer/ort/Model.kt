@@ -1,0 +1,74 @@
+package io.github.cloformer.ort
+
+import ai.onnxruntime.OnnxTensor
+import ai.onnxruntime.OrtEnvironment
+import ai.onnxruntime.OrtException
+import ai.onnxruntime.OrtSession
+import ai.onnxruntime.providers.NNAPIFlags
+import io.github.cloformer.core.Manifest
+import io.github.cloformer.core.PayloadException
+import java.nio.ByteBuffer
+import java.nio.FloatBuffer
+import java.util.EnumSet
+
+/**
+ * A session of ONNX Runtime on the model of [manifest]. It needs nothing of Android, so that tests run it on any JVM.
+ * To be used by one thread at a time, and closed.
+ *
+ * ONNX Runtime sends telemetry unless `ORT_DISABLE_TELEMETRY=1` stands in the environment before it is loaded:
+ * [Classifier] puts it there, and whoever makes a [Model] without one has to.
+ */
+class Model(private val manifest: Manifest, content: ByteBuffer, options: Options = Options()) : AutoCloseable {
+    private val environment = OrtEnvironment.getEnvironment()
+    private val session = open(content, options)
+    private val shape = LongArray(manifest.input.shape.size) { manifest.input.shape[it].toLong() }
+
+    init {
+        val isListed = manifest.input.name in session.inputNames && manifest.output.name in session.outputNames
+        if (!isListed) {
+            session.close()
+            throw PayloadException("the model's inputs and outputs are not the manifest's: bundle the model again")
+        }
+    }
+
+    /** Every output by name. [input] is normalized, one channel after the other. */
+    fun run(input: FloatArray): Map<String, FloatArray> =
+        OnnxTensor.createTensor(environment, FloatBuffer.wrap(input), shape).use { tensor ->
+            session.run(mapOf(manifest.input.name to tensor)).use { results ->
+                results.associate { (name, value) -> name to (value as OnnxTensor).floatBuffer.toArray() }
+            }
+        }
+
+    override fun close() = session.close()
+
+    private fun open(content: ByteBuffer, options: Options): OrtSession =
+        try {
+            OrtSession.SessionOptions().use { settings ->
+                settings.setInterOpNumThreads(1)
+                // XNNPACK has threads of its own; ONNX Runtime's would only compete with them.
+                settings.setIntraOpNumThreads(if (options.provider == Provider.XNNPACK) 1 else options.threads)
+                if (needsBasicOptimization(manifest)) {
+                    settings.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.BASIC_OPT)
+                }
+                when (options.provider) {
+                    Provider.CPU -> Unit
+                    Provider.XNNPACK -> settings.addXnnpack(mapOf("intra_op_num_threads" to "${options.threads}"))
+                    Provider.NNAPI -> settings.addNnapi(EnumSet.noneOf(NNAPIFlags::class.java))
+                }
+                environment.createSession(content, settings)
+            }
+        } catch (error: OrtException) {
+            throw PayloadException("${manifest.modelPath} cannot be loaded: ${error.message}", error)
+        }
+
+    companion object {
+        const val RUNTIME = "onnxruntime"
+
+        val version: String get() = OrtEnvironment.getEnvironment().version
+
+        /** [content] where ONNX Runtime can read it: outside of the heap. */
+        fun direct(content: ByteArray): ByteBuffer = ByteBuffer.allocateDirect(content.size).put(content).apply { flip() }
+    }
+}
+
+private fun FloatBuffer.toArray() = FloatArray(remaining()).also { get(it) }

@@ -1,0 +1,79 @@
+import CloFormerCore
+import Foundation
+import XCTest
+
+/// Cases that Python computed (`Fixtures/shared.json`); a Python test computes them again.
+struct SharedFixtures: Decodable {
+    let sizes: [Size]
+    let orientations: [Turned]
+    let resizes: [Resized]
+    let crops: [Cropped]
+    let softmax: [Softmax]
+    let top: [Top]
+    let judged: [Judged]
+
+    struct Picture: Decodable {
+        let width: Int
+        let height: Int
+        let bytes: [UInt8]
+
+        var pixels: Pixels { Pixels(width: width, height: height, bytes: bytes) }
+    }
+
+    struct Size: Decodable {
+        let width: Int
+        let height: Int
+        let resizeSize: Int
+        let crop: [Int]
+        let resized: [Int]
+        let corner: [Int]
+    }
+
+    struct Turned: Decodable {
+        let orientation: Int
+        let stored: Picture
+        let upright: Picture
+    }
+
+    struct Resized: Decodable {
+        let interpolation: Interpolation
+        let stored: Picture
+        let resized: Picture
+    }
+
+    struct Cropped: Decodable {
+        let interpolation: Interpolation
+        let resizeSize: Int
+        let crop: [Int]
+        let stored: Picture
+        let cropped: Picture
+    }
+
+    struct Softmax: Decodable {
+        let logits: [Float]
+        let probabilities: [Double]
+    }
+
+    struct Top: Decodable {
+        let probabilities: [Double]
+        let count: Int
+        let order: [Int]
+    }
+
+    struct Judged: Decodable {
+        let expected: [Float]
+        let got: [Float]
+        let maxRel: Double
+        let minCosine: Double
+        let passed: Bool
+        let maxAbs: Double?
+        let cosine: Double
+    }
+
+    static func read() throws -> SharedFixtures {
+        let file = Bundle.module.url(forResource: "shared", withExtension: "json", subdirectory: "Fixtures")
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(SharedFixtures.self, from: Data(contentsOf: XCTUnwrap(file)))
+    }
+}

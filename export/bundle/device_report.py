@@ -1,0 +1,155 @@
+"""What the tests on a device found, judged against the artifact that the app carries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..artifact import MANIFEST, Artifact, canonical_json, sha256_of
+from ..errors import InputError
+from ..kit import read_kit
+from ..parity.tolerances import output_tolerance
+
+__all__ = ["DeviceReport", "VectorResult", "read_device_report", "save_device_report"]
+
+_MAX_BYTES = 16 * 2**20
+_SCHEMA = Path(__file__).parent.parent / "schemas" / "device-report.schema.json"
+
+
+@dataclass(frozen=True)
+class VectorResult:
+    """One vector on the device: whether its preprocessing held, the largest error of an output as a share of the
+    largest expected magnitude, and the share that is allowed. None where the device does not say."""
+
+    name: str
+    preprocessing: bool
+    error: float | None
+    allowed: float
+
+    @property
+    def passed(self) -> bool:
+        return self.preprocessing and self.error is not None and self.error <= self.allowed
+
+
+@dataclass(frozen=True)
+class DeviceReport:
+    """``missing`` are vectors of the artifact's kit that the device did not run, which is a failure."""
+
+    document: Mapping[str, Any]
+    vectors: tuple[VectorResult, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.missing and all(vector.passed for vector in self.vectors)
+
+    @property
+    def device(self) -> str:
+        """Maker, model and system, as the device names itself."""
+        about = self.document["device"]
+        return f"{about['manufacturer']} {about['model']}, {about['os']}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "passed": self.passed,
+            "missing": list(self.missing),
+            "vectors": [
+                {
+                    "name": vector.name,
+                    "preprocessing": vector.preprocessing,
+                    "error": vector.error,
+                    "allowed": vector.allowed,
+                    "passed": vector.passed,
+                }
+                for vector in self.vectors
+            ],
+            "report": self.document,
+        }
+
+
+def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
+    """Judge ``path`` by the artifact's own tolerances, not by what the device says of itself.
+
+    Raises :class:`InputError` if it is no report, or of another artifact.
+    """
+    document = _read(path)
+    _check_hash(path, "manifest", document["manifest_sha256"], sha256_of(artifact.folder / MANIFEST))
+    models = [entry.sha256 for entry in artifact.files if entry.role == "model"]
+    if len(models) == 1:
+        _check_hash(path, "model", document["model_sha256"], models[0])
+    expected = {vector.image.name: vector for vector in read_kit(artifact)}
+    bound = output_tolerance(artifact.manifest["precision"]["activations"], True, "photograph")
+    found = []
+    for entry in document["vectors"]:
+        if entry["name"] not in expected:
+            raise InputError(
+                f"{path} has an unknown vector {entry['name'][:80]!r}", "bundle the artifact again"
+            )
+        vector = expected.pop(entry["name"])
+        errors = [
+            entry["outputs"][name]["max_abs"] / float(abs(value).max())
+            for name, value in vector.outputs.items()
+            if name in entry["outputs"]
+        ]
+        found.append(
+            VectorResult(
+                entry["name"],
+                entry["preprocessing"] is None or entry["preprocessing"]["passed"],
+                max(errors) if len(errors) == len(vector.outputs) else None,
+                bound.max_rel,
+            )
+        )
+    return DeviceReport(document, tuple(found), tuple(expected))
+
+
+def save_device_report(report: DeviceReport, artifact: Artifact) -> Path:
+    """Keep it beside the artifact, where a new export does not touch it; the same report is kept once."""
+    text = canonical_json(report.to_json())
+    folder = artifact.folder.with_name(f"{artifact.folder.name}-reports")
+    path = folder / f"device-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+    try:
+        folder.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {error.strerror}", "free some space, or move the artifact"
+        ) from error
+    return path
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import jsonschema
+
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ValueError("it is too large")
+        document = json.loads(path.read_bytes())
+        jsonschema.Draft202012Validator(_schema()).validate(document)
+    except jsonschema.ValidationError as error:
+        place = "/".join(map(str, error.absolute_path)) or "the document"
+        raise InputError(
+            f"{path} is no device report: {place}: {error.message[:200]}", "pull it again"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read: {error}", "give the device-report.json of the tests"
+        ) from None
+    return dict(document)
+
+
+def _check_hash(path: Path, what: str, found: object, wanted: str) -> None:
+    if found != wanted:
+        raise InputError(
+            f"{path} is of another artifact: the {what}'s hash is {str(found)[:12]}, and not {wanted[:12]}",
+            "give the artifact that the app was bundled from",
+        )
+
+
+@cache
+def _schema() -> Any:
+    return json.loads(_SCHEMA.read_text("utf-8"))

@@ -1,0 +1,104 @@
+"""What travels: the model with its manifest and labels, and beside the app the kit that its tests run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from ..artifact import MANIFEST, Artifact, canonical_json, sha256_of
+from ..errors import InputError, UnsupportedError
+from ..kit import KitVector, read_kit
+from ..parity.tolerances import output_tolerance
+
+__all__ = ["KIT_INDEX", "KIT_SCHEMA_VERSION", "check_artifact", "write_conformance", "write_payload"]
+
+KIT_INDEX = "conformance.json"
+KIT_SCHEMA_VERSION = 1
+NOTICES = "THIRD_PARTY_NOTICES.txt"
+_IN_APP = ("model", "labels")  # roles of files; origins and vectors are for the tools
+
+
+def check_artifact(artifact: Artifact, format_name: str, title: str) -> None:
+    """Raises :class:`UnsupportedError` unless it is a classifier of one image in ``format_name``, and
+    :class:`InputError` if it is not whole."""
+    if artifact.format != format_name:
+        raise UnsupportedError(
+            f"{artifact.folder} is {artifact.format}, and {title} apps carry {format_name}",
+            f"export it: `cloformer export --format {format_name}`",
+        )
+    artifact.verify()
+    fed, given = artifact.function["inputs"], artifact.function["outputs"]
+    is_image = len(fed) == 1 and fed[0]["preprocessing"] is not None and fed[0]["shape"][0] == 1
+    if not is_image or given[0]["role"] not in ("logits", "probabilities"):
+        raise UnsupportedError(
+            f"{artifact.folder} is not a classifier of one image, which is what the apps show",
+            "`cloformer inspect` says what goes in and comes out",
+        )
+    labels, classes = artifact.labels(), given[0]["shape"][-1]
+    if labels is not None and len(labels) != classes:
+        raise InputError(
+            f"{artifact.folder} has {len(labels)} labels for {classes} classes",
+            "export it again with as many labels as classes",
+        )
+
+
+def write_payload(artifact: Artifact, folder: Path, notices: Path) -> None:
+    """The model, its manifest to the byte, its labels, and the notices of ``notices``."""
+    folder.mkdir(parents=True)
+    for entry in artifact.files:
+        if entry.role in _IN_APP:
+            target = folder.joinpath(*PurePosixPath(entry.path).parts)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(artifact.folder / entry.path, target)
+    shutil.copyfile(artifact.folder / MANIFEST, folder / MANIFEST)
+    shutil.copyfile(notices, folder / NOTICES)
+
+
+def write_conformance(artifact: Artifact, folder: Path) -> int:
+    """The kit: images, what preprocessing must make of them, what the model must give. Returns how many vectors.
+
+    Raises :class:`InputError` if the artifact has no kit that can be read.
+    """
+    folder.mkdir(parents=True)
+    vectors = read_kit(artifact)
+    entries = [_write_vector(artifact, vector, folder) for vector in vectors]
+    models = [entry for entry in artifact.files if entry.role == "model"]
+    index = {
+        "schema_version": KIT_SCHEMA_VERSION,
+        "manifest_sha256": sha256_of(artifact.folder / MANIFEST),
+        "model_sha256": models[0].sha256 if len(models) == 1 else None,
+        "files": [
+            {"path": path.name, "sha256": sha256_of(path), "bytes": path.stat().st_size}
+            for path in sorted(folder.iterdir())
+        ],
+        "vectors": entries,
+    }
+    (folder / KIT_INDEX).write_text(canonical_json(index), "utf-8")
+    return len(vectors)
+
+
+def _write_vector(artifact: Artifact, vector: KitVector, folder: Path) -> dict[str, object]:
+    from PIL import Image
+
+    image, stem = vector.image, vector.image.name
+    pixels, given = f"{stem}.pixels.png", f"{stem}.input.f32"
+    (folder / image.file).write_bytes(image.content)
+    Image.fromarray(vector.pixels).save(folder / pixels, "PNG", optimize=True)
+    (folder / given).write_bytes(vector.input.astype("<f4").tobytes())
+    outputs = {}
+    for place, (name, value) in enumerate(vector.outputs.items()):
+        outputs[name] = f"{stem}.output{place}.f32"  # a name may be anything
+        (folder / outputs[name]).write_bytes(np.asarray(value, "<f4").tobytes())
+    bound = output_tolerance(artifact.manifest["precision"]["activations"], True, "photograph")
+    return {
+        "name": image.name,
+        "aims_at": image.aims_at,
+        "image": image.file,
+        "compares": image.compares,
+        "pixels": pixels,
+        "input": given,
+        "outputs": outputs,
+        "tolerance": bound.to_json(),
+    }

@@ -1,0 +1,279 @@
+"""From an artifact to a project that opens in Android Studio or Xcode.
+
+The record at the project's root lists every file that was written, with its hash. With it a second bundle into the
+same folder replaces what the first one wrote and nothing else: what the user has edited or added is the user's.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import cloformer
+
+from ..artifact import MANIFEST, Artifact, canonical_json, read_artifact, sha256_of
+from ..errors import CloformerError, InputError, UsageError
+from .operators import CONFIG, required_operators
+from .payload import NOTICES, check_artifact, write_conformance, write_payload
+from .settings import Settings
+from .systems import SYSTEMS, System
+
+__all__ = ["RECORD", "Bundled", "bundle", "verify_bundle"]
+
+RECORD = "cloformer-bundle.json"
+_SCHEMA_VERSION = 1
+_STAGING = ".cloformer-bundle-"
+_MAX_RECORD_BYTES = 2**22
+# Not part of a project: what editors, builds and checks leave in a checkout.
+_NOT_COPIED = {"build", ".gradle", ".idea", ".build", ".swiftpm", "DerivedData", "__pycache__", ".DS_Store"}
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """A project that was written: how many files, bytes and vectors; ``kept`` are files of an earlier bundle that
+    the user has edited since and that stay as they are."""
+
+    folder: Path
+    system: System
+    files: int
+    bytes: int
+    vectors: int
+    kept: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "folder": str(self.folder),
+            "system": self.system.name,
+            "files": self.files,
+            "bytes": self.bytes,
+            "vectors": self.vectors,
+            "kept": list(self.kept),
+        }
+
+
+def bundle(
+    system: System,
+    artifact: Artifact,
+    folder: Path,
+    settings: Settings,
+    *,
+    force: bool = False,
+    reduced_operators: bool = False,
+) -> Bundled:
+    """Write the project into ``folder``, which is new or empty unless ``force``; ``reduced_operators`` adds what a
+    smaller build of ONNX Runtime is configured by.
+
+    Raises :class:`UsageError` for settings that a store would refuse, :class:`UnsupportedError` for an artifact that
+    is no image classifier in the system's format, and :class:`InputError` for one that is not whole, or a place that
+    cannot be written. What was there then stays.
+    """
+    system.check(settings)
+    if reduced_operators and system.format != "onnx":
+        raise UsageError(
+            f"--reduced-operators is for ONNX Runtime, and {system.title} apps do without it", "leave it out"
+        )
+    check_artifact(artifact, system.format, system.title)
+    folder = folder.absolute()
+    earlier = _owned(folder) if force else _refuse_what_is_there(folder)
+    with _staging(folder) as staging:
+        vectors = _write(system, artifact, staging, settings)
+        if reduced_operators:
+            (staging / CONFIG).write_text(required_operators(artifact.model_path), "utf-8")
+        written = _hashes(staging)
+        (staging / RECORD).write_text(canonical_json(_record(system, artifact, settings, written)), "utf-8")
+        kept = _put(staging, folder, written, earlier, system)
+    size = sum((folder / path).stat().st_size for path in written)
+    return Bundled(folder, system, len(written) + 1, size, vectors, kept)
+
+
+def verify_bundle(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """Check a project against its record: the record, and the template's files that were edited since, which is
+    the user's right.
+
+    Raises :class:`InputError` that names the first file of the model or the kit that is missing, changed or new.
+    """
+    record = _read_record(folder)
+    system = SYSTEMS[record["system"]]
+    hashes: dict[str, str] = record["files"]
+    ours = {path for path in hashes if _is_payload(path, system)}
+    found = {
+        path.relative_to(folder).as_posix()
+        for place in (system.payload, system.conformance)
+        for path in (folder / place).rglob("*")
+        if not path.is_dir()
+    }
+    for name in sorted(ours | found):
+        path = folder / name
+        if name not in ours:
+            raise InputError(
+                f"{path} is not in the bundle's record", "remove it, or bundle again with --force"
+            )
+        if name not in found or path.is_symlink() or sha256_of(path) != hashes[name]:
+            state = "missing" if name not in found else "not the file that was bundled"
+            raise InputError(f"{path} is {state}", "bundle the artifact again with --force")
+    manifest = read_artifact(folder / system.payload, verify=False).folder / MANIFEST
+    if record["manifest_sha256"] != sha256_of(manifest):
+        raise InputError(f"{manifest} is of another export", "bundle again with --force")
+    edited = [
+        name
+        for name, digest in sorted(hashes.items())
+        if name not in ours and (not (folder / name).is_file() or sha256_of(folder / name) != digest)
+    ]
+    return record, edited
+
+
+def _write(system: System, artifact: Artifact, staging: Path, settings: Settings) -> int:
+    template = importlib.resources.files("cloformer") / "deploy" / system.name
+    with importlib.resources.as_file(template) as source:
+        shutil.copytree(source, staging, dirs_exist_ok=True, ignore=_ignored)
+        write_payload(artifact, staging / system.payload, source / NOTICES)
+    (staging / system.settings_file).write_text(system.settings(settings), "utf-8")
+    return write_conformance(artifact, staging / system.conformance)
+
+
+def _ignored(_folder: str, names: list[str]) -> set[str]:
+    return _NOT_COPIED & set(names)
+
+
+def _record(
+    system: System, artifact: Artifact, settings: Settings, hashes: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        "schema_version": _SCHEMA_VERSION,
+        "system": system.name,
+        "cloformer": cloformer.__version__,
+        "artifact": artifact.manifest["name"],
+        "manifest_sha256": sha256_of(artifact.folder / MANIFEST),
+        "settings": settings.to_json(),
+        "files": dict(hashes),
+    }
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): sha256_of(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _is_payload(path: str, system: System) -> bool:
+    return path.startswith((f"{system.payload}/", f"{system.conformance}/"))
+
+
+def _refuse_what_is_there(folder: Path) -> dict[str, str]:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(
+            f"{folder} is not empty",
+            "give a new folder, or --force to replace what an earlier bundle wrote there and nothing else",
+        )
+    return {}
+
+
+def _owned(folder: Path) -> dict[str, str]:
+    """The files of an earlier bundle in ``folder`` by their hashes; none if there was none."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is not a folder", "give another --output")
+    files: dict[str, str] = _read_record(folder)["files"] if (folder / RECORD).exists() else {}
+    return files
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    """Raises :class:`InputError` unless it is a record of ours whose paths stay inside the folder."""
+    path = folder / RECORD
+    try:
+        if path.stat().st_size > _MAX_RECORD_BYTES:
+            raise ValueError("it is too large")
+        record = json.loads(path.read_bytes())
+        version, files = record["schema_version"], record["files"]
+        if not isinstance(version, int) or version > _SCHEMA_VERSION:
+            raise ValueError(f"it has version {version}, and this cloformer reads {_SCHEMA_VERSION}")
+        if record["system"] not in SYSTEMS or not isinstance(record["manifest_sha256"], str):
+            raise ValueError("it is not one that cloformer writes")
+        for name, digest in files.items():
+            pure = PurePosixPath(name)
+            if pure.is_absolute() or ".." in pure.parts or "\\" in name or not isinstance(digest, str):
+                raise ValueError(f"its path {name[:80]!r} leaves the folder")
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder} has no {RECORD}", "`cloformer bundle` writes a project that has one"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} cannot be read: {error}", "bundle the artifact into a new folder") from None
+    return dict(record)
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A folder beside ``folder`` that is gone afterwards, whatever happens."""
+    staging = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=folder.parent))
+        yield staging
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be written: {error.strerror or error}",
+            "free some space or give another --output",
+        ) from error
+    finally:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _put(
+    staging: Path, folder: Path, written: Mapping[str, str], earlier: Mapping[str, str], system: System
+) -> tuple[str, ...]:
+    """Move the staged files to their places: in one step where nothing is, else one by one, the record last."""
+    if not folder.exists() or not any(folder.iterdir()):
+        staging.chmod(0o755)
+        staging.replace(folder)
+        return ()
+    kept = _edited(folder, written, earlier, system)
+    for name in sorted(set(earlier) - set(written)):
+        if name not in kept and _inside(folder, name).is_file():
+            _inside(folder, name).unlink()
+    for name in [*sorted(set(written) - set(kept)), RECORD]:
+        target = _inside(folder, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (staging / name).replace(target)
+    return kept
+
+
+def _edited(
+    folder: Path, written: Mapping[str, str], earlier: Mapping[str, str], system: System
+) -> tuple[str, ...]:
+    """Files that the user has changed, which stay. :class:`InputError` for one in the way that was never ours."""
+    edited = []
+    for name in sorted(set(written) | set(earlier)):
+        path = _inside(folder, name)
+        if not path.exists() and not path.is_symlink():
+            continue
+        if not path.is_file() or path.is_symlink() or (name not in earlier and name in written):
+            raise InputError(
+                f"{path} is in the way and is not of an earlier bundle", "move it, or give another --output"
+            )
+        is_settled = _is_payload(name, system) or name == system.settings_file
+        if not is_settled and sha256_of(path) not in (earlier.get(name), written.get(name)):
+            edited.append(name)
+    return tuple(edited)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """The file's place; :class:`InputError` if a link on the way leads out of the folder."""
+    path = folder.joinpath(*PurePosixPath(name).parts)
+    for parent in path.parents:
+        if parent == folder:
+            return path
+        if parent.is_symlink():
+            raise InputError(
+                f"{parent} is a link, and what is bundled stays in its folder", "remove the link"
+            )
+    raise CloformerError(f"{name} is not below {folder}")

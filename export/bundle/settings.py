@@ -1,0 +1,93 @@
+"""What a project is called and which systems it runs on, checked as the stores check it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..errors import UsageError
+
+__all__ = ["Settings", "check_android", "check_ios"]
+
+MIN_SDK = 24  # of ONNX Runtime's library for Android
+MAX_SDK = 99
+MIN_IOS = (16, 0)
+
+_ANDROID_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*(\.[a-zA-Z][a-zA-Z0-9_]*)+")
+_IOS_ID = re.compile(r"[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
+_LONGEST_ID = 155  # of a bundle identifier; a longer name serves nobody on Android either
+_LONGEST_NAME = 50
+# No part of an application ID may be one of Java's own words.
+_JAVA_WORDS = frozenset(
+    (
+        "abstract", "assert", "boolean", "break", "byte", "case", "catch", "char", "class", "const", "continue",
+        "default", "do", "double", "else", "enum", "extends", "false", "final", "finally", "float", "for", "goto",
+        "if", "implements", "import", "instanceof", "int", "interface", "long", "native", "new", "null", "package",
+        "private", "protected", "public", "return", "short", "static", "strictfp", "super", "switch",
+        "synchronized", "this", "throw", "throws", "transient", "true", "try", "void", "volatile", "while",
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``identifier`` is the application ID on Android and the bundle identifier on iOS; ``minimum_os`` an API
+    level (24) or an iOS version (16.0)."""
+
+    identifier: str
+    app_name: str
+    minimum_os: str
+
+    def to_json(self) -> dict[str, str]:
+        return {"identifier": self.identifier, "app_name": self.app_name, "minimum_os": self.minimum_os}
+
+
+def check_android(settings: Settings) -> None:
+    """Raises :class:`UsageError`, which names the option to change."""
+    _check_identifier(
+        settings.identifier,
+        _ANDROID_ID,
+        "two or more words joined by dots, each a letter, then letters, digits, _",
+    )
+    reserved = sorted(set(settings.identifier.split(".")) & _JAVA_WORDS)
+    if reserved:
+        raise UsageError(
+            f"--package {settings.identifier}: {reserved[0]!r} is a word of Java's own", "use another"
+        )
+    _check_name(settings.app_name)
+    level = settings.minimum_os
+    if not level.isdecimal() or not MIN_SDK <= int(level) <= MAX_SDK:
+        raise UsageError(
+            f"--min-os {level} is not an API level from {MIN_SDK} on",
+            f"ONNX Runtime for Android needs {MIN_SDK} (Android 7)",
+        )
+
+
+def check_ios(settings: Settings) -> None:
+    """Raises :class:`UsageError`, which names the option to change."""
+    _check_identifier(
+        settings.identifier, _IOS_ID, "two or more words of letters, digits and -, joined by dots"
+    )
+    _check_name(settings.app_name)
+    version = re.fullmatch(r"(\d{1,2})(?:\.(\d{1,2}))?", settings.minimum_os)
+    if version is None or (int(version[1]), int(version[2] or 0)) < MIN_IOS:
+        raise UsageError(
+            f"--min-os {settings.minimum_os} is not an iOS version from {MIN_IOS[0]}.{MIN_IOS[1]} on",
+            "the Core ML programs that are exported, and the app, need iOS 16",
+        )
+
+
+def _check_identifier(text: str, form: re.Pattern[str], words: str) -> None:
+    if len(text) > _LONGEST_ID or form.fullmatch(text) is None:
+        raise UsageError(
+            f"--package {text[:80]!r} is not an identifier", f"it takes {words}: com.example.app"
+        )
+
+
+def _check_name(text: str) -> None:
+    """Into a properties file, a build setting and XML it goes, where quotes and their like mean something."""
+    if not text.strip() or len(text) > _LONGEST_NAME or re.search(r"[^\w .,()+-]", text):
+        raise UsageError(
+            f"--app-name {text[:80]!r} is not a name for an app",
+            f"it takes 1 to {_LONGEST_NAME} letters, digits, blanks and . , ( ) + - _",
+        )

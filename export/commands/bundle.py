@@ -1,0 +1,91 @@
+"""`cloformer bundle`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UsageError, choose
+from .options import Debug, Json, print_json
+
+__all__ = ["bundle"]
+
+_NAMES = ("android", "ios")
+
+
+def bundle(
+    system: Annotated[
+        str, typer.Argument(help=f"{' or '.join(_NAMES)}.", autocompletion=lambda: list(_NAMES))
+    ],
+    artifact: Annotated[
+        Path | None,
+        typer.Argument(help="An artifact's folder: ONNX for Android, Core ML for iOS. Not with --verify."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the project: a new one, or an empty one.")
+    ] = None,
+    package: Annotated[
+        str | None,
+        typer.Option(help="Application ID or bundle identifier; com.example.cloformer if not given."),
+    ] = None,
+    app_name: Annotated[
+        str | None, typer.Option(help="What the app is called; CloFormer if not given.")
+    ] = None,
+    min_os: Annotated[
+        str | None, typer.Option(help="Lowest API level (24) or iOS version (16.0) that the app runs on.")
+    ] = None,
+    reduced_operators: Annotated[
+        bool,
+        typer.Option(
+            "--reduced-operators", help="Add the list of operators for a smaller build of ONNX Runtime."
+        ),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Replace what an earlier bundle wrote there; what you added or edited stays."
+        ),
+    ] = False,
+    verify: Annotated[
+        Path | None, typer.Option(help="Check a project that was bundled, instead of writing one.")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write an app project that carries a model, with tests that repeat the parity check on the phone."""
+    from ..artifact import read_artifact
+    from ..bundle import SYSTEMS, verify_bundle
+    from ..bundle import bundle as write_bundle
+    from ..reports import bundled
+
+    row = SYSTEMS[choose("system", system, SYSTEMS, "SYSTEM")]
+    if verify is not None:
+        if artifact is not None or output is not None:
+            raise UsageError("--verify checks a project and writes none", "leave ARTIFACT and --output out")
+        record, edited = verify_bundle(verify)
+        if record["system"] != row.name:
+            raise UsageError(
+                f"{verify} is a project for {record['system']}",
+                f"`cloformer bundle {record['system']} --verify`",
+            )
+        if as_json:
+            print_json({"whole": True, "edited": edited, "record": record})
+        else:
+            print("\n".join(bundled.verified(verify, record, edited)))
+        return
+    if artifact is None or output is None:
+        raise UsageError(
+            "bundle takes an artifact and --output", f"`cloformer bundle {row.name} ARTIFACT --output DIR`"
+        )
+    given = {"identifier": package, "app_name": app_name, "minimum_os": min_os}
+    settings = replace(row.default, **{name: value for name, value in given.items() if value is not None})
+    written = write_bundle(
+        row, read_artifact(artifact), output, settings, force=force, reduced_operators=reduced_operators
+    )
+    if as_json:
+        print_json(written.to_json())
+    else:
+        print("\n".join(bundled.written(written)))
