@@ -252,7 +252,7 @@ def test_two_processes_write_the_same_bytes(
         for output, _ in runs
     )
     assert first.keys() == second.keys()
-    assert len(first) == 10  # two manifests, origins and vectors, one .onnx, three files of a package
+    assert len(first) == 12  # two manifests, origins, vectors and kits, one .onnx, three files of a package
     assert [name for name in first if first[name] != second[name]] == []
     for name, content in first.items():
         if name.endswith("manifest.json"):
