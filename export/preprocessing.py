@@ -4,7 +4,8 @@
 2. RGB, 8 bits. Of 16 bits the upper eight count; grey becomes three equal channels. Transparency and
    colour profiles are ignored, as ImageNet's training code does: hidden pixels show what is stored.
 3. Resize the short side to ``resize_size``, the long one to ``int(resize_size * long / short)``, with
-   Pillow's antialiasing.
+   Pillow's antialiasing: the width, then the height, each rounded to 8 bits. (Pillow did so by itself up to version
+   12; from 13 on it takes the height first where that is less work, which changes pixels of some tall images.)
 4. Crop ``height`` x ``width`` in the middle, from ``round((side - crop) / 2)`` on.
 5. Grey if there is one mean, else the channels in ``color_order``.
 6. ``(scale * pixel - mean) / std`` per channel, in float64 and rounded to float32 once; channels first.
@@ -114,7 +115,8 @@ class Preprocessing:
                 "cut out the part that matters",
             )
         size = (self.resize_size, other) if image.width <= image.height else (other, self.resize_size)
-        resized = _rgb(image).resize(size, Image.Resampling[self.interpolation.upper()])
+        filter_ = Image.Resampling[self.interpolation.upper()]
+        resized = _rgb(image).resize((size[0], image.height), filter_).resize(size, filter_)
         left, top = round((resized.width - self.width) / 2), round((resized.height - self.height) / 2)
         cropped = resized.crop((left, top, left + self.width, top + self.height))
         if len(self.mean) == 1:

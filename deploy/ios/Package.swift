@@ -22,13 +22,13 @@ let package = Package(
 )
 
 #if os(macOS)  // Core ML is on Apple's systems alone; everything else is built and tested on Linux too.
-package.products.append(.library(name: "CloFormerCoreML", targets: ["CloFormerCoreML", "CloFormerCore"]))
-package.targets.append(
-    .target(
-        name: "CloFormerCoreML",
-        dependencies: ["CloFormerCore"],
-        path: "Sources/CloFormerCoreML",
-        swiftSettings: strict
+    package.products.append(.library(name: "CloFormerCoreML", targets: ["CloFormerCoreML", "CloFormerCore"]))
+    package.targets.append(
+        .target(
+            name: "CloFormerCoreML",
+            dependencies: ["CloFormerCore"],
+            path: "Sources/CloFormerCoreML",
+            swiftSettings: strict
+        )
     )
-)
 #endif

@@ -46,9 +46,9 @@ def reference_pixels(path: Path, rule: Preprocessing) -> Array:
         "bicubic": Image.Resampling.BICUBIC,
         "lanczos": Image.Resampling.LANCZOS,
     }
-    resized = Image.fromarray(np.ascontiguousarray(pixels)).resize(
-        (width, height), filters[rule.interpolation]
-    )
+    resized = Image.fromarray(np.ascontiguousarray(pixels))
+    for size in ((width, resized.height), (width, height)):
+        resized = resized.resize(size, filters[rule.interpolation])
     top, left = round((height - rule.height) / 2), round((width - rule.width) / 2)
     cropped = np.asarray(resized)[top : top + rule.height, left : left + rule.width]
     if len(rule.mean) == 1:

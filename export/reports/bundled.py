@@ -19,8 +19,8 @@ _NEXT = {
         "prove it on the phone: gradle :app:connectedDebugAndroidTest",
     ),
     "ios": (
-        "open CloFormer.xcodeproj in Xcode and run `App`",
-        "prove it on the phone: the test plan of the same project (Product > Test)",
+        "open CloFormer.xcodeproj in Xcode and run the scheme `App`",
+        "prove it on the phone: Product > Test",
     ),
 }
 

@@ -70,7 +70,8 @@ public struct Manifest: Codable, Equatable, Sendable {
     public var output: Output { functions[0].outputs[0] }
 
     private func check() throws {
-        let paths = files.map(\.path) + [model.path]
+        let paths =
+            files.map(\.path) + [model.path]
             + functions.flatMap(\.outputs).compactMap(\.labels)
         if let path = paths.first(where: { !staysInside($0) }) {
             throw CloFormerError(

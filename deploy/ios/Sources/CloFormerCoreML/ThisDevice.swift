@@ -7,7 +7,7 @@ public enum ThisDevice {
     public static func description(appBuild: String) -> DeviceReport.Device {
         DeviceReport.Device(
             manufacturer: "Apple", model: model, os: "\(systemName) \(systemVersion)",
-            cpu: system("machdep.cpu.brand_string") ?? "\(system("hw.machine") ?? "unknown"), \(cores) cores",
+            cpu: system("machdep.cpu.brand_string") ?? "that of \(machine), \(cores) cores",
             appBuild: appBuild
         )
     }
@@ -38,7 +38,15 @@ public enum ThisDevice {
         if let simulated = ProcessInfo.processInfo.environment["SIMULATOR_MODEL_IDENTIFIER"] {
             return "simulator of \(simulated)"
         }
-        return system("hw.machine") ?? "unknown"
+        return machine
+    }
+
+    private static var machine: String {
+        #if os(iOS)
+            return system("hw.machine") ?? "unknown"  // iPhone16,1
+        #else
+            return system("hw.model") ?? "unknown"  // Mac14,2
+        #endif
     }
 
     private static var systemName: String {

@@ -1,0 +1,178 @@
+"""What the app's Swift code must compute, by the Python code that is the law: `python tests/ios/shared_fixtures.py`
+writes the file that the Swift tests read. Small literals, so that a person can check one by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from cloformer.export.predict import softmax
+from cloformer.export.preprocessing import INTERPOLATIONS, Preprocessing
+
+__all__ = ["FILE", "fixtures"]
+
+FILE = Path(__file__).parent.parent.parent / "deploy" / "ios" / "CoreTests" / "Fixtures" / "shared.json"
+
+# Width, height, short side after the resize, crop height and width: halves of both kinds, upright and lying images.
+_SIZES = [
+    (640, 480, 256, 224, 224), (480, 640, 256, 224, 224), (256, 256, 256, 224, 224), (4032, 3024, 256, 224, 224),
+    (451, 300, 9, 8, 8), (300, 451, 11, 8, 8), (1000, 333, 13, 10, 7), (7, 5, 10, 10, 10), (1, 3, 4, 3, 2),
+    (333, 1000, 293, 256, 192),
+]  # fmt: skip
+_RESIZES = [
+    (7, 5, 4, 3),
+    (7, 5, 3, 9),
+    (6, 6, 6, 2),
+    (5, 8, 5, 8),
+    (23, 17, 8, 6),
+    (4, 3, 9, 7),
+    (6, 16, 4, 9),
+]
+_LOGITS = [[0.0, 0.0], [1.0, -2.0, 3.5, 0.25], [1000.0, 999.0, -1000.0], [-0.125]]
+_RANKED = [[0.1, 0.4, 0.4, 0.05, 0.05], [0.0, 0.0], [0.25, 0.5, 0.125, 0.0625, 0.03125, 0.03125]]
+# Expected, given, largest share that may be wrong, smallest cosine.
+_JUDGED = [
+    ([1.0, -2.0, 0.5], [1.0, -2.0, 0.5], 0.0, 1.0 - 1e-12),
+    ([1.0, -2.0, 0.5], [1.0, -2.015625, 0.5], 0.01, 0.999),
+    ([1.0, -2.0, 0.5], [1.0, -2.03125, 0.5], 0.01, 0.999),
+    ([1.0, 0.0], [0.0, 1.0], 10.0, 0.5),
+    ([1.0, 0.0], [0.0, 0.0], 10.0, 0.5),
+    ([0.0, 0.0], [0.0, 0.0], 0.01, 0.999),
+    ([1.0, 2.0], [1.0], 10.0, -1.0),
+    ([1.0, 2.0], [1.0, 2.0, 3.0], 10.0, -1.0),
+]
+
+
+def fixtures() -> dict[str, Any]:
+    """The whole document."""
+    return {
+        "sizes": [_size(*row) for row in _SIZES],
+        "orientations": [_turned(orientation) for orientation in range(1, 9)],
+        "resizes": [_resized(*row, name) for row in _RESIZES for name in INTERPOLATIONS],
+        "crops": [_cropped(13, 9, 6, 4, 5, name) for name in INTERPOLATIONS]
+        + [_cropped(8, 11, 7, 6, 7, "bicubic")],
+        "softmax": [
+            {"logits": row, "probabilities": softmax(np.array(row, np.float64)).tolist()} for row in _LOGITS
+        ],
+        "top": [{"probabilities": row, "count": 3, "order": _order(row)[:3]} for row in _RANKED],
+        "judged": [_judged(*row) for row in _JUDGED],
+    }
+
+
+def _rule(resize_size: int, height: int, width: int, interpolation: str = "bicubic") -> Preprocessing:
+    return Preprocessing(height, width, resize_size, interpolation)
+
+
+def _size(width: int, height: int, resize_size: int, crop_height: int, crop_width: int) -> dict[str, Any]:
+    """Size and corner are read off what the law does to an image whose pixels say where they are."""
+    rule = _rule(resize_size, crop_height, crop_width, "nearest")
+    seen = _Watched(Image.new("RGB", (width, height)))
+    rule.crop_image(seen.image)
+    return {
+        "width": width, "height": height, "resize_size": resize_size, "crop": [crop_height, crop_width],
+        "resized": list(seen.resized), "corner": list(seen.corner),
+    }  # fmt: skip
+
+
+class _Watched:
+    """An image that notes what it is resized to and where it is cropped."""
+
+    def __init__(self, image: Image.Image) -> None:
+        self.resized = self.corner = (0, 0)
+        self.image = image
+        resize = image.resize
+
+        def watched_resize(size: tuple[int, int], *arguments: Any) -> Image.Image:
+            result = resize(size, *arguments)
+            crop = result.crop
+            self.resized = size
+
+            def watched_crop(box: tuple[int, int, int, int]) -> Image.Image:
+                self.corner = box[:2]
+                return crop(box)
+
+            result.crop = watched_crop  # type: ignore[method-assign,assignment]
+            return result
+
+        image.resize = watched_resize  # type: ignore[method-assign,assignment]
+
+
+def _picture(width: int, height: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Hard edges and full range, so that filters overshoot."""
+    drawn = np.random.default_rng(width * 100 + height).integers(0, 256, (height, width, 3), np.uint8)
+    drawn[::2, ::3] = 255
+    drawn[1::3, ::2] = 0
+    return drawn
+
+
+def _image(pixels_HWC: Any) -> dict[str, Any]:
+    height, width, _ = pixels_HWC.shape
+    return {"width": width, "height": height, "bytes": pixels_HWC.reshape(-1).tolist()}
+
+
+def _turned(orientation: int) -> dict[str, Any]:
+    from PIL import ImageOps
+
+    stored = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    image = Image.fromarray(stored)
+    image.getexif()[0x0112] = orientation
+    return {
+        "orientation": orientation,
+        "stored": _image(stored),
+        "upright": _image(np.asarray(ImageOps.exif_transpose(image))),
+    }
+
+
+def _resized(width: int, height: int, new_width: int, new_height: int, name: str) -> dict[str, Any]:
+    """Rows first, whatever Pillow is there: from version 13 on, it begins with the columns of a tall image."""
+    stored = _picture(width, height)
+    filter_ = Image.Resampling[name.upper()]
+    wide = Image.fromarray(stored).resize((new_width, height), filter_)
+    resized = np.asarray(wide.resize((new_width, new_height), filter_))
+    return {"interpolation": name, "stored": _image(stored), "resized": _image(resized)}
+
+
+def _cropped(
+    width: int, height: int, side: int, crop_height: int, crop_width: int, name: str
+) -> dict[str, Any]:
+    stored = _picture(width, height)
+    rule = _rule(side, crop_height, crop_width, name)
+    return {
+        "interpolation": name, "resize_size": side, "crop": [crop_height, crop_width], "stored": _image(stored),
+        "cropped": _image(rule.crop_image(Image.fromarray(stored))),
+    }  # fmt: skip
+
+
+def _order(probabilities: list[float]) -> list[int]:
+    return np.argsort(-np.array(probabilities), kind="stable").tolist()
+
+
+def _judged(expected: list[float], got: list[float], max_rel: float, min_cosine: float) -> dict[str, Any]:
+    """The rule: no number further off than a share of the largest expected one, and the same direction."""
+    row: dict[str, Any] = {"expected": expected, "got": got, "max_rel": max_rel, "min_cosine": min_cosine}
+    if len(expected) != len(got):
+        return row | {"passed": False, "max_abs": None, "cosine": 0.0}
+    one, other = np.array(got), np.array(expected)
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    same = 1.0 if np.array_equal(one, other) else 0.0
+    cosine = float(one @ other) / lengths if lengths else same
+    max_abs = float(abs(one - other).max())
+    passed = max_abs <= max_rel * float(abs(other).max()) and cosine >= min_cosine
+    return row | {"passed": passed, "max_abs": max_abs, "cosine": cosine}
+
+
+def text() -> str:
+    """One line a case, so that a change can be read."""
+    parts = []
+    for name, cases in fixtures().items():
+        lines = ",\n".join("    " + json.dumps(case) for case in cases)
+        parts.append(f'  "{name}": [\n{lines}\n  ]')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), "utf-8")
