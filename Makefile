@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test operator-tests mutation-score proof-table compare-exports latency-self-test latency-agreement ablation export-time clean
+.PHONY: setup demo test slow-test operator-tests mutation-score proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks clean
 
 setup: $(VENV)/.installed
 
@@ -44,6 +44,13 @@ proof-table: setup
 compare-exports: setup
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.exports --write
 
+# MINUTES minutes: the Android project compiled, run, shrunk, packed and signed without Android Studio. The first time it
+# downloads 350 MB into ~/.cache/cloformer-android (or $CLOFORMER_ANDROID_CACHE): the Kotlin compiler, ONNX Runtime for
+# Android, stubs of Android's API and its build tools, each at a pinned version and hash. Besides, it needs
+# `apt-get install openjdk-17-jdk-headless gcc junit4 libandroid-json-java apksigner zipalign`, and npm.
+android-checks: setup
+	PYTHONPATH=tests $(BIN)/python -m android
+
 # An hour, and goes on where it was stopped: whether `compare` sees what is there, and nothing else.
 latency-self-test: setup
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.self_test --write
@@ -59,6 +66,15 @@ ablation: setup
 # Two minutes: how much of an export's time is the frameworks', and how much ours.
 export-time: setup
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.export_time
+
+# Three minutes: exports on an emulated arm64 device, and adb against an emulated one. Before it, on Debian 12:
+# apt-get install qemu-user gcc g++-aarch64-linux-gnu adb (300 MB). Downloads 21 MB once.
+device-checks: setup
+	$(BIN)/python -m pytest -n 0 tests/device/adb_checks.py tests/device/arm64_checks.py
+
+# Seconds, but it downloads: every symbol of Apple's that the iOS app uses is in iOS 16, by published type data. Needs npm.
+ios-checks: setup
+	$(BIN)/python tests/ios/apple_symbols.py
 
 clean:
 	rm -rf $(VENV) $(OUTPUT) dist

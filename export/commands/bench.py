@@ -26,6 +26,7 @@ from .latency_options import (
     stop,
 )
 from .options import Debug, Json, print_json
+from .phone import Device, Package, bench_on_phone
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -63,12 +64,15 @@ def bench(
         Path | None,
         typer.Option(help="Keep the artifact and its report in this folder, for `compare --baseline`."),
     ] = None,
+    device: Device = None,
+    package: Package = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Measure how long artifacts take on this machine, one inference after the other, a process for each.
 
-    Exit 1 if one could not be measured, or is not shown to keep a --max-... limit.
+    Exit 1 if one could not be measured, or is not shown to keep a --max-... limit. With --device, an app measures it
+    on a phone.
     """
     from dataclasses import replace
 
@@ -81,6 +85,30 @@ def bench(
     from ..latency.counting import plan_counting
     from ..latency.protocol import parse_threads, protocol
 
+    if device is not None:
+        others = {
+            "--runner": runners,
+            "--runs": runs,
+            "--min-seconds": min_seconds,
+            "--pin": pin,
+            "--cold": cold,
+            "--model": model,
+            "--weights": weights,
+            "--seed": seed,
+            "--count": count,
+            "--count-only": count_only,
+            "--counter": counter != "auto",
+            "--max-instructions": max_instructions,
+            "--max-operators": max_operators,
+            "--max-multiply-adds": max_multiply_adds,
+            "--html": html,
+            "--plots": plots,
+            "--save-baseline": save_baseline,
+        }
+        bench_on_phone(artifacts, device, package, preset, threads, time_limit, output, as_json, others)
+        return
+    if package is not None:
+        raise UsageError("--package names an app on a phone", "add --device adb")
     settings = protocol(
         preset,
         threads=parse_threads(threads),

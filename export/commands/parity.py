@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..runners import RUNNERS
+from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
 from .options import Debug, Json, print_json
 from .progress import progress
 
@@ -60,6 +61,11 @@ def parity(
     gain: Annotated[
         float, typer.Option(help="How many times larger inputs --precision-map allows for.")
     ] = 16.0,
+    device: Device = None,
+    max_instructions: MaxInstructions = None,
+    baseline: WorkBaseline = None,
+    max_regression: MaxMore = None,
+    save_baseline: SaveWork = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
     as_json: Json = False,
@@ -67,15 +73,26 @@ def parity(
 ) -> None:
     """Prove that artifacts compute what the PyTorch model does, output by output and operator by operator.
 
-    Exit 1 if one does not, or if something could not be compared.
+    Exit 1 if one does not, if something could not be compared, or if a limit on instructions is not kept.
     """
     from ..artifact import read_artifact
     from ..parity.headroom import measure_all, write_precision_map
     from ..parity.run import ParityRequest, collect_images, compare, runner_options
+    from ..reports import device as device_lines
     from ..reports import github, table, write_reports
     from ..reports.headroom import headroom_lines
     from ..reports.pictures import Collector
 
+    others = {
+        "--runner": runner,
+        "--arithmetic": arithmetic,
+        "--bisect": bisect,
+        "--headroom": headroom,
+        "--precision-map": precision_map,
+    }
+    asked = device_request(
+        device, optimization, max_instructions, baseline, max_regression, save_baseline, others
+    )
     request = ParityRequest(
         model=model,
         weights=weights,
@@ -88,17 +105,29 @@ def parity(
     with progress(as_json) as report_stage:
         found = [read_artifact(path) for path in artifacts]
         collectors = [Collector() for _ in found]
-        reports = [
-            compare(artifact, request, report_stage, collector)
-            for artifact, collector in zip(found, collectors, strict=True)
-        ]
+        pairs = list(zip(found, collectors, strict=True))
+        works = []
+        if asked is None:
+            reports = [compare(artifact, request, report_stage, watch) for artifact, watch in pairs]
+        else:
+            from ..device.parity import compare_on_device
+
+            asked.refuse_early(found)
+            ran = [
+                compare_on_device(item, request, asked.device, report_stage, watch) for item, watch in pairs
+            ]
+            reports, works = [report for report, _ in ran], [work for _, work in ran if work is not None]
         rooms = measure_all(found, request, report_stage) if headroom or precision_map else []
     if precision_map is not None:
         write_precision_map(rooms, gain, precision_map)
     write_reports(reports, junit=junit, html=html, pictures=[item.pictures() for item in collectors])
     if as_json:
         document = {"reports": [report.to_json() for report in reports]}
-        print_json(document | ({"headroom": [room.to_json() for room in rooms]} if headroom else {}))
+        document |= {"headroom": [room.to_json() for room in rooms]} if headroom else {}
+        document |= (
+            {} if asked is None else {"work": [device_lines.work_json(work, asked.gate) for work in works]}
+        )
+        print_json(document)
     else:
         for report in reports:
             print(table.render(report))
@@ -106,6 +135,12 @@ def parity(
                 print(table.render_bisect(report))
         for room in rooms if headroom else []:
             print("\n".join(headroom_lines(room, gain)))
+        for work in works:
+            assert asked is not None  # or nothing was counted
+            print(device_lines.render(work, asked.gate))
     github.report_if_there(reports)
-    if not all(report.passed for report in reports):
+    kept = asked is None or not any(asked.gate.exceeded(work) for work in works)
+    if not kept or not all(report.passed for report in reports):
         raise typer.Exit(1)
+    if asked is not None:
+        asked.keep(works)

@@ -1,0 +1,232 @@
+"""An emulated arm64 device: QEMU runs ONNX Runtime for linux/arm64 here, instruction by instruction.
+
+It computes what an arm64 processor computes, by the kernels that ONNX Runtime has for one. It is no phone: another
+operating system, one emulated core, and no time that means anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..artifact import Artifact
+from ..errors import GateError, InputError, MissingRuntimeError, UnsupportedError, UsageError, choose
+from ..runners import Array
+from ..runners._onnx_file import read_onnx
+from ..signature import TensorSpec
+from .cache import cache_folder, placed
+from .runtime import RUNTIME_VERSION, runtime_library
+from .toolchain import Toolchain, find_toolchain
+
+__all__ = ["OPTIMIZATIONS", "TITLE", "Arm64Device", "DeviceRun"]
+
+TITLE = "emulated device (arm64, qemu-user)"
+PROCESSOR = "cortex-a76"  # half-precision arithmetic and dot products, as phones have had since 2019
+OPTIMIZATIONS = {"off": 0, "basic": 1, "extended": 2, "all": 99}  # as ONNX Runtime numbers them
+# As ONNX numbers them; the runner refuses others.
+_TYPES = {"float32": 1, "int32": 6, "int64": 7, "bool": 9, "float16": 10}
+_COUNTS = "counts"  # the file that the plugin writes, beside the cases
+_REFUSED = 11  # the runner's exit status if the runtime does not take the model
+_SECONDS_TO_LOAD, _SECONDS_TO_RUN = 600.0, 300.0  # CloFormer-XXS takes about 5 and 10
+
+# ONNX Runtime reads what the processor can do from here, and crashes in QEMU 7.2 on the host's own. Part 0xd0b is
+# the Cortex-A76; the features are those that QEMU emulates for it.
+_CPUINFO = """processor\t: 0
+BogoMIPS\t: 100.00
+Features\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp ssbs
+CPU implementer\t: 0x41
+CPU architecture: 8
+CPU variant\t: 0x4
+CPU part\t: 0xd0b
+CPU revision\t: 1
+
+"""
+# The host has as many processors as it has, and the emulated device one.
+_FILES = {"proc/cpuinfo": _CPUINFO} | {
+    f"sys/devices/system/cpu/{name}": "0\n" for name in ("online", "possible", "present")
+}
+
+
+@dataclass(frozen=True)
+class DeviceRun:
+    """The outputs of each case by name, and the instructions that each took: the runtime's call alone, exact. None if
+    the emulator cannot count."""
+
+    outputs: tuple[Mapping[str, Array], ...]
+    instructions: tuple[int, ...] | None
+
+
+class Arm64Device:
+    """Looks for what it is made of; :class:`MissingRuntimeError` names what is not there, with the command that
+    installs it. ``optimization`` is a level of :data:`OPTIMIZATIONS`."""
+
+    def __init__(self, optimization: str = "all") -> None:
+        choose("optimization level", optimization, OPTIMIZATIONS, "--optimization")
+        self.optimization = optimization
+        self._tools: Toolchain = find_toolchain()
+
+    @property
+    def counts(self) -> bool:
+        """Whether the emulator can count instructions."""
+        return self._tools.takes_plugins
+
+    def refuse_without_counts(self) -> None:
+        """:class:`MissingRuntimeError` if the emulator cannot count."""
+        if not self.counts:
+            raise MissingRuntimeError(
+                f"QEMU {self._tools.emulator_version} here takes no plugins, so nothing counts instructions",
+                "use a qemu-user that is linked dynamically (Debian 12's is), or one built with --enable-plugins",
+                "without --max-instructions and baselines, outputs are compared all the same",
+            )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What decides a count besides the model; known before anything runs."""
+        return {
+            "device": TITLE,
+            "qemu": self._tools.emulator_version,
+            "processor": PROCESSOR,
+            "onnxruntime": RUNTIME_VERSION,
+            "libc": self._tools.libc_version,
+            "threads": "1",
+            "optimization": self.optimization,
+        }
+
+    def run(
+        self,
+        artifact: Artifact,
+        cases: Sequence[Mapping[str, Array]],
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> DeviceRun:
+        """Run the ONNX artifact on each case, one after the other in one process.
+
+        Raises :class:`UnsupportedError` for another format, :class:`InputError` if ONNX Runtime does not take the
+        model, :class:`GateError` if it does not end, or gives no counts.
+        """
+        refuse_other_formats(artifact)
+        read_onnx(artifact.model_path)  # refuses a file that reads others, or could run without end
+        with tempfile.TemporaryDirectory(prefix="cloformer-device-") as name:
+            folder = Path(name)
+            for index, case in enumerate(cases):
+                for place, spec in enumerate(artifact.signature.inputs):
+                    _write(folder / f"{index}.in.{place}", case[spec.name], spec)
+            progress("preparing the emulated device")
+            command = self._command(artifact, folder, len(cases))
+            progress(f"running {len(cases)} inferences on the {TITLE}: CloFormer-XXS takes 10 s each")
+            told = self._run(command, len(cases), artifact.model_path)
+            outputs = tuple(_read(artifact, folder, index, told) for index in range(len(cases)))
+            return DeviceRun(outputs, _read_counts(folder / _COUNTS, len(cases)) if self.counts else None)
+
+    def _command(self, artifact: Artifact, folder: Path, cases: int) -> list[str]:
+        """The emulator with the runner in it; what is not there yet is compiled and downloaded first."""
+        tools, root = self._tools, _root(self._tools.libraries)
+        emulator = [tools.emulator, "-cpu", PROCESSOR, "-L", str(root)]
+        emulator += ["-E", f"LD_LIBRARY_PATH={tools.libraries}", "-E", "ORT_DISABLE_TELEMETRY=1"]
+        runner = tools.runner()
+        if self.counts:
+            plugin = tools.counter()
+            if "," in f"{plugin}{folder}":  # what QEMU takes for the next argument
+                raise UsageError(
+                    "QEMU takes no path with a comma in it", "set XDG_CACHE_HOME and TMPDIR to others"
+                )
+            emulator += ["-plugin", f"{plugin},out={folder / _COUNTS}"]
+        program = [str(runner), str(runtime_library()), str(artifact.model_path.resolve())]
+        program += [str(OPTIMIZATIONS[self.optimization]), str(folder), str(cases)]
+        for spec in artifact.signature.inputs:
+            shape = "x".join(str(size) for size in spec.shape) or "scalar"
+            program += ["in", str(_TYPES[spec.dtype]), shape, spec.name]
+        for spec in artifact.signature.outputs:
+            program += ["out", spec.name]
+        return [*emulator, *program]
+
+    def _run(self, command: Sequence[str], cases: int, model: Path) -> list[str]:
+        """The lines that the runner printed."""
+        limit = _SECONDS_TO_LOAD + cases * _SECONDS_TO_RUN
+        # Nothing of this process's own environment: what it holds would lie on the emulated stack.
+        plain = {"PATH": os.defpath, "LC_ALL": "C"}
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=plain)  # noqa: S603
+        except subprocess.TimeoutExpired:
+            raise GateError(
+                f"{model} did not end on the {TITLE} within {limit:.0f} s",
+                "so it could not be verified; try a smaller model",
+            ) from None
+        if done.returncode:
+            # The runner's own words come last; before them, the emulator may have said something.
+            why = next(
+                (line for line in reversed(done.stderr.splitlines()) if line.strip()), "nothing was said"
+            )
+            if done.returncode == _REFUSED:
+                raise InputError(
+                    f"ONNX Runtime {RUNTIME_VERSION} for arm64 does not run {model}: {why[:300]}",
+                    "where a kernel is missing, try --optimization basic, or export it in fp32",
+                )
+            raise GateError(f"the {TITLE} failed with status {done.returncode}: {why[:200]}")
+        lines = done.stdout.splitlines()
+        if f"runtime {RUNTIME_VERSION}" not in lines:
+            raise GateError(
+                f"the {TITLE} did not run ONNX Runtime {RUNTIME_VERSION}, and so nothing is verified"
+            )
+        return lines
+
+
+def refuse_other_formats(artifact: Artifact) -> None:
+    """:class:`UnsupportedError` unless the artifact is ONNX."""
+    if artifact.format != "onnx":
+        raise UnsupportedError(
+            f"{artifact.folder} is {artifact.format}, and the {TITLE} runs ONNX",
+            "leave --device out, or export it with --format onnx",
+        )
+
+
+def _root(libraries: Path) -> Path:
+    """What the emulated program finds instead of the host's files: its loader, and what its processor is."""
+    made_of = "\0".join((str(libraries), *_FILES, *_FILES.values()))
+    place = cache_folder() / "devices" / f"root-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
+    if not place.is_dir():
+        with placed(place) as folder:
+            (folder / "lib").symlink_to(libraries)
+            for name, text in _FILES.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_text(text, "ascii")
+    return place
+
+
+def _write(path: Path, value: Array, spec: TensorSpec) -> None:
+    """The bare numbers. :class:`InputError` if they are not what the model takes."""
+    if value.shape != spec.shape or value.dtype != np.dtype(spec.dtype):
+        raise InputError(
+            f"{spec.name} is given as {value.dtype} {list(value.shape)}, and the model takes {spec.dtype} "
+            f"{list(spec.shape)}",
+            "the artifact's vectors do not fit its model: export it again",
+        )
+    path.write_bytes(np.ascontiguousarray(value, np.dtype(spec.dtype).newbyteorder("<")).tobytes())
+
+
+def _read(artifact: Artifact, folder: Path, index: int, told: Sequence[str]) -> dict[str, Array]:
+    """The outputs of a case in the types and shapes that the runner told; one that it did not tell is left out."""
+    names = {number: dtype for dtype, number in _TYPES.items()}
+    found = {}
+    for line in told:
+        kind, *fields = line.split() or [""]
+        if kind != "output" or len(fields) != 4 or int(fields[0]) != index:
+            continue  # another fact, or what the runtime had to say
+        shape = () if fields[3] == "scalar" else tuple(int(size) for size in fields[3].split("x"))
+        content = (folder / f"{index}.out.{fields[1]}").read_bytes()
+        dtype = np.dtype(names[int(fields[2])]).newbyteorder("<")
+        found[artifact.signature.outputs[int(fields[1])].name] = np.frombuffer(content, dtype).reshape(shape)
+    return found
+
+
+def _read_counts(path: Path, cases: int) -> tuple[int, ...]:
+    lines = path.read_text("ascii").splitlines() if path.is_file() else []
+    if len(lines) != cases or not all(line.isdecimal() and int(line) > 0 for line in lines):
+        raise GateError(f"the {TITLE} gave no counts of its instructions, and so nothing is verified")
+    return tuple(int(line) for line in lines)
