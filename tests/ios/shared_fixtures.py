@@ -79,26 +79,26 @@ def _size(width: int, height: int, resize_size: int, crop_height: int, crop_widt
 
 
 class _Watched:
-    """An image that notes what it is resized to and where it is cropped."""
+    """An image that notes what it is resized to, in one step or more, and where it is cropped."""
 
     def __init__(self, image: Image.Image) -> None:
         self.resized = self.corner = (0, 0)
-        self.image = image
-        resize = image.resize
+        self.image = self._watched(image)
+
+    def _watched(self, image: Image.Image) -> Image.Image:
+        resize, crop = image.resize, image.crop
 
         def watched_resize(size: tuple[int, int], *arguments: Any) -> Image.Image:
-            result = resize(size, *arguments)
-            crop = result.crop
             self.resized = size
+            return self._watched(resize(size, *arguments))
 
-            def watched_crop(box: tuple[int, int, int, int]) -> Image.Image:
-                self.corner = box[:2]
-                return crop(box)
-
-            result.crop = watched_crop  # type: ignore[method-assign,assignment]
-            return result
+        def watched_crop(box: tuple[int, int, int, int]) -> Image.Image:
+            self.corner = box[:2]
+            return crop(box)
 
         image.resize = watched_resize  # type: ignore[method-assign,assignment]
+        image.crop = watched_crop  # type: ignore[method-assign,assignment]
+        return image
 
 
 def _picture(width: int, height: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
