@@ -44,7 +44,7 @@ proof-table: setup
 compare-exports: setup
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.exports --write
 
-# MINUTES minutes: the Android project compiled, run, shrunk, packed and signed without Android Studio. The first time it
+# Five minutes: the Android project compiled, run, shrunk, packed and signed without Android Studio. The first time it
 # downloads 350 MB into ~/.cache/cloformer-android (or $CLOFORMER_ANDROID_CACHE): the Kotlin compiler, ONNX Runtime for
 # Android, stubs of Android's API and its build tools, each at a pinned version and hash. Besides, it needs
 # `apt-get install openjdk-17-jdk-headless gcc junit4 libandroid-json-java apksigner zipalign`, and npm.

@@ -7,7 +7,6 @@ plugins {
 kotlin {
     compilerOptions {
         jvmTarget = JvmTarget.fromTarget(libs.versions.java.get())
-        allWarningsAsErrors = true
     }
 }
 

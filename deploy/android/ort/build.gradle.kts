@@ -4,7 +4,7 @@ plugins {
     alias(libs.plugins.android.library)
 }
 
-val bundle = Properties().apply { rootProject.file("bundle.properties").inputStream().use(::load) }
+val bundle = Properties().apply { rootProject.file("bundle.properties").inputStream().use { load(it) } }
 
 android {
     namespace = "io.github.cloformer.ort"

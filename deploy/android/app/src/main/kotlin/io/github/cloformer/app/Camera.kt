@@ -68,9 +68,12 @@ class Camera private constructor(
         val configured =
             object : CameraCaptureSession.StateCallback() {
                 override fun onConfigured(session: CameraCaptureSession) {
-                    val request = camera.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW)
-                    request.addTarget(reader.surface)
-                    if (!isClosed) orFail { session.setRepeatingRequest(request.build(), null, handler) }
+                    if (isClosed) return
+                    orFail {
+                        val request = camera.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW)
+                        request.addTarget(reader.surface)
+                        session.setRepeatingRequest(request.build(), null, handler)
+                    }
                 }
 
                 override fun onConfigureFailed(session: CameraCaptureSession) = fail()

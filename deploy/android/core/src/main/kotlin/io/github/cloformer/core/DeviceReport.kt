@@ -53,19 +53,21 @@ class DeviceReport(
             .put("threads", runtime.threads)
 
     private fun json(result: VectorResult): JSONObject {
-        val preprocessing =
-            JSONObject().put("passed", result.preprocessingPassed).put("max_abs", number(result.preprocessingMaxAbs))
+        // JSON has no NaN: for an image of another size stands the largest number there is.
+        val maxAbs = result.preprocessingMaxAbs.takeIf { it.isFinite() } ?: Double.MAX_VALUE
+        val preprocessing = JSONObject().put("passed", result.preprocessingPassed).put("max_abs", maxAbs)
         val outputs = JSONObject()
-        for ((name, comparison) in result.outputs) outputs.put(name, json(comparison))
+        // An output that could not be compared is left out, and what is not there has failed.
+        for ((name, comparison) in result.outputs) if (comparison.isComplete) outputs.put(name, json(comparison))
         return JSONObject().put("name", result.name).put("preprocessing", preprocessing).put("outputs", outputs)
     }
 
     private fun json(comparison: Comparison) =
         JSONObject()
             .put("passed", comparison.passed)
-            .put("max_abs", number(comparison.maxAbs))
-            .put("largest", number(comparison.largest))
-            .put("cosine", number(comparison.cosine))
+            .put("max_abs", comparison.maxAbs)
+            .put("largest", comparison.largest)
+            .put("cosine", comparison.cosine)
 
     private fun json(latency: Latency) =
         JSONObject()
@@ -75,9 +77,6 @@ class DeviceReport(
             .put("samples_ns", JSONArray(latency.samples))
             .put("threads", latency.threads)
             .put("preset", latency.preset.name.lowercase())
-
-    /** JSON has no NaN: what could not be compared is null. */
-    private fun number(value: Double): Any = if (value.isFinite()) value else JSONObject.NULL
 
     companion object {
         const val FILE = "device-report.json"

@@ -18,7 +18,9 @@ interface Subject {
 }
 
 /** How far [passed] values are from the expected ones; what is missing or no number is [Double.NaN]. */
-data class Comparison(val passed: Boolean, val maxAbs: Double, val largest: Double, val cosine: Double)
+data class Comparison(val passed: Boolean, val maxAbs: Double, val largest: Double, val cosine: Double) {
+    val isComplete: Boolean get() = maxAbs.isFinite() && largest.isFinite() && cosine.isFinite()
+}
 
 data class VectorResult(
     val name: String,

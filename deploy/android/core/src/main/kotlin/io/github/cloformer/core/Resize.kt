@@ -23,7 +23,10 @@ enum class Filter(internal val support: Double, internal val weight: (Double) ->
     }
 }
 
-/** The image in another size: rows first, then columns, each rounded to 8 bits. */
+/**
+ * The image in another size: first along the rows, then along the columns, each rounded to 8 bits. That is so for images
+ * more than twice as high as wide too, where Pillow from version 13 on would begin with the columns.
+ */
 fun Pixels.resize(width: Int, height: Int, filter: Filter): Pixels {
     require(width > 0 && height > 0) { "an image of $width x $height pixels" }
     if (width == this.width && height == this.height) return this

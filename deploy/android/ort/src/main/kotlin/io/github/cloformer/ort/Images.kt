@@ -18,7 +18,7 @@ import java.nio.ByteBuffer
  * Photographs above [largest] pixels are read at half, a quarter... of their size, so that they fit into memory; their
  * pixels then differ a little from those of the training code.
  */
-fun decodeImage(content: ByteArray, largest: Int = 24_000_000): Pixels {
+fun decodeImage(content: ByteArray, largest: Int = 16_000_000): Pixels {
     val options = BitmapFactory.Options()
     options.inJustDecodeBounds = true
     BitmapFactory.decodeByteArray(content, 0, content.size, options)

@@ -31,12 +31,18 @@ class Model(private val manifest: Manifest, content: ByteBuffer, options: Option
         }
     }
 
-    /** Every output by name. [input] is normalized, one channel after the other. */
+    /** Every output of floats by name. [input] is normalized, one channel after the other. */
     fun run(input: FloatArray): Map<String, FloatArray> =
-        OnnxTensor.createTensor(environment, FloatBuffer.wrap(input), shape).use { tensor ->
-            session.run(mapOf(manifest.input.name to tensor)).use { results ->
-                results.associate { (name, value) -> name to (value as OnnxTensor).floatBuffer.toArray() }
+        try {
+            OnnxTensor.createTensor(environment, FloatBuffer.wrap(input), shape).use { tensor ->
+                session.run(mapOf(manifest.input.name to tensor)).use { results ->
+                    results
+                        .mapNotNull { (name, value) -> (value as? OnnxTensor)?.floatBuffer?.let { name to it.toArray() } }
+                        .toMap()
+                }
             }
+        } catch (error: OrtException) {
+            throw PayloadException("the model does not run here: ${error.message}. Try another provider", error)
         }
 
     override fun close() = session.close()

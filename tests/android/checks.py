@@ -1,0 +1,249 @@
+"""What is checked, in the order in which it is built."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from . import apk, gradle, levels, shrinking
+from .compiled import APP, CORE, HERE, ORT, Compiled, compile_modules, declarations
+from .images import write_images
+from .native import make_loadable
+from .parts import PARTS, TEMPLATE, aar, settings, versions
+from .tools import JSON, JUNIT, CheckError, aapt2, junit, kotlin, kotlin_library, run, sources
+
+CLOFORMER = (sys.executable, "-m", "cloformer")
+
+
+@dataclass
+class Project:
+    """What the checks make for one another, below ``work``."""
+
+    work: Path
+    artifact: Path | None
+
+    @cached_property
+    def exported(self) -> Path:
+        """The artifact that the app carries."""
+        if self.artifact is not None:
+            return self.artifact
+        labels = self.work / "labels.txt"
+        labels.write_text("".join(f"class {number}\n" for number in range(1000)), "utf-8")
+        run(*CLOFORMER, "export", "--format", "onnx", "--labels", labels, "--output", self.work / "export")
+        (folder,) = (path.parent for path in (self.work / "export").glob("*/manifest.json"))
+        return folder
+
+    @cached_property
+    def bundle(self) -> Path:
+        """The project as a user has it."""
+        run(*CLOFORMER, "bundle", "android", self.exported, "--output", self.work / "bundle")
+        return self.work / "bundle"
+
+    @property
+    def payload(self) -> Path:
+        return self.bundle / "app/src/main/assets/cloformer"
+
+    @property
+    def conformance(self) -> Path:
+        return self.bundle / "app/src/androidTest/assets/conformance"
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        return compile_modules(self.work)
+
+    @cached_property
+    def tests(self) -> Path:
+        """The tests that run on this machine, compiled."""
+        target = self.work / "checks"
+        classes = [self.compiled.core, self.compiled.ort, aar() / "classes.jar", JSON, *JUNIT]
+        kotlin(sources(HERE / "kotlin"), classes, target, "checks")
+        return target
+
+    @cached_property
+    def libraries(self) -> Path:
+        make_loadable(self.work / "native")
+        return self.work / "native"
+
+    def run_tests(self, *names: str) -> list[str]:
+        """Tests by the names of their classes; what they print."""
+        classes = [self.tests, self.compiled.core, self.compiled.ort, aar() / "classes.jar"]
+        given = {
+            "payload": self.payload,
+            "conformance": self.conformance,
+            "images": self.work / "images",
+            "report": self.work / "device-report.json",
+            "onnxruntime.native.path": self.libraries,
+            "onnxruntime": versions()["onnxruntime"],
+        }
+        output = junit(
+            classes, [f"io.github.cloformer.checks.{name}" for name in names], given, self.libraries
+        )
+        return [
+            line.lstrip(".")
+            for line in output.splitlines()
+            if line.strip(". ") and not line.startswith(("JUnit", "Time"))
+        ]
+
+
+def compiles(project: Project) -> list[str]:
+    """All modules compile, without a warning, against ONNX Runtime's AAR and Android's signatures."""
+    found = project.compiled
+    counts = {
+        name: len(sources(folder, suffix=".class"))
+        for name, folder in vars(found).items()
+        if isinstance(folder, Path) and folder.is_dir()
+    }
+    return [", ".join(f"{name}: {count} classes" for name, count in counts.items())]
+
+
+def bundles(project: Project) -> list[str]:
+    """`cloformer export` and `cloformer bundle android` write the project."""
+    missing = [
+        path.relative_to(TEMPLATE)
+        for path in TEMPLATE.rglob("*")
+        if path.is_file() and not (project.bundle / path.relative_to(TEMPLATE)).is_file()
+    ]
+    assert not missing, f"the bundle lacks {missing}"
+    return [f"{sum(path.is_file() for path in project.bundle.rglob('*'))} files"]
+
+
+def preprocesses(project: Project) -> list[str]:
+    """Kotlin's preprocessing is Python's to the last bit, after the crop and after the normalization."""
+    columns_first = write_images(project.work / "images")
+    note = f"{columns_first} of them are so high that this Pillow, by itself, would resize columns first"
+    return [*project.run_tests("PreprocessingCheck"), *([note] if columns_first else [])]
+
+
+def conforms(project: Project) -> list[str]:
+    """In ONNX Runtime's Android library every vector holds, and each planted mistake fails the one that aims at it."""
+    return project.run_tests("ConformanceCheck")
+
+
+def refuses(project: Project) -> list[str]:
+    """Damaged, foreign and newer models are refused; softmax, latency, report and camera frames are right."""
+    return project.run_tests("ManifestCheck", "CoreCheck")
+
+
+def reports(project: Project) -> list[str]:
+    """`cloformer import-device-report` takes the report that the app's code writes, and fails one without a vector."""
+    path = project.work / "device-report.json"
+    run(*CLOFORMER, "import-device-report", path, "--artifact", project.exported)
+    report = json.loads(path.read_text("utf-8"))
+    del report["vectors"][0]
+    short = project.work / "short-report.json"
+    short.write_text(json.dumps(report), "utf-8")
+    done = subprocess.run(
+        [*CLOFORMER, "import-device-report", short, "--artifact", project.exported], capture_output=True
+    )
+    assert done.returncode == 1, f"a report that lacks a vector ends with {done.returncode}"
+    return []
+
+
+def shrinks(project: Project) -> list[str]:
+    """Shrunk by R8 with the library's rules, the model still classifies; without them it does not."""
+    compiled = project.compiled
+    folders = [compiled.core, compiled.ort, project.tests]
+    places = project.payload, project.conformance, project.libraries
+    shrunk = shrinking.shrink_program(project.work, folders, compiled.stubs, is_with_rules=True)
+    said = shrinking.run_program(shrunk, *places)
+    assert "classified as" in said, f"the shrunk program does not classify: {said}"
+    assert "refused: model.onnx cannot be loaded" in said, f"its errors are not ONNX Runtime's: {said}"
+    bare = shrinking.shrink_program(project.work, folders, compiled.stubs, is_with_rules=False)
+    try:
+        shrinking.run_program(bare, *places)
+    except CheckError as error:
+        reasons = [
+            line.strip(" #") for line in str(error).splitlines() if re.search("Error|Exception|SIG", line)
+        ]
+        reason = reasons[0].partition(" at pc=")[0] if reasons else "it fails for no reason that it gives"
+    else:
+        raise CheckError("it classifies without the rules too: are they needed?")
+    jars = (project.work / "shrunk-program.jar", aar() / "classes.jar", kotlin_library())
+    whole = sum(path.stat().st_size for path in jars)
+    return [
+        f"{whole:,} bytes of class files, {shrinking.size(shrunk):,} shrunk",
+        f"without the rules: {reason}",
+    ]
+
+
+def packs(project: Project) -> list[str]:
+    """An app is packed, aligned and signed, holds the model as it was exported, and comes out the same again."""
+    compiled, work = project.compiled, project.work
+    folders = [compiled.core, compiled.ort, compiled.app, compiled.r_class]
+    rules = [work / "resources.pro"]
+    dex = shrinking.dex(work, folders, compiled.stubs, rules, int(settings()["minSdk"]))
+    code = b"".join(path.read_bytes() for path in dex.glob("*.dex"))
+    for name in ("app/MainActivity", "app/BenchmarkActivity"):  # which the manifest names
+        assert f"Lio/github/cloformer/{name};".encode() in code, f"{name} was shrunk away"
+    key = apk.make_key(work)
+    made = []
+    for name in ("one", "two"):
+        plain = apk.write_apk(work / f"{name}-unsigned.apk", compiled.resources, dex, project.payload)
+        made.append(apk.sign(plain, key, work / f"{name}.apk"))
+    assert made[0].read_bytes() == made[1].read_bytes(), "a second build gives another file"
+    schemes = apk.verify(made[0])
+    assert {"v2", "v3"} <= set(schemes), f"signed with {schemes} alone"
+    asked = re.findall(r"uses-permission: name='([^']+)'", aapt2("dump", "permissions", made[0]))
+    assert asked == ["android.permission.CAMERA"], f"the app asks for {asked}"
+    with zipfile.ZipFile(made[0]) as file:
+        names = file.namelist()
+        for path in project.payload.rglob("*"):
+            name = f"assets/cloformer/{path.relative_to(project.payload).as_posix()}"
+            assert not path.is_file() or file.read(name) == path.read_bytes(), f"{name} is not the payload's"
+    assert not [name for name in names if "conformance" in name], "the app carries the conformance kit"
+    unaligned = {name: size for name, size in apk.page_alignments().items() if size < apk.PAGE}
+    assert not unaligned, f"libraries that phones with large pages cannot load: {unaligned}"
+    return [
+        f"{made[0].stat().st_size:,} bytes for one kind of processor; signed with {', '.join(schemes)}",
+        f"of them {shrinking.size(dex):,} bytes of dex, {shrinking.size(project.payload):,} of the model's folder",
+    ]
+
+
+def configures(project: Project) -> list[str]:
+    """Gradle's files: one place for versions, one permission, no telemetry, nothing that a screen reader cannot say."""
+    problems = [
+        *gradle.problems_of_versions(),
+        *gradle.problems_of_build(),
+        *gradle.syntax_errors(project.work),
+    ]
+    assert not problems, "\n".join(problems)
+    assert PARTS["kotlin-compiler"].version == versions()["kotlin"], (
+        "compiled with another Kotlin than Gradle would"
+    )
+    assert gradle.permissions() == {"android.permission.CAMERA"}, f"asks for {gradle.permissions()}"
+    telemetry = {"ai.onnxruntime.TelemetryInitializer", "android.permission.INTERNET"}
+    assert telemetry <= gradle.removed(), f"ONNX Runtime may add {telemetry - gradle.removed()}"
+    assert not gradle.images_without_description(), f"no description: {gradle.images_without_description()}"
+    assert not gradle.texts_outside_of_strings(), (
+        f"not among the strings: {gradle.texts_outside_of_strings()}"
+    )
+    return [f"{len(versions())} versions in one file"]
+
+
+def supports_old_android(project: Project) -> list[str]:
+    """Every symbol is there on the oldest Android that is supported, or is asked for behind a check of the level."""
+    minimum = int(settings()["minSdk"])
+    compiled = project.compiled
+    found = list(levels.uses([compiled.core, compiled.ort, compiled.app], declarations()))
+    assert len({use.symbol for use in found}) > 100, "the uses cannot be read"
+    newer = sorted({use for use in found if use.level and use.level > minimum}, key=lambda use: use.symbol)
+    text = {path.name: path.read_text("utf-8") for path in sources(CORE, ORT, APP)}
+    unguarded = [use for use in newer if f"SDK_INT >= {use.level}" not in text[use.file]]
+    assert not unguarded, "\n".join(
+        f"{use.file} uses {use.symbol}, of level {use.level}" for use in unguarded
+    )
+    return [
+        f"{len({use.symbol for use in found})} symbols, {len({use.symbol for use in newer})} of them guarded"
+    ]
+
+
+CHECKS = [
+    compiles, bundles, preprocesses, conforms, refuses, reports, shrinks, packs, configures, supports_old_android,
+]  # fmt: skip
+NEEDED = [compiles, bundles]  # without which there is nothing to check

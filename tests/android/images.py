@@ -1,0 +1,76 @@
+"""Images of odd sizes in all eight orientations, and what Python's preprocessing makes of each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from cloformer.export.preprocessing import INTERPOLATIONS, Preprocessing, upright
+
+COUNT = 50
+_SIZES = ((1, 1), (1, 37), (41, 1), (2, 3), (7, 5), (31, 64), (64, 31), (224, 224), (256, 256), (257, 255), (640, 427),
+          (333, 1001), (1023, 321))  # fmt: skip
+_RULES = (
+    Preprocessing.imagenet(224, 224),
+    Preprocessing(48, 64, 64, color_order="BGR", mean=(0.5, 0.4, 0.3), std=(0.25, 0.5, 0.125)),
+    Preprocessing(33, 31, 36, scale=1.0, mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5)),
+    Preprocessing(65, 65, 65),  # nothing to cut from the short side
+    Preprocessing(32, 32, 37),  # an odd number to cut: half a pixel on each side
+)
+
+
+def write_images(folder: Path) -> int:
+    """Raw pixels as they are stored, what comes of them after the crop and after the normalization, and an index.
+
+    Pillow 13 resizes images that are more than twice as high as wide by columns first, which rounds otherwise. The law
+    is rows first, as in all of Pillow before; for such images it is kept by resizing one side at a time. Returns how
+    many of the images that concerns with this Pillow.
+    """
+    folder.mkdir(parents=True)
+    generator = np.random.Generator(np.random.PCG64(7))
+    index, columns_first = [], 0
+    for number in range(COUNT):
+        width, height = _SIZES[number % len(_SIZES)]
+        kind = INTERPOLATIONS[number % len(INTERPOLATIONS)]
+        rule = Preprocessing(**{**vars(_RULES[number % len(_RULES)]), "interpolation": kind})
+        orientation = 1 + number % 8
+        stored = _image(generator, width, height)
+        image = Image.fromarray(stored)
+        image.getexif()[ExifTags.Base.Orientation] = orientation
+        turned = upright(image)
+        pixels = rule.crop_image(_rows_first(turned, rule))
+        columns_first += not np.array_equal(pixels, rule.crop_image(turned))
+        name = f"{number:02}"
+        (folder / f"{name}.rgb").write_bytes(stored.tobytes())
+        (folder / f"{name}.pixels").write_bytes(pixels.tobytes())
+        (folder / f"{name}.f32").write_bytes(rule.normalize(pixels).astype("<f4").tobytes())
+        index.append(
+            {
+                "name": name,
+                "width": width,
+                "height": height,
+                "orientation": orientation,
+                "preprocessing": rule.to_json(),
+            }
+        )
+    (folder / "images.json").write_text(json.dumps(index, indent=1), "utf-8")
+    return columns_first
+
+
+def _rows_first(image: Image.Image, rule: Preprocessing) -> Image.Image:
+    """Resized as ``rule`` says, so that cropping is all that is left for it to do."""
+    short, long = sorted(image.size)
+    other = int(rule.resize_size * long / short)
+    width, height = (rule.resize_size, other) if image.width <= image.height else (other, rule.resize_size)
+    method = Image.Resampling[rule.interpolation.upper()]
+    return image.resize((width, image.height), method).resize((width, height), method)
+
+
+def _image(generator: np.random.Generator, width: int, height: int) -> np.ndarray:
+    """Noise, which no filter leaves alone, and hard edges, over which they overshoot."""
+    noise = generator.integers(0, 256, (height, width, 3), np.uint8)
+    edges = np.where(generator.integers(0, 2, (height, width, 1)), 255, 0).astype(np.uint8)
+    return np.where(generator.integers(0, 3, (height, width, 1)), noise, edges)

@@ -1,0 +1,120 @@
+package io.github.cloformer.checks
+
+import io.github.cloformer.core.Folder
+import io.github.cloformer.core.Kit
+import io.github.cloformer.core.Manifest
+import io.github.cloformer.core.PayloadException
+import io.github.cloformer.core.read
+import io.github.cloformer.core.verify
+import io.github.cloformer.ort.Model
+import org.json.JSONObject
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
+import org.junit.Assert.assertTrue
+import org.junit.Test
+import java.io.ByteArrayInputStream
+import java.io.FileNotFoundException
+
+/** What is refused, and that the message says why. */
+class ManifestCheck {
+    private val payload = Folder.of(given("payload"))
+    private val conformance = Folder.of(given("conformance"))
+
+    @Test
+    fun wholePayloadIsAccepted() = payload.verify(Manifest.read(payload).payload)
+
+    @Test
+    fun newerSchema() = assertRefused("exported by a newer cloformer (manifest version 2, this app reads 1)") {
+        it.put("schema_version", 2)
+    }
+
+    @Test
+    fun pathsThatLeaveTheFolder() {
+        for (path in listOf("../model.onnx", "/model.onnx", "a/../../model.onnx", "a\\model.onnx", "", "a//b", "./model.onnx")) {
+            assertRefused("leaves the folder") { it.getJSONObject("model").put("path", path) }
+            assertRefused("leaves the folder") { it.getJSONArray("files").getJSONObject(0).put("path", path) }
+            assertRefused("leaves the folder") { it.output().put("labels", path) }
+        }
+    }
+
+    @Test
+    fun otherFormat() = assertRefused("this app runs onnx") { it.put("format", "coreml") }
+
+    @Test
+    fun otherRole() = assertRefused("bundle a classifier") { it.output().put("role", "features") }
+
+    @Test
+    fun otherShape() = assertRefused("its preprocessing does not make") { it.input().getJSONArray("shape").put(2, 32) }
+
+    @Test
+    fun unknownFilter() = assertRefused("\"hamming\" is not known") {
+        it.input().getJSONObject("preprocessing").put("interpolation", "hamming")
+    }
+
+    @Test
+    fun unknownCrop() = assertRefused("is not known here") { it.input().getJSONObject("preprocessing").put("crop", "five") }
+
+    @Test
+    fun missingField() = assertRefused("cannot be read") { it.remove("functions") }
+
+    @Test
+    fun noJson() {
+        val error = assertThrows(PayloadException::class.java) { Manifest.parse("{\"schema_version\":".toByteArray()) }
+        assertTrue(error.message, "cannot be read" in error.message!!)
+    }
+
+    @Test
+    fun changedFile() {
+        val name = Manifest.read(payload).modelPath
+        val error = assertThrows(PayloadException::class.java) {
+            with(payload, name) { it[it.size / 2] = (it[it.size / 2] + 1).toByte() }.verify(Manifest.read(payload).payload)
+        }
+        assertEquals("$name is not the file that was exported: bundle the model again", error.message)
+    }
+
+    @Test
+    fun missingFile() {
+        val name = Manifest.read(payload).modelPath
+        val without = Folder { if (it == name) throw FileNotFoundException(it) else payload.open(it) }
+        val error = assertThrows(PayloadException::class.java) { without.verify(Manifest.read(payload).payload) }
+        assertEquals("$name is missing: bundle the model again", error.message)
+    }
+
+    @Test
+    fun changedKit() {
+        val kit = Kit.read(conformance)
+        val error = assertThrows(PayloadException::class.java) { Kit.read(with(conformance, kit.vectors[0].input) { it[0]++ }) }
+        assertTrue(error.message, "is not the file that was exported" in error.message!!)
+    }
+
+    @Test
+    fun kitOfAnotherModel() {
+        val other = Manifest.parse(payload.read(Manifest.FILE) + "\n".toByteArray())
+        val error = assertThrows(PayloadException::class.java) { Kit.read(conformance).checkBelongsTo(other) }
+        assertTrue(error.message, "of another model" in error.message!!)
+    }
+
+    @Test
+    fun noModel() {
+        val error = assertThrows(PayloadException::class.java) {
+            Model(Manifest.read(payload), Model.direct(ByteArray(100))).close()
+        }
+        assertTrue(error.message, "model.onnx cannot be loaded" in error.message!!)
+    }
+
+    private fun assertRefused(reason: String, change: (JSONObject) -> Unit) {
+        val json = JSONObject(String(payload.read(Manifest.FILE)))
+        change(json)
+        val error = assertThrows(PayloadException::class.java) { Manifest.parse(json.toString().toByteArray()) }
+        assertTrue("$reason: ${error.message}", reason in error.message!!)
+    }
+
+    private fun with(folder: Folder, name: String, change: (ByteArray) -> Unit) =
+        Folder { if (it == name) ByteArrayInputStream(folder.read(it).also(change)) else folder.open(it) }
+
+    private fun JSONObject.function() = getJSONArray("functions").getJSONObject(0)
+
+    private fun JSONObject.input() = function().getJSONArray("inputs").getJSONObject(0)
+
+    private fun JSONObject.output() = function().getJSONArray("outputs").getJSONObject(0)
+}
