@@ -6,6 +6,10 @@ OUTPUT ?= build
 
 .PHONY: setup demo test slow-test operator-tests mutation-score proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks clean
 
+# Debian's packages, where that is allowed; who lacks one is told by what needs it.
+install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	apt-get install --yes --no-install-recommends $(1) || true; fi
+
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml
@@ -46,9 +50,11 @@ compare-exports: setup
 
 # Five minutes: the Android project compiled, run, shrunk, packed and signed without Android Studio. The first time it
 # downloads 350 MB into ~/.cache/cloformer-android (or $CLOFORMER_ANDROID_CACHE): the Kotlin compiler, ONNX Runtime for
-# Android, stubs of Android's API and its build tools, each at a pinned version and hash. Besides, it needs
-# `apt-get install openjdk-17-jdk-headless gcc junit4 libandroid-json-java apksigner zipalign`, and npm.
+# Android, stubs of Android's API and its build tools, each at a pinned version and hash. Besides, it needs Debian's
+# packages below, and npm: as root it installs the packages too, else it says which are missing.
+ANDROID_PACKAGES := openjdk-17-jdk-headless gcc junit4 libandroid-json-java apksigner zipalign
 android-checks: setup
+	@$(call install-as-root,$(ANDROID_PACKAGES))
 	PYTHONPATH=tests $(BIN)/python -m android
 
 # An hour, and goes on where it was stopped: whether `compare` sees what is there, and nothing else.
@@ -67,9 +73,11 @@ ablation: setup
 export-time: setup
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.export_time
 
-# Three minutes: exports on an emulated arm64 device, and adb against an emulated one. Before it, on Debian 12:
-# apt-get install qemu-user gcc g++-aarch64-linux-gnu adb (300 MB). Downloads 21 MB once.
+# Three minutes: exports on an emulated arm64 device, and adb against an emulated one. It needs Debian 12's
+# packages below (300 MB), which it installs as root, and downloads 21 MB once.
+DEVICE_PACKAGES := qemu-user gcc g++-aarch64-linux-gnu adb
 device-checks: setup
+	@$(call install-as-root,$(DEVICE_PACKAGES))
 	$(BIN)/python -m pytest -n 0 tests/device/adb_checks.py tests/device/arm64_checks.py
 
 # Seconds, but it downloads: every symbol of Apple's that the iOS app uses is in iOS 16, by published type data. Needs npm.
