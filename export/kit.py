@@ -83,10 +83,9 @@ class KitVector:
 
 @dataclass(frozen=True)
 class Kit:
-    """The cropped pixels of every image, and the untouched model's flat outputs for it."""
+    """Every image's name and cropped pixels, and the untouched model's flat outputs for it."""
 
-    rule: Preprocessing
-    pixels: tuple[Pixels, ...]
+    pixels: Mapping[str, Pixels]
     outputs: tuple[Sequence[Array], ...]
 
 
@@ -125,10 +124,10 @@ def make_kit(source: Source, signature: Signature) -> Kit | None:
     if not has_kit(source.preprocessing, signature):
         return None
     ((name, rule),) = source.preprocessing.items()
-    pixels = [image.pixels(rule) for image in kit_images(rule)]
-    cases = [{name: rule.normalize(rule.in_order(each)).astype(np.float64)} for each in pixels]
+    pixels = {image.name: image.pixels(rule) for image in kit_images(rule)}
+    cases = [{name: rule.normalize(rule.in_order(each)).astype(np.float64)} for each in pixels.values()]
     outputs, _ = run_reference(source.model, signature, cases)
-    return Kit(rule, tuple(pixels), tuple(outputs))
+    return Kit(pixels, tuple(outputs))
 
 
 def write_kit(path: Path, kit: Kit, signature: Signature) -> None:
@@ -138,13 +137,12 @@ def write_kit(path: Path, kit: Kit, signature: Signature) -> None:
     from cloformer.checkpoint import with_sorted_header
 
     tensors: dict[str, Array] = {}
-    hashes = {}
-    for image, pixels, outputs in zip(kit_images(kit.rule), kit.pixels, kit.outputs, strict=True):
-        hashes[image.name] = _hash(pixels)
+    for image, outputs in zip(kit.pixels, kit.outputs, strict=True):
         for spec, output in zip(signature.outputs, outputs, strict=True):
             expected = softmax(output) if spec.role == "probabilities" else output
             kind = np.float32 if spec.dtype.startswith("float") else spec.dtype
-            tensors[_SEPARATOR.join((image.name, spec.name))] = np.ascontiguousarray(expected.astype(kind))
+            tensors[_SEPARATOR.join((image, spec.name))] = np.ascontiguousarray(expected.astype(kind))
+    hashes = {image: _hash(pixels) for image, pixels in kit.pixels.items()}
     path.write_bytes(with_sorted_header(save(tensors, hashes)))
 
 

@@ -17,13 +17,13 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .artifact import MANIFEST
 from .errors import CloformerError, InputError
 
-__all__ = ["recover", "space_needed", "staged"]
+__all__ = ["recover", "space_needed", "staged", "staging_beside", "write_whole"]
 
 _PREFIX = ".cloformer-staging-"
 _JOURNAL = "replaces"  # in a staging folder: the name of the destination that `old` was moved away from
@@ -45,18 +45,46 @@ def staged(destination: Path) -> Iterator[Path]:
     an artifact; what was there then stays as it was.
     """
     destination = destination.absolute()  # the block may change the current folder
-    parent = destination.parent
-    with _told(destination):
-        parent.mkdir(parents=True, exist_ok=True)
-        _refuse_foreign(destination)
-        recover(parent)
-        staging, lock = _create(parent)
-    try:
+    with _held_beside(destination, _refuse_foreign) as staging:
         with _told_when_full(destination), _temporary_files_in(staging / _SCRATCH):
             yield staging / _CONTENT
         with _told(destination):
             _sync(staging / _CONTENT)
             _replace(staging, destination)
+
+
+@contextlib.contextmanager
+def staging_beside(destination: Path) -> Iterator[Path]:
+    """Yield an empty folder on ``destination``'s filesystem, for the block to move to its place itself; what is left
+    of it goes. :class:`InputError` if the place cannot be written."""
+    with _held_beside(destination.absolute()) as staging, _told(destination):
+        yield staging / _CONTENT
+
+
+def write_whole(path: Path, content: str | bytes, advice: str) -> None:
+    """Write a file whole or not at all; :class:`InputError`, with ``advice``, if the place cannot be written."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        beside.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise InputError(f"{path} cannot be written: {error.strerror or error}", advice) from None
+
+
+@contextlib.contextmanager
+def _held_beside(destination: Path, check: Callable[[Path], None] = lambda _: None) -> Iterator[Path]:
+    """A staging folder that this process holds; those of killed processes go first."""
+    parent = destination.parent
+    with _told(destination):
+        parent.mkdir(parents=True, exist_ok=True)
+        check(destination)
+        recover(parent)
+        staging, lock = _create(parent)
+    try:
+        yield staging
     finally:
         _remove(staging, lock)
 

@@ -14,6 +14,7 @@ from ..artifact import MANIFEST, Artifact, canonical_json, sha256_of
 from ..errors import InputError
 from ..kit import read_kit
 from ..parity.tolerances import output_tolerance
+from ..store import write_whole
 
 __all__ = ["DeviceReport", "VectorResult", "read_device_report", "save_device_report"]
 
@@ -112,13 +113,7 @@ def save_device_report(report: DeviceReport, artifact: Artifact) -> Path:
     text = canonical_json(report.to_json())
     folder = artifact.folder.with_name(f"{artifact.folder.name}-reports")
     path = folder / f"device-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
-    try:
-        folder.mkdir(exist_ok=True)
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror}", "free some space, or move the artifact"
-        ) from error
+    write_whole(path, text, "free some space, or move the artifact")
     return path
 
 

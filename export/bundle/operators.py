@@ -5,14 +5,12 @@ Source: ONNX Runtime, "Reduced operator config file": lines of ``domain;opset;op
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import onnx
+    from ..artifact import Artifact
 
 __all__ = ["CONFIG", "required_operators"]
 
@@ -24,30 +22,25 @@ _HEADER = """\
 """
 
 
-def required_operators(model: Path) -> str:
-    """The configuration for an ONNX file, as its own operators and as ONNX Runtime optimizes them here."""
-    import onnx
-    import onnxruntime
+def required_operators(artifact: Artifact) -> str:
+    """The configuration for an ONNX artifact, as its own operators and as ONNX Runtime optimizes them here.
+
+    Raises :class:`InputError` for a file that ONNX Runtime cannot load.
+    """
+    from ..runners.onnxruntime import OnnxRuntimeRunner
 
     found: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
-    with tempfile.TemporaryDirectory() as folder:
-        optimized = Path(folder) / "optimized.onnx"
-        options = onnxruntime.SessionOptions()
-        options.optimized_model_filepath = str(optimized)
-        options.log_severity_level = 3  # it warns that the file is for this processor alone
-        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        for path in (model, optimized):
-            loaded = onnx.load(path, load_external_data=False)
-            opsets = {entry.domain: entry.version for entry in loaded.opset_import}
-            for node in _nodes(loaded.graph):
-                found[node.domain or "ai.onnx", opsets[node.domain]].add(node.op_type)
+    for model in OnnxRuntimeRunner(artifact).graphs():
+        opsets = {entry.domain: entry.version for entry in model.opset_import}
+        for node in _nodes(model.graph):
+            found[node.domain or "ai.onnx", opsets[node.domain]].add(node.op_type)
     lines = [
         f"{domain};{opset};{','.join(sorted(names))}" for (domain, opset), names in sorted(found.items())
     ]
     return _HEADER + "\n".join(lines) + "\n"
 
 
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+def _nodes(graph: Any) -> Iterator[Any]:
     """Those inside other nodes too."""
     for node in graph.node:
         yield node

@@ -9,9 +9,7 @@ from __future__ import annotations
 import importlib.resources
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +18,7 @@ import cloformer
 
 from ..artifact import MANIFEST, Artifact, canonical_json, read_artifact, sha256_of
 from ..errors import CloformerError, InputError, UsageError
+from ..store import staging_beside
 from .operators import CONFIG, required_operators
 from .payload import NOTICES, check_artifact, write_conformance, write_payload
 from .settings import Settings
@@ -29,7 +28,6 @@ __all__ = ["RECORD", "Bundled", "bundle", "verify_bundle"]
 
 RECORD = "cloformer-bundle.json"
 _SCHEMA_VERSION = 1
-_STAGING = ".cloformer-bundle-"
 _MAX_RECORD_BYTES = 2**22
 # Not part of a project: what editors, builds and checks leave in a checkout.
 _NOT_COPIED = {"build", ".gradle", ".idea", ".build", ".swiftpm", "DerivedData", "__pycache__", ".DS_Store"}
@@ -82,10 +80,10 @@ def bundle(
     check_artifact(artifact, system.format, system.title)
     folder = folder.absolute()
     earlier = _owned(folder) if force else _refuse_what_is_there(folder)
-    with _staging(folder) as staging:
+    with staging_beside(folder) as staging:
         vectors = _write(system, artifact, staging, settings)
         if reduced_operators:
-            (staging / CONFIG).write_text(required_operators(artifact.model_path), "utf-8")
+            (staging / CONFIG).write_text(required_operators(artifact), "utf-8")
         written = _hashes(staging)
         (staging / RECORD).write_text(canonical_json(_record(system, artifact, settings, written)), "utf-8")
         kept = _put(staging, folder, written, earlier, system)
@@ -199,7 +197,13 @@ def _read_record(folder: Path) -> dict[str, Any]:
             raise ValueError("it is not one that cloformer writes")
         for name, digest in files.items():
             pure = PurePosixPath(name)
-            if pure.is_absolute() or ".." in pure.parts or "\\" in name or not isinstance(digest, str):
+            if (
+                not pure.parts
+                or pure.is_absolute()
+                or ".." in pure.parts
+                or "\\" in name
+                or not isinstance(digest, str)
+            ):
                 raise ValueError(f"its path {name[:80]!r} leaves the folder")
     except FileNotFoundError:
         raise InputError(
@@ -210,30 +214,11 @@ def _read_record(folder: Path) -> dict[str, Any]:
     return dict(record)
 
 
-@contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
-    """A folder beside ``folder`` that is gone afterwards, whatever happens."""
-    staging = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=folder.parent))
-        yield staging
-    except OSError as error:
-        raise InputError(
-            f"{folder} cannot be written: {error.strerror or error}",
-            "free some space or give another --output",
-        ) from error
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
-
-
 def _put(
     staging: Path, folder: Path, written: Mapping[str, str], earlier: Mapping[str, str], system: System
 ) -> tuple[str, ...]:
     """Move the staged files to their places: in one step where nothing is, else one by one, the record last."""
     if not folder.exists() or not any(folder.iterdir()):
-        staging.chmod(0o755)
         staging.replace(folder)
         return ()
     kept = _edited(folder, written, earlier, system)

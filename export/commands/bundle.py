@@ -8,17 +8,16 @@ from typing import Annotated
 
 import typer
 
+from ..bundle.systems import SYSTEMS
 from ..errors import UsageError, choose
 from .options import Debug, Json, print_json
 
 __all__ = ["bundle"]
 
-_NAMES = ("android", "ios")
-
 
 def bundle(
     system: Annotated[
-        str, typer.Argument(help=f"{' or '.join(_NAMES)}.", autocompletion=lambda: list(_NAMES))
+        str, typer.Argument(help=f"{' or '.join(SYSTEMS)}.", autocompletion=lambda: list(SYSTEMS))
     ],
     artifact: Annotated[
         Path | None,
@@ -57,8 +56,8 @@ def bundle(
 ) -> None:
     """Write an app project that carries a model, with tests that repeat the parity check on the phone."""
     from ..artifact import read_artifact
-    from ..bundle import SYSTEMS, verify_bundle
-    from ..bundle import bundle as write_bundle
+    from ..bundle.project import bundle as write_bundle
+    from ..bundle.project import verify_bundle
     from ..reports import bundled
 
     row = SYSTEMS[choose("system", system, SYSTEMS, "SYSTEM")]

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..bundle.systems import SYSTEMS
 from ..errors import UsageError
 from .options import print_json
 from .progress import progress
@@ -23,7 +24,7 @@ Device = Annotated[
 Package = Annotated[
     str | None, typer.Option(help="With --device: the app's identifier; com.example.cloformer if not given.")
 ]
-_PACKAGE = "com.example.cloformer"  # as `cloformer bundle` names it, if nobody else does
+_PACKAGE = SYSTEMS["android"].default.identifier  # if nobody gave another
 _SECONDS = 900.0
 
 

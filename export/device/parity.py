@@ -17,7 +17,7 @@ from ..errors import UsageError
 from ..parity.cases import PHOTOGRAPH, Case, Inputs, image_cases, in_own_order, noise_case
 from ..parity.compare import compare_outputs, compare_preprocessing, output_result
 from ..parity.reference import run_model, run_reference
-from ..parity.report import OutputResult, ParityReport
+from ..parity.report import OutputResult, ParityReport, described
 from ..parity.run import ParityRequest
 from ..parity.tolerances import output_tolerance
 from ..predict import softmax
@@ -151,14 +151,8 @@ def _show(
 def _report(
     artifact: Artifact, device: Arm64Device, reference: str, outputs: list[OutputResult], notes: list[str]
 ) -> ParityReport:
-    manifest, spec = artifact.manifest, artifact.signature.inputs[0]
     return ParityReport(
-        artifact=artifact.folder.name,
-        model=manifest["name"],
-        format=artifact.format,
-        precision=manifest["precision"]["name"],
-        target=str(manifest["request"].get("target") or f"opset {manifest['request'].get('opset')}"),
-        image_size=" x ".join(str(size) for size in (spec.shape[2:] if spec.role == "image" else spec.shape)),
+        **described(artifact),
         runner=TITLE,
         is_device_runtime=True,  # ONNX Runtime itself, by its arm64 kernels: the tolerances of a device's runtime
         arithmetic=f"ONNX Runtime {device.environment['onnxruntime']}, optimization {device.optimization}",
@@ -169,5 +163,4 @@ def _report(
         not_compared=(),
         notes=tuple(notes),
         environment={**device.environment, "torch": version("torch")},
-        manifest_sha256=sha256_of(artifact.folder / MANIFEST),
     )

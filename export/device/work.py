@@ -5,7 +5,6 @@ A count is exact, and of its own conditions alone: so a baseline keeps them, and
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from ..artifact import Artifact, canonical_json
 from ..errors import InputError, UnsupportedError
+from ..store import write_whole
 
 __all__ = ["Baseline", "Gate", "Work", "read_baseline", "refuse_taken", "save_baseline", "subject_of"]
 
@@ -133,17 +133,7 @@ def refuse_taken(path: Path) -> None:
 def save_baseline(path: Path, work: Work) -> None:
     """Keep the counts with their conditions; :class:`InputError` if the place cannot be written."""
     refuse_taken(path)
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(canonical_json(work.to_json()), "utf-8")
-        beside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise InputError(
-            f"{path} cannot be written: {error.strerror or error}", "choose another place"
-        ) from None
+    write_whole(path, canonical_json(work.to_json()), "choose another place")
 
 
 def read_baseline(path: Path) -> Baseline:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..artifact import MANIFEST, Artifact, sha256_of
 from .figures import Figures
 from .tolerances import OutputTolerance
 
-__all__ = ["OperatorResult", "OutputResult", "ParityReport"]
+__all__ = ["OperatorResult", "OutputResult", "ParityReport", "described"]
 
 
 @dataclass(frozen=True)
@@ -165,3 +166,17 @@ class ParityReport:
 def _finite(value: float | None) -> float | None:
     """JSON has no infinity: None stands for it."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def described(artifact: Artifact) -> dict[str, str]:
+    """The fields of a report that are the artifact's, wherever it ran."""
+    manifest, spec = artifact.manifest, artifact.signature.inputs[0]
+    return {
+        "artifact": artifact.folder.name,
+        "model": manifest["name"],
+        "format": artifact.format,
+        "precision": manifest["precision"]["name"],
+        "target": str(manifest["request"].get("target") or f"opset {manifest['request'].get('opset')}"),
+        "image_size": " x ".join(map(str, spec.shape[2:] if spec.role == "image" else spec.shape)),
+        "manifest_sha256": sha256_of(artifact.folder / MANIFEST),
+    }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..artifact import MANIFEST, Artifact, sha256_of
+from ..artifact import Artifact
 from ..conformance import read_vectors
 from ..errors import InputError, UnsupportedError, UsageError, choose
 from ..predict import softmax
@@ -19,7 +19,7 @@ from ..runners import RUNNERS, Array, Runner, default_runner, open_artifact
 from .cases import PHOTOGRAPH, Case, Inputs, hostile_cases, image_cases, in_own_order, noise_case
 from .compare import compare_operators, compare_outputs, compare_preprocessing, output_result, read_origins
 from .reference import run_model, run_reference
-from .report import OperatorResult, OutputResult, ParityReport
+from .report import OperatorResult, OutputResult, ParityReport, described
 from .tolerances import output_tolerance
 
 if TYPE_CHECKING:
@@ -287,15 +287,9 @@ def _report(
     missing: list[str],
     notes: list[str],
 ) -> ParityReport:
-    manifest, spec = artifact.manifest, artifact.signature.inputs[0]
     options = request.options or {}
     return ParityReport(
-        artifact=artifact.folder.name,
-        model=manifest["name"],
-        format=artifact.format,
-        precision=manifest["precision"]["name"],
-        target=str(manifest["request"].get("target") or f"opset {manifest['request'].get('opset')}"),
-        image_size=" x ".join(str(size) for size in (spec.shape[2:] if spec.role == "image" else spec.shape)),
+        **described(artifact),
         runner=RUNNERS[name].title,
         is_device_runtime=RUNNERS[name].is_device_runtime,
         arithmetic=" ".join(f"{key} {getattr(value, 'value', value)}" for key, value in options.items()),
@@ -311,5 +305,4 @@ def _report(
             "python": platform.python_version(),
             **{package: version(package) for package in ("torch", RUNNERS[name].package)},
         },
-        manifest_sha256=sha256_of(artifact.folder / MANIFEST),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,24 +24,15 @@ def write_reports(
     if junit is not None:
         from .junit import junit_xml
 
-        _write(junit, junit_xml(reports))
+        write_report(junit, junit_xml(reports))
     if html is not None:
         from .html import html_page
 
-        _write(html, html_page(reports, pictures))
+        write_report(html, html_page(reports, pictures))
 
 
-def _write(path: Path, content: str | bytes) -> None:
-    from ..errors import InputError
+def write_report(path: Path, content: str | bytes) -> None:
+    """Whole or not at all; :class:`InputError` if the place cannot be written."""
+    from ..store import write_whole
 
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
-        beside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise InputError(
-            f"{path} cannot be written: {error.strerror or error}", "choose another place for the report"
-        ) from None
+    write_whole(path, content, "choose another place for the report")

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _write
+from . import write_report
 
 if TYPE_CHECKING:
     from ..latency.comparison import Comparison
@@ -18,7 +18,7 @@ __all__ = ["comparison_schema", "latency_schema", "write_latency", "write_latenc
 
 def write_latency(report: LatencyReport | Comparison, path: Path) -> None:
     """Write the whole report, or nothing; :class:`InputError` if the place cannot be written."""
-    _write(path, json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
+    write_report(path, json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
 
 
 def write_latency_page(report: LatencyReport | Comparison, path: Path) -> None:
@@ -27,7 +27,7 @@ def write_latency_page(report: LatencyReport | Comparison, path: Path) -> None:
     from .comparison_page import comparison_page
     from .latency_page import latency_page
 
-    _write(path, comparison_page(report) if isinstance(report, Comparison) else latency_page(report))
+    write_report(path, comparison_page(report) if isinstance(report, Comparison) else latency_page(report))
 
 
 def latency_schema() -> dict[str, Any]:

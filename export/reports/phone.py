@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import _write
+from . import write_report
+from .bundled import vector_lines
 from .words import plain
 
 if TYPE_CHECKING:
@@ -40,13 +41,7 @@ def _lines(measured: PhoneLatency) -> Iterator[str]:
     )
     verdict = measured.verdict
     yield f"  {verdict.word}{': ' if verdict.reasons else ''}{'; '.join(verdict.reasons)}"
-    for vector in measured.report.vectors:
-        if not vector.passed:
-            error = "not compared" if vector.error is None else f"{vector.error:.1e} of the largest output"
-            images = "" if vector.preprocessing else "; its preprocessing is wrong"
-            yield f"  FAIL  {vector.name}: {error}, {vector.allowed:.0e} allowed{images}"
-    for name in measured.report.missing:
-        yield f"  FAIL  {name}: not run"
+    yield from vector_lines(measured.report, failures_alone=True)
     ran = len(measured.report.vectors)
     if measured.report.passed:
         yield f"PASS: on {ran} conformance vectors the app gives what the PyTorch model gives"
@@ -60,4 +55,4 @@ def _wrapped(line: str) -> list[str]:
 
 def write_phone_latency(measured: PhoneLatency, path: Path) -> None:
     """The whole report with every sample, or nothing; :class:`InputError` if the place cannot be written."""
-    _write(path, json.dumps(measured.to_json(), indent=2, ensure_ascii=False) + "\n")
+    write_report(path, json.dumps(measured.to_json(), indent=2, ensure_ascii=False) + "\n")

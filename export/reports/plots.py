@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MissingRuntimeError
 from ..quiet import quiet
-from . import _write
+from . import write_report
 from .words import plain
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def write_plots(plots: Iterable[Plot], folder: Path) -> None:
         for plot in plots:
             stream = io.BytesIO()
             plot.draw().savefig(stream, format="png", dpi=_DOTS)
-            _write(folder / f"{plot.name}.png", stream.getvalue())
+            write_report(folder / f"{plot.name}.png", stream.getvalue())
 
 
 def lines(text: str, width: int = 100) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..latency.profile_report import MEASURED_ON
-from . import _write
+from . import write_report
 from .markup import Markup, tag
 from .page import page
 from .parts import cell, environment, fact_list, folded, table
@@ -27,7 +27,7 @@ _PREFIX = "op"
 
 def write_page(path: Path, report: Profile, depth: int) -> None:
     """Write the page, whole or not at all; :class:`InputError` if the place cannot be written."""
-    _write(path, profile_page(report, depth))
+    write_report(path, profile_page(report, depth))
 
 
 def profile_page(report: Profile, depth: int) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import onnxruntime
 
@@ -14,6 +15,9 @@ from ..errors import InputError, choose
 from ..signature import Signature
 from ._onnx_file import read_onnx
 from ._runner import Array
+
+if TYPE_CHECKING:
+    import onnx
 
 __all__ = ["OPTIMIZATIONS", "OnnxRuntimeRunner"]
 
@@ -69,8 +73,19 @@ class OnnxRuntimeRunner:
             self._exposed = self._open(_exposing_everything(self._path))
         return _run(self._exposed, [output.name for output in self._exposed.get_outputs()], inputs)
 
-    def _open(self, model: Path | bytes) -> onnxruntime.InferenceSession:
+    def graphs(self) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+        """The file's model, and what the runtime's optimizer makes of it on this processor."""
+        model = read_onnx(self._path)
+        with tempfile.TemporaryDirectory(prefix="cloformer-optimized-") as folder:
+            optimized = Path(folder) / "optimized.onnx"
+            self._open(self._path, optimized)
+            return model, read_onnx(optimized)
+
+    def _open(self, model: Path | bytes, optimized: Path | None = None) -> onnxruntime.InferenceSession:
+        """``optimized`` is where to write what the optimizer made."""
         options = onnxruntime.SessionOptions()
+        if optimized is not None:
+            options.optimized_model_filepath = str(optimized)
         options.intra_op_num_threads = self._threads
         options.graph_optimization_level = OPTIMIZATIONS[self._optimization]
         options.log_severity_level = 3

@@ -22,16 +22,9 @@ OWNERS = {
         "latency/profile.py",
         "latency/roofline.py",
         "latency/work.py",
-        # Which operators a smaller build of ONNX Runtime needs.
-        "bundle/operators.py",
     },
     "onnxsim": {"formats/onnx.py"},
-    "onnxruntime": {
-        "runners/onnxruntime.py",
-        "latency/profile.py",
-        "latency/roofline.py",
-        "bundle/operators.py",
-    },
+    "onnxruntime": {"runners/onnxruntime.py", "latency/profile.py", "latency/roofline.py"},
     "coremltools": {"formats/coreml.py", "runners/coreml.py", "runners/mil/read.py", "runners/mil/files.py"},
 }
 

@@ -15,8 +15,8 @@ import pytest
 from outcome import Command
 
 from cloformer.export.artifact import MANIFEST, canonical_json, list_files, read_artifact
-from cloformer.export.bundle import SYSTEMS
-from cloformer.export.bundle.project import RECORD
+from cloformer.export.bundle.project import RECORD, bundle
+from cloformer.export.bundle.systems import SYSTEMS
 from cloformer.export.kit import read_kit
 
 FORMATS = {"android": "onnx", "ios": "coreml"}
@@ -33,8 +33,6 @@ def _tree(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def android(artifacts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundled Android project, to be copied before it is changed."""
-    from cloformer.export.bundle import bundle
-
     row = SYSTEMS["android"]
     folder = tmp_path_factory.mktemp("bundle") / "app"
     bundle(row, read_artifact(artifacts["onnx"]), folder, row.default)
@@ -156,6 +154,30 @@ def test_a_record_that_names_other_people_s_files(
         assert refused.code == 3
         assert "leaves the folder" in refused.err
     assert outside.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_record_that_names_the_folder_itself(
+    command: Command, artifacts: dict[str, Path], copy: Path, name: str
+) -> None:
+    record = json.loads((copy / RECORD).read_bytes())
+    record["files"][name] = "0" * 64
+    (copy / RECORD).write_text(json.dumps(record))
+    for arguments in (("--verify", copy), (artifacts["onnx"], "--output", copy, "--force")):
+        assert command("bundle", "android", *arguments).code == 3
+
+
+def test_nothing_is_left_beside_a_project(
+    command: Command, artifacts: dict[str, Path], tmp_path: Path
+) -> None:
+    """Neither of this bundle nor of one that was killed; and the folder can be read by others."""
+    killed = tmp_path / ".cloformer-staging-killed" / "content"
+    killed.mkdir(parents=True)
+    for options in ((), ("--force",)):
+        done = command("bundle", "android", artifacts["onnx"], "--output", tmp_path / "app", *options)
+        assert done.code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["app"]
+    assert (tmp_path / "app").stat().st_mode & 0o777 == 0o755
 
 
 def test_a_link_that_leads_out_of_the_folder(
@@ -286,6 +308,23 @@ def test_reduced_operators(command: Command, artifacts: dict[str, Path], tmp_pat
     assert command("bundle", "ios", artifacts["coreml"], *arguments).code == 2
 
 
+def test_reduced_operators_of_what_is_no_model(
+    command: Command, artifacts: dict[str, Path], tmp_path: Path
+) -> None:
+    """Its hash is right, and nothing in it is."""
+
+    def change(folder: Path, manifest: dict[str, Any]) -> None:
+        (folder / "model.onnx").write_bytes(b"no model")
+        roles = {entry["path"]: entry["role"] for entry in manifest["files"]}
+        (folder / MANIFEST).unlink()
+        manifest["files"] = [entry.to_json() for entry in list_files(folder, roles)]
+
+    artifact = _changed(artifacts["onnx"], tmp_path, change)
+    refused = command("bundle", "android", artifact, "--output", tmp_path / "app", "--reduced-operators")
+    assert refused.code == 3, refused.err
+    assert not (tmp_path / "app").exists()
+
+
 def _report(artifact: Path) -> dict[str, Any]:
     """What a device writes when all is well."""
     vectors = [
@@ -317,6 +356,19 @@ def _report(artifact: Path) -> dict[str, Any]:
 def _worse(report: dict[str, Any]) -> None:
     # The device says that it passed; the artifact's tolerance says otherwise.
     report["vectors"][0]["outputs"]["logits"]["max_abs"] = 1e-2
+
+
+def test_a_device_s_name_does_not_steer_the_terminal(
+    command: Command, artifacts: dict[str, Path], tmp_path: Path
+) -> None:
+    artifact = Path(shutil.copytree(artifacts["onnx"], tmp_path / "artifact"))
+    report, path = _report(artifact), tmp_path / "device-report.json"
+    report["device"]["model"] = "One\x1b[2J"
+    path.write_text(json.dumps(report))
+    judged = command("import-device-report", path, "--artifact", artifact)
+    assert judged.code == 0
+    assert "\x1b" not in judged.out
+    assert "One\\x1b[2J" in judged.out
 
 
 def _other_pixels(report: dict[str, Any]) -> None:

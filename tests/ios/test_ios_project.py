@@ -11,7 +11,7 @@ import pytest
 from swift_source import IOS
 from xcode_project import Project, parse, xcconfig
 
-from cloformer.export.bundle import SYSTEMS
+from cloformer.export.bundle.systems import SYSTEMS
 
 ROW = SYSTEMS["ios"]
 WRITTEN_BY_BUNDLE = {ROW.payload, ROW.conformance}
