@@ -1,8 +1,8 @@
 """The conformance kit: images that each show one mistake of an app's preprocessing, with what the model gives for them.
 
 Whoever puts a model into an app writes its preprocessing again, and most wrong results on phones come from there.
-Each image below changes under one mistake and under none of the others, so the vector that fails says what is
-wrong. All are drawn from a seed: an artifact carries the model's outputs and the pixels' hashes alone.
+Each image below but the last changes under one mistake and under none of the others, so the vector that fails says
+what is wrong; the last, a photograph, is for the model alone. All are drawn from a seed: an artifact carries the model's outputs and the pixels' hashes alone.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _ROTATED = 6  # EXIF: the camera was held upright; its picture is to be turned b
 
 @dataclass(frozen=True)
 class KitImage:
-    """An image file as an app gets it, and at which stage it judges the preprocessing: ``pixels`` after the crop,
-    or the ``input`` after the normalization."""
+    """An image file as an app gets it, and what it judges beside the model: the ``pixels`` after the crop, the
+    ``input`` after the normalization, or nothing but the model's ``outputs``."""
 
     name: str
     aims_at: str
@@ -112,8 +112,8 @@ def kit_images(rule: Preprocessing) -> list[KitImage]:
         KitImage("orientation", "the EXIF orientation of photographs", "orientation.jpg", _turned(side), "pixels"),
         KitImage("alpha", "transparency, which is ignored", "alpha.png",
                  _png(_transparent(grey, side)), "pixels"),
-        KitImage("photograph", "everything at once", "photograph.png", _png(np.asarray(load_image(PHOTOGRAPH))),
-                 "pixels"),
+        KitImage("photograph", "the model itself", "photograph.png", _png(np.asarray(load_image(PHOTOGRAPH))),
+                 "outputs"),
     ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..artifact import MANIFEST, Artifact, canonical_json, sha256_of
 from ..errors import InputError
-from ..kit import read_kit
+from ..kit import KitImage, read_kit
 from ..parity.tolerances import output_tolerance
 from ..store import write_whole
 
@@ -24,8 +24,8 @@ _SCHEMA = Path(__file__).parent.parent / "schemas" / "device-report.schema.json"
 
 @dataclass(frozen=True)
 class VectorResult:
-    """One vector on the device: whether its preprocessing held, the largest error of an output as a share of the
-    largest expected magnitude, and the share that is allowed. None where the device does not say."""
+    """One vector on the device: whether its preprocessing held, where it is judged at all; the largest error of an
+    output as a share of the largest expected magnitude, None where the device does not say; the share allowed."""
 
     name: str
     preprocessing: bool
@@ -100,7 +100,7 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
         found.append(
             VectorResult(
                 entry["name"],
-                entry["preprocessing"] is None or entry["preprocessing"]["passed"],
+                _held(entry["preprocessing"], vector.image),
                 max(errors) if len(errors) == len(vector.outputs) else None,
                 bound.max_rel,
             )
@@ -135,6 +135,11 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path} cannot be read: {error}", "give the device-report.json of the tests"
         ) from None
     return dict(document)
+
+
+def _held(preprocessing: Mapping[str, Any] | None, image: KitImage) -> bool:
+    """Only a vector for the model alone may say nothing of it."""
+    return image.compares == "outputs" if preprocessing is None else bool(preprocessing["passed"])
 
 
 def _check_hash(path: Path, what: str, found: object, wanted: str) -> None:

@@ -79,6 +79,8 @@ _MISTAKES: dict[str, tuple[str, dict[str, object]]] = {
 def _wrong(**mistake: object) -> set[str]:
     wrong = set()
     for image in kit_images(RULE):
+        if image.compares == "outputs":
+            continue
         pixels = image.pixels(RULE)
         expected = pixels if image.compares == "pixels" else RULE.normalize(pixels)
         got = _app(image, **mistake)  # type: ignore[arg-type]
@@ -93,9 +95,8 @@ def test_without_a_mistake_nothing_is_wrong() -> None:
 
 @pytest.mark.parametrize("mistake", _MISTAKES)
 def test_a_mistake_fails_its_own_vector_alone(mistake: str) -> None:
-    """The photograph is aimed at nothing, and may show any."""
     name, options = _MISTAKES[mistake]
-    assert _wrong(**options) - {"photograph"} == {name}
+    assert _wrong(**options) == {name}
 
 
 def test_the_turned_jpeg_is_decoded_to_the_bit() -> None:

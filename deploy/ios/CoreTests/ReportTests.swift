@@ -17,9 +17,12 @@ final class ReportTests: XCTestCase {
         let vector = DeviceReport.Vector(
             name: "crop", preprocessing: .init(passed: true, maxAbs: 0), outputs: ["class_logits": output]
         )
+        let modelAlone = DeviceReport.Vector(
+            name: "photograph", preprocessing: nil, outputs: ["class_logits": output]
+        )
         return DeviceReport(
             manifestSHA256: String(repeating: "a", count: 64), modelSHA256: nil, device: device, runtime: runtime,
-            vectors: [vector], latency: latency
+            vectors: [vector, modelAlone], latency: latency
         )
     }
 

@@ -18,7 +18,8 @@ public struct ConformanceKit: Codable, Equatable, Sendable {
         public let aimsAt: String
         /// What a camera or a gallery gives.
         public let image: String
-        /// Where the preprocessing is judged: "pixels" after the crop, or the normalized "input".
+        /// Where the preprocessing is judged: "pixels" after the crop, or the normalized "input"; "outputs" is the
+        /// model alone.
         public let compares: String
         /// What resize and crop must give.
         public let pixels: String

@@ -51,16 +51,25 @@ public struct DeviceReport: Codable, Equatable, Sendable {
 
     public struct Vector: Codable, Equatable, Sendable {
         public let name: String
-        public let preprocessing: Preprocessed
+        /// Nil for a vector that judges the model alone.
+        public let preprocessing: Preprocessed?
         public let outputs: [String: Output]
 
-        public init(name: String, preprocessing: Preprocessed, outputs: [String: Output]) {
+        public init(name: String, preprocessing: Preprocessed?, outputs: [String: Output]) {
             self.name = name
             self.preprocessing = preprocessing
             self.outputs = outputs
         }
 
-        public var passed: Bool { preprocessing.passed && outputs.values.allSatisfy(\.passed) }
+        public var passed: Bool { (preprocessing?.passed ?? true) && outputs.values.allSatisfy(\.passed) }
+
+        /// What is not judged is written as null, not left out.
+        public func encode(to encoder: Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(name, forKey: .name)
+            try container.encode(preprocessing, forKey: .preprocessing)
+            try container.encode(outputs, forKey: .outputs)
+        }
     }
 
     public struct Preprocessed: Codable, Equatable, Sendable {

@@ -57,7 +57,7 @@ class ConformanceTest {
 
     private fun explain(result: VectorResult): String {
         val preprocessing =
-            if (result.preprocessingPassed) "" else ", preprocessing is off by ${result.preprocessingMaxAbs}: look at ${result.aimsAt}"
+            if (result.preprocessingPassed) "" else ", ${result.preprocessing}: look at ${result.aimsAt}"
         val outputs = result.outputs.filterValues { !it.passed }.entries.joinToString("") { ", ${it.key}: ${it.value}" }
         return result.name + preprocessing + outputs
     }

@@ -53,13 +53,17 @@ class DeviceReport(
             .put("threads", runtime.threads)
 
     private fun json(result: VectorResult): JSONObject {
-        // JSON has no NaN: for an image of another size stands the largest number there is.
-        val maxAbs = result.preprocessingMaxAbs.takeIf { it.isFinite() } ?: Double.MAX_VALUE
-        val preprocessing = JSONObject().put("passed", result.preprocessingPassed).put("max_abs", maxAbs)
         val outputs = JSONObject()
         // An output that could not be compared is left out, and what is not there has failed.
         for ((name, comparison) in result.outputs) if (comparison.isComplete) outputs.put(name, json(comparison))
-        return JSONObject().put("name", result.name).put("preprocessing", preprocessing).put("outputs", outputs)
+        return JSONObject().put("name", result.name).put("preprocessing", json(result.preprocessing)).put("outputs", outputs)
+    }
+
+    private fun json(preprocessed: Preprocessed?): Any {
+        if (preprocessed == null) return JSONObject.NULL
+        // JSON has no NaN: for an image of another size stands the largest number there is.
+        val maxAbs = preprocessed.maxAbs.takeIf { it.isFinite() } ?: Double.MAX_VALUE
+        return JSONObject().put("passed", preprocessed.passed).put("max_abs", maxAbs)
     }
 
     private fun json(comparison: Comparison) =

@@ -22,13 +22,18 @@ data class Comparison(val passed: Boolean, val maxAbs: Double, val largest: Doub
     val isComplete: Boolean get() = maxAbs.isFinite() && largest.isFinite() && cosine.isFinite()
 }
 
+/** How far pixels, or normalized values, are from the expected ones; [Double.NaN] for another size. */
+data class Preprocessed(val passed: Boolean, val maxAbs: Double)
+
 data class VectorResult(
     val name: String,
     val aimsAt: String,
-    val preprocessingPassed: Boolean,
-    val preprocessingMaxAbs: Double,
+    /** Null for a vector that judges the model alone. */
+    val preprocessing: Preprocessed?,
     val outputs: Map<String, Comparison>,
 ) {
+    val preprocessingPassed: Boolean get() = preprocessing?.passed ?: true
+
     val passed: Boolean get() = preprocessingPassed && outputs.isNotEmpty() && outputs.values.all { it.passed }
 }
 
@@ -37,25 +42,23 @@ data class VectorResult(
  * preprocessing gave, so that a mistake there does not hide behind it, or the other way round.
  */
 fun judge(kit: Kit, vector: Vector, rule: Preprocessing, subject: Subject): VectorResult {
-    val cropped = subject.crop(subject.decode(kit.folder.read(vector.image)))
     val expectedInput = kit.floats(vector.input)
-    val maxAbs: Double
-    val allowed: Double
-    when (vector.compares) {
-        Stage.PIXELS -> {
-            val expected = subject.decode(kit.folder.read(vector.pixels))
-            maxAbs = largestDifference(cropped, if (rule.isBgr) expected.reversed() else expected)
-            allowed = 0.0
+    val cropped = { subject.crop(subject.decode(kit.folder.read(vector.image))) }
+    val preprocessed =
+        when (vector.compares) {
+            Stage.PIXELS -> {
+                val expected = subject.decode(kit.folder.read(vector.pixels))
+                within(0.0, largestDifference(cropped(), if (rule.isBgr) expected.reversed() else expected))
+            }
+            Stage.INPUT -> within(INPUT_TOLERANCE, largestDifference(subject.normalize(cropped()), expectedInput))
+            Stage.OUTPUTS -> null
         }
-        Stage.INPUT -> {
-            maxAbs = largestDifference(subject.normalize(cropped), expectedInput)
-            allowed = INPUT_TOLERANCE
-        }
-    }
     val given = subject.run(expectedInput)
     val outputs = vector.outputs.mapValues { (name, path) -> compare(given[name], kit.floats(path), vector.tolerance) }
-    return VectorResult(vector.name, vector.aimsAt, maxAbs <= allowed, maxAbs, outputs)
+    return VectorResult(vector.name, vector.aimsAt, preprocessed, outputs)
 }
+
+private fun within(allowed: Double, maxAbs: Double) = Preprocessed(maxAbs <= allowed, maxAbs)
 
 /** Of float32 values around 1: rounding is below a tenth of it, and every mistake far above. */
 private const val INPUT_TOLERANCE = 1e-6

@@ -22,8 +22,8 @@ class Vector(
     val tolerance: Tolerance,
 )
 
-/** Where a vector judges the preprocessing: after the crop, or after the normalization. */
-enum class Stage { PIXELS, INPUT }
+/** Where a vector judges the preprocessing: after the crop, after the normalization, or nowhere: the model alone. */
+enum class Stage { PIXELS, INPUT, OUTPUTS }
 
 /** [maxRelative] is of the largest expected value. */
 class Tolerance(val maxRelative: Double, val minCosine: Double, val because: String)
@@ -92,6 +92,7 @@ class Kit(val folder: Folder, val manifestSha256: String, val modelSha256: Strin
             when (name) {
                 "pixels" -> Stage.PIXELS
                 "input" -> Stage.INPUT
+                "outputs" -> Stage.OUTPUTS
                 else -> throw PayloadException("the conformance kit compares \"$name\": update the app's cloformer code")
             }
     }
