@@ -8,6 +8,7 @@ import io.github.cloformer.core.Latency
 import io.github.cloformer.core.Manifest
 import io.github.cloformer.core.Pixels
 import io.github.cloformer.core.Plane
+import io.github.cloformer.core.Preprocessed
 import io.github.cloformer.core.Preset
 import io.github.cloformer.core.Runtime
 import io.github.cloformer.core.Tolerance
@@ -77,8 +78,9 @@ class CoreCheck {
         val passed = Comparison(true, 1e-6, 2.9, 1.0)
         val missing = Comparison(false, Double.NaN, Double.NaN, Double.NaN)
         val results = listOf(
-            VectorResult("crop", "", true, 0.0, mapOf("logits" to passed)),
-            VectorResult("alpha", "", false, Double.NaN, mapOf("logits" to missing)),
+            VectorResult("crop", "", Preprocessed(true, 0.0), mapOf("logits" to passed)),
+            VectorResult("alpha", "", Preprocessed(false, Double.NaN), mapOf("logits" to missing)),
+            VectorResult("photograph", "", null, mapOf("logits" to passed)),
         )
         val latency = Latency(1, 2, listOf(3, 4), listOf(5, 6), 1, Preset.QUICK)
         val report = DeviceReport(manifest, Device("a", "b", "c", "d", "debug"), Runtime("e", "f", "cpu", 1), results, latency)
@@ -92,6 +94,8 @@ class CoreCheck {
         assertEquals(1e-6, vectors.getJSONObject(0).getJSONObject("outputs").getJSONObject("logits").getDouble("max_abs"), 0.0)
         assertFalse(vectors.getJSONObject(1).getJSONObject("outputs").has("logits"))
         assertTrue(vectors.getJSONObject(1).getJSONObject("preprocessing").getDouble("max_abs") > 255)
+        assertTrue(vectors.getJSONObject(2).isNull("preprocessing"))
+        assertTrue(results[2].passed)
     }
 
     @Test
