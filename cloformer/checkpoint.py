@@ -70,20 +70,23 @@ class Checkpoint:
 
 
 def create_model(
-    name: str,
+    name: str | None = None,
     *,
     num_classes: int | None = None,
     in_chans: int | None = None,
     drop_path_rate: float | None = None,
     weights: str | os.PathLike[str] | None = None,
 ) -> CloFormer:
-    """The variant ``name``, with fresh weights or those of the checkpoint ``weights``.
+    """The variant ``name``, with fresh weights or those of the checkpoint ``weights``, which names it too.
 
     ``num_classes`` and ``in_chans`` default to the checkpoint's, or 1000 and 3. Raises
-    :class:`UnknownVariantError`, or :class:`CheckpointError` if the checkpoint does not fit.
+    :class:`UnknownVariantError`, :class:`CheckpointError` if the checkpoint does not fit, or :class:`TypeError` if
+    neither is given.
     """
-    variant = get_variant(name)
+    if name is None and weights is None:
+        raise TypeError("create_model takes a variant's name, or weights")
     tensors = read_checkpoint(weights).tensors if weights is not None else None
+    variant = _named(name, tensors or {}, weights)
     return _build(variant, tensors, num_classes, in_chans, drop_path_rate)
 
 
@@ -92,12 +95,17 @@ def load_checkpoint(
 ) -> tuple[CloFormer, Checkpoint]:
     """The network a checkpoint belongs to, in evaluation mode; the variant is read off if ``name`` is None."""
     checkpoint = read_checkpoint(path)
-    variant = get_variant(name) if name is not None else identify(checkpoint.tensors)
+    variant = _named(name, checkpoint.tensors, path)
+    return _build(variant, checkpoint.tensors, num_classes, None, None).eval(), checkpoint
+
+
+def _named(name: str | None, tensors: Mapping[str, Tensor], path: str | os.PathLike[str] | None) -> Variant:
+    variant = get_variant(name) if name is not None else identify(tensors)
     if variant is None:
         raise CheckpointError(
             f"{path} is not a CloFormer checkpoint", "give a checkpoint of a built-in model"
         )
-    return _build(variant, checkpoint.tensors, num_classes, None, None).eval(), checkpoint
+    return variant
 
 
 def identify(tensors: Mapping[str, Tensor]) -> Variant | None:
@@ -175,13 +183,18 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def save_checkpoint(
-    model: nn.Module, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    dtype: torch.dtype | None = None,
 ) -> None:
-    """Write the weights as ``.safetensors``; the file appears whole or not at all."""
+    """Write the weights as ``.safetensors``, rounded to ``dtype`` if one is given; the file appears whole or not at
+    all."""
     from safetensors.torch import save
 
     path = Path(path)
-    tensors = {key: value.detach().contiguous() for key, value in model.state_dict().items()}
+    tensors = {key: _stored(value, dtype) for key, value in model.state_dict().items()}
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         try:
             file.write(with_sorted_header(save(tensors, dict(metadata or {}))))
@@ -190,6 +203,11 @@ def save_checkpoint(
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
+
+
+def _stored(value: Tensor, dtype: torch.dtype | None) -> Tensor:
+    value = value.detach().cpu()
+    return (value if dtype is None or not value.is_floating_point() else value.to(dtype)).contiguous()
 
 
 def with_sorted_header(data: bytes) -> bytes:

@@ -17,7 +17,7 @@ import math
 import stat
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,11 @@ class Preprocessing:
         """The published evaluation: bicubic, ImageNet's statistics, and a short side of 256 / 224 of the
         crop's longer one, rounded down (256 for 224)."""
         return cls(height, width, max(height, width) * 256 // 224)
+
+    def at_size(self, height: int, width: int) -> Preprocessing:
+        """The same for another crop, which shows about as much of the image."""
+        resized = max(height, width) * self.resize_size // max(self.height, self.width)
+        return replace(self, height=height, width=width, resize_size=resized)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as plain JSON values."""

@@ -112,7 +112,8 @@ def resolved(request: ExportRequest, part: FormatRequest, source: Source) -> dic
 def folder_name(request: ExportRequest, part: FormatRequest, source: Source) -> str:
     """``NAME-FORMAT-SIZE-PRECISION``, and whatever else differs from the default.
 
-    What a few letters can say is said; what only a file can say is there by the first digits of its hash.
+    What a few letters can say is said; what only a file can say is there by the first digits of its hash. The hash of
+    the weights stands for the labels and the rest that a checkpoint says of itself.
     """
     shape = source.inputs[0].shape
     size = "x".join(str(n) for n in (shape[2:] if source.inputs[0].role == "image" else shape))
@@ -130,9 +131,9 @@ def folder_name(request: ExportRequest, part: FormatRequest, source: Source) -> 
         f"classes{request.num_classes}": request.num_classes is not None and request.weights is None,
         f"seed{request.seed}": request.seed != 0 and source.weights.seed is not None,
         f"weights-{(source.weights.file_sha256 or '')[:8]}": source.weights.file_sha256 is not None,
-        f"labels-{_digest(source.labels)[:8]}": source.labels is not None,
+        f"labels-{_digest(source.labels)[:8]}": (request.labels or request.spec.labels) is not None,
         f"spec-{_digest(_plain(declared))[:8]}": declared is not None,
-        f"about-{_digest(dict(source.metadata))[:8]}": bool(source.metadata),
+        f"about-{_digest(dict(source.metadata))[:8]}": bool(request.spec.metadata),
     }
     suffixes = [name for name, differs in parts.items() if differs]
     return "-".join([source.name, part.format.name, size, part.precision.name, *suffixes])

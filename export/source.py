@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,10 +24,21 @@ if TYPE_CHECKING:
 
     from .artifact import Artifact
 
-__all__ = ["Source", "Weights", "rebuild", "resolve", "tensors_sha256"]
+__all__ = [
+    "Source",
+    "Weights",
+    "checkpoint_error",
+    "find_weights",
+    "read_labels",
+    "rebuild",
+    "resolve",
+    "tensors_sha256",
+    "user_module",
+]
 
 
 DEFAULT_MODEL = "cloformer_xxs"
+_SHIPPED = Path(cloformer.__file__).parent / "weights"
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,7 @@ def resolve(
     Raises :class:`UsageError` for an unknown model, :class:`InputError` for a bad checkpoint,
     label file or factory.
     """
+    weights = None if weights is None else find_weights(weights)
     if model is None:
         model = _identified(weights) if weights is not None else DEFAULT_MODEL
     is_module = ":" in model
@@ -88,10 +101,16 @@ def resolve(
     if is_module and num_classes is not None:
         raise UsageError("--num-classes is for the built-in models", "let the factory make the right head")
     make = _user_module if is_module else _variant
-    module, record = make(model, weights, num_classes, seed)
-    names = spec.labels if labels is None else read_labels(labels)
+    module, record, said = make(model, weights, num_classes, seed)
+    trained = _training_of(said, weights)
+    names = read_labels(labels) if labels is not None else spec.labels or trained.labels
     default_size = (224, 224) if is_module else (VARIANTS[model].image_size,) * 2
+    if trained.preprocessing is not None:
+        default_size = trained.preprocessing.height, trained.preprocessing.width
     inputs, preprocessing = spec.inputs(image_size or default_size, batch, given_size=image_size is not None)
+    if trained.preprocessing is not None and not spec.declared:
+        rule = trained.preprocessing.at_size(*inputs[0].shape[2:])
+        preprocessing = dict.fromkeys(preprocessing, rule)
     if not is_module:
         _check_size(inputs[0])
     # CloFormer gives logits; a user's module gives logits if its classes are named, else plain tensors.
@@ -107,7 +126,7 @@ def resolve(
         labels=names,
         weights=record,
         summary=_summary(model, record),
-        metadata=spec.metadata,
+        metadata={**trained.about, **spec.metadata},
     )
 
 
@@ -128,7 +147,8 @@ def rebuild(artifact: Artifact, *, model: str | None, weights: Path | None) -> S
     make = _user_module if ":" in model else _variant
     if make is _variant:
         choose("model", model, VARIANTS)
-    module, found = make(model, weights, request["num_classes"], record["seed"] or 0)
+    weights = None if weights is None else find_weights(weights)
+    module, found, _ = make(model, weights, request["num_classes"], record["seed"] or 0)
     if found.tensors_sha256 != record["tensors_sha256"]:
         raise InputError(
             f"these are not the weights that {artifact.folder} was exported from: {found.tensors_sha256[:16]}..., "
@@ -153,6 +173,32 @@ def rebuild(artifact: Artifact, *, model: str | None, weights: Path | None) -> S
         summary=_summary(model, found),
         metadata=request["metadata"],
     )
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What a checkpoint says of how it was trained; a checkpoint from elsewhere says nothing."""
+
+    labels: tuple[str, ...] | None = None
+    preprocessing: Preprocessing | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
+
+
+def _training_of(metadata: Mapping[str, str], weights: Path | None) -> _Training:
+    """:class:`InputError` if what `cloformer train` writes there is not what it writes."""
+    if "cloformer" not in metadata:
+        return _Training()
+    try:
+        labels = json.loads(metadata["labels"])
+        if not all(isinstance(name, str) for name in labels):
+            raise ValueError("labels are not words")
+        rule = Preprocessing.from_json(json.loads(metadata["preprocessing"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"checkpoint {weights} does not say how it was trained: {error}", "copy or download it again"
+        ) from None
+    about = {key: metadata[key] for key in ("dataset", "licence") if key in metadata}
+    return _Training(tuple(labels), rule, about)
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
@@ -192,13 +238,14 @@ def _identified(weights: Path) -> str:
     try:
         variant = identify(read_checkpoint(weights).tensors)
     except CheckpointError as error:
-        raise _checkpoint_error(error) from error
+        raise checkpoint_error(error) from error
     return variant.name if variant is not None else DEFAULT_MODEL
 
 
-def _variant(
-    name: str, weights: Path | None, num_classes: int | None, seed: int
-) -> tuple[nn.Module, Weights]:
+_Made = tuple["nn.Module", Weights, Mapping[str, str]]  # the third is the checkpoint's metadata
+
+
+def _variant(name: str, weights: Path | None, num_classes: int | None, seed: int) -> _Made:
     import torch
 
     from cloformer.checkpoint import CheckpointError, load_checkpoint
@@ -207,17 +254,20 @@ def _variant(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model: nn.Module = cloformer.create_model(name, num_classes=num_classes or 1000)
-        return model, Weights("random", None, tensors_sha256(model), seed)
+        return model, Weights("random", None, tensors_sha256(model), seed), {}
     try:
         model, checkpoint = load_checkpoint(weights, name, num_classes=num_classes)
     except CheckpointError as error:
-        raise _checkpoint_error(error) from error
-    return model, Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None)
+        raise checkpoint_error(error) from error
+    record = Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None)
+    return model, record, checkpoint.metadata
 
 
-def _user_module(
-    reference: str, weights: Path | None, _classes: int | None, seed: int
-) -> tuple[nn.Module, Weights]:
+def user_module(reference: str, option: str = "--model", seed: int = 0) -> nn.Module:
+    """What ``package.module:factory`` makes, with ``seed`` for its random weights.
+
+    Raises :class:`UsageError` if there is no such factory, :class:`InputError` if it fails; both name ``option``.
+    """
     import torch
     from torch import nn
 
@@ -233,35 +283,52 @@ def _user_module(
             model = factory() if callable(factory) and not isinstance(factory, nn.Module) else factory
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"--model {reference}: there is no module {error.name!r}",
+            f"{option} {reference}: there is no module {error.name!r}",
             "give package.module:factory, importable from the current folder",
         ) from error
     except AttributeError as error:
-        raise UsageError(f"--model {reference}: {error}", "give package.module:factory") from error
+        raise UsageError(f"{option} {reference}: {error}", "give package.module:factory") from error
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0][:200]
         raise InputError(
-            f"--model {reference} failed: {type(error).__name__}: {reason}",
+            f"{option} {reference} failed: {type(error).__name__}: {reason}",
             "call the factory in Python to see where (--debug shows the traceback)",
         ) from error
     if not isinstance(model, nn.Module):
         raise InputError(
-            f"--model {reference} gave a {type(model).__name__}, not a torch.nn.Module",
+            f"{option} {reference} gave a {type(model).__name__}, not a torch.nn.Module",
             "name a factory that returns the module, or the module itself",
         )
+    return model
+
+
+def _user_module(reference: str, weights: Path | None, _classes: int | None, seed: int) -> _Made:
+    model = user_module(reference, seed=seed)
     if weights is None:
-        return model, Weights("module", None, tensors_sha256(model), seed)
+        return model, Weights("module", None, tensors_sha256(model), seed), {}
     from cloformer.checkpoint import CheckpointError, load_into, read_checkpoint
 
     try:
         checkpoint = read_checkpoint(weights)
         load_into(model, checkpoint.tensors)
     except CheckpointError as error:
-        raise _checkpoint_error(error) from error
-    return model, Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None)
+        raise checkpoint_error(error) from error
+    return model, Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None), {}
 
 
-def _checkpoint_error(error: Any) -> InputError:
+def find_weights(weights: Path) -> Path:
+    """A checkpoint's file: ``weights`` itself, or the one of that name that comes with the package."""
+    shipped = _SHIPPED / f"{weights}.safetensors"
+    return shipped if str(weights) in shipped_weights() and not weights.exists() else weights
+
+
+def shipped_weights() -> list[str]:
+    """Names of the trained checkpoints in the box."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.safetensors"))
+
+
+def checkpoint_error(error: Any) -> InputError:
+    """The same with an exit code, and with all keys that differ for `--json`."""
     details = {"missing": error.missing, "unexpected": error.unexpected, "misshaped": error.misshaped}
     return InputError(
         str(error),

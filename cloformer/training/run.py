@@ -1,0 +1,205 @@
+"""A training run from beginning to end: what is to be trained on what, in a folder that a later run can go on in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import cloformer
+from cloformer.checkpoint import Checkpoint, CheckpointError, identify, load_into, read_checkpoint
+from cloformer.export.errors import InputError, UsageError
+from cloformer.export.source import checkpoint_error, find_weights
+from cloformer.export.store import write_whole
+from cloformer.model import CloFormer, check_image_size
+from cloformer.variants import VARIANTS
+
+from .data import Dataset, check_images, read_dataset
+from .loop import Result, Training, Watch, make_accelerator
+from .recipe import RECIPES, Recipe
+from .teacher import open_teacher
+
+__all__ = ["TrainRequest", "train"]
+
+_ABOUT = "run.json"
+_SCHEMA_VERSION = 1
+_HEAD = "head."
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What `cloformer train` was asked for. ``model``, ``recipe`` and ``settings`` may be left out with ``resume``:
+    the folder knows them."""
+
+    data: Path
+    output: Path
+    model: str | None = None
+    recipe: str | None = None
+    settings: Sequence[str] = ()
+    weights: Path | None = None
+    labels: Path | None = None
+    teacher: str | None = None
+    licence: str | None = None
+    workers: int = 0
+    resume: bool = False
+
+
+def train(request: TrainRequest, watch: Watch) -> Result:
+    """Train, or go on. Everything that can be wrong beforehand is looked at before the first step.
+
+    Raises :class:`UsageError` for settings that make no sense or differ from those of the run that goes on,
+    :class:`InputError` for bad data, weights or places, :class:`MissingRuntimeError` for a missing package, and what
+    :meth:`Training.run` does.
+    """
+    earlier = _earlier(request)
+    recipe = _recipe(request, earlier)
+    data = read_dataset(request.data, request.labels)
+    for images in (data.train, data.val):
+        if images is not None:
+            check_images(images, watch.say)
+    checkpoint = _read(request.weights)
+    about: dict[str, Any] = {
+        "schema_version": _SCHEMA_VERSION,
+        "model": _variant(request, checkpoint, earlier),
+        "recipe": recipe.to_json(),
+        "data": {
+            "name": data.name,
+            "train": 0 if data.train is None else len(data.train.labels),
+            "val": len(data.val.labels),
+            "classes": list(data.classes),
+        },
+        "weights": None if checkpoint is None else checkpoint.sha256,
+        "teacher": request.teacher,
+    }
+    if earlier is not None:
+        _refuse_another(about, earlier, request)
+    model = _model(about["model"], data, recipe, checkpoint, watch)
+    accelerator = make_accelerator(recipe)
+    teacher = None
+    if request.teacher is not None:
+        teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
+    training = Training(
+        model, data, recipe, request.output, accelerator, teacher=teacher, workers=request.workers,
+        about={} if request.licence is None else {"licence": request.licence},
+    )  # fmt: skip
+    if earlier is None and accelerator.is_main_process:
+        write_whole(
+            request.output / _ABOUT,
+            json.dumps(about, indent=2, ensure_ascii=False) + "\n",
+            "choose another --output",
+        )
+    accelerator.wait_for_everyone()
+    try:
+        return training.run(watch if accelerator.is_main_process else _Silent(), resume=earlier is not None)
+    finally:
+        accelerator.end_training()
+
+
+def _earlier(request: TrainRequest) -> dict[str, Any] | None:
+    """What the folder's run was asked for; None for a folder without one."""
+    path = request.output / _ABOUT
+    if request.resume:
+        try:
+            found = json.loads(path.read_text("utf-8"))
+            Recipe.from_json(found["recipe"])
+            return dict(found)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{request.output} has no run to go on with: {error}",
+                "start without --resume, in a new folder",
+            ) from None
+    try:
+        if request.output.exists() and any(request.output.iterdir()):
+            raise InputError(
+                f"{request.output} is not empty", "go on with --resume, or choose another --output"
+            )
+    except OSError as error:
+        raise InputError(
+            f"{request.output} cannot be used: {error.strerror}", "choose another --output"
+        ) from None
+    return None
+
+
+def _recipe(request: TrainRequest, earlier: Mapping[str, Any] | None) -> Recipe:
+    if earlier is not None and request.recipe is None:
+        recipe = Recipe.from_json(earlier["recipe"])
+    else:
+        recipe = RECIPES[request.recipe or "paper"]
+    recipe = recipe.changed(request.settings)
+    try:
+        check_image_size(recipe.image_size, recipe.image_size)
+    except ValueError as error:
+        raise UsageError(str(error), "choose another --set image_size") from None
+    return recipe
+
+
+def _variant(request: TrainRequest, checkpoint: Checkpoint | None, earlier: Mapping[str, Any] | None) -> str:
+    if request.model is not None:
+        return request.model
+    held = None if checkpoint is None else identify(checkpoint.tensors)
+    if held is not None:
+        return held.name
+    return next(iter(VARIANTS)) if earlier is None else str(earlier["model"])
+
+
+def _refuse_another(about: Mapping[str, Any], earlier: Mapping[str, Any], request: TrainRequest) -> None:
+    """A run goes on as it began."""
+    if earlier["weights"] is not None and about["weights"] is None:
+        about = {**about, "weights": earlier["weights"]}  # they are in the state by now
+    for name, was, now in _differences(earlier, about):
+        raise UsageError(
+            f"{request.output} began with {name} {was!s:.80}, and now it is {now!s:.80}",
+            "leave that as it was, or begin anew in another --output",
+        )
+
+
+def _differences(was: Any, now: Any, name: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        keys = dict.fromkeys([*was, *now])
+        return [
+            each
+            for key in keys
+            for each in _differences(was.get(key), now.get(key), f"{name}.{key}".strip("."))
+        ]
+    return [] if was == now else [(name, was, now)]
+
+
+def _read(weights: Path | None) -> Checkpoint | None:
+    try:
+        return None if weights is None else read_checkpoint(find_weights(weights))
+    except CheckpointError as error:
+        raise checkpoint_error(error) from error
+
+
+def _model(
+    name: str, data: Dataset, recipe: Recipe, checkpoint: Checkpoint | None, watch: Watch
+) -> CloFormer:
+    """The variant with fresh weights, or the checkpoint's, but for a head of other classes."""
+    torch.manual_seed(recipe.seed)
+    model = cloformer.create_model(name, num_classes=len(data.classes), drop_path_rate=recipe.drop_path)
+    if checkpoint is None:
+        return model
+    tensors = dict(checkpoint.tensors)
+    fresh = {key: value for key, value in model.state_dict().items() if key.startswith(_HEAD)}
+    if any(key in tensors and tensors[key].shape != value.shape for key, value in fresh.items()):
+        watch.say(f"the head is new: {len(tensors[_HEAD + 'weight'])} classes were, {len(data.classes)} are")
+        tensors |= fresh
+    try:
+        load_into(model, tensors)
+    except CheckpointError as error:
+        raise checkpoint_error(error) from error
+    return model
+
+
+class _Silent:
+    """What the other processes have to say is the first one's to say."""
+
+    def say(self, words: str) -> None: ...
+
+    def step(self, *_: object) -> None: ...
+
+    def epoch(self, *_: object) -> None: ...

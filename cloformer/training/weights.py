@@ -1,0 +1,49 @@
+"""The checkpoint that a run leaves: weights, and in the file's metadata all that an export needs to know of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import cloformer
+from cloformer.checkpoint import save_checkpoint
+from cloformer.export.errors import InputError
+
+from .data import Dataset
+from .recipe import Recipe
+from .scores import Scores
+
+__all__ = ["write_weights"]
+
+
+def write_weights(
+    path: Path,
+    model: nn.Module,
+    variant: str,
+    data: Dataset,
+    recipe: Recipe,
+    scores: Scores,
+    about: Mapping[str, str],
+) -> None:
+    """:class:`InputError` if the place cannot be written; what was there before then stays."""
+    metadata = {
+        "variant": variant,
+        "labels": json.dumps(data.classes, ensure_ascii=False),
+        "preprocessing": json.dumps(recipe.preprocessing().to_json(), sort_keys=True),
+        "recipe": json.dumps(recipe.to_json(), sort_keys=True),
+        "scores": json.dumps(scores.to_json(), sort_keys=True),
+        "dataset": data.name,
+        "cloformer": cloformer.__version__,
+        **about,
+    }
+    kind = torch.float16 if recipe.stored == "fp16" else torch.float32
+    try:
+        save_checkpoint(model, path, metadata, dtype=kind)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {error.strerror or error}", "free some space, and go on with --resume"
+        ) from None
