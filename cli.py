@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 import cloformer
-from cloformer.export.commands import bench, bundle, compare, device_report, parity, profile, train
+from cloformer.export.commands import bench, bundle, compare, device_report, evaluate, parity, profile, train
 from cloformer.export.commands.options import Debug, Json, print_json
 from cloformer.export.commands.progress import progress
 from cloformer.export.errors import CloformerError, UsageError
@@ -278,6 +278,7 @@ app.command()(profile.profile)
 app.command()(bundle.bundle)
 app.command()(device_report.import_device_report)
 app.command()(train.train)
+app.command()(evaluate.evaluate)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -14,7 +14,7 @@ from .errors import UnsupportedError
 from .preprocessing import Preprocessing, load_image
 from .runners import Array, open_artifact
 
-__all__ = ["Guess", "Prediction", "predict", "softmax"]
+__all__ = ["Guess", "Prediction", "as_planes", "predict", "softmax"]
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,15 @@ def predict(
     labels = artifact.labels()
     with runner:
         for path, cropped in zip(images, pixels, strict=True):
-            value = _layout(cropped) if fed[0]["preprocessing_inside"] else rule.normalize(cropped)
+            value = as_planes(cropped) if fed[0]["preprocessing_inside"] else rule.normalize(cropped)
             batch = np.broadcast_to(value, fed[0]["shape"])
             scores = runner.run({fed[0]["name"]: batch.copy()})[given["name"]][0].astype(np.float64)
             probabilities = softmax(scores) if given["postprocessing"] == "softmax" else scores
             yield Prediction(str(path), _ranked(probabilities, labels, top))
 
 
-def _layout(pixels_HWC: Array) -> Array:
+def as_planes(pixels_HWC: Array) -> Array:
+    """(1, channels, height, width), as a model that normalizes by itself takes it."""
     pixels: Array = pixels_HWC.reshape(*pixels_HWC.shape[:2], -1).transpose(2, 0, 1)[None].astype(np.float32)
     return pixels
 

@@ -33,6 +33,7 @@ __all__ = [
     "rebuild",
     "resolve",
     "tensors_sha256",
+    "training_of",
     "user_module",
 ]
 
@@ -102,7 +103,7 @@ def resolve(
         raise UsageError("--num-classes is for the built-in models", "let the factory make the right head")
     make = _user_module if is_module else _variant
     module, record, said = make(model, weights, num_classes, seed)
-    trained = _training_of(said, weights)
+    trained = training_of(said, weights)
     names = read_labels(labels) if labels is not None else spec.labels or trained.labels
     default_size = (224, 224) if is_module else (VARIANTS[model].image_size,) * 2
     if trained.preprocessing is not None:
@@ -184,7 +185,7 @@ class _Training:
     about: Mapping[str, str] = field(default_factory=dict)
 
 
-def _training_of(metadata: Mapping[str, str], weights: Path | None) -> _Training:
+def training_of(metadata: Mapping[str, str], weights: Path | None) -> _Training:
     """:class:`InputError` if what `cloformer train` writes there is not what it writes."""
     if "cloformer" not in metadata:
         return _Training()

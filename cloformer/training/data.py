@@ -82,12 +82,14 @@ class ArrayImages:
 
 @dataclass(frozen=True)
 class Dataset:
-    """``train`` is None where there are only images to evaluate on. ``classes`` are names, by number."""
+    """``train`` is None where there are only images to evaluate on. ``classes`` are names, by number; ``named`` says
+    whether somebody gave them, or they are the numbers."""
 
     name: str
     train: Images | None
     val: Images
     classes: tuple[str, ...]
+    named: bool = True
 
 
 def read_dataset(path: Path, labels: Path | None = None) -> Dataset:
@@ -205,7 +207,13 @@ def _named(path: Path, found: _Halves, labels: Path | None) -> Dataset:
         for number, name in enumerate(names):
             if number not in there:
                 raise InputError(f"{path} has no training image of class {number}, {name!r}", _ADVICE)
-    return Dataset(path.stem if path.is_file() else path.name, halves.get("train"), halves["val"], names)
+    return Dataset(
+        path.stem if path.is_file() else path.name,
+        halves.get("train"),
+        halves["val"],
+        names,
+        given is not None,
+    )
 
 
 def _checked(name: str, pixels: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Any, Any]:

@@ -1,0 +1,214 @@
+"""How often models are right on labelled images: checkpoints in PyTorch, and artifacts in the runtime they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from cloformer.checkpoint import CheckpointError, load_checkpoint
+from cloformer.export.artifact import MANIFEST, Artifact, read_artifact
+from cloformer.export.errors import InputError, UnsupportedError
+from cloformer.export.predict import as_planes
+from cloformer.export.preprocessing import Preprocessing
+from cloformer.export.runners import RUNNERS, default_runner, open_artifact
+from cloformer.export.source import checkpoint_error, find_weights, training_of
+
+from .augment import seed_of
+from .data import Dataset
+from .scores import Scores, counted, interval, scores_of
+
+__all__ = ["Evaluation", "evaluate"]
+
+_BATCH = 64
+_TINY = 1e-38  # of a probability whose logarithm is taken
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One subject's scores; ``agreement`` is the share of images on which its first guess is the reference's, None
+    without a reference."""
+
+    subject: str
+    runs_in: str
+    scores: Scores
+    agreement: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        agreement = self.agreement
+        return {
+            "subject": self.subject,
+            "runs_in": self.runs_in,
+            **self.scores.to_json(),
+            "agreement": agreement,
+            "agreement_interval": None
+            if agreement is None
+            else list(interval(agreement, self.scores.images)),
+        }
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """``classify`` takes cropped pixels (N, height, width, 3) as ``rule`` gives them, and returns logits (N, K)."""
+
+    name: str
+    runs_in: str
+    rule: Preprocessing
+    labels: Sequence[str] | None
+    classify: Callable[[npt.NDArray[np.uint8]], Tensor]
+
+
+def evaluate(
+    subjects: Sequence[Path],
+    data: Dataset,
+    *,
+    reference: Path | None = None,
+    limit: int | None = None,
+    threads: int = 0,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Iterator[Evaluation]:
+    """Each subject's scores on the validation images, or on ``limit`` of them, the same for all.
+
+    Without ``reference``, the first subject that is a checkpoint is what the others are to agree with. Raises
+    :class:`InputError` for a subject that cannot be read or has other classes than the data, and
+    :class:`UnsupportedError` for an artifact that is no classifier of images, before anything is run.
+    """
+    if reference is None:
+        reference = next((path for path in subjects if not _is_artifact(path)), None)
+    chosen = _chosen(len(data.val.labels), limit)
+    guesses: dict[Path, Tensor] = {}
+    openings = {
+        path: _opened(path, data, threads) for path in (*([reference] if reference else []), *subjects)
+    }
+    for path, opening in openings.items():
+        with opening as subject:
+            progress(f"{subject.name}: {len(chosen)} images in {subject.runs_in}")
+            sums, guesses[path] = _run(subject, data, chosen, progress)
+        if path in subjects:
+            agreed = None
+            if reference is not None and path != reference:
+                agreed = float((guesses[path] == guesses[reference]).double().mean())
+            yield Evaluation(subject.name, subject.runs_in, scores_of(sums), agreed)
+
+
+def _chosen(count: int, limit: int | None) -> list[int]:
+    """All images, or some of them drawn once and for all."""
+    if limit is None or limit >= count:
+        return list(range(count))
+    draw = np.random.Generator(np.random.PCG64(seed_of(count)))
+    return sorted(draw.permutation(count)[:limit].tolist())
+
+
+def _run(
+    subject: _Subject, data: Dataset, chosen: Sequence[int], progress: Callable[[str], None]
+) -> tuple[Tensor, Tensor]:
+    place = _places(subject, data)
+    sums, guesses = torch.zeros(4, dtype=torch.float64), []
+    for start in range(0, len(chosen), _BATCH):
+        some = chosen[start : start + _BATCH]
+        pixels = np.stack([subject.rule.crop_image(data.val.load(index)) for index in some])
+        logits_BK = subject.classify(pixels)[:, place]
+        sums += counted(logits_BK, torch.tensor([data.val.labels[index] for index in some]))
+        guesses.append(logits_BK.argmax(1).cpu())
+        if start and start // _BATCH % 16 == 0:
+            progress(f"{subject.name}: {start} of {len(chosen)}")
+    return sums, torch.cat(guesses)
+
+
+def _places(subject: _Subject, data: Dataset) -> list[int]:
+    """Which of the subject's classes each of the data's is: by name, or by number where one side has no names."""
+    names = subject.labels
+    if names is None or not data.named:
+        return list(range(len(data.classes)))
+    return [list(names).index(name) for name in data.classes]
+
+
+def _check_classes(subject: _Subject, classes: int, data: Dataset) -> _Subject:
+    if subject.labels is not None and data.named:
+        unknown = [name for name in data.classes if name not in subject.labels]
+        if unknown:
+            raise InputError(
+                f"{subject.name} does not know the data's class {unknown[0]!r}",
+                "give a model of these classes",
+            )
+    elif classes < len(data.classes) or (subject.labels is None and classes != len(data.classes)):
+        raise InputError(
+            f"{subject.name} has {classes} classes, and {data.name} has {len(data.classes)}",
+            "give a model of these classes",
+        )
+    return subject
+
+
+def _is_artifact(path: Path) -> bool:
+    return (path / MANIFEST).exists()
+
+
+def _opened(path: Path, data: Dataset, threads: int) -> AbstractContextManager[_Subject]:
+    if _is_artifact(path):
+        return _artifact(read_artifact(path), data, threads)
+    return _checkpoint(path, data, threads)
+
+
+@contextmanager
+def _checkpoint(path: Path, data: Dataset, threads: int) -> Iterator[_Subject]:
+    try:
+        model, checkpoint = load_checkpoint(find_weights(path))
+    except CheckpointError as error:
+        raise checkpoint_error(error) from error
+    trained = training_of(checkpoint.metadata, path)
+    size = model.variant.image_size
+    rule = trained.preprocessing or Preprocessing.imagenet(size, size)
+
+    def classify(pixels: npt.NDArray[np.uint8]) -> Tensor:
+        x_BCHW = torch.from_numpy(np.concatenate([rule.normalize(one) for one in pixels]))
+        with torch.inference_mode():
+            logits: Tensor = model(x_BCHW)
+        return logits
+
+    subject = _Subject(str(path), "PyTorch", rule, trained.labels, classify)
+    before = torch.get_num_threads()
+    try:
+        if threads:
+            torch.set_num_threads(threads)
+        yield _check_classes(subject, model.head.out_features, data)
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _artifact(artifact: Artifact, data: Dataset, threads: int) -> Iterator[_Subject]:
+    function = artifact.function
+    given, found = function["inputs"], function["outputs"][0]
+    if len(given) != 1 or given[0]["role"] != "image" or found["role"] not in ("logits", "probabilities"):
+        raise UnsupportedError(
+            f"{artifact.folder} does not classify one image",
+            "`cloformer inspect` says what goes in and comes out",
+        )
+    rule = Preprocessing.from_json(given[0]["preprocessing"])
+    size = given[0]["shape"][0]
+
+    with open_artifact(artifact, threads=threads) as runner:
+
+        def classify(pixels: npt.NDArray[np.uint8]) -> Tensor:
+            values = [
+                as_planes(one) if given[0]["preprocessing_inside"] else rule.normalize(one) for one in pixels
+            ]
+            parts = []
+            for start in range(0, len(values), size):
+                part = values[start : start + size]
+                full = np.concatenate([*part, *part[-1:] * (size - len(part))])
+                parts.append(runner.run({given[0]["name"]: full})[found["name"]][: len(part)])
+            scores = torch.from_numpy(np.concatenate(parts)).double()
+            return scores if found["postprocessing"] == "softmax" else torch.log(scores.clamp_min(_TINY))
+
+        subject = _Subject(
+            str(artifact.folder), RUNNERS[default_runner(artifact)].title, rule, artifact.labels(), classify
+        )
+        yield _check_classes(subject, found["shape"][-1], data)

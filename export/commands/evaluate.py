@@ -1,0 +1,64 @@
+"""`cloformer evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Debug, Json, print_json
+from .progress import progress
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    subjects: Annotated[
+        list[Path],
+        typer.Argument(help="Checkpoints, artifacts' folders, or fashion-mnist, which is in the box."),
+    ],
+    data: Annotated[
+        Path,
+        typer.Option(help="A folder per class (or val/ with one), MNIST's idx files, or an .npz of arrays."),
+    ],
+    labels: Annotated[
+        Path | None, typer.Option(help="Class names, one a line, for data that has numbers alone.")
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="The checkpoint that the others are to agree with. Default: the first one given."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="So many images, drawn once and for all, and not every one.")
+    ] = None,
+    min_top1: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Exit 1 if a share of right first guesses is below, 0.91 say."),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of the runtimes; 0: their own choice.")] = 0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say how often models are right on labelled images, and how often they agree with the trained one."""
+    from cloformer.training.data import read_dataset
+    from cloformer.training.evaluate import evaluate as run_evaluate
+
+    from ..reports import evaluated
+
+    found = read_dataset(data, labels)
+    with progress(as_json) as report:
+        options = {"reference": weights, "limit": limit, "threads": threads, "progress": report}
+        results = list(run_evaluate(subjects, found, **options))  # type: ignore[arg-type]
+    failed = [result for result in results if min_top1 is not None and result.scores.top1 < min_top1]
+    if as_json:
+        print_json({
+            "data": found.name, "min_top1": min_top1, "passed": not failed,
+            "subjects": [result.to_json() for result in results],
+        })  # fmt: skip
+    else:
+        print("\n".join(evaluated.table(results)))
+        for result in failed:
+            print(f"FAIL  {result.subject}: {result.scores.top1:.2%} is below {min_top1:.2%}")
+    if failed:
+        raise typer.Exit(1)
