@@ -56,16 +56,32 @@ def _narrow_conv(
     )  # groups, out / groups, in / groups, *kernel
     total = x.new_zeros(x.shape[0], groups, weight_grouped.shape[1], *sizes)
     for channel, *place in itertools.product(range(weight.shape[1]), *map(range, kernel)):
-        window = tuple(
-            slice(p * d, p * d + (n - 1) * s + 1, s)
-            for p, d, n, s in zip(place, dilations, sizes, strides, strict=True)
-        )
+        window = _window(place, sizes, strides, dilations)
         seen_at: tuple[Any, ...] = (slice(None), slice(None), slice(channel, channel + 1), *window)
         factor_at: tuple[Any, ...] = (slice(None), slice(None), channel, *place)
         seen, factor = x_grouped[seen_at], weight_grouped[factor_at]
         total = half(total + half(seen * factor.reshape(1, groups, -1, *[1] * rank)))
     total = total.flatten(1, 2)
     return total if bias is None else half(total + along_axis(total, bias))
+
+
+def _window(place: Ints, sizes: Ints, strides: Ints, dilations: Ints) -> tuple[slice, ...]:
+    """What a kernel's number at ``place`` is multiplied with, for outputs of ``sizes``."""
+    return tuple(
+        slice(p * d, p * d + (n - 1) * s + 1, s)
+        for p, d, n, s in zip(place, dilations, sizes, strides, strict=True)
+    )
+
+
+def _each_channel(
+    x: Tensor, weight: Tensor, bias: Tensor | None, sizes: Ints, strides: Ints, dilations: Ints
+) -> Tensor:
+    """A padded ``x`` with one kernel per channel, tap after tap: torch takes a call per channel in float64."""
+    total = x.new_zeros(*x.shape[:2], *sizes)
+    for place in itertools.product(*map(range, weight.shape[2:])):
+        seen = x[(slice(None), slice(None), *_window(list(place), sizes, strides, dilations))]
+        total.addcmul_(seen, along_axis(x, weight[(slice(None), 0, *place)]))
+    return total if bias is None else total + along_axis(total, bias)
 
 
 @operator("conv", specification="iOS15, iOS17/conv.py: conv", narrow=_narrow_conv)
@@ -83,7 +99,9 @@ def conv(
     rank = x.ndim - 2
     strides, dilations = strides or [1] * rank, dilations or [1] * rank
     padding = padding_of(pad_type, pad, x.shape[2:], weight.shape[2:], strides, dilations)
-    _output_sizes(x, padding, weight, strides, dilations)
+    sizes = _output_sizes(x, padding, weight, strides, dilations)
+    if groups == x.shape[1] == weight.shape[0] > 1 and weight.shape[1] == 1 and x.is_floating_point():
+        return _each_channel(pad_spatial(x, padding), weight, bias, sizes, strides, dilations)
     if all(before == after for before, after in padding):  # torch pads both sides alike without a copy
         sides = [before for before, _ in padding]
         return _CONVOLUTIONS[rank](x, weight, bias, strides, sides, dilations, groups)
