@@ -75,7 +75,9 @@ def make_accelerator(recipe: Recipe) -> Any:
             "training needs accelerate, which is not installed", "pip install 'cloformer[train]'"
         ) from None
     return Accelerator(
-        mixed_precision=_MIXED_PRECISION[recipe.precision], gradient_accumulation_steps=recipe.accumulate
+        cpu=not torch.accelerator.is_available(),  # several processes share CPUs only if this is said
+        mixed_precision=_MIXED_PRECISION[recipe.precision],
+        gradient_accumulation_steps=recipe.accumulate,
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,17 +89,35 @@ def train(request: TrainRequest, watch: Watch) -> Result:
         model, data, recipe, request.output, accelerator, teacher=teacher, workers=request.workers,
         about={} if request.licence is None else {"licence": request.licence},
     )  # fmt: skip
-    if earlier is None and accelerator.is_main_process:
-        write_whole(
-            request.output / _ABOUT,
-            json.dumps(about, indent=2, ensure_ascii=False) + "\n",
-            "choose another --output",
-        )
-    accelerator.wait_for_everyone()
+    if not accelerator.is_main_process:
+        accelerator.wait_for_everyone()
+        return _ended(accelerator, training, _Silent(), earlier)
+    if earlier is None:
+        text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+        write_whole(request.output / _ABOUT, text, "choose another --output")
+    with _held(request.output):
+        accelerator.wait_for_everyone()
+        return _ended(accelerator, training, watch, earlier)
+
+
+def _ended(accelerator: Any, training: Training, watch: Watch, earlier: Mapping[str, Any] | None) -> Result:
     try:
-        return training.run(watch if accelerator.is_main_process else _Silent(), resume=earlier is not None)
+        return training.run(watch, resume=earlier is not None)
     finally:
         accelerator.end_training()
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """:class:`InputError` if another run is at work in the folder."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise InputError(f"another run is at work in {folder}", "wait for it, or choose another --output") from None
+    finally:
+        os.close(place)
 
 
 def _earlier(request: TrainRequest) -> dict[str, Any] | None:

@@ -1,0 +1,214 @@
+"""Data sets in every form, and everything that can be wrong with them."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cloformer.export.errors import InputError
+from cloformer.training.data import check_images, read_dataset
+
+CLASSES = ("ant", "bee", "wasp")
+
+
+def write_folders(root: Path, each: int = 3, halves: tuple[str, ...] = ("train", "val")) -> Path:
+    """Three classes of noise."""
+    draw = np.random.default_rng(0)
+    for half in halves:
+        for name in CLASSES:
+            (root / half / name).mkdir(parents=True)
+            for number in range(each):
+                pixels = draw.integers(0, 256, (12, 10, 3), np.uint8)
+                Image.fromarray(pixels).save(root / half / name / f"{number}.png")
+    return root
+
+
+def idx(values: np.ndarray) -> bytes:  # type: ignore[type-arg]
+    lengths = b"".join(length.to_bytes(4, "big") for length in values.shape)
+    return bytes([0, 0, 8, values.ndim]) + lengths + values.tobytes()
+
+
+def write_idx(root: Path) -> Path:
+    root.mkdir()
+    for prefix, count in (("train", 6), ("t10k", 4)):
+        pixels = np.arange(count * 28 * 28, dtype=np.uint64).astype(np.uint8).reshape(count, 28, 28)
+        (root / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pixels)))
+        (root / f"{prefix}-labels-idx1-ubyte").write_bytes(idx((np.arange(count) % 3).astype(np.uint8)))
+    return root
+
+
+def test_folders(tmp_path: Path) -> None:
+    root = write_folders(tmp_path / "insects")
+    (root / "train" / "ant" / ".DS_Store").write_bytes(b"x")
+    (root / "train" / "ant" / "Thumbs.db").write_bytes(b"x")
+    data = read_dataset(root)
+    assert (data.name, data.classes, data.named) == ("insects", CLASSES, True)
+    assert data.train is not None
+    assert list(data.train.labels) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert data.train.load(0).size == (10, 12)
+    assert data.train.where(4) == str(root / "train" / "bee" / "1.png")
+    said: list[str] = []
+    check_images(data.train, said.append)
+    assert said == ["checking images: 0 of 9"]
+
+
+@pytest.mark.parametrize("halves", [("val",), ("test",)])
+def test_images_to_evaluate_on(tmp_path: Path, halves: tuple[str, ...]) -> None:
+    root = write_folders(tmp_path / "data", halves=halves)
+    for path in (root, root / halves[0]):
+        data = read_dataset(path)
+        assert data.train is None
+        assert len(data.val.labels) == 9
+
+
+def test_idx(tmp_path: Path) -> None:
+    data = read_dataset(write_idx(tmp_path / "mnist"))
+    assert data.train is not None
+    assert (len(data.train.labels), list(data.val.labels), data.classes, data.named) == (
+        6, [0, 1, 2, 0], ("0", "1", "2"), False,
+    )  # fmt: skip
+    assert np.array_equal(
+        np.asarray(data.train.load(1))[..., 2], (np.arange(784, 1568) % 256).reshape(28, 28)
+    )
+    check_images(data.train, print)
+
+
+def test_names_for_numbers(tmp_path: Path) -> None:
+    root = write_idx(tmp_path / "mnist")
+    names = tmp_path / "names.txt"
+    names.write_text("ant\nbee\nwasp\n")
+    assert read_dataset(root, names).classes == CLASSES
+    shutil.copy(names, root / "labels.txt")
+    assert read_dataset(root).classes == CLASSES
+
+
+def test_arrays(tmp_path: Path) -> None:
+    path = tmp_path / "some.npz"
+    pixels, labels = np.zeros((4, 5, 6, 3), np.uint8), np.array([0, 1, 0, 1])
+    np.savez(path, train_images=pixels, train_labels=labels, val_images=pixels, val_labels=labels)
+    data = read_dataset(path)
+    assert data.name == "some"
+    assert data.val.load(3).size == (6, 5)
+
+
+def _emptied(root: Path) -> None:
+    for file in (root / "train" / "bee").iterdir():
+        file.unlink()
+
+
+def _twice(root: Path) -> None:
+    shutil.copytree(root / "train" / "bee", root / "train" / "Bee ")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_emptied, "bee is empty"),
+        (_twice, "two classes that are called 'Bee'"),
+        (lambda root: shutil.rmtree(root / "val"), "no val/"),
+        (lambda root: shutil.rmtree(root / "val" / "bee"), "'bee' is in .*train and not in .*val"),
+        (lambda root: shutil.rmtree(root / "train" / "bee"), "'bee' is in .*val and not in .*train"),
+        (lambda root: (root / "train" / "bee" / "more").mkdir(), "folder in a class folder"),
+        (lambda root: [shutil.rmtree(root / "train" / name) for name in CLASSES[1:]], "1 class folders"),
+    ],
+)
+def test_folders_that_are_wrong(tmp_path: Path, change: Callable[[Path], object], words: str) -> None:
+    root = write_folders(tmp_path / "data")
+    change(root)
+    with pytest.raises(InputError, match=words) as refused:
+        read_dataset(root)
+    assert len(refused.value.lines) <= 3
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", None], ids=["empty", "text", "truncated"])
+def test_a_broken_image_is_found(tmp_path: Path, content: bytes | None) -> None:
+    root = write_folders(tmp_path / "data")
+    broken = root / "train" / "wasp" / "1.png"
+    broken.write_bytes(broken.read_bytes()[:-60] if content is None else content)
+    data = read_dataset(root)
+    assert data.train is not None
+    with pytest.raises(InputError, match=r"wasp.1\.png is not an image"):
+        check_images(data.train, print)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no data set"):
+        read_dataset(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="0 class folders"):
+        read_dataset(tmp_path)
+    root = write_folders(tmp_path / "data")
+    names = tmp_path / "names.txt"
+    names.write_text("a\nb\nc\n")
+    with pytest.raises(InputError, match="folders have names"):
+        read_dataset(root, names)
+
+
+def _shorter(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("train-labels-idx1-ubyte", _shorter, "has 5 values, and 6 are announced"),
+        ("train-labels-idx1-ubyte", lambda p: p.write_bytes(p.read_bytes() + b"\0"), "more than 6 values"),
+        ("train-labels-idx1-ubyte", lambda p: p.write_bytes(idx(np.zeros(5, np.uint8))), "6 images have 5 labels"),
+        ("train-labels-idx1-ubyte", lambda p: p.write_bytes(b"\0\0\x0d\1" + bytes(4)), "no idx file"),
+        ("train-labels-idx1-ubyte", lambda p: p.write_bytes(b"\0\0\x08\1\xff\xff\xff\xff"), "are announced"),
+        ("train-labels-idx1-ubyte", Path.unlink, "no file of labels"),
+        ("train-labels-idx1-ubyte", lambda p: p.write_bytes(idx(np.array([0, 1, 3, 0, 1, 3], np.uint8))), "class 2"),
+        ("t10k-images-idx3-ubyte.gz", Path.unlink, "has no t10k-images"),
+        ("train-images-idx3-ubyte.gz", _shorter, "cannot be read"),
+        ("train-images-idx3-ubyte.gz", lambda p: p.write_bytes(b"\x1f\x8b junk"), "cannot be read"),
+    ],
+)  # fmt: skip
+def test_idx_files_that_are_wrong(
+    tmp_path: Path, name: str, change: Callable[[Path], object], words: str
+) -> None:
+    root = write_idx(tmp_path / "mnist")
+    change(root / name)
+    with pytest.raises(InputError, match=words):
+        read_dataset(root)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"), [("a\nb\n", "class 2"), ("a\nb\nb\n", "twice"), ("a\n\nc\n", "empty line")]
+)
+def test_names_that_do_not_fit(tmp_path: Path, names: str, words: str) -> None:
+    (tmp_path / "names.txt").write_text(names)
+    with pytest.raises(InputError, match=words):
+        read_dataset(write_idx(tmp_path / "mnist"), tmp_path / "names.txt")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"val_images": np.zeros((2, 4, 4), np.float32)}, "float32"),
+        ({"val_images": np.zeros((2, 4, 4, 5), np.uint8)}, "give uint8 of"),
+        ({"val_images": np.zeros((3, 4, 4), np.uint8)}, "3 images have 2 labels"),
+        ({"val_labels": np.array([0, -1])}, "whole numbers from 0"),
+        ({"val_labels": np.array([0.0, 1.0])}, "float64"),
+        ({"val_labels": np.array(["a", "b"], dtype=object)}, "cannot be read"),
+    ],
+)
+def test_arrays_that_are_wrong(tmp_path: Path, arrays: dict[str, np.ndarray], words: str) -> None:  # type: ignore[type-arg]
+    path = tmp_path / "some.npz"
+    whole = {"val_images": np.zeros((2, 4, 4), np.uint8), "val_labels": np.array([0, 1])}
+    np.savez(path, **{**whole, **arrays})
+    with pytest.raises(InputError, match=words):
+        read_dataset(path)
+
+
+def test_arrays_without_a_validation(tmp_path: Path) -> None:
+    np.savez(tmp_path / "some.npz", images=np.zeros((2, 4, 4), np.uint8))
+    with pytest.raises(InputError, match="no val_images"):
+        read_dataset(tmp_path / "some.npz")
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_dataset(tmp_path / "text.npz")
