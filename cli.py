@@ -16,7 +16,17 @@ from typing import Annotated, Any
 import typer
 
 import cloformer
-from cloformer.export.commands import bench, bundle, compare, device_report, evaluate, parity, profile, train
+from cloformer.export.commands import (
+    bench,
+    bundle,
+    compare,
+    device_report,
+    evaluate,
+    hub,
+    parity,
+    profile,
+    train,
+)
 from cloformer.export.commands.options import Debug, Json, print_json
 from cloformer.export.commands.progress import progress
 from cloformer.export.errors import CloformerError, UsageError
@@ -279,6 +289,7 @@ app.command()(bundle.bundle)
 app.command()(device_report.import_device_report)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(hub.hub)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

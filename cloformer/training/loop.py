@@ -129,10 +129,9 @@ class Training:
         that is no number, :class:`InputError` for an image or a place that cannot be used any more.
         """
         is_first = self.accelerator.is_main_process
-        if resume:
-            self._resume()
-        elif is_first:
+        if not (resume and self._resumed()) and is_first:
             self.slots.reserve(self._state())
+        self.accelerator.wait_for_everyone()
         logging: AbstractContextManager[Log | None] = (
             open_log(self.folder, self.epoch) if is_first else nullcontext()
         )
@@ -298,13 +297,18 @@ class Training:
         }
         return State({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, position)
 
-    def _resume(self) -> None:
-        """Take up what was saved. :class:`InputError` if that is nothing, or of another run."""
+    def _resumed(self) -> bool:
+        """Take up what was saved; False if the run was stopped before it saved anything.
+
+        :class:`InputError` if a state must have been there, or it is another run's.
+        """
         state = self.slots.load()
-        if state is None:
+        if state is None and (self.folder / LAST).exists():
             raise InputError(
-                f"{self.folder} has no state to go on from", "start without --resume, in a new folder"
+                f"{self.folder} has no state to go on from", "train on from its weights: --weights " + LAST
             )
+        if state is None:
+            return False
         try:
             self._take(state)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -312,6 +316,7 @@ class Training:
                 f"{self.folder} holds the state of another run: {str(error).splitlines()[0]}",
                 "use its own options",
             ) from None
+        return True
 
     def _take(self, state: State) -> None:
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "averaged": {}, "optimizer": {}}

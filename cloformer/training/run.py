@@ -115,7 +115,9 @@ def _held(folder: Path) -> Iterator[None]:
         fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise InputError(f"another run is at work in {folder}", "wait for it, or choose another --output") from None
+        raise InputError(
+            f"another run is at work in {folder}", "wait for it, or choose another --output"
+        ) from None
     finally:
         os.close(place)
 

@@ -28,14 +28,14 @@ def test_law(
     one = nn.Conv2d(3, 3, (rows, columns), stride, padding, groups=3, bias=bias).double()
     other = copy.deepcopy(one)
     as_products(other)
-    given_ = [torch.randn(2, 3, height, width, dtype=torch.float64, requires_grad=True) for _ in range(1)][0]
-    again = given_.detach().clone().requires_grad_()
-    expected, got = one(given_), other(again)
+    x = torch.randn(2, 3, height, width, dtype=torch.float64, requires_grad=True)
+    again = x.detach().clone().requires_grad_()
+    expected, got = one(x), other(again)
     assert torch.allclose(got, expected, rtol=0, atol=1e-12)
     weights = torch.randn_like(expected)
     (expected * weights).sum().backward()
     (got * weights).sum().backward()
-    assert torch.allclose(again.grad, given_.grad, rtol=0, atol=1e-12)  # type: ignore[arg-type]
+    assert torch.allclose(again.grad, x.grad, rtol=0, atol=1e-12)  # type: ignore[arg-type]
     for wanted, found in zip(one.parameters(), other.parameters(), strict=True):
         assert torch.allclose(found.grad, wanted.grad, rtol=0, atol=1e-11)  # type: ignore[arg-type]
 

@@ -20,7 +20,7 @@ from cloformer.training.loop import BEST, LAST
 from cloformer.training.state import Slots
 
 KILLS = 20
-SETTINGS = (*QUICK, "epochs=30", "batch_size=32", "drop_path=0.1", "mixup=0.8", "flip=0.5")
+SETTINGS = (*QUICK, "epochs=40", "batch_size=32", "drop_path=0.1", "mixup=0.8", "flip=0.5")
 
 
 def start(data: Path, output: Path) -> subprocess.Popen[bytes]:
@@ -43,7 +43,7 @@ def test_twenty_kills(tmp_path: Path) -> None:
     while not ended:
         run = start(data, killed)
         # From before anything is written to beyond where a twentieth of the run has been done.
-        pause = draw.uniform(0.3, 8 + 2 * length / KILLS) if kills < KILLS else 1000
+        pause = draw.uniform(0.3, 7 + length / KILLS) if kills < KILLS else 1000
         try:
             ended = run.wait(pause) == 0
             assert ended, "a resumed run failed"
@@ -51,9 +51,6 @@ def test_twenty_kills(tmp_path: Path) -> None:
             run.kill()
             run.wait()
             kills += 1
-            if not (killed / "run.json").exists():
-                for path in killed.glob("*"):
-                    path.unlink()  # killed before there was a run: it begins anew, in an empty folder
             state = Slots(killed).load()
             assert state is not None or finished == 0, "a state was whole, and is not"
             epochs = 0 if state is None else state.position["epoch"]
@@ -69,4 +66,4 @@ def test_twenty_kills(tmp_path: Path) -> None:
         [replace(row, seconds=0, images_per_second=0) for row in read_log(each)] for each in (whole, killed)
     ]
     assert rows[0] == rows[1]
-    assert len(rows[0]) == 30
+    assert len(rows[0]) == 40

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -155,6 +156,29 @@ def test_killed_between_the_state_and_what_is_made_of_it(
     train(replace(request, recipe=None, settings=(), resume=True), watch)
     assert watch.epochs == [2, 3]
     assert_same(whole, request.output)
+
+
+def test_killed_before_anything_was_saved(whole: Path, request_: TrainRequest, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    output.mkdir()
+    shutil.copy(whole / "run.json", output)
+    train(TrainRequest(request_.data, output, resume=True), Watch())
+    assert_same(whole, output)
+    for path in output.glob("state.*"):
+        path.unlink()
+    with pytest.raises(InputError, match="no state to go on from"):
+        train(TrainRequest(request_.data, output, resume=True), Watch())
+
+
+def test_two_runs_in_one_folder(request_: TrainRequest, tmp_path: Path) -> None:
+    request = replace(request_, output=tmp_path / "run")
+
+    def another(done: int) -> None:
+        if done == 2:
+            with pytest.raises(InputError, match="another run is at work"):
+                train(replace(request, resume=True), Watch())
+
+    assert len(train(request, Watch(another)).rows) == 3
 
 
 def test_a_finished_run_is_not_done_again(whole: Path, request_: TrainRequest) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -65,7 +65,7 @@ def _narrow_conv(
     return total if bias is None else half(total + along_axis(total, bias))
 
 
-def _window(place: Ints, sizes: Ints, strides: Ints, dilations: Ints) -> tuple[slice, ...]:
+def _window(place: Sequence[int], sizes: Ints, strides: Ints, dilations: Ints) -> tuple[slice, ...]:
     """What a kernel's number at ``place`` is multiplied with, for outputs of ``sizes``."""
     return tuple(
         slice(p * d, p * d + (n - 1) * s + 1, s)
@@ -79,8 +79,9 @@ def _each_channel(
     """A padded ``x`` with one kernel per channel, tap after tap: torch takes a call per channel in float64."""
     total = x.new_zeros(*x.shape[:2], *sizes)
     for place in itertools.product(*map(range, weight.shape[2:])):
-        seen = x[(slice(None), slice(None), *_window(list(place), sizes, strides, dilations))]
-        total.addcmul_(seen, along_axis(x, weight[(slice(None), 0, *place)]))
+        window: tuple[Any, ...] = (slice(None), slice(None), *_window(place, sizes, strides, dilations))
+        tap: tuple[Any, ...] = (slice(None), 0, *place)
+        total.addcmul_(x[window], along_axis(x, weight[tap]))
     return total if bias is None else total + along_axis(total, bias)
 
 
