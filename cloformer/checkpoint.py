@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -218,14 +217,13 @@ def save_checkpoint(
 
     path = Path(path)
     tensors = {key: _stored(value, dtype) for key, value in model.state_dict().items()}
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        try:
-            file.write(with_sorted_header(save(tensors, dict(metadata or {}))))
-            file.close()
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.write_bytes(with_sorted_header(save(tensors, dict(metadata or {}))))
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def _stored(value: Tensor, dtype: torch.dtype | None) -> Tensor:

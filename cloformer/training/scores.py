@@ -12,7 +12,7 @@ from torch import Tensor
 
 __all__ = ["Scores", "counted", "interval", "scores_of"]
 
-_Z = 1.959964  # of 95 % of the normal distribution
+_Z = 1.959963984540054  # of 95 % of the normal distribution
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,261 @@
+"""Scores are scikit-learn's, intervals SciPy's, and every form of a model is asked the same questions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn.metrics
+import torch
+from digits import QUICK, write_digits
+from outcome import Command
+from PIL import Image
+from scipy.stats import binomtest
+from test_data import CLASSES, write_folders
+
+import cloformer
+from cloformer.checkpoint import CheckpointError, load_checkpoint, read_checkpoint
+from cloformer.hub import write_hub_folder
+from cloformer.training.data import read_dataset
+from cloformer.training.recipe import RECIPES
+from cloformer.training.scores import Scores, counted, interval, scores_of
+from cloformer.training.weights import write_weights
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 10), (10, 10), (7, 10), (9213, 10_000), (1, 3)])
+def test_intervals(right: int, count: int) -> None:
+    expected = binomtest(right, count).proportion_ci(0.95, method="wilson")
+    assert interval(right / count, count) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("classes", [3, 12])
+def test_scores(classes: int) -> None:
+    draw = np.random.default_rng(0)
+    logits, labels = draw.normal(size=(200, classes)), draw.integers(0, classes, 200)
+    parts = [
+        counted(torch.from_numpy(logits[at]), torch.from_numpy(labels[at]))
+        for at in (slice(150), slice(150, 200))
+    ]
+    found = scores_of(parts[0] + parts[1])
+    names = list(range(classes))
+    assert found.images == 200
+    assert found.top1 == pytest.approx(sklearn.metrics.accuracy_score(labels, logits.argmax(1)))
+    five = 1.0 if classes <= 5 else sklearn.metrics.top_k_accuracy_score(labels, logits, k=5, labels=names)
+    assert found.top5 == pytest.approx(five)
+    chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    assert found.loss == pytest.approx(sklearn.metrics.log_loss(labels, chances, labels=names))
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_digits(tmp_path_factory.mktemp("digits") / "digits.npz", train=20, val=40)
+
+
+def written(path: Path, data: Path, seed: int = 0) -> Path:
+    """A checkpoint that says everything, with weights that nothing was learned in."""
+    torch.manual_seed(seed)
+    dataset = read_dataset(data)
+    model = cloformer.create_model("cloformer_xxs", num_classes=len(dataset.classes))
+    recipe = RECIPES["quick"].changed(QUICK)
+    write_weights(
+        path, model, "cloformer_xxs", dataset, recipe, Scores(40, 0.1, 0.5, 2.3), {"licence": "MIT"}
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("weights") / "random.safetensors", digits)
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    from cloformer.export.pipeline import export
+    from cloformer.export.request import ExportRequest
+
+    request = ExportRequest(
+        weights=checkpoint, formats=("onnx", "coreml"), output=tmp_path_factory.mktemp("out")
+    )
+    return [item.artifact.folder for item in export(request)]
+
+
+def test_an_export_needs_the_checkpoint_alone(checkpoint: Path, exported: list[Path]) -> None:
+    digest = read_checkpoint(checkpoint).sha256[:8]
+    assert [folder.name for folder in exported] == [
+        f"cloformer_xxs-onnx-32-fp32-weights-{digest}", f"cloformer_xxs-coreml-32-fp16-weights-{digest}",
+    ]  # fmt: skip
+    manifest = json.loads((exported[0] / "manifest.json").read_text())
+    (function,) = manifest["functions"]
+    rule = function["inputs"][0]["preprocessing"]
+    assert (rule["height"], rule["resize_size"]) == (32, 32)
+    assert (exported[0] / "labels.txt").read_text().split() == [str(digit) for digit in range(10)]
+    assert manifest["request"]["metadata"] == {"dataset": "digits", "licence": "MIT"}
+
+
+def test_artifacts_agree_with_the_checkpoint(
+    command: Command, checkpoint: Path, exported: list[Path], digits: Path
+) -> None:
+    done = command(
+        "evaluate", checkpoint, *exported, "--data", digits, "--limit", "12", "--threads", "1", "--json"
+    )
+    assert done.code == 0, done.err
+    own, *others = json.loads(done.out)["subjects"]
+    assert [each["runs_in"] for each in (own, *others)] == [
+        "PyTorch",
+        "ONNX Runtime",
+        "ML Program reference runtime",
+    ]
+    assert own["agreement"] is None
+    for other in others:
+        assert other["images"] == own["images"] == 12
+        assert other["agreement"] == 1.0
+        assert other["loss"] == pytest.approx(own["loss"], abs=2e-2)
+    assert others[0]["loss"] == pytest.approx(own["loss"], abs=1e-5)
+
+
+def test_agreement_is_counted(command: Command, checkpoint: Path, digits: Path, tmp_path: Path) -> None:
+    other = written(tmp_path / "other.safetensors", digits, seed=1)
+    done = command("evaluate", other, "--weights", checkpoint, "--data", digits, "--json")
+    (found,) = json.loads(done.out)["subjects"]
+    rule = RECIPES["quick"].changed(QUICK).preprocessing()
+    data = read_dataset(digits)
+    x = torch.from_numpy(np.concatenate([rule(data.val.load(index)) for index in range(40)]))
+    with torch.inference_mode():
+        guesses = [load_checkpoint(path)[0](x).argmax(1) for path in (checkpoint, other)]
+    assert found["agreement"] == pytest.approx(float((guesses[0] == guesses[1]).double().mean()))
+    assert found["top1"] == pytest.approx(
+        float((guesses[1] == torch.tensor(data.val.labels)).double().mean())
+    )
+
+
+def test_the_table(command: Command, checkpoint: Path, digits: Path) -> None:
+    done = command("evaluate", checkpoint, "--data", digits, "--min-top1", "0.999")
+    assert done.code == 1
+    assert "runs in" in done.out
+    assert f"FAIL  {checkpoint}: " in done.out
+    assert "is below 99.90%" in done.out
+
+
+def test_classes_are_matched_by_name(command: Command, tmp_path: Path) -> None:
+    """Folders in another order than the model's classes: what counts is what they are called."""
+    root = write_folders(tmp_path / "data", each=2)
+    path = written(tmp_path / "insects.safetensors", root)
+    model, _ = load_checkpoint(path)
+    rule = RECIPES["quick"].changed(QUICK).preprocessing()
+    for half in ("train", "val"):
+        for file in (root / half).rglob("*.png"):
+            with torch.inference_mode(), Image.open(file) as image:
+                guess = CLASSES[int(model(torch.from_numpy(rule(image.convert("RGB")))).argmax())]
+            file.rename(root / half / guess / f"{file.parent.name}-{file.name}")
+    for name in CLASSES:  # a subset of the model's classes may be left
+        if not any((root / "val" / name).iterdir()):
+            (root / "val" / name).rmdir()
+    if len(list((root / "val").iterdir())) > 1:
+        done = command("evaluate", path, "--data", root / "val", "--json")
+        assert json.loads(done.out)["subjects"][0]["top1"] == 1.0
+    (root / "val" / "moth").mkdir()
+    (root / "val" / "ant").mkdir(exist_ok=True)
+    for name in ("moth", "ant"):
+        Image.new("RGB", (9, 9)).save(root / "val" / name / "one.png")
+    refused = command("evaluate", path, "--data", root / "val")
+    assert refused.code == 3
+    assert "does not know the data's class 'moth'" in refused.err
+
+
+def test_what_cannot_be_evaluated(
+    command: Command, artifacts: dict[str, Path], small: Path, checkpoint: Path, digits: Path, tmp_path: Path
+) -> None:
+    other = command("evaluate", artifacts["onnx"], "--data", digits)
+    assert (other.code, "has 1000 classes, and digits has 10" in other.err) == (3, True)
+    no_classifier = command("evaluate", small, "--data", digits)
+    assert (no_classifier.code, "does not classify one image" in no_classifier.err) == (4, True)
+    missing = command("evaluate", tmp_path / "none", "--data", digits)
+    assert (missing.code, "does not exist" in missing.err) == (3, True)
+    no_data = command("evaluate", checkpoint, "--data", tmp_path / "none", "--json")
+    assert (no_data.code, json.loads(no_data.out)["error"]["exit_code"]) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--recipe", "papers"], 2, "Did you mean paper"),
+        (["--model", "cloformer_xss"], 2, "Did you mean cloformer_x"),
+        (["--set", "epoch=3"], 2, "Did you mean epochs"),
+        (["--set", "image_size=30"], 2, "choose another --set image_size"),
+        (["--set", "batch_size=512"], 3, "there are 20 training images"),
+        (["--weights", "nowhere.safetensors"], 3, "does not exist"),
+        (["--teacher", "nowhere:it"], 2, "no module"),
+        (["--labels", "nowhere.txt"], 3, "cannot be read"),
+        (["--resume"], 3, "no run to go on with"),
+    ],
+)
+def test_train_refuses(
+    command: Command, digits: Path, tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    done = command(
+        "train", "--data", digits, "--output", tmp_path / "run", *(["--recipe", "quick"] if "--recipe" not in arguments else []),
+        *arguments,
+    )  # fmt: skip
+    assert done.code == code, done.err
+    assert words in done.err
+    assert len(done.err.strip().splitlines()) <= 4
+    assert not (tmp_path / "run" / "state.0").exists()
+
+
+def test_a_place_that_cannot_be_written(command: Command, digits: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = command("train", "--data", digits, "--output", tmp_path / "file" / "run", "--recipe", "quick",
+                   "--set", "batch_size=4", "--set", "image_size=32")  # fmt: skip
+    assert done.code == 3, done.err
+
+
+def test_show_recipe(command: Command, tmp_path: Path) -> None:
+    done = command("train", "--data", tmp_path, "--output", tmp_path, "--show-recipe", "--set", "epochs=7")
+    assert json.loads(done.out) == RECIPES["paper"].changed(["epochs=7"]).to_json()
+
+
+def test_hub_folder(command: Command, checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "hub" / "digits"
+    done = command("hub", checkpoint, "--output", folder)
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["model_type"], config["num_labels"], config["id2label"]["7"]) == ("cloformer", 10, "7")
+    card = (folder / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: cloformer\n")
+    assert "license: mit" in card
+    assert "10.00% of 40 images (95 %: 3.96% to 23.05%)" in card
+    both = [read_checkpoint(path) for path in (checkpoint, folder)]
+    assert both[0].sha256 == both[1].sha256
+    assert cloformer.create_model(weights=folder).head.out_features == 10
+    again = command("hub", checkpoint, "--output", folder)
+    assert (again.code, "not empty" in again.err) == (3, True)
+
+
+def test_hub_folders_that_contradict_themselves(checkpoint: Path, tmp_path: Path) -> None:
+    folder = write_hub_folder(checkpoint, tmp_path / "hub")
+    config = folder / "config.json"
+    whole = config.read_text()
+    for text, words in [
+        (whole.replace('"7"', '"8"'), "another id2label"),
+        ("{", "do not fit"),
+        ("[]", "do not fit"),
+    ]:
+        config.write_text(text)
+        with pytest.raises(CheckpointError, match=words):
+            read_checkpoint(folder)
+    config.write_text(whole)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="does not exist"):
+        read_checkpoint(folder)
+
+
+def test_hub_takes_trained_checkpoints_alone(command: Command, tmp_path: Path) -> None:
+    from cloformer.checkpoint import save_checkpoint
+
+    save_checkpoint(cloformer.create_model("cloformer_xxs", num_classes=3), tmp_path / "plain.safetensors")
+    done = command("hub", tmp_path / "plain.safetensors", "--output", tmp_path / "hub")
+    assert (done.code, "does not say how it was trained" in done.err) == (3, True)
+    assert not (tmp_path / "hub").exists()
