@@ -66,23 +66,23 @@ def written(path: Path, data: Path, seed: int = 0) -> Path:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("weights") / "random.safetensors", digits)
 
 
 @pytest.fixture(scope="module")
-def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     from cloformer.export.pipeline import export
     from cloformer.export.request import ExportRequest
 
     request = ExportRequest(
-        weights=checkpoint, formats=("onnx", "coreml"), output=tmp_path_factory.mktemp("out")
+        weights=trained, formats=("onnx", "coreml"), output=tmp_path_factory.mktemp("out")
     )
     return [item.artifact.folder for item in export(request)]
 
 
-def test_an_export_needs_the_checkpoint_alone(checkpoint: Path, exported: list[Path]) -> None:
-    digest = read_checkpoint(checkpoint).sha256[:8]
+def test_an_export_needs_the_checkpoint_alone(trained: Path, exported: list[Path]) -> None:
+    digest = read_checkpoint(trained).sha256[:8]
     assert [folder.name for folder in exported] == [
         f"cloformer_xxs-onnx-32-fp32-weights-{digest}", f"cloformer_xxs-coreml-32-fp16-weights-{digest}",
     ]  # fmt: skip
@@ -95,10 +95,10 @@ def test_an_export_needs_the_checkpoint_alone(checkpoint: Path, exported: list[P
 
 
 def test_artifacts_agree_with_the_checkpoint(
-    command: Command, checkpoint: Path, exported: list[Path], digits: Path
+    command: Command, trained: Path, exported: list[Path], digits: Path
 ) -> None:
     done = command(
-        "evaluate", checkpoint, *exported, "--data", digits, "--limit", "12", "--threads", "1", "--json"
+        "evaluate", trained, *exported, "--data", digits, "--limit", "12", "--threads", "1", "--json"
     )
     assert done.code == 0, done.err
     own, *others = json.loads(done.out)["subjects"]
@@ -115,26 +115,26 @@ def test_artifacts_agree_with_the_checkpoint(
     assert others[0]["loss"] == pytest.approx(own["loss"], abs=1e-5)
 
 
-def test_agreement_is_counted(command: Command, checkpoint: Path, digits: Path, tmp_path: Path) -> None:
+def test_agreement_is_counted(command: Command, trained: Path, digits: Path, tmp_path: Path) -> None:
     other = written(tmp_path / "other.safetensors", digits, seed=1)
-    done = command("evaluate", other, "--weights", checkpoint, "--data", digits, "--json")
+    done = command("evaluate", other, "--weights", trained, "--data", digits, "--json")
     (found,) = json.loads(done.out)["subjects"]
     rule = RECIPES["quick"].changed(QUICK).preprocessing()
     data = read_dataset(digits)
     x = torch.from_numpy(np.concatenate([rule(data.val.load(index)) for index in range(40)]))
     with torch.inference_mode():
-        guesses = [load_checkpoint(path)[0](x).argmax(1) for path in (checkpoint, other)]
+        guesses = [load_checkpoint(path)[0](x).argmax(1) for path in (trained, other)]
     assert found["agreement"] == pytest.approx(float((guesses[0] == guesses[1]).double().mean()))
     assert found["top1"] == pytest.approx(
         float((guesses[1] == torch.tensor(data.val.labels)).double().mean())
     )
 
 
-def test_the_table(command: Command, checkpoint: Path, digits: Path) -> None:
-    done = command("evaluate", checkpoint, "--data", digits, "--min-top1", "0.999")
+def test_the_table(command: Command, trained: Path, digits: Path) -> None:
+    done = command("evaluate", trained, "--data", digits, "--min-top1", "0.999")
     assert done.code == 1
     assert "runs in" in done.out
-    assert f"FAIL  {checkpoint}: " in done.out
+    assert f"FAIL  {trained}: " in done.out
     assert "is below 99.90%" in done.out
 
 
@@ -165,15 +165,18 @@ def test_classes_are_matched_by_name(command: Command, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_evaluated(
-    command: Command, artifacts: dict[str, Path], small: Path, checkpoint: Path, digits: Path, tmp_path: Path
+    command: Command, exported: list[Path], small: Path, trained: Path, digits: Path, tmp_path: Path
 ) -> None:
-    other = command("evaluate", artifacts["onnx"], "--data", digits)
-    assert (other.code, "has 1000 classes, and digits has 10" in other.err) == (3, True)
+    pixels, labels = np.zeros((12, 8, 8), np.uint8), np.arange(12)
+    np.savez(tmp_path / "dozen.npz", val_images=pixels, val_labels=labels)
+    for subject in (exported[0], trained):
+        other = command("evaluate", subject, "--data", tmp_path / "dozen.npz")
+        assert (other.code, "has 10 classes, and dozen has 12" in other.err) == (3, True)
     no_classifier = command("evaluate", small, "--data", digits)
     assert (no_classifier.code, "does not classify one image" in no_classifier.err) == (4, True)
     missing = command("evaluate", tmp_path / "none", "--data", digits)
     assert (missing.code, "does not exist" in missing.err) == (3, True)
-    no_data = command("evaluate", checkpoint, "--data", tmp_path / "none", "--json")
+    no_data = command("evaluate", trained, "--data", tmp_path / "none", "--json")
     assert (no_data.code, json.loads(no_data.out)["error"]["exit_code"]) == (3, 3)
 
 
@@ -216,9 +219,9 @@ def test_show_recipe(command: Command, tmp_path: Path) -> None:
     assert json.loads(done.out) == RECIPES["paper"].changed(["epochs=7"]).to_json()
 
 
-def test_hub_folder(command: Command, checkpoint: Path, tmp_path: Path) -> None:
+def test_hub_folder(command: Command, trained: Path, tmp_path: Path) -> None:
     folder = tmp_path / "hub" / "digits"
-    done = command("hub", checkpoint, "--output", folder)
+    done = command("hub", trained, "--output", folder)
     assert done.code == 0, done.err
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     config = json.loads((folder / "config.json").read_text())
@@ -227,15 +230,15 @@ def test_hub_folder(command: Command, checkpoint: Path, tmp_path: Path) -> None:
     assert card.startswith("---\nlibrary_name: cloformer\n")
     assert "license: mit" in card
     assert "10.00% of 40 images (95 %: 3.96% to 23.05%)" in card
-    both = [read_checkpoint(path) for path in (checkpoint, folder)]
+    both = [read_checkpoint(path) for path in (trained, folder)]
     assert both[0].sha256 == both[1].sha256
     assert cloformer.create_model(weights=folder).head.out_features == 10
-    again = command("hub", checkpoint, "--output", folder)
+    again = command("hub", trained, "--output", folder)
     assert (again.code, "not empty" in again.err) == (3, True)
 
 
-def test_hub_folders_that_contradict_themselves(checkpoint: Path, tmp_path: Path) -> None:
-    folder = write_hub_folder(checkpoint, tmp_path / "hub")
+def test_hub_folders_that_contradict_themselves(trained: Path, tmp_path: Path) -> None:
+    folder = write_hub_folder(trained, tmp_path / "hub")
     config = folder / "config.json"
     whole = config.read_text()
     for text, words in [
