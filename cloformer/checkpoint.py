@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .hub import CONFIG, WEIGHTS, config_of
+from .hub import CONFIG, read_hub_folder
 from .model import CloFormer
 from .variants import VARIANTS, Variant, get_variant
 
@@ -167,7 +167,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     path, hint = Path(path), "give a .safetensors or .pth file"
     if (path / CONFIG).is_file():
-        return _read_hub_folder(path)
+        return read_hub_folder(path)
     try:
         if not path.is_file():
             what = "is not a file" if path.exists() else "does not exist"
@@ -185,23 +185,6 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             "give a .safetensors, .pth or .pt file",
         )
     return Checkpoint(_checked(path, content), hashlib.sha256(data).hexdigest(), metadata)
-
-
-def _read_hub_folder(folder: Path) -> Checkpoint:
-    found = read_checkpoint(folder / WEIGHTS)
-    try:
-        config = json.loads((folder / CONFIG).read_text("utf-8"))
-        differing = [key for key, value in config_of(found.metadata).items() if config.get(key) != value]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"{folder / CONFIG} and {WEIGHTS} do not fit: {type(error).__name__} {error}",
-            "download the folder again",
-        ) from None
-    if differing:
-        raise CheckpointError(
-            f"{folder / CONFIG} says another {differing[0]} than {WEIGHTS}", "download the folder again"
-        )
-    return found
 
 
 def save_checkpoint(

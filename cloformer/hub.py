@@ -11,9 +11,12 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["CONFIG", "WEIGHTS", "config_of", "model_card", "write_hub_folder"]
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
+
+__all__ = ["CONFIG", "WEIGHTS", "config_of", "model_card", "read_hub_folder", "write_hub_folder"]
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 _MODEL_TYPE = "cloformer"
@@ -68,6 +71,23 @@ def write_hub_folder(checkpoint: str | os.PathLike[str], folder: str | os.PathLi
             folder.rmdir()
         whole.rename(folder)
     return folder
+
+
+def read_hub_folder(folder: Path) -> Checkpoint:
+    """Its weights; :class:`CheckpointError` if the configuration says something else of them than they do."""
+    from .checkpoint import CheckpointError, read_checkpoint
+
+    found = read_checkpoint(folder / WEIGHTS)
+    advice = "download the folder again"
+    try:
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        differing = [key for key, value in config_of(found.metadata).items() if config.get(key) != value]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__} {error}"
+        raise CheckpointError(f"{folder / CONFIG} and {WEIGHTS} do not fit: {reason}", advice) from None
+    if differing:
+        raise CheckpointError(f"{folder / CONFIG} says another {differing[0]} than {WEIGHTS}", advice)
+    return found
 
 
 def model_card(metadata: Mapping[str, str]) -> Iterator[str]:

@@ -16,7 +16,11 @@ _REQUIRED = (
     "torch", "numpy", "onnx", "onnxruntime", "onnxscript", "onnxsim", "coremltools", "safetensors",
     "typer", "pillow", "jsonschema",
 )  # fmt: skip
-_OPTIONAL = {"scikit-image": "photographs for the tests: pip install 'cloformer[test]'"}
+_OPTIONAL = {
+    "accelerate": "`cloformer train`: pip install 'cloformer[train]'",
+    "kornia": "`cloformer train` with random colours: pip install 'cloformer[train]'",
+    "scikit-image": "photographs for the tests: pip install 'cloformer[test]'",
+}
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ MODEL_FILES = [
     path for path in sorted((ROOT / "cloformer").glob("*.py")) if path.name not in ("cli.py", "__main__.py")
 ]
 EXPORT_FILES = sorted(EXPORT.rglob("*.py"))
+TRAINING_FILES = sorted((ROOT / "cloformer" / "training").rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", MODEL_FILES, ids=lambda path: path.name)
@@ -60,6 +61,7 @@ def test_the_model_knows_nothing_of_the_toolchain(path: Path) -> None:
     ]
     allowed = {"torch", "safetensors", "cloformer"} | sys.stdlib_module_names
     assert {name.partition(".")[0] for name in names} <= allowed
+    assert not [name for name in names if name.startswith("cloformer.training")]
 
 
 TOOLCHAIN_FILES = [path for path in EXPORT_FILES if path.parent.name != "commands"]
@@ -70,6 +72,17 @@ COMMAND_LINE = ("cloformer.cli", "cli", "cloformer.export.commands", "typer", "r
 def test_the_toolchain_knows_nothing_of_the_command_line(path: Path) -> None:
     """The commands that have a file of their own are the command line's, not the toolchain's."""
     assert not [name for name in imports(path, package_of(path)) if name.startswith(COMMAND_LINE)]
+    assert not [name for name in imports(path, package_of(path)) if name.startswith("cloformer.training")]
+
+
+@pytest.mark.parametrize("path", TRAINING_FILES, ids=lambda path: path.name)
+def test_training_stands_on_the_toolchain(path: Path) -> None:
+    """It reads images and writes files as the toolchain does, and knows nothing of the command line or of formats."""
+    names = imports(path, package_of(path))
+    assert not [name for name in names if name.startswith(COMMAND_LINE)]
+    frameworks = {name.partition(".")[0] for name in names} & FRAMEWORKS
+    assert frameworks <= ({"onnxruntime"} if path.name == "teacher.py" else set())
+    assert "torchvision" not in {name.partition(".")[0] for name in names}
 
 
 @pytest.mark.parametrize("path", EXPORT_FILES, ids=lambda path: path.relative_to(EXPORT).as_posix())
@@ -124,7 +137,7 @@ def test_help_loads_no_framework() -> None:
 def test_files_can_be_read_in_a_sitting() -> None:
     long = {
         path.relative_to(ROOT).as_posix(): lines
-        for path in [*EXPORT_FILES, *MODEL_FILES, ROOT / "cli.py"]
+        for path in [*EXPORT_FILES, *MODEL_FILES, *TRAINING_FILES, ROOT / "cli.py"]
         if (lines := len(path.read_text("utf-8").splitlines())) > 400
     }
     assert not long
