@@ -112,18 +112,17 @@ def read_dataset(path: Path, labels: Path | None = None) -> Dataset:
     return _named(path, found, labels)
 
 
-def check_images(images: Images, say: Callable[[str], None]) -> None:
-    """Decode every one; :class:`InputError` for the first that cannot be. ``say`` hears how far it is."""
+def check_images(images: Images, say: Callable[[str], None], process: int = 0, processes: int = 1) -> None:
+    """Decode every one, or this process's share of them; :class:`InputError` for the first that cannot be. ``say``
+    hears how far it is."""
     if isinstance(images, ArrayImages):
         return
-    count = len(images.labels)
+    mine = range(process, len(images.labels), processes)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # By the hundred: what waits is not kept in memory, and an error is not waited for long.
-        for start in range(0, count, _AT_ONCE):
-            say(f"checking images: {start} of {count}")
-            for _ in pool.map(
-                lambda index: images.load(index).size, range(start, min(start + _AT_ONCE, count))
-            ):
+        for start in range(0, len(mine), _AT_ONCE):
+            say(f"checking images: {start} of {len(mine)}")
+            for _ in pool.map(lambda index: images.load(index).size, mine[start : start + _AT_ONCE]):
                 pass
 
 

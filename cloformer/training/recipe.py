@@ -80,6 +80,22 @@ class Recipe:
         resized = size * 256 // 224 if self.resize_size is None else self.resize_size
         return Preprocessing(size, size, resized, self.interpolation, mean=self.mean, std=self.std)
 
+    def fed_by(self, rule: Preprocessing) -> Recipe:
+        """With images as ``rule`` makes them, for weights that were trained so."""
+        if rule.height != rule.width:
+            raise UsageError(
+                f"the weights were trained on images of {rule.height} x {rule.width}, and training takes square ones",
+                "give another --recipe, with --set image_size",
+            )
+        return replace(
+            self,
+            image_size=rule.height,
+            resize_size=rule.resize_size,
+            interpolation=rule.interpolation,
+            mean=rule.mean,
+            std=rule.std,
+        )
+
     def peak_learning_rate(self) -> float:
         """Where the warm-up ends and the cosine begins."""
         return self.learning_rate * self.batch_size / 512
@@ -102,6 +118,8 @@ class Recipe:
             if not equals:
                 raise UsageError(f"--set {assignment} gives no value", f"--set {name}=VALUE")
             changes[name] = _parsed(name, text.strip())
+        if "image_size" in changes:
+            changes.setdefault("resize_size", None)  # another image's
         return replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:

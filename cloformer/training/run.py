@@ -16,7 +16,7 @@ import torch
 import cloformer
 from cloformer.checkpoint import Checkpoint, CheckpointError, identify, load_into, read_checkpoint
 from cloformer.export.errors import InputError, UsageError
-from cloformer.export.source import checkpoint_error, find_weights
+from cloformer.export.source import checkpoint_error, find_weights, training_of
 from cloformer.export.store import write_whole
 from cloformer.model import CloFormer, check_image_size
 from cloformer.variants import VARIANTS
@@ -59,12 +59,9 @@ def train(request: TrainRequest, watch: Watch) -> Result:
     :meth:`Training.run` does.
     """
     earlier = _earlier(request)
-    recipe = _recipe(request, earlier)
-    data = read_dataset(request.data, request.labels)
-    for images in (data.train, data.val):
-        if images is not None:
-            check_images(images, watch.say)
     checkpoint = _read(request.weights)
+    recipe = _recipe(request, earlier, checkpoint)
+    data = read_dataset(request.data, request.labels)
     about: dict[str, Any] = {
         "schema_version": _SCHEMA_VERSION,
         "model": _variant(request, checkpoint, earlier),
@@ -77,21 +74,28 @@ def train(request: TrainRequest, watch: Watch) -> Result:
         },
         "weights": None if checkpoint is None else checkpoint.sha256,
         "teacher": request.teacher,
+        "licence": request.licence,
     }
     if earlier is not None:
         _refuse_another(about, earlier, request)
-    model = _model(about["model"], data, recipe, checkpoint, watch)
     accelerator = make_accelerator(recipe)
+    watch = watch if accelerator.is_main_process else _Silent()
+    model = _model(about["model"], data, recipe, checkpoint, watch)
+    if earlier is None:  # a run that goes on has looked at them
+        for images in (data.train, data.val):
+            if images is not None:
+                check_images(images, watch.say, accelerator.process_index, accelerator.num_processes)
     teacher = None
     if request.teacher is not None:
         teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
+    licence = about["licence"] if earlier is None else earlier["licence"]
     training = Training(
         model, data, recipe, request.output, accelerator, teacher=teacher, workers=request.workers,
-        about={} if request.licence is None else {"licence": request.licence},
+        about={} if licence is None else {"licence": licence},
     )  # fmt: skip
     if not accelerator.is_main_process:
         accelerator.wait_for_everyone()
-        return _ended(accelerator, training, _Silent(), earlier)
+        return _ended(accelerator, training, watch, earlier)
     if earlier is None:
         text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
         write_whole(request.output / _ABOUT, text, "choose another --output")
@@ -147,11 +151,16 @@ def _earlier(request: TrainRequest) -> dict[str, Any] | None:
     return None
 
 
-def _recipe(request: TrainRequest, earlier: Mapping[str, Any] | None) -> Recipe:
+def _recipe(
+    request: TrainRequest, earlier: Mapping[str, Any] | None, checkpoint: Checkpoint | None
+) -> Recipe:
     if earlier is not None and request.recipe is None:
         recipe = Recipe.from_json(earlier["recipe"])
     else:
         recipe = RECIPES[request.recipe or "paper"]
+        rule = None if checkpoint is None else training_of(checkpoint.metadata, request.weights).preprocessing
+        if request.recipe == "finetune" and rule is not None:
+            recipe = recipe.fed_by(rule)
     recipe = recipe.changed(request.settings)
     try:
         check_image_size(recipe.image_size, recipe.image_size)
@@ -171,8 +180,9 @@ def _variant(request: TrainRequest, checkpoint: Checkpoint | None, earlier: Mapp
 
 def _refuse_another(about: Mapping[str, Any], earlier: Mapping[str, Any], request: TrainRequest) -> None:
     """A run goes on as it began."""
-    if earlier["weights"] is not None and about["weights"] is None:
-        about = {**about, "weights": earlier["weights"]}  # they are in the state by now
+    for name in ("weights", "licence"):  # they are in the state, and in the folder, by now
+        if about[name] is None:
+            about = {**about, name: earlier[name]}
     for name, was, now in _differences(earlier, about):
         raise UsageError(
             f"{request.output} began with {name} {was!s:.80}, and now it is {now!s:.80}",

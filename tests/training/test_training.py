@@ -220,6 +220,19 @@ def test_a_loss_that_is_no_number(request_: TrainRequest, tmp_path: Path) -> Non
     assert len(refused.value.lines) <= 3
 
 
+def test_mixed_precision(request_: TrainRequest, tmp_path: Path) -> None:
+    settings = (*TINY, "epochs=1", "batch_size=4", "precision=bf16")
+    losses: list[float] = []
+    watch = Watch()
+    watch.step = lambda epoch, step, steps, loss: losses.append(loss)  # type: ignore[method-assign]
+    train(replace(request_, output=tmp_path / "run", settings=settings), watch)
+    assert all(np.isfinite(losses))
+    assert {str(value.dtype) for value in load_file(tmp_path / "run" / LAST).values()} == {
+        "torch.float32",
+        "torch.int64",
+    }
+
+
 def test_accumulated_parts_add_up_to_the_batch(request_: TrainRequest, tmp_path: Path) -> None:
     """But for batch norm, which sees a part: the losses of the first step differ by that alone."""
     losses = []
