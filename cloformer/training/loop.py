@@ -228,7 +228,7 @@ class Training:
         Raises :class:`GateError` in every process if the loss is no number in one.
         """
         own = torch.tensor([float(loss.detach()), float(self.stopping.asked > 0)], dtype=torch.float64)
-        value, asked = self.accelerator.reduce(own.to(self.accelerator.device), "sum").tolist()
+        value, asked = self._added_up(own).tolist()
         if math.isfinite(value):
             return value / self.accelerator.num_processes, asked > 0
         shown = ", ".join(self.images.where(index) for index in part.indices[:2])
@@ -251,7 +251,15 @@ class Training:
         with torch.inference_mode():
             for part in parts:
                 sums += counted(subject(part.images.to(accelerator.device, self.dtype)), part.labels)
-        return scores_of(accelerator.reduce(sums.to(accelerator.device), "sum"))
+        return scores_of(self._added_up(sums))
+
+    def _added_up(self, values: Tensor) -> Tensor:
+        """Over all processes. One alone keeps them where they are: not every device knows float64."""
+        accelerator = self.accelerator
+        if accelerator.num_processes == 1:
+            return values
+        total: Tensor = accelerator.reduce(values.to(accelerator.device), "sum")
+        return total
 
     def _leave(self, log: Log | None) -> None:
         """What can be made of the state again: the last finished epoch's weights and its row."""
