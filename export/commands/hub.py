@@ -13,9 +13,7 @@ __all__ = ["hub"]
 
 
 def hub(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="A checkpoint that `cloformer train` wrote, or fashion-mnist.")
-    ],
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that `cloformer train` wrote.")],
     output: Annotated[Path, typer.Option(help="The folder, new or empty.")],
     as_json: Json = False,
     debug: Debug = False,
