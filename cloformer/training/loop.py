@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cloformer.export.errors import GateError, InputError, MissingRuntimeError
+from cloformer.export.errors import GateError, InputError, MissingRuntimeError, UnsupportedError
 from cloformer.model import CloFormer
 
 from .augment import Views, mixed, seed_of, smoothed
@@ -74,11 +74,18 @@ def make_accelerator(recipe: Recipe) -> Any:
         raise MissingRuntimeError(
             "training needs accelerate, which is not installed", "pip install 'cloformer[train]'"
         ) from None
-    return Accelerator(
-        cpu=not torch.accelerator.is_available(),  # several processes share CPUs only if this is said
-        mixed_precision=_MIXED_PRECISION[recipe.precision],
-        gradient_accumulation_steps=recipe.accumulate,
-    )
+    try:
+        return Accelerator(
+            cpu=not torch.accelerator.is_available(),  # several processes share CPUs only if this is said
+            mixed_precision=_MIXED_PRECISION[recipe.precision],
+            gradient_accumulation_steps=recipe.accumulate,
+        )
+    except ValueError as error:  # fp16 without a GPU, or a second precision in one process
+        reason = str(error).splitlines()[0][:200]
+        raise UnsupportedError(
+            f"training in {recipe.precision} cannot be set up: {reason}",
+            "--set precision=fp32, or a process of its own for each precision",
+        ) from None
 
 
 class Training:
