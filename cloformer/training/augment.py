@@ -44,6 +44,22 @@ class Views:
     recipe: Recipe
     rule: Preprocessing
 
+    def check(self) -> None:
+        """:class:`MissingRuntimeError` if what the recipe does to images needs a package that is not there."""
+        if not self._changes_colours:
+            return
+        try:
+            import kornia.augmentation  # noqa: F401
+        except ImportError:
+            raise MissingRuntimeError(
+                "this recipe changes colours, shapes or parts of images, and kornia is not installed",
+                "pip install 'cloformer[train]', or --set rand_augment=0 --set color_jitter=0 --set erasing=0",
+            ) from None
+
+    @property
+    def _changes_colours(self) -> bool:
+        return bool(self.recipe.rand_augment or self.recipe.color_jitter or self.recipe.erasing)
+
     def validation(self, image: Image.Image) -> Tensor:
         return torch.from_numpy(self.rule.prepare(image)[0])
 
@@ -93,16 +109,11 @@ class Views:
     @cached_property
     def _kornia(self) -> dict[str, Any]:
         recipe = self.recipe
-        if not (recipe.rand_augment or recipe.color_jitter or recipe.erasing):
+        if not self._changes_colours:
             return {}
-        try:
-            import kornia.augmentation as kornia
-            from kornia.augmentation.auto import RandAugment
-        except ImportError:
-            raise MissingRuntimeError(
-                "this recipe changes colours, shapes or parts of images, and kornia is not installed",
-                "pip install 'cloformer[train]', or --set rand_augment=0 --set color_jitter=0 --set erasing=0",
-            ) from None
+        import kornia.augmentation as kornia
+        from kornia.augmentation.auto import RandAugment
+
         made: dict[str, Any] = {}
         if recipe.rand_augment:
             made["rand"] = RandAugment(_OPERATIONS, 15, transformation_matrix_mode="skip")

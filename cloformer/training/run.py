@@ -21,6 +21,7 @@ from cloformer.export.store import write_whole
 from cloformer.model import CloFormer, check_image_size
 from cloformer.variants import VARIANTS
 
+from .augment import Views
 from .data import Dataset, check_images, read_dataset
 from .loop import Result, Training, Watch, make_accelerator
 from .recipe import RECIPES, Recipe
@@ -61,6 +62,7 @@ def train(request: TrainRequest, watch: Watch) -> Result:
     earlier = _earlier(request)
     checkpoint = _read(request.weights)
     recipe = _recipe(request, earlier, checkpoint)
+    Views(recipe, recipe.preprocessing()).check()
     data = read_dataset(request.data, request.labels)
     about: dict[str, Any] = {
         "schema_version": _SCHEMA_VERSION,

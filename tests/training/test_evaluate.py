@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,24 @@ def test_a_place_that_cannot_be_written(command: Command, digits: Path, tmp_path
     done = command("train", "--data", digits, "--output", tmp_path / "file" / "run", "--recipe", "quick",
                    "--set", "batch_size=4", "--set", "image_size=32")  # fmt: skip
     assert done.code == 3, done.err
+
+
+@pytest.mark.parametrize(
+    ("package", "settings"), [("kornia.augmentation", ["--set", "erasing=0.1"]), ("accelerate", [])]
+)
+def test_a_package_that_is_not_there(
+    command: Command,
+    digits: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+    settings: list[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    done = command("train", "--data", digits, "--output", tmp_path / "run", "--recipe", "quick", *settings,
+                   "--set", "batch_size=4", "--set", "image_size=32")  # fmt: skip
+    assert (done.code, "pip install 'cloformer[train]'" in done.err) == (5, True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_show_recipe(command: Command, tmp_path: Path) -> None:
