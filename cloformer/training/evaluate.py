@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,18 +84,17 @@ def evaluate(
         reference = next((path for path in subjects if not _is_artifact(path)), None)
     chosen = _chosen(len(data.val.labels), limit)
     guesses: dict[Path, Tensor] = {}
-    openings = {
-        path: _opened(path, data, threads) for path in (*([reference] if reference else []), *subjects)
-    }
-    for path, opening in openings.items():
-        with opening as subject:
+    paths = dict.fromkeys((*([reference] if reference else []), *subjects))
+    with ExitStack() as opened:
+        found = {path: opened.enter_context(_opened(path, data, threads)) for path in paths}
+        for path, subject in found.items():
             progress(f"{subject.name}: {len(chosen)} images in {subject.runs_in}")
             sums, guesses[path] = _run(subject, data, chosen, progress)
-        if path in subjects:
-            agreed = None
-            if reference is not None and path != reference:
-                agreed = float((guesses[path] == guesses[reference]).double().mean())
-            yield Evaluation(subject.name, subject.runs_in, scores_of(sums), agreed)
+            if path in subjects:
+                agreed = None
+                if reference is not None and path != reference:
+                    agreed = float((guesses[path] == guesses[reference]).double().mean())
+                yield Evaluation(subject.name, subject.runs_in, scores_of(sums), agreed)
 
 
 def _chosen(count: int, limit: int | None) -> list[int]:

@@ -79,6 +79,8 @@ def train(request: TrainRequest, watch: Watch) -> Result:
         "licence": request.licence,
     }
     if earlier is not None:
+        # The weights are in the state by now, and the licence need not be said again.
+        about |= {name: earlier[name] for name in ("weights", "licence") if about[name] is None}
         _refuse_another(about, earlier, request)
     accelerator = make_accelerator(recipe)
     watch = watch if accelerator.is_main_process else _Silent()
@@ -90,10 +92,9 @@ def train(request: TrainRequest, watch: Watch) -> Result:
     teacher = None
     if request.teacher is not None:
         teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
-    licence = about["licence"] if earlier is None else earlier["licence"]
     training = Training(
         model, data, recipe, request.output, accelerator, teacher=teacher, workers=request.workers,
-        about={} if licence is None else {"licence": licence},
+        about={} if about["licence"] is None else {"licence": about["licence"]},
     )  # fmt: skip
     if not accelerator.is_main_process:
         accelerator.wait_for_everyone()
@@ -182,9 +183,6 @@ def _variant(request: TrainRequest, checkpoint: Checkpoint | None, earlier: Mapp
 
 def _refuse_another(about: Mapping[str, Any], earlier: Mapping[str, Any], request: TrainRequest) -> None:
     """A run goes on as it began."""
-    for name in ("weights", "licence"):  # they are in the state, and in the folder, by now
-        if about[name] is None:
-            about = {**about, name: earlier[name]}
     for name, was, now in _differences(earlier, about):
         raise UsageError(
             f"{request.output} began with {name} {was!s:.80}, and now it is {now!s:.80}",

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_RECIPES = ("paper", "finetune", "quick")
+
+def _recipes() -> list[str]:
+    from cloformer.training.recipe import RECIPES
+
+    return list(RECIPES)
 
 
 def train(
@@ -43,7 +47,7 @@ def train(
         typer.Option(
             help="paper: 300 epochs of ImageNet at 224 pixels; finetune: a few classes, from --weights; quick: small "
             "images on a CPU. Default: paper.",
-            autocompletion=lambda: list(_RECIPES),
+            autocompletion=_recipes,
         ),
     ] = None,
     settings: Annotated[
