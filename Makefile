@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test operator-tests mutation-score proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks clean
+.PHONY: setup demo test slow-test operator-tests mutation-score proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -17,10 +17,13 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-# The main job: CloFormer-XXS as ONNX and as Core ML, and both held to PyTorch operator by operator.
+# The main job: the trained checkpoint in the box as ONNX and as Core ML, both held to PyTorch operator by operator,
+# and what each says that an image shows.
 demo: setup
-	$(BIN)/cloformer export --model cloformer_xxs --format onnx --format coreml --output $(OUTPUT)
-	$(BIN)/cloformer parity $(OUTPUT)/cloformer_xxs-coreml-224-fp16 $(OUTPUT)/cloformer_xxs-onnx-224-fp32
+	$(BIN)/cloformer export --weights fashion-mnist --format onnx --format coreml --output $(OUTPUT)
+	$(BIN)/cloformer parity $(OUTPUT)/cloformer_xxs-*-64-fp*-weights-* --weights fashion-mnist
+	@for artifact in $(OUTPUT)/cloformer_xxs-*-64-fp*-weights-*; do \
+		$(BIN)/cloformer predict $$artifact cloformer/weights/fashion-mnist-example.png --top 3 || exit 1; done
 
 test: setup
 	$(BIN)/ruff check .
@@ -68,6 +71,12 @@ latency-agreement: setup
 # A quarter of an hour: what each pass is good for; writes the tables of docs/passes.md.
 ablation: setup
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.ablation --write
+
+# Six minutes: the checkpoint in the box on Fashion-MNIST's test images, in every form; writes the README's table. It
+# needs Debian's package dataset-fashion-mnist, which it installs as root.
+fashion-mnist: setup
+	@$(call install-as-root,dataset-fashion-mnist)
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.shipped --write
 
 # Two minutes: how much of an export's time is the frameworks', and how much ours.
 export-time: setup

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from .hub import CONFIG, read_hub_folder
 from .model import CloFormer
 from .variants import VARIANTS, Variant, get_variant
+from .weights import find_weights, shipped_weights
 
 __all__ = [
     "Checkpoint",
@@ -79,7 +80,8 @@ def create_model(
 ) -> CloFormer:
     """The variant ``name``, with fresh weights or those of the checkpoint ``weights``, which names it too.
 
-    ``num_classes`` and ``in_chans`` default to the checkpoint's, or 1000 and 3. Raises
+    ``weights`` is a file, a folder of :mod:`.hub`'s kind, or a name of :func:`~cloformer.weights.shipped_weights`. ``num_classes`` and
+    ``in_chans`` default to the checkpoint's, or 1000 and 3. Raises
     :class:`UnknownVariantError`, :class:`CheckpointError` if the checkpoint does not fit, or :class:`TypeError` if
     neither is given.
     """
@@ -163,9 +165,11 @@ def load_into(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """The tensors in a file, checked to be finite floating-point numbers (counters apart).
 
-    ``path`` may be a folder as :mod:`.hub` writes it, whose configuration must be the weights' own.
+    ``path`` may be a folder of :mod:`.hub`'s kind, whose configuration must be the weights' own, or a name of
+    :func:`~cloformer.weights.shipped_weights`.
     """
-    path, hint = Path(path), "give a .safetensors or .pth file"
+    path = find_weights(Path(path))
+    hint = f"give a .safetensors or .pth file, or {' or '.join(shipped_weights())}"
     if (path / CONFIG).is_file():
         return read_hub_folder(path)
     try:

@@ -28,7 +28,6 @@ __all__ = [
     "Source",
     "Weights",
     "checkpoint_error",
-    "find_weights",
     "read_labels",
     "rebuild",
     "resolve",
@@ -39,7 +38,6 @@ __all__ = [
 
 
 DEFAULT_MODEL = "cloformer_xxs"
-_SHIPPED = Path(cloformer.__file__).parent / "weights"
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,6 @@ def resolve(
     Raises :class:`UsageError` for an unknown model, :class:`InputError` for a bad checkpoint,
     label file or factory.
     """
-    weights = None if weights is None else find_weights(weights)
     if model is None:
         model = _identified(weights) if weights is not None else DEFAULT_MODEL
     is_module = ":" in model
@@ -148,7 +145,6 @@ def rebuild(artifact: Artifact, *, model: str | None, weights: Path | None) -> S
     make = _user_module if ":" in model else _variant
     if make is _variant:
         choose("model", model, VARIANTS)
-    weights = None if weights is None else find_weights(weights)
     module, found, _ = make(model, weights, request["num_classes"], record["seed"] or 0)
     if found.tensors_sha256 != record["tensors_sha256"]:
         raise InputError(
@@ -315,17 +311,6 @@ def _user_module(reference: str, weights: Path | None, _classes: int | None, see
     except CheckpointError as error:
         raise checkpoint_error(error) from error
     return model, Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None), {}
-
-
-def find_weights(weights: Path) -> Path:
-    """A checkpoint's file: ``weights`` itself, or the one of that name that comes with the package."""
-    shipped = _SHIPPED / f"{weights}.safetensors"
-    return shipped if str(weights) in shipped_weights() and not weights.exists() else weights
-
-
-def shipped_weights() -> list[str]:
-    """Names of the trained checkpoints in the box."""
-    return sorted(path.stem for path in _SHIPPED.glob("*.safetensors"))
 
 
 def checkpoint_error(error: Any) -> InputError:

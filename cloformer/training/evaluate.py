@@ -19,7 +19,7 @@ from cloformer.export.errors import InputError, UnsupportedError
 from cloformer.export.predict import as_planes
 from cloformer.export.preprocessing import Preprocessing
 from cloformer.export.runners import RUNNERS, default_runner, open_artifact
-from cloformer.export.source import checkpoint_error, find_weights, training_of
+from cloformer.export.source import checkpoint_error, training_of
 
 from .augment import seed_of
 from .data import Dataset
@@ -158,7 +158,7 @@ def _opened(path: Path, data: Dataset, threads: int) -> AbstractContextManager[_
 @contextmanager
 def _checkpoint(path: Path, data: Dataset, threads: int) -> Iterator[_Subject]:
     try:
-        model, checkpoint = load_checkpoint(find_weights(path))
+        model, checkpoint = load_checkpoint(path)
     except CheckpointError as error:
         raise checkpoint_error(error) from error
     trained = training_of(checkpoint.metadata, path)

@@ -33,7 +33,7 @@ from .scores import Scores, counted, scores_of
 from .state import Slots, State
 from .stopping import Stopped, Stopping
 from .teacher import Teacher, teaching_loss
-from .weights import write_weights
+from .weights import as_stored, write_weights
 
 __all__ = ["BEST", "LAST", "Result", "Training", "Watch", "make_accelerator"]
 
@@ -247,8 +247,8 @@ class Training:
         )
 
     def validate(self) -> Scores:
-        """On all validation images, of the averaged weights if there are any."""
-        subject, accelerator = self._to_keep(), self.accelerator
+        """On all validation images, of the averaged weights if there are any, rounded as they are written."""
+        subject, accelerator = as_stored(self._to_keep(), self.recipe), self.accelerator
         parts = validation_parts(
             self.data.val, self.views, self.order.part_size, accelerator.process_index, accelerator.num_processes,
             self.workers,

@@ -122,6 +122,16 @@ class Recipe:
             changes.setdefault("resize_size", None)  # another image's
         return replace(self, **changes)
 
+    def assignments(self, base: Recipe) -> list[str]:
+        """``name=value`` of each value that ``base`` has another of: :meth:`changed` of it by these is ``self``."""
+        values = {name: getattr(self, name) for name in _TYPES if getattr(self, name) != getattr(base, name)}
+        if "image_size" in values:
+            values["resize_size"] = self.resize_size  # which changed() would leave to the size
+        return [
+            f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
+            for name, value in values.items()
+        ]
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
@@ -146,7 +156,7 @@ RECIPES: dict[str, Recipe] = {
     "paper": Recipe(),
     # From trained weights to a few classes of one's own: gentle, and no mixing, which small sets do not need.
     "finetune": Recipe(
-        epochs=20, batch_size=64, learning_rate=2e-3, warmup_epochs=2, rand_augment=5, erasing=0.1, mixup=0,
+        epochs=20, batch_size=64, learning_rate=8e-3, warmup_epochs=2, rand_augment=5, erasing=0.1, mixup=0,
         cutmix=0, crop_area=0.4, color_jitter=0.2, ema=0.99,
     ),
     # From nothing to something good within the hour, on one processor and small images.

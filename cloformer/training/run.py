@@ -16,7 +16,7 @@ import torch
 import cloformer
 from cloformer.checkpoint import Checkpoint, CheckpointError, identify, load_into, read_checkpoint
 from cloformer.export.errors import InputError, UsageError
-from cloformer.export.source import checkpoint_error, find_weights, training_of
+from cloformer.export.source import checkpoint_error, training_of
 from cloformer.export.store import write_whole
 from cloformer.model import CloFormer, check_image_size
 from cloformer.variants import VARIANTS
@@ -94,7 +94,7 @@ def train(request: TrainRequest, watch: Watch) -> Result:
         teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
     training = Training(
         model, data, recipe, request.output, accelerator, teacher=teacher, workers=request.workers,
-        about={} if about["licence"] is None else {"licence": about["licence"]},
+        about={name: about[name] for name in ("licence", "weights", "teacher") if about[name] is not None},
     )  # fmt: skip
     if not accelerator.is_main_process:
         accelerator.wait_for_everyone()
@@ -203,7 +203,7 @@ def _differences(was: Any, now: Any, name: str = "") -> list[tuple[str, Any, Any
 
 def _read(weights: Path | None) -> Checkpoint | None:
     try:
-        return None if weights is None else read_checkpoint(find_weights(weights))
+        return None if weights is None else read_checkpoint(weights)
     except CheckpointError as error:
         raise checkpoint_error(error) from error
 

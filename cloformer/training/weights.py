@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,20 @@ from .data import Dataset
 from .recipe import Recipe
 from .scores import Scores
 
-__all__ = ["write_weights"]
+__all__ = ["as_stored", "write_weights"]
+
+_KINDS = {"fp32": torch.float32, "fp16": torch.float16}
+
+
+def as_stored(model: nn.Module, recipe: Recipe) -> nn.Module:
+    """With the values that :func:`write_weights` keeps, so that the scores are those of the written file."""
+    if recipe.stored == "fp32":
+        return model
+    rounded = copy.deepcopy(model)
+    for value in rounded.state_dict().values():
+        if value.is_floating_point():
+            value.copy_(value.to(_KINDS[recipe.stored]))
+    return rounded
 
 
 def write_weights(
@@ -40,9 +54,8 @@ def write_weights(
         "cloformer": cloformer.__version__,
         **about,
     }
-    kind = torch.float16 if recipe.stored == "fp16" else torch.float32
     try:
-        save_checkpoint(model, path, metadata, dtype=kind)
+        save_checkpoint(model, path, metadata, dtype=_KINDS[recipe.stored])
     except OSError as error:
         raise InputError(
             f"{path} cannot be written: {error.strerror or error}", "free some space, and go on with --resume"

@@ -16,7 +16,7 @@ __all__ = ["evaluate"]
 def evaluate(
     subjects: Annotated[
         list[Path],
-        typer.Argument(help="Checkpoints, or artifacts' folders."),
+        typer.Argument(help="Checkpoints, artifacts' folders, or fashion-mnist, which is in the box."),
     ],
     data: Annotated[
         Path,

@@ -13,7 +13,9 @@ __all__ = ["hub"]
 
 
 def hub(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that `cloformer train` wrote.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A checkpoint that `cloformer train` wrote, or fashion-mnist.")
+    ],
     output: Annotated[Path, typer.Option(help="The folder, new or empty.")],
     as_json: Json = False,
     debug: Debug = False,
@@ -22,20 +24,9 @@ def hub(
 
     Every --weights takes such a folder.
     """
-    from cloformer.checkpoint import CheckpointError
-    from cloformer.hub import write_hub_folder
+    from cloformer.training.hub import write_hub_folder
 
-    from ..errors import InputError
-    from ..source import checkpoint_error, find_weights
-
-    try:
-        folder = write_hub_folder(find_weights(checkpoint), output)
-    except CheckpointError as error:
-        raise checkpoint_error(error) from error
-    except OSError as error:
-        raise InputError(
-            f"{output} cannot be written: {error.strerror or error}", "choose another --output"
-        ) from None
+    folder = write_hub_folder(checkpoint, output)
     if as_json:
         print_json({"folder": str(folder), "files": sorted(path.name for path in folder.iterdir())})
         return

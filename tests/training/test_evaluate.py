@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,9 @@ from test_data import CLASSES, write_folders
 
 import cloformer
 from cloformer.checkpoint import CheckpointError, load_checkpoint, read_checkpoint
-from cloformer.hub import write_hub_folder
 from cloformer.training.data import read_dataset
-from cloformer.training.recipe import RECIPES
+from cloformer.training.hub import write_hub_folder
+from cloformer.training.recipe import RECIPES, Recipe
 from cloformer.training.scores import Scores, counted, interval, scores_of
 from cloformer.training.weights import write_weights
 
@@ -69,51 +70,6 @@ def written(path: Path, data: Path, seed: int = 0) -> Path:
 @pytest.fixture(scope="module")
 def trained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("weights") / "random.safetensors", digits)
-
-
-@pytest.fixture(scope="module")
-def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    from cloformer.export.pipeline import export
-    from cloformer.export.request import ExportRequest
-
-    request = ExportRequest(
-        weights=trained, formats=("onnx", "coreml"), output=tmp_path_factory.mktemp("out")
-    )
-    return [item.artifact.folder for item in export(request)]
-
-
-def test_an_export_needs_the_checkpoint_alone(trained: Path, exported: list[Path]) -> None:
-    digest = read_checkpoint(trained).sha256[:8]
-    assert [folder.name for folder in exported] == [
-        f"cloformer_xxs-onnx-32-fp32-weights-{digest}", f"cloformer_xxs-coreml-32-fp16-weights-{digest}",
-    ]  # fmt: skip
-    manifest = json.loads((exported[0] / "manifest.json").read_text())
-    (function,) = manifest["functions"]
-    rule = function["inputs"][0]["preprocessing"]
-    assert (rule["height"], rule["resize_size"]) == (32, 32)
-    assert (exported[0] / "labels.txt").read_text().split() == [str(digit) for digit in range(10)]
-    assert manifest["request"]["metadata"] == {"dataset": "digits", "licence": "MIT"}
-
-
-def test_artifacts_agree_with_the_checkpoint(
-    command: Command, trained: Path, exported: list[Path], digits: Path
-) -> None:
-    done = command(
-        "evaluate", trained, *exported, "--data", digits, "--limit", "12", "--threads", "1", "--json"
-    )
-    assert done.code == 0, done.err
-    own, *others = json.loads(done.out)["subjects"]
-    assert [each["runs_in"] for each in (own, *others)] == [
-        "PyTorch",
-        "ONNX Runtime",
-        "ML Program reference runtime",
-    ]
-    assert own["agreement"] is None
-    for other in others:
-        assert other["images"] == own["images"] == 12
-        assert other["agreement"] == 1.0
-        assert other["loss"] == pytest.approx(own["loss"], abs=2e-2)
-    assert others[0]["loss"] == pytest.approx(own["loss"], abs=1e-5)
 
 
 def test_agreement_is_counted(command: Command, trained: Path, digits: Path, tmp_path: Path) -> None:
@@ -167,13 +123,12 @@ def test_all_are_looked_at_before_one_is_run(
 
 
 def test_what_cannot_be_evaluated(
-    command: Command, exported: list[Path], small: Path, trained: Path, digits: Path, tmp_path: Path
+    command: Command, small: Path, trained: Path, digits: Path, tmp_path: Path
 ) -> None:
     pixels, labels = np.zeros((12, 8, 8), np.uint8), np.arange(12)
     np.savez(tmp_path / "dozen.npz", val_images=pixels, val_labels=labels)
-    for subject in (exported[0], trained):
-        other = command("evaluate", subject, "--data", tmp_path / "dozen.npz")
-        assert (other.code, "has 10 classes, and dozen has 12" in other.err) == (3, True)
+    other = command("evaluate", trained, "--data", tmp_path / "dozen.npz")
+    assert (other.code, "has 10 classes, and dozen has 12" in other.err) == (3, True)
     no_classifier = command("evaluate", small, "--data", digits)
     assert (no_classifier.code, "does not classify one image" in no_classifier.err) == (4, True)
     missing = command("evaluate", tmp_path / "none", "--data", digits)
@@ -250,11 +205,20 @@ def test_hub_folder(command: Command, trained: Path, tmp_path: Path) -> None:
     assert card.startswith("---\nlibrary_name: cloformer\n")
     assert "license: mit" in card
     assert "10.00% of 40 images (95 %: 3.96% to 23.05%)" in card
+    assert trained_by(card) == RECIPES["quick"].changed(QUICK)
     both = [read_checkpoint(path) for path in (trained, folder)]
     assert both[0].sha256 == both[1].sha256
     assert cloformer.create_model(weights=folder).head.out_features == 10
     again = command("hub", trained, "--output", folder)
     assert (again.code, "not empty" in again.err) == (3, True)
+
+
+def trained_by(card: str) -> Recipe:
+    """The recipe that the card's command asks for."""
+    words = shlex.split(card.split("```sh\n")[-1].split("```")[0].replace("\\\n", " "))
+    assert words[:6] == ["cloformer", "train", "--data", "digits", "--model", "cloformer_xxs"]
+    settings = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
+    return RECIPES[words[words.index("--recipe") + 1]].changed(settings)
 
 
 def test_hub_folders_that_contradict_themselves(trained: Path, tmp_path: Path) -> None:

@@ -31,15 +31,7 @@ def start(count: int, data: Path, output: Path, *more: str, mark: str = "") -> s
     arguments = ["--data", str(data), "--output", str(output), *more]
     if "--resume" not in more:
         arguments += ["--recipe", "quick", *(part for one in SETTINGS for part in ("--set", one))]
-    spread = [
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        str(count),
-        "--master-port",
-        "0",
-        "--standalone",
-    ]
+    spread = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
     command = [sys.executable, *(spread if count > 1 else []), "-m", "cloformer", "train", *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CLOFORMER_TEST": mark}
     return subprocess.Popen(

@@ -56,6 +56,16 @@ def test_every_number_can_be_changed() -> None:
     assert Recipe(drop_path=0.1).changed(["drop_path=default"]).drop_path is None
 
 
+@pytest.mark.parametrize("base", RECIPES)
+@pytest.mark.parametrize("settings", [
+    [], ["epochs=2", "stored=fp16"], ["image_size=96"], ["image_size=96", "resize_size=100"], ["drop_path=none"],
+    ["drop_path=0.1", "mean=0.5,0.25,0.125", "seed=7", "interpolation=bilinear"],
+])  # fmt: skip
+def test_what_a_recipe_differs_in_makes_it_again(base: str, settings: list[str]) -> None:
+    for recipe in (each.changed(settings) for each in RECIPES.values()):
+        assert RECIPES[base].changed(recipe.assignments(RECIPES[base])) == recipe
+
+
 @pytest.mark.parametrize(
     ("assignment", "words"),
     [

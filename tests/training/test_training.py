@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,11 +22,14 @@ from PIL import Image
 from safetensors.torch import load_file
 from test_data import write_folders
 from torch import Tensor, nn
+from watch import Watch
 
 import cloformer
 from cloformer.checkpoint import load_checkpoint, read_checkpoint
 from cloformer.export.errors import GateError, InputError, UnsupportedError, UsageError
-from cloformer.training.logs import Epoch, read_log
+from cloformer.training.data import read_dataset
+from cloformer.training.evaluate import evaluate
+from cloformer.training.logs import read_log
 from cloformer.training.loop import BEST, LAST
 from cloformer.training.run import TrainRequest, train
 from cloformer.training.teacher import open_teacher, teaching_loss
@@ -35,23 +37,6 @@ from cloformer.training.teacher import open_teacher, teaching_loss
 # 4 steps of 16 images an epoch, with every kind of randomness that the recipe has.
 TINY = (*QUICK, "batch_size=16", "epochs=3", "warmup_epochs=1", "mixup=0.8", "cutmix=1", "drop_path=0.1",
         "erasing=0.25", "color_jitter=0.2", "flip=0.5")  # fmt: skip
-
-
-class Watch:
-    """Calls ``then`` with the number of each finished step, from 1 on."""
-
-    def __init__(self, then: Callable[[int], object] = lambda _: None) -> None:
-        self.then, self.steps, self.said, self.epochs = then, 0, [], []  # type: ignore[var-annotated]
-
-    def say(self, words: str) -> None:
-        self.said.append(words)
-
-    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
-        self.steps += 1
-        self.then(self.steps)
-
-    def epoch(self, row: Epoch, epochs: int) -> None:
-        self.epochs.append(row.epoch)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +86,16 @@ def test_a_run_leaves_what_it_says(whole: Path) -> None:
     assert json.loads(checkpoint.metadata["labels"]) == [str(digit) for digit in range(10)]
     assert json.loads(checkpoint.metadata["preprocessing"])["height"] == 32
     assert cloformer.create_model(weights=whole / LAST).variant.name == "cloformer_xxs"
+
+
+@pytest.mark.parametrize("stored", ["fp32", "fp16"])
+def test_scores_are_those_of_the_written_weights(request_: TrainRequest, tmp_path: Path, stored: str) -> None:
+    settings = (*request_.settings, "epochs=1", f"stored={stored}")
+    done = train(replace(request_, output=tmp_path / "run", settings=settings), Watch())
+    (found,) = evaluate([done.last], read_dataset(request_.data))
+    (row,) = done.rows
+    assert row.val_loss == pytest.approx(found.scores.loss, abs=1e-6)
+    assert (row.top1, row.top5) == (found.scores.top1, found.scores.top5)
 
 
 def test_the_same_again(whole: Path, request_: TrainRequest, tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""The checkpoint in the box on the images that it was not trained on, in every form that it is exported in.
+
+::
+
+    PYTHONPATH=tests python -m benchmarks.shipped [--data DIR] [--images 1000] [--write]
+
+PyTorch and ONNX Runtime on all 10,000 test images of Fashion-MNIST; the Core ML programs in the reference runtime, which
+is slow, on 1,000 of them, and PyTorch on the same. Exit code 1 below 91 %, or where a form's share of right first guesses
+is more than 0.1 % from PyTorch's on the same images.
+"""
+
+# ruff: noqa: T201 - a program, whose result is what it prints
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from cloformer.export.errors import InputError
+from cloformer.export.pipeline import export
+from cloformer.export.request import ExportRequest
+from cloformer.training.data import Dataset, read_dataset
+from cloformer.training.evaluate import Evaluation, evaluate
+
+from .markdown import replace_between
+
+ROOT = Path(__file__).parent.parent.parent
+NAME = Path("fashion-mnist")
+DATA = Path("/usr/share/datasets/fashion-mnist")
+LABELS = ROOT / "cloformer" / "weights" / "fashion-mnist-labels.txt"
+FORMS = (("onnx", "fp32", "ONNX"), ("coreml", "fp32", "Core ML"), ("coreml", "fp16", "Core ML"))
+AT_LEAST, APART = 0.91, 0.001
+BEGIN, END = "<!-- shipped checkpoint: make fashion-mnist -->", "<!-- end of the shipped checkpoint -->"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--images", type=int, default=1000, help="for Core ML's reference runtime")
+    parser.add_argument("--write", action="store_true", help="write the README's table")
+    given = parser.parse_args()
+    try:
+        data = read_dataset(given.data, LABELS)
+    except InputError as error:
+        sys.exit(f"{error}\nDebian's package dataset-fashion-mnist puts it at {DATA}; or give --data")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measured(Path(folder), data, given.images)
+    lines = table(rows)
+    print("\n".join(lines))
+    if given.write:
+        replace_between(ROOT / "README.md", BEGIN, END, lines)
+    wrong = failures(rows)
+    if wrong:
+        sys.exit("\n".join(wrong))
+
+
+def measured(folder: Path, data: Dataset, images: int) -> list[tuple[str, Evaluation]]:
+    """What each row is called, and its scores."""
+    paths = {}
+    for form, precision, _ in FORMS:
+        request = ExportRequest(weights=NAME, formats=(form,), precision=precision, output=folder)
+        paths[form, precision] = export(request)[0].artifact.folder
+    rows = []
+    for chosen, limit in (([None, FORMS[0]], None), ([None, *FORMS[1:]], images)):
+        subjects = [NAME if form is None else paths[form[0], form[1]] for form in chosen]
+        names = ["PyTorch" if form is None else f"{form[2]} {form[1]}" for form in chosen]
+        found = evaluate(
+            subjects, data, limit=limit, threads=1, progress=lambda text: print(text, file=sys.stderr)
+        )
+        rows += list(zip(names, found, strict=True))
+    return rows
+
+
+def table(rows: Sequence[tuple[str, Evaluation]]) -> list[str]:
+    lines = ["| | runs in | images | top-1 (95 %) | top-5 | same first guess as PyTorch |",
+             "| --- | --- | ---: | --- | ---: | ---: |"]  # fmt: skip
+    for name, row in rows:
+        entry = row.to_json()
+        low, high = entry["top1_interval"]
+        agrees = "" if row.agreement is None else f"{row.agreement:.2%}"
+        lines.append(
+            f"| {name} | {row.runs_in} | {row.scores.images:,} | {row.scores.top1:.2%} ({low:.2%} to {high:.2%}) | "
+            f"{row.scores.top5:.2%} | {agrees} |"
+        )
+    return lines
+
+
+def failures(rows: Sequence[tuple[str, Evaluation]]) -> list[str]:
+    """What is not as good as it must be."""
+    own = {row.scores.images: row.scores.top1 for name, row in rows if name == "PyTorch"}
+    wrong = [f"FAIL: {top1:.2%} is below {AT_LEAST:.0%}" for top1 in [own[max(own)]] if top1 < AT_LEAST]
+    for name, row in rows:
+        apart = abs(row.scores.top1 - own[row.scores.images])
+        if apart > APART + 1e-12:
+            wrong.append(f"FAIL: {name} is {apart:.2%} from PyTorch")
+    return wrong
+
+
+if __name__ == "__main__":
+    main()
