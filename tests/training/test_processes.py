@@ -18,13 +18,13 @@ from cloformer.training.logs import read_log
 from cloformer.training.state import Slots
 
 # 50 steps in float64, with mixing and every augmentation; what is dropped by chance is a process's own, so nothing is.
-SETTINGS = (*QUICK, "epochs=5", "batch_size=16", "precision=fp64", "drop_path=0", "mixup=0.8", "cutmix=1", "flip=0.5",
+SETTINGS = (*QUICK, "epochs=5", "batch_size=8", "precision=fp64", "drop_path=0", "mixup=0.8", "cutmix=1", "flip=0.5",
             "rand_augment=9", "erasing=0.25", "color_jitter=0.4", "crop_area=0.3")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_digits(tmp_path_factory.mktemp("digits") / "digits.npz", train=170, val=21)
+    return write_digits(tmp_path_factory.mktemp("digits") / "digits.npz", train=85, val=11)
 
 
 def start(count: int, data: Path, output: Path, *more: str, mark: str = "") -> subprocess.Popen[str]:
@@ -96,4 +96,4 @@ def test_a_batch_that_two_cannot_share(data: Path, tmp_path: Path) -> None:
     from cloformer.training.recipe import RECIPES
 
     with pytest.raises(UsageError, match="cannot be divided into 2"):
-        Order(RECIPES["quick"].changed(["batch_size=17"]), 170, 2)
+        Order(RECIPES["quick"].changed(["batch_size=17"]), 85, 2)
