@@ -40,6 +40,9 @@ def test_contents(wheel: Path) -> None:
         "export/commands/parity.py",
         "export/runners/mil/operators/linear.py",
         "export/data/chelsea.jpg",
+        "weights/fashion-mnist.safetensors",
+        "weights/fashion-mnist.md",
+        "weights/fashion-mnist-LICENSE",
         "py.typed",
     ):
         assert f"cloformer/{name}" in names
