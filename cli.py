@@ -102,7 +102,10 @@ def export(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="A checkpoint, .safetensors or .pth. Without: random weights from --seed."),
+        typer.Option(
+            help="A checkpoint, .safetensors or .pth, or fashion-mnist, which is in the box. Without: random "
+            "weights from --seed."
+        ),
     ] = None,
     formats: Annotated[
         list[str] | None,

@@ -170,9 +170,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     path = find_weights(Path(path))
     hint = f"give a .safetensors or .pth file, or {' or '.join(shipped_weights())}"
-    if (path / CONFIG).is_file():
-        return read_hub_folder(path)
     try:
+        if (path / CONFIG).is_file():
+            return read_hub_folder(path)
         if not path.is_file():
             what = "is not a file" if path.exists() else "does not exist"
             raise CheckpointError(f"checkpoint {path} {what}", hint)

@@ -5,13 +5,15 @@ Pushing the folder is done with the Hub's own tools (``hf upload``); :mod:`clofo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from cloformer import __version__
 from cloformer.checkpoint import CheckpointError, read_checkpoint
-from cloformer.export.errors import InputError
+from cloformer.export.errors import InputError, UsageError
 from cloformer.export.source import checkpoint_error
 from cloformer.export.store import staging_beside
 from cloformer.hub import CARD, CONFIG, WEIGHTS, config_of
@@ -28,23 +30,27 @@ def write_hub_folder(checkpoint: Path, folder: Path) -> Path:
     Raises :class:`InputError` for a checkpoint that does not say how it was trained, and for a place that cannot be
     written or has something in it.
     """
-    file = checkpoint / WEIGHTS if checkpoint.is_dir() else find_weights(checkpoint)
     try:
-        metadata = read_checkpoint(file).metadata
+        found = read_checkpoint(checkpoint)
     except CheckpointError as error:
         raise checkpoint_error(error) from error
     try:
-        config = json.dumps(config_of(metadata), indent=2, ensure_ascii=False) + "\n"
-        card = "\n".join(model_card(metadata)) + "\n"
-    except (KeyError, TypeError, ValueError) as error:
+        config = json.dumps(config_of(found.metadata), indent=2, ensure_ascii=False) + "\n"
+        card = "\n".join(model_card(found.metadata)) + "\n"
+    except (KeyError, TypeError, ValueError, UsageError) as error:
         raise InputError(
-            f"checkpoint {checkpoint} does not say how it was trained ({error})",
-            "give one that `cloformer train` wrote",
+            f"checkpoint {checkpoint} does not say how it was trained, or another version wrote it: {error}",
+            f"give one that `cloformer train` {__version__} wrote",
         ) from None
+    file = find_weights(checkpoint)
+    file = file / WEIGHTS if file.is_dir() else file
     with staging_beside(folder) as staging:
         if folder.exists() and any(folder.iterdir()):
             raise InputError(f"{folder} is not empty", "choose another --output")
-        (staging / WEIGHTS).write_bytes(file.read_bytes())
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != found.sha256:
+            raise InputError(f"{file} changed while it was read", "try again when it is whole")
+        (staging / WEIGHTS).write_bytes(content)
         (staging / CONFIG).write_text(config, "utf-8")
         (staging / CARD).write_text(card, "utf-8")
         staging.rename(folder)
@@ -89,15 +95,19 @@ def model_card(metadata: Mapping[str, str]) -> Iterator[str]:
         f"With cloformer {metadata['cloformer']} and seed {recipe.seed}{begin}:",
         "",
     ]
-    yield from ["```sh", " \\\n    ".join(_command(metadata, recipe)), "```"]
+    yield from ["```sh", " \\\n    ".join(_command(metadata, recipe)), "```", ""]
+    yield "`--data` is where the data set is; one that has numbers alone also takes `--labels`, the classes above."
 
 
 def _command(metadata: Mapping[str, str], recipe: Recipe) -> Iterator[str]:
     """The training again, line by line, by the named recipe that needs the fewest settings besides."""
-    settings = {name: recipe.assignments(base) for name, base in RECIPES.items()}
+    fed = (
+        "weights" in metadata
+    )  # with them the finetune recipe begins at their preprocessing, and not at its own
+    settings = {name: recipe.assignments(base, fed=fed) for name, base in RECIPES.items()}
     name = min(settings, key=lambda name: len(settings[name]))
     yield f"cloformer train --data {shlex.quote(metadata['dataset'])} --model {metadata['variant']} --recipe {name}"
-    if "weights" in metadata:
+    if fed:
         yield "--weights CHECKPOINT"
     yield from (
         f"--{option} {shlex.quote(metadata[option])}"

@@ -122,9 +122,16 @@ class Recipe:
             changes.setdefault("resize_size", None)  # another image's
         return replace(self, **changes)
 
-    def assignments(self, base: Recipe) -> list[str]:
-        """``name=value`` of each value that ``base`` has another of: :meth:`changed` of it by these is ``self``."""
-        values = {name: getattr(self, name) for name in _TYPES if getattr(self, name) != getattr(base, name)}
+    def assignments(self, base: Recipe, *, fed: bool = False) -> list[str]:
+        """``name=value`` of each value that ``base`` has another of: :meth:`changed` of it by these is ``self``.
+
+        With ``fed`` those that :meth:`fed_by` changes are all there, so that it does not matter if it did.
+        """
+        values = {
+            name: getattr(self, name)
+            for name in _TYPES
+            if getattr(self, name) != getattr(base, name) or (fed and name in _FED)
+        }
         if "image_size" in values:
             values["resize_size"] = self.resize_size  # which changed() would leave to the size
         return [
@@ -144,6 +151,7 @@ class Recipe:
 
 
 _TYPES = typing.get_type_hints(Recipe)
+_FED = ("image_size", "resize_size", "interpolation", "mean", "std")
 _LEAST: dict[str, float] = {
     "epochs": 1, "batch_size": 1, "accumulate": 1, "learning_rate": 0, "min_learning_rate": 0, "warmup_epochs": 0,
     "weight_decay": 0, "clip": 0, "label_smoothing": 0, "rand_augment": 0, "rand_augment_std": 0, "color_jitter": 0,
@@ -154,7 +162,7 @@ assert {field.name for field in fields(Recipe)} >= set(_LEAST)
 
 RECIPES: dict[str, Recipe] = {
     "paper": Recipe(),
-    # From trained weights to a few classes of one's own: gentle, and no mixing, which small sets do not need.
+    # From trained weights to a few classes of one's own: few epochs, and no mixing, which small sets do not need.
     "finetune": Recipe(
         epochs=20, batch_size=64, learning_rate=8e-3, warmup_epochs=2, rand_augment=5, erasing=0.1, mixup=0,
         cutmix=0, crop_area=0.4, color_jitter=0.2, ema=0.99,

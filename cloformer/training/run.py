@@ -27,7 +27,7 @@ from .loop import Result, Training, Watch, make_accelerator
 from .recipe import RECIPES, Recipe
 from .teacher import open_teacher
 
-__all__ = ["TrainRequest", "train"]
+__all__ = ["TrainRequest", "recipe_of", "train"]
 
 _ABOUT = "run.json"
 _SCHEMA_VERSION = 1
@@ -50,6 +50,11 @@ class TrainRequest:
     licence: str | None = None
     workers: int = 0
     resume: bool = False
+
+
+def recipe_of(request: TrainRequest) -> Recipe:
+    """The one that :func:`train` would follow, and the same errors."""
+    return _recipe(request, _earlier(request) if request.resume else None, _read(request.weights))
 
 
 def train(request: TrainRequest, watch: Watch) -> Result:
@@ -94,7 +99,7 @@ def train(request: TrainRequest, watch: Watch) -> Result:
         teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
     training = Training(
         model, data, recipe, request.output, accelerator, teacher=teacher, workers=request.workers,
-        about={name: about[name] for name in ("licence", "weights", "teacher") if about[name] is not None},
+        about=_said(about),
     )  # fmt: skip
     if not accelerator.is_main_process:
         accelerator.wait_for_everyone()
@@ -105,6 +110,12 @@ def train(request: TrainRequest, watch: Watch) -> Result:
     with _held(request.output):
         accelerator.wait_for_everyone()
         return _ended(accelerator, training, watch, earlier)
+
+
+def _said(about: Mapping[str, Any]) -> dict[str, str]:
+    """What the checkpoints' metadata say of the run, without the folders of whoever ran it."""
+    said = {name: str(about[name]) for name in ("licence", "weights", "teacher") if about[name] is not None}
+    return said | ({"teacher": Path(said["teacher"]).name} if "teacher" in said else {})
 
 
 def _ended(accelerator: Any, training: Training, watch: Watch, earlier: Mapping[str, Any] | None) -> Result:

@@ -25,12 +25,11 @@ _KINDS = {"fp32": torch.float32, "fp16": torch.float16}
 
 def as_stored(model: nn.Module, recipe: Recipe) -> nn.Module:
     """With the values that :func:`write_weights` keeps, so that the scores are those of the written file."""
-    if recipe.stored == "fp32":
-        return model
+    kind = _KINDS[recipe.stored]
     rounded = copy.deepcopy(model)
     for value in rounded.state_dict().values():
         if value.is_floating_point():
-            value.copy_(value.to(_KINDS[recipe.stored]))
+            value.copy_(value.to(kind))
     return rounded
 
 

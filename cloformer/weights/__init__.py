@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cloformer.hub import CONFIG
+
 __all__ = ["find_weights", "shipped_weights"]
 
 _FOLDER = Path(__file__).parent
@@ -15,6 +17,7 @@ def shipped_weights() -> list[str]:
 
 
 def find_weights(weights: Path) -> Path:
-    """``weights`` itself, or the file of the shipped checkpoint of that name."""
-    shipped = str(weights) in shipped_weights() and not weights.exists()
-    return _FOLDER / f"{weights}.safetensors" if shipped else weights
+    """``weights`` itself, or, if no checkpoint is there, the file of the shipped one of that name."""
+    if str(weights) not in shipped_weights() or weights.is_file() or (weights / CONFIG).is_file():
+        return weights
+    return _FOLDER / f"{weights}.safetensors"

@@ -55,7 +55,10 @@ def train(
         typer.Option("--set", help="Change a number of the recipe: NAME=VALUE. May be given several times."),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Start from this checkpoint; the head is new if the classes differ.")
+        Path | None,
+        typer.Option(
+            help="Start from this checkpoint, or fashion-mnist; the head is new if the classes differ."
+        ),
     ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="Class names, one a line, for data that has numbers alone.")
@@ -79,7 +82,7 @@ def train(
     On several processors: torchrun --nproc-per-node N -m cloformer train ...
     """
     from cloformer.training.recipe import RECIPES
-    from cloformer.training.run import TrainRequest
+    from cloformer.training.run import TrainRequest, recipe_of
     from cloformer.training.run import train as run_train
 
     from ..errors import choose
@@ -88,12 +91,12 @@ def train(
         choose("model", model, list_models())
     if recipe is not None:
         choose("recipe", recipe, RECIPES)
-    if show_recipe:
-        print_json(RECIPES[recipe or "paper"].changed(settings or ()).to_json())
-        return
     request = TrainRequest(
         data, output, model, recipe, tuple(settings or ()), weights, labels, teacher, licence, workers, resume
     )
+    if show_recipe:
+        print_json(recipe_of(request).to_json())
+        return
     with _watch(as_json) as watch:
         result = run_train(request, watch)
     if not result.rows:

@@ -31,13 +31,14 @@ def describe(manifest: Mapping[str, Any]) -> Iterator[str]:
     graph, weights = manifest["graph"], manifest["weights"]
     yield f"  model       {manifest['model']['path']}, {total / 1e6:.2f} MB, {manifest['precision']['name']}"
     yield f"  graph       {graph['operators']} operators (constants not counted), rank at most {graph['max_rank']}"
-    dataset = manifest["request"]["metadata"].get("dataset")
+    dataset = manifest["request"].get("metadata", {}).get("dataset")
+    trained = f", trained on {dataset}" if dataset else ""
     origin = {
         "random": f"{NOT_TRAINED} (seed {weights['seed']})",
         "module": "as the module's factory made them",
-        "checkpoint": f"checkpoint {str(weights['file_sha256'])[:16]}...",
+        "checkpoint": f"checkpoint {str(weights['file_sha256'])[:16]}...{trained}",
     }[weights["origin"]]
-    yield f"  weights     {origin}{f', trained on {dataset}' if dataset else ''}"
+    yield f"  weights     {origin}"
 
 
 def exported(item: Exported) -> Iterator[str]:

@@ -1,12 +1,13 @@
-"""scikit-learn's digits as a data set on disk."""
+"""scikit-learn's digits as a data set on disk, and what a model card says of a training."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["QUICK", "write_digits"]
+__all__ = ["QUICK", "asked_by", "write_digits"]
 
 # Settings that teach the digits to the smallest network in a minute.
 QUICK = (
@@ -36,3 +37,11 @@ def write_digits(path: Path, train: int | None = None, val: int | None = None) -
         val_labels=labels[last],
     )
     return path
+
+
+def asked_by(card: str) -> list[str]:
+    """The words after ``cloformer`` of the card's command that trains again."""
+    command = card.split("## Training")[1].split("```sh\n")[1].split("```")[0]
+    program, *words = shlex.split(command.replace("\\\n", " "))
+    assert program == "cloformer"
+    return words

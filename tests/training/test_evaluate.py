@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 import torch
-from digits import QUICK, write_digits
+from digits import QUICK, asked_by, write_digits
 from outcome import Command
 from scipy.stats import binomtest
 from test_data import CLASSES, write_folders
@@ -21,7 +20,7 @@ import cloformer
 from cloformer.checkpoint import CheckpointError, load_checkpoint, read_checkpoint
 from cloformer.training.data import read_dataset
 from cloformer.training.hub import write_hub_folder
-from cloformer.training.recipe import RECIPES, Recipe
+from cloformer.training.recipe import RECIPES
 from cloformer.training.scores import Scores, counted, interval, scores_of
 from cloformer.training.weights import write_weights
 
@@ -205,7 +204,8 @@ def test_hub_folder(command: Command, trained: Path, tmp_path: Path) -> None:
     assert card.startswith("---\nlibrary_name: cloformer\n")
     assert "license: mit" in card
     assert "10.00% of 40 images (95 %: 3.96% to 23.05%)" in card
-    assert trained_by(card) == RECIPES["quick"].changed(QUICK)
+    shown = command(*asked_by(card), "--show-recipe")
+    assert json.loads(shown.out) == RECIPES["quick"].changed(QUICK).to_json()
     both = [read_checkpoint(path) for path in (trained, folder)]
     assert both[0].sha256 == both[1].sha256
     assert cloformer.create_model(weights=folder).head.out_features == 10
@@ -213,12 +213,11 @@ def test_hub_folder(command: Command, trained: Path, tmp_path: Path) -> None:
     assert (again.code, "not empty" in again.err) == (3, True)
 
 
-def trained_by(card: str) -> Recipe:
-    """The recipe that the card's command asks for."""
-    words = shlex.split(card.split("```sh\n")[-1].split("```")[0].replace("\\\n", " "))
-    assert words[:6] == ["cloformer", "train", "--data", "digits", "--model", "cloformer_xxs"]
-    settings = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
-    return RECIPES[words[words.index("--recipe") + 1]].changed(settings)
+def test_hub_folder_of_a_hub_folder(trained: Path, tmp_path: Path) -> None:
+    first = write_hub_folder(trained, tmp_path / "first")
+    second = write_hub_folder(first, tmp_path / "second")
+    for path in first.iterdir():
+        assert path.read_bytes() == (second / path.name).read_bytes()
 
 
 def test_hub_folders_that_contradict_themselves(trained: Path, tmp_path: Path) -> None:

@@ -289,7 +289,8 @@ def test_a_student_learns_what_its_teacher_says(request_: TrainRequest, tmp_path
     settings = (*QUICK, "epochs=4", "batch_size=16", "warmup_epochs=0", "distill=1", "ema=0", "crop_area=1")
     request = replace(request_, settings=settings, output=tmp_path / "run", teacher="test_training:Teacher")
     train(request, Watch())
-    model, _ = load_checkpoint(tmp_path / "run" / LAST)
+    model, checkpoint = load_checkpoint(tmp_path / "run" / LAST)
+    assert checkpoint.metadata["teacher"] == "test_training:Teacher"
     with np.load(request.data) as file:
         pixels = file["train_images"][:64]
     rule = cloformer.export.preprocessing.Preprocessing.imagenet(32, 32)

@@ -259,3 +259,8 @@ def test_saving_is_deterministic_and_leaves_nothing_else(model: CloFormer, tmp_p
         save_checkpoint(model, tmp_path / name, {"k": "v", "a": "b"})
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.safetensors", "b.safetensors"]
+
+
+def test_a_name_that_the_system_refuses() -> None:
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        read_checkpoint("f" * 300 + ".safetensors")
