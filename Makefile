@@ -20,9 +20,9 @@ $(VENV)/.installed: pyproject.toml
 # The main job: the trained checkpoint in the box as ONNX and as Core ML, both held to PyTorch operator by operator,
 # and what each says that an image shows.
 demo: setup
-	$(BIN)/cloformer export --weights fashion-mnist --format onnx --format coreml --output $(OUTPUT)/demo
-	$(BIN)/cloformer parity $(OUTPUT)/demo/*/ --weights fashion-mnist
-	@for artifact in $(OUTPUT)/demo/*/; do \
+	$(BIN)/cloformer export --weights fashion-mnist --format onnx --format coreml --output $(OUTPUT)-demo
+	$(BIN)/cloformer parity $(OUTPUT)-demo/*/ --weights fashion-mnist
+	@for artifact in $(OUTPUT)-demo/*/; do \
 		$(BIN)/cloformer predict $$artifact cloformer/weights/fashion-mnist-example.png --top 3 || exit 1; done
 
 test: setup
@@ -94,4 +94,4 @@ ios-checks: setup
 	$(BIN)/python tests/ios/apple_symbols.py
 
 clean:
-	rm -rf $(VENV) $(OUTPUT) dist
+	rm -rf $(VENV) $(OUTPUT) $(OUTPUT)-demo dist

@@ -80,10 +80,9 @@ def create_model(
 ) -> CloFormer:
     """The variant ``name``, with fresh weights or those of the checkpoint ``weights``, which names it too.
 
-    ``weights`` is a file, a folder of :mod:`.hub`'s kind, or a name of :func:`~cloformer.weights.shipped_weights`. ``num_classes`` and
-    ``in_chans`` default to the checkpoint's, or 1000 and 3. Raises
-    :class:`UnknownVariantError`, :class:`CheckpointError` if the checkpoint does not fit, or :class:`TypeError` if
-    neither is given.
+    ``weights`` is what :func:`read_checkpoint` takes. ``num_classes`` and ``in_chans`` default to the checkpoint's, or
+    1000 and 3. Raises :class:`UnknownVariantError`, :class:`CheckpointError` if the checkpoint does not fit, or
+    :class:`TypeError` if neither is given.
     """
     if name is None and weights is None:
         raise TypeError("create_model takes a variant's name, or weights")

@@ -114,8 +114,8 @@ def train(request: TrainRequest, watch: Watch) -> Result:
 
 def _said(about: Mapping[str, Any]) -> dict[str, str]:
     """What the checkpoints' metadata say of the run, without the folders of whoever ran it."""
-    said = {name: str(about[name]) for name in ("licence", "weights", "teacher") if about[name] is not None}
-    return said | ({"teacher": Path(said["teacher"]).name} if "teacher" in said else {})
+    said = {**about, "teacher": about["teacher"] and Path(about["teacher"]).name}
+    return {name: said[name] for name in ("licence", "weights", "teacher") if said[name] is not None}
 
 
 def _ended(accelerator: Any, training: Training, watch: Watch, earlier: Mapping[str, Any] | None) -> Result:
