@@ -16,22 +16,13 @@ from typing import Annotated, Any
 import typer
 
 import cloformer
-from cloformer.export.commands import (
-    bench,
-    bundle,
-    compare,
-    device_report,
-    evaluate,
-    hub,
-    parity,
-    profile,
-    train,
-)
+from cloformer.errors import CloformerError, UsageError
+from cloformer.export.commands import bench, bundle, compare, evaluate, hub, parity, profile, train
+from cloformer.export.commands import import_device_report as device_report
 from cloformer.export.commands.options import Debug, Json, print_json
 from cloformer.export.commands.progress import progress
-from cloformer.export.errors import CloformerError, UsageError
 from cloformer.export.formats import FORMATS, OPSETS, TARGETS
-from cloformer.export.precision import PRECISIONS
+from cloformer.export.source.precision import PRECISIONS
 from cloformer.variants import list_models
 
 app = typer.Typer(
@@ -75,8 +66,8 @@ def models(
     debug: Debug = False,
 ) -> None:
     """List the built-in models: parameters, multiply-adds, feature shapes. All counted, not typed in."""
-    from cloformer.export.figures import variant_figures
-    from cloformer.export.reports import summary
+    from cloformer.export.reports.artifact import text as summary
+    from cloformer.export.source.counts import variant_figures
     from cloformer.model import check_image_size
 
     size = _parse_size(image_size)
@@ -166,11 +157,11 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write a model as ONNX and Core ML, load each file back, and compare it with PyTorch."""
-    from cloformer.export.pipeline import export as run_export
-    from cloformer.export.pipeline import preview
-    from cloformer.export.reports import summary
-    from cloformer.export.request import ExportRequest
-    from cloformer.export.spec import ModelSpec, parse_input, read_spec
+    from cloformer.export.pipeline.export import export as run_export
+    from cloformer.export.pipeline.export import preview
+    from cloformer.export.pipeline.request import ExportRequest
+    from cloformer.export.reports.artifact import text as summary
+    from cloformer.export.source.spec import ModelSpec, parse_input, read_spec
 
     if spec is not None and inputs:
         raise UsageError("--spec and --input both declare inputs", "give one of them")
@@ -225,8 +216,8 @@ def export(
 @app.command()
 def inspect(artifact: _Artifact, as_json: Json = False, debug: Debug = False) -> None:
     """Say what an artifact is, and check by its hashes that it is whole."""
-    from cloformer.export.artifact import read_artifact
-    from cloformer.export.reports import summary
+    from cloformer.export.artifact.folder import read_artifact
+    from cloformer.export.reports.artifact import text as summary
 
     found = read_artifact(artifact)
     if as_json:
@@ -248,10 +239,10 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Classify photographs with an artifact, preprocessed as its manifest says."""
-    from cloformer.export.artifact import read_artifact
-    from cloformer.export.parity.cases import PHOTOGRAPH
-    from cloformer.export.predict import predict as run_predict
-    from cloformer.export.reports.summary import NOT_TRAINED
+    from cloformer.export.artifact.folder import read_artifact
+    from cloformer.export.artifact.predict import predict as run_predict
+    from cloformer.export.reference.cases import PHOTOGRAPH
+    from cloformer.export.reports.artifact.text import NOT_TRAINED
 
     found = read_artifact(artifact)
     untrained = found.manifest["weights"]["origin"] == "random"
@@ -270,7 +261,7 @@ def predict(
 @app.command()
 def doctor(as_json: Json = False, debug: Debug = False) -> None:
     """Say what is installed, what works here, and which combinations are known to be bad. Exit 5 if something needed is not there."""
-    from cloformer.export.doctor import examine
+    from cloformer.export.formats.doctor import examine
 
     report = examine()
     if as_json:

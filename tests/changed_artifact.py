@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from cloformer.export.artifact import MANIFEST, canonical_json, list_files
+from cloformer.export.artifact.folder import MANIFEST, canonical_json, list_files
 
 __all__ = ["with_model"]
 

@@ -47,8 +47,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> dict[str, Path]:
     """CloFormer-XXS with the reference weights, by format."""
-    from cloformer.export.pipeline import export
-    from cloformer.export.request import ExportRequest
+    from cloformer.export.pipeline.export import export
+    from cloformer.export.pipeline.request import ExportRequest
 
     output = tmp_path_factory.mktemp("artifacts")
     exported = export(ExportRequest(weights=checkpoint, formats=("onnx", "coreml"), output=output))
@@ -58,8 +58,8 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> dic
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small ONNX artifact of a user's module."""
-    from cloformer.export.pipeline import export
-    from cloformer.export.request import ExportRequest
+    from cloformer.export.pipeline.export import export
+    from cloformer.export.pipeline.request import ExportRequest
 
     output = tmp_path_factory.mktemp("small")
     request = ExportRequest(model="user_models:resnet", image_size=(32, 32), output=output)

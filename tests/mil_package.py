@@ -11,7 +11,7 @@ import numpy as np
 from coremltools.converters.mil import Builder as mb  # noqa: N813 - its own idiom
 from coremltools.proto import MIL_pb2, Model_pb2
 
-from cloformer.export.runners.mil import Interpreter, read_package, read_spec
+from cloformer.export.formats.coreml.mil import Interpreter, read_package, read_spec
 
 MODEL = "Data/com.apple.CoreML/model.mlmodel"
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"

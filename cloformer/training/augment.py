@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cloformer.export.errors import MissingRuntimeError
-from cloformer.export.preprocessing import Preprocessing
+from cloformer.errors import MissingRuntimeError
+from cloformer.export.source.preprocessing import Preprocessing
 
 from .recipe import Recipe
 

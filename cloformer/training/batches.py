@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
-from cloformer.export.errors import CloformerError, InputError, UsageError
+from cloformer.errors import CloformerError, InputError, UsageError
 
 from .augment import Views, seed_of
 from .data import Images

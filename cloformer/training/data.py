@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from cloformer.export.errors import InputError
-from cloformer.export.preprocessing import load_image
-from cloformer.export.source import read_labels
+from cloformer.errors import InputError
+from cloformer.export.source.preprocessing import load_image
+from cloformer.export.source.resolve import read_labels
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from cloformer.checkpoint import CheckpointError, load_checkpoint
-from cloformer.export.artifact import MANIFEST, Artifact, read_artifact
-from cloformer.export.errors import InputError, UnsupportedError
-from cloformer.export.predict import as_planes
-from cloformer.export.preprocessing import Preprocessing
-from cloformer.export.runners import RUNNERS, default_runner, open_artifact
-from cloformer.export.source import checkpoint_error, training_of
+from cloformer.errors import InputError, UnsupportedError
+from cloformer.export.artifact.folder import MANIFEST, Artifact, read_artifact
+from cloformer.export.artifact.predict import as_planes
+from cloformer.export.formats.runners import RUNNERS, default_runner, open_artifact
+from cloformer.export.source.preprocessing import Preprocessing
+from cloformer.export.source.resolve import checkpoint_error, training_of
 
 from .augment import seed_of
 from .data import Dataset

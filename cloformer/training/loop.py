@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cloformer.export.errors import GateError, InputError, MissingRuntimeError, UnsupportedError
+from cloformer.errors import GateError, InputError, MissingRuntimeError, UnsupportedError
 from cloformer.model import CloFormer
 
 from .augment import Views, mixed, seed_of, smoothed

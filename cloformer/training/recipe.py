@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from cloformer.export.errors import UsageError, choose
-from cloformer.export.preprocessing import INTERPOLATIONS, Preprocessing
+from cloformer.errors import UsageError, choose
+from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing
 
 __all__ = ["PRECISIONS", "RECIPES", "Recipe"]
 

@@ -15,9 +15,9 @@ import torch
 
 import cloformer
 from cloformer.checkpoint import Checkpoint, CheckpointError, identify, load_into, read_checkpoint
-from cloformer.export.errors import InputError, UsageError
-from cloformer.export.source import checkpoint_error, training_of
-from cloformer.export.store import write_whole
+from cloformer.errors import InputError, UsageError
+from cloformer.export.source.resolve import checkpoint_error, training_of
+from cloformer.io.staging import write_whole
 from cloformer.model import CloFormer, check_image_size
 from cloformer.variants import VARIANTS
 

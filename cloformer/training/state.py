@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
-from cloformer.export.errors import InputError
+from cloformer.errors import InputError
 
 __all__ = ["Slots", "State"]
 

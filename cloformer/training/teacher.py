@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cloformer.export.errors import InputError, MissingRuntimeError
+from cloformer.errors import InputError, MissingRuntimeError
 
 __all__ = ["Teacher", "open_teacher", "teaching_loss"]
 
@@ -48,7 +48,7 @@ def teaching_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float) ->
 
 
 def _module(reference: str, device: torch.device) -> Teacher:
-    from cloformer.export.source import user_module
+    from cloformer.export.source.resolve import user_module
 
     module: nn.Module = user_module(reference, "--teacher").to(device).eval().requires_grad_(False)
 

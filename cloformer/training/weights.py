@@ -12,7 +12,7 @@ from torch import nn
 
 import cloformer
 from cloformer.checkpoint import save_checkpoint
-from cloformer.export.errors import InputError
+from cloformer.errors import InputError
 
 from .data import Dataset
 from .recipe import Recipe

@@ -10,11 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..artifact import MANIFEST, Artifact, canonical_json, sha256_of
-from ..errors import InputError
-from ..kit import KitImage, read_kit
+from cloformer.errors import InputError
+from cloformer.io.staging import write_whole
+
+from ..artifact.folder import MANIFEST, Artifact, canonical_json, sha256_of
+from ..artifact.kit import KitImage, read_kit
 from ..parity.tolerances import output_tolerance
-from ..store import write_whole
 
 __all__ = ["DeviceReport", "VectorResult", "read_device_report", "save_device_report"]
 

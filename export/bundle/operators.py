@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..artifact import Artifact
+    from ..artifact.folder import Artifact
 
 __all__ = ["CONFIG", "required_operators"]
 
@@ -27,7 +27,7 @@ def required_operators(artifact: Artifact) -> str:
 
     Raises :class:`InputError` for a file that ONNX Runtime cannot load.
     """
-    from ..runners.onnxruntime import OnnxRuntimeRunner
+    from ..formats.onnx.runner import OnnxRuntimeRunner
 
     found: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
     for model in OnnxRuntimeRunner(artifact).graphs():

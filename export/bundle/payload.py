@@ -7,9 +7,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ..artifact import MANIFEST, Artifact, canonical_json, sha256_of
-from ..errors import InputError, UnsupportedError
-from ..kit import KitVector, read_kit
+from cloformer.errors import InputError, UnsupportedError
+
+from ..artifact.folder import MANIFEST, Artifact, canonical_json, sha256_of
+from ..artifact.kit import KitVector, read_kit
 from ..parity.tolerances import output_tolerance
 
 __all__ = ["KIT_INDEX", "KIT_SCHEMA_VERSION", "check_artifact", "write_conformance", "write_payload"]

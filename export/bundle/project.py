@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cloformer
+from cloformer.errors import CloformerError, InputError, UsageError
+from cloformer.io.staging import staging_beside
 
-from ..artifact import MANIFEST, Artifact, canonical_json, read_artifact, sha256_of
-from ..errors import CloformerError, InputError, UsageError
-from ..store import staging_beside
+from ..artifact.folder import MANIFEST, Artifact, canonical_json, read_artifact, sha256_of
 from .operators import CONFIG, required_operators
 from .payload import NOTICES, check_artifact, write_conformance, write_payload
 from .settings import Settings

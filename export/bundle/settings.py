@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..errors import UsageError
+from cloformer.errors import UsageError
 
 __all__ = ["Settings", "check_android", "check_ios"]
 

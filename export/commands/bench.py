@@ -76,13 +76,14 @@ def bench(
     """
     from dataclasses import replace
 
-    from ..artifact import read_artifact
-    from ..errors import UsageError
+    from cloformer.errors import UsageError
+
+    from ..artifact.folder import read_artifact
     from ..latency.baseline import refuse_taken
     from ..latency.baseline import save_baseline as save
-    from ..latency.bench import measure
     from ..latency.candidates import plan
     from ..latency.counting import plan_counting
+    from ..latency.measure import measure
     from ..latency.protocol import parse_threads, protocol
 
     if device is not None:
@@ -163,7 +164,7 @@ def bench(
 
 
 def _show(report: LatencyReport, as_json: bool) -> None:
-    from ..reports import latency
+    from ..reports.latency import text as latency
 
     if as_json:
         print_json(report.to_json())

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from cloformer.errors import UsageError, choose
+
 from ..bundle.systems import SYSTEMS
-from ..errors import UsageError, choose
 from .options import Debug, Json, print_json
 
 __all__ = ["bundle"]
@@ -55,10 +56,10 @@ def bundle(
     debug: Debug = False,
 ) -> None:
     """Write an app project that carries a model, with tests that repeat the parity check on the phone."""
-    from ..artifact import read_artifact
+    from ..artifact.folder import read_artifact
     from ..bundle.project import bundle as write_bundle
     from ..bundle.project import verify_bundle
-    from ..reports import bundled
+    from ..reports.bundle import text as bundled
 
     row = SYSTEMS[choose("system", system, SYSTEMS, "SYSTEM")]
     if verify is not None:

@@ -30,7 +30,7 @@ from .options import Debug, Json, print_json
 from .progress import progress
 
 if TYPE_CHECKING:
-    from ..artifact import Artifact
+    from ..artifact.folder import Artifact
     from ..latency.comparison import Comparison
 
 __all__ = ["compare"]
@@ -81,14 +81,15 @@ def compare(
 
     Exit 1 if one could not be measured, or --max-regression is not shown to hold.
     """
-    from ..artifact import read_artifact
-    from ..errors import UsageError
+    from cloformer.errors import UsageError
+
+    from ..artifact.folder import read_artifact
     from ..latency.baseline import read_baseline
-    from ..latency.bench import package_versions
     from ..latency.candidates import plan
-    from ..latency.compare import compare as run
     from ..latency.environment import environment
+    from ..latency.measure import package_versions
     from ..latency.protocol import Rounds, parse_share, protocol
+    from ..latency.turns import compare as run
 
     if naive and baseline is not None:
         raise UsageError("--naive and --baseline both say what is first", "give one of them")
@@ -170,9 +171,10 @@ def _plain(
         return
     import tempfile
 
-    from ..errors import UsageError
-    from ..pipeline import export_plain
-    from ..source import rebuild
+    from cloformer.errors import UsageError
+
+    from ..pipeline.export import export_plain
+    from ..source.resolve import rebuild
 
     source = rebuild(artifact, model=model, weights=weights)
     if source is None:
@@ -185,7 +187,7 @@ def _plain(
 
 
 def _show(comparison: Comparison, as_json: bool) -> None:
-    from ..reports.comparison import render
+    from ..reports.comparison.text import render
 
     if as_json:
         print_json(comparison.to_json())

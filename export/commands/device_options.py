@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError, choose
+from cloformer.errors import UsageError, choose
 
 if TYPE_CHECKING:
-    from ..artifact import Artifact
+    from ..artifact.folder import Artifact
     from ..device.arm64 import Arm64Device
-    from ..device.work import Gate, Work
+    from ..device.instructions import Gate, Work
 
 __all__ = [
     "Device",
@@ -68,7 +68,7 @@ class DeviceRequest:
     def refuse_early(self, artifacts: Sequence[Artifact]) -> None:
         """Raise what can be known before anything runs: an artifact that does not fit the device, or the baseline."""
         from ..device.arm64 import refuse_other_formats
-        from ..device.work import refuse_taken, subject_of
+        from ..device.instructions import refuse_taken, subject_of
 
         if self.gate.has_limits or self.save_to is not None:
             self.device.refuse_without_counts()
@@ -86,7 +86,7 @@ class DeviceRequest:
 
     def keep(self, works: Sequence[Work]) -> None:
         """Save the counts, if that was asked for."""
-        from ..device.work import save_baseline
+        from ..device.instructions import save_baseline
 
         if self.save_to is not None:
             save_baseline(self.save_to, works[0])
@@ -132,7 +132,7 @@ def device_request(
             "--max-regression is more than a baseline's, and there is none", "add --baseline FILE"
         )
     from ..device.arm64 import Arm64Device
-    from ..device.work import Gate, read_baseline
+    from ..device.instructions import Gate, read_baseline
     from ..latency.protocol import parse_share
 
     gate = Gate(

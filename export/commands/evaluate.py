@@ -44,7 +44,7 @@ def evaluate(
     from cloformer.training.data import read_dataset
     from cloformer.training.evaluate import evaluate as run_evaluate
 
-    from ..reports import evaluated
+    from ..reports.training import evaluated
 
     found = read_dataset(data, labels)
     with progress(as_json) as report:

@@ -93,7 +93,7 @@ class Files:
         Raises :class:`MissingRuntimeError` without the package for it, and :class:`InputError` for the folder.
         """
         if self.plots is not None:
-            from ..reports.plots import prepare
+            from ..reports.shared.plots import prepare
 
             prepare(self.plots)
 
@@ -104,7 +104,7 @@ class Files:
 
     def keep(self, report: LatencyReport | Comparison) -> None:
         """Write what is measured so far. Nothing is drawn while there is more to be measured."""
-        from ..reports.latency_file import write_latency
+        from ..reports.latency.file import write_latency
 
         if self.output is not None:
             write_latency(report, self.output)
@@ -114,13 +114,13 @@ class Files:
         self.keep(report)
         self._write_page(report)
         if self.plots is not None:
-            from ..reports.latency_plots import latency_plots
-            from ..reports.plots import write_plots
+            from ..reports.latency.plots import latency_plots
+            from ..reports.shared.plots import write_plots
 
             write_plots(latency_plots(report), self.plots)
 
     def _write_page(self, report: LatencyReport | Comparison) -> None:
-        from ..reports.latency_file import write_latency_page
+        from ..reports.latency.file import write_latency_page
 
         if self.html is not None:
             write_latency_page(report, self.html)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..runners import RUNNERS
+from ..formats.runners import RUNNERS
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
 from .options import Debug, Json, print_json
 from .progress import progress
@@ -75,13 +75,15 @@ def parity(
 
     Exit 1 if one does not, if something could not be compared, or if a limit on instructions is not kept.
     """
-    from ..artifact import read_artifact
+    from ..artifact.folder import read_artifact
     from ..parity.headroom import measure_all, write_precision_map
-    from ..parity.run import ParityRequest, collect_images, compare, runner_options
-    from ..reports import device as device_lines
-    from ..reports import github, table, write_reports
-    from ..reports.headroom import headroom_lines
-    from ..reports.pictures import Collector
+    from ..parity.verify import ParityRequest, collect_images, compare, runner_options
+    from ..reports.device import instructions as device_lines
+    from ..reports.parity import github
+    from ..reports.parity import text as table
+    from ..reports.parity.headroom import headroom_lines
+    from ..reports.parity.pictures import Collector
+    from ..reports.shared.file import write_reports
 
     others = {
         "--runner": runner,
@@ -110,7 +112,7 @@ def parity(
         if asked is None:
             reports = [compare(artifact, request, report_stage, watch) for artifact, watch in pairs]
         else:
-            from ..device.parity import compare_on_device
+            from ..device.arm64_parity import compare_on_device
 
             asked.refuse_early(found)
             ran = [

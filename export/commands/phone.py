@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from cloformer.errors import UsageError
+
 from ..bundle.systems import SYSTEMS
-from ..errors import UsageError
 from .options import print_json
 from .progress import progress
 
@@ -43,11 +44,11 @@ def bench_on_phone(
 
     ``others`` are the options that the app does not have, by name. Raises :class:`UsageError` for them.
     """
-    from ..artifact import read_artifact
+    from ..artifact.folder import read_artifact
     from ..device.adb import find_adb
     from ..device.phone import PRESET, measure_on_phone
     from ..latency.protocol import parse_threads
-    from ..reports.phone import render, write_phone_latency
+    from ..reports.device.phone import render, write_phone_latency
 
     kind, _, serial = device.partition(":")
     if kind == "arm64":

@@ -32,12 +32,12 @@ def profile(
 
     Timing every operator costs time itself: how long an inference takes is for `bench` to say.
     """
-    from ..artifact import read_artifact
-    from ..latency.profile import profile as run_profile
-    from ..reports import profile as table
-    from ..reports.plots import prepare, write_plots
-    from ..reports.profile_page import write_page
-    from ..reports.profile_plots import profile_plots
+    from ..artifact.folder import read_artifact
+    from ..latency.profiler import profile as run_profile
+    from ..reports.profile import text as table
+    from ..reports.profile.page import write_page
+    from ..reports.profile.plots import profile_plots
+    from ..reports.shared.plots import prepare, write_plots
 
     if plots is not None:
         prepare(plots)

@@ -81,11 +81,10 @@ def train(
 
     On several processors: torchrun --nproc-per-node N -m cloformer train ...
     """
+    from cloformer.errors import choose
     from cloformer.training.recipe import RECIPES
     from cloformer.training.run import TrainRequest, recipe_of
     from cloformer.training.run import train as run_train
-
-    from ..errors import choose
 
     if model is not None:
         choose("model", model, list_models())

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import GateError, MissingRuntimeError, UnsupportedError, UsageError
+from cloformer.errors import GateError, MissingRuntimeError, UnsupportedError, UsageError
 
 __all__ = ["INSTALL", "Adb", "Listed", "find_adb", "parse_devices"]
 

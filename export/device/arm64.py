@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..artifact import Artifact
-from ..errors import GateError, InputError, MissingRuntimeError, UnsupportedError, UsageError, choose
-from ..runners import Array
-from ..runners._onnx_file import read_onnx
-from ..signature import TensorSpec
+from cloformer.errors import GateError, InputError, MissingRuntimeError, UnsupportedError, UsageError, choose
+
+from ..artifact.folder import Artifact
+from ..formats.onnx.file import read_onnx
+from ..formats.runners import Array
+from ..source.signature import TensorSpec
 from .cache import cache_folder, placed
 from .runtime import RUNTIME_VERSION, runtime_library
 from .toolchain import Toolchain, find_toolchain

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import InputError
+from cloformer.errors import InputError
 
 __all__ = ["cache_folder", "placed"]
 

@@ -15,9 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..artifact import Artifact
+from cloformer.errors import GateError, MissingRuntimeError, UnsupportedError, UsageError
+
+from ..artifact.folder import Artifact
 from ..bundle.device_report import DeviceReport, read_device_report
-from ..errors import GateError, MissingRuntimeError, UnsupportedError, UsageError
 from ..latency.statistics import Summary, Verdict, stability, summarize
 from .adb import Adb
 

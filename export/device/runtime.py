@@ -12,8 +12,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from ..artifact import sha256_of
-from ..errors import MissingRuntimeError
+from cloformer.errors import MissingRuntimeError
+
+from ..artifact.folder import sha256_of
 from .cache import cache_folder, placed
 
 __all__ = ["RUNTIME_VERSION", "runtime_library"]

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import MissingRuntimeError
+from cloformer.errors import MissingRuntimeError
+
 from .cache import cache_folder, placed
 
 __all__ = ["INSTALL", "Toolchain", "compiled", "find_toolchain"]

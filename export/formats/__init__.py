@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from ._format import (
+from .exporter import (
     Description,
     Exporter,
     GraphFigures,

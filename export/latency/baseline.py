@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..artifact import MANIFEST, Artifact, read_artifact, sha256_of
-from ..errors import InputError, UnsupportedError
-from ..reports.latency_file import latency_schema, write_latency
-from ..store import staged
+from cloformer.errors import InputError, UnsupportedError
+from cloformer.io.staging import staged
+
+from ..artifact.folder import MANIFEST, Artifact, read_artifact, sha256_of
+from ..reports.latency.file import latency_schema, write_latency
 from .environment import Environment
 from .protocol import Protocol
 from .report import LatencyReport

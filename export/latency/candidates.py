@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cloformer.errors import MissingRuntimeError, UnsupportedError, UsageError, choose
 from cloformer.variants import VARIANTS
 
-from ..artifact import Artifact
-from ..errors import MissingRuntimeError, UnsupportedError, UsageError, choose
-from ..runners import RUNNERS
+from ..artifact.folder import Artifact
+from ..formats.runners import RUNNERS
 from .environment import usable_processors
 from .messages import Task
 from .protocol import Protocol

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import MissingRuntimeError, UnsupportedError, choose
+from cloformer.errors import MissingRuntimeError, UnsupportedError, choose
+
 from . import perf_event, valgrind
 from .candidates import Candidate
 from .messages import Task

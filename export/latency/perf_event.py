@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import UnsupportedError
+from cloformer.errors import UnsupportedError
 
 __all__ = ["InstructionCounter", "Reading", "count", "explain_absence"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .environment import Environment
+from .operator_work import Work
 from .roofline import Roofline
-from .work import Work
 
 __all__ = ["MEASURED_ON", "UNMAPPED", "WHOLE_MODEL", "Group", "OperatorTime", "Profile"]
 

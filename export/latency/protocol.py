@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..errors import UsageError, choose
+from cloformer.errors import UsageError, choose
 
 __all__ = [
     "AUTO",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .work import Work
+from .operator_work import Work
 
 if TYPE_CHECKING:
     import onnx

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..artifact import Artifact
-from ..errors import UsageError
-from ..parity.cases import Inputs
-from ..preprocessing import Preprocessing, load_image
-from ..runners import Array, TimedRunner, open_artifact
+from cloformer.errors import UsageError
+
+from ..artifact.folder import Artifact
+from ..formats.runners import Array, TimedRunner, open_artifact
+from ..reference.cases import Inputs
+from ..source.preprocessing import Preprocessing, load_image
 from .candidates import CANDIDATES
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class _Eager:
         """Nothing: the user named the module, or it is a built-in one."""
 
     def load(self) -> None:
-        from ..source import rebuild
+        from ..source.resolve import rebuild
 
         artifact, model, weights = self._given
         source = rebuild(artifact, model=model, weights=weights)

@@ -18,8 +18,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..artifact import MANIFEST, Artifact
-from ..errors import CloformerError
+from cloformer.errors import CloformerError
+
+from ..artifact.folder import MANIFEST, Artifact
 from .candidates import CANDIDATES
 from .messages import Task, decode, encode
 from .perf_event import InstructionCounter, count
@@ -94,7 +95,7 @@ class _Worker:
                 raise ValueError(f"no such order: {other}")
 
     def _load(self, task: Task) -> dict[str, Any]:
-        from ..parity.cases import noise_case
+        from ..reference.cases import noise_case
 
         if task.pinned_to is not None and sys.platform == "linux":
             os.sched_setaffinity(0, task.pinned_to)
@@ -144,7 +145,7 @@ class _Worker:
         return {"wall_ns": wall_ns, "cpu_ns": cpu_ns}
 
     def _photograph(self, queries: int) -> dict[str, Any]:
-        from ..parity.cases import PHOTOGRAPH
+        from ..reference.cases import PHOTOGRAPH
 
         subject, preprocessing_ns, end_to_end_ns = self._subject, [], []
         name = self._artifact.signature.outputs[0].name
@@ -159,8 +160,8 @@ class _Worker:
         return {"preprocessing_ns": preprocessing_ns, "end_to_end_ns": end_to_end_ns}
 
     def _executed(self) -> dict[str, Any]:
-        from .profile import executed
-        from .work import UNCOUNTED
+        from .operator_work import UNCOUNTED
+        from .profiler import executed
 
         layout = CANDIDATES[self._task.runner].options.get("optimization", "all") == "all"
         rows = executed(self._artifact, self._task.threads, layout)

@@ -19,14 +19,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..artifact import Artifact, canonical_json
-from ..errors import InputError, UnsupportedError
-from ..runners import Array
-from ..runners.mil import Arithmetic, Operation
-from ..runners.reference_mil import ReferenceMilRunner
-from .cases import PHOTOGRAPH, Case, Inputs, image_cases, noise_case
-from .compare import read_origins
-from .run import ParityRequest
+from cloformer.errors import InputError, UnsupportedError
+
+from ..artifact.folder import Artifact, canonical_json
+from ..formats.coreml.mil import Arithmetic, Operation
+from ..formats.coreml.reference_runner import ReferenceMilRunner
+from ..formats.runners import Array
+from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, noise_case
+from .outputs import read_origins
+from .verify import ParityRequest
 
 __all__ = ["LIMIT", "Headroom", "OperatorHeadroom", "Overflow", "measure_headroom"]
 

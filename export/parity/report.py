@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..artifact import MANIFEST, Artifact, sha256_of
-from .figures import Figures
+from ..artifact.folder import MANIFEST, Artifact, sha256_of
+from .metrics import Figures
 from .tolerances import OutputTolerance
 
 __all__ = ["OperatorResult", "OutputResult", "ParityReport", "described"]

@@ -6,10 +6,11 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..preprocessing import Preprocessing
-from ..quiet import quiet
-from ..signature import Signature
-from ..trace import Origin, Trace
+from cloformer.io.quiet import quiet
+
+from ..source.preprocessing import Preprocessing
+from ..source.signature import Signature
+from ..source.trace import Origin, Trace
 from ._pass import Exactness, Pass, PassResult
 from .add_layers_in_turn import AddLayersInTurn
 from .append_softmax import AppendSoftmax

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from torch import fx
 
-from ..trace import Origin
+from ..source.trace import Origin
 from .rewriter import Rewriter
 
 __all__ = ["Exactness", "Pass", "PassResult"]

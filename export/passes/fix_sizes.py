@@ -11,9 +11,10 @@ from torch import Tensor, fx
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import _pytree as pytree
 
-from ..errors import UnsupportedError
-from ..signature import TensorSpec
-from ..trace import Origin, origin_of
+from cloformer.errors import UnsupportedError
+
+from ..source.signature import TensorSpec
+from ..source.trace import Origin, origin_of
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter, read_constant
 

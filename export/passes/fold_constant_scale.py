@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, fx
 
-from ..trace import Origin, origin_of
+from ..source.trace import Origin, origin_of
 from ._pass import Exactness, Pass
 from .layers import Layer
 from .rewriter import Rewriter, alike, shape_of

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, fx
 
-from ..trace import Origin, origin_of
+from ..source.trace import Origin, origin_of
 from ._pass import Exactness, Pass
 from .fold_normalization_affine import input_affine_folded
 from .layers import Layer

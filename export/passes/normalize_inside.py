@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import fx
 
-from ..preprocessing import Preprocessing
-from ..signature import TensorSpec
-from ..trace import Origin, origin_of
+from ..source.preprocessing import Preprocessing
+from ..source.signature import TensorSpec
+from ..source.trace import Origin, origin_of
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter
 

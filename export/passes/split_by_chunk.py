@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import fx
 
-from ..trace import Origin, origin_of
+from ..source.trace import Origin, origin_of
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter, arguments, shape_of
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import fx
 
-from ..trace import Origin, origin_of
+from ..source.trace import Origin, origin_of
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter, arguments, shape_of
 from .split_by_chunk import permute_order

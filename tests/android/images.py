@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
-from cloformer.export.preprocessing import INTERPOLATIONS, Preprocessing, upright
+from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing, upright
 
 COUNT = 50
 _SIZES = ((1, 1), (1, 37), (41, 1), (2, 3), (7, 5), (31, 64), (64, 31), (224, 224), (256, 256), (257, 255), (640, 427),

@@ -114,9 +114,9 @@ def test_passes_know_no_class_of_the_network() -> None:
 
 def test_one_row_per_format_everywhere() -> None:
     from cloformer.export.formats import FORMATS
+    from cloformer.export.formats.runners import RUNNERS
     from cloformer.export.passes import PASSES, PLAIN
-    from cloformer.export.pipeline import _PACKAGES
-    from cloformer.export.runners import RUNNERS
+    from cloformer.export.pipeline.export import _PACKAGES
 
     runnable = {row.format for row in RUNNERS.values()} - {None}
     assert set(FORMATS) == set(PASSES) == set(PLAIN) == runnable == set(_PACKAGES)

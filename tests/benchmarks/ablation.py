@@ -34,18 +34,18 @@ from reference_weights import fill
 
 import cloformer
 from cloformer.checkpoint import save_checkpoint
-from cloformer.export.artifact import Artifact
-from cloformer.export.check import Difference
-from cloformer.export.errors import CloformerError
+from cloformer.errors import CloformerError
+from cloformer.export.artifact.folder import Artifact
 from cloformer.export.latency.candidates import Candidate
-from cloformer.export.latency.compare import compare
 from cloformer.export.latency.comparison import Comparison
 from cloformer.export.latency.protocol import Rounds, protocol
 from cloformer.export.latency.statistics import Interval
+from cloformer.export.latency.turns import compare
 from cloformer.export.passes import PASSES, Setting
-from cloformer.export.pipeline import export
-from cloformer.export.request import ExportRequest
-from cloformer.export.signature import Signature
+from cloformer.export.pipeline.check import Difference
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
+from cloformer.export.source.signature import Signature
 
 from .markdown import replace_between
 

@@ -24,13 +24,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cloformer.export.artifact import Artifact, read_artifact
+from cloformer.export.artifact.folder import Artifact, read_artifact
 from cloformer.export.latency.candidates import Candidate
 from cloformer.export.latency.parent import worker
 from cloformer.export.latency.protocol import protocol
 from cloformer.export.latency.statistics import Interval, ratio_interval
-from cloformer.export.pipeline import export
-from cloformer.export.request import ExportRequest
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
 
 AT_MOST = 0.03
 _TURNS, _QUERIES = 60, 8

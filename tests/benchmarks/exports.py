@@ -31,14 +31,14 @@ from reference_weights import fill
 
 import cloformer
 from cloformer.checkpoint import save_checkpoint
-from cloformer.export.artifact import Artifact, read_artifact
+from cloformer.export.artifact.folder import Artifact, read_artifact
+from cloformer.export.formats.runners import open_artifact
 from cloformer.export.latency.candidates import Candidate
-from cloformer.export.latency.compare import compare
 from cloformer.export.latency.comparison import Comparison, Pair
 from cloformer.export.latency.protocol import Rounds, protocol
-from cloformer.export.pipeline import export
-from cloformer.export.request import ExportRequest
-from cloformer.export.runners import open_artifact
+from cloformer.export.latency.turns import compare
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
 
 from .markdown import replace_between
 from .products import products_instead

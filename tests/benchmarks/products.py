@@ -9,7 +9,7 @@ import onnx
 from changed_artifact import with_model
 from onnx import helper, numpy_helper
 
-from cloformer.export.artifact import read_artifact
+from cloformer.export.artifact.folder import read_artifact
 
 __all__ = ["products_instead"]
 

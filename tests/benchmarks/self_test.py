@@ -22,15 +22,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cloformer.export.artifact import Artifact, read_artifact
-from cloformer.export.latency.bench import package_versions
+from cloformer.export.artifact.folder import Artifact, read_artifact
 from cloformer.export.latency.candidates import Candidate
-from cloformer.export.latency.compare import compare
 from cloformer.export.latency.comparison import Comparison
 from cloformer.export.latency.environment import environment, steal_share
+from cloformer.export.latency.measure import package_versions
 from cloformer.export.latency.protocol import Rounds, protocol
-from cloformer.export.pipeline import export
-from cloformer.export.request import ExportRequest
+from cloformer.export.latency.turns import compare
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
 
 from .markdown import replace_between
 from .slower import slow_down

@@ -19,9 +19,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from cloformer.export.errors import InputError
-from cloformer.export.pipeline import export
-from cloformer.export.request import ExportRequest
+from cloformer.errors import InputError
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
 from cloformer.training.data import Dataset, read_dataset
 from cloformer.training.evaluate import Evaluation, evaluate
 

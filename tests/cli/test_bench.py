@@ -18,9 +18,9 @@ import pytest
 from outcome import Command
 from processes import LIMIT, is_running, processes, wait_for
 
-from cloformer.export.artifact import MANIFEST, list_files
-from cloformer.export.reports.latency import milliseconds
-from cloformer.export.reports.latency_file import latency_schema
+from cloformer.export.artifact.folder import MANIFEST, list_files
+from cloformer.export.reports.latency.file import latency_schema
+from cloformer.export.reports.latency.text import milliseconds
 
 SHORT = ("--runs", "64", "--min-seconds", "0")
 

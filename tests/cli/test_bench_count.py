@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper
 from outcome import Command
 
 from cloformer.export.latency import counting
-from cloformer.export.reports.latency_file import latency_schema
+from cloformer.export.reports.latency.file import latency_schema
 
 SHORT = ("--runs", "64", "--min-seconds", "0")
 

@@ -29,8 +29,8 @@ def test_models_counts(command: Command) -> None:
 def test_multiply_adds_are_counted() -> None:
     import torch
 
-    from cloformer.export.figures import multiply_adds
-    from cloformer.export.signature import TensorSpec
+    from cloformer.export.source.counts import multiply_adds
+    from cloformer.export.source.signature import TensorSpec
 
     model = torch.nn.Sequential(
         torch.nn.Conv2d(3, 8, 3, 2, 1, groups=1), torch.nn.Flatten(), torch.nn.Linear(8 * 16, 5)
@@ -53,7 +53,7 @@ def test_doctor(command: Command) -> None:
 
 
 def test_doctor_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
-    from cloformer.export import doctor
+    from cloformer.export.formats import doctor
 
     versions = {"torch": "2.14.0", "coremltools": "8.3", "onnxsim": None, "numpy": "2.4.1"}
     real = doctor._version

@@ -18,7 +18,7 @@ from processes import LIMIT, is_running, processes, wait_for
 
 from cloformer.export.latency import comparison
 from cloformer.export.latency.statistics import Interval
-from cloformer.export.reports.latency_file import comparison_schema, latency_schema
+from cloformer.export.reports.latency.file import comparison_schema, latency_schema
 
 SHORT = ("--runs", "66", "--min-seconds", "0")
 

@@ -21,7 +21,7 @@ from outcome import Command, Outcome
 from reference_weights import fill
 
 import cloformer
-from cloformer.export.parity.cases import PHOTOGRAPH
+from cloformer.export.reference.cases import PHOTOGRAPH
 
 
 def _said(outcome: Outcome) -> list[str]:
@@ -162,7 +162,7 @@ def test_a_full_disk(
     command: Command, tmp_path: Path, format_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A filesystem of 300 kB in memory: too small from the start, and, unseen by the check, on the way."""
-    from cloformer.export import pipeline
+    from cloformer.export.pipeline import export as pipeline
 
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -300,7 +300,7 @@ def test_specifications_that_mean_nothing(
 
 
 def test_a_bug_of_ours(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cloformer.export import doctor
+    from cloformer.export.formats import doctor
 
     def broken() -> None:
         raise ZeroDivisionError("one\ntwo")
@@ -345,7 +345,7 @@ def _kill_exports(
     small: Path, output: Path, python: str, environment: dict[str, str], delays: list[float]
 ) -> None:
     """Kill exports over an existing artifact; there is one whole artifact after each, one alone at the end."""
-    from cloformer.export.artifact import read_artifact
+    from cloformer.export.artifact.folder import read_artifact
 
     shutil.copytree(small, output / small.name)
     for delay in delays:

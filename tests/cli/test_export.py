@@ -12,8 +12,8 @@ import onnx
 import pytest
 from outcome import Command
 
-from cloformer.export.artifact import read_artifact
-from cloformer.export.parity.cases import PHOTOGRAPH
+from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.reference.cases import PHOTOGRAPH
 
 
 def test_the_onnx_file_is_self_contained_and_says_where_its_nodes_come_from(
@@ -74,7 +74,7 @@ def test_predict_on_a_photograph(command: Command, artifacts: dict[str, Path], c
     import torch
 
     from cloformer.checkpoint import load_checkpoint
-    from cloformer.export.preprocessing import Preprocessing, load_image
+    from cloformer.export.source.preprocessing import Preprocessing, load_image
 
     shown = command("predict", artifacts["onnx"], PHOTOGRAPH, "--json")
     assert shown.code == 0
@@ -266,8 +266,8 @@ def test_photographs_against_float64(artifacts: dict[str, Path], checkpoint: Pat
     from PIL import Image
 
     from cloformer.checkpoint import load_checkpoint
-    from cloformer.export.preprocessing import Preprocessing
-    from cloformer.export.runners import open_artifact
+    from cloformer.export.formats.runners import open_artifact
+    from cloformer.export.source.preprocessing import Preprocessing
 
     model = load_checkpoint(checkpoint)[0].double()
     rule = Preprocessing.imagenet(224, 224)

@@ -20,15 +20,15 @@ from coremltools.proto import Model_pb2
 from onnx import TensorProto, helper, numpy_helper
 from outcome import Command
 
-from cloformer.export.artifact import MANIFEST, list_files
+from cloformer.export.artifact.folder import MANIFEST, list_files
 
 Change = Callable[[Path], object]
 
 
 @pytest.fixture(scope="session")
 def small_coreml(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from cloformer.export.pipeline import export
-    from cloformer.export.request import ExportRequest
+    from cloformer.export.pipeline.export import export
+    from cloformer.export.pipeline.request import ExportRequest
 
     request = ExportRequest(
         model="user_models:resnet", formats=("coreml",), image_size=(32, 32),

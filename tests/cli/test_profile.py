@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from outcome import Command
 
-from cloformer.export.latency import profile as profiling
+from cloformer.export.latency import profiler as profiling
 from cloformer.export.latency.roofline import Roofline, measure_roofline
 
 SCHEMA: Any = json.loads((Path(profiling.__file__).parent.parent / "schemas/profile.schema.json").read_text("utf-8"))  # fmt: skip

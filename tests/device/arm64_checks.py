@@ -18,8 +18,8 @@ from changed_artifact import with_model
 from onnx import numpy_helper
 from outcome import Command
 
-from cloformer.export.pipeline import export
-from cloformer.export.request import ExportRequest
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
 
 SCHEMA = Path(__file__).parent.parent.parent / "export" / "schemas" / "parity.schema.json"
 MORE_PRODUCTS = 3  # of 224 x 224 matrices: 0.6 % of CloFormer-XXS's instructions on arm64 each

@@ -12,8 +12,8 @@ from typing import Any
 
 from daemon import Ran
 
-from cloformer.export.artifact import MANIFEST, read_artifact, sha256_of
-from cloformer.export.kit import read_kit
+from cloformer.export.artifact.folder import MANIFEST, read_artifact, sha256_of
+from cloformer.export.artifact.kit import read_kit
 
 __all__ = ["PACKAGE", "EmulatedApp", "report_of"]
 

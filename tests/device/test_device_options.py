@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from outcome import Command
 
-from cloformer.export.artifact import read_artifact
+from cloformer.errors import MissingRuntimeError
+from cloformer.export.artifact.folder import read_artifact
 from cloformer.export.device.arm64 import Arm64Device
+from cloformer.export.device.instructions import Work, subject_of
 from cloformer.export.device.runtime import RUNTIME_VERSION, runtime_library
 from cloformer.export.device.toolchain import find_toolchain
-from cloformer.export.device.work import Work, subject_of
-from cloformer.export.errors import MissingRuntimeError
 
 ENVIRONMENT = {
     "device": "emulated device (arm64, qemu-user)",

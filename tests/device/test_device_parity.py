@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cloformer.export.artifact import Artifact, read_artifact
+from cloformer.errors import UnsupportedError, UsageError
+from cloformer.export.artifact.folder import Artifact, read_artifact
 from cloformer.export.device.arm64 import Arm64Device, DeviceRun
-from cloformer.export.device.parity import compare_on_device
-from cloformer.export.errors import UnsupportedError, UsageError
-from cloformer.export.parity.run import ParityRequest
-from cloformer.export.runners import Array
-from cloformer.export.runners.onnxruntime import OnnxRuntimeRunner
+from cloformer.export.device.arm64_parity import compare_on_device
+from cloformer.export.formats.onnx.runner import OnnxRuntimeRunner
+from cloformer.export.formats.runners import Array
+from cloformer.export.parity.verify import ParityRequest
 
 
 class HostDevice(Arm64Device):

@@ -13,12 +13,12 @@ import pytest
 from emulated_app import PACKAGE, EmulatedApp, report_of
 from outcome import Command
 
-from cloformer.export.artifact import Artifact, read_artifact
+from cloformer.errors import GateError, InputError, MissingRuntimeError, UsageError
+from cloformer.export.artifact.folder import Artifact, read_artifact
 from cloformer.export.device import phone
 from cloformer.export.device.adb import Adb, Listed, parse_devices
 from cloformer.export.device.phone import measure_on_phone
-from cloformer.export.errors import GateError, InputError, MissingRuntimeError, UsageError
-from cloformer.export.reports.phone import render
+from cloformer.export.reports.device.phone import render
 
 SCHEMA = Path(__file__).parent.parent.parent / "export" / "schemas" / "device-latency.schema.json"
 

@@ -10,12 +10,12 @@ import jsonschema
 import numpy as np
 import pytest
 
+from cloformer.errors import GateError, InputError, UnsupportedError
 from cloformer.export.device.arm64 import PROCESSOR, _read_counts, _write
 from cloformer.export.device.cache import cache_folder, placed
-from cloformer.export.device.work import Baseline, Gate, Work, read_baseline, save_baseline
-from cloformer.export.errors import GateError, InputError, UnsupportedError
-from cloformer.export.reports.device import render, work_json
-from cloformer.export.signature import TensorSpec
+from cloformer.export.device.instructions import Baseline, Gate, Work, read_baseline, save_baseline
+from cloformer.export.reports.device.instructions import render, work_json
+from cloformer.export.source.signature import TensorSpec
 
 SCHEMA = Path(__file__).parent.parent.parent / "export" / "schemas" / "parity.schema.json"
 HERE = {"qemu": "7.2.22", "processor": PROCESSOR, "onnxruntime": "1.31.1", "libc": "2.36", "threads": "1"}

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cloformer.export.predict import softmax
-from cloformer.export.preprocessing import INTERPOLATIONS, Preprocessing
+from cloformer.export.artifact.predict import softmax
+from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing
 
 __all__ = ["FILE", "fixtures"]
 

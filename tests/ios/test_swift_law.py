@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from shared_fixtures import FILE, fixtures, text
 
-from cloformer.export.preprocessing import INTERPOLATIONS
+from cloformer.export.source.preprocessing import INTERPOLATIONS
 
 
 def test_the_fixtures_are_computed_by_the_law() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cloformer.export.artifact import Artifact
+from cloformer.export.artifact.folder import Artifact
 
 __all__ = ["Array", "Graph", "Operator"]
 

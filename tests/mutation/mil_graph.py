@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from cloformer.export.artifact import Artifact
-from cloformer.export.quiet import quiet
-from cloformer.export.runners.mil import Constant, Operation, read_package
-from cloformer.export.runners.mil.files import model_file
+from cloformer.export.artifact.folder import Artifact
+from cloformer.export.formats.coreml.mil import Constant, Operation, read_package
+from cloformer.export.formats.coreml.mil.files import model_file
+from cloformer.io.quiet import quiet
 
 from .graph import Array, Graph, Operator
 

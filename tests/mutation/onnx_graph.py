@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from cloformer.export.artifact import Artifact
+from cloformer.export.artifact.folder import Artifact
 
 from .graph import Array, Graph, Operator
 

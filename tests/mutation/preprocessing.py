@@ -20,11 +20,11 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from cloformer.export.artifact import MANIFEST, Artifact, read_artifact
-from cloformer.export.parity import cases
-from cloformer.export.parity.cases import PHOTOGRAPH
-from cloformer.export.parity.run import ParityRequest, compare
-from cloformer.export.preprocessing import INTERPOLATIONS, Preprocessing
+from cloformer.export.artifact.folder import MANIFEST, Artifact, read_artifact
+from cloformer.export.parity.verify import ParityRequest, compare
+from cloformer.export.reference import cases
+from cloformer.export.reference.cases import PHOTOGRAPH
+from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing
 
 from .mil_graph import MilGraph
 

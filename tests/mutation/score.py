@@ -33,10 +33,10 @@ from reference_weights import fill
 
 import cloformer
 from cloformer.checkpoint import save_checkpoint
-from cloformer.export.artifact import Artifact, read_artifact
-from cloformer.export.parity.run import ParityRequest, compare
-from cloformer.export.pipeline import export
-from cloformer.export.request import ExportRequest
+from cloformer.export.artifact.folder import Artifact, read_artifact
+from cloformer.export.parity.verify import ParityRequest, compare
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
 
 from .preprocessing import PreprocessingTrial, lying_photograph, places, try_preprocessing_fault
 from .subject import COUNTS, Subject, Trial

@@ -53,8 +53,8 @@ class Case:
 def predict(model: Any, data: Mapping[str, Any], state: dict[str, Any] | None = None) -> dict[str, Any]:
     """In the place of ``MLModel.predict``: what the saved package gives on the reference runtime; and for what
     it refuses to compute, the error of ``predict``."""
-    from cloformer.export.errors import InputError
-    from cloformer.export.runners.mil import Interpreter, read_package
+    from cloformer.errors import InputError
+    from cloformer.export.formats.coreml.mil import Interpreter, read_package
 
     if model.get_spec().WhichOneof("Type") != "mlProgram":
         pytest.skip("compares with a neural network, which only Core ML can run")
@@ -220,7 +220,7 @@ class Figures:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        from cloformer.export.runners.mil.interpreter import KNOWN
+        from cloformer.export.formats.coreml.mil.interpreter import KNOWN
 
         missing = sorted(KNOWN - self.covered)
         say = terminalreporter.write_line

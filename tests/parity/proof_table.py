@@ -70,9 +70,9 @@ def prove(name: str, format_name: str, precision: str, target: str | None, image
 
     import cloformer
     from cloformer.checkpoint import save_checkpoint
-    from cloformer.export.parity.run import ParityRequest, compare
-    from cloformer.export.pipeline import export
-    from cloformer.export.request import ExportRequest
+    from cloformer.export.parity.verify import ParityRequest, compare
+    from cloformer.export.pipeline.export import export
+    from cloformer.export.pipeline.request import ExportRequest
 
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder, "weights.safetensors")
@@ -105,7 +105,7 @@ def prove(name: str, format_name: str, precision: str, target: str | None, image
 
 def main() -> int:
     import cloformer
-    from cloformer.export.parity.run import collect_images
+    from cloformer.export.parity.verify import collect_images
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--variant", action="append", choices=cloformer.list_models())

@@ -12,10 +12,10 @@ from reference_weights import fill
 
 import cloformer
 from cloformer.checkpoint import load_checkpoint, save_checkpoint
-from cloformer.export.pipeline import export
-from cloformer.export.preprocessing import Preprocessing
-from cloformer.export.request import ExportRequest
-from cloformer.export.runners import open_artifact
+from cloformer.export.formats.runners import open_artifact
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
+from cloformer.export.source.preprocessing import Preprocessing
 
 PHOTOGRAPHS = ("astronaut", "cat", "chelsea", "coffee", "rocket", "hubble_deep_field", "retina")
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from outcome import Command
 
-from cloformer.export.artifact import Artifact, read_artifact
-from cloformer.export.errors import GateError
-from cloformer.export.parity.cases import Inputs, noise_case
+from cloformer.errors import GateError
+from cloformer.export.artifact.folder import Artifact, read_artifact
 from cloformer.export.parity.headroom import Headroom, measure_headroom, write_precision_map
-from cloformer.export.parity.run import ParityRequest, compare
-from cloformer.export.pipeline import export
-from cloformer.export.request import ExportRequest
+from cloformer.export.parity.verify import ParityRequest, compare
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
+from cloformer.export.reference.cases import Inputs, noise_case
 
 SCALE = 256.0  # by which the second model's activations before the first normalization are larger
 GAINS = (1.0, 64.0, SCALE)

@@ -20,11 +20,11 @@ from mutation.score import Score
 from mutation.subject import Subject, Trial
 from numpy.random import Generator
 
-from cloformer.export.artifact import read_artifact
-from cloformer.export.parity import run
-from cloformer.export.parity.run import ParityRequest, compare
-from cloformer.export.pipeline import export
-from cloformer.export.request import ExportRequest
+from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.parity import verify as run
+from cloformer.export.parity.verify import ParityRequest, compare
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
 
 SEEDS = range(5)
 RESNET = "user_models:resnet"

@@ -12,10 +12,10 @@ from outcome import Command
 
 import cloformer
 from cloformer.checkpoint import save_checkpoint
-from cloformer.export.artifact import ORIGINS, read_artifact
-from cloformer.export.parity.run import ParityRequest, compare
-from cloformer.export.pipeline import export
-from cloformer.export.request import ExportRequest
+from cloformer.export.artifact.folder import ORIGINS, read_artifact
+from cloformer.export.parity.verify import ParityRequest, compare
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
 
 
 @pytest.mark.parametrize("format_name", ["onnx", "coreml"])
@@ -142,7 +142,7 @@ def test_wrong_usage(small: Path, command: Command, arguments: tuple[str, ...], 
 
 
 def test_narrow_sums_are_worse_and_exact_ones_better(tmp_path: Path) -> None:
-    from cloformer.export.runners.mil import Arithmetic
+    from cloformer.export.formats.coreml.mil import Arithmetic
 
     model = "user_models:group_norm"
     request = ExportRequest(model=model, formats=("coreml",), image_size=(64, 64), output=tmp_path)

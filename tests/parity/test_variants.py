@@ -11,8 +11,8 @@ from reference_weights import fill
 
 import cloformer
 from cloformer.export.passes import PASSES, Setting, apply_passes
-from cloformer.export.signature import TensorSpec
-from cloformer.export.trace import Trace, trace
+from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.trace import Trace, trace
 
 
 def _traced(name: str, size: tuple[int, int]) -> tuple[torch.nn.Module, Trace]:

@@ -11,8 +11,8 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from cloformer.export.passes import Applied, Exactness, FixSizes, Pass, apply_passes
-from cloformer.export.signature import TensorSpec
-from cloformer.export.trace import Trace, lower, trace
+from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.trace import Trace, lower, trace
 
 TOLERANCE = (
     1e-10  # of the largest value: float64 rounds at 1e-16, and a network of twenty layers adds up to 1e-14

@@ -8,10 +8,10 @@ import torch
 from proof import Lambda, assert_equal, operators, outputs, prove, random_inputs, rewritten, traced
 from torch import Tensor, nn
 
-from cloformer.export.errors import UnsupportedError
+from cloformer.errors import UnsupportedError
 from cloformer.export.passes import FixSizes, apply_passes
-from cloformer.export.signature import TensorSpec
-from cloformer.export.trace import trace
+from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.trace import trace
 
 _LAWS: dict[str, Callable[..., object]] = {
     "reshape": lambda m, x: x.reshape(x.shape[0], x.shape[1] * x.shape[2]),

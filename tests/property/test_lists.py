@@ -21,9 +21,9 @@ from reference_weights import fill
 from torch import nn
 
 from cloformer.export.passes import PASSES, Exactness, Setting, apply_passes
-from cloformer.export.preprocessing import Preprocessing
-from cloformer.export.signature import TensorSpec
-from cloformer.export.trace import Trace, trace
+from cloformer.export.source.preprocessing import Preprocessing
+from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.trace import Trace, trace
 from cloformer.model import CloFormer
 from cloformer.variants import VARIANTS
 

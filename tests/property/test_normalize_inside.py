@@ -9,9 +9,9 @@ from reference_weights import fill
 from torch import Tensor, nn
 
 from cloformer.export.passes import FoldInputScale, NormalizeInside
-from cloformer.export.preprocessing import Preprocessing
-from cloformer.export.signature import TensorSpec
-from cloformer.export.trace import origin_of, trace
+from cloformer.export.source.preprocessing import Preprocessing
+from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.trace import origin_of, trace
 
 _RULES = {
     "imagenet": Preprocessing.imagenet(8, 8),

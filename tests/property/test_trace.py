@@ -15,9 +15,9 @@ from reference_weights import fill
 from torch import Tensor, fx, nn
 from user_models import ResNet, TwoInputs
 
-from cloformer.export.errors import UnsupportedError
-from cloformer.export.signature import TensorSpec
-from cloformer.export.trace import Origin, lower, origin_of, trace
+from cloformer.errors import UnsupportedError
+from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.trace import Origin, lower, origin_of, trace
 
 _LOCATION = re.compile(r"[\w.<>]+:[\w.<>]+(:\d+)?")
 

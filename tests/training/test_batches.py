@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloformer.export.errors import InputError, UsageError
+from cloformer.errors import InputError, UsageError
 from cloformer.training.batches import Order
 from cloformer.training.recipe import Recipe
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cloformer.export.errors import InputError
+from cloformer.errors import InputError
 from cloformer.training.data import check_images, read_dataset
 
 CLASSES = ("ant", "bee", "wasp")

@@ -13,7 +13,7 @@ import torch
 from digits import QUICK, write_digits
 from processes import processes, wait_for
 
-from cloformer.export.errors import UsageError
+from cloformer.errors import UsageError
 from cloformer.training.logs import read_log
 from cloformer.training.state import Slots
 

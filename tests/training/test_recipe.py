@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import pytest
 
-from cloformer.export.errors import UsageError
+from cloformer.errors import UsageError
 from cloformer.training.recipe import RECIPES, Recipe
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cloformer.export.errors import InputError
+from cloformer.errors import InputError
 from cloformer.training.state import Slots, State
 
 

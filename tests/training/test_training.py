@@ -26,7 +26,7 @@ from watch import Watch
 
 import cloformer
 from cloformer.checkpoint import load_checkpoint, read_checkpoint
-from cloformer.export.errors import GateError, InputError, UnsupportedError, UsageError
+from cloformer.errors import GateError, InputError, UnsupportedError, UsageError
 from cloformer.training.data import read_dataset
 from cloformer.training.evaluate import evaluate
 from cloformer.training.logs import read_log

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from cloformer.export import store
+from cloformer.io import staging as store
 
 
 def main(destination: Path, how: str) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cloformer.export.artifact import SCHEMA_VERSION, read_artifact, schema
-from cloformer.export.errors import InputError
+from cloformer.errors import InputError
+from cloformer.export.artifact.folder import SCHEMA_VERSION, read_artifact, schema
 
 
 @pytest.fixture

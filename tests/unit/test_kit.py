@@ -15,10 +15,10 @@ import pytest
 from PIL import Image, ImageOps
 from safetensors.numpy import load_file, save_file
 
-from cloformer.export.artifact import read_artifact
-from cloformer.export.errors import InputError
-from cloformer.export.kit import KIT, KitImage, kit_images, read_kit
-from cloformer.export.preprocessing import Preprocessing
+from cloformer.errors import InputError
+from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.artifact.kit import KIT, KitImage, kit_images, read_kit
+from cloformer.export.source.preprocessing import Preprocessing
 
 RULE = Preprocessing.imagenet(224, 224)
 Floats = npt.NDArray[np.float64]

@@ -11,18 +11,18 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cloformer.export.artifact import Artifact, read_artifact
-from cloformer.export.errors import UsageError
-from cloformer.export.latency import compare as module
+from cloformer.errors import UsageError
+from cloformer.export.artifact.folder import Artifact, read_artifact
+from cloformer.export.latency import turns as module
 from cloformer.export.latency.candidates import Candidate
-from cloformer.export.latency.compare import compare
 from cloformer.export.latency.comparison import Comparison, Pair, judge
 from cloformer.export.latency.messages import Task
 from cloformer.export.latency.parent import Loaded, Times, WorkerError
 from cloformer.export.latency.protocol import Protocol, Rounds, parse_share, protocol
 from cloformer.export.latency.statistics import Interval
-from cloformer.export.reports import comparison as table
-from cloformer.export.reports.latency_file import comparison_schema, latency_schema
+from cloformer.export.latency.turns import compare
+from cloformer.export.reports.comparison import text as table
+from cloformer.export.reports.latency.file import comparison_schema, latency_schema
 
 SECOND = 10**9
 

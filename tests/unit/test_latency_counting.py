@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from cloformer.export.artifact import Artifact, read_artifact
-from cloformer.export.errors import CloformerError, MissingRuntimeError, UnsupportedError, UsageError
+from cloformer.errors import CloformerError, MissingRuntimeError, UnsupportedError, UsageError
+from cloformer.export.artifact.folder import Artifact, read_artifact
 from cloformer.export.latency import counting, environment, perf_event, valgrind
 from cloformer.export.latency import worker as worker_module
 from cloformer.export.latency.candidates import Candidate, plan
@@ -30,7 +30,7 @@ from cloformer.export.latency.perf_event import InstructionCounter, attributes, 
 from cloformer.export.latency.protocol import Counting, Protocol, protocol
 from cloformer.export.latency.report import LatencyReport, Measurement
 from cloformer.export.latency.valgrind import Valgrind, read_total
-from cloformer.export.reports import latency
+from cloformer.export.reports.latency import text as latency
 
 LIMIT = 60.0
 ABSENT = "perf_event_open: there are no counters"
@@ -171,7 +171,7 @@ class _Subject:
     inputs: Any
 
     def __init__(self, artifact: Artifact) -> None:
-        from cloformer.export.parity.cases import Inputs
+        from cloformer.export.reference.cases import Inputs
 
         self.inputs = Inputs.of(artifact.function)
         self.called: list[int] = []
@@ -510,7 +510,7 @@ def test_a_model_that_does_not_load_is_no_count(artifact: Artifact, monkeypatch:
 
 @pytest.fixture
 def row(artifact: Artifact) -> Measurement:
-    from cloformer.export.latency.bench import describe
+    from cloformer.export.latency.measure import describe
 
     described = describe(Candidate(artifact, "onnxruntime", 1), {"onnxruntime": "1.2.3"})
     counts = {"operators": 40, "multiply_adds": 2_000, "instructions": 5_005, "counted_by": "valgrind"}

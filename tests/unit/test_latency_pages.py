@@ -17,17 +17,17 @@ from typing import Any
 import pytest
 from test_reports import HOSTILE, Elements
 
-from cloformer.export.errors import InputError
+from cloformer.errors import InputError
 from cloformer.export.latency.comparison import Comparison, Turn
 from cloformer.export.latency.environment import Environment, Load
 from cloformer.export.latency.protocol import Counting, Rounds, protocol
 from cloformer.export.latency.report import LatencyReport, Measurement
-from cloformer.export.reports.comparison import ratio, verdict_line
-from cloformer.export.reports.comparison_page import comparison_page
-from cloformer.export.reports.latency import milliseconds
-from cloformer.export.reports.latency_file import write_latency_page
-from cloformer.export.reports.latency_page import latency_page
-from cloformer.export.reports.words import plain
+from cloformer.export.reports.comparison.page import comparison_page
+from cloformer.export.reports.comparison.text import ratio, verdict_line
+from cloformer.export.reports.latency.file import write_latency_page
+from cloformer.export.reports.latency.page import latency_page
+from cloformer.export.reports.latency.text import milliseconds
+from cloformer.export.reports.shared.words import plain
 
 CPU = "host CPU, single stream"
 HERE = Environment(

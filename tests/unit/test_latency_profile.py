@@ -17,24 +17,24 @@ import torch
 import user_models
 from torch.utils.flop_counter import FlopCounterMode
 
-from cloformer.export.artifact import Artifact, read_artifact
-from cloformer.export.errors import MissingRuntimeError, UnsupportedError, UsageError
-from cloformer.export.latency import profile as profiling
+from cloformer.errors import MissingRuntimeError, UnsupportedError, UsageError
+from cloformer.export.artifact.folder import Artifact, read_artifact
+from cloformer.export.latency import profiler as profiling
 from cloformer.export.latency.fused import name_nodes, regions
-from cloformer.export.latency.profile import WARM_UP, profile, read_events
+from cloformer.export.latency.operator_work import Work, graph_work
 from cloformer.export.latency.profile_report import UNMAPPED, WHOLE_MODEL, OperatorTime, Profile
+from cloformer.export.latency.profiler import WARM_UP, profile, read_events
 from cloformer.export.latency.roofline import Rate, Roofline, measure_roofline
-from cloformer.export.latency.work import Work, graph_work
-from cloformer.export.reports.profile import render
-from cloformer.export.reports.profile_page import profile_page
+from cloformer.export.reports.profile.page import profile_page
+from cloformer.export.reports.profile.text import render
 
 ROOFLINE = Roofline(1, (Rate("slow", 1, 40.0), Rate("product", 9, 80.0)), (Rate("copy", 5, 10.0),))
 
 
 @pytest.fixture(scope="module")
 def transformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from cloformer.export.pipeline import export
-    from cloformer.export.request import ExportRequest
+    from cloformer.export.pipeline.export import export
+    from cloformer.export.pipeline.request import ExportRequest
 
     request = ExportRequest(
         model="user_models:vit", image_size=(64, 64), output=tmp_path_factory.mktemp("vit")

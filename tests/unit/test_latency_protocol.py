@@ -12,18 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from cloformer.export.artifact import Artifact, read_artifact
-from cloformer.export.errors import CloformerError, MissingRuntimeError, UnsupportedError, UsageError
-from cloformer.export.latency import bench, candidates, environment
-from cloformer.export.latency.bench import _block_size, describe
+from cloformer.errors import CloformerError, MissingRuntimeError, UnsupportedError, UsageError
+from cloformer.export.artifact.folder import Artifact, read_artifact
+from cloformer.export.formats.runners import RUNNERS
+from cloformer.export.latency import candidates, environment
+from cloformer.export.latency import measure as bench
 from cloformer.export.latency.candidates import CANDIDATES, Candidate, plan
 from cloformer.export.latency.environment import Load, explain_load, read_load, steal_share
+from cloformer.export.latency.measure import _block_size, describe
 from cloformer.export.latency.messages import Task
 from cloformer.export.latency.parent import Loaded, Photographed, Times
 from cloformer.export.latency.protocol import CUSTOM, PRESETS, parse_threads, protocol
 from cloformer.export.latency.report import LatencyReport, Measurement
-from cloformer.export.reports import latency
-from cloformer.export.runners import RUNNERS
+from cloformer.export.reports.latency import text as latency
 
 
 @pytest.fixture

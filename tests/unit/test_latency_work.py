@@ -12,9 +12,9 @@ import user_models
 from onnx import TensorProto, helper
 from torch import nn
 
-from cloformer.export.figures import multiply_adds as counted_by_torch
-from cloformer.export.latency.work import Operand, Work, bytes_moved, graph_work, multiply_adds
-from cloformer.export.signature import TensorSpec
+from cloformer.export.latency.operator_work import Operand, Work, bytes_moved, graph_work, multiply_adds
+from cloformer.export.source.counts import multiply_adds as counted_by_torch
+from cloformer.export.source.signature import TensorSpec
 
 
 def _total(model: onnx.ModelProto) -> int:

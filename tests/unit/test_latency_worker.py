@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cloformer.export.artifact import read_artifact
+from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.formats.runners import TimedRunner, open_artifact
 from cloformer.export.latency import messages, parent
 from cloformer.export.latency.messages import BadMessageError, Task, decode, encode, read_count, read_times
 from cloformer.export.latency.parent import Worker, WorkerError, worker
 from cloformer.export.latency.subject import fed_from, open_subject, top_class
 from cloformer.export.latency.worker import serve
-from cloformer.export.parity.cases import PHOTOGRAPH, Inputs, image_cases, noise_case
-from cloformer.export.runners import TimedRunner, open_artifact
+from cloformer.export.reference.cases import PHOTOGRAPH, Inputs, image_cases, noise_case
 
 LIMIT = 60.0
 
@@ -243,8 +243,8 @@ def test_extended_is_the_level_without_layouts(small: Path, tmp_path: Path) -> N
     import onnx
     import onnxruntime
 
+    from cloformer.export.formats.onnx.runner import OPTIMIZATIONS
     from cloformer.export.latency.candidates import CANDIDATES
-    from cloformer.export.runners.onnxruntime import OPTIMIZATIONS
 
     blocked = {}
     for name in ("onnxruntime", "onnxruntime-no-layout"):
@@ -297,7 +297,7 @@ def test_eager_is_the_model_itself(small: Path) -> None:
 
 def test_core_mls_call_is_its_prediction_alone(small: Path) -> None:
     """As far as it goes without a Mac: what is fed is made before the call."""
-    from cloformer.export.runners.coreml import CoreMLRunner
+    from cloformer.export.formats.coreml.runner import CoreMLRunner
 
     class Model:
         calls: list[Any] = []  # noqa: RUF012

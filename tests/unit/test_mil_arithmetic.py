@@ -10,8 +10,8 @@ import pytest
 import torch
 from coremltools.converters.mil import Builder as mb  # noqa: N813 - its own idiom
 
-from cloformer.export.runners.mil import Arithmetic, Interpreter, read_package
-from cloformer.export.runners.mil._operator import OPERATORS
+from cloformer.export.formats.coreml.mil import Arithmetic, Interpreter, read_package
+from cloformer.export.formats.coreml.mil._operator import OPERATORS
 
 COUNT = 5000
 STUCK = 2048  # a float16 that is counted up by one stays there

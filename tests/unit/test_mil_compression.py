@@ -17,11 +17,11 @@ from coremltools.converters.mil.mil import types
 from coremltools.optimize._utils import pack_elements_into_bits
 from torch import nn
 
-from cloformer.export.errors import InputError
-from cloformer.export.runners.mil import Arithmetic, Interpreter, read_package
-from cloformer.export.runners.mil._operator import OPERATORS
-from cloformer.export.runners.mil.program import CONSTEXPR
-from cloformer.export.runners.mil.types import TYPES, unpack
+from cloformer.errors import InputError
+from cloformer.export.formats.coreml.mil import Arithmetic, Interpreter, read_package
+from cloformer.export.formats.coreml.mil._operator import OPERATORS
+from cloformer.export.formats.coreml.mil.program import CONSTEXPR
+from cloformer.export.formats.coreml.mil.types import TYPES, unpack
 
 Compress = Callable[[Any], Any]
 BITS = (1, 2, 3, 4, 6, 8)

@@ -13,7 +13,7 @@ from coremltools.optimize._utils import pack_elements_into_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloformer.export.runners.mil._operator import OPERATORS
+from cloformer.export.formats.coreml.mil._operator import OPERATORS
 
 INTEGERS = {"int4": (-8, 7), "uint4": (0, 15), "int8": (-128, 127), "uint8": (0, 255)}
 FLOATS = (np.float16, np.float32)

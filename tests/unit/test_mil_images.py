@@ -11,7 +11,7 @@ import pytest
 import torch
 from coremltools.converters.mil import Builder as mb  # noqa: N813 - its own idiom
 
-from cloformer.export.runners.mil import Interpreter, Package, read_package
+from cloformer.export.formats.coreml.mil import Interpreter, Package, read_package
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (1, 3, 4, 6)).astype(np.float32)
 

@@ -26,8 +26,8 @@ from mil_package import (
     weight,
 )
 
-from cloformer.export.errors import InputError, UnsupportedError
-from cloformer.export.runners.mil import read_package
+from cloformer.errors import InputError, UnsupportedError
+from cloformer.export.formats.coreml.mil import read_package
 
 
 @pytest.mark.parametrize("keep", [1, 10, 100, 0.5, 0.99])

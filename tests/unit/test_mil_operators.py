@@ -16,9 +16,9 @@ from coremltools.converters.mil.mil import Function
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 from onnx import TensorProto, helper
 
-from cloformer.export.errors import InputError, UnsupportedError
-from cloformer.export.runners.mil import Arithmetic, Interpreter, read_package
-from cloformer.export.runners.mil._operator import OPERATORS
+from cloformer.errors import InputError, UnsupportedError
+from cloformer.export.formats.coreml.mil import Arithmetic, Interpreter, read_package
+from cloformer.export.formats.coreml.mil._operator import OPERATORS
 
 # No image model has control flow or recurrence; the last one coremltools saves in neural networks alone, the
 # format before ML Programs.

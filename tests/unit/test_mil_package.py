@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from mil_package import MODEL, WEIGHTS, block, edit, run, weight
 
-from cloformer.export.errors import InputError
-from cloformer.export.runners.mil import Interpreter, read_package
+from cloformer.errors import InputError
+from cloformer.export.formats.coreml.mil import Interpreter, read_package
 
 ENTRY = 64  # the first value's place in a weight file, behind the header
 

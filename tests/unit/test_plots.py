@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 from test_latency_pages import BENCHES, COMPARISONS
 
-from cloformer.export.errors import InputError, MissingRuntimeError
+from cloformer.errors import InputError, MissingRuntimeError
 from cloformer.export.latency.comparison import Comparison
 from cloformer.export.latency.environment import Environment
+from cloformer.export.latency.operator_work import Work
 from cloformer.export.latency.profile_report import OperatorTime, Profile
 from cloformer.export.latency.report import LatencyReport
 from cloformer.export.latency.roofline import Rate, Roofline
-from cloformer.export.latency.work import Work
-from cloformer.export.reports import latency_plots as module
-from cloformer.export.reports.latency_plots import latency_plots
-from cloformer.export.reports.plots import prepare, write_plots
-from cloformer.export.reports.profile_plots import profile_plots
-from cloformer.export.reports.samples import Axis, around, course, spread, together
+from cloformer.export.reports.latency import plots as module
+from cloformer.export.reports.latency.plots import latency_plots
+from cloformer.export.reports.latency.samples import Axis, around, course, spread, together
+from cloformer.export.reports.profile.plots import profile_plots
+from cloformer.export.reports.shared.plots import prepare, write_plots
 
 SAMPLES = {
     "one": [3.0],

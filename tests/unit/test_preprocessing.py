@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from cloformer.export.errors import InputError
-from cloformer.export.parity.cases import PHOTOGRAPH
-from cloformer.export.preprocessing import Preprocessing, load_image
+from cloformer.errors import InputError
+from cloformer.export.reference.cases import PHOTOGRAPH
+from cloformer.export.source.preprocessing import Preprocessing, load_image
 
 
 def _gradient(width: int, height: int) -> Image.Image:

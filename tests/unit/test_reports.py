@@ -18,17 +18,19 @@ import jsonschema
 import numpy as np
 import pytest
 
-from cloformer.export.errors import InputError
-from cloformer.export.parity.figures import Figures
+from cloformer.errors import InputError
+from cloformer.export.parity.metrics import Figures
 from cloformer.export.parity.report import OperatorResult, OutputResult, ParityReport
 from cloformer.export.parity.tolerances import OutputTolerance
-from cloformer.export.reports import github, table, write_reports
-from cloformer.export.reports.charts import Scale
-from cloformer.export.reports.html import Image, Pictures, html_page
-from cloformer.export.reports.junit import junit_xml
-from cloformer.export.reports.pictures import BINS_PER_DECADE, histogram
-from cloformer.export.reports.schema import parity_schema
-from cloformer.export.reports.words import number, plain, reasons, source_of
+from cloformer.export.reports.parity import github
+from cloformer.export.reports.parity import text as table
+from cloformer.export.reports.parity.charts import Scale
+from cloformer.export.reports.parity.junit import junit_xml
+from cloformer.export.reports.parity.page import Image, Pictures, html_page
+from cloformer.export.reports.parity.pictures import BINS_PER_DECADE, histogram
+from cloformer.export.reports.parity.schema import parity_schema
+from cloformer.export.reports.shared.file import write_reports
+from cloformer.export.reports.shared.words import number, plain, reasons, source_of
 
 HOSTILE = "</script></style></title><img src=x onerror=alert(1)>\"'&|`[x](http://x)]]>\x00\x1b[31m\r\n::error::\u202e\ud800"
 PNG = base64.b64decode(

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from cloformer.export import store
-from cloformer.export.errors import GateError, InputError
-from cloformer.export.store import recover, space_needed, staged
+from cloformer.errors import GateError, InputError
+from cloformer.io import staging as store
+from cloformer.io.staging import recover, space_needed, staged
 
 WORKER = Path(__file__).parent / "store_worker.py"
 

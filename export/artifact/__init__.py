@@ -1,0 +1,1 @@
+"""An artifact: a folder with a model, its manifest, and what goes with it."""

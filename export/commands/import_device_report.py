@@ -1,0 +1,37 @@
+"""`cloformer import-device-report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Debug, Json, print_json
+
+__all__ = ["import_device_report"]
+
+
+def import_device_report(
+    report: Annotated[Path, typer.Argument(help="device-report.json, as the app's tests wrote it.")],
+    artifact: Annotated[Path, typer.Option(help="The artifact that the app was bundled from.")],
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Judge what a phone's tests found by the artifact's own tolerances, and keep it beside the artifact.
+
+    Exit 1 if a vector is out of tolerance or was not run.
+    """
+    from ..artifact.folder import read_artifact
+    from ..bundle.device_report import read_device_report, save_device_report
+    from ..reports.bundle import text as bundled
+
+    found = read_artifact(artifact)
+    judged = read_device_report(report, found)
+    kept = save_device_report(judged, found)
+    if as_json:
+        print_json({"kept": str(kept), **judged.to_json()})
+    else:
+        print("\n".join(bundled.device(judged, kept)))
+    if not judged.passed:
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""The Core ML format: its row, exporter, list of passes and runners."""

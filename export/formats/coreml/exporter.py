@@ -1,0 +1,245 @@
+"""Core ML: an ML Program in a ``.mlpackage``, through coremltools.
+
+Image inputs take the plain RGB image that an app has (the normalization is inside the graph, see
+:mod:`..passes.normalize_inside`); with labels the model is a classifier.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.export import ExportedProgram
+
+from cloformer.errors import InputError, UnsupportedError
+from cloformer.io.quiet import quiet
+
+from ...artifact.folder import canonical_json, sha256_of
+from ...source.signature import Signature, TensorSpec
+from ...source.trace import origin_of
+from ..exporter import GraphFigures, Lowered, Unsupported, ValueOrigin, Written, value_origins
+
+__all__ = ["check", "unsupported", "write"]
+
+CLASS_LABEL = "classLabel"
+_MODEL_FILE = Path("Data/com.apple.CoreML/model.mlmodel")
+_HANDLES_FILE = "executorch_debug_handle_mapping.json"
+_DATE = "com.github.apple.coremltools.conversion_date"
+# The namespace our package identifiers are derived in: the same content has the same identifier.
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:cloformer:mlpackage")
+
+
+def unsupported(program: ExportedProgram, option: str) -> list[Unsupported]:
+    """Operators that coremltools has no conversion for."""
+    del option
+    with quiet("coremltools"):
+        from coremltools.converters.mil.frontend.torch.torch_op_registry import is_torch_fx_node_supported
+
+        return [
+            Unsupported(str(node.target), origin_of(node))
+            for node in program.graph.nodes
+            if node.op == "call_function" and not is_torch_fx_node_supported(node)
+        ]
+
+
+def write(lowered: Lowered, folder: Path) -> Written:
+    """Write ``NAME.mlpackage``; the bytes depend on the arguments alone."""
+    with quiet("coremltools"):
+        import coremltools as ct
+
+        is_classifier = lowered.labels is not None
+        outputs = lowered.signature.outputs
+        try:
+            model = ct.convert(
+                lowered.program,
+                convert_to="mlprogram",
+                minimum_deployment_target=getattr(ct.target, lowered.option),
+                compute_precision=_compute_precision(lowered),
+                inputs=[_input_type(spec, lowered) for spec in lowered.signature.inputs],
+                # A classifier's outputs are named by its configuration.
+                outputs=None if is_classifier else [_output_type(spec) for spec in outputs],
+                classifier_config=ct.ClassifierConfig(list(lowered.labels))
+                if lowered.labels is not None
+                else None,
+                skip_model_load=True,
+            )
+        except (ValueError, NotImplementedError, RuntimeError) as error:
+            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise UnsupportedError(f"coremltools cannot convert the graph: {reason[:200]}") from error
+        _describe(model, lowered)
+        path = folder / f"{lowered.description.name}.mlpackage"
+        model.save(str(path))
+    values = _values(path, lowered.program)
+    _make_deterministic(path)
+    return Written(path.name, _written_signature(path, lowered), preprocessing_inside=True, values=values)
+
+
+def check(path: Path) -> GraphFigures:
+    """Rebuild the typed program from the saved package, which infers every type again, and count it."""
+    with quiet("coremltools"):
+        import coremltools as ct
+        from coremltools.converters.mil.frontend.milproto.load import load
+
+        model = ct.models.MLModel(str(path), skip_model_load=True)
+        spec = model.get_spec()
+        try:
+            program = load(
+                spec, specification_version=spec.specificationVersion, file_weights_dir=model.weights_dir
+            )
+        except Exception as error:
+            raise InputError(f"{path} does not load back as an ML Program: {error}") from error
+    operations = program.functions[program.default_function_name].operations
+    counted = [op for op in operations if op.op_type != "const" and not op.op_type.startswith("constexpr_")]
+    ranks = [
+        len(value.shape)
+        for op in counted
+        for value in op.outputs
+        if getattr(value, "shape", None) is not None
+    ]
+    return GraphFigures.count([op.op_type for op in counted], max(ranks))
+
+
+def _values(path: Path, program: ExportedProgram) -> tuple[ValueOrigin, ...]:
+    """Where the values come from: coremltools carries each node's debug handle, through its own passes, to
+    the operations that it became, and writes them beside the model."""
+    from coremltools.proto import Model_pb2
+
+    nodes = {node.meta["debug_handle"]: node.name for node in program.graph.nodes}
+    handles = json.loads((path / _HANDLES_FILE).read_bytes())["mapping"]
+    carried: dict[str, list[str]] = {}
+    for handle, places in handles.items():
+        for place in places:
+            if handle != "null":  # what coremltools made by itself
+                carried.setdefault(place[-1]["Output"], []).append(nodes[int(handle)])
+    functions = Model_pb2.Model.FromString((path / _MODEL_FILE).read_bytes()).mlProgram.functions
+    block = next(iter(functions["main"].block_specializations.values()))
+    operators = []
+    for operation in block.operations:
+        if operation.type != "const" and not operation.type.startswith("constexpr_"):
+            outputs = {output.name: _shape(output.type.tensorType) for output in operation.outputs}
+            operators.append((outputs, [name for output in outputs for name in carried.get(output, ())]))
+    return value_origins(program, operators)
+
+
+def _shape(kind: Any) -> tuple[int, ...]:
+    return tuple(dimension.constant.size for dimension in kind.dimensions)
+
+
+def _compute_precision(lowered: Lowered) -> Any:
+    """Float16, but for the operations that carry a node that is to be computed in float32."""
+    import coremltools as ct
+    from coremltools.converters.mil.mil.scope import ScopeSource
+
+    wanted = lowered.precision
+    if wanted.activations != "float16":
+        return ct.precision.FLOAT32
+    if not wanted.exceptions:
+        return ct.precision.FLOAT16
+    handles = {node.name: node.meta["debug_handle"] for node in lowered.program.graph.nodes}
+    unknown = sorted(set(wanted.exceptions) - handles.keys())
+    if unknown:
+        raise UnsupportedError(
+            f"the precision map names {unknown[0]!r}, and the graph has no such node",
+            "write the map from an artifact of the same model, made with the same options",
+        )
+    kept = {handles[name] for name in wanted.exceptions}
+
+    def in_half(operation: Any) -> bool:
+        carried = operation.scopes.get(ScopeSource.EXIR_DEBUG_HANDLE) or ()
+        return not kept & {
+            handle
+            for group in carried
+            for handle in (group if isinstance(group, (list, tuple, set)) else [group])
+        }
+
+    return ct.transform.FP16ComputePrecision(op_selector=in_half)
+
+
+def _input_type(spec: TensorSpec, lowered: Lowered) -> Any:
+    import coremltools as ct
+
+    rule = lowered.preprocessing.get(spec.name)
+    if rule is not None:
+        layouts = {"RGB": ct.colorlayout.RGB, "BGR": ct.colorlayout.BGR}
+        layout = ct.colorlayout.GRAYSCALE if spec.shape[1] == 1 else layouts[rule.color_order]
+        return ct.ImageType(name=spec.name, shape=spec.shape, color_layout=layout)
+    if spec.dtype not in ("float32", "float16", "int32"):
+        raise UnsupportedError(
+            f"a Core ML input cannot be {spec.dtype}, which {spec.name} is", "declare it as int32 or float32"
+        )
+    return ct.TensorType(name=spec.name, shape=spec.shape, dtype=np.dtype(spec.dtype).type)
+
+
+def _output_type(spec: TensorSpec) -> Any:
+    import coremltools as ct
+
+    # Without a type, coremltools gives float16 outputs for float16 programs; apps expect float32.
+    return ct.TensorType(name=spec.name, dtype=np.float32 if spec.dtype.startswith("float") else None)
+
+
+def _describe(model: Any, lowered: Lowered) -> None:
+    about = lowered.description
+    model.short_description, model.author = about.summary, about.author
+    model.license, model.version = about.license, about.version
+    for spec in lowered.signature.inputs:
+        rule = lowered.preprocessing.get(spec.name)
+        model.input_description[spec.name] = (
+            f"{rule.color_order} image, {spec.shape[3]} x {spec.shape[2]} pixels, upright and cropped; "
+            "scaled and normalized inside the model"
+            if rule is not None
+            else f"{spec.dtype} {list(spec.shape)}"
+        )
+    if lowered.labels is not None:
+        model.output_description[CLASS_LABEL] = "The most probable class"
+        model.output_description[f"{CLASS_LABEL}_probs"] = "The probability of each class"
+        model.user_defined_metadata["com.apple.coreml.model.preview.type"] = "imageClassifier"
+    else:
+        for spec in lowered.signature.outputs:
+            model.output_description[spec.name] = f"{spec.role} {list(spec.shape)}"
+
+
+def _make_deterministic(path: Path) -> None:
+    """No date, no random identifiers, no debug files; map fields in one order."""
+    from coremltools.proto import Model_pb2
+
+    for entry in path.iterdir():
+        if entry.name not in ("Data", "Manifest.json"):
+            entry.unlink()  # coremltools leaves a map of debug handles beside the model
+    model_file = path / _MODEL_FILE
+    spec = Model_pb2.Model.FromString(model_file.read_bytes())
+    spec.description.metadata.userDefined.pop(_DATE, None)
+    model_file.write_bytes(spec.SerializeToString(deterministic=True))
+    listing = json.loads((path / "Manifest.json").read_bytes())
+    identifiers = {}
+    for old, item in listing["itemInfoEntries"].items():
+        content = path / "Data" / item["path"]
+        files = (
+            sorted(file for file in content.rglob("*") if file.is_file()) if content.is_dir() else [content]
+        )
+        digest = " ".join(sha256_of(file) for file in files)
+        identifiers[old] = str(uuid.uuid5(_NAMESPACE, f"{item['path']} {digest}"))
+    listing["itemInfoEntries"] = {identifiers[old]: item for old, item in listing["itemInfoEntries"].items()}
+    listing["rootModelIdentifier"] = identifiers[listing["rootModelIdentifier"]]
+    (path / "Manifest.json").write_text(canonical_json(listing), "utf-8")
+    for file in path.rglob("*"):
+        file.chmod(0o755 if file.is_dir() else 0o644)  # coremltools makes some readable by the owner alone
+
+
+def _written_signature(path: Path, lowered: Lowered) -> Signature:
+    """The outputs as the package declares them."""
+    from coremltools.proto import Model_pb2
+
+    declared = Model_pb2.Model.FromString((path / _MODEL_FILE).read_bytes()).description.output
+    if lowered.labels is not None:
+        first = lowered.signature.outputs[0]
+        probabilities = next(item.name for item in declared if item.name != CLASS_LABEL)
+        return Signature(
+            lowered.signature.inputs, (TensorSpec(probabilities, first.shape, "float32", "probabilities"),)
+        )
+    lost = {spec.name for spec in lowered.signature.outputs} - {item.name for item in declared}
+    if lost:
+        raise UnsupportedError(f"coremltools did not write the outputs {', '.join(sorted(lost))}")
+    return lowered.signature

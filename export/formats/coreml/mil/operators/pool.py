@@ -1,0 +1,129 @@
+"""Pooling (``pool.py``)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+from cloformer.errors import InputError, UnsupportedError
+
+from .._operator import Ints, operator
+from ..types import element_count
+from ._narrow import half
+from ._padding import Sides, pad_spatial, padding_of
+
+MAX_PLACES = 1 << 20  # each is a step of its own: more of them would not end
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Where windows lie on the spatial axes. ``beyond`` is what the last ones reach over behind the padding,
+    in ceil mode."""
+
+    kernel: list[int]
+    strides: list[int]
+    padding: Sides
+    beyond: Sides
+    outputs: list[int]
+
+    def over(self, x: Tensor, value: float, value_beyond: float) -> Iterator[Tensor]:
+        """For every place in a window, what all windows have there: numbers of ``x`` or one of the values."""
+        around = zip(x.shape[2:], self.padding, self.beyond, strict=True)
+        sizes = (low + size + high + reach for size, (low, high), (_, reach) in around)
+        element_count((*x.shape[:2], *sizes), "the padded input")
+        padded = pad_spatial(pad_spatial(x, self.padding, value), self.beyond, value_beyond)
+        for place in itertools.product(*map(range, self.kernel)):
+            axes = zip(place, self.outputs, self.strides, strict=True)
+            seen = (slice(first, first + (count - 1) * step + 1, step) for first, count, step in axes)
+            index: tuple[slice, ...] = (slice(None), slice(None), *seen)
+            yield padded[index]
+
+
+def _windows(
+    x: Tensor, kernel: Ints, strides: Ints | None, pad_type: str, pad: Ints | None, ceil_mode: bool
+) -> _Windows:
+    """In ceil mode the last window may reach beyond the padding, but begins before it."""
+    rank = x.ndim - 2
+    strides = strides or [1] * rank
+    if min(*kernel, *strides) < 1:
+        raise InputError(f"there are no windows of the sizes {kernel}, {strides} apart")
+    if math.prod(kernel) > MAX_PLACES:
+        raise UnsupportedError(f"a window of the size {kernel} has more than {MAX_PLACES} places")
+    padding = padding_of(pad_type, pad, x.shape[2:], kernel, strides, [1] * rank)
+    beyond, outputs = [], []
+    for size, k, stride, (low, high) in zip(x.shape[2:], kernel, strides, padding, strict=True):
+        free = low + size + high - k
+        count = (-(-free // stride) if ceil_mode else free // stride) + 1
+        if ceil_mode and (count - 1) * stride >= size + low and low + high > 0:
+            count -= 1
+        if count < 1:
+            raise InputError(f"a window of the size {k} does not fit into {low + size + high}")
+        beyond.append((0, max((count - 1) * stride - free, 0)))
+        outputs.append(count)
+    return _Windows(kernel, strides, padding, beyond, outputs)
+
+
+def _same(x: Tensor) -> Tensor:
+    return x
+
+
+def _average(rounded: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+    def avg_pool(
+        x: Tensor,
+        kernel_sizes: Ints,
+        strides: Ints | None = None,
+        pad_type: str = "valid",
+        pad: Ints | None = None,
+        ceil_mode: bool = False,
+        exclude_padding_from_average: bool = False,
+    ) -> Tensor:
+        """The mean of each window; zeros of the padding count unless ``exclude_padding_from_average``, what is
+        beyond never does."""
+        windows = _windows(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
+        total = reduce(lambda total, seen: rounded(total + seen), windows.over(x, 0, 0))
+        ones = x.new_ones(1, 1, *x.shape[2:])
+        counts = reduce(torch.add, windows.over(ones, 0 if exclude_padding_from_average else 1, 0))
+        return rounded(total / counts)
+
+    return avg_pool
+
+
+def _euclidean(rounded: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+    def l2_pool(
+        x: Tensor,
+        kernel_sizes: Ints,
+        strides: Ints | None = None,
+        pad_type: str = "valid",
+        pad: Ints | None = None,
+        ceil_mode: bool = False,
+    ) -> Tensor:
+        """The square root of the sum of the squares of each window."""
+        windows = _windows(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
+        squares = (rounded(seen * seen) for seen in windows.over(x, 0, 0))
+        return reduce(lambda total, square: rounded(total + square), squares).sqrt()
+
+    return l2_pool
+
+
+operator("avg_pool", specification="iOS15/pool.py: avg_pool", narrow=_average(half))(_average(_same))
+operator("l2_pool", specification="iOS15/pool.py: l2_pool", narrow=_euclidean(half))(_euclidean(_same))
+
+
+@operator("max_pool", specification="iOS15/pool.py: max_pool")
+def max_pool(
+    x: Tensor,
+    kernel_sizes: Ints,
+    strides: Ints | None = None,
+    pad_type: str = "valid",
+    pad: Ints | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The largest of each window; padding never is."""
+    windows = _windows(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
+    return reduce(torch.maximum, windows.over(x, -math.inf, -math.inf))

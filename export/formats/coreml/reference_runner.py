@@ -1,0 +1,106 @@
+"""An ML Program artifact on the reference runtime, fed as Core ML feeds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from cloformer.errors import InputError
+
+from ...artifact.folder import Artifact
+from ...source.signature import Signature
+from ..runner import Array
+from .mil import Arithmetic, Description, ImageInput, Interpreter, Operation, read_package
+
+__all__ = ["ReferenceMilRunner"]
+
+
+class ReferenceMilRunner:
+    """Runs a Core ML artifact on any system; images are pixels, 0 to 255, in NCHW.
+
+    ``arithmetic`` is how float16 operators add up: see :mod:`.mil.interpreter`.
+    """
+
+    def __init__(
+        self, artifact: Artifact, *, threads: int = 0, arithmetic: Arithmetic = Arithmetic.WIDE
+    ) -> None:
+        del threads  # torch's own setting holds for the whole process
+        self.signature: Signature = artifact.signature
+        self._artifact, self.arithmetic = artifact, arithmetic
+        self._interpreter: Interpreter | None = None
+        self._description: Description | None = None
+
+    def __enter__(self) -> ReferenceMilRunner:
+        package = read_package(self._artifact.model_path)
+        self._description = package.descriptions[package.default_function]
+        self._interpreter = Interpreter(package.program.functions[package.default_function], self.arithmetic)
+        return self
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """The program, ready to run."""
+        assert self._interpreter is not None, "enter the runner first"
+        return self._interpreter
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """All outputs by name; a classifier's probabilities in the order of its labels."""
+        return self._outputs(self.interpreter.run(self.fed(inputs)))
+
+    def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Every tensor of the program."""
+        seen: dict[str, Array] = {}
+
+        def note(_operation: Operation, made: Mapping[str, Any], _values: Mapping[str, Any]) -> None:
+            seen.update({name: value.numpy() for name, value in made.items() if hasattr(value, "numpy")})
+
+        outputs = self._outputs(self.interpreter.run(self.fed(inputs), observe=note))
+        return seen | outputs
+
+    def fed(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """What Core ML hands to the program: of an image, the channels in the package's own order."""
+        assert self._description is not None, "enter the runner first"
+        images = {item.name: item for item in self._description.images}
+        declared = {
+            entry["name"]: (entry["preprocessing"] or {}).get("color_order")
+            for entry in self._artifact.function["inputs"]
+        }
+        return {
+            name: _as_image(value, declared.get(name), images[name]) if name in images else np.asarray(value)
+            for name, value in inputs.items()
+        }
+
+    def _outputs(self, raw: Mapping[str, Any]) -> dict[str, Array]:
+        return {
+            spec.name: _as_array(raw, spec.name, spec.shape, spec.dtype) for spec in self.signature.outputs
+        }
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._interpreter = self._description = None
+
+
+def _as_image(pixels: Array, given_order: str | None, image: ImageInput) -> Array:
+    """Pixels in the order the app has declared, turned into the package's."""
+    if tuple(pixels.shape[2:]) != (image.height, image.width):
+        raise InputError(
+            f"the image {image.name!r} is {image.height} x {image.width} in the package, and "
+            f"{list(pixels.shape[2:])} is given"
+        )
+    reverse = image.color_layout in ("RGB", "BGR") and given_order not in (None, image.color_layout)
+    return np.ascontiguousarray(pixels[:, ::-1]) if reverse else pixels
+
+
+def _as_array(raw: Mapping[str, Any], name: str, shape: tuple[int, ...], dtype: str) -> Array:
+    if name not in raw:
+        raise InputError(f"the program does not give the output {name!r}, which the manifest declares")
+    value = list(raw[name].values()) if isinstance(raw[name], dict) else raw[name]
+    array = np.asarray(value, dtype=dtype)
+    if array.size != np.prod(shape):
+        raise InputError(
+            f"the output {name!r} is {list(shape)} in the manifest, and {list(array.shape)} comes out"
+        )
+    return array.reshape(shape)

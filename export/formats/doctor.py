@@ -1,0 +1,157 @@
+"""What is installed, what works here, and which combinations are known to be bad."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import re
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Finding", "Report", "examine"]
+
+_REQUIRED = (
+    "torch", "numpy", "onnx", "onnxruntime", "onnxscript", "onnxsim", "coremltools", "safetensors",
+    "typer", "pillow", "jsonschema",
+)  # fmt: skip
+_OPTIONAL = {
+    "accelerate": "`cloformer train`: pip install 'cloformer[train]'",
+    "kornia": "`cloformer train` with random colours: pip install 'cloformer[train]'",
+    "scikit-image": "photographs for the tests: pip install 'cloformer[test]'",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found: ``level`` is "ok", "note" (works, but know this) or "problem"."""
+
+    level: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Versions by package (None: not installed) and findings."""
+
+    versions: dict[str, str | None]
+    findings: tuple[Finding, ...]
+
+    @property
+    def healthy(self) -> bool:
+        return all(finding.level != "problem" for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "healthy": self.healthy,
+            "versions": self.versions,
+            "findings": [{"level": f.level, "text": f.text} for f in self.findings],
+        }
+
+
+def examine() -> Report:
+    """Look at the installation; loads every framework once, since that it is listed does not mean it loads."""
+    versions = {name: _version(name) for name in (*_REQUIRED, *_OPTIONAL)}
+    findings = [
+        Finding("problem", f"{name} is not installed: pip install --upgrade cloformer")
+        for name in _REQUIRED
+        if versions[name] is None
+    ]
+    findings += [
+        Finding("note", f"{name} is not installed ({use})")
+        for name, use in _OPTIONAL.items()
+        if not versions[name]
+    ]
+    findings += _combinations(versions)
+    findings += [
+        _loads(name, module)
+        for name, module in (("ONNX export", "torch.onnx"), ("ONNX Runtime", "onnxruntime"))
+    ]
+    findings.append(_core_ml())
+    here: dict[str, str | None] = {"python": platform.python_version(), "system": platform.platform()}
+    return Report(here | versions, tuple(findings))
+
+
+def _combinations(versions: dict[str, str | None]) -> list[Finding]:
+    found = []
+    torch, numpy, coremltools = (_number(versions[name]) for name in ("torch", "numpy", "coremltools"))
+    if not (3, 10) <= sys.version_info[:2] <= (3, 13):
+        found.append(
+            Finding("problem", "Python 3.10 to 3.13 is needed: coremltools 9.0 has wheels for no other")
+        )
+    if torch and not (2, 7) <= torch < (2, 14):
+        found.append(
+            Finding(
+                "problem", f"torch {versions['torch']} is outside 2.7 to 2.13: pip install 'torch>=2.7,<2.14'"
+            )
+        )
+    if coremltools and coremltools != (9, 0):
+        found.append(
+            Finding(
+                "problem", f"coremltools {versions['coremltools']} is not 9.0: pip install coremltools==9.0"
+            )
+        )
+    if coremltools and numpy and numpy >= (2, 4):
+        found.append(
+            Finding(
+                "note",
+                "numpy 2.4 and coremltools 9.0: torch.jit.trace graphs that compute sizes from tensors fail to "
+                "convert (coremltools issue 2633); exports by cloformer have no such sizes and are not affected",
+            )
+        )
+    if torch and torch > (2, 7):
+        found.append(
+            Finding(
+                "note", "coremltools 9.0 says it was tested up to torch 2.7; cloformer's tests cover 2.13"
+            )
+        )
+    if importlib.util.find_spec("torchvision") and not _imports("torchvision"):
+        found.append(
+            Finding(
+                "note", "torchvision is installed but does not fit this torch; cloformer does not need it"
+            )
+        )
+    return found
+
+
+def _core_ml() -> Finding:
+    if not _imports("coremltools"):
+        return Finding("problem", "coremltools does not load: pip install --force-reinstall coremltools==9.0")
+    if sys.platform == "darwin":
+        return Finding("ok", "Core ML: exports, and runs here")
+    return Finding(
+        "ok",
+        f"Core ML: exports and type-checks here; running a model needs macOS (this is {platform.system()})",
+    )
+
+
+def _loads(title: str, module: str) -> Finding:
+    return (
+        Finding("ok", f"{title} loads")
+        if _imports(module)
+        else Finding("problem", f"{title}: {module} does not load")
+    )
+
+
+def _imports(module: str) -> bool:
+    from cloformer.io.quiet import quiet
+
+    with quiet(module):
+        try:
+            importlib.import_module(module)
+        except Exception:
+            return False
+    return True
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _number(version: str | None) -> tuple[int, int] | None:
+    match = re.match(r"(\d+)\.(\d+)", version or "")
+    return (int(match[1]), int(match[2])) if match else None

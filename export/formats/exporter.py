@@ -1,0 +1,184 @@
+"""What a format is: the one interface between the pipeline and the exporters."""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cloformer.errors import UnsupportedError
+
+from ..source.precision import Precision
+from ..source.preprocessing import Preprocessing
+from ..source.signature import Signature
+
+if TYPE_CHECKING:
+    from torch import fx
+    from torch.export import ExportedProgram
+
+    from ..source.trace import Origin
+
+__all__ = [
+    "Description",
+    "Exporter",
+    "GraphFigures",
+    "Lowered",
+    "Unsupported",
+    "ValueOrigin",
+    "Written",
+    "refuse_unsupported",
+    "value_origins",
+]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a person sees of the model in a viewer."""
+
+    name: str
+    summary: str
+    author: str = ""
+    license: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """What an exporter takes. ``option`` is the opset or the deployment target."""
+
+    program: ExportedProgram
+    signature: Signature
+    preprocessing: Mapping[str, Preprocessing]
+    labels: Sequence[str] | None
+    precision: Precision
+    option: str
+    description: Description
+
+
+@dataclass(frozen=True)
+class ValueOrigin:
+    """A value of the written model: the nodes of the lowered program that its operator computes, in order.
+
+    ``equals`` is the node whose value it is; None for a step on the way to one.
+    """
+
+    value: str
+    nodes: tuple[str, ...]
+    equals: str | None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an exporter wrote: the model's path below the folder, the signature it has now, and where the
+    values inside it come from."""
+
+    path: str
+    signature: Signature
+    preprocessing_inside: bool
+    values: tuple[ValueOrigin, ...]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GraphFigures:
+    """Operators of a written model, constants not counted, and the highest rank of any value."""
+
+    operators: int
+    by_type: Mapping[str, int]
+    max_rank: int
+
+    @classmethod
+    def count(cls, kinds: Sequence[str], max_rank: int) -> GraphFigures:
+        return cls(len(kinds), dict(sorted(Counter(kinds).items())), max_rank)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"operators": self.operators, "by_type": dict(self.by_type), "max_rank": self.max_rank}
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """An operator that a format cannot take, and where in the model it is."""
+
+    operator: str
+    origin: Origin
+
+
+class Exporter(Protocol):
+    """A module of this folder: one per format."""
+
+    def unsupported(self, program: ExportedProgram, option: str) -> list[Unsupported]:
+        """All operators that the format cannot take."""
+
+    def write(self, lowered: Lowered, folder: Path) -> Written:
+        """Write the model below ``folder``."""
+
+    def check(self, path: Path) -> GraphFigures:
+        """Load the written model back, check its types and count its operators; raises if it is not valid."""
+
+
+Shape = tuple[int, ...]
+
+
+def value_origins(
+    program: ExportedProgram, operators: Iterable[tuple[Mapping[str, Shape | None], Iterable[str]]]
+) -> tuple[ValueOrigin, ...]:
+    """The origins of what ``operators`` give: each by its outputs with their shapes, where these are known, and
+    the program's nodes that it carries, in the order they run.
+
+    The last operator that carries a node gives the node's value, if it has the node's shape: a framework that
+    moves a transpose leaves behind a value that is another one.
+    """
+    nodes = {node.name: node for node in program.graph.nodes if node.op == "call_function"}
+    place = {name: index for index, name in enumerate(nodes)}
+    steps = [
+        (outputs, tuple(sorted({name for name in carried if name in place}, key=place.__getitem__)))
+        for outputs, carried in operators
+    ]
+    last = {name: index for index, (_, carried) in enumerate(steps) for name in carried}
+    origins = []
+    for index, (outputs, carried) in enumerate(steps):
+        final = nodes[carried[-1]] if carried and last[carried[-1]] == index else None
+        for number, (output, shape) in enumerate(outputs.items()):
+            equal = None if final is None else _given(final, number, len(outputs))
+            is_it = equal is not None and shape in (None, _shape_of(equal))
+            origins.append(ValueOrigin(output, carried, equal.name if equal is not None and is_it else None))
+    return tuple(origins)
+
+
+def _given(node: fx.Node, number: int, count: int) -> fx.Node | None:
+    """The node whose value is output ``number`` of ``count``: of a list, the node that takes this piece."""
+    value = node.meta.get("val")
+    if not isinstance(value, (list, tuple)):
+        return node if count == 1 else None
+    pieces = {user.args[1]: user for user in node.users if user.target is operator.getitem}
+    return pieces.get(number) if count == len(value) else None
+
+
+def _shape_of(node: fx.Node) -> Shape | None:
+    shape = getattr(node.meta.get("val"), "shape", None)
+    return None if shape is None else tuple(int(size) for size in shape)
+
+
+def refuse_unsupported(found: Sequence[Unsupported], format_name: str) -> None:
+    """Raise one :class:`UnsupportedError` that names all of ``found``."""
+    if not found:
+        return
+    kinds = sorted({item.operator for item in found})
+    places = [f"{item.operator} at {item.origin.location or item.origin.name}" for item in found]
+    shown = "; ".join(places[:3]) + (
+        f"; and {len(places) - 3} more (--json lists all)" if len(places) > 3 else ""
+    )
+    raise UnsupportedError(
+        f"{format_name} cannot take {len(kinds)} kinds of operators at {len(found)} places: {', '.join(kinds[:6])}",
+        shown,
+        "rewrite these lines with other operators, or choose another --format",
+        details={
+            "unsupported": [
+                {"operator": i.operator, "module": i.origin.module, "location": i.origin.location}
+                for i in found
+            ]
+        },
+    )

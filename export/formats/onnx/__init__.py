@@ -1,0 +1,1 @@
+"""The ONNX format: its row, exporter, list of passes and runner."""

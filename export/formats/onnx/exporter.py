@@ -1,0 +1,224 @@
+"""ONNX, through torch's own exporter and onnxsim.
+
+Opset 20 by default: the first with GELU as one operator, and the fastest on ONNX Runtime (21's
+GroupNormalization operator is expanded there into more nodes, 18 has no GELU).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch.export import ExportedProgram
+
+from cloformer.errors import UnsupportedError
+from cloformer.io.quiet import quiet
+
+from ...source.trace import lowered_name_of, origin_of
+from ..exporter import GraphFigures, Lowered, Unsupported, Written, value_origins
+
+__all__ = ["check", "unsupported", "write"]
+
+FILE_NAME = "model.onnx"
+_ORIGIN_KEYS = ("cloformer.name", "cloformer.module", "cloformer.location")
+
+
+def unsupported(program: ExportedProgram, option: str) -> list[Unsupported]:
+    """Operators with neither an ONNX function in torch's library nor a decomposition into such."""
+    del option
+    with quiet("torch.onnx"):
+        # torch has no public way to ask which operators its exporter knows.
+        from torch.onnx._internal.exporter._decomp import (
+            create_onnx_friendly_decomposition_table,
+            get_onnx_implemented_overloads,
+        )
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+        registry = ONNXRegistry.from_torchlib()
+        if all(registry.is_registered(target) for target in _targets(program)):
+            return []
+        known = set(get_onnx_implemented_overloads(registry))
+        decomposed = program.run_decompositions(create_onnx_friendly_decomposition_table(known))
+    return [
+        Unsupported(str(node.target), origin_of(node))
+        for node in decomposed.graph.nodes
+        if isinstance(node.target, torch._ops.OpOverload) and not registry.is_registered(node.target)
+    ]
+
+
+def write(lowered: Lowered, folder: Path) -> Written:
+    """Write ``model.onnx`` with its weights inside; the bytes depend on the arguments alone."""
+    names = lowered.signature
+    with quiet("torch.onnx"):
+        try:
+            exported = torch.onnx.export(
+                lowered.program,
+                (),
+                dynamo=True,
+                opset_version=int(lowered.option),
+                input_names=[spec.name for spec in names.inputs],
+                output_names=[spec.name for spec in names.outputs],
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            reason = str(error.__cause__ or error).strip().splitlines()[0][:200]
+            raise UnsupportedError(f"torch.onnx cannot export the graph: {reason}") from error
+    assert exported is not None
+    model = exported.model_proto
+    if {entry.domain: entry.version for entry in model.opset_import}[""] != int(lowered.option):
+        raise UnsupportedError(
+            f"torch.onnx cannot write opset {lowered.option} for this graph",
+            "choose --opset 20 or leave it out",
+        )
+    nodes = _nodes(model, exported.exported_program)
+    simplified, notes = _simplify(model)
+    _annotate(simplified, nodes, lowered)
+    (folder / FILE_NAME).write_bytes(simplified.SerializeToString(deterministic=True))
+    shapes, absorbed = _shapes(simplified), _absorbed(model, simplified)
+    operators = [
+        (
+            {name: shapes.get(name) for name in node.output},
+            [
+                nodes[value]
+                for name in node.output
+                for value in (name, *absorbed.get(name, ()))
+                if value in nodes
+            ],
+        )
+        for node in simplified.graph.node
+    ]
+    values = value_origins(lowered.program, operators)
+    return Written(FILE_NAME, names, preprocessing_inside=False, values=values, notes=notes)
+
+
+def check(path: Path) -> GraphFigures:
+    """``onnx.checker`` with strict shape inference on the file, and the count of its nodes."""
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    values = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    ranks = [
+        len(info.type.tensor_type.shape.dim) for info in (*values.input, *values.output, *values.value_info)
+    ]
+    return GraphFigures.count([node.op_type for node in model.graph.node], max(ranks))
+
+
+def _targets(program: ExportedProgram) -> set[Any]:
+    return {node.target for node in program.graph.nodes if isinstance(node.target, torch._ops.OpOverload)}
+
+
+def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Of every value: static, as an artifact's are."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    return {
+        info.name: tuple(dim.dim_value for dim in info.type.tensor_type.shape.dim)
+        for info in (*graph.value_info, *graph.output)
+    }
+
+
+def _simplify(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Any]]:
+    """onnxsim's result, unless it undoes something: more nodes, or an activation taken apart."""
+    import onnxsim
+
+    before = Counter(node.op_type for node in model.graph.node)
+    # onnxsim reports to the terminal as it likes.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        simplified, same = onnxsim.simplify(model)
+    after = Counter(node.op_type for node in simplified.graph.node)
+    keep = same and after.total() <= before.total() and after["Gelu"] >= before["Gelu"]
+    notes = {
+        "nodes_before_onnxsim": before.total(),
+        "nodes_after_onnxsim": after.total(),
+        "onnxsim_kept": keep,
+    }
+    return (simplified if keep else model), notes
+
+
+def _nodes(model: onnx.ModelProto, program: ExportedProgram | None) -> dict[str, str]:
+    """The node of the lowered program that each value came from. torch names a node's last value after the
+    graph's node and says in the metadata which node the values on the way belong to."""
+    nodes = [] if program is None else [node for node in program.graph.nodes if node.op == "call_function"]
+    by_name = {node.name: name for node in nodes if (name := lowered_name_of(node)) is not None}
+    found = {}
+    for node in model.graph.node:
+        scopes = next((p.value for p in node.metadata_props if p.key == "pkg.torch.onnx.name_scopes"), "")
+        scope = scopes.rpartition("'")[0].rpartition("'")[2]
+        for output in node.output:
+            name = by_name.get(output) or by_name.get(scope)
+            if name is not None:
+                found[output] = name
+    return found
+
+
+def _absorbed(before: onnx.ModelProto, after: onnx.ModelProto) -> dict[str, set[str]]:
+    """The values of ``before`` that each value of ``after`` stands for as well: onnxsim folds a product into the
+    convolution before it, which keeps its name. Seen by who reads what: where a node read one value and now
+    reads another, that one has taken the place of the first and of those on the way to it."""
+    made = {output: node for node in before.graph.node for output in node.output}
+    kept = {output for node in after.graph.node for output in node.output}
+    found: dict[str, set[str]] = {}
+    for node in after.graph.node:
+        same = made.get(node.output[0])
+        if same is None or len(same.input) != len(node.input):
+            continue
+        for old, new in zip(same.input, node.input, strict=True):
+            if old != new and new in kept and old in made and old not in kept:
+                found.setdefault(new, set()).update(_vanished(old, made, kept))
+    return found
+
+
+def _vanished(value: str, made: dict[str, onnx.NodeProto], kept: set[str]) -> set[str]:
+    """The value and those that it was made of, as far back as they are not kept."""
+    seen: set[str] = set()
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        if current in made and current not in kept and current not in seen:
+            seen.add(current)
+            waiting += made[current].input
+    return seen
+
+
+def _annotate(model: onnx.ModelProto, nodes: dict[str, str], lowered: Lowered) -> None:
+    """Leave only metadata of ours: nothing of this machine, and the origin of every node."""
+    graph = model.graph
+    origins = {node.name: origin_of(node) for node in lowered.program.graph.nodes}
+    for item in (
+        model,
+        graph,
+        *graph.node,
+        *graph.initializer,
+        *graph.value_info,
+        *graph.input,
+        *graph.output,
+    ):
+        del item.metadata_props[:]
+        item.ClearField("doc_string")
+    for node in graph.node:
+        if node.output[0] in nodes:
+            origin = origins[nodes[node.output[0]]]
+            for key, value in zip(_ORIGIN_KEYS, (origin.name, origin.module, origin.location), strict=True):
+                node.metadata_props.add(key=key, value=value)
+    renamed = {tensor.name: tensor.name.removeprefix("graph_module.") for tensor in graph.initializer}
+    for tensor in graph.initializer:
+        tensor.name = renamed[tensor.name]
+    for info in graph.value_info:
+        info.name = renamed.get(info.name, info.name)
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    graph.name = lowered.description.name
+    model.producer_name, model.producer_version = "cloformer", lowered.description.version
+    model.doc_string = lowered.description.summary
+    fields = {"author": lowered.description.author, "license": lowered.description.license}
+    for spec in lowered.signature.inputs:
+        if spec.name in lowered.preprocessing:
+            fields[f"preprocessing.{spec.name}"] = str(lowered.preprocessing[spec.name].to_json())
+    if lowered.labels is not None:
+        fields["labels"] = "\n".join(lowered.labels)
+    for key, value in fields.items():
+        if value:
+            model.metadata_props.add(key=key, value=value)

@@ -1,0 +1,84 @@
+"""Reading an ONNX file that may have been made by anybody: refused before a runtime is given it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cloformer.errors import InputError
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["read_onnx"]
+
+MAX_ELEMENTS = 2**28  # of one value: 1 GiB of float32, a hundred times what a model for a phone has
+_LOOPS = ("Loop", "Scan")
+
+
+def read_onnx(path: Path) -> onnx.ModelProto:
+    """The model; :class:`InputError` for one that reads other files, or could run without end.
+
+    Refused are weights in another file, which could be any file of this machine; loops and functions, whose
+    work is not bounded by the size of the file; and values larger than ``MAX_ELEMENTS``.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    again = "export it again"
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except (DecodeError, OSError, RecursionError) as error:
+        raise InputError(f"{path} is not an ONNX model: {error}", again) from None
+    for message in _messages(model):
+        if isinstance(message, onnx.TensorProto) and message.data_location == onnx.TensorProto.EXTERNAL:
+            raise InputError(
+                f"{path} takes its weights from another file", "do not use this model; export it again"
+            )
+        if isinstance(message, onnx.NodeProto) and message.op_type in _LOOPS:
+            raise InputError(
+                f"{path} has a loop ({message.op_type} {message.name}), and no export has", again
+            )
+    if model.functions:
+        raise InputError(
+            f"{path} has functions of its own ({model.functions[0].name}), and no export has", again
+        )
+    for name, shape in _shapes(model, path):
+        if math.prod(max(size, 1) for size in shape) > MAX_ELEMENTS:
+            raise InputError(
+                f"{path}: {name} has the shape {shape}, more than {MAX_ELEMENTS} elements", again
+            )
+    return model
+
+
+def _shapes(model: onnx.ModelProto, path: Path) -> Iterator[tuple[str, list[int]]]:
+    """The shape of every value that can be told without running anything."""
+    import onnx
+
+    try:
+        # Without data propagation, which would write out a Range of any length.
+        graph = onnx.shape_inference.infer_shapes(model).graph
+    except Exception as error:  # the checker's own, those of protobuf, and plain ones
+        raise InputError(f"{path} is not a sound ONNX model: {str(error)[:200]}", "export it again") from None
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        yield value.name, [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+    for tensor in graph.initializer:
+        yield tensor.name, list(tensor.dims)
+
+
+def _messages(message: Any) -> Iterator[Any]:
+    """Every tensor and node below a message: also those in attributes, subgraphs and functions."""
+    import onnx
+
+    waiting = [message]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, (onnx.TensorProto, onnx.NodeProto)):
+            yield current
+        if isinstance(current, onnx.TensorProto):
+            continue
+        for field, value in current.ListFields():
+            if field.message_type is not None:
+                waiting += value if field.is_repeated else [value]

@@ -1,0 +1,124 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import onnxruntime
+
+from cloformer.errors import InputError, choose
+
+from ...artifact.folder import Artifact
+from ...source.signature import Signature
+from ..runner import Array
+from .file import read_onnx
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["OPTIMIZATIONS", "OnnxRuntimeRunner"]
+
+_Level = onnxruntime.GraphOptimizationLevel
+OPTIMIZATIONS = {
+    "off": _Level.ORT_DISABLE_ALL,
+    "basic": _Level.ORT_ENABLE_BASIC,
+    "extended": _Level.ORT_ENABLE_EXTENDED,
+    "all": _Level.ORT_ENABLE_ALL,
+}
+
+
+class OnnxRuntimeRunner:
+    """Runs an ONNX artifact; ``threads=0`` lets the runtime choose, ``optimization`` is a level of
+    ``OPTIMIZATIONS``."""
+
+    def __init__(self, artifact: Artifact, *, threads: int = 0, optimization: str = "all") -> None:
+        choose("optimization level", optimization, OPTIMIZATIONS, "--optimization")
+        self.signature: Signature = artifact.signature
+        self._path: Path = artifact.model_path
+        self._threads, self._optimization = threads, optimization
+        self._session: onnxruntime.InferenceSession | None = None
+        self._exposed: onnxruntime.InferenceSession | None = None
+
+    def __enter__(self) -> OnnxRuntimeRunner:
+        self.check()
+        self.load()
+        return self
+
+    def check(self) -> None:
+        """Refuse a file that reads others, or could run without end."""
+        read_onnx(self._path)
+
+    def load(self) -> None:
+        """Make the session."""
+        self._session = self._open(self._path)
+
+    def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], Any]:
+        """The session's call; it gives a list of all outputs."""
+        assert self._session is not None, "load first"
+        run, names, fed = self._session.run, [spec.name for spec in self.signature.outputs], dict(inputs)
+        return lambda: run(names, fed)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """All outputs by name, in the model's own types."""
+        assert self._session is not None, "enter the runner first"
+        return _run(self._session, [spec.name for spec in self.signature.outputs], inputs)
+
+    def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Every value of the graph. Giving them all out keeps the runtime from fusing across them, so what
+        :meth:`run` computes can differ."""
+        if self._exposed is None:
+            self._exposed = self._open(_exposing_everything(self._path))
+        return _run(self._exposed, [output.name for output in self._exposed.get_outputs()], inputs)
+
+    def graphs(self) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+        """The file's model, and what the runtime's optimizer makes of it on this processor."""
+        model = read_onnx(self._path)
+        with tempfile.TemporaryDirectory(prefix="cloformer-optimized-") as folder:
+            optimized = Path(folder) / "optimized.onnx"
+            self._open(self._path, optimized)
+            return model, read_onnx(optimized)
+
+    def _open(self, model: Path | bytes, optimized: Path | None = None) -> onnxruntime.InferenceSession:
+        """``optimized`` is where to write what the optimizer made."""
+        options = onnxruntime.SessionOptions()
+        if optimized is not None:
+            options.optimized_model_filepath = str(optimized)
+        options.intra_op_num_threads = self._threads
+        options.graph_optimization_level = OPTIMIZATIONS[self._optimization]
+        options.log_severity_level = 3
+        try:
+            return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the binding raises classes of its own for each status
+            raise InputError(f"ONNX Runtime does not load {self._path}: {error}") from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session = self._exposed = None
+
+
+def _run(
+    session: onnxruntime.InferenceSession, names: list[str], inputs: Mapping[str, Array]
+) -> dict[str, Array]:
+    try:
+        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+    except Exception as error:  # as above: a node that fails on its operands, an input that does not fit
+        raise InputError(f"ONNX Runtime cannot run the model: {str(error).splitlines()[0][:200]}") from error
+
+
+def _exposing_everything(path: Path) -> bytes:
+    """The same model with every value as an output."""
+    import onnx
+
+    model = read_onnx(path)
+    given = {output.name for output in model.graph.output}
+    for node in model.graph.node:
+        for name in node.output:
+            if name and name not in given:
+                model.graph.output.append(onnx.ValueInfoProto(name=name))
+    exposed: bytes = model.SerializeToString()
+    return exposed

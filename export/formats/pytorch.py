@@ -1,0 +1,115 @@
+"""PyTorch itself: the untouched module, and the re-parameterized graph as the exporter is given it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import fx, nn
+
+from cloformer.errors import UnsupportedError
+
+from ..artifact.folder import Artifact
+from ..source.signature import Signature
+from .runner import Array
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+__all__ = ["GraphRunner", "ModuleRunner"]
+
+
+class ModuleRunner:
+    """A module in evaluation mode, computed in ``dtype``; its outputs are given in float64.
+
+    The first run raises :class:`RuntimeError` if the module itself insists on another type.
+    """
+
+    def __init__(self, model: nn.Module, signature: Signature, dtype: torch.dtype = torch.float64) -> None:
+        self.signature, self.dtype = signature, dtype
+        self._given = model
+        self._model: nn.Module | None = None
+
+    def __enter__(self) -> ModuleRunner:
+        self._model = copy.deepcopy(self._given).to(self.dtype).eval()
+        return self
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """All outputs by name."""
+        from torch.utils import _pytree as pytree
+
+        assert self._model is not None, "enter the runner first"
+        tensors = [_tensor(inputs[spec.name], self.dtype) for spec in self.signature.inputs]
+        with torch.no_grad():
+            leaves = pytree.tree_leaves(self._model(*tensors))
+        return {
+            spec.name: leaf.double().numpy()
+            for spec, leaf in zip(self.signature.outputs, leaves, strict=True)
+        }
+
+    def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:  # noqa: ARG002
+        """None: a module gives its outputs alone."""
+        raise UnsupportedError("a PyTorch module gives its outputs alone; its graph gives the rest")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._model = None
+
+
+class GraphRunner:
+    """The lowered program that an artifact was written from, computed by PyTorch in float32.
+
+    What differs here comes from the passes, and not from the format or its runtime.
+    """
+
+    def __init__(self, artifact: Artifact, *, program: ExportedProgram) -> None:
+        self.signature: Signature = artifact.signature
+        self._program = program
+        self._values: _Values | None = None
+
+    def __enter__(self) -> GraphRunner:
+        self._values = _Values(self._program.module())
+        return self
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """All outputs by name."""
+        assert self._values is not None, "enter the runner first"
+        tensors = [_tensor(inputs[spec.name], torch.float32) for spec in self.signature.inputs]
+        with torch.no_grad():
+            found = self._values.run(*tensors)
+        return {spec.name: value.numpy() for spec, value in zip(self.signature.outputs, found, strict=True)}
+
+    def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Every tensor by the name of its node."""
+        outputs = self.run(inputs)
+        assert self._values is not None
+        return self._values.seen | outputs
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._values = None
+
+
+class _Values(fx.Interpreter):
+    """Notes what every node gives."""
+
+    def __init__(self, module: Any) -> None:
+        super().__init__(module)
+        self.seen: dict[str, Array] = {}
+
+    def run_node(self, node: fx.Node) -> Any:
+        value = super().run_node(node)
+        if node.op == "call_function" and isinstance(value, torch.Tensor):
+            self.seen[node.name] = value.numpy()
+        return value
+
+
+def _tensor(value: Array, dtype: torch.dtype) -> torch.Tensor:
+    tensor = torch.from_numpy(np.array(value))
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor

@@ -1,0 +1,90 @@
+"""How far one array is from another."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..formats.runners import Array
+
+__all__ = ["Agreement", "Figures", "agreement", "figures", "worst"]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """``max_abs`` in the output's units; ``max_rel`` is it over ``largest``, the largest magnitude of the
+    reference; ``snr_db`` is 10 log10 of the reference's energy over the error's; ``cosine`` of the two as vectors.
+
+    A value that is not finite in one and not the same in the other makes ``max_abs`` infinite.
+    """
+
+    max_abs: float
+    max_rel: float
+    largest: float
+    snr_db: float
+    cosine: float
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON has no infinity: None stands for it."""
+        return {key: value if math.isfinite(value) else None for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of a classifier: whether the first class and how many of the first five agree (a share), and, where the
+    first differs, by how much the reference preferred its own (in the output's units)."""
+
+    top1: bool
+    top5: float
+    flipped_margin: float | None
+
+
+def figures(got: Array, want: Array) -> Figures:
+    """Both as float64; shapes must be equal."""
+    got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
+    if got.shape != want.shape:
+        raise ValueError(f"{got.shape} is compared with {want.shape}")
+    if not got.size:
+        return Figures(0.0, 0.0, 0.0, math.inf, 1.0)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        error = np.where(got == want, 0.0, np.abs(got - want))
+        max_abs = float(np.nan_to_num(error, nan=math.inf).max())
+        largest = float(np.abs(want).max())
+        energy, noise = float((want**2).sum()), float((error**2).sum())
+        lengths = math.sqrt(energy) * float(np.sqrt((got**2).sum()))
+        cosine = (
+            float((got * want).sum() / lengths) if lengths and math.isfinite(lengths) else float(max_abs == 0)
+        )
+    if not math.isfinite(max_abs):
+        return Figures(math.inf, math.inf, largest, -math.inf, 0.0)
+    snr = math.inf if noise == 0 else 10 * math.log10(energy / noise) if energy else -math.inf
+    return Figures(max_abs, max_abs / largest if largest else math.inf * bool(max_abs), largest, snr, cosine)
+
+
+def agreement(got: Array, want: Array) -> list[Agreement]:
+    """Of scores (.., classes), one for each row; the margin is in the units of ``want``."""
+    rows = []
+    for found, expected in zip(
+        np.reshape(got, (-1, np.shape(got)[-1])), np.reshape(want, (-1, np.shape(want)[-1])), strict=True
+    ):
+        order, wanted = np.argsort(-found, kind="stable"), np.argsort(-expected, kind="stable")
+        same = bool(order[0] == wanted[0])
+        count = min(5, len(expected))
+        shared = len(set(order[:count].tolist()) & set(wanted[:count].tolist())) / count
+        margin = None if same else float(expected[wanted[0]] - expected[order[0]])
+        rows.append(Agreement(same, shared, margin))
+    return rows
+
+
+def worst(items: list[Figures]) -> Figures:
+    """The worst of each figure, with the smallest reference's magnitude: a bound over all."""
+    return Figures(
+        max(item.max_abs for item in items),
+        max(item.max_rel for item in items),
+        min(item.largest for item in items),
+        min(item.snr_db for item in items),
+        min(item.cosine for item in items),
+    )

@@ -1,0 +1,246 @@
+"""The model that was exported, untouched, in float64: what every candidate is compared with.
+
+Beside it the lowered program, whose nodes the values of a written model are matched with. It is computed
+twice at once: from the inputs alone, and *on the candidate's values*, where every node is given what the
+candidate gave to it. The first says how far a value has drifted, the second what its own operator did wrong.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+from ..formats.pytorch import ModuleRunner
+from ..formats.runners import Array
+from ..source.signature import Signature
+from ..source.trace import Origin, origin_of
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.export import ExportedProgram
+
+__all__ = ["Compared", "Drift", "run_model", "run_reference", "walk"]
+
+_aten = torch.ops.aten
+_WITH_NUMBERS = (_aten.mul.Tensor, _aten.div.Tensor, _aten.add.Tensor, _aten.sub.Tensor, _aten.mul.Scalar)
+_NARROW_TYPES = (torch.float16, torch.bfloat16, torch.float32)
+
+
+def run_model(
+    model: nn.Module, signature: Signature, inputs: Mapping[str, Array], dtype: torch.dtype = torch.float64
+) -> list[Array]:
+    """The module's outputs, flat, computed in ``dtype``.
+
+    Raises :class:`RuntimeError` if the module itself insists on another type.
+    """
+    return _run_all(model, signature, [inputs], dtype)[0]
+
+
+def run_reference(
+    model: nn.Module, signature: Signature, cases: Sequence[Mapping[str, Array]]
+) -> tuple[list[list[Array]], str]:
+    """The outputs for each case and the type they were computed in: float64, or float32 if the module insists
+    on it."""
+    try:
+        return _run_all(model, signature, cases, torch.float64), "float64"
+    except RuntimeError:
+        return _run_all(model, signature, cases, torch.float32), "float32"
+
+
+def _run_all(
+    model: nn.Module, signature: Signature, cases: Sequence[Mapping[str, Array]], dtype: torch.dtype
+) -> list[list[Array]]:
+    """All cases on one copy of the module."""
+    with ModuleRunner(model, signature, dtype) as runner:
+        return [list(runner.run(inputs).values()) for inputs in cases]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Values of one node: from the inputs alone, on the candidate's values, and the candidate's own."""
+
+    reference: Tensor
+    given_actual_inputs: Tensor
+    candidate: Tensor
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A node whose value the candidate gives. ``group`` are the nodes that were computed on the way from the
+    values before it: the node itself and those that the candidate does not give, being fused. ``relaid`` are
+    those of them that it gives with their axes in another order, and that are compared here for that reason."""
+
+    node: str
+    operator: str
+    origin: Origin
+    group: tuple[str, ...]
+    relaid: tuple[str, ...]
+    operators: tuple[str, ...]
+    reads: tuple[str, ...]
+    drift: Drift
+
+
+def walk(
+    program: ExportedProgram,
+    inputs: Mapping[str, Array],
+    candidate: Mapping[str, Array],
+    *,
+    stored: torch.dtype = torch.float32,
+) -> Iterator[Compared]:
+    """Every node of the program that ``candidate`` has a value of the same shape for, in order.
+
+    ``stored`` is the type the candidate keeps its constants in: they are rounded to it, so that this rounding
+    is not taken for an error. Values are freed when no node reads them any more.
+    """
+    state = _State(program, inputs, stored)
+    relaid: set[fx.Node] = set()
+    with torch.no_grad():
+        for node in program.graph.nodes:
+            if node.op != "call_function":
+                continue
+            reference, forced = state.compute(node)
+            group, reads = state.group(node)
+            value = candidate.get(node.name)
+            is_given = _is_same_value(reference, value)
+            if is_given and _is_laid_out_otherwise(forced, value):
+                is_given = False
+                relaid.add(node)
+            if is_given:
+                given = torch.from_numpy(np.array(value)).to(reference.dtype)
+                state.enter(node, reference, given, group=(), reads=(node.name,))
+                yield Compared(
+                    node.name,
+                    str(node.target),
+                    origin_of(node),
+                    tuple(item.name for item in group),
+                    tuple(item.name for item in group if item in relaid),
+                    tuple(str(item.target) for item in group),
+                    reads,
+                    Drift(reference, forced, given),
+                )
+            else:
+                state.enter(node, reference, forced, group=group, reads=reads)
+            state.free(node)
+
+
+def _is_same_value(reference: Any, value: Array | None) -> bool:
+    """A value of another shape is another value: the runtime has laid it out in its own way."""
+    return isinstance(reference, Tensor) and value is not None and tuple(reference.shape) == np.shape(value)
+
+
+# What a permutation of axes must explain before a value counts as laid out otherwise: far more than rounding.
+_RELAID = 1e-2
+
+
+def _is_laid_out_otherwise(want: Tensor, value: Array | None) -> bool:
+    """Whether the value is not the node's, but its numbers with axes of the same size exchanged: coremltools
+    moves transposes past operators, which keep their names. It is then compared where it is next in place."""
+    sizes = [size for size in want.shape if size > 1]
+    if value is None or len(set(sizes)) == len(sizes) or not want.is_floating_point():
+        return False
+    got = torch.from_numpy(np.array(value)).to(want.dtype)
+    bound = _RELAID * float(want.abs().max())
+    if not float((got - want).abs().max()) > bound:
+        return False
+    return any(
+        tuple(want.permute(order).shape) == tuple(want.shape)
+        and float((got - want.permute(order)).abs().max()) <= bound
+        for order in itertools.permutations(range(want.ndim))
+    )
+
+
+class _State:
+    """What is known at a place of the program: both values of each node, and what each was made from since
+    the last value that could be compared."""
+
+    def __init__(self, program: ExportedProgram, inputs: Mapping[str, Array], stored: torch.dtype) -> None:
+        self._stored = stored
+        self._reference: dict[fx.Node, Any] = {}
+        self._forced: dict[fx.Node, Any] = {}
+        self._groups: dict[fx.Node, tuple[fx.Node, ...]] = {}
+        self._reads: dict[fx.Node, tuple[str, ...]] = {}
+        self._uses = {node: len(node.users) for node in program.graph.nodes}
+        for node, value in _placeholders(program, inputs, stored):
+            self.enter(node, value, value, group=(), reads=())
+
+    def enter(
+        self,
+        node: fx.Node,
+        reference: Any,
+        forced: Any,
+        *,
+        group: tuple[fx.Node, ...],
+        reads: tuple[str, ...],
+    ) -> None:
+        self._reference[node], self._forced[node] = reference, forced
+        self._groups[node], self._reads[node] = group, reads
+
+    def compute(self, node: fx.Node) -> tuple[Any, Any]:
+        return _call(node, self._reference, self._stored), _call(node, self._forced, self._stored)
+
+    def group(self, node: fx.Node) -> tuple[tuple[fx.Node, ...], tuple[str, ...]]:
+        nodes = dict.fromkeys(item for source in node.all_input_nodes for item in self._groups[source])
+        reads = dict.fromkeys(name for source in node.all_input_nodes for name in self._reads[source])
+        return (*nodes, node), tuple(reads)
+
+    def free(self, node: fx.Node) -> None:
+        for source in node.all_input_nodes:
+            self._uses[source] -= 1
+            if not self._uses[source]:
+                del self._reference[source], self._forced[source]
+
+
+def _call(node: fx.Node, values: Mapping[fx.Node, Any], stored: torch.dtype) -> Any:
+    """The node on these values. A type that the program asks for is widened, as everything else is; a number
+    it multiplies or adds is a constant, and rounded as such."""
+    args = fx.map_arg(node.args, values.__getitem__)
+    kwargs = fx.map_arg(node.kwargs, values.__getitem__)
+    args, kwargs = _widened_types(args), _widened_types(kwargs)
+    if node.target in _WITH_NUMBERS:
+        args = tuple(_rounded(item, stored) if isinstance(item, float) else item for item in args)
+    assert callable(node.target)
+    return node.target(*args, **kwargs)
+
+
+def _rounded(number: float, stored: torch.dtype) -> float:
+    return float(torch.tensor(number, dtype=torch.float64).to(stored))
+
+
+def _widened_types(value: Any) -> Any:
+    if isinstance(value, torch.dtype):
+        return torch.float64 if value in _NARROW_TYPES else value
+    if isinstance(value, (tuple, list)):
+        return type(value)(_widened_types(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _widened_types(item) for key, item in value.items()}
+    return value
+
+
+def _placeholders(
+    program: ExportedProgram, inputs: Mapping[str, Array], stored: torch.dtype
+) -> Iterator[tuple[fx.Node, Any]]:
+    """Weights and constants rounded to ``stored``, inputs in their order, all in float64."""
+    signature = program.graph_signature
+    owned = {
+        **signature.inputs_to_parameters,
+        **signature.inputs_to_buffers,
+        **signature.inputs_to_lifted_tensor_constants,
+    }
+    given = iter(inputs.values())
+    for node in program.graph.nodes:
+        if node.op != "placeholder":
+            continue
+        if node.name in owned:
+            value = program.state_dict.get(owned[node.name])
+            value = program.constants[owned[node.name]] if value is None else value
+            value = value.detach()
+            value = value.to(stored) if value.is_floating_point() else value
+        else:
+            value = torch.from_numpy(np.array(next(given)))
+        yield node, value.double() if value.is_floating_point() else value

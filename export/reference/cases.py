@@ -1,0 +1,192 @@
+"""What models are compared on: photographs first, then seeded noise, then inputs that models are bad at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cloformer.errors import InputError
+
+from ..formats.runners import Array
+from ..source.preprocessing import Preprocessing, load_image
+from ..source.signature import TensorSpec
+from .photographs import reference_pixels
+
+__all__ = ["PHOTOGRAPH", "Case", "Inputs", "hostile_cases", "image_cases", "in_own_order", "noise_case"]
+
+PHOTOGRAPH = Path(__file__).parent.parent / "data" / "chelsea.jpg"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """How a model is fed: its inputs, the preprocessing of those that are images, and whether the written
+    model normalizes them itself."""
+
+    specs: tuple[TensorSpec, ...]
+    preprocessing: Mapping[str, Preprocessing]
+    inside: Mapping[str, bool]
+
+    @classmethod
+    def of(cls, function: Mapping[str, Any]) -> Inputs:
+        """As a manifest's function declares them; :class:`InputError` if an image is made for another size."""
+        entries = function["inputs"]
+        for entry in entries:
+            rule = entry["preprocessing"]
+            if rule is not None and [rule["height"], rule["width"]] != entry["shape"][2:]:
+                raise InputError(
+                    f"the manifest says that the image {entry['name']} is cropped to {rule['height']} x "
+                    f"{rule['width']}, and the model takes {entry['shape']}",
+                    "export it again",
+                )
+        return cls(
+            tuple(TensorSpec.from_json(entry) for entry in entries),
+            {
+                entry["name"]: Preprocessing.from_json(entry["preprocessing"])
+                for entry in entries
+                if entry["preprocessing"] is not None
+            },
+            {entry["name"]: entry["preprocessing_inside"] for entry in entries},
+        )
+
+    @property
+    def are_all_images(self) -> bool:
+        return len(self.specs) == len(self.preprocessing)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of inputs. An image is pixels, 0 to 255, NCHW, in the colour order its preprocessing declares.
+
+    ``own`` are the same inputs as the model's own preprocessing makes them, in its own colour order; None if
+    there is nothing to make: ``values`` themselves.
+    """
+
+    name: str
+    kind: str  # "photograph", "noise" or "hostile"
+    values: Mapping[str, Array]
+    own: Mapping[str, Array] | None = None
+
+    def for_reference(self, inputs: Inputs) -> dict[str, Array]:
+        """Float64, every image normalized. ``inputs`` are the model's own."""
+        return _prepared(self.values if self.own is None else self.own, inputs)
+
+    def as_declared(self, inputs: Inputs) -> dict[str, Array]:
+        """The same as the artifact declares it."""
+        return _prepared(self.values, inputs)
+
+    def for_candidate(self, inputs: Inputs) -> dict[str, Array]:
+        """In the written model's types; images normalized unless it does that itself."""
+        prepared = self.as_declared(inputs)
+        return {
+            spec.name: np.ascontiguousarray(
+                self.values[spec.name] if inputs.inside[spec.name] else prepared[spec.name], dtype=spec.dtype
+            )
+            for spec in inputs.specs
+        }
+
+
+def image_cases(inputs: Inputs, paths: Sequence[Path], own: Inputs | None = None) -> list[Case]:
+    """A case per photograph, fed to every input; none unless all inputs are images.
+
+    ``inputs`` are the artifact's; the pixels for the reference are made apart from them, as ``own`` says.
+    """
+    if not inputs.are_all_images:
+        return []
+    cases = []
+    for path in paths:
+        image = load_image(path)
+        values = {
+            spec.name: _batch(inputs.preprocessing[spec.name].crop_image(image), spec)
+            for spec in inputs.specs
+        }
+        apart = None
+        if own is not None:
+            apart = {
+                spec.name: _batch(reference_pixels(path, own.preprocessing[spec.name]), spec)
+                for spec in own.specs
+            }
+        cases.append(Case(path.name, "photograph", values, apart))
+    return cases
+
+
+def in_own_order(case: Case, inputs: Inputs, own: Inputs) -> Case:
+    """A case that was drawn, not photographed: the same pixels in the model's own colour order."""
+    orders = {
+        name: (rule.color_order, inputs.preprocessing[name].color_order)
+        for name, rule in own.preprocessing.items()
+        if name in inputs.preprocessing
+    }
+    turned = {name for name, (wanted, declared) in orders.items() if wanted != declared}
+    if not turned:
+        return case
+    return replace(
+        case,
+        own={name: value[:, ::-1] if name in turned else value for name, value in case.values.items()},
+    )
+
+
+def noise_case(inputs: Inputs, seed: int = 0) -> Case:
+    """Uniform pixels, standard normal numbers; integers and truths are ones, which every table has."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    values: dict[str, Array] = {}
+    for spec in inputs.specs:
+        if spec.name in inputs.preprocessing:
+            values[spec.name] = generator.integers(0, 256, spec.shape).astype(np.float32)
+        elif spec.dtype.startswith("float"):
+            values[spec.name] = generator.standard_normal(spec.shape).astype(np.float32)
+        else:
+            values[spec.name] = np.ones(spec.shape, spec.dtype)
+    return Case(f"noise, seed {seed}", "noise", values)
+
+
+def hostile_cases(inputs: Inputs, seed: int = 0) -> list[Case]:
+    """All black, all white, the largest contrast, one hot pixel; for tensors zeros, large and one large number."""
+    generator = np.random.Generator(np.random.PCG64(seed + 1))
+    names = ("black", "white", "contrast", "hot pixel")
+    cases: dict[str, dict[str, Array]] = {name: {} for name in names}
+    for spec in inputs.specs:
+        is_image = spec.name in inputs.preprocessing
+        if not is_image and not spec.dtype.startswith("float"):
+            for values in cases.values():
+                values[spec.name] = np.ones(spec.shape, spec.dtype)
+            continue
+        low, high = (0.0, 255.0) if is_image else (0.0, 30.0)
+        one = np.full(spec.shape, low, np.float32)
+        middle: tuple[Any, ...] = (..., *(size // 2 for size in spec.shape[2:]))
+        one[middle] = high
+        drawn = {
+            "black": np.full(spec.shape, low),
+            "white": np.full(spec.shape, high),
+            "contrast": np.where(generator.random(spec.shape) < 0.5, low if is_image else -high, high),
+            "hot pixel": one,
+        }
+        for name, value in drawn.items():
+            cases[name][spec.name] = value.astype(np.float32)
+    return [Case(name, "hostile", values) for name, values in cases.items()]
+
+
+def _batch(pixels_HWC: Array, spec: TensorSpec) -> Array:
+    """The same image for the whole batch; one channel of three is their mean."""
+    pixels = pixels_HWC.reshape(*pixels_HWC.shape[:2], -1).transpose(2, 0, 1)[None].astype(np.float32)
+    if pixels.shape[1] != spec.shape[1]:
+        pixels = pixels.mean(1, keepdims=True).round()
+    whole: Array = np.broadcast_to(pixels, spec.shape).copy()
+    return whole
+
+
+def _prepared(values: Mapping[str, Array], inputs: Inputs) -> dict[str, Array]:
+    return {
+        name: _normalized(value, inputs.preprocessing[name]) if name in inputs.preprocessing else value
+        for name, value in values.items()
+    }
+
+
+def _normalized(pixels_NCHW: Array, rule: Preprocessing) -> Array:
+    column = (1, -1, 1, 1)
+    mean, std = np.reshape(rule.mean, column), np.reshape(rule.std, column)
+    normalized: Array = (pixels_NCHW.astype(np.float64) * rule.scale - mean) / std
+    return normalized

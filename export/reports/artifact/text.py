@@ -1,0 +1,81 @@
+"""What `cloformer export`, `inspect` and `models` print for people, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...formats import FORMATS
+
+if TYPE_CHECKING:
+    from ...artifact.folder import Artifact
+    from ...pipeline.export import Exported
+
+__all__ = ["NOT_TRAINED", "describe", "exported", "inspected", "models", "previewed"]
+
+NOT_TRAINED = "random weights: NOT TRAINED, so what it predicts means nothing"
+
+
+def models(rows: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> Iterator[str]:
+    """A header, then a line per variant."""
+    shape = f"{size[0]} x {size[1]}"
+    yield f"{'model':<22}{'parameters':>12}{'multiply-adds':>16}   feature shapes (C x H x W) at {shape}"
+    for row in rows:
+        shapes = "  ".join("x".join(map(str, shape)) for shape in row["feature_shapes"].values())
+        yield f"{row['name']:<22}{row['parameters']:>12,}{row['multiply_adds'] / 1e9:>14.3f} G   {shapes}"
+
+
+def describe(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """The model, its graph, its weights."""
+    total = sum(entry["bytes"] for entry in manifest["files"] if entry["role"] == "model")
+    graph, weights = manifest["graph"], manifest["weights"]
+    yield f"  model       {manifest['model']['path']}, {total / 1e6:.2f} MB, {manifest['precision']['name']}"
+    yield f"  graph       {graph['operators']} operators (constants not counted), rank at most {graph['max_rank']}"
+    dataset = manifest["request"].get("metadata", {}).get("dataset")
+    trained = f", trained on {dataset}" if dataset else ""
+    origin = {
+        "random": f"{NOT_TRAINED} (seed {weights['seed']})",
+        "module": "as the module's factory made them",
+        "checkpoint": f"checkpoint {str(weights['file_sha256'])[:16]}...{trained}",
+    }[weights["origin"]]
+    yield f"  weights     {origin}"
+
+
+def exported(item: Exported) -> Iterator[str]:
+    """An artifact that was just written."""
+    found = item.difference
+    yield str(item.artifact.folder)
+    yield from describe(item.artifact.manifest)
+    yield (
+        f"  PyTorch     largest difference {found.max_abs:.2g}, outputs up to {found.largest:.3g} "
+        f"({', '.join(found.inputs)}; {found.reference} reference; run by {found.runner})"
+    )
+
+
+def previewed(planned: Mapping[str, Any], folder: str) -> Iterator[str]:
+    """An artifact that would be written."""
+    sites = ", ".join(f"{entry['name']} {entry['sites']}" for entry in planned["passes"])
+    yield f"would write {folder}"
+    yield f"  passes and sites: {sites or 'none'}"
+
+
+def inspected(artifact: Artifact) -> Iterator[str]:
+    """Everything about an artifact that is whole."""
+    manifest = artifact.manifest
+    title = FORMATS[artifact.format].title if artifact.format in FORMATS else artifact.format
+    yield f"{manifest['name']} as {title}: whole"
+    yield from describe(manifest)
+    for function in manifest["functions"]:
+        for kind in ("inputs", "outputs"):
+            for tensor in function[kind]:
+                inside = ", 8-bit pixels; normalized inside" if tensor.get("preprocessing_inside") else ""
+                labels = f", labels in {tensor['labels']}" if tensor.get("labels") else ""
+                about = f"{tensor['dtype']} {tensor['shape']} ({tensor['role']}{inside}{labels})"
+                yield f"  {kind[:-1]:<12}{tensor['name']} {about}"
+    counts = (f"{kind} {count}" for kind, count in manifest["graph"]["by_type"].items())
+    yield f"  operators   {', '.join(counts)}"
+    yield "  passes      (sites: law)"
+    for entry in manifest["passes"]:
+        yield f"    {entry['name']:<42}{len(entry['sites']):>4}: {entry['law']}"
+    if not manifest["passes"]:
+        yield "    none: the plain trace"

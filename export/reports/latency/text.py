@@ -1,0 +1,187 @@
+"""A latency report for a terminal: plain text, 110 columns. Times are milliseconds of the host, and it says so."""
+
+from __future__ import annotations
+
+import statistics
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from ..shared.words import count, plain, tail
+
+if TYPE_CHECKING:
+    from ...latency.environment import Environment
+    from ...latency.report import LatencyReport, Measurement
+
+__all__ = [
+    "COLUMNS",
+    "about_counts",
+    "candidate",
+    "endings",
+    "gate_line",
+    "how",
+    "megabytes",
+    "milliseconds",
+    "remarks",
+    "render",
+    "where",
+    "wrapped",
+]
+
+_WIDTH = 110
+COLUMNS = ("median", "p90", "min", "mean", "std", "p95", "p99")
+_DIGITS = (1, 4), (10, 3), (10_000, 2)  # milliseconds below which so many digits are shown after the point
+_NONE = "-"
+
+
+def render(report: LatencyReport) -> str:
+    """A row for each candidate and thread count; below it, what there is to say of it."""
+    return "\n".join([*_head(report), "", *_rows(report), *_end(report)])
+
+
+def _head(report: LatencyReport) -> Iterator[str]:
+    yield from wrapped(how(report), 2)
+    yield from wrapped(where(report.environment), 2)
+
+
+def how(report: LatencyReport) -> str:
+    """What was timed by which rules, in a line."""
+    rules = report.protocol
+    measured_on = " and ".join(sorted({row.measured_on for row in report.rows})) or "nothing measured"
+    if rules.counting is not None and rules.counting.only:
+        return f"{measured_on}; counted, and not timed"
+    least = f"at least {rules.min_queries:,} queries and {rules.min_seconds:g} s"
+    return f"{measured_on}; milliseconds; preset {rules.preset}: {least}; p90 by early stopping"
+
+
+def where(here: Environment) -> str:
+    """The machine in a line."""
+    cores = "" if here.cores is None else f", {count(here.cores, 'core')}"
+    usable = f"{len(here.affinity)} of {count(here.processors, 'processor')}{cores}"
+    return f"on {plain(here.processor)} ({usable}), {plain(here.system)}"
+
+
+def _rows(report: LatencyReport) -> Iterator[str]:
+    figures = "".join(f"{name:>8}" for name in COLUMNS)
+    yield f"{'threads':>7}{figures}{'n':>8}{'load':>8}{'first':>8}{'peak':>8}  verdict"
+    for name, rows in groupby(report.rows, candidate):
+        yield tail(name, _WIDTH)
+        for row in rows:
+            yield _row(row)
+            for line in _below(row):
+                yield from wrapped(f"         {plain(line)}", 11)
+
+
+def candidate(row: Measurement) -> str:
+    """What was timed, and what ran it."""
+    return plain(f"{row.artifact}, {row.title} ({row.runtime})")
+
+
+def _row(row: Measurement) -> str:
+    found = row.summary
+    figures = [None if found is None else getattr(found, name) for name in COLUMNS]
+    shown = "".join(f"{milliseconds(value):>8}" for value in figures)
+    first = "".join(
+        f"{milliseconds(None if value is None else value / 1e9):>8}" for value in (row.load_ns, row.first_ns)
+    )
+    peak = _NONE if row.peak_bytes is None else megabytes(row.peak_bytes)
+    return f"{row.threads:>7}{shown}{len(row.wall_ns):>8}{first}{peak:>8}  {row.verdict.word}"
+
+
+def _below(row: Measurement) -> Iterator[str]:
+    for reason in row.verdict.reasons:
+        yield f"{row.verdict.word}: {reason}"
+    yield from remarks(row)
+
+
+def remarks(row: Measurement) -> Iterator[str]:
+    """What there is to say of a row beside its figures and its verdict; times are milliseconds."""
+    if any(counted is not None for counted in (row.operators, row.instructions)):
+        yield f"an inference takes {_counts(row)}"
+    for line in row.exceeded:
+        yield f"OVER THE LIMIT: {line}"
+    for note in row.notes:
+        yield f"note: {note}"
+    if row.summary is not None and row.summary.p90 is None and row.complete:
+        yield "note: there is no p90 of fewer than 64 queries"
+    if row.end_to_end_ns:
+        yield f"preprocessing of a photograph {_median(row.preprocessing_ns)}, end to end {_median(row.end_to_end_ns)}"
+    if row.cold_first_ns:
+        yield f"cold start: load {_median(row.cold_load_ns)}, first inference {_median(row.cold_first_ns)}"
+    if row.before_bytes is not None:
+        yield f"of the peak, {megabytes(row.before_bytes)} were there before the model was loaded"
+    if row.pinned_to is not None:
+        yield f"pinned to {count(row.pinned_to, 'processor')}: {', '.join(map(str, row.pinned_to))}"
+
+
+def _counts(row: Measurement) -> str:
+    """What could be counted of an inference."""
+    found = [
+        f"{value:,} {words}"
+        for value, words in (
+            (row.operators, "operators"),
+            (row.multiply_adds, "multiply-adds"),
+            (row.instructions, f"instructions ({row.counted_by})"),
+        )
+        if value is not None
+    ]
+    return ", ".join(found)
+
+
+def _end(report: LatencyReport) -> Iterator[str]:
+    gate = gate_line(report)
+    for line in (*endings(report), *about_counts(report), *([] if gate is None else [gate])):
+        yield ""
+        yield from wrapped(line, 2)
+
+
+def about_counts(report: LatencyReport) -> Iterator[str]:
+    """What can be compared with them."""
+    if any(row.instructions is not None for row in report.rows):
+        yield (
+            "instructions are comparable with those that the same counter counts on the same processor, "
+            "of the same versions"
+        )
+
+
+def gate_line(report: LatencyReport) -> str | None:
+    """Whether the counts keep their limits; None if there are none."""
+    if report.gate is None:
+        return None
+    over = sum(bool(row.exceeded) or row.failure is not None for row in report.rows)
+    return {
+        "passed": f"{count(report.rows, 'row')} within the limits",
+        "failed": f"FAILED: {over} of {count(report.planned, 'row')} not within the limits",
+    }.get(report.gate, "the limits are not shown to be kept")
+
+
+def endings(report: LatencyReport) -> Iterator[str]:
+    """Why the report is not whole; nothing if it is."""
+    if report.stopped is not None:
+        yield f"INCOMPLETE: {report.stopped} at {count(report.rows, 'row')} of {report.planned}"
+    if report.failed:
+        yield f"{len(report.failed)} of {count(report.planned, 'row')} could not be measured"
+
+
+def _median(samples_ns: Sequence[int]) -> str:
+    return f"{milliseconds(statistics.median(samples_ns) / 1e9)} (median of {len(samples_ns)})"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Milliseconds, with about four digits that count."""
+    if seconds is None:
+        return _NONE
+    value = seconds * 1e3
+    digits = next((digits for limit, digits in _DIGITS if value < limit), 0)
+    return f"{value:.{digits}f}"
+
+
+def megabytes(size: int) -> str:
+    """Of 10^6 bytes."""
+    return f"{size / 1e6:.0f} MB"
+
+
+def wrapped(text: str, indent: int) -> Iterator[str]:
+    """Lines that fit, all but the first moved in."""
+    yield from textwrap.wrap(text, _WIDTH, subsequent_indent=" " * indent, drop_whitespace=True)

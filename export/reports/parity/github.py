@@ -1,0 +1,198 @@
+"""Parity reports inside GitHub Actions: annotations beside the code, and the summary of the job."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from ...parity.report import OutputResult, ParityReport
+from ..shared.words import (
+    LOWER_BOUND,
+    by_name,
+    by_severity,
+    count,
+    decibels,
+    number,
+    operator_counts,
+    passed,
+    plain,
+    reasons,
+    same_class,
+    source_of,
+    title,
+    why,
+    worst_first,
+)
+
+__all__ = ["annotations", "report_if_there", "step_summary", "write_step_summary"]
+
+_ERRORS = 10  # GitHub shows ten annotations of a kind for a step and drops the others
+_OPERATORS_SHOWN = 10
+_REASONS_SHOWN = 20
+_MAX_SUMMARY_BYTES = 2**20  # a larger one is refused whole
+
+
+def report_if_there(reports: Sequence[ParityReport], environment: Mapping[str, str] = os.environ) -> bool:
+    """Inside GitHub Actions, annotate (on standard error, which is read too) and add to the job's summary."""
+    if environment.get("GITHUB_ACTIONS") != "true":
+        return False
+    sys.stderr.write(annotations(reports, root=Path.cwd()))
+    if environment.get("GITHUB_STEP_SUMMARY"):
+        write_step_summary(reports, Path(environment["GITHUB_STEP_SUMMARY"]))
+    return True
+
+
+def annotations(reports: Sequence[ParityReport], root: Path | None = None) -> str:
+    """Workflow commands, a line each: an error per failure, a notice per report that passed.
+
+    A failing operator is put beside its line if its module is a file below ``root``.
+    """
+    if not reports:
+        return _command("error", "no artifact was compared", title="parity")
+    lines: list[str] = []
+    for report in reports:
+        if report.passed:
+            text = f"{_outputs_in_words(report)}; {operator_counts(report)}"
+            lines.append(_command("notice", text, title=f"parity holds: {title(report)}"))
+            continue
+        name = f"parity fails: {title(report)}"
+        found = list(_errors(report, root))
+        shown = found if len(found) <= _ERRORS else found[: _ERRORS - 1]
+        lines += [_command("error", text, title=name, **place) for text, place in shown]
+        if len(found) > len(shown):
+            lines.append(
+                _command("error", f"and {count(len(found) - len(shown), 'more failure')}", title=name)
+            )
+    return "".join(lines)
+
+
+def step_summary(reports: Sequence[ParityReport]) -> str:
+    """Markdown: a table of the artifacts, and for each its outputs and what failed."""
+    text = "\n".join(["", *_summary(reports), ""])
+    if len(text.encode("utf-8", "replace")) > _MAX_SUMMARY_BYTES // 2:
+        return "\n".join(["", *_overview(reports), "", "_The details are too long for a summary._", ""])
+    return text
+
+
+def write_step_summary(reports: Sequence[ParityReport], path: Path) -> None:
+    """Append to the file that ``GITHUB_STEP_SUMMARY`` names: other steps write there too."""
+    with path.open("a", encoding="utf-8", errors="replace") as file:
+        file.write(step_summary(reports))
+
+
+def _errors(report: ParityReport, root: Path | None) -> Iterator[tuple[str, dict[str, str]]]:
+    if not report.outputs:
+        yield "no output was compared", {}
+    first = report.first_divergence
+    for operator in sorted(
+        (item for item in report.operators if not item.passed), key=lambda item: item.depth
+    ):
+        text = f"{'first divergence: ' if operator is first else ''}{operator} {why(operator)}"
+        source = source_of(operator.location)
+        if source is not None and root is not None and (root / source[0]).is_file():
+            yield text, {"file": source[0], "line": str(source[1])}
+        else:
+            yield text, {}
+    for output in report.outputs:
+        if not output.passed:
+            yield f"output {output.name} on {output.case}: {output.failure}", {}
+    for what in report.not_compared:
+        yield f"not compared: {what}", {}
+
+
+def _command(kind: str, message: str, **properties: str) -> str:
+    listed = ",".join(f"{key}={_property(plain(value))}" for key, value in properties.items())
+    return f"::{kind} {listed}::{_message(plain(message))}\n"
+
+
+def _message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _outputs_in_words(report: ParityReport) -> str:
+    worst = min(report.outputs, key=by_severity)
+    return (
+        f"{count(len(by_name(report.outputs)), 'output')} within tolerance, the largest error {number(worst.figures.max_abs)}"
+        f" where {number(worst.allowed)} is allowed"
+    )
+
+
+def _summary(reports: Sequence[ParityReport]) -> Iterator[str]:
+    yield from _overview(reports)
+    for report in reports:
+        yield ""
+        yield f"### {'✅' if report.passed else '❌'} {_text(title(report))}"
+        yield ""
+        yield f"{_text(report.artifact)} run by {_text(report.runner)}, compared with {_text(report.reference)}."
+        if not report.is_device_runtime:
+            yield f"{_text(report.runner)} {LOWER_BOUND}."
+        if report.outputs:
+            yield ""
+            yield "| output | worst input | largest error | PyTorch float32 | allowed | SNR | cosine | top-1 | |"
+            yield "| :-- | :-- | --: | --: | --: | --: | --: | :-- | :-- |"
+            yield from (_row(items) for items in by_name(report.outputs).values())
+        yield from _failures(report)
+
+
+def _overview(reports: Sequence[ParityReport]) -> Iterator[str]:
+    yield f"## Parity: {'holds' if passed(reports) else 'FAILS'}"
+    yield ""
+    if not reports:
+        yield "No artifact was compared."
+        return
+    yield "| artifact | run by | outputs | operators | |"
+    yield "| :-- | :-- | :-- | :-- | :-- |"
+    for report in reports:
+        outputs = _outputs_in_words(report) if report.passed else count(report.outputs, "comparison")
+        cells = [_text(report.artifact), _text(report.runner), _text(outputs), _text(operator_counts(report))]
+        yield f"| {' | '.join(cells)} | {'PASS' if report.passed else '**FAIL**'} |"
+
+
+def _row(items: Sequence[OutputResult]) -> str:
+    worst = min(items, key=by_severity)
+    floor = "" if worst.noise_floor is None else number(worst.noise_floor.max_abs)
+    figures = worst.figures
+    cells = [
+        _text(worst.name),
+        _text(worst.case) + (f" (of {len(items)})" if len(items) > 1 else ""),
+        number(figures.max_abs),
+        floor,
+        number(worst.allowed),
+        decibels(figures.snr_db),
+        f"{figures.cosine:.7f}",
+        same_class(worst),
+        "PASS" if worst.passed else "**FAIL**",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _failures(report: ParityReport) -> Iterator[str]:
+    first = report.first_divergence
+    if first is not None:
+        yield ""
+        yield f"**First divergence:** {_text(str(first))} {_text(why(first))}."
+        yield ""
+        yield "| operator | module and line | own error | allowed | total error |"
+        yield "| :-- | :-- | --: | --: | --: |"
+        for item in worst_first(report)[:_OPERATORS_SHOWN]:
+            if not item.passed:
+                where = f"{_text(item.module or 'the model')} {_text(item.location)}"
+                figures = " | ".join(map(number, (item.own_error, item.tolerance, item.total_error)))
+                yield f"| {_text(item.operator)} {_text(item.node)} | {where} | {figures} |"
+    found = reasons(report)
+    if found:
+        yield ""
+        yield from (f"- {_text(reason)}" for reason in found[:_REASONS_SHOWN])
+    if len(found) > _REASONS_SHOWN:
+        yield f"- and {len(found) - _REASONS_SHOWN:,} more"
+
+
+def _text(text: str) -> str:
+    """Text that is nothing but text in Markdown, in a table's cell too."""
+    escaped = escape(plain(text), quote=False)
+    return "".join(f"\\{char}" if char in "\\`*_{}[]|~#@!$:" else char for char in escaped)

@@ -1,0 +1,35 @@
+"""How far a float16 program is from overflow, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...parity.headroom import LIMIT, Headroom, OperatorHeadroom
+
+__all__ = ["headroom_lines"]
+
+_SHOWN = 8
+
+
+def headroom_lines(room: Headroom, gain: float) -> Iterator[str]:
+    """The first overflow with either way of adding up, the operators nearest to it, and what ``gain`` reaches."""
+    tried = f"inputs up to {room.gains[-1]:g} times as large, on {', '.join(room.cases)}"
+    yield f"headroom    float16 ends at {LIMIT:g}; {len(room.operators)} values; {tried}"
+    for arithmetic, first in room.first.items():
+        found = "nothing overflows" if first is None else f"at {first.gain:g} times the input: {first}"
+        yield f"  {arithmetic:<7} sums: {found}"
+    nearest = sorted(room.operators, key=_nearness)[:_SHOWN]
+    yield f"  {'nearest to the end':<42}{'largest':>10}{'squared operand':>17}{'beyond at gain':>16}"
+    for item in nearest:
+        squared = "" if item.squared_operand is None else f"{item.squared_operand:.4g}"
+        beyond = "" if item.overflow_gain is None else f"{item.overflow_gain:g}"
+        yield f"  {f'{item.kind} {item.value}'[:40]:<42}{item.largest:>10.4g}{squared:>17}{beyond:>16}"
+        yield f"      {item.module or 'the model'} ({item.location})"
+    count = len(room.precision_map(gain)["float32"])
+    yield f"  {count} operators would have to be float32 for inputs {gain:g} times as large (--precision-map)"
+
+
+def _nearness(item: OperatorHeadroom) -> tuple[float, float]:
+    """Smallest gain first; then what is left of the range, of a square the square's."""
+    reach = max(item.largest, (item.squared_operand or 0.0) ** 2)
+    return (item.overflow_gain if item.overflow_gain is not None else float("inf"), -reach)

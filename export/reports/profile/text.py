@@ -1,0 +1,149 @@
+"""A profile for a terminal: plain text, 110 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ...latency.profile_report import MEASURED_ON, UNMAPPED, WHOLE_MODEL
+from ...latency.roofline import CONVENTION
+from ..shared.words import count, plain, tail
+
+if TYPE_CHECKING:
+    from ...latency.profile_report import Group, OperatorTime, Profile
+
+__all__ = ["how", "measured_rates", "mebi", "millions", "milliseconds", "percent", "rate", "render", "where"]
+
+_WIDTH = 110
+_NONE = "-"
+
+
+def render(report: Profile, *, depth: int, top: int) -> str:
+    """Modules down to ``depth``, types of operators, and the ``top`` slowest operators; what is cut is counted."""
+    return "\n".join(
+        [
+            *_head(report),
+            "",
+            *_groups(f"module, to depth {depth}", report.by_module(depth)),
+            "",
+            *_groups("type of operator", report.by_type()),
+            "",
+            *_operators(report, top),
+            "",
+            *_end(report),
+        ]
+    )
+
+
+def how(report: Profile) -> str:
+    """With what it was run, and how often."""
+    threads = count(report.threads, "thread") if report.threads else "threads of its own choice"
+    layouts = "on" if report.layout else "off"
+    return (
+        f"{report.runtime}, {threads}, layout optimization {layouts}; median of {count(report.runs, 'run')} "
+        f"after {report.warm_up} thrown away"
+    )
+
+
+def measured_rates(report: Profile) -> tuple[str, str]:
+    """The two rates that bound every operator."""
+    product, transfer = report.roofline.product, report.roofline.transfer
+    return (
+        f"{product.giga_per_second:.1f} GFLOP/s, measured: {product.name} ({CONVENTION})",
+        f"{transfer.giga_per_second:.1f} GB/s, measured: {transfer.name}",
+    )
+
+
+def milliseconds(us: float) -> str:
+    return f"{us / 1e3:.3f}"
+
+
+def millions(multiply_adds: int) -> str:
+    """Multiply-adds in millions; nothing for none."""
+    return f"{multiply_adds / 1e6:,.2f}" if multiply_adds else _NONE
+
+
+def mebi(size: int) -> str:
+    """Bytes in MiB; nothing for none."""
+    return f"{size / 2**20:,.2f}" if size else _NONE
+
+
+def rate(value: float | None) -> str:
+    return f"{value:,.1f}" if value else _NONE
+
+
+def percent(share: float | None) -> str:
+    return f"{share:.0%}" if share else _NONE
+
+
+def where(row: OperatorTime) -> str:
+    """The module that an operator comes from."""
+    return UNMAPPED if row.module is None else row.module or WHOLE_MODEL
+
+
+def _head(report: Profile) -> Iterator[str]:
+    rates = measured_rates(report)
+    here = report.environment
+    yield plain(f"profile  {report.model} onnx {report.precision}, {MEASURED_ON}")
+    yield from _field("artifact", f"{report.artifact}, manifest {report.manifest_sha256[:16]}")
+    yield from _field("run by", how(report))
+    yield from _field("machine", f"{here.processor}, {count(here.processors, 'processor')}, {here.system}")
+    yield from _field("products", rates[0])
+    yield from _field("memory", rates[1])
+
+
+_COLUMNS = f"{'ms':>9}{'share':>8}{'M mult-adds':>13}{'MiB':>9}{'GFLOP/s':>10}{'GB/s':>8}{'of roof':>9}"
+_FIRST = _WIDTH - len(_COLUMNS)
+
+
+def _figures(group: Group) -> str:
+    return (
+        f"{milliseconds(group.us):>9}{group.share:>8.1%}{millions(group.multiply_adds):>13}"
+        f"{mebi(group.bytes):>9}{rate(group.gflops):>10}{rate(group.gigabytes_per_second):>8}"
+        f"{percent(group.of_roofline):>9}"
+    )
+
+
+def _groups(heading: str, groups: Sequence[Group]) -> Iterator[str]:
+    yield f"{heading:<{_FIRST}}{_COLUMNS}"
+    for group in groups:
+        number = f" x{group.operators}"
+        yield f"  {tail(group.name, _FIRST - 3 - len(number)) + number:<{_FIRST - 2}}{_figures(group)}"
+
+
+def _operators(report: Profile, top: int) -> Iterator[str]:
+    pairs = report.by_operator()
+    yield f"{'slowest operators':<{_FIRST}}{_COLUMNS}"
+    for row, group in pairs[:top]:
+        yield f"  {tail(f'{row.operator} {row.name}', _FIRST - 3):<{_FIRST - 2}}{_figures(group)}"
+        yield f"      {tail(' '.join(filter(None, [where(row), row.location])), _WIDTH - 6)}"
+    if rest := pairs[top:]:
+        us = sum(group.us for _, group in rest)
+        yield f"  and {count(rest, 'operator')} more, {milliseconds(us)} ms together (--top, --json and --html show them)"
+
+
+def _end(report: Profile) -> Iterator[str]:
+    total = report.total
+    yield f"{'total, ' + count(total.operators, 'operator'):<{_FIRST}}{_figures(total)}"
+    yield from _field(
+        "roofline",
+        f"{milliseconds(total.bound_us)} ms: the sum over operators of what products or memory take, whichever is "
+        f"more; {percent(total.of_roofline)} of the roofline is achieved",
+    )
+    yield from _field(
+        "products",
+        f"{milliseconds(total.compute_us)} ms if memory cost nothing: {percent(total.of_compute)} is achieved",
+    )
+    if report.whole_us is not None:
+        yield from _field(
+            "whole run",
+            f"{milliseconds(report.whole_us)} ms with the profiler, which takes time itself; `cloformer bench` says "
+            "how long an inference takes",
+        )
+    for note in report.notes:
+        yield from _field("note", note)
+
+
+def _field(name: str, text: str) -> Iterator[str]:
+    yield from textwrap.wrap(f"  {name:<10}  {plain(text)}", _WIDTH, subsequent_indent=" " * 14)

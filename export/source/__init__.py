@@ -1,0 +1,1 @@
+"""What is exported: a model, how it is fed, and its traced graph."""

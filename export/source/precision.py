@@ -1,0 +1,79 @@
+"""The number formats an artifact's weights and activations have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from cloformer.errors import InputError, UnsupportedError
+
+__all__ = ["PRECISIONS", "Precision", "read_precision_map", "with_exceptions"]
+
+_MAP_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What weights and activations are stored and computed in.
+
+    ``granularity`` is what one scale of a quantized weight covers; ``exceptions`` are the types that nodes
+    of the lowered program are computed in instead, by name.
+    """
+
+    name: str
+    weights: str
+    activations: str
+    granularity: str = "tensor"
+    exceptions: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "weights": self.weights,
+            "activations": self.activations,
+            "granularity": self.granularity,
+            "exceptions": dict(self.exceptions),
+        }
+
+
+# The names on the command line. Which of them a format has stands in FORMATS.
+PRECISIONS: dict[str, Precision] = {
+    precision.name: precision
+    for precision in (
+        Precision("fp32", "float32", "float32"),
+        Precision("fp16", "float16", "float16"),
+    )
+}
+
+
+def read_precision_map(path: Path) -> dict[str, str]:
+    """The nodes to keep in float32, as `cloformer parity --precision-map` wrote them: a type by name.
+
+    Raises :class:`InputError` for a file that is not one.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        if content["schema_version"] > _MAP_VERSION:
+            raise InputError(f"{path} is of a newer cloformer", "update cloformer, or write the map again")
+        names = [entry["node"] for entry in content["float32"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"precision map {path} cannot be read: {type(error).__name__} {error}"[:200],
+            "write one with `cloformer parity ARTIFACT --precision-map FILE`",
+        ) from None
+    if not all(isinstance(name, str) for name in names):
+        raise InputError(f"precision map {path} names something that is no node", "write it again")
+    return dict.fromkeys(sorted(names), "float32")
+
+
+def with_exceptions(precision: Precision, exceptions: Mapping[str, str]) -> Precision:
+    """``precision`` but for some nodes. Raises :class:`UnsupportedError` where there is nothing to except."""
+    if precision.activations != "float16":
+        raise UnsupportedError(
+            f"{precision.name} has nothing that a precision map could keep in float32",
+            "--precision-map goes with --format coreml --precision fp16",
+        )
+    return replace(precision, exceptions=dict(exceptions))

@@ -1,0 +1,223 @@
+"""What turns a photograph into a model's input, step by step.
+
+1. Decode the first frame, whole; turn it upright by its EXIF orientation.
+2. RGB, 8 bits. Of 16 bits the upper eight count; grey becomes three equal channels. Transparency and
+   colour profiles are ignored, as ImageNet's training code does: hidden pixels show what is stored.
+3. Resize the short side to ``resize_size``, the long one to ``int(resize_size * long / short)``, with
+   Pillow's antialiasing: the width, then the height, each rounded to 8 bits. (Pillow did so by itself up to version
+   12; from 13 on it takes the height first where that is less work, which changes pixels of some tall images.)
+4. Crop ``height`` x ``width`` in the middle, from ``round((side - crop) / 2)`` on.
+5. Grey if there is one mean, else the channels in ``color_order``.
+6. ``(scale * pixel - mean) / std`` per channel, in float64 and rounded to float32 once; channels first.
+"""
+
+from __future__ import annotations
+
+import math
+import stat
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cloformer.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from PIL import Image
+
+    Pixels = npt.NDArray[np.uint8]
+    Floats = npt.NDArray[np.float32]
+
+__all__ = ["INTERPOLATIONS", "Preprocessing", "load_image", "upright"]
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
+
+# Pillow's own limit against decompression bombs, which training code likes to switch off for the process.
+_MAX_PIXELS = 178_956_970
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Sizes in pixels; ``resize_size`` is the short side before the crop. ``mean`` and ``std`` are in
+    units after ``scale``. :class:`ValueError` if they do not fit together."""
+
+    height: int
+    width: int
+    resize_size: int
+    interpolation: str = "bicubic"
+    crop: str = "center"
+    color_order: str = "RGB"
+    scale: float = 1 / 255
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(size, int) for size in (self.height, self.width, self.resize_size)):
+            raise ValueError("height, width and resize_size must be whole numbers")
+        if min(self.height, self.width) < 1:
+            raise ValueError(f"the crop {self.height} x {self.width} has a side below 1")
+        if self.resize_size < max(self.height, self.width):
+            raise ValueError(
+                f"resize_size {self.resize_size} is smaller than the crop {self.height} x {self.width}"
+            )
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(
+                f"interpolation {self.interpolation!r} is not one of {', '.join(INTERPOLATIONS)}"
+            )
+        if self.crop != "center" or self.color_order not in ("RGB", "BGR"):
+            raise ValueError("crop must be 'center' and color_order 'RGB' or 'BGR'")
+        if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
+            raise ValueError("mean and std need 1 or 3 numbers each, one per channel")
+        numbers = (self.scale, *self.mean, *self.std)
+        if not all(isinstance(number, (int, float)) and math.isfinite(number) for number in numbers):
+            raise ValueError("scale, mean and std must be finite numbers")
+        if min(self.scale, *self.std) <= 0:
+            raise ValueError("scale and every std must be above 0")
+
+    @classmethod
+    def imagenet(cls, height: int, width: int) -> Preprocessing:
+        """The published evaluation: bicubic, ImageNet's statistics, and a short side of 256 / 224 of the
+        crop's longer one, rounded down (256 for 224)."""
+        return cls(height, width, max(height, width) * 256 // 224)
+
+    def at_size(self, height: int, width: int) -> Preprocessing:
+        """The same for another crop, which shows about as much of the image."""
+        resized = max(height, width) * self.resize_size // max(self.height, self.width)
+        return replace(self, height=height, width=width, resize_size=resized)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Preprocessing:
+        """What :meth:`to_json` gave; :class:`ValueError` if ``data`` is something else."""
+        try:
+            return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
+        except KeyError as error:
+            raise ValueError(f"preprocessing has no {error}") from error
+        except TypeError as error:
+            raise ValueError(f"preprocessing cannot be read: {error}") from error
+
+    def crop_image(self, image: Image.Image) -> Pixels:
+        """Resized and cropped pixels, (height, width, channels), 0 to 255, in ``color_order``.
+
+        Raises :class:`InputError` for an image so thin that it would be enormous with its short side
+        at ``resize_size``.
+        """
+        import numpy as np
+        from PIL import Image
+
+        short, long = sorted(image.size)
+        other = int(self.resize_size * long / short)
+        if self.resize_size * other > _MAX_PIXELS:
+            raise InputError(
+                f"an image of {image.width} x {image.height} pixels is too thin: resized for the model, it "
+                f"would be {other} pixels long",
+                "cut out the part that matters",
+            )
+        size = (self.resize_size, other) if image.width <= image.height else (other, self.resize_size)
+        filter_ = Image.Resampling[self.interpolation.upper()]
+        resized = _rgb(image).resize((size[0], image.height), filter_).resize(size, filter_)
+        left, top = round((resized.width - self.width) / 2), round((resized.height - self.height) / 2)
+        cropped = resized.crop((left, top, left + self.width, top + self.height))
+        if len(self.mean) == 1:
+            return np.array(cropped.convert("L"))[..., None]
+        return self.in_order(np.array(cropped))
+
+    def in_order(self, pixels_HWC: Pixels) -> Pixels:
+        """R, G, B pixels in ``color_order``; and back again."""
+        import numpy as np
+
+        return pixels_HWC if self.color_order == "RGB" else np.ascontiguousarray(pixels_HWC[..., ::-1])
+
+    def normalize(self, pixels_HWC: Pixels) -> Floats:
+        """``(scale * pixel - mean) / std`` as (1, channels, height, width).
+
+        Raises :class:`ValueError` unless the pixels are 8-bit with one channel per mean.
+        """
+        import numpy as np
+
+        if pixels_HWC.dtype != np.uint8 or pixels_HWC.shape[2:] != (len(self.mean),):
+            raise ValueError(
+                f"normalize takes uint8 pixels of shape (height, width, {len(self.mean)}), "
+                f"not {pixels_HWC.dtype} of {pixels_HWC.shape}"
+            )
+        values = (pixels_HWC.astype(np.float64) * self.scale - np.array(self.mean)) / np.array(self.std)
+        return np.ascontiguousarray(values.transpose(2, 0, 1)[None], dtype=np.float32)
+
+    def prepare(self, image: Image.Image) -> Floats:
+        """:meth:`crop_image`, then :meth:`normalize`."""
+        return self.normalize(self.crop_image(image))
+
+    __call__ = prepare
+
+
+def load_image(path: Path) -> Image.Image:
+    """The photograph at ``path``, upright, in RGB; :class:`InputError` if it is not a whole image."""
+    from PIL import UnidentifiedImageError
+
+    try:
+        return _decoded(path)
+    except FileNotFoundError as error:
+        raise InputError(f"there is no image {path}", "give a JPEG or PNG file") from error
+    except Exception as error:  # on hostile bytes, decoders raise whatever they stumble over
+        reason = str(getattr(error, "strerror", None) or error or type(error).__name__)
+        if isinstance(error, UnidentifiedImageError):
+            reason = "it is in no image format that is known here"
+        raise InputError(
+            f"{path} is not an image that can be read: {reason}", "give a whole JPEG or PNG file"
+        ) from error
+
+
+def _decoded(path: Path) -> Image.Image:
+    """Upright and in RGB; any exception if something is wrong with it."""
+    from PIL import Image, ImageFile
+
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+        raise ValueError("it is a folder" if path.is_dir() else "it is not a file")
+    if status.st_size == 0:
+        raise ValueError("it is empty")
+    half_images_too = ImageFile.LOAD_TRUNCATED_IMAGES  # training code sets this for the whole process
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large images and odd tags; what matters is an error
+            with Image.open(path) as image:
+                if image.width * image.height > _MAX_PIXELS:
+                    raise ValueError(f"{image.width} x {image.height} pixels are more than {_MAX_PIXELS}")
+                if image.format == "EPS":
+                    raise ValueError("it is a PostScript program, which is not run")
+                return upright(image)
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = half_images_too
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Turned by its EXIF orientation, in 8-bit RGB; :class:`ValueError` if it has no such form."""
+    from PIL import ImageOps
+
+    return _rgb(ImageOps.exif_transpose(image))
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """8-bit RGB; :class:`ValueError` where it is not known which value is white."""
+    import numpy as np
+    from PIL import Image
+
+    if image.mode == "RGB":
+        return image
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError("its pixels have more than 16 bits")
+        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("its pixels are fractions without a fixed range")
+    if image.mode == "P":
+        image = image.convert("RGBA")  # Pillow warns of palettes with transparency otherwise
+    return image.convert("RGB")

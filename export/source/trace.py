@@ -1,0 +1,228 @@
+"""From a module to a graph that owns its constants, and from a graph back to an exported program.
+
+The graph is the unlifted module of ``torch.export`` at the ATen level before decomposition
+(``aten.conv2d``, ``aten.group_norm``, ``aten.softmax``): high enough that a pass reads like its
+law. It is functional (nothing is written in place), its placeholders are the inputs in order
+and its output is a flat tuple of tensors. The batch is symbolic wherever the module allows it;
+what fixes sizes is a pass (:mod:`.passes.fix_sizes`), chosen by format.
+
+Every node keeps where it came from in ``node.meta["custom"]``: the name in the trace, the
+module's path and ``package.module:Class:line``, never a path of this machine.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.export import Dim, ExportedProgram
+from torch.utils import _pytree as pytree
+
+from cloformer.errors import UnsupportedError
+from cloformer.io.quiet import quiet
+
+from .signature import DTYPES, Signature, TensorSpec
+
+__all__ = ["Origin", "Trace", "example_inputs", "lower", "lowered_name_of", "origin_of", "trace"]
+
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_TORCH_FOLDER = str(Path(torch.__file__).parent)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a node came from: its name in the trace, the module's path, ``package.module:Class:line``."""
+
+    name: str
+    module: str
+    location: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.module or 'the model'} ({self.location})" if self.location else self.module or self.name
+        )
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A traced graph and its signature. Passes rewrite ``graph_module``; exporters only read it."""
+
+    graph_module: fx.GraphModule
+    signature: Signature
+
+
+def example_inputs(specs: Sequence[TensorSpec], *, batch: int | None = None) -> tuple[Tensor, ...]:
+    """Zeros (ones for integers) of the given shapes; ``batch`` replaces every leading size."""
+    shapes = [(batch, *spec.shape[1:]) if batch and spec.shape else spec.shape for spec in specs]
+    return tuple(
+        torch.ones(shape, dtype=getattr(torch, spec.dtype)) for shape, spec in zip(shapes, specs, strict=True)
+    )
+
+
+def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str] = ()) -> Trace:
+    """The graph of ``model`` in evaluation mode; ``outputs`` names its outputs.
+
+    Raises :class:`UnsupportedError` where ``torch.export`` cannot follow the module
+    (control flow that depends on values), with the module and line.
+    """
+    model.eval()
+    with quiet("torch"):
+        program = _export(model, inputs)
+        if any(_mutates(node) for node in program.graph.nodes):
+            program = program.run_decompositions({})  # nothing is decomposed; in-place becomes functional
+    graph_module = _unlift(program)
+    for node in graph_module.graph.nodes:
+        node.meta["custom"] = {"cloformer": _read_origin(node)}
+    return Trace(graph_module, Signature(tuple(inputs), _output_specs(program, inputs, outputs)))
+
+
+def lower(traced: Trace) -> ExportedProgram:
+    """The graph exported again, constants cast once to their final types, origins kept.
+
+    The program is functional and fixed to the signature's shapes: what every format starts from. Each node
+    is known to what comes after by its name here (:func:`lowered_name_of`), through torch's decompositions
+    as through coremltools, which carries ``debug_handle``, the node's place in the graph.
+    """
+    with quiet("torch"), torch.fx.traceback.preserve_node_meta():
+        program: ExportedProgram = torch.export.export(
+            _Replay(traced.graph_module), example_inputs(traced.signature.inputs)
+        )
+        program = program.run_decompositions({})
+    for index, node in enumerate(program.graph.nodes):
+        node.meta["custom"] = (node.meta.get("custom") or {}) | {"cloformer_node": node.name}
+        node.meta["debug_handle"] = index
+    return program
+
+
+def origin_of(node: fx.Node) -> Origin:
+    """Where ``node`` came from, through every rewrite and re-export."""
+    origin = (node.meta.get("custom") or {}).get("cloformer")
+    return origin if isinstance(origin, Origin) else Origin(node.name, "", "")
+
+
+def lowered_name_of(node: fx.Node) -> str | None:
+    """The name, in the program that :func:`lower` gave, of the node that ``node`` came from."""
+    name: str | None = (node.meta.get("custom") or {}).get("cloformer_node")
+    return name
+
+
+class _Replay(nn.Module):
+    """Runs a graph node by node, so that a new trace of it inherits each node's origin."""
+
+    def __init__(self, graph_module: fx.GraphModule) -> None:
+        super().__init__()
+        self.graph_module = graph_module
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return fx.Interpreter(self.graph_module).run(*inputs)
+
+
+def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
+    """Exported with a symbolic batch if the module allows one, else with the batch it was asked for."""
+    try:
+        batched = tuple({0: Dim.AUTO} if spec.shape else {} for spec in specs)
+        shapes = _nest(model, batched)
+        program = torch.export.export(model, example_inputs(specs, batch=2), dynamic_shapes=shapes)
+        if all(_is_symbolic(node) for node in _user_inputs(program)):
+            return program
+    except Exception:  # noqa: S110 - whatever went wrong, the plain export below says it better
+        pass
+    try:
+        return torch.export.export(model, example_inputs(specs))
+    except Exception as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise UnsupportedError(
+            f"torch.export cannot follow the model: {reason[:200]}",
+            f"where: {_innermost_frame(error)}",
+            "rewrite what depends on a tensor's values, or export the part before it",
+        ) from error
+
+
+def _nest(model: nn.Module, shapes: tuple[Any, ...]) -> Any:
+    """``dynamic_shapes`` mirrors forward's parameters; a ``*args`` parameter takes a tuple of its own."""
+    kinds = [parameter.kind for parameter in inspect.signature(model.forward).parameters.values()]
+    return (shapes,) if kinds[:1] == [inspect.Parameter.VAR_POSITIONAL] else shapes
+
+
+def _user_inputs(program: ExportedProgram) -> list[fx.Node]:
+    names = set(program.graph_signature.user_inputs)
+    return [node for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
+
+
+def _is_symbolic(node: fx.Node) -> bool:
+    value = node.meta["val"]
+    return value.ndim == 0 or not isinstance(value.shape[0], int)
+
+
+def _mutates(node: fx.Node) -> bool:
+    return node.op == "call_function" and getattr(getattr(node.target, "_schema", None), "is_mutable", False)
+
+
+def _unlift(program: ExportedProgram) -> fx.GraphModule:
+    """The program's module without its guards and hooks, its inputs and outputs plain and flat."""
+    try:
+        module = program.module(check_guards=False)
+    except TypeError:  # torch before 2.9 has no guards to leave out
+        module = program.module()
+    assert isinstance(module, fx.GraphModule)
+    graph_module = fx.GraphModule(module, module.graph)
+    graph = graph_module.graph
+    graph.set_codegen(fx.graph.CodeGen())
+    output = graph.output_node()
+    output.args = (tuple(pytree.tree_leaves(output.args[0])),)
+    for node in list(graph.nodes):
+        if node.op == "call_module" and not node.users:
+            graph.erase_node(node)
+    graph_module.recompile()
+    return graph_module
+
+
+def _read_origin(node: fx.Node) -> Origin:
+    """The innermost module of the user's (torch's own are parts of it) and the line it was at."""
+    modules = list((node.meta.get("nn_module_stack") or {}).values())
+    path = str(modules[-1][0]) if modules else ""
+    names = [
+        kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}" for _, kind in modules
+    ]
+    names = [name for name in names if "." in name]
+    own = [name for name in names if not name.startswith("torch.")] or names
+    frames = _FRAME.findall(node.meta.get("stack_trace") or "")
+    lines = [line for file, line in frames if not file.startswith(_TORCH_FOLDER)]
+    if not own:
+        return Origin(node.name, "", "")
+    module, _, kind = own[-1].rpartition(".")
+    return Origin(node.name, path.replace("L__self__.", ""), ":".join([module, kind, *lines[-1:]]))
+
+
+def _innermost_frame(error: BaseException) -> str:
+    """``file.py:line`` of the deepest frame outside torch, by the file's name alone."""
+    frames = [(file, line) for file, line in _FRAME.findall(str(error)) if not file.startswith(_TORCH_FOLDER)]
+    return f"{Path(frames[-1][0]).name}, line {frames[-1][1]}" if frames else "not said by torch.export"
+
+
+def _output_specs(
+    program: ExportedProgram, inputs: Sequence[TensorSpec], names: Sequence[str]
+) -> tuple[TensorSpec, ...]:
+    values = [
+        node.meta["val"]
+        for node in program.graph.output_node().args[0]
+        if isinstance(node, fx.Node) and node.name in set(program.graph_signature.user_outputs)
+    ]
+    if names and len(names) != len(values):
+        raise UnsupportedError(f"the model has {len(values)} outputs, and {len(names)} names were given")
+    single = len(values) == 1
+    names = list(names) or [("output" if single else f"output_{index}") for index in range(len(values))]
+    batch = inputs[0].shape[0] if inputs and inputs[0].shape else 1
+    specs = []
+    for name, value in zip(names, values, strict=True):
+        if not isinstance(value, Tensor) or str(value.dtype).removeprefix("torch.") not in DTYPES:
+            raise UnsupportedError(f"output {name} is not a tensor of {', '.join(DTYPES)}")
+        shape = tuple(size if isinstance(size, int) else batch for size in value.shape)
+        specs.append(TensorSpec(name, shape, str(value.dtype).removeprefix("torch.")))
+    return tuple(specs)
