@@ -20,11 +20,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from cloformer.errors import CloformerError, InputError
 from cloformer.export.artifact.folder import MANIFEST
 
-from ..errors import CloformerError, InputError
-
-__all__ = ["recover", "space_needed", "staged", "staging_beside", "write_whole"]
+__all__ = ["recover", "space_needed", "staged", "staging_beside"]
 
 _PREFIX = ".cloformer-staging-"
 _JOURNAL = "replaces"  # in a staging folder: the name of the destination that `old` was moved away from
@@ -60,19 +59,6 @@ def staging_beside(destination: Path) -> Iterator[Path]:
     of it goes. :class:`InputError` if the place cannot be written."""
     with _held_beside(destination.absolute()) as staging, _told(destination):
         yield staging / _CONTENT
-
-
-def write_whole(path: Path, content: str | bytes, advice: str) -> None:
-    """Write a file whole or not at all; :class:`InputError`, with ``advice``, if the place cannot be written."""
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
-        beside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise InputError(f"{path} cannot be written: {error.strerror or error}", advice) from None
 
 
 @contextlib.contextmanager

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cloformer.errors import InputError
+from cloformer.export.source.labels import read_labels
 from cloformer.export.source.preprocessing import load_image
-from cloformer.export.source.resolve import read_labels
 
 if TYPE_CHECKING:
     from PIL import Image

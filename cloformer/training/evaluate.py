@@ -18,8 +18,9 @@ from cloformer.errors import InputError, UnsupportedError
 from cloformer.export.artifact.folder import MANIFEST, Artifact, read_artifact
 from cloformer.export.artifact.predict import as_planes
 from cloformer.export.formats.runners import RUNNERS, default_runner, open_artifact
+from cloformer.export.source.make import checkpoint_error
 from cloformer.export.source.preprocessing import Preprocessing
-from cloformer.export.source.resolve import checkpoint_error, training_of
+from cloformer.export.source.trained import training_of
 
 from .augment import seed_of
 from .data import Dataset

@@ -14,7 +14,7 @@ from pathlib import Path
 from cloformer import __version__
 from cloformer.checkpoint import CheckpointError, read_checkpoint
 from cloformer.errors import InputError, UsageError
-from cloformer.export.source.resolve import checkpoint_error
+from cloformer.export.source.make import checkpoint_error
 from cloformer.hub import CARD, CONFIG, WEIGHTS, config_of
 from cloformer.io.staging import staging_beside
 from cloformer.weights import find_weights

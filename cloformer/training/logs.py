@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from cloformer.io.staging import write_whole
+from cloformer.io.write import write_whole
 
 __all__ = ["Epoch", "Log", "open_log", "read_log"]
 

@@ -16,8 +16,9 @@ import torch
 import cloformer
 from cloformer.checkpoint import Checkpoint, CheckpointError, identify, load_into, read_checkpoint
 from cloformer.errors import InputError, UsageError
-from cloformer.export.source.resolve import checkpoint_error, training_of
-from cloformer.io.staging import write_whole
+from cloformer.export.source.make import checkpoint_error
+from cloformer.export.source.trained import training_of
+from cloformer.io.write import write_whole
 from cloformer.model import CloFormer, check_image_size
 from cloformer.variants import VARIANTS
 

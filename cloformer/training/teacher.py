@@ -48,7 +48,7 @@ def teaching_loss(student_BK: Tensor, teacher_BK: Tensor, temperature: float) ->
 
 
 def _module(reference: str, device: torch.device) -> Teacher:
-    from cloformer.export.source.resolve import user_module
+    from cloformer.export.source.user_module import user_module
 
     module: nn.Module = user_module(reference, "--teacher").to(device).eval().requires_grad_(False)
 

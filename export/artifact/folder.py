@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cloformer.errors import InputError
+from cloformer.io.read import sha256_of
 
+from ..schemas import schema
 from ..source.signature import Signature, TensorSpec
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "SCHEMA_VERSION",
     "Artifact",
     "FileEntry",
-    "canonical_json",
     "list_files",
     "read_artifact",
 ]
@@ -143,7 +142,7 @@ def check_manifest(manifest: Any, path: Path) -> None:
             f"{path} has schema version {manifest['schema_version']}, and this cloformer knows up to {SCHEMA_VERSION}",
             "update cloformer, or export the artifact again with this one",
         )
-    validator = jsonschema.Draft202012Validator(schema())
+    validator = jsonschema.Draft202012Validator(schema("manifest"))
     problem = next(iter(validator.iter_errors(manifest)), None)
     if problem is not None:
         raise InputError(
@@ -158,14 +157,6 @@ def check_manifest(manifest: Any, path: Path) -> None:
             raise InputError(f"{path} names a file outside its folder: {name!r}", "do not use this artifact")
 
 
-@cache
-def schema() -> dict[str, Any]:
-    """The manifest's JSON Schema."""
-    text = (Path(__file__).parent / "schemas" / "manifest.schema.json").read_text("utf-8")
-    parsed: dict[str, Any] = json.loads(text)
-    return parsed
-
-
 def list_files(folder: Path, role_of: Mapping[str, str]) -> list[FileEntry]:
     """Every file below ``folder``; its role is that of the longest prefix of its path in ``role_of``."""
     entries = []
@@ -174,17 +165,3 @@ def list_files(folder: Path, role_of: Mapping[str, str]) -> list[FileEntry]:
         prefixes = [prefix for prefix in role_of if name == prefix or name.startswith(prefix + "/")]
         entries.append(FileEntry(name, role_of[max(prefixes, key=len)], sha256_of(path), path.stat().st_size))
     return entries
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def canonical_json(value: Any) -> str:
-    """The same value always as the same text: sorted keys, two spaces, one newline at the end."""
-    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"

@@ -20,10 +20,10 @@ from cloformer.errors import InputError
 
 from ..formats.runners import Array
 from ..reference.cases import PHOTOGRAPH
+from ..source.postprocessing import softmax
 from ..source.preprocessing import Preprocessing, load_image, upright
 from ..source.signature import Signature
 from .folder import Artifact
-from .predict import softmax
 
 if TYPE_CHECKING:
     from ..source.preprocessing import Pixels
@@ -120,7 +120,7 @@ def kit_images(rule: Preprocessing) -> list[KitImage]:
 
 def make_kit(source: Source, signature: Signature) -> Kit | None:
     """Run the untouched model on every image; None unless it takes one colour image and nothing else."""
-    from ..parity.walk import run_reference
+    from ..reference.outputs import run_reference
 
     if not has_kit(source.preprocessing, signature):
         return None

@@ -12,10 +12,11 @@ import numpy as np
 from cloformer.errors import UnsupportedError
 
 from ..formats.runners import Array, open_artifact
+from ..source.postprocessing import softmax
 from ..source.preprocessing import Preprocessing, load_image
 from .folder import Artifact
 
-__all__ = ["Guess", "Prediction", "as_planes", "predict", "softmax"]
+__all__ = ["Guess", "Prediction", "as_planes", "predict"]
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,6 @@ def as_planes(pixels_HWC: Array) -> Array:
     """(1, channels, height, width), as a model that normalizes by itself takes it."""
     pixels: Array = pixels_HWC.reshape(*pixels_HWC.shape[:2], -1).transpose(2, 0, 1)[None].astype(np.float32)
     return pixels
-
-
-def softmax(logits: Array) -> Array:
-    """Probabilities over the last axis."""
-    shifted: Array = np.exp(logits - logits.max(-1, keepdims=True))
-    probabilities: Array = shifted / shifted.sum(-1, keepdims=True)
-    return probabilities
 
 
 def _ranked(probabilities: Array, labels: Sequence[str] | None, top: int) -> tuple[Guess, ...]:

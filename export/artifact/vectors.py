@@ -17,9 +17,9 @@ from cloformer.errors import InputError
 
 from ..formats.runners import Array
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, noise_case
+from ..source.postprocessing import softmax
 from ..source.signature import Signature
 from .folder import Artifact
-from .predict import softmax
 
 if TYPE_CHECKING:
     from ..source.resolve import Source
@@ -42,7 +42,7 @@ class Vectors:
 
 def make_vectors(source: Source, signature: Signature) -> Vectors:
     """Run the untouched model on a photograph, if it takes images alone, and on seeded noise."""
-    from ..parity.walk import run_reference
+    from ..reference.outputs import run_reference
 
     inputs = Inputs(source.inputs, source.preprocessing, dict.fromkeys(source.preprocessing, False))
     cases = (*image_cases(inputs, [PHOTOGRAPH]), noise_case(inputs))

@@ -6,21 +6,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cloformer.errors import InputError
-from cloformer.io.staging import write_whole
+from cloformer.io.read import sha256_of
+from cloformer.io.write import canonical_json, write_whole
 
-from ..artifact.folder import MANIFEST, Artifact, canonical_json, sha256_of
+from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.kit import KitImage, read_kit
 from ..parity.tolerances import output_tolerance
+from ..schemas import schema
 
 __all__ = ["DeviceReport", "VectorResult", "read_device_report", "save_device_report"]
 
 _MAX_BYTES = 16 * 2**20
-_SCHEMA = Path(__file__).parent.parent / "schemas" / "device-report.schema.json"
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _read(path: Path) -> dict[str, Any]:
         if path.stat().st_size > _MAX_BYTES:
             raise ValueError("it is too large")
         document = json.loads(path.read_bytes())
-        jsonschema.Draft202012Validator(_schema()).validate(document)
+        jsonschema.Draft202012Validator(schema("device-report")).validate(document)
     except jsonschema.ValidationError as error:
         place = "/".join(map(str, error.absolute_path)) or "the document"
         raise InputError(
@@ -149,8 +149,3 @@ def _check_hash(path: Path, what: str, found: object, wanted: str) -> None:
             f"{path} is of another artifact: the {what}'s hash is {str(found)[:12]}, and not {wanted[:12]}",
             "give the artifact that the app was bundled from",
         )
-
-
-@cache
-def _schema() -> Any:
-    return json.loads(_SCHEMA.read_text("utf-8"))

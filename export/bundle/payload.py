@@ -8,8 +8,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from cloformer.errors import InputError, UnsupportedError
+from cloformer.io.read import sha256_of
+from cloformer.io.write import canonical_json
 
-from ..artifact.folder import MANIFEST, Artifact, canonical_json, sha256_of
+from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.kit import KitVector, read_kit
 from ..parity.tolerances import output_tolerance
 

@@ -16,9 +16,11 @@ from typing import Any
 
 import cloformer
 from cloformer.errors import CloformerError, InputError, UsageError
+from cloformer.io.read import sha256_of
 from cloformer.io.staging import staging_beside
+from cloformer.io.write import canonical_json
 
-from ..artifact.folder import MANIFEST, Artifact, canonical_json, read_artifact, sha256_of
+from ..artifact.folder import MANIFEST, Artifact, read_artifact
 from .operators import CONFIG, required_operators
 from .payload import NOTICES, check_artifact, write_conformance, write_payload
 from .settings import Settings

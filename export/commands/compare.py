@@ -173,8 +173,8 @@ def _plain(
 
     from cloformer.errors import UsageError
 
+    from ..artifact.rebuild import rebuild
     from ..pipeline.export import export_plain
-    from ..source.resolve import rebuild
 
     source = rebuild(artifact, model=model, weights=weights)
     if source is None:

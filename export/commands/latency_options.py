@@ -104,7 +104,7 @@ class Files:
 
     def keep(self, report: LatencyReport | Comparison) -> None:
         """Write what is measured so far. Nothing is drawn while there is more to be measured."""
-        from ..reports.latency.file import write_latency
+        from ..latency.saved import write_latency
 
         if self.output is not None:
             write_latency(report, self.output)

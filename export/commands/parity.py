@@ -81,9 +81,9 @@ def parity(
     from ..reports.device import instructions as device_lines
     from ..reports.parity import github
     from ..reports.parity import text as table
+    from ..reports.parity.files import write_reports
     from ..reports.parity.headroom import headroom_lines
     from ..reports.parity.pictures import Collector
-    from ..reports.shared.file import write_reports
 
     others = {
         "--runner": runner,

@@ -12,18 +12,20 @@ from importlib.metadata import version
 import torch
 
 from cloformer.errors import UsageError
+from cloformer.io.read import sha256_of
 
-from ..artifact.folder import MANIFEST, Artifact, sha256_of
-from ..artifact.predict import softmax
+from ..artifact.folder import MANIFEST, Artifact
+from ..artifact.rebuild import rebuild
 from ..artifact.vectors import read_vectors
 from ..formats.runners import Array
 from ..parity.outputs import compare_outputs, compare_preprocessing, output_result
 from ..parity.report import OutputResult, ParityReport, described
 from ..parity.tolerances import output_tolerance
 from ..parity.verify import ParityRequest
-from ..parity.walk import run_model, run_reference
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, in_own_order, noise_case
-from ..source.resolve import Source, rebuild
+from ..reference.outputs import run_model, run_reference
+from ..source.postprocessing import softmax
+from ..source.resolve import Source
 from .arm64 import TITLE, Arm64Device, refuse_other_formats
 from .instructions import Work, subject_of
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from cloformer.errors import InputError, UnsupportedError
-from cloformer.io.staging import write_whole
+from cloformer.io.write import canonical_json, write_whole
 
-from ..artifact.folder import Artifact, canonical_json
+from ..artifact.folder import Artifact
 
 __all__ = ["Baseline", "Gate", "Work", "read_baseline", "refuse_taken", "save_baseline", "subject_of"]
 

@@ -13,8 +13,8 @@ import zipfile
 from pathlib import Path
 
 from cloformer.errors import MissingRuntimeError
+from cloformer.io.read import sha256_of
 
-from ..artifact.folder import sha256_of
 from .cache import cache_folder, placed
 
 __all__ = ["RUNTIME_VERSION", "runtime_library"]

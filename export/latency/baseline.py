@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from cloformer.errors import InputError, UnsupportedError
+from cloformer.io.read import sha256_of
 from cloformer.io.staging import staged
 
-from ..artifact.folder import MANIFEST, Artifact, read_artifact, sha256_of
-from ..reports.latency.file import latency_schema, write_latency
+from ..artifact.folder import MANIFEST, Artifact, read_artifact
+from ..schemas import schema
 from .environment import Environment
 from .protocol import Protocol
 from .report import LatencyReport
+from .saved import write_latency
 
 __all__ = ["Baseline", "read_baseline", "refuse_taken", "save_baseline"]
 
@@ -92,7 +94,7 @@ def read_baseline(folder: Path) -> Baseline:
         raise InputError(f"{folder} is no baseline: it has no {_REPORT}", again) from None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}", again) from None
-    problem = next(iter(jsonschema.Draft202012Validator(latency_schema()).iter_errors(report)), None)
+    problem = next(iter(jsonschema.Draft202012Validator(schema("latency")).iter_errors(report)), None)
     if problem is not None:
         raise InputError(
             f"{path} is no latency report: at {problem.json_path}: {problem.message[:160]}", again

@@ -9,8 +9,9 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 from cloformer.errors import MissingRuntimeError
+from cloformer.io.read import sha256_of
 
-from ..artifact.folder import MANIFEST, sha256_of
+from ..artifact.folder import MANIFEST
 from .candidates import Candidate
 from .counting import count
 from .environment import environment, explain_load, read_load, usable_processors

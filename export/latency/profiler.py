@@ -29,8 +29,8 @@ from .roofline import Roofline, measure_roofline
 if TYPE_CHECKING:
     import onnx
 
+    from ..artifact.origins import Origins
     from ..formats.runners import Array
-    from ..parity.outputs import Origins
 
 __all__ = ["Timed", "executed", "profile", "read_events"]
 
@@ -174,8 +174,8 @@ class _Given:
 
 
 def _read(artifact: Artifact) -> _Given:
+    from ..artifact.origins import read_origins
     from ..formats.onnx.file import read_onnx
-    from ..parity.outputs import read_origins
     from ..reference.cases import Inputs, noise_case
 
     inputs = Inputs.of(artifact.function)

@@ -72,7 +72,7 @@ class _Eager:
         """Nothing: the user named the module, or it is a built-in one."""
 
     def load(self) -> None:
-        from ..source.resolve import rebuild
+        from ..artifact.rebuild import rebuild
 
         artifact, model, weights = self._given
         source = rebuild(artifact, model=model, weights=weights)

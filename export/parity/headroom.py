@@ -20,13 +20,14 @@ import torch
 from torch import Tensor
 
 from cloformer.errors import InputError, UnsupportedError
+from cloformer.io.write import canonical_json
 
-from ..artifact.folder import Artifact, canonical_json
+from ..artifact.folder import Artifact
+from ..artifact.origins import read_origins
 from ..formats.coreml.mil import Arithmetic, Operation
 from ..formats.coreml.reference_runner import ReferenceMilRunner
 from ..formats.runners import Array
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, noise_case
-from .outputs import read_origins
 from .verify import ParityRequest
 
 __all__ = ["LIMIT", "Headroom", "OperatorHeadroom", "Overflow", "measure_headroom"]

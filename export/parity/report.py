@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..artifact.folder import MANIFEST, Artifact, sha256_of
+from cloformer.io.read import sha256_of
+
+from ..artifact.folder import MANIFEST, Artifact
 from .metrics import Figures
 from .tolerances import OutputTolerance
 

@@ -14,14 +14,16 @@ import torch
 from cloformer.errors import InputError, UnsupportedError, UsageError, choose
 
 from ..artifact.folder import Artifact
-from ..artifact.predict import softmax
+from ..artifact.origins import read_origins
 from ..artifact.vectors import read_vectors
 from ..formats.runners import RUNNERS, Array, Runner, default_runner, open_artifact
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, hostile_cases, image_cases, in_own_order, noise_case
-from .outputs import compare_operators, compare_outputs, compare_preprocessing, output_result, read_origins
+from ..reference.outputs import run_model, run_reference
+from ..source.postprocessing import softmax
+from .operators import compare_operators
+from .outputs import compare_outputs, compare_preprocessing, output_result
 from .report import OperatorResult, OutputResult, ParityReport, described
 from .tolerances import output_tolerance
-from .walk import run_model, run_reference
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -97,7 +99,7 @@ def compare(
     :mod:`..errors` for what cannot be run at all; what ran and could not be compared is in
     the report, as a failure.
     """
-    from ..source.resolve import rebuild
+    from ..artifact.rebuild import rebuild
 
     name = request.runner or default_runner(artifact)
     if name != GRAPH:

@@ -8,7 +8,7 @@ candidate gave to it. The first says how far a value has drifted, the second wha
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,49 +16,17 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from ..formats.pytorch import ModuleRunner
 from ..formats.runners import Array
-from ..source.signature import Signature
 from ..source.trace import Origin, origin_of
 
 if TYPE_CHECKING:
-    from torch import nn
     from torch.export import ExportedProgram
 
-__all__ = ["Compared", "Drift", "run_model", "run_reference", "walk"]
+__all__ = ["Compared", "Drift", "walk"]
 
 _aten = torch.ops.aten
 _WITH_NUMBERS = (_aten.mul.Tensor, _aten.div.Tensor, _aten.add.Tensor, _aten.sub.Tensor, _aten.mul.Scalar)
 _NARROW_TYPES = (torch.float16, torch.bfloat16, torch.float32)
-
-
-def run_model(
-    model: nn.Module, signature: Signature, inputs: Mapping[str, Array], dtype: torch.dtype = torch.float64
-) -> list[Array]:
-    """The module's outputs, flat, computed in ``dtype``.
-
-    Raises :class:`RuntimeError` if the module itself insists on another type.
-    """
-    return _run_all(model, signature, [inputs], dtype)[0]
-
-
-def run_reference(
-    model: nn.Module, signature: Signature, cases: Sequence[Mapping[str, Array]]
-) -> tuple[list[list[Array]], str]:
-    """The outputs for each case and the type they were computed in: float64, or float32 if the module insists
-    on it."""
-    try:
-        return _run_all(model, signature, cases, torch.float64), "float64"
-    except RuntimeError:
-        return _run_all(model, signature, cases, torch.float32), "float32"
-
-
-def _run_all(
-    model: nn.Module, signature: Signature, cases: Sequence[Mapping[str, Array]], dtype: torch.dtype
-) -> list[list[Array]]:
-    """All cases on one copy of the module."""
-    with ModuleRunner(model, signature, dtype) as runner:
-        return [list(runner.run(inputs).values()) for inputs in cases]
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,9 @@ from typing import Any
 import cloformer
 from cloformer.errors import GateError, InputError, UnsupportedError
 from cloformer.io.staging import space_needed, staged
+from cloformer.io.write import canonical_json
 
-from ..artifact.folder import (
-    MANIFEST,
-    ORIGINS,
-    SCHEMA_VERSION,
-    Artifact,
-    canonical_json,
-    list_files,
-    read_artifact,
-)
+from ..artifact.folder import MANIFEST, ORIGINS, SCHEMA_VERSION, Artifact, list_files, read_artifact
 from ..artifact.kit import KIT, Kit, make_kit, write_kit
 from ..artifact.vectors import CONFORMANCE, Vectors, make_vectors, write_vectors
 from ..formats import Description, Lowered, Written, refuse_unsupported
@@ -152,16 +145,7 @@ def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list
 def _prepare(request: ExportRequest, progress: Progress) -> tuple[list[FormatRequest], Source]:
     planned = plan(request)
     progress(f"making {request.model or 'the model'}")
-    source = resolve(
-        request.model,
-        weights=request.weights,
-        image_size=request.image_size,
-        batch=request.batch,
-        num_classes=request.num_classes,
-        labels=request.labels,
-        spec=request.spec,
-        seed=request.seed,
-    )
+    source = resolve(request)
     return planned, source
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +13,22 @@ from cloformer.errors import UnsupportedError, UsageError, choose
 
 from ..formats import FORMATS, Format
 from ..source.precision import PRECISIONS, Precision, read_precision_map, with_exceptions
-from ..source.resolve import Source
+from ..source.resolve import Source, SourceRequest
 from ..source.spec import ModelSpec
 
 __all__ = ["ExportRequest", "FormatRequest", "plan"]
 
 
 @dataclass(frozen=True)
-class ExportRequest:
-    """Every option of ``cloformer export``, as it was given.
+class ExportRequest(SourceRequest):
+    """Every option of ``cloformer export``, as it was given: which model, and how it is to be written."""
 
-    ``model`` is a variant's name or ``package.module:factory``; None is the variant that the weights
-    are, or cloformer_xxs.
-    """
-
-    model: str | None = None
-    weights: Path | None = None
     formats: tuple[str, ...] = ("onnx",)
     precision: str | None = None
-    image_size: tuple[int, int] | None = None
-    batch: int = 1
-    num_classes: int | None = None
+    precision_map: Path | None = None
     opset: str | None = None
     target: str | None = None
-    labels: Path | None = None
-    spec: ModelSpec = field(default_factory=ModelSpec)
-    seed: int = 0
     reparameterize: bool = True
-    precision_map: Path | None = None
     keep_failed: bool = False
     output: Path = Path("build")
 

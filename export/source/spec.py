@@ -89,7 +89,7 @@ def parse_input(text: str) -> TensorSpec:
 
 def read_spec(path: Path) -> ModelSpec:
     """The TOML file at ``path``; :class:`InputError` names the key that is wrong."""
-    from .resolve import read_labels
+    from .labels import read_labels
 
     try:
         data = tomllib.loads(path.read_text("utf-8"))

@@ -19,8 +19,8 @@ from outcome import Command
 from processes import LIMIT, is_running, processes, wait_for
 
 from cloformer.export.artifact.folder import MANIFEST, list_files
-from cloformer.export.reports.latency.file import latency_schema
 from cloformer.export.reports.latency.text import milliseconds
+from cloformer.export.schemas import schema
 
 SHORT = ("--runs", "64", "--min-seconds", "0")
 
@@ -54,8 +54,8 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _checked(document: Any) -> Any:
-    jsonschema.Draft202012Validator.check_schema(latency_schema())
-    jsonschema.Draft202012Validator(latency_schema()).validate(document)
+    jsonschema.Draft202012Validator.check_schema(schema("latency"))
+    jsonschema.Draft202012Validator(schema("latency")).validate(document)
     return document
 
 

@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper
 from outcome import Command
 
 from cloformer.export.latency import counting
-from cloformer.export.reports.latency.file import latency_schema
+from cloformer.export.schemas import schema
 
 SHORT = ("--runs", "64", "--min-seconds", "0")
 
@@ -46,7 +46,7 @@ def more(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _checked(document: Any) -> Any:
-    jsonschema.Draft202012Validator(latency_schema()).validate(document)
+    jsonschema.Draft202012Validator(schema("latency")).validate(document)
     return document
 
 

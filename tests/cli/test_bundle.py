@@ -14,10 +14,11 @@ import onnx
 import pytest
 from outcome import Command
 
-from cloformer.export.artifact.folder import MANIFEST, canonical_json, list_files, read_artifact
+from cloformer.export.artifact.folder import MANIFEST, list_files, read_artifact
 from cloformer.export.artifact.kit import read_kit
 from cloformer.export.bundle.project import RECORD, bundle
 from cloformer.export.bundle.systems import SYSTEMS
+from cloformer.io.write import canonical_json
 
 FORMATS = {"android": "onnx", "ios": "coreml"}
 

@@ -18,13 +18,13 @@ from processes import LIMIT, is_running, processes, wait_for
 
 from cloformer.export.latency import comparison
 from cloformer.export.latency.statistics import Interval
-from cloformer.export.reports.latency.file import comparison_schema, latency_schema
+from cloformer.export.schemas import schema
 
 SHORT = ("--runs", "66", "--min-seconds", "0")
 
 
 def _checked(document: Any) -> Any:
-    jsonschema.Draft202012Validator(comparison_schema()).validate(document)
+    jsonschema.Draft202012Validator(schema("comparison")).validate(document)
     return document
 
 
@@ -185,7 +185,7 @@ def test_a_baseline_follows_the_schema_and_is_not_replaced(
     command: Command, small: Path, baseline: Path
 ) -> None:
     report = json.loads((baseline / "latency.json").read_bytes())
-    jsonschema.Draft202012Validator(latency_schema()).validate(report)
+    jsonschema.Draft202012Validator(schema("latency")).validate(report)
     before = {path: path.read_bytes() for path in baseline.rglob("*") if path.is_file()}
     done = command("bench", small, *SHORT, "--save-baseline", baseline)
     assert done.code == 3 and "there already" in done.err

@@ -12,8 +12,9 @@ from typing import Any
 
 from daemon import Ran
 
-from cloformer.export.artifact.folder import MANIFEST, read_artifact, sha256_of
+from cloformer.export.artifact.folder import MANIFEST, read_artifact
 from cloformer.export.artifact.kit import read_kit
+from cloformer.io.read import sha256_of
 
 __all__ = ["PACKAGE", "EmulatedApp", "report_of"]
 

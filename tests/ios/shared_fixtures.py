@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cloformer.export.artifact.predict import softmax
+from cloformer.export.source.postprocessing import softmax
 from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing
 
 __all__ = ["FILE", "fixtures"]

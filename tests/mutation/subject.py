@@ -14,14 +14,15 @@ import numpy as np
 
 from cloformer.errors import CloformerError
 from cloformer.export.artifact.folder import ORIGINS, Artifact, read_artifact
+from cloformer.export.artifact.rebuild import rebuild
 from cloformer.export.formats.runners import RUNNERS, Runner, default_runner, open_artifact
-from cloformer.export.parity.outputs import compare_operators, compare_outputs
+from cloformer.export.parity.operators import compare_operators
+from cloformer.export.parity.outputs import compare_outputs
 from cloformer.export.parity.report import OperatorResult, OutputResult
 from cloformer.export.parity.tolerances import ROUNDOFF
 from cloformer.export.parity.verify import ParityRequest, _cases, _of_each_kind, _program
-from cloformer.export.parity.walk import run_model
 from cloformer.export.reference.cases import Case, Inputs, noise_case
-from cloformer.export.source.resolve import rebuild
+from cloformer.export.reference.outputs import run_model
 
 from . import operators, weights  # noqa: F401 - they enter their faults in the table
 from .faults import FAULTS, Fault

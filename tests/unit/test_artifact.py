@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from cloformer.errors import InputError
-from cloformer.export.artifact.folder import SCHEMA_VERSION, read_artifact, schema
+from cloformer.export.artifact.folder import SCHEMA_VERSION, read_artifact
+from cloformer.export.schemas import schema
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_a_whole_artifact(small: Path) -> None:
 def test_the_schema_is_itself_valid() -> None:
     import jsonschema
 
-    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.Draft202012Validator.check_schema(schema("manifest"))
 
 
 def _nested_outside(manifest: Any) -> None:

@@ -22,7 +22,7 @@ from cloformer.export.latency.protocol import Protocol, Rounds, parse_share, pro
 from cloformer.export.latency.statistics import Interval
 from cloformer.export.latency.turns import compare
 from cloformer.export.reports.comparison import text as table
-from cloformer.export.reports.latency.file import comparison_schema, latency_schema
+from cloformer.export.schemas import schema
 
 SECOND = 10**9
 
@@ -205,13 +205,13 @@ def test_json_follows_both_schemas(
 ) -> None:
     found = _measure(monkeypatch, artifact, _Bench({1: [0.01], 2: [0.02]}), rules, Rounds(max_regression=0.1))
     document = json.loads(json.dumps(found.to_json()))
-    jsonschema.Draft202012Validator.check_schema(comparison_schema())
-    jsonschema.Draft202012Validator(comparison_schema()).validate(document)
+    jsonschema.Draft202012Validator.check_schema(schema("comparison"))
+    jsonschema.Draft202012Validator(schema("comparison")).validate(document)
     as_latency = {
         "schema_version": 1, "complete": True, "stopped": None, "planned": 2,
         **{name: document[name] for name in ("protocol", "environment", "rows")},
     }  # fmt: skip
-    jsonschema.Draft202012Validator(latency_schema()).validate(as_latency)
+    jsonschema.Draft202012Validator(schema("latency")).validate(as_latency)
     assert document["gate"] == "failed" and document["rounds"]["run"] == 3
 
 

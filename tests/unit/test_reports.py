@@ -25,12 +25,12 @@ from cloformer.export.parity.tolerances import OutputTolerance
 from cloformer.export.reports.parity import github
 from cloformer.export.reports.parity import text as table
 from cloformer.export.reports.parity.charts import Scale
+from cloformer.export.reports.parity.files import write_reports
 from cloformer.export.reports.parity.junit import junit_xml
 from cloformer.export.reports.parity.page import Image, Pictures, html_page
 from cloformer.export.reports.parity.pictures import BINS_PER_DECADE, histogram
-from cloformer.export.reports.parity.schema import parity_schema
-from cloformer.export.reports.shared.file import write_reports
 from cloformer.export.reports.shared.words import number, plain, reasons, source_of
+from cloformer.export.schemas import schema
 
 HOSTILE = "</script></style></title><img src=x onerror=alert(1)>\"'&|`[x](http://x)]]>\x00\x1b[31m\r\n::error::\u202e\ud800"
 PNG = base64.b64decode(
@@ -311,7 +311,7 @@ def test_the_document_follows_its_schema(found: ParityReport) -> None:
         dataclasses.replace(item, kind="noise") for item in found.outputs
     )).to_json()]})  # fmt: skip
     document = json.loads(text, parse_constant=refuse)
-    jsonschema.Draft202012Validator(parity_schema()).validate(document)
+    jsonschema.Draft202012Validator(schema("parity")).validate(document)
     assert document["reports"][0]["passed"] is found.passed
 
 
@@ -334,9 +334,9 @@ def test_the_document_follows_its_schema(found: ParityReport) -> None:
     ],
 )
 def test_the_schema_is_strict(change: Callable[[Any], Any]) -> None:
-    jsonschema.Draft202012Validator.check_schema(parity_schema())
+    jsonschema.Draft202012Validator.check_schema(schema("parity"))
     document = json.loads(json.dumps({"reports": [PASSING.to_json()]}))
-    validator = jsonschema.Draft202012Validator(parity_schema())
+    validator = jsonschema.Draft202012Validator(schema("parity"))
     validator.validate(document)
     change(document)
     assert not validator.is_valid(document)

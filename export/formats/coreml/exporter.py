@@ -16,8 +16,9 @@ from torch.export import ExportedProgram
 
 from cloformer.errors import InputError, UnsupportedError
 from cloformer.io.quiet import quiet
+from cloformer.io.read import sha256_of
+from cloformer.io.write import canonical_json
 
-from ...artifact.folder import canonical_json, sha256_of
 from ...source.signature import Signature, TensorSpec
 from ...source.trace import origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, ValueOrigin, Written, value_origins

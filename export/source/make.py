@@ -1,0 +1,128 @@
+"""Making a model: a built-in variant or what a user's factory gives, with random weights or a checkpoint's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cloformer
+from cloformer.errors import InputError, choose
+from cloformer.variants import VARIANTS
+
+from .user_module import user_module
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cloformer.checkpoint import CheckpointError
+
+__all__ = ["Made", "Weights", "checkpoint_error", "identified", "make_model", "summary_of", "tensors_sha256"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the weights came from: ``origin`` is "checkpoint", "random" (drawn from ``seed``) or "module" (as the
+    user's factory made them). Hashes are SHA-256 in hexadecimal; ``file_sha256`` is the checkpoint's."""
+
+    origin: str
+    file_sha256: str | None
+    tensors_sha256: str
+    seed: int | None
+
+    def to_json(self) -> dict[str, str | int | None]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A module, the record of its weights, and the metadata of the checkpoint that they came from."""
+
+    model: nn.Module
+    weights: Weights
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def make_model(reference: str, weights: Path | None, num_classes: int | None, seed: int) -> Made:
+    """The model that ``reference`` names, a variant or ``package.module:factory``, with the weights of a checkpoint,
+    or those of ``seed``.
+
+    Raises :class:`UsageError` for a name that does not exist, :class:`InputError` for a checkpoint that cannot be
+    read or does not fit, and for a factory that fails.
+    """
+    if ":" in reference:
+        return _from_module(reference, weights, seed)
+    choose("model", reference, VARIANTS)
+    return _from_variant(reference, weights, num_classes, seed)
+
+
+def identified(weights: Path) -> str | None:
+    """The name of the variant that a checkpoint holds; None if it holds none."""
+    from cloformer.checkpoint import CheckpointError, identify, read_checkpoint
+
+    try:
+        variant = identify(read_checkpoint(weights).tensors)
+    except CheckpointError as error:
+        raise checkpoint_error(error) from error
+    return None if variant is None else variant.name
+
+
+def summary_of(reference: str, weights: Weights) -> str:
+    """One line for viewers, which says so if the weights are random."""
+    trained = "" if weights.origin != "random" else f", NOT TRAINED: random weights of seed {weights.seed}"
+    return f"{reference}, exported by cloformer{trained}"
+
+
+def tensors_sha256(model: nn.Module) -> str:
+    """One hash of all weights and buffers: names, types, shapes and values, in order of name."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _from_variant(name: str, weights: Path | None, num_classes: int | None, seed: int) -> Made:
+    import torch
+
+    from cloformer.checkpoint import CheckpointError, load_checkpoint
+
+    if weights is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model: nn.Module = cloformer.create_model(name, num_classes=num_classes or 1000)
+        return Made(model, Weights("random", None, tensors_sha256(model), seed))
+    try:
+        model, checkpoint = load_checkpoint(weights, name, num_classes=num_classes)
+    except CheckpointError as error:
+        raise checkpoint_error(error) from error
+    record = Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None)
+    return Made(model, record, checkpoint.metadata)
+
+
+def _from_module(reference: str, weights: Path | None, seed: int) -> Made:
+    model = user_module(reference, seed=seed)
+    if weights is None:
+        return Made(model, Weights("module", None, tensors_sha256(model), seed))
+    from cloformer.checkpoint import CheckpointError, load_into, read_checkpoint
+
+    try:
+        checkpoint = read_checkpoint(weights)
+        load_into(model, checkpoint.tensors)
+    except CheckpointError as error:
+        raise checkpoint_error(error) from error
+    return Made(model, Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None))
+
+
+def checkpoint_error(error: CheckpointError) -> InputError:
+    """The same with an exit code, and with all keys that differ for `--json`."""
+    details = {"missing": error.missing, "unexpected": error.unexpected, "misshaped": error.misshaped}
+    return InputError(
+        str(error),
+        *([error.hint] if error.hint else []),
+        details={key: list(value) for key, value in details.items()},
+    )
