@@ -94,7 +94,7 @@ class Fields:
             raise self.error(name, f"is {_kind(value)}, not true or false")
         return value
 
-    def object(self, name: str) -> Fields:
+    def child(self, name: str) -> Fields:
         """The object in a field."""
         return Fields(self.take(name), self.at(name))
 
@@ -129,12 +129,12 @@ class Fields:
 
     def table(self, name: str) -> dict[str, str]:
         """An object of strings."""
-        inner = self.object(name)
+        inner = self.child(name)
         return {key: inner.text(key) for key in list(inner._left)}
 
     def counts(self, name: str) -> dict[str, int]:
         """An object of whole numbers from 1 on."""
-        inner = self.object(name)
+        inner = self.child(name)
         return {key: inner.whole(key, 1) for key in list(inner._left)}
 
     def names(self) -> list[str]:

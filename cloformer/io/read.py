@@ -24,7 +24,7 @@ from cloformer.errors import CloformerError, InputError
 
 __all__ = ["Json", "decoding", "opened", "parse_json", "read_bytes", "read_json", "read_text", "sha256_of"]
 
-Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 _MAX_DEPTH = 64  # of lists and objects in one another
 _MAX_WHOLE = 2**63
@@ -44,7 +44,7 @@ def opened(path: Path, advice: str, *, follow_links: bool = True) -> Iterator[Bi
         raise InputError(
             f"{path} cannot be read: {'it is a link' if link else _reason(error)}", advice
         ) from None
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         kind = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(kind):
             what = "a folder" if stat.S_ISDIR(kind) else "a pipe or a device"
