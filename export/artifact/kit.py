@@ -135,7 +135,7 @@ def write_kit(path: Path, kit: Kit, signature: Signature) -> None:
     """The outputs as ``signature``, the written model's, gives them, and the hashes of the pixels."""
     from safetensors.numpy import save
 
-    from cloformer.checkpoint import with_sorted_header
+    from cloformer.io.safetensors import with_sorted_header
 
     tensors: dict[str, Array] = {}
     for image, outputs in zip(kit.pixels, kit.outputs, strict=True):

@@ -54,7 +54,7 @@ def write_vectors(path: Path, vectors: Vectors, signature: Signature) -> None:
     """The same vectors always as the same bytes."""
     from safetensors.numpy import save
 
-    from cloformer.checkpoint import with_sorted_header
+    from cloformer.io.safetensors import with_sorted_header
 
     tensors = {}
     for case, outputs in zip(vectors.cases, vectors.outputs, strict=True):
