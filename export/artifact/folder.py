@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cloformer.errors import InputError
+from cloformer.io.place import MANIFEST
 from cloformer.io.read import sha256_of
 
 from ..schemas import schema
@@ -24,7 +25,6 @@ __all__ = [
     "read_artifact",
 ]
 
-MANIFEST = "manifest.json"
 ORIGINS = "origins.json"
 SCHEMA_VERSION = 1
 _MAX_MANIFEST_BYTES = 64 * 2**20
