@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from .hub import CONFIG, read_hub_folder
+from .io.tensors import with_sorted_header
 from .model import CloFormer
 from .variants import VARIANTS, Variant, get_variant
 from .weights import find_weights, shipped_weights
@@ -215,17 +216,6 @@ def save_checkpoint(
 def _stored(value: Tensor, dtype: torch.dtype | None) -> Tensor:
     value = value.detach().cpu()
     return (value if dtype is None or not value.is_floating_point() else value.to(dtype)).contiguous()
-
-
-def with_sorted_header(data: bytes) -> bytes:
-    """The same file with its header's keys in order: the library writes metadata in any order."""
-    length = int.from_bytes(data[:8], "little")
-    text = json.dumps(
-        json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    )
-    header = text.encode()
-    header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
 def _build(

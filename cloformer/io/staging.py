@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cloformer.errors import CloformerError, InputError
-from cloformer.export.artifact.folder import MANIFEST
 
-__all__ = ["recover", "space_needed", "staged", "staging_beside"]
+__all__ = ["MANIFEST", "recover", "space_needed", "staged", "staging_beside"]
 
+MANIFEST = "manifest.json"  # what a folder of ours is known by
 _PREFIX = ".cloformer-staging-"
 _JOURNAL = "replaces"  # in a staging folder: the name of the destination that `old` was moved away from
 _CONTENT, _SCRATCH, _OLD = "content", "scratch", "old"
