@@ -225,7 +225,7 @@ def test_what_torch_cannot_follow_is_refused_in_three_lines(model: nn.Module) ->
 
 
 def test_control_flow_on_values_is_refused_with_its_line() -> None:
-    with pytest.raises(UnsupportedError, match=r"where: test_trace\.py, line \d+"):
+    with pytest.raises(UnsupportedError, match=r"where: test_source_trace\.py, line \d+"):
         traced(Branches(), (2, 3))
 
 
