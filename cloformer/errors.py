@@ -4,20 +4,25 @@
     ├── GateError            1   a check did not hold, or could not be made
     ├── UsageError           2   an option or argument names something that does not exist
     ├── InputError           3   a checkpoint, image, artifact, manifest or output place is bad
+    │   └── CheckpointError      a checkpoint alone
     ├── UnsupportedError     4   it cannot be done: operator, precondition, target
     └── MissingRuntimeError  5   a runtime or optional package is not there
 
 A message says what happened and where in its first line and what to do next in the
-following ones: three lines at most.
+following ones: three lines at most. What others said goes into it as it is: each line is made harmless and
+cut here.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from cloformer.io.words import bounded
+
 __all__ = [
+    "CheckpointError",
     "CloformerError",
     "GateError",
     "InputError",
@@ -36,12 +41,14 @@ class CloformerError(Exception):
     exit_code: ClassVar[int] = 70
 
     def __init__(self, message: str, *next_steps: str, details: Mapping[str, Any] | None = None) -> None:
-        self.lines = [
-            line for part in (message, *next_steps) for line in str(part).splitlines() if line.strip()
-        ]
-        self.lines = self.lines[:MAX_LINES]
+        steps = [line for step in next_steps for line in _lines(step)][: MAX_LINES - 1]
+        self.lines = [bounded(line) for line in (*_lines(message)[: MAX_LINES - len(steps)], *steps)]
         self.details = dict(details or {})
         super().__init__("\n".join(self.lines))
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in str(text).splitlines() if line.strip()]
 
 
 class GateError(CloformerError):
@@ -60,6 +67,22 @@ class InputError(CloformerError):
     """A checkpoint, image, artifact or manifest is bad, or the output place cannot be written."""
 
     exit_code = 3
+
+
+class CheckpointError(InputError, ValueError):
+    """A checkpoint that cannot be used. The lists in ``details`` hold all keys that differ from the model's,
+    ``misshaped`` as (key, expected shape, found shape)."""
+
+    def __init__(
+        self,
+        message: str,
+        *next_steps: str,
+        missing: Sequence[str] = (),
+        unexpected: Sequence[str] = (),
+        misshaped: Sequence[tuple[str, tuple[int, ...], tuple[int, ...]]] = (),
+    ) -> None:
+        lists = {"missing": list(missing), "unexpected": list(unexpected), "misshaped": list(misshaped)}
+        super().__init__(message, *next_steps, details=lists)
 
 
 class UnsupportedError(CloformerError):

@@ -44,11 +44,12 @@ def opened(path: Path, advice: str, *, follow_links: bool = True) -> Iterator[Bi
         raise InputError(
             f"{path} cannot be read: {'it is a link' if link else _reason(error)}", advice
         ) from None
+    kind = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(descriptor)
+        what = "a folder" if stat.S_ISDIR(kind) else "a pipe or a device"
+        raise InputError(f"{path} is {what}, not a file", advice)
     with os.fdopen(descriptor, "rb") as file:
-        kind = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(kind):
-            what = "a folder" if stat.S_ISDIR(kind) else "a pipe or a device"
-            raise InputError(f"{path} is {what}, not a file", advice)
         try:
             yield file
         except OSError as error:

@@ -13,11 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cloformer.checkpoint import CheckpointError, load_checkpoint
+from cloformer.checkpoint import load_checkpoint
 from cloformer.errors import InputError, UnsupportedError
 from cloformer.export.artifact.folder import MANIFEST, Artifact, read_artifact
 from cloformer.export.formats.runners import RUNNERS, RunnerOptions, default_runner, open_model
-from cloformer.export.source.make import checkpoint_error
 from cloformer.export.source.preprocessing import Preprocessing, as_planes
 from cloformer.export.source.trained import training_of
 
@@ -157,10 +156,7 @@ def _opened(path: Path, data: Dataset, threads: int) -> AbstractContextManager[_
 
 @contextmanager
 def _checkpoint(path: Path, data: Dataset, threads: int) -> Iterator[_Subject]:
-    try:
-        model, checkpoint = load_checkpoint(path)
-    except CheckpointError as error:
-        raise checkpoint_error(error) from error
+    model, checkpoint = load_checkpoint(path)
     trained = training_of(checkpoint.metadata, path)
     size = model.variant.image_size
     rule = trained.preprocessing or Preprocessing.imagenet(size, size)

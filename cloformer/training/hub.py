@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cloformer import __version__
-from cloformer.checkpoint import CheckpointError, read_checkpoint
+from cloformer.checkpoint import read_checkpoint
 from cloformer.errors import InputError, UsageError
-from cloformer.export.source.make import checkpoint_error
 from cloformer.hub import CARD, CONFIG, WEIGHTS, config_of
 from cloformer.io.staging import staging_beside
 from cloformer.weights import find_weights
@@ -30,10 +29,7 @@ def write_hub_folder(checkpoint: Path, folder: Path) -> Path:
     Raises :class:`InputError` for a checkpoint that does not say how it was trained, and for a place that cannot be
     written or has something in it.
     """
-    try:
-        found = read_checkpoint(checkpoint)
-    except CheckpointError as error:
-        raise checkpoint_error(error) from error
+    found = read_checkpoint(checkpoint)
     try:
         config = json.dumps(config_of(found.metadata), indent=2, ensure_ascii=False) + "\n"
         card = "\n".join(model_card(found.metadata)) + "\n"

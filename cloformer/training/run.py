@@ -14,9 +14,8 @@ from typing import Any
 import torch
 
 import cloformer
-from cloformer.checkpoint import Checkpoint, CheckpointError, identify, load_into, read_checkpoint
+from cloformer.checkpoint import Checkpoint, identify, load_into, read_checkpoint
 from cloformer.errors import InputError, UsageError
-from cloformer.export.source.make import checkpoint_error
 from cloformer.export.source.trained import training_of
 from cloformer.io.write import write_whole
 from cloformer.model import CloFormer, check_image_size
@@ -214,10 +213,7 @@ def _differences(was: Any, now: Any, name: str = "") -> list[tuple[str, Any, Any
 
 
 def _read(weights: Path | None) -> Checkpoint | None:
-    try:
-        return None if weights is None else read_checkpoint(weights)
-    except CheckpointError as error:
-        raise checkpoint_error(error) from error
+    return None if weights is None else read_checkpoint(weights)
 
 
 def _model(
@@ -233,10 +229,7 @@ def _model(
     if any(key in tensors and tensors[key].shape != value.shape for key, value in fresh.items()):
         watch.say(f"the head is new: {len(tensors[_HEAD + 'weight'])} classes were, {len(data.classes)} are")
         tensors |= fresh
-    try:
-        load_into(model, tensors)
-    except CheckpointError as error:
-        raise checkpoint_error(error) from error
+    load_into(model, tensors)
     return model
 
 

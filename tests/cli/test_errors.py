@@ -83,9 +83,9 @@ class _RunsCode:
         (["--model", "user_models:not_a_module"], 3, "not a torch.nn.Module"),
         (["--model", "user_models:data_dependent", "--image-size", "32"], 4, "user_models.py, line"),
         (["--input", "image"], 2, "NAME=SIZE"),
-        (["--labels", "/nowhere/labels.txt"], 3, "cannot be read"),
-        (["--spec", "/nowhere/model.toml"], 3, "cannot be read"),
-        (["--weights", "/nowhere/weights.pth"], 3, "does not exist"),
+        (["--labels", "/nowhere/labels.txt"], 3, "there is no file"),
+        (["--spec", "/nowhere/model.toml"], 3, "there is no file"),
+        (["--weights", "/nowhere/weights.pth"], 3, "there is no file"),
     ],
 )
 def test_export_refuses(command: Command, kept: Path, arguments: list[str], code: int, words: str) -> None:
@@ -115,7 +115,7 @@ def test_export_refuses_checkpoints(command: Command, kept: Path, tmp_path: Path
     error = shown.json["error"]
     assert error["exit_code"] == 3
     words = {
-        "missing": "does not exist",
+        "missing": "there is no file",
         "truncated": "damaged or truncated",
         "variant": "holds cloformer_xxs, not cloformer_xs",
         "classes": "has 1000 classes, and 10 were asked for",
