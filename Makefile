@@ -41,7 +41,7 @@ operator-tests: setup
 
 # A quarter of an hour: plants 300 faults in exported models and counts those that parity catches and names.
 mutation-score: setup
-	PYTHONPATH=tests $(BIN)/python -m mutation.score
+	PYTHONPATH=tests:tests/support $(BIN)/python -m mutation.score
 
 # Half an hour: every variant in every form held to PyTorch, and the README's table written anew.
 proof-table: setup
@@ -49,7 +49,7 @@ proof-table: setup
 
 # A quarter of an hour: cloformer's ONNX exports against the plain ones and newcomers'; writes the README's table.
 compare-exports: setup
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.exports --write
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.exports --write
 
 # Five minutes: the Android project compiled, run, shrunk, packed and signed without Android Studio. The first time it
 # downloads 350 MB into ~/.cache/cloformer-android (or $CLOFORMER_ANDROID_CACHE): the Kotlin compiler, ONNX Runtime for
@@ -58,29 +58,29 @@ compare-exports: setup
 ANDROID_PACKAGES := openjdk-17-jdk-headless gcc junit4 libandroid-json-java apksigner zipalign
 android-checks: setup
 	@$(call install-as-root,$(ANDROID_PACKAGES))
-	PYTHONPATH=tests $(BIN)/python -m android
+	PYTHONPATH=tests:tests/support $(BIN)/python -m android
 
 # An hour, and goes on where it was stopped: whether `compare` sees what is there, and nothing else.
 latency-self-test: setup
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.self_test --write
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.self_test --write
 
 # Two minutes: `bench` beside a plain loop around ONNX Runtime.
 latency-agreement: setup
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.agreement
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.agreement
 
 # A quarter of an hour: what each pass is good for; writes the tables of docs/passes.md.
 ablation: setup
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.ablation --write
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.ablation --write
 
 # Six minutes: the checkpoint in the box on Fashion-MNIST's test images, in every form; writes the README's table. It
 # needs Debian's package dataset-fashion-mnist, which it installs as root.
 fashion-mnist: setup
 	@$(call install-as-root,dataset-fashion-mnist)
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.shipped --write
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.shipped --write
 
 # Two minutes: how much of an export's time is the frameworks', and how much ours.
 export-time: setup
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.export_time
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.export_time
 
 # Three minutes: exports on an emulated arm64 device, and adb against an emulated one. It needs Debian 12's
 # packages below (300 MB), which it installs as root, and downloads 21 MB once.

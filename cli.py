@@ -17,13 +17,19 @@ import typer
 
 import cloformer
 from cloformer.errors import CloformerError, UsageError
-from cloformer.export.commands import bench, bundle, compare, evaluate, hub, parity, profile, train
-from cloformer.export.commands import import_device_report as device_report
-from cloformer.export.commands.options import Debug, Json, print_json
-from cloformer.export.commands.progress import progress
-from cloformer.export.formats import FORMATS, OPSETS, TARGETS
-from cloformer.export.source.precision import PRECISIONS
-from cloformer.variants import list_models
+from cloformer.export.commands import (
+    bench,
+    bundle,
+    compare,
+    evaluate,
+    export,
+    hub,
+    import_device_report,
+    parity,
+    profile,
+    train,
+)
+from cloformer.export.commands.options import Debug, Json, parse_size, print_json
 
 app = typer.Typer(
     name="cloformer",
@@ -70,7 +76,7 @@ def models(
     from cloformer.export.source.counts import variant_figures
     from cloformer.model import check_image_size
 
-    size = _parse_size(image_size)
+    size = parse_size(image_size)
     try:
         check_image_size(*size)
     except ValueError as error:
@@ -82,135 +88,7 @@ def models(
     _print_lines(summary.models(rows, size))
 
 
-@app.command()
-def export(
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="A built-in model, or package.module:factory. Without: what the weights are, or cloformer_xxs.",
-            autocompletion=list_models,
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="A checkpoint, .safetensors or .pth, or fashion-mnist, which is in the box. Without: random "
-            "weights from --seed."
-        ),
-    ] = None,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            help=f"{', '.join(FORMATS)}; may be given several times.",
-            autocompletion=lambda: list(FORMATS),
-        ),
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            help="; ".join(f"{row.name}: {' or '.join(row.precisions)}" for row in FORMATS.values())
-            + ". The first is the default.",
-            autocompletion=lambda: list(PRECISIONS),
-        ),
-    ] = None,
-    precision_map: Annotated[
-        Path | None, typer.Option(help="Operators that fp16 keeps in fp32, as `parity` writes them.")
-    ] = None,
-    image_size: Annotated[str | None, typer.Option(help="Pixels, 224 or HEIGHTxWIDTH.")] = None,
-    batch: Annotated[int, typer.Option(help="Images per inference.")] = 1,
-    num_classes: Annotated[
-        int | None, typer.Option(min=1, help="Classes of a built-in model; the checkpoint's if not given.")
-    ] = None,
-    opset: Annotated[
-        str | None, typer.Option(help=f"ONNX opset, {min(OPSETS)} to {max(OPSETS)}; 20 if not given.")
-    ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Core ML deployment target: {', '.join(TARGETS)}; ios16 if not given.",
-            autocompletion=lambda: list(TARGETS),
-        ),
-    ] = None,
-    labels: Annotated[Path | None, typer.Option(help="Class names, one a line: makes a classifier.")] = None,
-    spec: Annotated[
-        Path | None, typer.Option(help="TOML file with a module's inputs, preprocessing, outputs, labels.")
-    ] = None,
-    inputs: Annotated[
-        list[str] | None, typer.Option("--input", help="An input of a module: NAME=1x3x224x224[:DTYPE].")
-    ] = None,
-    output: Annotated[Path, typer.Option(help="Folder that the artifacts' folders go into.")] = Path("build"),
-    seed: Annotated[int, typer.Option(help="Seed of random weights.")] = 0,
-    reparameterize: Annotated[
-        bool, typer.Option(help="Rewrite the graph by exact passes, or export the plain trace.")
-    ] = True,
-    keep_failed: Annotated[
-        bool,
-        typer.Option(
-            "--keep-failed", help="Keep what is not the PyTorch model, as NAME-failed, to look into."
-        ),
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Trace, rewrite and check the operators; write nothing.")
-    ] = False,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Write a model as ONNX and Core ML, load each file back, and compare it with PyTorch."""
-    from cloformer.export.pipeline.export import export as run_export
-    from cloformer.export.pipeline.export import preview
-    from cloformer.export.pipeline.request import ExportRequest
-    from cloformer.export.reports.artifact import text as summary
-    from cloformer.export.source.spec import ModelSpec, parse_input, read_spec
-
-    if spec is not None and inputs:
-        raise UsageError("--spec and --input both declare inputs", "give one of them")
-    request = ExportRequest(
-        model=model,
-        weights=weights,
-        formats=tuple(formats or ("onnx",)),
-        precision=precision,
-        precision_map=precision_map,
-        keep_failed=keep_failed,
-        image_size=None if image_size is None else _parse_size(image_size),
-        batch=batch,
-        num_classes=num_classes,
-        opset=opset,
-        target=target,
-        labels=labels,
-        spec=read_spec(spec)
-        if spec is not None
-        else ModelSpec(tuple(parse_input(text) for text in inputs or ())),
-        seed=seed,
-        reparameterize=reparameterize,
-        output=output,
-    )
-    if dry_run:
-        with progress(as_json) as report:
-            previews = preview(request, report)
-        if as_json:
-            print_json({"dry_run": True, "artifacts": previews})
-        for planned in [] if as_json else previews:
-            _print_lines(summary.previewed(planned, str(output / planned["folder"])))
-        return
-    with progress(as_json) as report:
-        exported = run_export(request, report)
-    if as_json:
-        print_json(
-            {
-                "artifacts": [
-                    {
-                        "folder": str(item.artifact.folder),
-                        "difference_from_pytorch": item.difference.to_json(),
-                        "manifest": item.artifact.manifest,
-                    }
-                    for item in exported
-                ]
-            }
-        )
-        return
-    for item in exported:
-        _print_lines(summary.exported(item))
+app.command()(export.export)
 
 
 @app.command()
@@ -221,7 +99,7 @@ def inspect(artifact: _Artifact, as_json: Json = False, debug: Debug = False) ->
 
     found = read_artifact(artifact)
     if as_json:
-        print_json({"whole": True, "manifest": found.manifest})
+        print_json({"whole": True, "manifest": found.manifest.to_json()})
         return
     _print_lines(summary.inspected(found))
 
@@ -245,7 +123,7 @@ def predict(
     from cloformer.export.reports.artifact.text import NOT_TRAINED
 
     found = read_artifact(artifact)
-    untrained = found.manifest["weights"]["origin"] == "random"
+    untrained = found.manifest.weights.origin == "random"
     predictions = run_predict(found, images or [PHOTOGRAPH], top=top, threads=threads)
     if as_json:
         print_json({"trained": not untrained, "predictions": [item.to_json() for item in predictions]})
@@ -280,7 +158,7 @@ app.command()(bench.bench)
 app.command()(compare.compare)
 app.command()(profile.profile)
 app.command()(bundle.bundle)
-app.command()(device_report.import_device_report)
+app.command()(import_device_report.import_device_report)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(hub.hub)
@@ -338,13 +216,6 @@ def _fail(
 
 def _on_terminate(_signal: int, _frame: Any) -> None:
     raise _Terminated
-
-
-def _parse_size(text: str) -> tuple[int, int]:
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise UsageError(f"image size {text!r} is not a size", "--image-size takes 224 or HEIGHTxWIDTH")
-    return int(parts[0]), int(parts[-1])
 
 
 def _print_lines(lines: Iterator[str]) -> None:

@@ -69,9 +69,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def subprocess_environment() -> dict[str, str]:
     """For commands in a process of their own: the tests' modules can be imported there too."""
-    return os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
-    }
+    places = [str(TESTS), str(TESTS / "support"), os.environ.get("PYTHONPATH")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, places))}
 
 
 @pytest.fixture(scope="session")

@@ -111,6 +111,10 @@ class Fields:
         """A list of objects."""
         return [Fields(item, path) for item, path in self.items(name, least=least, most=most)]
 
+    def each(self, name: str) -> list[Fields]:
+        """A list of objects that need not be there: empty then."""
+        return self.objects(name) if name in self else []
+
     def texts(self, name: str, *, least: int = 0, most: int = 1_000_000) -> tuple[str, ...]:
         """A list of strings."""
         return tuple(

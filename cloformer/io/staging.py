@@ -24,7 +24,7 @@ from cloformer.errors import CloformerError, InputError
 from .place import MANIFEST, NO_LOCKS, UNSUPPORTED, lock, refuse_inside_an_artifact, sync
 from .signals import signals_wait
 
-__all__ = ["recover", "refuse_what_is_there", "space_needed", "staged"]
+__all__ = ["MANIFEST", "recover", "refuse_what_is_there", "space_needed", "staged"]
 
 _PREFIX = ".cloformer-staging-"
 _JOURNAL = "replaces"  # in a staging folder: the name of the destination that `old` was moved away from

@@ -16,9 +16,8 @@ from torch import Tensor
 from cloformer.checkpoint import load_checkpoint
 from cloformer.errors import InputError, UnsupportedError
 from cloformer.export.artifact.folder import MANIFEST, Artifact, read_artifact
-from cloformer.export.artifact.predict import as_planes
-from cloformer.export.formats.runners import RUNNERS, default_runner, open_artifact
-from cloformer.export.source.preprocessing import Preprocessing
+from cloformer.export.formats.runners import RUNNERS, RunnerOptions, default_runner, open_model
+from cloformer.export.source.preprocessing import Preprocessing, as_planes
 from cloformer.export.source.trained import training_of
 
 from .augment import seed_of
@@ -180,31 +179,27 @@ def _checkpoint(path: Path, data: Dataset, threads: int) -> Iterator[_Subject]:
 
 @contextmanager
 def _artifact(artifact: Artifact, data: Dataset, threads: int) -> Iterator[_Subject]:
-    function = artifact.function
-    given, found = function["inputs"], function["outputs"][0]
-    if len(given) != 1 or given[0]["role"] != "image" or found["role"] not in ("logits", "probabilities"):
+    classifier = artifact.function.classifier
+    if classifier is None:
         raise UnsupportedError(
             f"{artifact.folder} does not classify one image",
             "`cloformer inspect` says what goes in and comes out",
         )
-    rule = Preprocessing.from_json(given[0]["preprocessing"])
-    size = given[0]["shape"][0]
+    image, rule, found = classifier.image, classifier.rule, classifier.scores
+    size = image.spec.shape[0]
 
-    with open_artifact(artifact, threads=threads) as runner:
+    with open_model(artifact.model, options=RunnerOptions(threads=threads)) as runner:
 
         def classify(pixels: npt.NDArray[np.uint8]) -> Tensor:
-            values = [
-                as_planes(one) if given[0]["preprocessing_inside"] else rule.normalize(one) for one in pixels
-            ]
+            values = [as_planes(one) if image.preprocessing_inside else rule.normalize(one) for one in pixels]
             parts = []
             for start in range(0, len(values), size):
                 part = values[start : start + size]
                 full = np.concatenate([*part, *part[-1:] * (size - len(part))])
-                parts.append(runner.run({given[0]["name"]: full})[found["name"]][: len(part)])
+                parts.append(runner.run({image.spec.name: full})[found.spec.name][: len(part)])
             scores = torch.from_numpy(np.concatenate(parts)).double()
-            return scores if found["postprocessing"] == "softmax" else torch.log(scores.clamp_min(_TINY))
+            return scores if found.postprocessing == "softmax" else torch.log(scores.clamp_min(_TINY))
 
-        subject = _Subject(
-            str(artifact.folder), RUNNERS[default_runner(artifact)].title, rule, artifact.labels(), classify
-        )
-        yield _check_classes(subject, found["shape"][-1], data)
+        title = RUNNERS[default_runner(artifact.format)].title
+        subject = _Subject(str(artifact.folder), title, rule, artifact.labels, classify)
+        yield _check_classes(subject, classifier.classes, data)

@@ -85,7 +85,7 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
     if len(models) == 1:
         _check_hash(path, "model", document["model_sha256"], models[0])
     expected = {vector.image.name: vector for vector in read_kit(artifact)}
-    bound = output_tolerance(artifact.manifest["precision"]["activations"], True, "photograph")
+    bound = output_tolerance(artifact.manifest.precision.activations, True, "photograph")
     found = []
     for entry in document["vectors"]:
         if entry["name"] not in expected:

@@ -30,7 +30,7 @@ def required_operators(artifact: Artifact) -> str:
     from ..formats.onnx.runner import OnnxRuntimeRunner
 
     found: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
-    for model in OnnxRuntimeRunner(artifact).graphs():
+    for model in OnnxRuntimeRunner(artifact.model).graphs():
         opsets = {entry.domain: entry.version for entry in model.opset_import}
         for node in _nodes(model.graph):
             found[node.domain or "ai.onnx", opsets[node.domain]].add(node.op_type)

@@ -157,7 +157,7 @@ def _record(
         "schema_version": _SCHEMA_VERSION,
         "system": system.name,
         "cloformer": cloformer.__version__,
-        "artifact": artifact.manifest["name"],
+        "artifact": artifact.manifest.name,
         "manifest_sha256": sha256_of(artifact.folder / MANIFEST),
         "settings": settings.to_json(),
         "files": dict(hashes),

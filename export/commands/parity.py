@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..formats.runners import RUNNERS
+from ..formats.runners import RUNNERS, RunnerOptions
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
 from .options import Debug, Json, print_json
 from .progress import progress
@@ -77,7 +77,7 @@ def parity(
     """
     from ..artifact.folder import read_artifact
     from ..parity.headroom import measure_all, write_precision_map
-    from ..parity.verify import ParityRequest, collect_images, compare, runner_options
+    from ..parity.verify import ParityRequest, collect_images, compare
     from ..reports.device import instructions as device_lines
     from ..reports.parity import github
     from ..reports.parity import text as table
@@ -102,7 +102,7 @@ def parity(
         runner=runner,
         operators=operators,
         seed=seed,
-        options=runner_options(optimization, arithmetic),
+        options=RunnerOptions(optimization=optimization, arithmetic=arithmetic),
     )
     with progress(as_json) as report_stage:
         found = [read_artifact(path) for path in artifacts]

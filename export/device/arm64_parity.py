@@ -86,7 +86,7 @@ def compare_on_device(
 
 
 def _cases(inputs: Inputs, request: ParityRequest, source: Source) -> list[Case]:
-    own = Inputs(source.inputs, source.preprocessing, dict.fromkeys(source.preprocessing, False))
+    own = Inputs.of_source(source)
     drawn = in_own_order(noise_case(inputs, request.seed), inputs, own)
     return [*image_cases(inputs, request.images or [PHOTOGRAPH], own), drawn]
 
@@ -98,7 +98,7 @@ def _against_vectors(
     given: Sequence[Mapping[str, Array]],
     watch: Watch,
 ) -> list[OutputResult]:
-    precision = str(artifact.manifest["precision"]["activations"])
+    precision = artifact.manifest.precision.activations
     specs = artifact.signature.outputs
     results: list[OutputResult] = []
     for case, want, got in zip(cases, wanted, given, strict=True):
@@ -120,7 +120,7 @@ def _against_model(
     watch: Watch,
 ) -> list[OutputResult]:
     inputs, specs = Inputs.of(artifact.function), artifact.signature.outputs
-    own = Inputs(source.inputs, source.preprocessing, dict.fromkeys(source.preprocessing, False))
+    own = Inputs.of_source(source)
     fed = [case.for_reference(own) for case in cases]
     wanted, _ = run_reference(source.model, artifact.signature, fed)
     results: list[OutputResult] = []

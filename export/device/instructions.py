@@ -58,8 +58,8 @@ def subject_of(artifact: Artifact) -> dict[str, str]:
     """What must be the same of two models for their counts to be compared."""
     manifest = artifact.manifest
     return {
-        "model": str(manifest["name"]),
-        "precision": str(manifest["precision"]["name"]),
+        "model": manifest.name,
+        "precision": manifest.precision.name,
         "inputs": ", ".join(
             f"{spec.name} {'x'.join(map(str, spec.shape))} {spec.dtype}" for spec in artifact.signature.inputs
         ),

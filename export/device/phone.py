@@ -147,7 +147,7 @@ def measure_on_phone(
     is_emulator = any(adb.shell("getprop", name).strip() == "1" for name in _EMULATORS)
     manifest = artifact.manifest
     return PhoneLatency(
-        artifact.folder.name, manifest["name"], manifest["precision"]["name"], adb.serial, is_emulator, report
+        artifact.folder.name, manifest.name, manifest.precision.name, adb.serial, is_emulator, report
     )
 
 

@@ -13,7 +13,6 @@ from torch import fx, nn
 
 from cloformer.errors import UnsupportedError
 
-from ..artifact.folder import Artifact
 from ..source.signature import Signature
 from .runner import Array
 
@@ -67,8 +66,8 @@ class GraphRunner:
     What differs here comes from the passes, and not from the format or its runtime.
     """
 
-    def __init__(self, artifact: Artifact, *, program: ExportedProgram) -> None:
-        self.signature: Signature = artifact.signature
+    def __init__(self, signature: Signature, program: ExportedProgram) -> None:
+        self.signature = signature
         self._program = program
         self._values: _Values | None = None
 

@@ -185,9 +185,9 @@ def describe(candidate: Candidate, versions: Mapping[str, str]) -> Measurement:
     return Measurement(
         artifact=artifact.folder.name,
         manifest_sha256=sha256_of(artifact.folder / MANIFEST),
-        model=manifest["name"],
+        model=manifest.name,
         format=artifact.format,
-        precision=manifest["precision"]["name"],
+        precision=manifest.precision.name,
         image_size=" x ".join(str(size) for size in (spec.shape[2:] if spec.role == "image" else spec.shape)),
         runner=candidate.runner,
         title=candidate.row.title,

@@ -81,8 +81,8 @@ def profile(
     rows, whole_us = _operator_times(artifact, given, threads, runs, layout)
     return Profile(
         artifact=artifact.folder.name,
-        model=str(artifact.manifest["name"]),
-        precision=str(artifact.manifest["precision"]["name"]),
+        model=artifact.manifest.name,
+        precision=artifact.manifest.precision.name,
         manifest_sha256=hashlib.sha256((artifact.folder / MANIFEST).read_bytes()).hexdigest(),
         runtime=f"ONNX Runtime {onnxruntime.__version__}",
         threads=threads,
@@ -285,9 +285,9 @@ def _row(
         ),
         value=region.value,
         stands_for=tuple(model.graph.node[place].op_type for place in region.nodes),
-        node=None if at is None else at["node"],
-        module=None if at is None else at["module"],
-        location=None if at is None else at["location"],
+        node=None if at is None else at.name,
+        module=None if at is None else at.module,
+        location=None if at is None else at.location,
         output=item.outputs[0].shape if item.outputs else None,
     )
 

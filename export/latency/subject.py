@@ -11,7 +11,7 @@ import numpy as np
 from cloformer.errors import UsageError
 
 from ..artifact.folder import Artifact
-from ..formats.runners import Array, TimedRunner, open_artifact
+from ..formats.runners import Array, RunnerOptions, TimedRunner, open_model
 from ..reference.cases import Inputs
 from ..source.preprocessing import Preprocessing, load_image
 from .candidates import CANDIDATES
@@ -44,12 +44,12 @@ def open_subject(
     row = CANDIDATES[runner]
     if row.runner is None:
         return _Eager(artifact, threads, model, weights)
-    return _Exported(artifact, row.runner, {"threads": threads, **row.options})
+    return _Exported(artifact, row.runner, RunnerOptions(threads=threads, **row.options))
 
 
 class _Exported:
-    def __init__(self, artifact: Artifact, runner: str, options: Mapping[str, Any]) -> None:
-        opened = open_artifact(artifact, runner, **options)
+    def __init__(self, artifact: Artifact, runner: str, options: RunnerOptions) -> None:
+        opened = open_model(artifact.model, runner, options)
         assert isinstance(opened, TimedRunner), runner
         self._runner = opened
         self.inputs = Inputs.of(artifact.function)
@@ -79,9 +79,7 @@ class _Eager:
         if source is None:
             raise UsageError("the model is not given", "add --weights or --model")
         self._model = source.model.float().eval()
-        self.inputs = Inputs(
-            source.inputs, source.preprocessing, {spec.name: False for spec in source.inputs}
-        )
+        self.inputs = Inputs.of_source(source)
 
     def prepare(self, fed: Mapping[str, Array]) -> Call:
         import torch
@@ -120,7 +118,7 @@ def _as_input(rule: Preprocessing, normalizes_inside: bool, image: Any) -> Array
 
 def classes_images(artifact: Artifact) -> bool:
     """Whether there is a first class to find for a photograph."""
-    return artifact.signature.outputs[0].role in ("logits", "probabilities")
+    return artifact.function.classifier is not None
 
 
 def top_class(outputs: Any, name: str) -> Any:

@@ -28,6 +28,7 @@ from ..formats.coreml.mil import Arithmetic, Operation
 from ..formats.coreml.reference_runner import ReferenceMilRunner
 from ..formats.runners import Array
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, noise_case
+from ..source.origin import Origin
 from .verify import ParityRequest
 
 __all__ = ["LIMIT", "Headroom", "OperatorHeadroom", "Overflow", "measure_headroom"]
@@ -38,7 +39,7 @@ _SQUARES = ("square", "reduce_sum_square", "reduce_l2_norm", "l2_norm")
 _CENTRED = ("layer_norm", "instance_norm")
 
 Progress = Callable[[str], None]
-Places = Mapping[str, Mapping[str, str]]
+Places = Mapping[str, Origin]
 
 
 @dataclass(frozen=True)
@@ -140,14 +141,14 @@ def measure_headroom(
     places = read_origins(artifact).places
     rows: dict[str, OperatorHeadroom] = {}
     first: dict[str, Overflow | None] = {}
-    with ReferenceMilRunner(artifact, arithmetic=Arithmetic.EXACT) as exact:
+    with ReferenceMilRunner(artifact.model, arithmetic=Arithmetic.EXACT) as exact:
         for case in cases:
             for gain in gains:
                 progress(f"headroom: {case.name}, {gain:g} times the input")
                 for row in _magnitudes(exact, _scaled(artifact, exact, case, gain), places):
                     rows[row.value] = _merged(rows.get(row.value), row, gain, gains[0])
     for arithmetic in (Arithmetic.WIDE, Arithmetic.NARROW):
-        with ReferenceMilRunner(artifact, arithmetic=arithmetic) as runner:
+        with ReferenceMilRunner(artifact.model, arithmetic=arithmetic) as runner:
 
             def overflow_at(gain: float, runner: ReferenceMilRunner = runner) -> Overflow | None:
                 progress(f"headroom: {runner.arithmetic.value} sums, {gain:g} times the input")
@@ -178,7 +179,7 @@ def measure_all(
 
 def is_half_program(artifact: Artifact) -> bool:
     """Whether there is a float16 in it that could overflow, and a runtime that shows it."""
-    return artifact.format == "coreml" and artifact.manifest["precision"]["activations"] == "float16"
+    return artifact.format == "coreml" and artifact.manifest.precision.activations == "float16"
 
 
 def write_precision_map(rooms: Sequence[Headroom], gain: float, path: Path) -> None:
@@ -306,8 +307,8 @@ def _value(operation: Operation, parameter: str, values: Mapping[str, Any]) -> A
 
 
 def _where(value: str, places: Places) -> tuple[str, str, str]:
-    place = places.get(value, {})
-    return place.get("node", ""), place.get("module", ""), place.get("location", "")
+    place = places.get(value, Origin("", "", ""))
+    return place.name, place.module, place.location
 
 
 def _largest(tensor: Tensor) -> float:

@@ -34,7 +34,7 @@ def compare_outputs(
 
     ``precision`` is what the candidate computes in; the artifact's own if None.
     """
-    precision = precision or artifact.manifest["precision"]["activations"]
+    precision = precision or artifact.manifest.precision.activations
     tolerance = output_tolerance(precision, is_device_runtime, case.kind)
     results = []
     for index, spec in enumerate(artifact.signature.outputs):

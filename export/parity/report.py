@@ -175,10 +175,10 @@ def described(artifact: Artifact) -> dict[str, str]:
     manifest, spec = artifact.manifest, artifact.signature.inputs[0]
     return {
         "artifact": artifact.folder.name,
-        "model": manifest["name"],
+        "model": manifest.name,
         "format": artifact.format,
-        "precision": manifest["precision"]["name"],
-        "target": str(manifest["request"].get("target") or f"opset {manifest['request'].get('opset')}"),
+        "precision": manifest.precision.name,
+        "target": manifest.request.version_of_format,
         "image_size": " x ".join(map(str, spec.shape[2:] if spec.role == "image" else spec.shape)),
         "manifest_sha256": sha256_of(artifact.folder / MANIFEST),
     }

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, fx
 
 from ..formats.runners import Array
-from ..source.trace import Origin, origin_of
+from ..source.origin import Origin
+from ..source.trace import origin_of
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

@@ -13,8 +13,9 @@ from torch.utils import _pytree as pytree
 
 from cloformer.errors import UnsupportedError
 
+from ..source.origin import Origin
 from ..source.signature import TensorSpec
-from ..source.trace import Origin, origin_of
+from ..source.trace import origin_of
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter, read_constant
 

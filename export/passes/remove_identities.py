@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, fx
 
-from ..source.trace import Origin
+from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter, arguments, shape_of
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import cloformer
 from cloformer.errors import choose
+from cloformer.io.fields import Fields
 from cloformer.variants import VARIANTS
 
 from .user_module import user_module
@@ -32,6 +33,18 @@ class Weights:
 
     def to_json(self) -> dict[str, str | int | None]:
         return asdict(self)
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Weights:
+        """The record in a JSON object; :class:`FieldError` for the first field that is wrong."""
+        record = cls(
+            fields.choice("origin", ("checkpoint", "random", "module")),
+            fields.optional("file_sha256", fields.sha256),
+            fields.sha256("tensors_sha256"),
+            fields.optional("seed", lambda name: fields.whole(name, -(2**63), 2**63 - 1)),
+        )
+        fields.done()
+        return record
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from cloformer.errors import InputError, UnsupportedError
+from cloformer.io.fields import Fields
 
 __all__ = ["PRECISIONS", "Precision", "read_precision_map", "with_exceptions"]
 
@@ -29,7 +29,7 @@ class Precision:
     granularity: str = "tensor"
     exceptions: Mapping[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "name": self.name,
             "weights": self.weights,
@@ -37,6 +37,23 @@ class Precision:
             "granularity": self.granularity,
             "exceptions": dict(self.exceptions),
         }
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Precision:
+        """A row of :data:`PRECISIONS` with its exceptions, from a JSON object; :class:`FieldError` for anything else."""
+        row = PRECISIONS[fields.choice("name", PRECISIONS)]
+        for name, value in row.to_json().items():
+            if name not in ("name", "exceptions") and fields.take(name) != value:
+                raise fields.error(name, f"is not {value!r}, which {row.name} has")
+        exceptions = fields.table("exceptions")
+        for node, kind in exceptions.items():
+            if kind != "float32" or row.activations != "float16":
+                raise fields.error("exceptions", f"has {kind[:40]!r} for {node[:80]!r}")
+        # What later versions may say of groups of operators; this one computes all of them alike.
+        if list(fields.each("groups")):
+            raise fields.error("groups", "is for a later cloformer: update it")
+        fields.done()
+        return replace(row, exceptions=exceptions)
 
 
 # The names on the command line. Which of them a format has stands in FORMATS.

@@ -13,15 +13,14 @@
 
 from __future__ import annotations
 
-import math
 import stat
 import warnings
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cloformer.errors import InputError
+from cloformer.io.fields import FieldError, Fields
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,9 +30,13 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["INTERPOLATIONS", "Preprocessing", "load_image", "upright"]
+__all__ = ["INTERPOLATIONS", "Preprocessing", "as_planes", "load_image", "upright"]
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
+CROPS = ("center",)
+COLOR_ORDERS = ("RGB", "BGR")
+_MAX_SIDE = 8192  # pixels; an image of this size has as many as Pillow decodes
+_LARGEST = 1e9  # of scale, mean and std; the smallest is one over it: no pixel leaves float32's range
 
 # Pillow's own limit against decompression bombs, which training code likes to switch off for the process.
 _MAX_PIXELS = 178_956_970
@@ -55,27 +58,34 @@ class Preprocessing:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
-        if not all(isinstance(size, int) for size in (self.height, self.width, self.resize_size)):
-            raise ValueError("height, width and resize_size must be whole numbers")
-        if min(self.height, self.width) < 1:
-            raise ValueError(f"the crop {self.height} x {self.width} has a side below 1")
+        for name, size in (
+            ("height", self.height),
+            ("width", self.width),
+            ("resize_size", self.resize_size),
+        ):
+            if type(size) is not int or not 1 <= size <= _MAX_SIDE:
+                raise FieldError(name, f"is {size!r}, not a whole number of pixels from 1 to {_MAX_SIDE}")
         if self.resize_size < max(self.height, self.width):
-            raise ValueError(
-                f"resize_size {self.resize_size} is smaller than the crop {self.height} x {self.width}"
+            raise FieldError(
+                "resize_size", f"{self.resize_size} is smaller than the crop {self.height} x {self.width}"
             )
-        if self.interpolation not in INTERPOLATIONS:
-            raise ValueError(
-                f"interpolation {self.interpolation!r} is not one of {', '.join(INTERPOLATIONS)}"
-            )
-        if self.crop != "center" or self.color_order not in ("RGB", "BGR"):
-            raise ValueError("crop must be 'center' and color_order 'RGB' or 'BGR'")
+        for name, value, known in (
+            ("interpolation", self.interpolation, INTERPOLATIONS),
+            ("crop", self.crop, CROPS),
+            ("color_order", self.color_order, COLOR_ORDERS),
+        ):
+            if value not in known:
+                raise FieldError(name, f"{value!r} is not one of {', '.join(known)}")
         if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
-            raise ValueError("mean and std need 1 or 3 numbers each, one per channel")
-        numbers = (self.scale, *self.mean, *self.std)
-        if not all(isinstance(number, (int, float)) and math.isfinite(number) for number in numbers):
-            raise ValueError("scale, mean and std must be finite numbers")
-        if min(self.scale, *self.std) <= 0:
-            raise ValueError("scale and every std must be above 0")
+            raise FieldError("std", "needs 1 or 3 numbers, one per channel, and as many as mean")
+        numbers = (("scale", self.scale), *(("mean", n) for n in self.mean), *(("std", n) for n in self.std))
+        for name, number in numbers:
+            if (
+                not isinstance(number, (int, float)) or not abs(number) <= _LARGEST
+            ):  # what is not a number fails
+                raise FieldError(name, f"has {number!r}, not a number of at most {_LARGEST:g}")
+            if name != "mean" and not number >= 1 / _LARGEST:
+                raise FieldError(name, f"has {number!r}, and it must be above 0")
 
     @classmethod
     def imagenet(cls, height: int, width: int) -> Preprocessing:
@@ -88,19 +98,32 @@ class Preprocessing:
         resized = max(height, width) * self.resize_size // max(self.height, self.width)
         return replace(self, height=height, width=width, resize_size=resized)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The fields as plain JSON values."""
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Preprocessing:
+    def from_json(cls, data: object) -> Preprocessing:
         """What :meth:`to_json` gave; :class:`ValueError` if ``data`` is something else."""
+        return cls.from_fields(Fields(data, "preprocessing"))
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Preprocessing:
+        """What :meth:`to_json` gave, from a JSON object; :class:`FieldError` with the path of what is wrong."""
+        height, width, resize_size = (
+            fields.whole(name, 1, _MAX_SIDE) for name in ("height", "width", "resize_size")
+        )
+        words = {
+            name: fields.default(name, fields.text, default)
+            for name, default in (("interpolation", "bicubic"), ("crop", "center"), ("color_order", "RGB"))
+        }
+        scale = fields.default("scale", fields.number, 1 / 255)
+        mean, std = fields.numbers("mean", most=3), fields.numbers("std", most=3)
+        fields.done()
         try:
-            return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
-        except KeyError as error:
-            raise ValueError(f"preprocessing has no {error}") from error
-        except TypeError as error:
-            raise ValueError(f"preprocessing cannot be read: {error}") from error
+            return cls(height, width, resize_size, **words, scale=scale, mean=mean, std=std)
+        except FieldError as error:
+            raise fields.error(error.path, error.problem) from None
 
     def crop_image(self, image: Image.Image) -> Pixels:
         """Resized and cropped pixels, (height, width, channels), 0 to 255, in ``color_order``.
@@ -154,6 +177,14 @@ class Preprocessing:
         return self.normalize(self.crop_image(image))
 
     __call__ = prepare
+
+
+def as_planes(pixels_HWC: Pixels) -> Floats:
+    """(1, channels, height, width) with values of 0 to 255, as a model that normalizes by itself takes it."""
+    import numpy as np
+
+    pixels: Floats = pixels_HWC.reshape(*pixels_HWC.shape[:2], -1).transpose(2, 0, 1)[None].astype(np.float32)
+    return pixels
 
 
 def load_image(path: Path) -> Image.Image:

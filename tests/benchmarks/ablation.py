@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m benchmarks.ablation [--format onnx] [--format coreml] [--write]
+    PYTHONPATH=tests:tests/support python -m benchmarks.ablation [--format onnx] [--format coreml] [--write]
 
 CloFormer-XXS with the tests' reference weights goes through the whole export, once with each pass left out and
 once with none of them. ONNX files are compared with the full list's on one thread, in turns, two at a time;

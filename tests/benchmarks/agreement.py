@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m benchmarks.agreement [ARTIFACT]
+    PYTHONPATH=tests:tests/support python -m benchmarks.agreement [ARTIFACT]
 
 In one interleaved run of CloFormer-XXS (or ARTIFACT), on one thread, a worker of `cloformer bench` takes turns
 with a program that knows nothing of cloformer: a session, a loop, a clock. Exit code 1 if the medians differ by

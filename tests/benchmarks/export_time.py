@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m benchmarks.export_time [--runs 5]
+    PYTHONPATH=tests:tests/support python -m benchmarks.export_time [--runs 5]
 
 ``cloformer export --model cloformer_xxs --format onnx`` runs in fresh interpreters, the first not counted, on one
 thread. :mod:`benchmarks.sampler` charges the processor's time to packages and stages: the processor's, and not

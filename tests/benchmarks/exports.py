@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m benchmarks.exports [--preset quick] [--rounds 6] [--write]
+    PYTHONPATH=tests:tests/support python -m benchmarks.exports [--preset quick] [--rounds 6] [--write]
 
 For each variant, in one interleaved run on one thread: cloformer's export, PyTorch's own exporter as it comes
 ("naive"), opset 17 through onnxsim ("newcomer", by the exporter that most tutorials use and by today's default

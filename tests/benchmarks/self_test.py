@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m benchmarks.self_test [--trials 100] [--folder DIR] [--write]
+    PYTHONPATH=tests:tests/support python -m benchmarks.self_test [--trials 100] [--folder DIR] [--write]
 
 Each trial is one comparison at the rapid preset of CloFormer-XXS, the same once more, and a copy with extra
 products that make it take 10 % longer: a verdict on the first pair is false, none on the second is a miss. Every

@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m benchmarks.shipped [--data DIR] [--images 1000] [--write]
+    PYTHONPATH=tests:tests/support python -m benchmarks.shipped [--data DIR] [--images 1000] [--write]
 
 PyTorch and ONNX Runtime on all 10,000 test images of Fashion-MNIST; the Core ML programs in the reference runtime, which
 is slow, on 1,000 of them, and PyTorch on the same. Exit code 1 below 91 %, or where a form's share of right first guesses

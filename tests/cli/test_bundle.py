@@ -14,7 +14,8 @@ import onnx
 import pytest
 from outcome import Command
 
-from cloformer.export.artifact.folder import MANIFEST, list_files, read_artifact
+from cloformer.export.artifact.files import list_files
+from cloformer.export.artifact.folder import MANIFEST, read_artifact
 from cloformer.export.artifact.kit import read_kit
 from cloformer.export.bundle.project import RECORD, bundle
 from cloformer.export.bundle.systems import SYSTEMS

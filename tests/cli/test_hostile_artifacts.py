@@ -20,7 +20,8 @@ from coremltools.proto import Model_pb2
 from onnx import TensorProto, helper, numpy_helper
 from outcome import Command
 
-from cloformer.export.artifact.folder import MANIFEST, list_files
+from cloformer.export.artifact.files import list_files
+from cloformer.export.artifact.folder import MANIFEST
 
 Change = Callable[[Path], object]
 

@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m mutation.score [--json FILE]
+    PYTHONPATH=tests:tests/support python -m mutation.score [--json FILE]
 
 It exports CloFormer-XXS in the forms of :data:`SUBJECTS`, holds that parity passes them as they are, plants a
 fault by each seed and prints tables in Markdown. Exit code 1 if a bound below is not kept.

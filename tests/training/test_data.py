@@ -9,24 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from image_folders import CLASSES, write_folders
 
 from cloformer.errors import InputError
 from cloformer.training.data import check_images, read_dataset
-
-CLASSES = ("ant", "bee", "wasp")
-
-
-def write_folders(root: Path, each: int = 3, halves: tuple[str, ...] = ("train", "val")) -> Path:
-    """Three classes of noise."""
-    draw = np.random.default_rng(0)
-    for half in halves:
-        for name in CLASSES:
-            (root / half / name).mkdir(parents=True)
-            for number in range(each):
-                pixels = draw.integers(0, 256, (12, 10, 3), np.uint8)
-                Image.fromarray(pixels).save(root / half / name / f"{number}.png")
-    return root
 
 
 def idx(values: np.ndarray) -> bytes:  # type: ignore[type-arg]

@@ -12,9 +12,9 @@ import pytest
 import sklearn.metrics
 import torch
 from digits import QUICK, asked_by, write_digits
+from image_folders import CLASSES, write_folders
 from outcome import Command
 from scipy.stats import binomtest
-from test_data import CLASSES, write_folders
 
 import cloformer
 from cloformer.checkpoint import CheckpointError, load_checkpoint, read_checkpoint

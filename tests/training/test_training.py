@@ -17,10 +17,10 @@ import onnx
 import pytest
 import torch
 from digits import QUICK, write_digits
+from image_folders import write_folders
 from outcome import Command
 from PIL import Image
 from safetensors.torch import load_file
-from test_data import write_folders
 from torch import Tensor, nn
 from watch import Watch
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_latency_pages import BENCHES, COMPARISONS
+from latency_reports import BENCHES, COMPARISONS
 
 from cloformer.errors import InputError, MissingRuntimeError
 from cloformer.export.latency.comparison import Comparison

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from cloformer.errors import InputError
+from cloformer.errors import InputError, choose
 
-from ...artifact.folder import Artifact
 from ...source.signature import Signature
-from ..runner import Array
+from ..runner import Array, ModelFile
 from .mil import Arithmetic, Description, ImageInput, Interpreter, Operation, read_package
 
 __all__ = ["ReferenceMilRunner"]
@@ -21,20 +20,22 @@ __all__ = ["ReferenceMilRunner"]
 class ReferenceMilRunner:
     """Runs a Core ML artifact on any system; images are pixels, 0 to 255, in NCHW.
 
-    ``arithmetic`` is how float16 operators add up: see :mod:`.mil.interpreter`.
+    ``arithmetic`` is how float16 operators add up, by its name in :class:`~.mil.Arithmetic`.
     """
 
     def __init__(
-        self, artifact: Artifact, *, threads: int = 0, arithmetic: Arithmetic = Arithmetic.WIDE
+        self, model: ModelFile, *, threads: int = 0, arithmetic: str | Arithmetic = Arithmetic.WIDE
     ) -> None:
         del threads  # torch's own setting holds for the whole process
-        self.signature: Signature = artifact.signature
-        self._artifact, self.arithmetic = artifact, arithmetic
+        if isinstance(arithmetic, str):
+            choose("arithmetic", arithmetic, [item.value for item in Arithmetic])
+        self.signature: Signature = model.signature
+        self._model, self.arithmetic = model, Arithmetic(arithmetic)
         self._interpreter: Interpreter | None = None
         self._description: Description | None = None
 
     def __enter__(self) -> ReferenceMilRunner:
-        package = read_package(self._artifact.model_path)
+        package = read_package(self._model.path)
         self._description = package.descriptions[package.default_function]
         self._interpreter = Interpreter(package.program.functions[package.default_function], self.arithmetic)
         return self
@@ -64,8 +65,9 @@ class ReferenceMilRunner:
         assert self._description is not None, "enter the runner first"
         images = {item.name: item for item in self._description.images}
         declared = {
-            entry["name"]: (entry["preprocessing"] or {}).get("color_order")
-            for entry in self._artifact.function["inputs"]
+            item.spec.name: item.preprocessing.color_order
+            for item in self._model.function.inputs
+            if item.preprocessing is not None
         }
         return {
             name: _as_image(value, declared.get(name), images[name]) if name in images else np.asarray(value)

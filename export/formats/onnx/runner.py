@@ -12,9 +12,8 @@ import onnxruntime
 
 from cloformer.errors import InputError, choose
 
-from ...artifact.folder import Artifact
 from ...source.signature import Signature
-from ..runner import Array
+from ..runner import Array, ModelFile, checked_outputs
 from .file import read_onnx
 
 if TYPE_CHECKING:
@@ -35,10 +34,10 @@ class OnnxRuntimeRunner:
     """Runs an ONNX artifact; ``threads=0`` lets the runtime choose, ``optimization`` is a level of
     ``OPTIMIZATIONS``."""
 
-    def __init__(self, artifact: Artifact, *, threads: int = 0, optimization: str = "all") -> None:
+    def __init__(self, model: ModelFile, *, threads: int = 0, optimization: str = "all") -> None:
         choose("optimization level", optimization, OPTIMIZATIONS, "--optimization")
-        self.signature: Signature = artifact.signature
-        self._path: Path = artifact.model_path
+        self.signature: Signature = model.signature
+        self._path = model.path
         self._threads, self._optimization = threads, optimization
         self._session: onnxruntime.InferenceSession | None = None
         self._exposed: onnxruntime.InferenceSession | None = None
@@ -63,9 +62,10 @@ class OnnxRuntimeRunner:
         return lambda: run(names, fed)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """All outputs by name, in the model's own types."""
+        """All outputs by name, of the shapes and types that the signature declares."""
         assert self._session is not None, "enter the runner first"
-        return _run(self._session, [spec.name for spec in self.signature.outputs], inputs)
+        found = _run(self._session, [spec.name for spec in self.signature.outputs], inputs)
+        return checked_outputs(self.signature, found)
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every value of the graph. Giving them all out keeps the runtime from fusing across them, so what

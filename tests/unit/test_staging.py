@@ -24,7 +24,7 @@ from cloformer.errors import GateError, InputError
 from cloformer.io import staging as store
 from cloformer.io.staging import recover, space_needed, staged
 
-WORKER = Path(__file__).parent / "store_worker.py"
+WORKER = Path(__file__).parents[1] / "support" / "staging_worker.py"
 
 
 def of_files_alone(descriptor: int, operation: int, flock: Callable[[int, int], None] = fcntl.flock) -> None:
@@ -42,8 +42,8 @@ from pathlib import Path
 {inspect.getsource(of_files_alone)}
 fcntl.flock = of_files_alone
 sys.path.insert(0, {str(WORKER.parent)!r})
-import store_worker
-store_worker.main(Path(sys.argv[1]), "journal")
+import staging_worker
+staging_worker.main(Path(sys.argv[1]), "journal")
 """
 
 

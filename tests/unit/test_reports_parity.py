@@ -10,13 +10,13 @@ import math
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
+from pages import HOSTILE, Elements
 
 from cloformer.errors import InputError
 from cloformer.export.parity.metrics import Figures
@@ -32,7 +32,6 @@ from cloformer.export.reports.parity.pictures import BINS_PER_DECADE, histogram
 from cloformer.export.reports.shared.words import number, plain, reasons, source_of
 from cloformer.export.schemas import schema
 
-HOSTILE = "</script></style></title><img src=x onerror=alert(1)>\"'&|`[x](http://x)]]>\x00\x1b[31m\r\n::error::\u202e\ud800"
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -138,35 +137,6 @@ REPORTS = {
     "hostile": EVIL,
 }
 each = pytest.mark.parametrize("found", REPORTS.values(), ids=REPORTS.keys())
-
-
-class Elements(HTMLParser):
-    """Every element with its attributes; fails on an end that fits no start."""
-
-    EMPTY = ("meta", "link", "img", "input")
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.open: list[str] = []
-        self.feed(page)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-        if tag not in self.EMPTY:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-    def named(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.found if name == tag]
 
 
 @each

@@ -1,4 +1,4 @@
-"""Replaces an artifact again and again, until it is killed: ``store_worker.py DESTINATION exchange|journal``."""
+"""Replaces an artifact again and again, until it is killed: ``staging_worker.py DESTINATION exchange|journal``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts against limits and baselines; and the files that a device is made of."""
+"""Counts against limits and baselines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 
 from cloformer.errors import GateError, InputError, UnsupportedError
 from cloformer.export.device.arm64 import PROCESSOR, _read_counts, _write
-from cloformer.export.device.cache import cache_folder, placed
 from cloformer.export.device.instructions import Baseline, Gate, Work, read_baseline, save_baseline
 from cloformer.export.reports.device.instructions import render, work_json
 from cloformer.export.source.signature import TensorSpec
@@ -103,26 +102,3 @@ def test_numbers_that_the_model_does_not_take(tmp_path: Path) -> None:
             _write(tmp_path / "0.in.0", value, spec)
     _write(tmp_path / "0.in.0", np.ones((1, 3), np.float32), spec)
     assert (tmp_path / "0.in.0").read_bytes() == b"\0\0\x80\x3f" * 3
-
-
-def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "cloformer"
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert cache_folder().is_absolute() and cache_folder().name == "cloformer"
-
-
-def test_what_is_kept_is_whole_or_not_there(tmp_path: Path) -> None:
-    place = tmp_path / "cache" / "thing"
-    with pytest.raises(ZeroDivisionError), placed(place) as folder:
-        (folder / "half").write_text("")
-        raise ZeroDivisionError
-    assert not place.exists() and list(place.parent.iterdir()) == []
-    with placed(place) as folder:
-        (folder / "whole").write_text("first")
-    with placed(place) as folder:  # another process was quicker
-        (folder / "whole").write_text("second")
-    assert (place / "whole").read_text() == "first" and list(place.parent.iterdir()) == [place]
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="XDG_CACHE_HOME"), placed(tmp_path / "file" / "thing"):
-        pass

@@ -16,8 +16,9 @@ from torch import Tensor, fx, nn
 from user_models import ResNet, TwoInputs
 
 from cloformer.errors import UnsupportedError
+from cloformer.export.source.origin import Origin
 from cloformer.export.source.signature import TensorSpec
-from cloformer.export.source.trace import Origin, lower, origin_of, trace
+from cloformer.export.source.trace import lower, origin_of, trace
 
 _LOCATION = re.compile(r"[\w.<>]+:[\w.<>]+(:\d+)?")
 
@@ -224,7 +225,7 @@ def test_what_torch_cannot_follow_is_refused_in_three_lines(model: nn.Module) ->
 
 
 def test_control_flow_on_values_is_refused_with_its_line() -> None:
-    with pytest.raises(UnsupportedError, match=r"where: test_trace\.py, line \d+"):
+    with pytest.raises(UnsupportedError, match=r"where: test_source_trace\.py, line \d+"):
         traced(Branches(), (2, 3))
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from cloformer.errors import InputError
-from cloformer.export.artifact.folder import SCHEMA_VERSION, read_artifact
+from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.artifact.manifest import SCHEMA_VERSION
 from cloformer.export.schemas import schema
 
 
