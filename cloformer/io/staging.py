@@ -62,35 +62,35 @@ def refuse_what_is_there(destination: Path, advice: str = _ADVICE) -> None:
 
 
 @contextlib.contextmanager
-def staged(destination: Path, check: Check = _refuse_foreign) -> Iterator[Path]:
+def staged(destination: Path, check: Check = _refuse_foreign, advice: str = _ADVICE) -> Iterator[Path]:
     """Yield an empty folder that takes ``destination``'s place when the block ends without an error.
 
-    ``check`` says what may be replaced; without one, an artifact or an empty folder. Temporary files that frameworks
+    ``check`` says what may be replaced: without one, an artifact or an empty folder. Temporary files that frameworks
     make meanwhile go beside it and leave with it; for that the block has the process's temporary folder to itself, so
     two blocks do not run at once in one process. Raises :class:`InputError` if the place cannot be written, is full, is
     inside an artifact, or holds what may not be replaced; what was there then stays as it was.
     """
     destination = destination.absolute()  # the block may change the current folder
-    with _held_beside(destination, check) as staging:
-        with _told_when_full(destination), _temporary_files_in(staging / _SCRATCH):
+    with _held_beside(destination, check, advice) as staging:
+        with _told_when_full(destination, advice), _temporary_files_in(staging / _SCRATCH):
             yield staging / _CONTENT
-        with _told(destination):
+        with _told(destination, advice):
             _sync(staging / _CONTENT)
             _replace(staging, destination, check)
 
 
 @contextlib.contextmanager
-def _held_beside(destination: Path, check: Check) -> Iterator[Path]:
+def _held_beside(destination: Path, check: Check, advice: str) -> Iterator[Path]:
     """A staging folder that this process holds; those of killed processes go first."""
     parent = destination.parent
-    with _told(destination):
-        refuse_inside_an_artifact(destination, _ADVICE)
+    with _told(destination, advice):
+        refuse_inside_an_artifact(destination, advice)
         parent.mkdir(parents=True, exist_ok=True)
         check(destination)
         recover(parent)
     staging, held = None, -1
     try:
-        with signals_wait(), _told(destination):
+        with signals_wait(), _told(destination, advice):
             staging, held = _create(parent)
         yield staging
     finally:
@@ -126,19 +126,17 @@ def space_needed(parent: Path, size: int) -> None:
 
 
 @contextlib.contextmanager
-def _told(destination: Path) -> Iterator[None]:
+def _told(destination: Path, advice: str) -> Iterator[None]:
     """Turn what the system says of the place into an error that says what to do."""
     try:
-        with _told_when_full(destination):
+        with _told_when_full(destination, advice):
             yield
     except OSError as error:
-        raise InputError(
-            f"{destination} cannot be written: {error.strerror or error}", _ADVICE
-        ) from error
+        raise InputError(f"{destination} cannot be written: {error.strerror or error}", advice) from error
 
 
 @contextlib.contextmanager
-def _told_when_full(destination: Path) -> Iterator[None]:
+def _told_when_full(destination: Path, advice: str) -> Iterator[None]:
     """The same for a full disk alone, whichever framework's code it is that meets it."""
     try:
         yield
@@ -146,7 +144,7 @@ def _told_when_full(destination: Path) -> Iterator[None]:
         if not _comes_of_a_full_disk(error, destination.parent):
             raise
         raise InputError(
-            f"no space left while writing {destination}", f"free some space, or {_ADVICE}"
+            f"no space left while writing {destination}", f"free some space, or {advice}"
         ) from error
 
 
