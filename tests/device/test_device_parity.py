@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,6 @@ def test_images_need_the_model(artifact: Artifact, tmp_path: Path) -> None:
 
 
 def test_another_format_is_refused(artifact: Artifact) -> None:
-    coreml = Artifact(artifact.folder, {**artifact.manifest, "format": "coreml"})
+    coreml = replace(artifact, manifest=replace(artifact.manifest, format="coreml"))
     with pytest.raises(UnsupportedError, match="runs ONNX"):
         compare_on_device(coreml, ParityRequest(), HostDevice())

@@ -227,7 +227,7 @@ def test_what_the_runtime_executes(small: Path) -> None:
     with worker(1, time.monotonic() + LIMIT) as running:
         running.load(task)
         found = running.executed()
-    assert found.multiply_adds == read_artifact(small).manifest["model"]["multiply_adds"]
+    assert found.multiply_adds == read_artifact(small).manifest.model.multiply_adds
     assert 5 < found.operators < 60 and found.untold == ()
 
 

@@ -50,7 +50,7 @@ def found(request: pytest.FixtureRequest, small: Path, transformer: Path) -> tup
 
 def test_every_multiply_add_is_there(found: tuple[Artifact, Profile]) -> None:
     artifact, report = found
-    by_torch = artifact.manifest["model"]["multiply_adds"]
+    by_torch = artifact.manifest.model.multiply_adds
     assert sum(work.multiply_adds or 0 for work in graph_work(onnx.load(artifact.model_path))) == by_torch
     assert report.total.multiply_adds == by_torch > 1e5
 
@@ -177,7 +177,7 @@ def test_what_is_not_in_the_optimized_model_is_listed(small: Path, monkeypatch: 
 
 def test_other_formats(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = read_artifact(small)
-    other = Artifact(small, {**artifact.manifest, "format": "coreml"})
+    other = dataclasses.replace(artifact, manifest=dataclasses.replace(artifact.manifest, format="coreml"))
     for system, kind in (("linux", MissingRuntimeError), ("darwin", UnsupportedError)):
         monkeypatch.setattr(sys, "platform", system)
         with pytest.raises(kind, match="--format onnx"):
