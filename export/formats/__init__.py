@@ -17,6 +17,7 @@ from .exporter import (
     Written,
     refuse_unsupported,
 )
+from .profiler import Profiler
 
 __all__ = [
     "FORMATS",
@@ -52,16 +53,23 @@ class Format:
     option: str
     options: Mapping[str, str] = field(default_factory=dict)
     default_option: str = ""
+    profiler_module: str = ""
 
     def exporter(self) -> Exporter:
         """The module that writes it; imports the format's framework."""
         return cast(Exporter, importlib.import_module(f".{self.module}", __package__))
 
+    def profiler(self) -> Profiler | None:
+        """The module that times operators by the format's runtime; None if no profiler of it can be read."""
+        if not self.profiler_module:
+            return None
+        return cast(Profiler, importlib.import_module(f".{self.profiler_module}", __package__))
+
 
 FORMATS: dict[str, Format] = {
     row.name: row
     for row in (
-        Format("onnx", "ONNX", "onnx", ("fp32",), "fp32", "--opset", OPSETS, "20"),
+        Format("onnx", "ONNX", "onnx", ("fp32",), "fp32", "--opset", OPSETS, "20", "onnx.profiler"),
         Format("coreml", "Core ML", "coreml", ("fp16", "fp32"), "fp16", "--target", TARGETS, "ios16"),
     )
 }
