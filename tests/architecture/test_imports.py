@@ -90,6 +90,28 @@ def test_the_folders_of_formats_never_import_one_another(folder: str) -> None:
         assert not [name for name in imports(path, package_of(path)) if name.startswith(others)]
 
 
+REPORTS = EXPORT / "reports"
+SUBJECTS = sorted(path.name for path in REPORTS.iterdir() if (path / "__init__.py").is_file())
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_reports_on_a_subject_import_no_other_subjects(subject: str) -> None:
+    """What several subjects use is in ``shared``, which knows none of them."""
+    allowed = {subject, "shared"}
+    prefix = "cloformer.export.reports."
+    for path in sorted((REPORTS / subject).rglob("*.py")):
+        names = [name for name in imports(path, package_of(path)) if name.startswith(prefix)]
+        assert {name.removeprefix(prefix).partition(".")[0] for name in names} <= allowed, path
+    assert set(SUBJECTS) > allowed
+
+
+def test_what_reports_share_knows_no_subject() -> None:
+    """It is given names, numbers and lines, and reads no type of the toolchain."""
+    for path in sorted((REPORTS / "shared").glob("*.py")):
+        names = [name for name in imports(path, package_of(path)) if name.startswith("cloformer.export.")]
+        assert not [name for name in names if not name.startswith("cloformer.export.reports.shared")], path
+
+
 def test_passes_know_no_class_of_the_network() -> None:
     for path in (EXPORT / "passes").glob("*.py"):
         assert not [name for name in imports(path, package_of(path)) if name.startswith("cloformer.model")]

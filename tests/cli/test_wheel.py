@@ -35,7 +35,7 @@ def test_contents(wheel: Path) -> None:
         "export/schemas/device-report.schema.json",
         "deploy/android/settings.gradle.kts",
         "deploy/ios/Package.swift",
-        "export/reports/page.css",
+        "export/reports/shared/page.css",
         "export/reports/shared/page.js",
         "export/commands/parity.py",
         "export/formats/coreml/mil/operators/linear.py",

@@ -22,10 +22,10 @@ from cloformer.export.latency.comparison import Comparison, Turn
 from cloformer.export.latency.environment import Environment, Load
 from cloformer.export.latency.protocol import Counting, Rounds, protocol
 from cloformer.export.latency.report import LatencyReport, Measurement
-from cloformer.export.reports.comparison.page import comparison_page
-from cloformer.export.reports.comparison.text import ratio, verdict_line
-from cloformer.export.reports.latency.file import write_latency_page
+from cloformer.export.reports.latency.comparison_page import comparison_page
+from cloformer.export.reports.latency.comparison_text import ratio, verdict_line
 from cloformer.export.reports.latency.page import latency_page
+from cloformer.export.reports.latency.page_file import write_latency_page
 from cloformer.export.reports.latency.text import milliseconds
 from cloformer.export.reports.shared.words import plain
 
