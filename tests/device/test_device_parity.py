@@ -33,7 +33,7 @@ class HostDevice(Arm64Device):
         cases: Sequence[Mapping[str, Array]],
         progress: Callable[[str], None] = lambda _: None,
     ) -> DeviceRun:
-        with OnnxRuntimeRunner(artifact, threads=1) as runner:
+        with OnnxRuntimeRunner(artifact.model, threads=1) as runner:
             outputs = tuple(self._change(runner.run(case)) for case in cases)
         return DeviceRun(outputs, (1000,) * len(cases) if self.can_count else None)
 

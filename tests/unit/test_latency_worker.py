@@ -308,7 +308,7 @@ def test_core_mls_call_is_its_prediction_alone(small: Path) -> None:
 
     artifact = read_artifact(small)
     inputs = Inputs.of(artifact.function)
-    runner = CoreMLRunner(artifact, compute_units="CPU_AND_NE")
+    runner = CoreMLRunner(artifact.model, compute_units="CPU_AND_NE")
     assert isinstance(runner, TimedRunner)
     runner._model = Model()
     call = runner.prepare(noise_case(inputs).for_candidate(inputs))
