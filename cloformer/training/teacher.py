@@ -63,19 +63,14 @@ def _module(reference: str, device: torch.device) -> Teacher:
 
 def _onnx(path: Path) -> Teacher:
     try:
-        import onnxruntime
+        from cloformer.export.formats.onnx.session import make_session, runtime_errors
     except ImportError:
         raise MissingRuntimeError(
             "a teacher in an ONNX file needs onnxruntime", "pip install onnxruntime"
         ) from None
-    try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    with runtime_errors(f"--teacher {path} cannot be used", "give an ONNX file with one input"):
+        session = make_session(path)
         (given,) = session.get_inputs()
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(
-            f"--teacher {path} cannot be used: {reason}", "give an ONNX file with one input"
-        ) from None
     fixed = given.shape[0] if isinstance(given.shape[0], int) else None
 
     def ask(x_BCHW: Tensor) -> Tensor:

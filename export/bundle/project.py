@@ -22,7 +22,7 @@ from cloformer.io.write import canonical_json
 
 from ..artifact.folder import MANIFEST, Artifact, read_artifact
 from .carry import carry_over
-from .operators import CONFIG, required_operators
+from .operators import CONFIG, operators_config
 from .payload import NOTICES, check_artifact, write_conformance, write_payload
 from .settings import Settings
 from .systems import SYSTEMS, System
@@ -85,7 +85,7 @@ def bundle(
     with staged(folder, _refuse_no_folder if force else _refuse_what_is_there) as staging:
         vectors = _write(system, artifact, staging, settings)
         if reduced_operators:
-            (staging / CONFIG).write_text(required_operators(artifact), "utf-8")
+            (staging / CONFIG).write_text(operators_config(artifact), "utf-8")
         written = _hashes(staging)
         (staging / RECORD).write_text(canonical_json(_record(system, artifact, settings, written)), "utf-8")
         kept = _keep(staging, folder, written, system) if force and folder.exists() else ()

@@ -187,7 +187,7 @@ def _plain(
 
 
 def _show(comparison: Comparison, as_json: bool) -> None:
-    from ..reports.comparison.text import render
+    from ..reports.latency.comparison_text import render
 
     if as_json:
         print_json(comparison.to_json())

@@ -24,7 +24,7 @@ def import_device_report(
     """
     from ..artifact.folder import read_artifact
     from ..bundle.device_report import read_device_report, save_device_report
-    from ..reports.bundle import text as bundled
+    from ..reports.device.report import device_lines
 
     found = read_artifact(artifact)
     judged = read_device_report(report, found)
@@ -32,6 +32,6 @@ def import_device_report(
     if as_json:
         print_json({"kept": str(kept), **judged.to_json()})
     else:
-        print("\n".join(bundled.device(judged, kept)))
+        print("\n".join(device_lines(judged, kept)))
     if not judged.passed:
         raise typer.Exit(1)

@@ -120,7 +120,7 @@ class Files:
             write_plots(latency_plots(report), self.plots)
 
     def _write_page(self, report: LatencyReport | Comparison) -> None:
-        from ..reports.latency.file import write_latency_page
+        from ..reports.latency.page_file import write_latency_page
 
         if self.html is not None:
             write_latency_page(report, self.html)

@@ -33,7 +33,7 @@ def profile(
     Timing every operator costs time itself: how long an inference takes is for `bench` to say.
     """
     from ..artifact.folder import read_artifact
-    from ..latency.profiler import profile as run_profile
+    from ..latency.operator_times import profile as run_profile
     from ..reports.profile import text as table
     from ..reports.profile.page import write_page
     from ..reports.profile.plots import profile_plots

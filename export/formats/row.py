@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from ..passes import Pass, Setting
     from .exporter import Exporter
+    from .profiler import Profiler
 
 __all__ = ["Format", "Option", "RunnerRow"]
 
@@ -69,7 +70,8 @@ class RunnerRow:
 @dataclass(frozen=True)
 class Format:
     """``precisions`` begin with the default. ``packages`` are those whose versions decide the bytes. ``runners`` stand
-    in order of preference. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it.
+    in order of preference. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
+    the folder has a profiler of its runtime.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Format:
     packages: tuple[str, ...]
     runners: Mapping[str, RunnerRow]
     app_system: str | None = None
+    has_profiler: bool = False
 
     @property
     def default_precision(self) -> str:
@@ -87,6 +90,10 @@ class Format:
     def exporter(self) -> Exporter:
         """The module that writes it; imports the format's framework."""
         return cast("Exporter", self._module("exporter"))
+
+    def profiler(self) -> Profiler | None:
+        """The module that times operators by the format's runtime; None if no profiler of it can be read."""
+        return cast("Profiler", self._module("profiler")) if self.has_profiler else None
 
     def passes(self, setting: Setting, *, reparameterize: bool = True) -> Sequence[Pass]:
         """Its list of passes in order; without ``reparameterize``, only what the format's interface needs."""

@@ -14,8 +14,8 @@ then be asked for runs as often as wanted, so that several workers can take turn
                                                       none if the model does not take images alone
 ``memory``                                            ``peak_bytes`` resident since the process began
 ``executed``                                          ``operators`` that the runtime executes for a query,
-                                                      their ``multiply_adds``, and those ``untold``: the
-                                                      names of operators whose multiply-adds are not known
+                                                      their ``multiply_adds``, and ``uncounted``: the
+                                                      types of operators whose multiply-adds are not known
 ``watch``      (it comes before ``load``)             nothing: instructions can be counted from here on
 ``count``      ``queries``                            ``instructions`` that all of these queries took
 ``fork``       ``queries``                            the number of the ``process``, a copy of the worker,

@@ -67,11 +67,11 @@ class Photographed:
 @dataclass(frozen=True)
 class Executed:
     """What the runtime executes for one inference, its optimizer done: operators, and their multiply-adds, None if
-    those of the operators ``untold`` cannot be told."""
+    those of operators of the types ``uncounted`` are not known."""
 
     operators: int
     multiply_adds: int | None
-    untold: tuple[str, ...]
+    uncounted: tuple[str, ...]
 
 
 class Worker:
@@ -129,11 +129,11 @@ class Worker:
         doing = "running under the profiler"
         answer = self._ask(doing, {"do": "executed"})
         with self._understood(doing):
-            untold = read_names(answer, "untold")
+            uncounted = read_names(answer, "uncounted")
             return Executed(
                 read_count(answer, "operators"),
-                None if untold else read_count(answer, "multiply_adds"),
-                untold,
+                None if uncounted else read_count(answer, "multiply_adds"),
+                uncounted,
             )
 
     def watch(self) -> None:

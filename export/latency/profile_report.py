@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..formats.profiler import Work
 from .environment import Environment
-from .operator_work import Work
 from .roofline import Roofline
 
 __all__ = ["MEASURED_ON", "UNMAPPED", "WHOLE_MODEL", "Group", "OperatorTime", "Profile"]

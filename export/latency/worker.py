@@ -160,18 +160,11 @@ class _Worker:
         return {"preprocessing_ns": preprocessing_ns, "end_to_end_ns": end_to_end_ns}
 
     def _executed(self) -> dict[str, Any]:
-        from .operator_work import UNCOUNTED
-        from .profiler import executed
+        from .operator_times import multiply_adds_executed
 
         layout = CANDIDATES[self._task.runner].options.get("optimization", "all") == "all"
-        rows = executed(self._artifact, self._task.threads, layout)
-        counts = [row.work.multiply_adds for row in rows]
-        names = {name for row in rows if row.work.multiply_adds is None for name in row.stands_for}
-        return {
-            "operators": len(rows),
-            "multiply_adds": None if None in counts else sum(item or 0 for item in counts),
-            "untold": sorted(names & UNCOUNTED or names),
-        }
+        operators, total, uncounted = multiply_adds_executed(self._artifact, self._task.threads, layout)
+        return {"operators": operators, "multiply_adds": total, "uncounted": uncounted}
 
     def _count(self, queries: int) -> dict[str, Any]:
         calls = [self._calls[index % len(self._calls)] for index in range(queries)]

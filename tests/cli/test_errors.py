@@ -237,6 +237,7 @@ def test_an_export_that_is_not_the_model_fails(
 ) -> None:
     """A pass that breaks its promise is found by running the written file: exit 1, and nothing is replaced."""
     from cloformer.export import passes
+    from cloformer.export.formats.onnx import passes as onnx_passes
 
     @dataclass(frozen=True)
     class Lying(passes.Pass):
@@ -252,8 +253,8 @@ def test_an_export_that_is_not_the_model_fails(
             wrong.args = (relu, factor)
             return []
 
-    honest = passes.PASSES["onnx"]
-    monkeypatch.setitem(passes.PASSES, "onnx", lambda setting: [*honest(setting), Lying()])
+    honest = onnx_passes.passes
+    monkeypatch.setattr(onnx_passes, "passes", lambda setting: [*honest(setting), Lying()])
     shown = command("export", *SMALL, "--output", kept)
     assert shown.code == 1
     assert "is not the PyTorch model" in _said(shown)[0]

@@ -34,7 +34,7 @@ def artifact(small: Path) -> Artifact:
 
 @pytest.fixture
 def core_ml(artifact: Artifact) -> Artifact:
-    return Artifact(artifact.folder, {**artifact.manifest, "format": "coreml"})
+    return replace(artifact, manifest=replace(artifact.manifest, format="coreml"))
 
 
 def test_presets_are_those_of_the_rules() -> None:

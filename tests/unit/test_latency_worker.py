@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from cloformer.export.artifact.folder import read_artifact
-from cloformer.export.formats.runners import TimedRunner, open_artifact
+from cloformer.export.formats.runners import RunnerOptions, TimedRunner, open_model
 from cloformer.export.latency import messages, parent
 from cloformer.export.latency.messages import BadMessageError, Task, decode, encode, read_count, read_times
 from cloformer.export.latency.parent import Worker, WorkerError, worker
@@ -274,7 +274,7 @@ def test_the_prepared_call_is_the_runners(small: Path) -> None:
     artifact = read_artifact(small)
     inputs = Inputs.of(artifact.function)
     fed = noise_case(inputs).for_candidate(inputs)
-    runner = open_artifact(artifact, threads=1)
+    runner = open_model(artifact.model, options=RunnerOptions(threads=1))
     assert isinstance(runner, TimedRunner)
     with runner:
         (name,) = runner.run(fed)
@@ -308,7 +308,7 @@ def test_core_mls_call_is_its_prediction_alone(small: Path) -> None:
 
     artifact = read_artifact(small)
     inputs = Inputs.of(artifact.function)
-    runner = CoreMLRunner(artifact, compute_units="CPU_AND_NE")
+    runner = CoreMLRunner(artifact.model, compute_units="CPU_AND_NE")
     assert isinstance(runner, TimedRunner)
     runner._model = Model()
     call = runner.prepare(noise_case(inputs).for_candidate(inputs))

@@ -190,8 +190,8 @@ def test_refused_before_memory_is_asked_for(package: Path, lie: str, python: str
         import resource, sys, time
         from pathlib import Path
         from coremltools.proto import Model_pb2
-        from cloformer.export.errors import InputError
-        from cloformer.export.runners.mil import read_package
+        from cloformer.errors import InputError
+        from cloformer.export.formats.coreml.mil import read_package
 
         held, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
         try:

@@ -12,12 +12,12 @@ import pytest
 from latency_reports import BENCHES, COMPARISONS
 
 from cloformer.errors import InputError, MissingRuntimeError
+from cloformer.export.formats.profiler import Rate, Work
 from cloformer.export.latency.comparison import Comparison
 from cloformer.export.latency.environment import Environment
-from cloformer.export.latency.operator_work import Work
 from cloformer.export.latency.profile_report import OperatorTime, Profile
 from cloformer.export.latency.report import LatencyReport
-from cloformer.export.latency.roofline import Rate, Roofline
+from cloformer.export.latency.roofline import Roofline
 from cloformer.export.reports.latency import plots as module
 from cloformer.export.reports.latency.plots import latency_plots
 from cloformer.export.reports.latency.samples import Axis, around, course, spread, together
@@ -83,8 +83,8 @@ def test_without_matplotlib_it_is_said_before_anything_is_made(
 
 def test_nothing_imports_matplotlib_before_a_plot_is_asked_for() -> None:
     code = (
-        "import sys, cloformer.cli, cloformer.export.reports.plots\n"
-        "import cloformer.export.reports.latency_plots, cloformer.export.reports.profile_plots\n"
+        "import sys, cloformer.cli, cloformer.export.reports.shared.plots\n"
+        "import cloformer.export.reports.latency.plots, cloformer.export.reports.profile.plots\n"
         "print('matplotlib' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

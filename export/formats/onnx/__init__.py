@@ -22,4 +22,5 @@ ONNX = Format(
         ),
     },
     app_system="android",
+    has_profiler=True,
 )  # fmt: skip

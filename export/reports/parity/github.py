@@ -9,16 +9,13 @@ from pathlib import Path
 from cloformer.io.write import append_text
 
 from ...parity.report import OutputResult, ParityReport
-from ..shared.words import (
+from ..shared.words import count, decibels, number, plain
+from .words import (
     LOWER_BOUND,
     by_name,
     by_severity,
-    count,
-    decibels,
-    number,
     operator_counts,
     passed,
-    plain,
     reasons,
     same_class,
     source_of,
