@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cloformer.io.output import say, say_json
+
 from .count_options import Count, Counter, CountOnly, MaxInstructions, MaxMultiplyAdds, MaxOperators, counting
 from .latency_options import (
     PRESET_HELP,
@@ -25,7 +27,7 @@ from .latency_options import (
     presets,
     stop,
 )
-from .options import Debug, Json, print_json
+from .options import Debug, Json
 from .phone import Device, Package, bench_on_phone
 from .progress import progress
 
@@ -167,6 +169,6 @@ def _show(report: LatencyReport, as_json: bool) -> None:
     from ..reports.latency import text as latency
 
     if as_json:
-        print_json(report.to_json())
+        say_json(report.to_json())
     else:
-        print(latency.render(report))
+        say(*latency.render(report).split("\n"))

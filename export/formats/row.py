@@ -101,5 +101,5 @@ class Format:
         make: Callable[[Setting], Sequence[Pass]] = module.passes if reparameterize else module.plain_passes
         return make(setting)
 
-    def _module(self, name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a module, whose names are its own
+    def _module(self, name: str):  # type: ignore[no-untyped-def]
         return importlib.import_module(f".{self.name}.{name}", __package__)

@@ -1,11 +1,11 @@
 """Parity reports inside GitHub Actions: annotations beside the code, and the summary of the job."""
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from cloformer.io.output import tell_commands
 from cloformer.io.write import append_text
 
 from ...parity.report import OutputResult, ParityReport
@@ -36,7 +36,7 @@ def report_if_there(reports: Sequence[ParityReport], environment: Mapping[str, s
     """Inside GitHub Actions, annotate (on standard error, which is read too) and add to the job's summary."""
     if environment.get("GITHUB_ACTIONS") != "true":
         return False
-    sys.stderr.write(annotations(reports, root=Path.cwd()))
+    tell_commands(annotations(reports, root=Path.cwd()))
     if environment.get("GITHUB_STEP_SUMMARY"):
         write_step_summary(reports, Path(environment["GITHUB_STEP_SUMMARY"]))
     return True
