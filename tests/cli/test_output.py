@@ -132,14 +132,8 @@ def test_an_error_with_json_is_one_document(command: Command, tmp_path: Path) ->
     odd = tmp_path / os.fsdecode(b"caf\xe9")
     shown = command("inspect", odd, "--json")
     assert shown.code == 3
-    assert shown.out.count('"error"') == 1
-    assert (
-        str(odd)
-        in json.loads(shown.out)["error"]["message"]
-        .encode("utf-8", "surrogateescape")
-        .decode("utf-8", "surrogateescape")
-        or "\\udce9" in json.loads(shown.out)["error"]["message"]
-    )
+    message = json.loads(shown.out)["error"]["message"]
+    assert "caf\\udce9" in message
 
 
 @pytest.mark.parametrize(
