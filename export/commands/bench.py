@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..formats.work_limit import MOST_MULTIPLY_ADDS
 from .count_options import Count, Counter, CountOnly, MaxInstructions, MaxMultiplyAdds, MaxOperators, counting
 from .latency_options import (
     PRESET_HELP,
@@ -25,7 +26,7 @@ from .latency_options import (
     presets,
     stop,
 )
-from .options import Debug, Json, print_json
+from .options import Debug, Json, MaxMultiplyAdds, print_json
 from .phone import Device, Package, bench_on_phone
 from .progress import progress
 
@@ -66,6 +67,7 @@ def bench(
     ] = None,
     device: Device = None,
     package: Package = None,
+    max_multiply_adds: MaxMultiplyAdds = MOST_MULTIPLY_ADDS,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -79,6 +81,7 @@ def bench(
     from cloformer.errors import UsageError
 
     from ..artifact.folder import read_artifact
+    from ..formats.runners import refuse_endless
     from ..latency.baseline import refuse_taken
     from ..latency.baseline import save_baseline as save
     from ..latency.candidates import plan
@@ -121,6 +124,8 @@ def bench(
         seed=seed,
     )
     found = [read_artifact(path) for path in artifacts]
+    for artifact in found:
+        refuse_endless(artifact.model, max_multiply_adds or None)
     candidates = plan(found, runners or [], settings, model=model, weights=weights)
     asked = counting(count, count_only, max_operators, max_multiply_adds, max_instructions)
     if asked is not None:

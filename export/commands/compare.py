@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..formats.work_limit import MOST_MULTIPLY_ADDS
 from .latency_options import (
     PRESET_HELP,
     Files,
@@ -26,7 +27,7 @@ from .latency_options import (
     presets,
     stop,
 )
-from .options import Debug, Json, print_json
+from .options import Debug, Json, MaxMultiplyAdds, print_json
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def compare(
     output: Output = None,
     html: Html = None,
     plots: Plots = None,
+    max_multiply_adds: MaxMultiplyAdds = MOST_MULTIPLY_ADDS,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -84,6 +86,7 @@ def compare(
     from cloformer.errors import UsageError
 
     from ..artifact.folder import read_artifact
+    from ..formats.runners import refuse_endless
     from ..latency.baseline import read_baseline
     from ..latency.candidates import plan
     from ..latency.environment import environment
@@ -115,6 +118,8 @@ def compare(
         seed=seed,
     )
     found = [read_artifact(path) for path in artifacts]
+    for artifact in found:
+        refuse_endless(artifact.model, max_multiply_adds or None)
     files = Files(output, html, plots)
     files.prepare()
     last: list[Comparison] = []

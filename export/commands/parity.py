@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from ..formats.runners import RUNNERS, RunnerOptions
+from ..formats.work_limit import MOST_MULTIPLY_ADDS
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
-from .options import Debug, Json, print_json
+from .options import Debug, Json, MaxMultiplyAdds, print_json
 from .progress import progress
 
 __all__ = ["parity"]
@@ -66,6 +67,7 @@ def parity(
     baseline: WorkBaseline = None,
     max_regression: MaxMore = None,
     save_baseline: SaveWork = None,
+    max_multiply_adds: MaxMultiplyAdds = MOST_MULTIPLY_ADDS,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
     as_json: Json = False,
@@ -102,7 +104,11 @@ def parity(
         runner=runner,
         operators=operators,
         seed=seed,
-        options=RunnerOptions(optimization=optimization, arithmetic=arithmetic),
+        options=RunnerOptions(
+            optimization=optimization,
+            arithmetic=arithmetic,
+            max_multiply_adds=max_multiply_adds or None,
+        ),
     )
     with progress(as_json) as report_stage:
         found = [read_artifact(path) for path in artifacts]
