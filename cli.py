@@ -29,7 +29,8 @@ from cloformer.export.commands import (
     profile,
     train,
 )
-from cloformer.export.commands.options import Debug, Json, MaxMultiplyAdds, parse_size, print_json
+from cloformer.export.commands.options import Debug, Json, MaxWork, parse_size, print_json
+from cloformer.export.formats.work_limit import MOST_WORK
 
 app = typer.Typer(
     name="cloformer",
@@ -113,7 +114,7 @@ def predict(
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 5,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the runtime; 0: its own choice.")] = 0,
-    max_multiply_adds: MaxMultiplyAdds = MOST_MULTIPLY_ADDS,
+    max_work: MaxWork = MOST_WORK,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -125,7 +126,7 @@ def predict(
     from cloformer.export.reports.artifact.text import NOT_TRAINED
 
     found = read_artifact(artifact)
-    options = RunnerOptions(threads=threads, max_multiply_adds=max_multiply_adds or None)
+    options = RunnerOptions(threads=threads, max_work=max_work or None)
     untrained = found.manifest.weights.origin == "random"
     predictions = run_predict(found, images or [PHOTOGRAPH], top=top, options=options)
     if as_json:

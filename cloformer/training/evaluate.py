@@ -27,6 +27,7 @@ from .scores import Scores, counted, interval, scores_of
 __all__ = ["Evaluation", "evaluate"]
 
 _BATCH = 64
+_NONE = RunnerOptions()
 _TINY = 1e-38  # of a probability whose logarithm is taken
 
 
@@ -70,7 +71,7 @@ def evaluate(
     *,
     reference: Path | None = None,
     limit: int | None = None,
-    options: RunnerOptions = RunnerOptions(),
+    options: RunnerOptions = _NONE,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Evaluation]:
     """Each subject's scores on the validation images, or on ``limit`` of them, the same for all.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..formats.work_limit import MOST_MULTIPLY_ADDS
+from ..formats.work_limit import MOST_WORK
 from .count_options import Count, Counter, CountOnly, MaxInstructions, MaxMultiplyAdds, MaxOperators, counting
 from .latency_options import (
     PRESET_HELP,
@@ -26,7 +26,7 @@ from .latency_options import (
     presets,
     stop,
 )
-from .options import Debug, Json, MaxMultiplyAdds, print_json
+from .options import Debug, Json, MaxWork, print_json
 from .phone import Device, Package, bench_on_phone
 from .progress import progress
 
@@ -67,7 +67,7 @@ def bench(
     ] = None,
     device: Device = None,
     package: Package = None,
-    max_multiply_adds: MaxMultiplyAdds = MOST_MULTIPLY_ADDS,
+    max_work: MaxWork = MOST_WORK,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -125,7 +125,7 @@ def bench(
     )
     found = [read_artifact(path) for path in artifacts]
     for artifact in found:
-        refuse_endless(artifact.model, max_multiply_adds or None)
+        refuse_endless(artifact.model, max_work or None)
     candidates = plan(found, runners or [], settings, model=model, weights=weights)
     asked = counting(count, count_only, max_operators, max_multiply_adds, max_instructions)
     if asked is not None:

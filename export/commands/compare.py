@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..formats.work_limit import MOST_MULTIPLY_ADDS
+from ..formats.work_limit import MOST_WORK
 from .latency_options import (
     PRESET_HELP,
     Files,
@@ -27,7 +27,7 @@ from .latency_options import (
     presets,
     stop,
 )
-from .options import Debug, Json, MaxMultiplyAdds, print_json
+from .options import Debug, Json, MaxWork, print_json
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def compare(
     output: Output = None,
     html: Html = None,
     plots: Plots = None,
-    max_multiply_adds: MaxMultiplyAdds = MOST_MULTIPLY_ADDS,
+    max_work: MaxWork = MOST_WORK,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -119,7 +119,7 @@ def compare(
     )
     found = [read_artifact(path) for path in artifacts]
     for artifact in found:
-        refuse_endless(artifact.model, max_multiply_adds or None)
+        refuse_endless(artifact.model, max_work or None)
     files = Files(output, html, plots)
     files.prepare()
     last: list[Comparison] = []

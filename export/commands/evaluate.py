@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..formats.work_limit import MOST_MULTIPLY_ADDS
-from .options import Debug, Json, MaxMultiplyAdds, print_json
+from ..formats.work_limit import MOST_WORK
+from .options import Debug, Json, MaxWork, print_json
 from .progress import progress
 
 __all__ = ["evaluate"]
@@ -38,7 +38,7 @@ def evaluate(
         typer.Option(min=0, max=1, help="Exit 1 if a share of right first guesses is below, 0.91 say."),
     ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the runtimes; 0: their own choice.")] = 0,
-    max_multiply_adds: MaxMultiplyAdds = MOST_MULTIPLY_ADDS,
+    max_work: MaxWork = MOST_WORK,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -51,7 +51,7 @@ def evaluate(
 
     found = read_dataset(data, labels)
     with progress(as_json) as report:
-        options = RunnerOptions(threads=threads, max_multiply_adds=max_multiply_adds or None)
+        options = RunnerOptions(threads=threads, max_work=max_work or None)
         results = list(
             run_evaluate(subjects, found, reference=weights, limit=limit, options=options, progress=report)
         )

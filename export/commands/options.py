@@ -14,12 +14,12 @@ from cloformer.errors import UsageError
 from ..formats import FORMATS
 from ..formats.row import Option
 
-__all__ = ["Debug", "Json", "MaxMultiplyAdds", "parse_size", "print_json", "with_format_options"]
+__all__ = ["Debug", "Json", "MaxWork", "parse_size", "print_json", "with_format_options"]
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")
 ]
-MaxMultiplyAdds = Annotated[
+MaxWork = Annotated[
     int,
     typer.Option(
         min=0,

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from ..formats.runners import RUNNERS, RunnerOptions
-from ..formats.work_limit import MOST_MULTIPLY_ADDS
+from ..formats.work_limit import MOST_WORK
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
-from .options import Debug, Json, MaxMultiplyAdds, print_json
+from .options import Debug, Json, MaxWork, print_json
 from .progress import progress
 
 __all__ = ["parity"]
@@ -67,7 +67,7 @@ def parity(
     baseline: WorkBaseline = None,
     max_regression: MaxMore = None,
     save_baseline: SaveWork = None,
-    max_multiply_adds: MaxMultiplyAdds = MOST_MULTIPLY_ADDS,
+    max_work: MaxWork = MOST_WORK,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
     as_json: Json = False,
@@ -107,7 +107,7 @@ def parity(
         options=RunnerOptions(
             optimization=optimization,
             arithmetic=arithmetic,
-            max_multiply_adds=max_multiply_adds or None,
+            max_work=max_work or None,
         ),
     )
     with progress(as_json) as report_stage:

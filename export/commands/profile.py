@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ..formats.work_limit import MOST_MULTIPLY_ADDS
+from ..formats.work_limit import MOST_WORK
 from .latency_options import Html, Plots
-from .options import Debug, Json, MaxMultiplyAdds, print_json
+from .options import Debug, Json, MaxWork, print_json
 from .progress import progress
 
 __all__ = ["profile"]
@@ -26,7 +26,7 @@ def profile(
     layout: Annotated[bool, typer.Option(help="Let ONNX Runtime reorder memory for its kernels.")] = True,
     html: Html = None,
     plots: Plots = None,
-    max_multiply_adds: MaxMultiplyAdds = MOST_MULTIPLY_ADDS,
+    max_work: MaxWork = MOST_WORK,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -45,7 +45,7 @@ def profile(
     if plots is not None:
         prepare(plots)
     opened = read_artifact(artifact)
-    refuse_endless(opened.model, max_multiply_adds or None)
+    refuse_endless(opened.model, max_work or None)
     with progress(as_json) as report_stage:
         found = run_profile(opened, threads=threads, runs=runs, layout=layout, progress=report_stage)
     if html is not None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from cloformer.errors import InputError
 
-__all__ = ["MOST_MULTIPLY_ADDS", "WorkMeter"]
+__all__ = ["MOST_WORK", "WorkMeter"]
 
 # A thousand times CloFormer-S, five times the largest detectors: half a minute on one core.
-MOST_MULTIPLY_ADDS = 10**12
+MOST_WORK = 10**12
 
 
 class WorkMeter:
@@ -27,5 +27,5 @@ class WorkMeter:
         if self._most is not None and self._total > self._most:
             raise InputError(
                 f"{self._name} computes more than {self._most:.0e} multiply-adds for one inference",
-                "if that is meant, raise the limit with --max-multiply-adds",
+                "if that is meant, raise the limit with --max-work",
             )

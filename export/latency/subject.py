@@ -50,7 +50,7 @@ def open_subject(
 
 def _options(row: CandidateRow, threads: int) -> RunnerOptions:
     """Without a limit on the model's work: who started the worker has looked at that."""
-    return replace(RunnerOptions(threads=threads, max_multiply_adds=None), **row.options)  # type: ignore[arg-type]
+    return replace(RunnerOptions(threads=threads, max_work=None), **row.options)  # type: ignore[arg-type]
 
 
 class _Exported:

@@ -12,7 +12,7 @@ from cloformer.errors import InputError, choose
 
 from ...source.signature import Signature
 from ..runner import Array, ModelFile
-from ..work_limit import MOST_MULTIPLY_ADDS, WorkMeter
+from ..work_limit import MOST_WORK, WorkMeter
 from .mil import Arithmetic, Description, ImageInput, Interpreter, Operation, read_package
 from .mil.interpreter import Observer
 from .mil.work_limit import LimitedWork
@@ -32,14 +32,14 @@ class ReferenceMilRunner:
         *,
         threads: int = 0,
         arithmetic: str | Arithmetic = Arithmetic.WIDE,
-        max_multiply_adds: int | None = MOST_MULTIPLY_ADDS,
+        max_work: int | None = MOST_WORK,
     ) -> None:
         del threads  # torch's own setting holds for the whole process
         if isinstance(arithmetic, str):
             choose("arithmetic", arithmetic, [item.value for item in Arithmetic])
         self.signature: Signature = model.signature
         self._model, self.arithmetic = model, Arithmetic(arithmetic)
-        self._meter = WorkMeter(str(model.path), max_multiply_adds)
+        self._meter = WorkMeter(str(model.path), max_work)
         self._interpreter: Interpreter | None = None
         self._description: Description | None = None
 

@@ -14,7 +14,7 @@ from cloformer.errors import InputError, choose
 
 from ...source.signature import Signature
 from ..runner import Array, ModelFile, checked_outputs
-from ..work_limit import MOST_MULTIPLY_ADDS
+from ..work_limit import MOST_WORK
 from .file import read_onnx
 from .work_limit import refuse_endless
 
@@ -42,11 +42,11 @@ class OnnxRuntimeRunner:
         *,
         threads: int = 0,
         optimization: str = "all",
-        max_multiply_adds: int | None = MOST_MULTIPLY_ADDS,
+        max_work: int | None = MOST_WORK,
     ) -> None:
         choose("optimization level", optimization, OPTIMIZATIONS, "--optimization")
         self.signature: Signature = model.signature
-        self._path, self._most = model.path, max_multiply_adds
+        self._path, self._most = model.path, max_work
         self._threads, self._optimization = threads, optimization
         self._session: onnxruntime.InferenceSession | None = None
         self._exposed: onnxruntime.InferenceSession | None = None
