@@ -15,7 +15,7 @@ from cloformer import __version__
 from cloformer.checkpoint import read_checkpoint
 from cloformer.errors import InputError, UsageError
 from cloformer.hub import CARD, CONFIG, WEIGHTS, config_of
-from cloformer.io.staging import staging_beside
+from cloformer.io.staging import refuse_what_is_there, staged
 from cloformer.weights import find_weights
 
 from .recipe import RECIPES, Recipe
@@ -40,16 +40,13 @@ def write_hub_folder(checkpoint: Path, folder: Path) -> Path:
         ) from None
     file = find_weights(checkpoint)
     file = file / WEIGHTS if file.is_dir() else file
-    with staging_beside(folder) as staging:
-        if folder.exists() and any(folder.iterdir()):
-            raise InputError(f"{folder} is not empty", "choose another --output")
+    with staged(folder, refuse_what_is_there) as staging:
         content = file.read_bytes()
         if hashlib.sha256(content).hexdigest() != found.sha256:
             raise InputError(f"{file} changed while it was read", "try again when it is whole")
         (staging / WEIGHTS).write_bytes(content)
         (staging / CONFIG).write_text(config, "utf-8")
         (staging / CARD).write_text(card, "utf-8")
-        staging.rename(folder)
     return folder
 
 

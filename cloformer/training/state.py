@@ -17,6 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from cloformer.errors import InputError
+from cloformer.io.write import open_in_place
 
 __all__ = ["Slots", "State"]
 
@@ -66,7 +67,7 @@ class Slots:
         text = json.dumps(dict(state.position), sort_keys=True)
         data = save(dict(state.tensors), {"position": text, "spare": " " * max(_SPARE - len(text), 0)})
         try:
-            with path.open("r+b" if path.exists() else "w+b") as file:
+            with open_in_place(path) as file:
                 for offset, content in ((0, bytes(_LENGTH)), (_LENGTH, data[_LENGTH:]), (0, data[:_LENGTH])):
                     file.seek(offset)
                     file.write(content)

@@ -17,10 +17,11 @@ from typing import Any
 import cloformer
 from cloformer.errors import CloformerError, InputError, UsageError
 from cloformer.io.read import sha256_of
-from cloformer.io.staging import staging_beside
+from cloformer.io.staging import refuse_what_is_there, staged
 from cloformer.io.write import canonical_json
 
 from ..artifact.folder import MANIFEST, Artifact, read_artifact
+from .carry import carry_over
 from .operators import CONFIG, operators_config
 from .payload import NOTICES, check_artifact, write_conformance, write_payload
 from .settings import Settings
@@ -80,15 +81,14 @@ def bundle(
             f"--reduced-operators is for ONNX Runtime, and {system.title} apps do without it", "leave it out"
         )
     check_artifact(artifact, system.format, system.title)
-    folder = folder.absolute()
-    earlier = _owned(folder) if force else _refuse_what_is_there(folder)
-    with staging_beside(folder) as staging:
+    folder = folder.resolve() if force else folder.absolute()  # through a link to the project, if it is one
+    with staged(folder, _refuse_no_folder if force else _refuse_what_is_there) as staging:
         vectors = _write(system, artifact, staging, settings)
         if reduced_operators:
             (staging / CONFIG).write_text(operators_config(artifact), "utf-8")
         written = _hashes(staging)
         (staging / RECORD).write_text(canonical_json(_record(system, artifact, settings, written)), "utf-8")
-        kept = _put(staging, folder, written, earlier, system)
+        kept = _keep(staging, folder, written, system) if force and folder.exists() else ()
     size = sum((folder / path).stat().st_size for path in written)
     return Bundled(folder, system, len(written) + 1, size, vectors, kept)
 
@@ -132,14 +132,22 @@ def verify_bundle(folder: Path) -> tuple[dict[str, Any], list[str]]:
 def _write(system: System, artifact: Artifact, staging: Path, settings: Settings) -> int:
     template = importlib.resources.files("cloformer") / "deploy" / system.name
     with importlib.resources.as_file(template) as source:
-        shutil.copytree(source, staging, dirs_exist_ok=True, ignore=_ignored)
+        _copy_template(source, staging)
         write_payload(artifact, staging / system.payload, source / NOTICES)
     (staging / system.settings_file).write_text(system.settings(settings), "utf-8")
     return write_conformance(artifact, staging / system.conformance)
 
 
-def _ignored(_folder: str, names: list[str]) -> set[str]:
-    return _NOT_COPIED & set(names)
+def _copy_template(source: Path, folder: Path) -> None:
+    """With the rights that new files have here: an installed package may be read-only."""
+    for path in sorted(source.iterdir()):
+        if path.name in _NOT_COPIED:
+            continue
+        if path.is_dir():
+            (folder / path.name).mkdir()
+            _copy_template(path, folder / path.name)
+        else:
+            shutil.copyfile(path, folder / path.name)
 
 
 def _record(
@@ -168,21 +176,15 @@ def _is_payload(path: str, system: System) -> bool:
     return path.startswith((f"{system.payload}/", f"{system.conformance}/"))
 
 
-def _refuse_what_is_there(folder: Path) -> dict[str, str]:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(
-            f"{folder} is not empty",
-            "give a new folder, or --force to replace what an earlier bundle wrote there and nothing else",
-        )
-    return {}
+def _refuse_what_is_there(folder: Path) -> None:
+    refuse_what_is_there(
+        folder, "give a new folder, or --force to replace what an earlier bundle wrote there and nothing else"
+    )
 
 
-def _owned(folder: Path) -> dict[str, str]:
-    """The files of an earlier bundle in ``folder`` by their hashes; none if there was none."""
+def _refuse_no_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is not a folder", "give another --output")
-    files: dict[str, str] = _read_record(folder)["files"] if (folder / RECORD).exists() else {}
-    return files
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
@@ -216,21 +218,20 @@ def _read_record(folder: Path) -> dict[str, Any]:
     return dict(record)
 
 
-def _put(
-    staging: Path, folder: Path, written: Mapping[str, str], earlier: Mapping[str, str], system: System
-) -> tuple[str, ...]:
-    """Move the staged files to their places: in one step where nothing is, else one by one, the record last."""
-    if not folder.exists() or not any(folder.iterdir()):
-        staging.replace(folder)
-        return ()
+def _keep(staging: Path, folder: Path, written: Mapping[str, str], system: System) -> tuple[str, ...]:
+    """Take what is the user's in ``folder`` into the new project. The files of the template that the user has edited,
+    which stay as they are; what else an earlier bundle wrote is left out."""
+    earlier: dict[str, str] = _read_record(folder)["files"] if (folder / RECORD).exists() else {}
     kept = _edited(folder, written, earlier, system)
-    for name in sorted(set(earlier) - set(written)):
-        if name not in kept and _inside(folder, name).is_file():
-            _inside(folder, name).unlink()
-    for name in [*sorted(set(written) - set(kept)), RECORD]:
-        target = _inside(folder, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (staging / name).replace(target)
+    for name in kept:
+        (staging / name).unlink(missing_ok=True)
+    try:
+        carry_over(folder, staging, {RECORD, *earlier} - set(kept))
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or folder} cannot be kept: {error.strerror or error}; nothing was replaced",
+            "give the right to read it, or give another --output",
+        ) from None
     return kept
 
 

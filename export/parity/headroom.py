@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cloformer.errors import InputError, UnsupportedError
-from cloformer.io.write import canonical_json
+from cloformer.errors import UnsupportedError
+from cloformer.io.write import canonical_json, write_whole
 
 from ..artifact.folder import Artifact
 from ..artifact.origins import read_origins
@@ -189,12 +189,7 @@ def write_precision_map(rooms: Sequence[Headroom], gain: float, path: Path) -> N
         chosen |= {entry["node"]: entry for entry in room.precision_map(gain)["float32"]}
     because = f"beyond float16 at {gain:g} times the input"
     document = {"schema_version": 1, "float32": list(chosen.values()), "because": because}
-    try:
-        path.write_text(canonical_json(document), "utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror}", "choose another --precision-map"
-        ) from None
+    write_whole(path, canonical_json(document), "choose another --precision-map")
 
 
 def _merged(

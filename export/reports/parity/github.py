@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from cloformer.io.write import append_text
+
 from ...parity.report import OutputResult, ParityReport
 from ..shared.words import count, decibels, number, plain
 from .words import (
@@ -74,8 +76,7 @@ def step_summary(reports: Sequence[ParityReport]) -> str:
 
 def write_step_summary(reports: Sequence[ParityReport], path: Path) -> None:
     """Append to the file that ``GITHUB_STEP_SUMMARY`` names: other steps write there too."""
-    with path.open("a", encoding="utf-8", errors="replace") as file:
-        file.write(step_summary(reports))
+    append_text(path, step_summary(reports), "see what GITHUB_STEP_SUMMARY names")
 
 
 def _errors(report: ParityReport, root: Path | None) -> Iterator[tuple[str, dict[str, str]]]:
