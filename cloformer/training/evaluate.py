@@ -27,6 +27,7 @@ from .scores import Scores, counted, interval, scores_of
 __all__ = ["Evaluation", "evaluate"]
 
 _BATCH = 64
+_NONE = RunnerOptions()
 _TINY = 1e-38  # of a probability whose logarithm is taken
 
 
@@ -70,7 +71,7 @@ def evaluate(
     *,
     reference: Path | None = None,
     limit: int | None = None,
-    threads: int = 0,
+    options: RunnerOptions = _NONE,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Evaluation]:
     """Each subject's scores on the validation images, or on ``limit`` of them, the same for all.
@@ -85,7 +86,7 @@ def evaluate(
     guesses: dict[Path, Tensor] = {}
     paths = dict.fromkeys((*([reference] if reference else []), *subjects))
     with ExitStack() as opened:
-        found = {path: opened.enter_context(_opened(path, data, threads)) for path in paths}
+        found = {path: opened.enter_context(_opened(path, data, options)) for path in paths}
         for path, subject in found.items():
             progress(f"{subject.name}: {len(chosen)} images in {subject.runs_in}")
             sums, guesses[path] = _run(subject, data, chosen, progress)
@@ -148,10 +149,10 @@ def _is_artifact(path: Path) -> bool:
     return (path / MANIFEST).exists()
 
 
-def _opened(path: Path, data: Dataset, threads: int) -> AbstractContextManager[_Subject]:
+def _opened(path: Path, data: Dataset, options: RunnerOptions) -> AbstractContextManager[_Subject]:
     if _is_artifact(path):
-        return _artifact(read_artifact(path), data, threads)
-    return _checkpoint(path, data, threads)
+        return _artifact(read_artifact(path), data, options)
+    return _checkpoint(path, data, options.threads)
 
 
 @contextmanager
@@ -178,7 +179,7 @@ def _checkpoint(path: Path, data: Dataset, threads: int) -> Iterator[_Subject]:
 
 
 @contextmanager
-def _artifact(artifact: Artifact, data: Dataset, threads: int) -> Iterator[_Subject]:
+def _artifact(artifact: Artifact, data: Dataset, options: RunnerOptions) -> Iterator[_Subject]:
     classifier = artifact.function.classifier
     if classifier is None:
         raise UnsupportedError(
@@ -188,7 +189,7 @@ def _artifact(artifact: Artifact, data: Dataset, threads: int) -> Iterator[_Subj
     image, rule, found = classifier.image, classifier.rule, classifier.scores
     size = image.spec.shape[0]
 
-    with open_model(artifact.model, options=RunnerOptions(threads=threads)) as runner:
+    with open_model(artifact.model, options=options) as runner:
 
         def classify(pixels: npt.NDArray[np.uint8]) -> Tensor:
             values = [as_planes(one) if image.preprocessing_inside else rule.normalize(one) for one in pixels]

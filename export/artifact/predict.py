@@ -42,7 +42,7 @@ class Prediction:
 
 
 def predict(
-    artifact: Artifact, images: Sequence[Path], *, top: int = 5, threads: int = 0
+    artifact: Artifact, images: Sequence[Path], *, top: int = 5, options: RunnerOptions | None = None
 ) -> Iterator[Prediction]:
     """The ``top`` classes of each image, one image at a time.
 
@@ -56,7 +56,7 @@ def predict(
             f"{artifact.folder} does not classify one image, so there is nothing to rank",
             "`cloformer inspect` says what goes in and comes out",
         )
-    runner = open_model(artifact.model, options=RunnerOptions(threads=threads))
+    runner = open_model(artifact.model, options=options)
     image, rule, scores = classifier.image, classifier.rule, classifier.scores
     pixels = [rule.crop_image(load_image(path)) for path in images]
     with runner:

@@ -11,6 +11,7 @@ import typer
 
 from cloformer.io.output import say, say_json
 
+from ..formats.work_limit import MOST_WORK
 from .latency_options import (
     PRESET_HELP,
     Files,
@@ -28,7 +29,7 @@ from .latency_options import (
     presets,
     stop,
 )
-from .options import Debug, Json
+from .options import Debug, Json, MaxWork
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def compare(
     output: Output = None,
     html: Html = None,
     plots: Plots = None,
+    max_work: MaxWork = MOST_WORK,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -86,6 +88,7 @@ def compare(
     from cloformer.errors import UsageError
 
     from ..artifact.folder import read_artifact
+    from ..formats.runners import refuse_endless
     from ..latency.baseline import read_baseline
     from ..latency.candidates import plan
     from ..latency.environment import environment
@@ -117,6 +120,8 @@ def compare(
         seed=seed,
     )
     found = [read_artifact(path) for path in artifacts]
+    for artifact in found:
+        refuse_endless(artifact.model, max_work or None)
     files = Files(output, html, plots)
     files.prepare()
     last: list[Comparison] = []

@@ -13,10 +13,17 @@ from cloformer.errors import UsageError
 from ..formats import FORMATS
 from ..formats.row import Option
 
-__all__ = ["Debug", "Json", "parse_size", "with_format_options"]
+__all__ = ["Debug", "Json", "MaxWork", "parse_size", "with_format_options"]
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")
+]
+MaxWork = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Refuse a model that takes more multiply-adds for an inference than this; 0: compute as long as it takes.",
+    ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]
 

@@ -10,8 +10,9 @@ import typer
 from cloformer.io.output import say, say_json
 
 from ..formats.runners import RUNNERS, RunnerOptions
+from ..formats.work_limit import MOST_WORK
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
-from .options import Debug, Json
+from .options import Debug, Json, MaxWork
 from .progress import progress
 
 __all__ = ["parity"]
@@ -68,6 +69,7 @@ def parity(
     baseline: WorkBaseline = None,
     max_regression: MaxMore = None,
     save_baseline: SaveWork = None,
+    max_work: MaxWork = MOST_WORK,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
     as_json: Json = False,
@@ -104,7 +106,11 @@ def parity(
         runner=runner,
         operators=operators,
         seed=seed,
-        options=RunnerOptions(optimization=optimization, arithmetic=arithmetic),
+        options=RunnerOptions(
+            optimization=optimization,
+            arithmetic=arithmetic,
+            max_work=max_work or None,
+        ),
     )
     with progress(as_json) as report_stage:
         found = [read_artifact(path) for path in artifacts]

@@ -9,8 +9,9 @@ import typer
 
 from cloformer.io.output import say, say_json
 
+from ..formats.work_limit import MOST_WORK
 from .latency_options import Html, Plots
-from .options import Debug, Json
+from .options import Debug, Json, MaxWork
 from .progress import progress
 
 __all__ = ["profile"]
@@ -27,6 +28,7 @@ def profile(
     layout: Annotated[bool, typer.Option(help="Let ONNX Runtime reorder memory for its kernels.")] = True,
     html: Html = None,
     plots: Plots = None,
+    max_work: MaxWork = MOST_WORK,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -35,6 +37,7 @@ def profile(
     Timing every operator costs time itself: how long an inference takes is for `bench` to say.
     """
     from ..artifact.folder import read_artifact
+    from ..formats.runners import refuse_endless
     from ..latency.operator_times import profile as run_profile
     from ..reports.profile import text as table
     from ..reports.profile.page import write_page
@@ -43,10 +46,10 @@ def profile(
 
     if plots is not None:
         prepare(plots)
+    opened = read_artifact(artifact)
+    refuse_endless(opened.model, max_work or None)
     with progress(as_json) as report_stage:
-        found = run_profile(
-            read_artifact(artifact), threads=threads, runs=runs, layout=layout, progress=report_stage
-        )
+        found = run_profile(opened, threads=threads, runs=runs, layout=layout, progress=report_stage)
     if html is not None:
         write_page(html, found, depth)
     if plots is not None:

@@ -11,6 +11,7 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -101,5 +102,5 @@ class Format:
         make: Callable[[Setting], Sequence[Pass]] = module.passes if reparameterize else module.plain_passes
         return make(setting)
 
-    def _module(self, name: str):  # type: ignore[no-untyped-def]
+    def _module(self, name: str) -> ModuleType:
         return importlib.import_module(f".{self.name}.{name}", __package__)

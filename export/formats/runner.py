@@ -13,6 +13,7 @@ from cloformer.errors import InputError
 from ..source.arrays import Array
 from ..source.function import Function
 from ..source.signature import Signature
+from .work_limit import MOST_WORK
 
 __all__ = ["Array", "ModelFile", "Runner", "RunnerOptions", "TimedRunner", "checked_outputs"]
 
@@ -38,12 +39,14 @@ class RunnerOptions:
 
     ``threads`` are the runtime's (0: its own choice), ``optimization`` is a level of ONNX Runtime's optimizer,
     ``compute_units`` are those that Core ML may use, ``arithmetic`` is how the reference runtime adds up in float16.
+    ``max_work`` bounds what an inference may compute, where the runner can tell; None lifts it.
     """
 
     threads: int = 0
     optimization: str | None = None
     compute_units: str | None = None
     arithmetic: str | None = None
+    max_work: int | None = MOST_WORK
 
     @property
     def given(self) -> dict[str, str]:

@@ -29,6 +29,7 @@ __all__ = [
     "default_runner",
     "open_graph",
     "open_model",
+    "refuse_endless",
 ]
 
 GRAPH = "pytorch"  # the one that runs the graph before it is written
@@ -70,9 +71,18 @@ def open_model(model: ModelFile, name: str | None = None, options: RunnerOptions
         ) from error
     asked = options or RunnerOptions()
     refuse_other_options(row, asked)
-    given = {key: value for key, value in asdict(asked).items() if key in row.options and value is not None}
+    given = {key: value for key, value in asdict(asked).items() if key in row.options}
+    given = {key: value for key, value in given.items() if value is not None or key == "max_work"}
     kind: Callable[..., Runner] = getattr(module, row.class_name)
     return kind(model, **given)
+
+
+def refuse_endless(model: ModelFile, max_work: int | None) -> None:
+    """:class:`InputError` for a model that must not be given to its runtime: one that computes more than so much for an
+    inference, reads other files, or is damaged, as far as that can be told without running it."""
+    runner = open_model(model, options=RunnerOptions(max_work=max_work))
+    if isinstance(runner, TimedRunner):
+        runner.check()
 
 
 def refuse_other_options(row: RunnerRow, options: RunnerOptions) -> None:

@@ -116,9 +116,9 @@ def _row(operator: ExecutedOperator, origins: Origins) -> OperatorTime:
         work=operator.work,
         value=operator.value,
         stands_for=operator.stands_for,
-        node=None if place is None else place["node"],
-        module=None if place is None else place["module"],
-        location=None if place is None else place["location"],
+        node=None if place is None else place.name,
+        module=None if place is None else place.module,
+        location=None if place is None else place.location,
         output=operator.output,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,7 +15,7 @@ from ..artifact.folder import Artifact
 from ..formats.runners import Array, RunnerOptions, TimedRunner, open_model
 from ..reference.cases import Inputs
 from ..source.preprocessing import Preprocessing, load_image
-from .candidates import CANDIDATES
+from .candidates import CANDIDATES, CandidateRow
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,7 +45,12 @@ def open_subject(
     row = CANDIDATES[runner]
     if row.runner is None:
         return _Eager(artifact, threads, model, weights)
-    return _Exported(artifact, row.runner, RunnerOptions(threads=threads, **row.options))
+    return _Exported(artifact, row.runner, _options(row, threads))
+
+
+def _options(row: CandidateRow, threads: int) -> RunnerOptions:
+    """Without a limit on the model's work: who started the worker has looked at that."""
+    return replace(RunnerOptions(threads=threads, max_work=None), **row.options)  # type: ignore[arg-type]
 
 
 class _Exported:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,7 +66,7 @@ class ParityRequest:
     runner: str | None = None
     operators: bool = True
     seed: int = 0
-    options: RunnerOptions = RunnerOptions()
+    options: RunnerOptions = field(default_factory=RunnerOptions)
 
 
 def collect_images(paths: Sequence[Path]) -> tuple[Path, ...]:

@@ -28,7 +28,7 @@ COREML = Format(
         ),
         "mil": RunnerRow(
             "ML Program reference runtime", "coreml", "coreml.reference_runner", "ReferenceMilRunner",
-            "coremltools", is_device_runtime=False, options=("threads", "arithmetic"),
+            "coremltools", is_device_runtime=False, options=("threads", "arithmetic", "max_work"),
         ),
     },
     app_system="ios",

@@ -12,7 +12,10 @@ from cloformer.errors import InputError, choose
 
 from ...source.signature import Signature
 from ..runner import Array, ModelFile
+from ..work_limit import MOST_WORK, WorkMeter
 from .mil import Arithmetic, Description, ImageInput, Interpreter, Operation, read_package
+from .mil.interpreter import Observer
+from .mil.work_limit import LimitedWork
 
 __all__ = ["ReferenceMilRunner"]
 
@@ -24,13 +27,19 @@ class ReferenceMilRunner:
     """
 
     def __init__(
-        self, model: ModelFile, *, threads: int = 0, arithmetic: str | Arithmetic = Arithmetic.WIDE
+        self,
+        model: ModelFile,
+        *,
+        threads: int = 0,
+        arithmetic: str | Arithmetic = Arithmetic.WIDE,
+        max_work: int | None = MOST_WORK,
     ) -> None:
         del threads  # torch's own setting holds for the whole process
         if isinstance(arithmetic, str):
             choose("arithmetic", arithmetic, [item.value for item in Arithmetic])
         self.signature: Signature = model.signature
         self._model, self.arithmetic = model, Arithmetic(arithmetic)
+        self._meter = WorkMeter(str(model.path), max_work)
         self._interpreter: Interpreter | None = None
         self._description: Description | None = None
 
@@ -48,7 +57,7 @@ class ReferenceMilRunner:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs by name; a classifier's probabilities in the order of its labels."""
-        return self._outputs(self.interpreter.run(self.fed(inputs)))
+        return self._outputs(self._limited(inputs))
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every tensor of the program."""
@@ -57,8 +66,14 @@ class ReferenceMilRunner:
         def note(_operation: Operation, made: Mapping[str, Any], _values: Mapping[str, Any]) -> None:
             seen.update({name: value.numpy() for name, value in made.items() if hasattr(value, "numpy")})
 
-        outputs = self._outputs(self.interpreter.run(self.fed(inputs), observe=note))
+        outputs = self._outputs(self._limited(inputs, note))
         return seen | outputs
+
+    def _limited(self, inputs: Mapping[str, Array], observe: Observer | None = None) -> dict[str, Any]:
+        """One run of the program, stopped where it would compute more than it may."""
+        self._meter.start()
+        with LimitedWork(self._meter):
+            return self.interpreter.run(self.fed(inputs), observe=observe)
 
     def fed(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """What Core ML hands to the program: of an image, the channels in the package's own order."""

@@ -18,7 +18,7 @@ ONNX = Format(
     runners={
         "onnxruntime": RunnerRow(
             "ONNX Runtime", "onnx", "onnx.runner", "OnnxRuntimeRunner", "onnxruntime",
-            options=("threads", "optimization"),
+            options=("threads", "optimization", "max_work"),
         ),
     },
     app_system="android",

@@ -15,7 +15,7 @@ import onnx
 
 from ..profiler import Work
 
-__all__ = ["UNCOUNTED", "Operand", "bytes_moved", "graph_work", "multiply_adds"]
+__all__ = ["UNCOUNTED", "Operand", "bytes_moved", "graph_work", "multiply_adds", "operands"]
 
 Shape = tuple[int, ...]
 
@@ -112,12 +112,7 @@ def bytes_moved(operator: str, inputs: Sequence[Operand | None], outputs: Sequen
 
 def graph_work(model: onnx.ModelProto) -> list[Work]:
     """The work of each node of a model's graph, in the order of the file."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    known = {tensor.name: _operand(tensor.dims, tensor.data_type) for tensor in graph.initializer}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        kind = value.type.tensor_type
-        if all(dimension.HasField("dim_value") for dimension in kind.shape.dim) and kind.HasField("shape"):
-            known[value.name] = _operand([item.dim_value for item in kind.shape.dim], kind.elem_type)
+    known = operands(model)
     found = []
     for node in model.graph.node:
         inputs, outputs = ([known.get(name) for name in names] for names in (node.input, node.output))
@@ -129,6 +124,17 @@ def graph_work(model: onnx.ModelProto) -> list[Work]:
             )
         )
     return found
+
+
+def operands(model: onnx.ModelProto) -> dict[str, Operand]:
+    """Every value of a model's graph whose shape can be told without running it."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    known = {tensor.name: _operand(tensor.dims, tensor.data_type) for tensor in graph.initializer}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        kind = value.type.tensor_type
+        if all(dimension.HasField("dim_value") for dimension in kind.shape.dim) and kind.HasField("shape"):
+            known[value.name] = _operand([item.dim_value for item in kind.shape.dim], kind.elem_type)
+    return known
 
 
 def _operand(shape: Sequence[int], element: int) -> Operand:

@@ -14,7 +14,9 @@ from cloformer.errors import InputError, choose
 
 from ...source.signature import Signature
 from ..runner import Array, ModelFile, checked_outputs
+from ..work_limit import MOST_WORK
 from .file import read_onnx
+from .work_limit import refuse_endless
 
 if TYPE_CHECKING:
     import onnx
@@ -34,10 +36,17 @@ class OnnxRuntimeRunner:
     """Runs an ONNX artifact; ``threads=0`` lets the runtime choose, ``optimization`` is a level of
     ``OPTIMIZATIONS``."""
 
-    def __init__(self, model: ModelFile, *, threads: int = 0, optimization: str = "all") -> None:
+    def __init__(
+        self,
+        model: ModelFile,
+        *,
+        threads: int = 0,
+        optimization: str = "all",
+        max_work: int | None = MOST_WORK,
+    ) -> None:
         choose("optimization level", optimization, OPTIMIZATIONS, "--optimization")
         self.signature: Signature = model.signature
-        self._path = model.path
+        self._path, self._most = model.path, max_work
         self._threads, self._optimization = threads, optimization
         self._session: onnxruntime.InferenceSession | None = None
         self._exposed: onnxruntime.InferenceSession | None = None
@@ -49,7 +58,7 @@ class OnnxRuntimeRunner:
 
     def check(self) -> None:
         """Refuse a file that reads others, or could run without end."""
-        read_onnx(self._path)
+        refuse_endless(read_onnx(self._path), self._path, self._most)
 
     def load(self) -> None:
         """Make the session."""

@@ -133,7 +133,7 @@ class Interpreter:
             else:
                 result = OPERATORS[operation.kind].call(arguments, is_narrow=is_narrow)
         except (InputError, UnsupportedError) as error:
-            raise type(error)(f"{operation}: {error.lines[0]}") from None
+            raise type(error)(f"{operation}: {error.lines[0]}", *error.lines[1:]) from None
         except (
             ArithmeticError,
             AttributeError,
