@@ -76,19 +76,22 @@ def read_text(path: Path, limit: int, advice: str, *, follow_links: bool = True)
         raise InputError(f"{path} is not UTF-8: {error.reason} at byte {error.start}", advice) from None
 
 
-def read_json(path: Path, limit: int, advice: str, *, follow_links: bool = True) -> Json:
-    """The file's one JSON value."""
+def read_json(
+    path: Path, limit: int, advice: str, *, follow_links: bool = True, nan_is_null: bool = False
+) -> Json:
+    """The file's one JSON value; with ``nan_is_null``, what a device could not say as a number is null."""
     text = read_text(path, limit, advice, follow_links=follow_links)
     try:
-        return parse_json(text)
+        return parse_json(text, nan_is_null=nan_is_null)
     except ValueError as error:
         raise InputError(f"{path} is not JSON that can be read: {str(error)[:200]}", advice) from None
 
 
-def parse_json(text: str) -> Json:
+def parse_json(text: str, *, nan_is_null: bool = False) -> Json:
     """The JSON value in ``text``; :class:`ValueError` for anything else, and for what goes beyond the bounds."""
+    constant = (lambda _: None) if nan_is_null else _refuse_constant
     try:
-        value: Json = json.loads(text, parse_constant=_refuse_constant, parse_int=_whole, parse_float=_finite)
+        value: Json = json.loads(text, parse_constant=constant, parse_int=_whole, parse_float=_finite)
     except RecursionError:
         raise ValueError(f"it is nested more than {_MAX_DEPTH} deep") from None
     _check_depth(value)
