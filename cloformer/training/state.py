@@ -102,4 +102,4 @@ def _step_of(path: Path) -> int | None:
 
 def _position(data: bytes) -> dict[str, Any]:
     header = Fields(parse_json(data[LENGTH : LENGTH + int.from_bytes(data[:LENGTH], "little")].decode()))
-    return Fields(parse_json(str(header.child("__metadata__").take("position")))).rest()
+    return Fields(parse_json(str(header.child("__metadata__").take("position")), nan_is_null=True)).rest()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cloformer.errors import InputError, MissingRuntimeError
 from cloformer.io.read import opened
+from cloformer.io.words import reason_of
 
 __all__ = ["Teacher", "open_teacher", "teaching_loss"]
 
@@ -28,9 +29,8 @@ def open_teacher(reference: str, classes: int, size: int, device: torch.device) 
     try:
         shape = tuple(teacher(x_1CHW).shape)
     except Exception as error:  # a user's module, or a runtime's binding, raises whatever it likes
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise InputError(
-            f"--teacher {reference} does not take images of {size} x {size}: {reason}",
+            f"--teacher {reference} does not take images of {size} x {size}: {reason_of(error)}",
             "give a teacher for this --set image_size",
         ) from error
     if shape != (1, classes):
