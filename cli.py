@@ -1,22 +1,20 @@
 """The command line: parse, call, render. Nothing here that a library user would miss.
 
 Exit codes: 0 done; 1 a gate failed; 2 wrong usage; 3 bad input or output place; 4 cannot be done;
-5 a runtime is missing; 70 a bug of ours; 130 interrupted; 143 terminated.
+5 a runtime is missing; 70 a bug of ours; 130 interrupted; 143 terminated; 141 nobody reads standard output.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 import cloformer
-from cloformer.errors import CloformerError, UsageError
+from cloformer.errors import CloformerError, InputError, UsageError
 from cloformer.export.commands import (
     bench,
     bundle,
@@ -29,8 +27,11 @@ from cloformer.export.commands import (
     profile,
     train,
 )
-from cloformer.export.commands.options import Debug, Json, MaxWork, parse_size, print_json
+from cloformer.export.commands.options import Debug, Json, MaxWork, parse_size
 from cloformer.export.formats.work_limit import MOST_WORK
+from cloformer.io.output import OutputClosedError, guarded_output, say, say_json, tell
+from cloformer.io.signals import Terminated, signals_raise_once
+from cloformer.io.words import bounded
 
 app = typer.Typer(
     name="cloformer",
@@ -43,16 +44,12 @@ app = typer.Typer(
 
 _Artifact = Annotated[Path, typer.Argument(help="An artifact's folder, as `cloformer export` printed it.")]
 
-_INTERRUPTED = 130
-
-
-class _Terminated(BaseException):
-    """SIGTERM arrived."""
+_INTERRUPTED, _TERMINATED, _CLOSED = 130, 143, 141
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"cloformer {cloformer.__version__}")
+        say(f"cloformer {cloformer.__version__}")
         raise typer.Exit()
 
 
@@ -84,9 +81,9 @@ def models(
         raise UsageError(str(error), "choose another --image-size") from None
     rows = variant_figures(size, num_classes)
     if as_json:
-        print_json({"image_size": list(size), "num_classes": num_classes, "models": rows})
+        say_json({"image_size": list(size), "num_classes": num_classes, "models": rows})
         return
-    _print_lines(summary.models(rows, size))
+    say(*summary.models(rows, size))
 
 
 app.command()(export.export)
@@ -100,9 +97,9 @@ def inspect(artifact: _Artifact, as_json: Json = False, debug: Debug = False) ->
 
     found = read_artifact(artifact)
     if as_json:
-        print_json({"whole": True, "manifest": found.manifest.to_json()})
+        say_json({"whole": True, "manifest": found.manifest.to_json()})
         return
-    _print_lines(summary.inspected(found))
+    say(*summary.inspected(found))
 
 
 @app.command()
@@ -130,14 +127,14 @@ def predict(
     untrained = found.manifest.weights.origin == "random"
     predictions = run_predict(found, images or [PHOTOGRAPH], top=top, options=options)
     if as_json:
-        print_json({"trained": not untrained, "predictions": [item.to_json() for item in predictions]})
+        say_json({"trained": not untrained, "predictions": [item.to_json() for item in predictions]})
         return
     for item in predictions:
-        print(Path(item.image).name if not images else item.image)
+        say(Path(item.image).name if not images else item.image)
         for guess in item.top:
-            print(f"  {guess.probability:>7.2%}  {guess.label or f'class {guess.index}'}")
+            say(f"  {guess.probability:>7.2%}  {guess.label or f'class {guess.index}'}")
     if untrained:
-        print(f"  ({NOT_TRAINED})")
+        say(f"  ({NOT_TRAINED})")
 
 
 @app.command()
@@ -147,12 +144,12 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
 
     report = examine()
     if as_json:
-        print_json(report.to_json())
+        say_json(report.to_json())
     else:
         for name, version in report.versions.items():
-            print(f"{name:<16}{version or 'not installed'}")
+            say(f"{name:<16}{version or 'not installed'}")
         for finding in report.findings:
-            print(f"{finding.level + ':':<9} {finding.text}")
+            say(f"{finding.level + ':':<9} {finding.text}")
     if not report.healthy:
         raise typer.Exit(5)
 
@@ -168,63 +165,69 @@ app.command()(evaluate.evaluate)
 app.command()(hub.hub)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, _on_terminate)
+    try:
+        with guarded_output(), signals_raise_once():
+            code = _run(arguments)
+    except (KeyboardInterrupt, Terminated) as error:  # while an error was told
+        code = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else _TERMINATED
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         code = app(arguments, standalone_mode=False, prog_name="cloformer")
         sys.stdout.flush()
         if code == _INTERRUPTED:
             raise KeyboardInterrupt  # typer has made a code of it
-        sys.exit(code if isinstance(code, int) else 0)
+        return code if isinstance(code, int) else 0
     except CloformerError as error:
-        _fail(error.lines, error.exit_code, arguments, error.details, error)
+        return _fail(error.lines, error.exit_code, arguments, error.details, error)
     except KeyboardInterrupt:
-        _fail(["interrupted; nothing half-written is left"], _INTERRUPTED, arguments)
-    except _Terminated:
-        _fail(["terminated; nothing half-written is left"], 143, arguments)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except Exception as error:
-        if hasattr(error, "format_message"):  # typer's own: an option or a command that does not exist
+        return _fail(["interrupted; nothing half-written is left"], _INTERRUPTED, arguments)
+    except Terminated:
+        return _fail(["terminated; nothing half-written is left"], _TERMINATED, arguments)
+    except OutputClosedError:
+        return _CLOSED
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
+    except Exception as error:  # typer's own are wrong usage; all others are bugs, which have a code too
+        if hasattr(error, "format_message"):  # an option or a command that does not exist
             lines = [
-                error.format_message(),
+                bounded(" ".join(error.format_message().split())),
                 "`cloformer --help` lists the commands, COMMAND --help its options",
             ]
-            _fail(lines, 2, arguments, error=error)
-        lines = [
-            f"a bug of ours: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
-        ]
-        _fail([*lines, "run it again with --debug and report the traceback"], 70, arguments, error=error)
+            return _fail(lines, 2, arguments, error=error)
+        reason = str(error).splitlines()[:1]
+        lines = [bounded(f"a bug of ours: {type(error).__name__}: {''.join(reason)}")]
+        return _fail(
+            [*lines, "run it again with --debug and report the traceback"], 70, arguments, error=error
+        )
 
 
 def _fail(
     lines: Sequence[str],
     code: int,
     arguments: Sequence[str],
-    details: dict[str, Any] | None = None,
+    details: Mapping[str, Any] | None = None,
     error: BaseException | None = None,
-) -> None:
+) -> int:
     if "--debug" in arguments and error is not None:
         import traceback
 
-        traceback.print_exception(error)
-    first, *rest = " ".join(lines[:1]).splitlines() + list(lines[1:])
-    print("\n".join([f"error: {first}", *(f"  {line}" for line in rest)][:3]), file=sys.stderr)
+        tell(*"".join(traceback.format_exception(error)).rstrip("\n").split("\n"))
+    first, *rest = lines
+    tell(f"error: {first}", *(f"  {line}" for line in rest))
     if "--json" in arguments:
-        print_json({"error": {"message": first, "next": rest, "exit_code": code, **(details or {})}})
-    sys.exit(code)
-
-
-def _on_terminate(_signal: int, _frame: Any) -> None:
-    raise _Terminated
-
-
-def _print_lines(lines: Iterator[str]) -> None:
-    for line in lines:
-        print(line)
+        try:
+            say_json({"error": {"message": first, "next": rest, "exit_code": code, **(details or {})}})
+        except OutputClosedError:
+            return _CLOSED
+        except InputError:  # it is full, and perhaps that was the error
+            pass
+    return code
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from .errors import CheckpointError, InputError
 from .hub import CONFIG, WEIGHTS, check_config
 from .io.read import read_bytes
 from .io.safetensors import check_head, with_sorted_header
-from .io.words import bounded
+from .io.words import bounded, reason_of
 from .io.write import write_whole
 from .weights import find_weights, shipped_weights
 
@@ -132,9 +132,7 @@ def _read_torch(path: Path, data: bytes) -> Any:
                 "save its state_dict alone, best as .safetensors",
             ) from None
         raise _damaged(path, error) from None
-    except (
-        Exception
-    ) as error:  # torch's unpickler and its reader of archives raise whatever they stumble over
+    except Exception as error:  # torch's unpickler and its reader of archives raise what they like
         raise _damaged(path, error) from None
     for key in ("model", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -155,9 +153,8 @@ def _refuse_packed(data: bytes) -> None:
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:
-    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return CheckpointError(
-        f"checkpoint {path} is damaged or truncated: {reason[:160]}", "copy or download it again"
+        f"checkpoint {path} is damaged or truncated: {reason_of(error)}", "copy or download it again"
     )
 
 

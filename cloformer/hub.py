@@ -6,14 +6,13 @@ checked against it. :mod:`cloformer.training.hub` writes such folders.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cloformer.errors import CheckpointError, InputError
 from cloformer.io.fields import Fields
-from cloformer.io.read import read_json
+from cloformer.io.read import parse_json, read_json
 
 __all__ = ["CARD", "CONFIG", "WEIGHTS", "check_config", "config_of"]
 
@@ -25,7 +24,7 @@ _MAX_CONFIG = 2**24  # bytes
 def config_of(metadata: Mapping[str, str]) -> dict[str, Any]:
     """What ``config.json`` says of a checkpoint that `cloformer train` wrote. :class:`KeyError` or
     :class:`ValueError` for the metadata of another."""
-    labels = json.loads(metadata["labels"])
+    labels = Fields({"labels": parse_json(metadata["labels"])}).texts("labels")
     return {
         "architectures": ["CloFormer"],
         "model_type": _MODEL_TYPE,
@@ -33,7 +32,7 @@ def config_of(metadata: Mapping[str, str]) -> dict[str, Any]:
         "num_labels": len(labels),
         "id2label": {str(number): name for number, name in enumerate(labels)},
         "label2id": {name: number for number, name in enumerate(labels)},
-        "preprocessing": json.loads(metadata["preprocessing"]),
+        "preprocessing": parse_json(metadata["preprocessing"]),
         "cloformer_version": metadata["cloformer"],
     }
 

@@ -145,6 +145,11 @@ class Fields:
         """The fields that nobody has taken yet."""
         return list(self._left)
 
+    def rest(self) -> dict[str, object]:
+        """All that nobody has taken yet, as it is: for somebody else to read."""
+        left, self._left = self._left, {}
+        return left
+
     def optional(self, name: str, read: Callable[[str], T]) -> T | None:
         """What ``read`` takes, or None if the field is null: ``fields.optional("seed", fields.whole)``."""
         if name in self._left and self._left[name] is None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from cloformer.errors import CloformerError, InputError
 
 from .place import MANIFEST, NO_LOCKS, UNSUPPORTED, lock, refuse_inside_an_artifact, sync
+from .read import read_bytes
 from .signals import signals_wait
 
 __all__ = ["MANIFEST", "recover", "refuse_what_is_there", "space_needed", "staged"]
@@ -32,6 +33,7 @@ _CONTENT, _SCRATCH, _OLD = "content", "scratch", "old"
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_SPACE_WORDS = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 _ADVICE = "choose another --output"
+_MAX_NAME = 4096  # bytes
 _TRIES = 100  # to replace what other exports replace at the same time; a second try is rare already
 
 
@@ -140,7 +142,7 @@ def _told_when_full(destination: Path, advice: str) -> Iterator[None]:
     """The same for a full disk alone, whichever framework's code it is that meets it."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # whichever framework's own; what is no full disk passes through
         if not _comes_of_a_full_disk(error, destination.parent):
             raise
         raise InputError(
@@ -221,7 +223,9 @@ def _take_back(staging: Path) -> None:
     """Undo a swap that stopped between its two renames; ``content`` is still there only then."""
     journal, old = staging / _JOURNAL, staging / _OLD
     if old.exists() and journal.exists() and (staging / _CONTENT).exists():
-        _move(old, staging.parent / Path(os.fsdecode(journal.read_bytes())).name)
+        with contextlib.suppress(InputError):  # nothing that this package has left
+            name = os.fsdecode(read_bytes(journal, _MAX_NAME, _ADVICE, follow_links=False))
+            _move(old, staging.parent / Path(name).name)
     # From here on `old` may be removed in part: it must never go back again.
     journal.unlink(missing_ok=True)
 

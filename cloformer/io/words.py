@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from html import escape
 from typing import Any
 
-__all__ = ["bounded", "escape_halves", "harmless", "json_text", "plain"]
+__all__ = ["bounded", "escape_halves", "harmless", "json_text", "markdown", "plain", "reason_of"]
 
 _LONGEST_ERROR = 300  # characters of an error's line
 _LONGEST_LINE = 5000  # of any other: a path alone has up to 4096 bytes
@@ -43,6 +44,20 @@ def bounded(text: str, longest: int = _LONGEST_ERROR) -> str:
 def harmless(line: str) -> str:
     """A line as it may be printed: :func:`bounded`, and no command to the runner of a CI."""
     return _COMMAND.sub(_spelt_out, bounded(line, _LONGEST_LINE))
+
+
+def reason_of(error: BaseException) -> str:
+    """What an exception of somebody else's says, in one short line; its class if it says nothing."""
+    said = getattr(error, "strerror", None) or next(
+        (line for line in str(error).splitlines() if line.strip()), ""
+    )
+    return bounded(str(said).strip() or type(error).__name__, 200)
+
+
+def markdown(text: str) -> str:
+    """Text that is nothing but text in Markdown, in a cell of a table and in a heading too."""
+    escaped = escape(plain(text), quote=False)
+    return "".join(f"\\{char}" if char in "\\`*_{}[]|~#@!$:" else char for char in escaped)
 
 
 def json_text(document: object, *, ascii_only: bool = False) -> str:

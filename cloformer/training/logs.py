@@ -10,11 +10,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from cloformer.errors import InputError
+from cloformer.io.read import read_text
 from cloformer.io.write import write_whole
 
 __all__ = ["Epoch", "Log", "open_log", "read_log"]
 
 _FILE = "log.csv"
+_MAX_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,9 @@ def open_log(folder: Path, first: int) -> Iterator[Log]:
 def read_log(folder: Path) -> list[Epoch]:
     """All rows; none if there is no log, or it is not one of ours."""
     try:
-        rows = list(csv.DictReader((folder / _FILE).read_text("utf-8").splitlines()))
+        rows = list(csv.DictReader(read_text(folder / _FILE, _MAX_BYTES, "-").splitlines()))
         return [_row(row) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (InputError, csv.Error, ValueError, KeyError, TypeError, OverflowError):
         return []
 
 

@@ -28,6 +28,7 @@ from .depthwise import as_products
 from .logs import Epoch, Log, open_log
 from .normalization import across_processes
 from .optimization import averaged, make_optimizer
+from .position import Position
 from .recipe import Recipe
 from .scores import Scores, counted, scores_of
 from .state import Slots, State
@@ -183,16 +184,8 @@ class Training:
         scores = self.validate()
         seconds = time.monotonic() - began
         row = Epoch(
-            self.epoch + 1,
-            self.step,
-            seconds,
-            rate,
-            self.loss_sum / steps,
-            scores.loss,
-            scores.top1,
-            scores.top5,
-            pace,
-        )
+            self.epoch + 1, self.step, seconds, rate, self.loss_sum / steps, scores.loss, scores.top1, scores.top5, pace,
+        )  # fmt: skip
         return row, scores
 
     def _one_step(self, parts: list[Part]) -> tuple[float, bool]:
@@ -300,16 +293,13 @@ class Training:
         for number, entries in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in entries.items()}
         scaler = self.accelerator.scaler
-        row, scores, is_best = self.finished or (None, None, False)
-        position = {
-            "epoch": self.epoch,
-            "step": self.step,
-            "loss_sum": self.loss_sum,
-            "row": None if row is None else row.to_json(),
-            "scores": None if scores is None else [scores.images, scores.top1, scores.top5, scores.loss],
-            "is_best": is_best,
-            "scaler": None if scaler is None else scaler.state_dict(),
-        }
+        position = Position(
+            self.epoch,
+            self.step,
+            self.loss_sum,
+            self.finished,
+            None if scaler is None else scaler.state_dict(),
+        ).to_json()
         return State({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, position)
 
     def _resumed(self) -> bool:
@@ -328,7 +318,7 @@ class Training:
             self._take(state)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(
-                f"{self.folder} holds the state of another run: {str(error).splitlines()[0]}",
+                f"{self.folder} holds the state of another run: {' '.join(str(error).splitlines()[:1])}",
                 "use its own options",
             ) from None
         return True
@@ -346,9 +336,11 @@ class Training:
         if self.averaged is not None:
             self.averaged.load_state_dict(parts["averaged"])
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": entries})
-        position = state.position
-        if self.accelerator.scaler is not None and position["scaler"]:
-            self.accelerator.scaler.load_state_dict(position["scaler"])
-        self.epoch, self.step, self.loss_sum = (position[name] for name in ("epoch", "step", "loss_sum"))
-        if position["row"] is not None:
-            self.finished = Epoch(**position["row"]), Scores(*position["scores"]), position["is_best"]
+        for weight, held in self.optimizer.state.items():
+            if any(value.dim() and value.shape != weight.shape for value in held.values()):
+                raise ValueError("the optimizer's numbers are of other weights")
+        position = Position.from_json(state.position)
+        if self.accelerator.scaler is not None and position.scaler:
+            self.accelerator.scaler.load_state_dict(position.scaler)
+        self.epoch, self.step, self.loss_sum = position.epoch, position.step, position.loss_sum
+        self.finished = position.finished

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from cloformer.errors import UsageError, choose
 from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing
+from cloformer.io.fields import Fields
 
 __all__ = ["PRECISIONS", "RECIPES", "Recipe"]
 
@@ -143,11 +144,26 @@ class Recipe:
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
+    def from_json(cls, data: object) -> Recipe:
         """What :meth:`to_json` gave; :class:`ValueError` for anything else."""
-        if set(data) != set(_TYPES):
-            raise ValueError(f"settings differ: {', '.join(sorted(set(data) ^ set(_TYPES)))[:200]}")
-        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
+        fields_ = Fields(data, "recipe")
+        values = {name: _taken(fields_, name, kind) for name, kind in _TYPES.items()}
+        fields_.done()
+        try:
+            return cls(**values)
+        except UsageError as error:
+            raise ValueError(error.lines[0]) from None
+
+
+def _taken(given: Fields, name: str, kind: Any) -> Any:
+    if isinstance(kind, types.UnionType):
+        kind = next(each for each in typing.get_args(kind) if each is not type(None))
+        return given.optional(name, lambda name: _taken(given, name, kind))
+    if typing.get_origin(kind) is tuple:
+        return given.numbers(name, most=3)
+    if kind is int:
+        return given.whole(name)
+    return given.number(name) if kind is float else given.text(name)
 
 
 _TYPES = typing.get_type_hints(Recipe)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,9 @@ import cloformer
 from cloformer.checkpoint import Checkpoint, identify, load_into, read_checkpoint
 from cloformer.errors import InputError, UsageError
 from cloformer.export.source.trained import training_of
+from cloformer.io.fields import Fields
+from cloformer.io.read import read_json
+from cloformer.io.words import json_text
 from cloformer.io.write import write_whole
 from cloformer.model import CloFormer, check_image_size
 from cloformer.variants import VARIANTS
@@ -31,6 +33,7 @@ __all__ = ["TrainRequest", "recipe_of", "train"]
 
 _ABOUT = "run.json"
 _SCHEMA_VERSION = 1
+_MAX_ABOUT_BYTES = 2**24
 _HEAD = "head."
 
 
@@ -105,8 +108,7 @@ def train(request: TrainRequest, watch: Watch) -> Result:
         accelerator.wait_for_everyone()
         return _ended(accelerator, training, watch, earlier)
     if earlier is None:
-        text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
-        write_whole(request.output / _ABOUT, text, "choose another --output")
+        write_whole(request.output / _ABOUT, json_text(about), "choose another --output")
     with _held(request.output):
         accelerator.wait_for_everyone()
         return _ended(accelerator, training, watch, earlier)
@@ -144,15 +146,7 @@ def _earlier(request: TrainRequest) -> dict[str, Any] | None:
     """What the folder's run was asked for; None for a folder without one."""
     path = request.output / _ABOUT
     if request.resume:
-        try:
-            found = json.loads(path.read_text("utf-8"))
-            Recipe.from_json(found["recipe"])
-            return dict(found)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{request.output} has no run to go on with: {error}",
-                "start without --resume, in a new folder",
-            ) from None
+        return _read_about(path)
     try:
         if request.output.exists() and any(request.output.iterdir()):
             raise InputError(
@@ -163,6 +157,25 @@ def _earlier(request: TrainRequest) -> dict[str, Any] | None:
             f"{request.output} cannot be used: {error.strerror}", "choose another --output"
         ) from None
     return None
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    advice = "start without --resume, in a new folder"
+    try:
+        found = read_json(path, _MAX_ABOUT_BYTES, advice)
+        fields = Fields(found)
+        fields.whole("schema_version", 1, _SCHEMA_VERSION)
+        fields.choice("model", VARIANTS)
+        fields.child("data")
+        Recipe.from_json(fields.take("recipe"))
+        for name in ("weights", "teacher", "licence"):
+            fields.optional(name, fields.text)
+    except InputError as error:
+        raise InputError(f"{path.parent} has no run to go on with: {error.lines[0]}", advice) from None
+    except ValueError as error:
+        raise InputError(f"{path.parent} has no run to go on with: {path.name}: {error}", advice) from None
+    assert isinstance(found, dict)  # or it had no fields
+    return found
 
 
 def _recipe(

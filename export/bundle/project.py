@@ -7,7 +7,6 @@ same folder replaces what the first one wrote and nothing else: what the user ha
 from __future__ import annotations
 
 import importlib.resources
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from typing import Any
 
 import cloformer
 from cloformer.errors import CloformerError, InputError, UsageError
-from cloformer.io.read import sha256_of
+from cloformer.io.fields import FieldError, Fields
+from cloformer.io.read import read_json, sha256_of
 from cloformer.io.staging import refuse_what_is_there, staged
 from cloformer.io.write import canonical_json
 
@@ -189,33 +189,24 @@ def _refuse_no_folder(folder: Path) -> None:
 
 def _read_record(folder: Path) -> dict[str, Any]:
     """Raises :class:`InputError` unless it is a record of ours whose paths stay inside the folder."""
-    path = folder / RECORD
+    path, advice = folder / RECORD, "bundle the artifact into a new folder"
+    if not path.exists() and not path.is_symlink():
+        raise InputError(f"{folder} has no {RECORD}", "`cloformer bundle` writes a project that has one")
+    record = read_json(path, _MAX_RECORD_BYTES, advice, follow_links=False)
     try:
-        if path.stat().st_size > _MAX_RECORD_BYTES:
-            raise ValueError("it is too large")
-        record = json.loads(path.read_bytes())
-        version, files = record["schema_version"], record["files"]
-        if not isinstance(version, int) or version > _SCHEMA_VERSION:
-            raise ValueError(f"it has version {version}, and this cloformer reads {_SCHEMA_VERSION}")
-        if record["system"] not in SYSTEMS or not isinstance(record["manifest_sha256"], str):
-            raise ValueError("it is not one that cloformer writes")
-        for name, digest in files.items():
+        fields = Fields(record)
+        fields.whole("schema_version", 1, _SCHEMA_VERSION)
+        fields.choice("system", SYSTEMS)
+        fields.sha256("manifest_sha256")
+        fields.text("artifact")
+        for name in fields.table("files"):
             pure = PurePosixPath(name)
-            if (
-                not pure.parts
-                or pure.is_absolute()
-                or ".." in pure.parts
-                or "\\" in name
-                or not isinstance(digest, str)
-            ):
-                raise ValueError(f"its path {name[:80]!r} leaves the folder")
-    except FileNotFoundError:
-        raise InputError(
-            f"{folder} has no {RECORD}", "`cloformer bundle` writes a project that has one"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", "bundle the artifact into a new folder") from None
-    return dict(record)
+            if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in name or "\0" in name:
+                raise fields.error("files", f"has the path {name[:80]!r}, which leaves the folder")
+    except FieldError as error:
+        raise InputError(f"{path} is no record of a bundle: {error}", advice) from None
+    assert isinstance(record, dict)  # or it had no fields
+    return record
 
 
 def _keep(staging: Path, folder: Path, written: Mapping[str, str], system: System) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cloformer.io.output import say, say_json
+
 from ..formats.work_limit import MOST_WORK
 from .count_options import Count, Counter, CountOnly, MaxInstructions, MaxMultiplyAdds, MaxOperators, counting
 from .latency_options import (
@@ -26,7 +28,7 @@ from .latency_options import (
     presets,
     stop,
 )
-from .options import Debug, Json, MaxWork, print_json
+from .options import Debug, Json, MaxWork
 from .phone import Device, Package, bench_on_phone
 from .progress import progress
 
@@ -172,6 +174,6 @@ def _show(report: LatencyReport, as_json: bool) -> None:
     from ..reports.latency import text as latency
 
     if as_json:
-        print_json(report.to_json())
+        say_json(report.to_json())
     else:
-        print(latency.render(report))
+        say(*latency.render(report).split("\n"))

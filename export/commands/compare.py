@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cloformer.io.output import say, say_json
+
 from ..formats.work_limit import MOST_WORK
 from .latency_options import (
     PRESET_HELP,
@@ -27,7 +29,7 @@ from .latency_options import (
     presets,
     stop,
 )
-from .options import Debug, Json, MaxWork, print_json
+from .options import Debug, Json, MaxWork
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -195,6 +197,6 @@ def _show(comparison: Comparison, as_json: bool) -> None:
     from ..reports.latency.comparison_text import render
 
     if as_json:
-        print_json(comparison.to_json())
+        say_json(comparison.to_json())
     else:
-        print(render(comparison))
+        say(*render(comparison).split("\n"))

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from cloformer.io.output import say, say_json
+
 from ..formats.work_limit import MOST_WORK
-from .options import Debug, Json, MaxWork, print_json
+from .options import Debug, Json, MaxWork
 from .progress import progress
 
 __all__ = ["evaluate"]
@@ -57,13 +59,13 @@ def evaluate(
         )
     failed = [result for result in results if min_top1 is not None and result.scores.top1 < min_top1]
     if as_json:
-        print_json({
+        say_json({
             "data": found.name, "min_top1": min_top1, "passed": not failed,
             "subjects": [result.to_json() for result in results],
         })  # fmt: skip
     else:
-        print("\n".join(evaluated.table(results)))
+        say(*evaluated.table(results))
         for result in failed:
-            print(f"FAIL  {result.subject}: {result.scores.top1:.2%} is below {min_top1:.2%}")
+            say(f"FAIL  {result.subject}: {result.scores.top1:.2%} is below {min_top1:.2%}")
     if failed:
         raise typer.Exit(1)

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from cloformer.errors import UsageError
+from cloformer.io.output import say, say_json
 from cloformer.variants import list_models
 
 from ..formats import FORMATS
 from ..source.precision import PRECISIONS
-from .options import Debug, Json, parse_size, print_json, with_format_options
+from .options import Debug, Json, parse_size, with_format_options
 from .progress import progress
 
 __all__ = ["export"]
@@ -115,14 +116,14 @@ def export(
         with progress(as_json) as report:
             previews = preview(request, report)
         if as_json:
-            print_json({"dry_run": True, "artifacts": [planned.to_json() for planned in previews]})
+            say_json({"dry_run": True, "artifacts": [planned.to_json() for planned in previews]})
         for planned in [] if as_json else previews:
-            print("\n".join(summary.previewed(planned)))
+            say(*summary.previewed(planned))
         return
     with progress(as_json) as report:
         exported = run_export(request, report)
     if as_json:
-        print_json(
+        say_json(
             {
                 "artifacts": [
                     {
@@ -136,4 +137,4 @@ def export(
         )
         return
     for item in exported:
-        print("\n".join(summary.exported(item)))
+        say(*summary.exported(item))

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .options import Debug, Json, print_json
+from cloformer.io.output import say, say_json
+
+from .options import Debug, Json
 
 __all__ = ["import_device_report"]
 
@@ -30,8 +32,8 @@ def import_device_report(
     judged = read_device_report(report, found)
     kept = save_device_report(judged, found)
     if as_json:
-        print_json({"kept": str(kept), **judged.to_json()})
+        say_json({"kept": str(kept), **judged.to_json()})
     else:
-        print("\n".join(device_lines(judged, kept)))
+        say(*device_lines(judged, kept))
     if not judged.passed:
         raise typer.Exit(1)

@@ -1,11 +1,10 @@
-"""Options that every command has, and the one way to print JSON."""
+"""Options that every command has, and those of the formats."""
 
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -14,7 +13,7 @@ from cloformer.errors import UsageError
 from ..formats import FORMATS
 from ..formats.row import Option
 
-__all__ = ["Debug", "Json", "MaxWork", "parse_size", "print_json", "with_format_options"]
+__all__ = ["Debug", "Json", "MaxWork", "parse_size", "with_format_options"]
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")
@@ -29,15 +28,10 @@ MaxWork = Annotated[
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]
 
 
-def print_json(document: Any) -> None:
-    """One document on standard output."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
-
-
 def parse_size(text: str) -> tuple[int, int]:
     """(height, width) of ``224`` or ``HEIGHTxWIDTH``; :class:`UsageError` for anything else."""
     parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+    if len(parts) > 2 or not all(part.isdecimal() and 0 < len(part) < 6 and int(part) > 0 for part in parts):
         raise UsageError(f"image size {text!r} is not a size", "--image-size takes 224 or HEIGHTxWIDTH")
     return int(parts[0]), int(parts[-1])
 

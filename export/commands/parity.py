@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from cloformer.io.output import say, say_json
+
 from ..formats.runners import RUNNERS, RunnerOptions
 from ..formats.work_limit import MOST_WORK
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
-from .options import Debug, Json, MaxWork, print_json
+from .options import Debug, Json, MaxWork
 from .progress import progress
 
 __all__ = ["parity"]
@@ -135,17 +137,17 @@ def parity(
         document |= (
             {} if asked is None else {"work": [device_lines.work_json(work, asked.gate) for work in works]}
         )
-        print_json(document)
+        say_json(document)
     else:
         for report in reports:
-            print(table.render(report))
+            say(*table.render(report).split("\n"))
             if bisect:
-                print(table.render_bisect(report))
+                say(*table.render_bisect(report).split("\n"))
         for room in rooms if headroom else []:
-            print("\n".join(headroom_lines(room, gain)))
+            say(*headroom_lines(room, gain))
         for work in works:
             assert asked is not None  # or nothing was counted
-            print(device_lines.render(work, asked.gate))
+            say(*device_lines.render(work, asked.gate).split("\n"))
     github.report_if_there(reports)
     kept = asked is None or not any(asked.gate.exceeded(work) for work in works)
     if not kept or not all(report.passed for report in reports):

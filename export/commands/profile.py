@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from cloformer.io.output import say, say_json
+
 from ..formats.work_limit import MOST_WORK
 from .latency_options import Html, Plots
-from .options import Debug, Json, MaxWork, print_json
+from .options import Debug, Json, MaxWork
 from .progress import progress
 
 __all__ = ["profile"]
@@ -53,6 +55,6 @@ def profile(
     if plots is not None:
         write_plots(profile_plots(found, depth), plots)
     if as_json:
-        print_json({"profile": found.to_json(depth)})
+        say_json({"profile": found.to_json(depth)})
     else:
-        print(table.render(found, depth=depth, top=top))
+        say(*table.render(found, depth=depth, top=top).split("\n"))

@@ -5,13 +5,14 @@ A count is exact, and of its own conditions alone: so a baseline keeps them, and
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cloformer.errors import InputError, UnsupportedError
+from cloformer.io.fields import FieldError, Fields
+from cloformer.io.read import read_json
 from cloformer.io.write import canonical_json, write_whole
 
 from ..artifact.folder import Artifact
@@ -139,37 +140,21 @@ def save_baseline(path: Path, work: Work) -> None:
 
 def read_baseline(path: Path) -> Baseline:
     """What :func:`save_baseline` kept; :class:`InputError` if it is something else."""
+    found = read_json(path, _MAX_BYTES, _AGAIN)
+    fields = Fields(found) if isinstance(found, dict) else Fields({})
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path} is too large to be a baseline of instructions", _AGAIN)
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error}", _AGAIN) from None
-    if not _is_one(found):
-        raise InputError(f"{path} is no baseline of instructions", _AGAIN)
-    return Baseline(
-        path,
-        Work(
-            found["artifact"],
-            found["manifest_sha256"],
-            found["instructions"],
-            found["subject"],
-            found["environment"],
-        ),
-    )
-
-
-def _is_one(found: Any) -> bool:
-    if not isinstance(found, dict) or (found.get("kind"), found.get("schema_version")) != (_KIND, 1):
-        return False
-    counts, texts = found.get("instructions"), [found.get("artifact"), found.get("manifest_sha256")]
-    for part in (found.get("subject"), found.get("environment")):
-        if not isinstance(part, dict):
-            return False
-        texts += part.values()
-    return (
-        isinstance(counts, dict)
-        and bool(counts)
-        and all(type(value) is int and value > 0 for value in counts.values())
-        and all(isinstance(text, str) for text in texts)
-    )
+        fields.choice("kind", [_KIND])
+        fields.whole("schema_version", 1, 1)
+        counts = fields.counts("instructions")
+        if not counts:
+            raise fields.error("instructions", "is empty")
+        work = Work(
+            fields.text("artifact"),
+            fields.text("manifest_sha256"),
+            counts,
+            fields.table("subject"),
+            fields.table("environment"),
+        )
+    except FieldError as error:
+        raise InputError(f"{path} is no baseline of instructions: {error}", _AGAIN) from None
+    return Baseline(path, work)

@@ -140,7 +140,7 @@ def _imports(module: str) -> bool:
     with quiet(module):
         try:
             importlib.import_module(module)
-        except Exception:
+        except Exception:  # a package that is there and broken raises what it likes
             return False
     return True
 

@@ -6,7 +6,6 @@ says where that was, for elsewhere the ratio of both may be another.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cloformer.errors import InputError, UnsupportedError
-from cloformer.io.read import sha256_of
+from cloformer.io.read import read_json, sha256_of
 from cloformer.io.staging import staged
 
 from ..artifact.folder import MANIFEST, Artifact, read_artifact
@@ -86,14 +85,9 @@ def read_baseline(folder: Path) -> Baseline:
 
     path = folder / _REPORT
     again = "make it again with cloformer bench ARTIFACT --save-baseline DIR"
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path} is too large to be a latency report", again)
-        report = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{folder} is no baseline: it has no {_REPORT}", again) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error}", again) from None
+    if not path.exists() and not path.is_symlink():
+        raise InputError(f"{folder} is no baseline: it has no {_REPORT}", again)
+    report: Any = read_json(path, _MAX_BYTES, again)  # the schema says what is in it
     problem = next(iter(jsonschema.Draft202012Validator(schema("latency")).iter_errors(report)), None)
     if problem is not None:
         raise InputError(

@@ -7,12 +7,12 @@ line it comes from. Timing every operator costs time itself, so this is a run of
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 import sys
 from collections.abc import Callable, Sequence
 
 from cloformer.errors import MissingRuntimeError, UnsupportedError
+from cloformer.io.read import sha256_of
 
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.origins import Origins, read_origins
@@ -55,7 +55,7 @@ def profile(
         artifact=artifact.folder.name,
         model=artifact.manifest.name,
         precision=artifact.manifest.precision.name,
-        manifest_sha256=hashlib.sha256((artifact.folder / MANIFEST).read_bytes()).hexdigest(),
+        manifest_sha256=sha256_of(artifact.folder / MANIFEST),
         runtime=found.runtime,
         threads=threads,
         layout=layout,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cloformer.errors import InputError, UnsupportedError
-from cloformer.io.fields import Fields
+from cloformer.io.fields import FieldError, Fields
+from cloformer.io.read import read_json
 
 __all__ = ["PRECISIONS", "Precision", "read_precision_map", "with_exceptions"]
 
 _MAP_VERSION = 1
+_MAX_MAP_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -71,18 +72,15 @@ def read_precision_map(path: Path) -> dict[str, str]:
 
     Raises :class:`InputError` for a file that is not one.
     """
+    advice = "write one with `cloformer parity ARTIFACT --precision-map FILE`"
+    content = read_json(path, _MAX_MAP_BYTES, advice)
     try:
-        content = json.loads(path.read_bytes())
-        if content["schema_version"] > _MAP_VERSION:
+        fields = Fields(content)
+        if fields.whole("schema_version", 1) > _MAP_VERSION:
             raise InputError(f"{path} is of a newer cloformer", "update cloformer, or write the map again")
-        names = [entry["node"] for entry in content["float32"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"precision map {path} cannot be read: {type(error).__name__} {error}"[:200],
-            "write one with `cloformer parity ARTIFACT --precision-map FILE`",
-        ) from None
-    if not all(isinstance(name, str) for name in names):
-        raise InputError(f"precision map {path} names something that is no node", "write it again")
+        names = [entry.text("node") for entry in fields.objects("float32")]
+    except FieldError as error:
+        raise InputError(f"precision map {path} cannot be read: {error}", advice) from None
     return dict.fromkeys(sorted(names), "float32")
 
 

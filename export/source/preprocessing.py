@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import stat
 import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from cloformer.errors import InputError
 from cloformer.io.fields import FieldError, Fields
+from cloformer.io.read import decoding, opened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +38,7 @@ COLOR_ORDERS = ("RGB", "BGR")
 _MAX_SIDE = 8192  # pixels; an image of this size has as many as Pillow decodes
 _LARGEST = 1e9  # of scale, mean and std; the smallest is one over it: no pixel leaves float32's range
 
+_ADVICE = "give a whole JPEG or PNG file"
 # Pillow's own limit against decompression bombs, which training code likes to switch off for the process.
 _MAX_PIXELS = 178_956_970
 
@@ -189,41 +190,29 @@ def as_planes(pixels_HWC: Pixels) -> Floats:
 
 def load_image(path: Path) -> Image.Image:
     """The photograph at ``path``, upright, in RGB; :class:`InputError` if it is not a whole image."""
-    from PIL import UnidentifiedImageError
+    from PIL import Image, ImageFile, UnidentifiedImageError
 
-    try:
-        return _decoded(path)
-    except FileNotFoundError as error:
-        raise InputError(f"there is no image {path}", "give a JPEG or PNG file") from error
-    except Exception as error:  # on hostile bytes, decoders raise whatever they stumble over
-        reason = str(getattr(error, "strerror", None) or error or type(error).__name__)
-        if isinstance(error, UnidentifiedImageError):
-            reason = "it is in no image format that is known here"
-        raise InputError(
-            f"{path} is not an image that can be read: {reason}", "give a whole JPEG or PNG file"
-        ) from error
-
-
-def _decoded(path: Path) -> Image.Image:
-    """Upright and in RGB; any exception if something is wrong with it."""
-    from PIL import Image, ImageFile
-
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
-        raise ValueError("it is a folder" if path.is_dir() else "it is not a file")
-    if status.st_size == 0:
-        raise ValueError("it is empty")
     half_images_too = ImageFile.LOAD_TRUNCATED_IMAGES  # training code sets this for the whole process
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        with warnings.catch_warnings():
+        with (
+            opened(path, _ADVICE) as file,
+            decoding(f"image {path}", _ADVICE),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")  # of large images and odd tags; what matters is an error
-            with Image.open(path) as image:
+            with Image.open(file) as image:
                 if image.width * image.height > _MAX_PIXELS:
                     raise ValueError(f"{image.width} x {image.height} pixels are more than {_MAX_PIXELS}")
                 if image.format == "EPS":
                     raise ValueError("it is a PostScript program, which is not run")
                 return upright(image)
+    except InputError as error:
+        if isinstance(error.__cause__, UnidentifiedImageError):  # which names the open file
+            raise InputError(
+                f"image {path} cannot be read: no image format begins like it", _ADVICE
+            ) from None
+        raise
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = half_images_too
 

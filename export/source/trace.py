@@ -26,6 +26,7 @@ from torch.utils import _pytree as pytree
 
 from cloformer.errors import UnsupportedError
 from cloformer.io.quiet import quiet
+from cloformer.io.words import reason_of
 
 from .origin import Origin
 from .signature import DTYPES, Signature, TensorSpec
@@ -122,10 +123,9 @@ def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
         pass
     try:
         return torch.export.export(model, example_inputs(specs))
-    except Exception as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    except Exception as error:  # a user's module, or torch on its way through it, raises what it likes
         raise UnsupportedError(
-            f"torch.export cannot follow the model: {reason[:200]}",
+            f"torch.export cannot follow the model: {reason_of(error)}",
             f"where: {_innermost_frame(error)}",
             "rewrite what depends on a tensor's values, or export the part before it",
         ) from error

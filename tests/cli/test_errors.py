@@ -276,15 +276,18 @@ def test_labels_must_fit(command: Command, kept: Path, tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("inputs = 3", "model.toml"),
-        ("[[inputs]]\nname = 'x'", "missing key 'shape'"),
-        ("[[inputs]]\nname = 'x'\nshape = [1, 0]", "size below 1"),
+        ("[[inputs]]\nname = 'x'", "inputs[0].shape is missing"),
+        ("[[inputs]]\nname = 'x'\nshape = [1, 0]", "inputs[0].shape[1] is 0, not from 1"),
         ("[[inputs]]\nname = 'x'\nshape = [1, 2]\ndtype = 'float99'", "float99"),
         (
             "[[inputs]]\nname = 'x'\nshape = [1, 3, 8, 8]\nrole = 'image'\n[inputs.preprocessing]\nmeen = 1",
             "meen",
         ),
-        ("[[inputs]]\nname = 'x'\nshape = [1, 3]\nrole = 'logits'", "not image or tensor"),
-        ("colour = 'red'", "unknown key colour"),
+        (
+            "[[inputs]]\nname = 'x'\nshape = [1, 3]\nrole = 'logits'",
+            "inputs[0].role is 'logits', not one of image, tensor",
+        ),
+        ("colour = 'red'", "colour is not a field"),
         ("= 1", "cannot be read"),
     ],
 )

@@ -89,7 +89,7 @@ def check(path: Path) -> GraphFigures:
             program = load(
                 spec, specification_version=spec.specificationVersion, file_weights_dir=model.weights_dir
             )
-        except Exception as error:
+        except Exception as error:  # coremltools raises what it stumbles over
             raise InputError(f"{path} does not load back as an ML Program: {error}") from error
     operations = program.functions[program.default_function_name].operations
     counted = [op for op in operations if op.op_type != "const" and not op.op_type.startswith("constexpr_")]

@@ -5,15 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from cloformer.io.words import plain
+
 __all__ = ["count", "decibels", "number", "plain", "tail", "times"]
-
-
-def plain(text: str) -> str:
-    """One line that can be printed anywhere: what moves a cursor or turns the writing round is spelt out."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
-        for char in text
-    )
 
 
 def tail(text: str, width: int) -> str:
