@@ -103,10 +103,13 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Rounds:
-    """How candidates that are compared take turns. In a round each has a fresh process, and a turn is about
-    ``turn_seconds`` of the slowest one, after a query that is thrown away: the caches are another's then. A round has at least ``turns`` turns: of a few, no interval
-    could be told. There are ``least`` rounds; up to ``most`` if ``max_regression`` (the
-    share by which a candidate may be slower than the first) is neither shown to be kept nor to be broken."""
+    """How candidates that are compared take turns.
+
+    There are ``least`` rounds, and up to ``most`` as long as ``max_regression`` (the share by which a candidate may be
+    slower than the first) is neither shown to be kept nor shown to be broken. In a round each candidate has a fresh
+    process. A turn takes about ``turn_seconds`` of the slowest candidate, after one query that is thrown away, because
+    the caches are another candidate's then. A round has at least ``turns`` turns: fewer give no interval.
+    """
 
     least: int = 3
     most: int = 12

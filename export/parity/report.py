@@ -65,7 +65,7 @@ class OperatorResult:
     ``own_error`` is what its own operator did wrong, given what it was actually given, and ``total_error`` how
     far it is from the reference; both over the largest magnitude of the value, as ``tolerance`` is.
     ``group`` are the trace's nodes that are computed together, ``reads`` the values it was made from.
-    ``verdict`` is "right", "wrong here" or "inherited": right in itself, from values that were already off.
+    ``verdict`` is "right", "wrong here" or "inherited": right in itself, computed from values that diverged before.
     """
 
     value: str

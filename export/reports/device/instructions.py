@@ -30,11 +30,11 @@ def _lines(work: Work, gate: Gate) -> Iterator[str]:
         more = "" if then is None else f"{instructions / then - 1:>+10.3%} from the baseline"
         yield f"  {plain(name):<30}{instructions:>18,}{more}"
     where = work.environment
-    told = ", ".join(
+    versions = ", ".join(
         f"{name} {where[name]}" for name in ("qemu", "processor", "onnxruntime", "libc") if name in where
     )
     yield from textwrap.wrap(
-        f"  by {told}, {count(int(where['threads']), 'thread')}", _WIDTH, subsequent_indent="    "
+        f"  by {versions}, {count(int(where['threads']), 'thread')}", _WIDTH, subsequent_indent="    "
     )
     if gate.baseline is not None:
         same = gate.baseline.work.manifest_sha256 == work.manifest_sha256
