@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from cloformer.errors import UsageError, choose
 
@@ -94,7 +93,7 @@ class Protocol:
     cold_starts: int = 5  # processes, if ``cold``
     counting: Counting | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """How times are measured; what is counted stands beside it."""
         found = asdict(self) | {"threads": list(self.threads)}
         del found["counting"]

@@ -8,9 +8,9 @@ second what its own operator did wrong.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from ..source.trace import origin_of
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
+    from torch.fx.node import Argument
 
 __all__ = ["Compared", "Drift", "walk"]
 
@@ -82,11 +83,17 @@ def walk(
             reference, from_candidate = state.compute(node)
             group, reads = state.group(node)
             value = candidate.get(node.name)
-            is_given = _is_same_value(reference, value)
-            if is_given and _is_permuted(from_candidate, value):
-                is_given = False
+            if (
+                value is None
+                or not (isinstance(reference, Tensor) and isinstance(from_candidate, Tensor))
+                or tuple(reference.shape)
+                != np.shape(value)  # the runtime keeps another value under this name
+            ):
+                state.enter(node, reference, from_candidate, group=group, reads=reads)
+            elif _is_permuted(from_candidate, value):
                 permuted.add(node)
-            if is_given:
+                state.enter(node, reference, from_candidate, group=group, reads=reads)
+            else:
                 given = torch.from_numpy(np.array(value)).to(reference.dtype)
                 state.enter(node, reference, given, group=(), reads=(node.name,))
                 yield Compared(
@@ -99,25 +106,18 @@ def walk(
                     reads=reads,
                     drift=Drift(reference, from_candidate, given),
                 )
-            else:
-                state.enter(node, reference, from_candidate, group=group, reads=reads)
             state.free(node)
-
-
-def _is_same_value(reference: Any, value: Array | None) -> bool:
-    """A value of another shape is another value: the runtime has laid it out in its own way."""
-    return isinstance(reference, Tensor) and value is not None and tuple(reference.shape) == np.shape(value)
 
 
 # The difference, over the largest magnitude, that a permutation of axes must explain: far more than rounding.
 _EXPLAINED = 1e-2
 
 
-def _is_permuted(want: Tensor, value: Array | None) -> bool:
+def _is_permuted(want: Tensor, value: Array) -> bool:
     """Whether the value is not the node's, but its numbers with axes of the same size exchanged: coremltools
     moves transposes past operators, which keep their names. It is then compared where it is next in place."""
     sizes = [size for size in want.shape if size > 1]
-    if value is None or len(set(sizes)) == len(sizes) or not want.is_floating_point():
+    if len(set(sizes)) == len(sizes) or not want.is_floating_point():
         return False
     got = torch.from_numpy(np.array(value)).to(want.dtype)
     bound = _EXPLAINED * float(want.abs().max())
@@ -136,8 +136,8 @@ class _State:
 
     def __init__(self, program: ExportedProgram, inputs: Mapping[str, Array], stored: torch.dtype) -> None:
         self._stored = stored
-        self._reference: dict[fx.Node, Any] = {}
-        self._from_candidate: dict[fx.Node, Any] = {}
+        self._reference: dict[fx.Node, object] = {}
+        self._from_candidate: dict[fx.Node, object] = {}
         self._groups: dict[fx.Node, tuple[fx.Node, ...]] = {}
         self._reads: dict[fx.Node, tuple[str, ...]] = {}
         self._uses = {node: len(node.users) for node in program.graph.nodes}
@@ -147,8 +147,8 @@ class _State:
     def enter(
         self,
         node: fx.Node,
-        reference: Any,
-        from_candidate: Any,
+        reference: object,
+        from_candidate: object,
         *,
         group: tuple[fx.Node, ...],
         reads: tuple[str, ...],
@@ -156,7 +156,7 @@ class _State:
         self._reference[node], self._from_candidate[node] = reference, from_candidate
         self._groups[node], self._reads[node] = group, reads
 
-    def compute(self, node: fx.Node) -> tuple[Any, Any]:
+    def compute(self, node: fx.Node) -> tuple[object, object]:
         """The node's value from the inputs alone, and its value on the candidate's values."""
         return _call(node, self._reference, self._stored), _call(node, self._from_candidate, self._stored)
 
@@ -172,14 +172,14 @@ class _State:
                 del self._reference[source], self._from_candidate[source]
 
 
-def _call(node: fx.Node, values: Mapping[fx.Node, Any], stored: torch.dtype) -> Any:
+def _call(node: fx.Node, values: Mapping[fx.Node, object], stored: torch.dtype) -> object:
     """The node on these values. A type that the program asks for is widened, as everything else is; a number
     it multiplies or adds is a constant, and rounded as such."""
-    args = fx.map_arg(node.args, values.__getitem__)
-    kwargs = fx.map_arg(node.kwargs, values.__getitem__)
-    args, kwargs = _widened_types(args), _widened_types(kwargs)
+    lookup = cast("Callable[[fx.Node], Argument]", values.__getitem__)
+    args = [_widened_types(item) for item in fx.map_arg(node.args, lookup)]
+    kwargs = {name: _widened_types(item) for name, item in fx.map_arg(node.kwargs, lookup).items()}
     if node.target in _WITH_NUMBERS:
-        args = tuple(_rounded(item, stored) if isinstance(item, float) else item for item in args)
+        args = [_rounded(item, stored) if isinstance(item, float) else item for item in args]
     assert callable(node.target)
     return node.target(*args, **kwargs)
 
@@ -188,7 +188,7 @@ def _rounded(number: float, stored: torch.dtype) -> float:
     return float(torch.tensor(number, dtype=torch.float64).to(stored))
 
 
-def _widened_types(value: Any) -> Any:
+def _widened_types(value: object) -> object:
     if isinstance(value, torch.dtype):
         return torch.float64 if value in _NARROW_TYPES else value
     if isinstance(value, (tuple, list)):
@@ -200,7 +200,7 @@ def _widened_types(value: Any) -> Any:
 
 def _placeholders(
     program: ExportedProgram, inputs: Mapping[str, Array], stored: torch.dtype
-) -> Iterator[tuple[fx.Node, Any]]:
+) -> Iterator[tuple[fx.Node, object]]:
     """Weights and constants rounded to ``stored``, inputs in their order, all in float64."""
     signature = program.graph_signature
     owned = {

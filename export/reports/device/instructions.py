@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..shared.words import count, plain
 
@@ -46,7 +46,7 @@ def _lines(work: Work, gate: Gate) -> Iterator[str]:
         yield "PASS: an inference takes no more instructions than allowed"
 
 
-def work_json(work: Work, gate: Gate) -> dict[str, Any]:
+def work_json(work: Work, gate: Gate) -> dict[str, object]:
     """The counts with what they were held to; ``gate`` is null without limits."""
     exceeded = gate.exceeded(work)
     return work.to_json() | {
