@@ -34,7 +34,7 @@ class Epoch:
     top5: float
     images_per_second: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 

@@ -140,7 +140,7 @@ class Recipe:
             for name, value in values.items()
         ]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
     @classmethod

@@ -43,7 +43,7 @@ class Work:
         """Of the input that takes the most: what a limit holds for."""
         return max(self.instructions.values())
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "schema_version": 1,
             "kind": _KIND,
