@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cloformer.errors import InputError, UnsupportedError
 from cloformer.io.fields import FieldError, Fields
