@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from cloformer.errors import InputError
+from cloformer.export.source.arrays import Array
 from cloformer.export.source.labels import read_labels
 from cloformer.export.source.preprocessing import load_image
 
@@ -183,7 +184,7 @@ def _files(folder: Path) -> Iterator[Path]:
         yield entry
 
 
-_Halves = Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
+_Halves = Mapping[str, tuple[Array, Array]]
 
 
 def _named(path: Path, found: _Halves, labels: Path | None) -> Dataset:
@@ -215,7 +216,7 @@ def _named(path: Path, found: _Halves, labels: Path | None) -> Dataset:
     )
 
 
-def _checked(name: str, pixels: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Any, Any]:
+def _checked(name: str, pixels: Array, labels: Array) -> tuple[Array, Array]:
     if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4) or pixels.shape[3:] not in ((), (3,)):
         raise InputError(
             f"{name}: images are {pixels.dtype} of {pixels.shape}",

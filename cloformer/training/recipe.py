@@ -7,7 +7,6 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
 
 from cloformer.errors import UsageError, choose
 from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing
@@ -111,7 +110,7 @@ class Recipe:
 
     def changed(self, assignments: Sequence[str]) -> Recipe:
         """With ``name=value`` put in; :class:`UsageError` for what is no such assignment."""
-        changes = {}
+        changes: dict[str, object] = {}
         for assignment in assignments:
             name, equals, text = assignment.partition("=")
             name = choose("setting", name.strip().replace("-", "_"), _TYPES, "--set")
@@ -120,7 +119,7 @@ class Recipe:
             changes[name] = _parsed(name, text.strip())
         if "image_size" in changes:
             changes.setdefault("resize_size", None)  # another image's
-        return replace(self, **changes)
+        return replace(self, **changes)  # type: ignore[arg-type]
 
     def assignments(self, base: Recipe, *, fed: bool = False) -> list[str]:
         """``name=value`` of each value that ``base`` has another of: :meth:`changed` of it by these is ``self``.
@@ -143,8 +142,10 @@ class Recipe:
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
+    def from_json(cls, data: object) -> Recipe:
         """What :meth:`to_json` gave; :class:`ValueError` for anything else."""
+        if not isinstance(data, Mapping):
+            raise ValueError("they are no settings")
         if set(data) != set(_TYPES):
             raise ValueError(f"settings differ: {', '.join(sorted(set(data) ^ set(_TYPES)))[:200]}")
         return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
@@ -176,7 +177,7 @@ RECIPES: dict[str, Recipe] = {
 }  # fmt: skip
 
 
-def _parsed(name: str, text: str) -> Any:
+def _parsed(name: str, text: str) -> object:
     kind = _TYPES[name]
     if isinstance(kind, types.UnionType):
         if text.lower() in ("none", "default"):

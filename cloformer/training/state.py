@@ -12,7 +12,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -30,7 +29,7 @@ class State:
     """Everything that the next step depends on; ``position`` is plain JSON with a whole number under "step"."""
 
     tensors: Mapping[str, Tensor]
-    position: Mapping[str, Any]
+    position: Mapping[str, object]
 
 
 class Slots:
@@ -90,11 +89,12 @@ def _step_of(path: Path) -> int | None:
             size = os.fstat(file.fileno()).st_size
             if not 0 < length <= size - _LENGTH:
                 return None
-            return int(_position(length.to_bytes(_LENGTH, "little") + file.read(length))["step"])
+            step = _position(length.to_bytes(_LENGTH, "little") + file.read(length))["step"]
+            return step if isinstance(step, int) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _position(data: bytes) -> dict[str, Any]:
+def _position(data: bytes) -> dict[str, object]:
     header = json.loads(data[_LENGTH : _LENGTH + int.from_bytes(data[:_LENGTH], "little")])
     return dict(json.loads(header["__metadata__"]["position"]))

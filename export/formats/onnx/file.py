@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cloformer.errors import InputError
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import onnx
 
 __all__ = ["read_onnx"]
+
+Message: TypeAlias = Any  # of ONNX's protobuf schema: protobuf has no types
 
 MAX_ELEMENTS = 2**28  # of one value: 1 GiB of float32, a hundred times what a model for a phone has
 _LOOPS = ("Loop", "Scan")
@@ -68,7 +70,7 @@ def _shapes(model: onnx.ModelProto, path: Path) -> Iterator[tuple[str, list[int]
         yield tensor.name, list(tensor.dims)
 
 
-def _messages(message: Any) -> Iterator[Any]:
+def _messages(message: Message) -> Iterator[Message]:
     """Every tensor and node below a message: also those in attributes, subgraphs and functions."""
     import onnx
 
