@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_onnx"]
 
+
 MAX_ELEMENTS = 2**28  # of one value: 1 GiB of float32, a hundred times what a model for a phone has
 _MAX_BYTES = 2**31  # protobuf's own limit
 _LOOPS = ("Loop", "Scan")
