@@ -175,7 +175,11 @@ def _difference(variant: Variant, tensors: Mapping[str, Tensor]) -> str:
     return _counts(lists["missing"], lists["unexpected"], lists["misshaped"])
 
 
-def _counts(missing: Sequence[str], unexpected: Sequence[str], misshaped: Sequence[Any]) -> str:
+def _counts(
+    missing: Sequence[str],
+    unexpected: Sequence[str],
+    misshaped: Sequence[tuple[str, tuple[int, ...], tuple[int, ...]]],
+) -> str:
     parts = []
     for kind, keys in (("missing", missing), ("unexpected", unexpected)):
         parts.append(f"{len(keys)} {kind}" + (f" (first {shown_key(keys[0])})" if keys else ""))

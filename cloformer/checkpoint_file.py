@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -105,7 +104,7 @@ def _stored(value: Tensor, dtype: torch.dtype | None) -> Tensor:
     return (value if dtype is None or not value.is_floating_point() else value.to(dtype)).contiguous()
 
 
-def _read_safetensors(path: Path, data: bytes) -> tuple[Any, dict[str, str]]:
+def _read_safetensors(path: Path, data: bytes) -> tuple[object, dict[str, str]]:
     from safetensors.torch import load
 
     try:
@@ -115,7 +114,7 @@ def _read_safetensors(path: Path, data: bytes) -> tuple[Any, dict[str, str]]:
         raise _damaged(path, error) from None
 
 
-def _read_torch(path: Path, data: bytes) -> Any:
+def _read_torch(path: Path, data: bytes) -> object:
     import pickle
     import warnings
 
@@ -158,7 +157,7 @@ def _damaged(path: Path, error: Exception) -> CheckpointError:
     )
 
 
-def _checked(path: Path, content: Any) -> dict[str, Tensor]:
+def _checked(path: Path, content: object) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not content:
         raise CheckpointError(f"checkpoint {path} holds no state_dict", "save model.state_dict()")
     tensors = {}

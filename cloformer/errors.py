@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from cloformer.io.words import bounded
 
@@ -40,7 +40,7 @@ class CloformerError(Exception):
 
     exit_code: ClassVar[int] = 70
 
-    def __init__(self, message: str, *next_steps: str, details: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, message: str, *next_steps: str, details: Mapping[str, object] | None = None) -> None:
         steps = [line for step in next_steps for line in _lines(step)][: MAX_LINES - 1]
         self.lines = [bounded(line) for line in (*_lines(message)[: MAX_LINES - len(steps)], *steps)]
         self.details = dict(details or {})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from cloformer.errors import CheckpointError, InputError
 from cloformer.io.fields import Fields
@@ -21,7 +20,7 @@ _MODEL_TYPE = "cloformer"
 _MAX_CONFIG = 2**24  # bytes
 
 
-def config_of(metadata: Mapping[str, str]) -> dict[str, Any]:
+def config_of(metadata: Mapping[str, str]) -> dict[str, object]:
     """What ``config.json`` says of a checkpoint that `cloformer train` wrote. :class:`KeyError` or
     :class:`ValueError` for the metadata of another."""
     labels = Fields({"labels": parse_json(metadata["labels"])}).texts("labels")

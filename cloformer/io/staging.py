@@ -88,8 +88,8 @@ def _held_beside(destination: Path, check: Check, advice: str) -> Iterator[Path]
     with _told(destination, advice):
         refuse_inside_an_artifact(destination, advice)
         parent.mkdir(parents=True, exist_ok=True)
+        recover(parent)  # also where the check then refuses: what a killed run left goes
         check(destination)
-        recover(parent)
     staging, held = None, -1
     try:
         with signals_wait(), _told(destination, advice):

@@ -12,7 +12,6 @@ import json
 import math
 import re
 from html import escape
-from typing import Any
 
 __all__ = ["bounded", "escape_halves", "harmless", "json_text", "markdown", "plain", "reason_of"]
 
@@ -75,7 +74,7 @@ def escape_halves(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -15,7 +15,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from cloformer.errors import InputError
 
@@ -80,7 +80,7 @@ def append_text(path: Path, text: str, advice: str) -> None:
         raise InputError(f"{path} cannot be written: {reason}", advice) from None
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: object) -> str:
     """The same value always as the same text: sorted keys, two spaces, one newline at the end."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return escape_halves(text) + "\n"

@@ -8,11 +8,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cloformer.errors import InputError
 from cloformer.io.read import read_text
 from cloformer.io.write import write_whole
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 __all__ = ["Epoch", "Log", "open_log", "read_log"]
 
@@ -34,7 +37,7 @@ class Epoch:
     top5: float
     images_per_second: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 
@@ -85,11 +88,13 @@ def read_log(folder: Path) -> list[Epoch]:
 
 
 def _row(row: Mapping[str, str]) -> Epoch:
-    values: dict[str, Any] = {name: float(row[name]) for name in (field.name for field in fields(Epoch))}
-    return Epoch(**values | {"epoch": int(row["epoch"]), "step": int(row["step"])})
+    numbers = {
+        field.name: float(row[field.name]) for field in fields(Epoch) if field.name not in ("epoch", "step")
+    }
+    return Epoch(int(row["epoch"]), int(row["step"]), **numbers)
 
 
-def _board(folder: Path, first: int) -> Any:
+def _board(folder: Path, first: int) -> SummaryWriter | None:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -12,15 +12,16 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cloformer.errors import GateError, InputError, MissingRuntimeError, UnsupportedError
+from cloformer.errors import GateError, InputError
 from cloformer.model import CloFormer
 
+from .accelerator import Accelerator
 from .augment import Views, mixed, seed_of, smoothed
 from .batches import Order, Part, training_parts, validation_parts
 from .data import Dataset
@@ -36,11 +37,10 @@ from .stopping import Stopped, Stopping
 from .teacher import Teacher, teaching_loss
 from .weights import as_stored, write_weights
 
-__all__ = ["BEST", "LAST", "Result", "Training", "Watch", "make_accelerator"]
+__all__ = ["BEST", "LAST", "Result", "Training", "Watch"]
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 _DROPPED, _MIXED = 2, 3  # tell seeds of dropped paths from those of mixed images
-_MIXED_PRECISION = {"fp32": "no", "fp64": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
 class Watch(Protocol):
@@ -67,28 +67,6 @@ class Result:
         return max(row.top1 for row in self.rows)
 
 
-def make_accelerator(recipe: Recipe) -> Any:
-    """Accelerate's, for the processes that `torchrun` or `accelerate launch` started, or this one alone."""
-    try:
-        from accelerate import Accelerator
-    except ImportError:
-        raise MissingRuntimeError(
-            "training needs accelerate, which is not installed", "pip install 'cloformer[train]'"
-        ) from None
-    try:
-        return Accelerator(
-            cpu=not torch.accelerator.is_available(),  # several processes share CPUs only if this is said
-            mixed_precision=_MIXED_PRECISION[recipe.precision],
-            gradient_accumulation_steps=recipe.accumulate,
-        )
-    except ValueError as error:  # fp16 without a GPU, or a second precision in one process
-        reason = str(error).splitlines()[0][:200]
-        raise UnsupportedError(
-            f"training in {recipe.precision} cannot be set up: {reason}",
-            "--set precision=fp32, or a process of its own for each precision",
-        ) from None
-
-
 class Training:
     """A run in ``folder``: :meth:`run` trains ``model`` on ``data`` and leaves its best and its last weights there.
 
@@ -101,7 +79,7 @@ class Training:
         data: Dataset,
         recipe: Recipe,
         folder: Path,
-        accelerator: Any,
+        accelerator: Accelerator,
         *,
         teacher: Teacher | None = None,
         workers: int = 0,
@@ -184,8 +162,16 @@ class Training:
         scores = self.validate()
         seconds = time.monotonic() - began
         row = Epoch(
-            self.epoch + 1, self.step, seconds, rate, self.loss_sum / steps, scores.loss, scores.top1, scores.top5, pace,
-        )  # fmt: skip
+            epoch=self.epoch + 1,
+            step=self.step,
+            seconds=seconds,
+            learning_rate=rate,
+            train_loss=self.loss_sum / steps,
+            val_loss=scores.loss,
+            top1=scores.top1,
+            top5=scores.top5,
+            images_per_second=pace,
+        )
         return row, scores
 
     def _one_step(self, parts: list[Part]) -> tuple[float, bool]:

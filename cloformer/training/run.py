@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -23,9 +22,10 @@ from cloformer.io.write import write_whole
 from cloformer.model import CloFormer, check_image_size
 from cloformer.variants import VARIANTS
 
+from .accelerator import Accelerator, make_accelerator
 from .augment import Views
 from .data import Dataset, check_images, read_dataset
-from .loop import Result, Training, Watch, make_accelerator
+from .loop import Result, Training, Watch
 from .recipe import RECIPES, Recipe
 from .teacher import open_teacher
 
@@ -72,7 +72,7 @@ def train(request: TrainRequest, watch: Watch) -> Result:
     recipe = _recipe(request, earlier, checkpoint)
     Views(recipe, recipe.preprocessing()).check()
     data = read_dataset(request.data, request.labels)
-    about: dict[str, Any] = {
+    about: dict[str, object] = {
         "schema_version": _SCHEMA_VERSION,
         "model": _variant(request, checkpoint, earlier),
         "recipe": recipe.to_json(),
@@ -92,7 +92,7 @@ def train(request: TrainRequest, watch: Watch) -> Result:
         _refuse_another(about, earlier, request)
     accelerator = make_accelerator(recipe)
     watch = watch if accelerator.is_main_process else _Silent()
-    model = _model(about["model"], data, recipe, checkpoint, watch)
+    model = _model(str(about["model"]), data, recipe, checkpoint, watch)
     if earlier is None:  # a run that goes on has looked at them
         for images in (data.train, data.val):
             if images is not None:
@@ -114,13 +114,17 @@ def train(request: TrainRequest, watch: Watch) -> Result:
         return _ended(accelerator, training, watch, earlier)
 
 
-def _said(about: Mapping[str, Any]) -> dict[str, str]:
+def _said(about: Mapping[str, object]) -> dict[str, str]:
     """What the checkpoints' metadata say of the run, without the folders of whoever ran it."""
-    said = {**about, "teacher": about["teacher"] and Path(about["teacher"]).name}
-    return {name: said[name] for name in ("licence", "weights", "teacher") if said[name] is not None}
+    found = {name: str(about[name]) for name in ("licence", "weights", "teacher") if about[name] is not None}
+    if found.get("teacher"):
+        found["teacher"] = Path(found["teacher"]).name
+    return found
 
 
-def _ended(accelerator: Any, training: Training, watch: Watch, earlier: Mapping[str, Any] | None) -> Result:
+def _ended(
+    accelerator: Accelerator, training: Training, watch: Watch, earlier: Mapping[str, object] | None
+) -> Result:
     try:
         return training.run(watch, resume=earlier is not None)
     finally:
@@ -142,7 +146,7 @@ def _held(folder: Path) -> Iterator[None]:
         os.close(place)
 
 
-def _earlier(request: TrainRequest) -> dict[str, Any] | None:
+def _earlier(request: TrainRequest) -> dict[str, object] | None:
     """What the folder's run was asked for; None for a folder without one."""
     path = request.output / _ABOUT
     if request.resume:
@@ -159,7 +163,7 @@ def _earlier(request: TrainRequest) -> dict[str, Any] | None:
     return None
 
 
-def _read_about(path: Path) -> dict[str, Any]:
+def _read_about(path: Path) -> dict[str, object]:
     advice = "start without --resume, in a new folder"
     try:
         found = read_json(path, _MAX_ABOUT_BYTES, advice)
@@ -175,11 +179,11 @@ def _read_about(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path.parent} has no run to go on with: {path.name}: {error}", advice) from None
     assert isinstance(found, dict)  # or it had no fields
-    return found
+    return dict(found)
 
 
 def _recipe(
-    request: TrainRequest, earlier: Mapping[str, Any] | None, checkpoint: Checkpoint | None
+    request: TrainRequest, earlier: Mapping[str, object] | None, checkpoint: Checkpoint | None
 ) -> Recipe:
     if earlier is not None and request.recipe is None:
         recipe = Recipe.from_json(earlier["recipe"])
@@ -196,7 +200,9 @@ def _recipe(
     return recipe
 
 
-def _variant(request: TrainRequest, checkpoint: Checkpoint | None, earlier: Mapping[str, Any] | None) -> str:
+def _variant(
+    request: TrainRequest, checkpoint: Checkpoint | None, earlier: Mapping[str, object] | None
+) -> str:
     if request.model is not None:
         return request.model
     held = None if checkpoint is None else identify(checkpoint.tensors)
@@ -205,7 +211,9 @@ def _variant(request: TrainRequest, checkpoint: Checkpoint | None, earlier: Mapp
     return next(iter(VARIANTS)) if earlier is None else str(earlier["model"])
 
 
-def _refuse_another(about: Mapping[str, Any], earlier: Mapping[str, Any], request: TrainRequest) -> None:
+def _refuse_another(
+    about: Mapping[str, object], earlier: Mapping[str, object], request: TrainRequest
+) -> None:
     """A run goes on as it began."""
     for name, was, now in _differences(earlier, about):
         raise UsageError(
@@ -214,7 +222,7 @@ def _refuse_another(about: Mapping[str, Any], earlier: Mapping[str, Any], reques
         )
 
 
-def _differences(was: Any, now: Any, name: str = "") -> list[tuple[str, Any, Any]]:
+def _differences(was: object, now: object, name: str = "") -> list[tuple[str, object, object]]:
     if isinstance(was, Mapping) and isinstance(now, Mapping):
         keys = dict.fromkeys([*was, *now])
         return [

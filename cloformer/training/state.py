@@ -12,7 +12,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -34,7 +33,7 @@ class State:
     """Everything that the next step depends on; ``position`` is plain JSON with a whole number under "step"."""
 
     tensors: Mapping[str, Tensor]
-    position: Mapping[str, Any]
+    position: Mapping[str, object]
 
 
 class Slots:
@@ -100,6 +99,6 @@ def _step_of(path: Path) -> int | None:
         return None
 
 
-def _position(data: bytes) -> dict[str, Any]:
+def _position(data: bytes) -> dict[str, object]:
     header = Fields(parse_json(data[LENGTH : LENGTH + int.from_bytes(data[:LENGTH], "little")].decode()))
     return Fields(parse_json(str(header.child("__metadata__").take("position")), nan_is_null=True)).rest()

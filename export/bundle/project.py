@@ -48,7 +48,7 @@ class Bundled:
     vectors: int
     kept: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "folder": str(self.folder),
             "system": self.system.name,

@@ -32,7 +32,7 @@ from .instructions import Work, subject_of
 __all__ = ["compare_on_device"]
 
 Progress = Callable[[str], None]
-Watch = Callable[[Case, Sequence[OutputResult], Sequence[Array], Sequence[Array]], None]
+OnCase = Callable[[Case, Sequence[OutputResult], Sequence[Array], Sequence[Array]], None]
 
 
 def compare_on_device(
@@ -40,12 +40,12 @@ def compare_on_device(
     request: ParityRequest,
     device: Arm64Device,
     progress: Progress = lambda _: None,
-    watch: Watch = lambda *_: None,
+    on_case: OnCase = lambda *_: None,
 ) -> tuple[ParityReport, Work | None]:
     """Run the artifact on ``device`` and compare its outputs; also what an inference took there, counted: None if the
     device cannot count.
 
-    ``watch`` is given every case with its results and the arrays that were compared. Raises the errors of
+    ``on_case`` is given every case with its results and the arrays that were compared. Raises the errors of
     :mod:`..errors` for what cannot be run at all.
     """
     refuse_other_formats(artifact)
@@ -63,13 +63,13 @@ def compare_on_device(
     notes = ["outputs alone are compared on a device; without --device, operators are compared too"]
     if source is None:
         wanted = [want for _, want in vectors]
-        outputs = _against_vectors(artifact, cases, wanted, ran.outputs, watch)
+        outputs = _against_vectors(artifact, cases, wanted, ran.outputs, on_case)
         notes.append(
             "compared with the vectors that the artifact carries; --weights or --model gives the model itself"
         )
     else:
         progress("running the PyTorch model in float64")
-        outputs = _against_model(artifact, source, cases, ran.outputs, watch)
+        outputs = _against_model(artifact, source, cases, ran.outputs, on_case)
     work = None
     if ran.instructions is None:
         notes.append("instructions are not counted: this QEMU takes no plugins")
@@ -96,7 +96,7 @@ def _against_vectors(
     cases: Sequence[Case],
     wanted: Sequence[Mapping[str, Array]],
     given: Sequence[Mapping[str, Array]],
-    watch: Watch,
+    on_case: OnCase,
 ) -> list[OutputResult]:
     precision = artifact.manifest.precision.activations
     specs = artifact.signature.outputs
@@ -107,7 +107,7 @@ def _against_vectors(
             output_result(spec.name, spec.role, case, got.get(spec.name), want[spec.name], None, bound)
             for spec in specs
         ]
-        _show(watch, case, found, [(got.get(spec.name), want[spec.name]) for spec in specs])
+        _show(on_case, case, found, [(got.get(spec.name), want[spec.name]) for spec in specs])
         results += found
     return results
 
@@ -117,7 +117,7 @@ def _against_model(
     source: Source,
     cases: Sequence[Case],
     given: Sequence[Mapping[str, Array]],
-    watch: Watch,
+    on_case: OnCase,
 ) -> list[OutputResult]:
     inputs, specs = Inputs.of(artifact.function), artifact.signature.outputs
     own = Inputs.of_source(source)
@@ -125,14 +125,14 @@ def _against_model(
     wanted, _ = run_reference(source.model, artifact.signature, fed)
     results: list[OutputResult] = []
     for case, prepared, want, got in zip(cases, fed, wanted, given, strict=True):
-        floor = run_model(source.model, artifact.signature, prepared, torch.float32)
-        found = compare_outputs(artifact, case, got, want, floor, is_device_runtime=True)
+        noise_floor = run_model(source.model, artifact.signature, prepared, torch.float32)
+        found = compare_outputs(artifact, case, got, want, noise_floor, is_device_runtime=True)
         shown = [
             softmax(value) if spec.role == "probabilities" else value
             for spec, value in zip(specs, want, strict=True)
         ]
         _show(
-            watch,
+            on_case,
             case,
             found,
             [(got.get(spec.name), value) for spec, value in zip(specs, shown, strict=True)],
@@ -144,11 +144,11 @@ def _against_model(
 
 
 def _show(
-    watch: Watch, case: Case, found: Sequence[OutputResult], pairs: Sequence[tuple[Array | None, Array]]
+    on_case: OnCase, case: Case, found: Sequence[OutputResult], pairs: Sequence[tuple[Array | None, Array]]
 ) -> None:
     """An output that is not there has failed already, and there is nothing to draw."""
     if all(got is not None for got, _ in pairs):
-        watch(case, found, [got for got, _ in pairs if got is not None], [want for _, want in pairs])
+        on_case(case, found, [got for got, _ in pairs if got is not None], [want for _, want in pairs])
 
 
 def _report(

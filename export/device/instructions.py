@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cloformer.errors import InputError, UnsupportedError
 from cloformer.io.fields import FieldError, Fields
@@ -43,7 +42,7 @@ class Work:
         """Of the input that takes the most: what a limit holds for."""
         return max(self.instructions.values())
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "schema_version": 1,
             "kind": _KIND,

@@ -69,7 +69,7 @@ class PhoneLatency:
     def verdict(self) -> Verdict:
         return stability(self.summary)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The names of a latency report's row, where it has the same thing."""
         document, latency = self.report.document, self.latency
         return {

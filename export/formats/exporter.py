@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cloformer.errors import UnsupportedError
 from cloformer.io.fields import Fields
@@ -81,7 +81,7 @@ class Written:
     signature: Signature
     preprocessing_inside: bool
     values: tuple[ValueOrigin, ...]
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cloformer.io.read import Json
-
 from .runner import Array
 
 __all__ = ["ExecutedOperator", "ProfiledRuns", "Profiler", "Rate", "Rates", "Work"]
@@ -64,7 +62,7 @@ class Rate:
     calls: int
     giga_per_second: float
 
-    def to_json(self) -> dict[str, Json]:
+    def to_json(self) -> dict[str, object]:
         return {"name": self.name, "calls": self.calls, "giga_per_second": self.giga_per_second}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -98,11 +98,11 @@ class GraphRunner:
 class _Values(fx.Interpreter):
     """Notes what every node gives."""
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: nn.Module) -> None:
         super().__init__(module)
         self.seen: dict[str, Array] = {}
 
-    def run_node(self, node: fx.Node) -> Any:
+    def run_node(self, node: fx.Node) -> object:
         value = super().run_node(node)
         if node.op == "call_function" and isinstance(value, torch.Tensor):
             self.seen[node.name] = value.numpy()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from cloformer.errors import InputError
 
@@ -108,5 +108,5 @@ class TimedRunner(Runner, Protocol):
     def load(self) -> None:
         """What the runtime does before it can run, and nothing else."""
 
-    def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], Any]:
+    def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], object]:
         """The runtime's own call on ``inputs``, ready to be made again and again; its result is as it comes."""

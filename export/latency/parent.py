@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO
 
 from .messages import (
     MAX_LINE,
@@ -79,7 +79,7 @@ class Worker:
     process ends, answers nonsense or an error, or has not answered at ``deadline`` (of ``time.monotonic``),
     which can be put off."""
 
-    def __init__(self, process: subprocess.Popen[bytes], errors: Any, deadline: float) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes], deadline: float) -> None:
         self._process, self._errors, self.deadline = process, errors, deadline
         self._read = b""
         self._started = time.monotonic()
@@ -154,12 +154,12 @@ class Worker:
         with self._understood(doing):
             return read_count(answer, "process")
 
-    def _times(self, doing: str, order: dict[str, Any], count: int) -> Times:
+    def _times(self, doing: str, order: dict[str, object], count: int) -> Times:
         answer = self._ask(doing, order)
         with self._understood(doing):
             return Times(read_times(answer, "wall_ns", count), read_times(answer, "cpu_ns", count))
 
-    def _ask(self, doing: str, order: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, doing: str, order: dict[str, object]) -> dict[str, object]:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(encode(order))

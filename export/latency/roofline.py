@@ -12,8 +12,6 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloformer.io.read import Json
-
 from ..formats.profiler import Profiler, Rate, Work
 
 __all__ = ["CONVENTION", "Roofline", "measure_roofline"]
@@ -52,7 +50,7 @@ class Roofline:
         """Microseconds that neither rate lets an operator stay below."""
         return max(self.compute_us(work), self.memory_us(work))
 
-    def to_json(self) -> dict[str, Json]:
+    def to_json(self) -> dict[str, object]:
         return {
             "threads": self.threads,
             "convention": CONVENTION,

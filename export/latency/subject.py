@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -18,11 +18,12 @@ from ..source.preprocessing import Preprocessing, load_image
 from .candidates import CANDIDATES, CandidateRow
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import nn
 
 __all__ = ["Subject", "classes_images", "fed_from", "open_subject", "top_class"]
 
-Call = Callable[[], Any]
+Call = Callable[[], object]
 
 
 class Subject(Protocol):
@@ -93,7 +94,7 @@ class _Eager:
         assert self._model is not None, "load first"
         model, tensors = self._model, [torch.from_numpy(fed[spec.name]) for spec in self.inputs.specs]
 
-        def call() -> Any:
+        def call() -> object:
             with torch.no_grad():
                 return model(*tensors)
 
@@ -114,7 +115,7 @@ def fed_from(photograph: Path, inputs: Inputs) -> dict[str, Array]:
     }
 
 
-def _as_input(rule: Preprocessing, normalizes_inside: bool, image: Any) -> Array:
+def _as_input(rule: Preprocessing, normalizes_inside: bool, image: Image) -> Array:
     pixels_HWC = rule.crop_image(image)
     if not normalizes_inside:
         return rule.normalize(pixels_HWC)
@@ -127,11 +128,11 @@ def classes_images(artifact: Artifact) -> bool:
     return artifact.function.classifier is not None
 
 
-def top_class(outputs: Any, name: str) -> Any:
+def top_class(outputs: object, name: str) -> object:
     """The first class in what a runtime gave: a list of arrays, arrays or dictionaries by name, or a tensor."""
     value = outputs.get(name, next(iter(outputs.values()))) if isinstance(outputs, dict) else outputs
     while isinstance(value, (list, tuple)):
         value = value[0]
     if isinstance(value, dict):  # Core ML's probabilities by label
-        return max(value, key=value.__getitem__)
+        return max(value, key=lambda label: float(value[label]))
     return int(np.asarray(value).argmax())

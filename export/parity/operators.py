@@ -70,7 +70,7 @@ def compare_operators(
         seen: set[str] = set()
         divergent: set[str] = set()  # nodes whose value is out of line with the reference
         for depth, item in enumerate(walk(program, fed, candidate, stored=getattr(torch, types.stored))):
-            seen |= {item.node, *item.relaid}
+            seen |= {item.node, *item.permuted}
             result = _operator_result(item, origins, (depth, name), types.computed, divergent)
             if result.node not in worst or _severity(result) > _severity(worst[result.node]):
                 worst[result.node] = result

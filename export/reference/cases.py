@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import EllipsisType
 
 import numpy as np
 
@@ -152,7 +152,7 @@ def hostile_cases(inputs: Inputs, seed: int = 0) -> list[Case]:
             continue
         low, high = (0.0, 255.0) if is_image else (0.0, 30.0)
         one = np.full(spec.shape, low, np.float32)
-        middle: tuple[Any, ...] = (..., *(size // 2 for size in spec.shape[2:]))
+        middle: tuple[EllipsisType | int, ...] = (..., *(size // 2 for size in spec.shape[2:]))
         one[middle] = high
         drawn = {
             "black": np.full(spec.shape, low),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cloformer.variants import VARIANTS
 
 from .signature import TensorSpec
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 __all__ = ["multiply_adds", "parameter_count", "variant_figures"]
 
@@ -37,7 +37,7 @@ def multiply_adds(model: nn.Module, inputs: Sequence[TensorSpec]) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def variant_figures(image_size: tuple[int, int], num_classes: int = 1000) -> list[dict[str, Any]]:
+def variant_figures(image_size: tuple[int, int], num_classes: int = 1000) -> list[dict[str, object]]:
     """A row per variant: parameters, multiply-adds, shapes (C, H, W) of the stem and the stages.
 
     Nothing is computed: the networks are built and run on tensors without data.
@@ -52,7 +52,9 @@ def variant_figures(image_size: tuple[int, int], num_classes: int = 1000) -> lis
             model = CloFormer(variant, num_classes=num_classes).eval()
         shapes: list[list[int]] = []
 
-        def note(_module: nn.Module, _inputs: Any, output: Any, shapes: list[list[int]] = shapes) -> None:
+        def note(
+            _module: nn.Module, _inputs: object, output: Tensor, shapes: list[list[int]] = shapes
+        ) -> None:
             shapes.append(list(output.shape[1:]))
 
         for module in (model.patch_embed, *model.layers):

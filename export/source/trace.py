@@ -107,7 +107,7 @@ class _Replay(nn.Module):
         super().__init__()
         self.graph_module = graph_module
 
-    def forward(self, *inputs: Tensor) -> Any:
+    def forward(self, *inputs: Tensor) -> object:
         return fx.Interpreter(self.graph_module).run(*inputs)
 
 
@@ -131,7 +131,7 @@ def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
         ) from error
 
 
-def _nest(model: nn.Module, shapes: tuple[Any, ...]) -> Any:
+def _nest(model: nn.Module, shapes: tuple[object, ...]) -> tuple[object, ...]:
     """``dynamic_shapes`` mirrors forward's parameters; a ``*args`` parameter takes a tuple of its own."""
     kinds = [parameter.kind for parameter in inspect.signature(model.forward).parameters.values()]
     return (shapes,) if kinds[:1] == [inspect.Parameter.VAR_POSITIONAL] else shapes

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from device_reports import device_report
 from outcome import Command
 
 from cloformer.export.artifact.files import list_files
@@ -329,34 +330,6 @@ def test_reduced_operators_of_what_is_no_model(
     assert not (tmp_path / "app").exists()
 
 
-def _report(artifact: Path) -> dict[str, Any]:
-    """What a device writes when all is well."""
-    vectors = [
-        {
-            "name": vector.image.name,
-            "preprocessing": None if vector.image.compares == "outputs" else {"passed": True, "max_abs": 0.0},
-            "outputs": {"logits": {"passed": True, "max_abs": 1e-6, "largest": 2.9, "cosine": 1.0}},
-        }
-        for vector in read_kit(read_artifact(artifact))
-    ]
-    return {
-        "schema_version": 1,
-        "kind": "device-report",
-        "manifest_sha256": _hash(artifact / MANIFEST),
-        "model_sha256": _hash(artifact / "model.onnx"),
-        "device": {
-            "manufacturer": "Example", "model": "One", "os": "Android 15 (API 35)", "cpu": "arm64",
-            "app_build": "release",
-        },
-        "runtime": {"name": "onnxruntime", "version": "1.29.0", "provider": "cpu", "threads": 1},
-        "vectors": vectors,
-        "latency": {
-            "load_ns": 5, "first_ns": 6, "warmup_ns": [7], "samples_ns": [30_000_000, 31_000_000, 40_000_000],
-            "threads": 1, "preset": "quick",
-        },
-    }  # fmt: skip
-
-
 def _worse(report: dict[str, Any]) -> None:
     # The device says that it passed; the artifact's tolerance says otherwise.
     report["vectors"][0]["outputs"]["logits"]["max_abs"] = 1e-2
@@ -366,7 +339,7 @@ def test_a_device_s_name_does_not_steer_the_terminal(
     command: Command, artifacts: dict[str, Path], tmp_path: Path
 ) -> None:
     artifact = Path(shutil.copytree(artifacts["onnx"], tmp_path / "artifact"))
-    report, path = _report(artifact), tmp_path / "device-report.json"
+    report, path = device_report(artifact), tmp_path / "device-report.json"
     report["device"]["model"] = "One\x1b[2J"
     path.write_text(json.dumps(report))
     judged = command("import-device-report", path, "--artifact", artifact)
@@ -408,7 +381,7 @@ def test_a_device_report(
     words: str,
 ) -> None:
     artifact = Path(shutil.copytree(artifacts["onnx"], tmp_path / "artifact"))
-    report, path = _report(artifact), tmp_path / "device-report.json"
+    report, path = device_report(artifact), tmp_path / "device-report.json"
     change(report)
     path.write_text(json.dumps(report))
     judged = command("import-device-report", path, "--artifact", artifact)
@@ -442,7 +415,7 @@ def test_the_error_of_outputs_that_are_zero(error: float, largest: float, share:
 def test_a_report_that_is_none(
     command: Command, artifacts: dict[str, Path], tmp_path: Path, change: Callable[[dict[str, Any]], object]
 ) -> None:
-    report, path = _report(artifacts["onnx"]), tmp_path / "device-report.json"
+    report, path = device_report(artifacts["onnx"]), tmp_path / "device-report.json"
     change(report)
     path.write_text(json.dumps(report))
     refused = command("import-device-report", path, "--artifact", artifacts["onnx"])

@@ -57,7 +57,7 @@ def test_with_the_model_itself(artifact: Artifact) -> None:
     seen = []
     request = ParityRequest(model="user_models:resnet")
     report, _ = compare_on_device(
-        artifact, request, HostDevice(), watch=lambda case, *_: seen.append(case.name)
+        artifact, request, HostDevice(), on_case=lambda case, *_: seen.append(case.name)
     )
     assert report.passed and report.reference == "PyTorch, float64"
     assert all(item.noise_floor is not None for item in report.outputs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
@@ -63,13 +62,13 @@ class ReferenceMilRunner:
         """Every tensor of the program."""
         seen: dict[str, Array] = {}
 
-        def note(_operation: Operation, made: Mapping[str, Any], _values: Mapping[str, Any]) -> None:
+        def note(_operation: Operation, made: Mapping[str, object], _values: Mapping[str, object]) -> None:
             seen.update({name: value.numpy() for name, value in made.items() if hasattr(value, "numpy")})
 
         outputs = self._outputs(self._limited(inputs, note))
         return seen | outputs
 
-    def _limited(self, inputs: Mapping[str, Array], observe: Observer | None = None) -> dict[str, Any]:
+    def _limited(self, inputs: Mapping[str, Array], observe: Observer | None = None) -> dict[str, object]:
         """One run of the program, stopped where it would compute more than it may."""
         self._meter.start()
         with LimitedWork(self._meter):
@@ -89,7 +88,7 @@ class ReferenceMilRunner:
             for name, value in inputs.items()
         }
 
-    def _outputs(self, raw: Mapping[str, Any]) -> dict[str, Array]:
+    def _outputs(self, raw: Mapping[str, object]) -> dict[str, Array]:
         return {
             spec.name: _as_array(raw, spec.name, spec.shape, spec.dtype) for spec in self.signature.outputs
         }
@@ -111,11 +110,11 @@ def _as_image(pixels: Array, given_order: str | None, image: ImageInput) -> Arra
     return np.ascontiguousarray(pixels[:, ::-1]) if reverse else pixels
 
 
-def _as_array(raw: Mapping[str, Any], name: str, shape: tuple[int, ...], dtype: str) -> Array:
+def _as_array(raw: Mapping[str, object], name: str, shape: tuple[int, ...], dtype: str) -> Array:
     if name not in raw:
         raise InputError(f"the program does not give the output {name!r}, which the manifest declares")
-    value = list(raw[name].values()) if isinstance(raw[name], dict) else raw[name]
-    array = np.asarray(value, dtype=dtype)
+    value = raw[name]
+    array = np.asarray(list(value.values()) if isinstance(value, dict) else value, dtype=dtype)
     if array.size != np.prod(shape):
         raise InputError(
             f"the output {name!r} is {list(shape)} in the manifest, and {list(array.shape)} comes out"

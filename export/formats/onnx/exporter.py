@@ -10,7 +10,6 @@ import contextlib
 import io
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import onnx
 import torch
@@ -106,7 +105,7 @@ def check(path: Path) -> GraphFigures:
     return GraphFigures.count([node.op_type for node in model.graph.node], max(ranks))
 
 
-def _targets(program: ExportedProgram) -> set[Any]:
+def _targets(program: ExportedProgram) -> set[torch._ops.OpOverload]:
     return {node.target for node in program.graph.nodes if isinstance(node.target, torch._ops.OpOverload)}
 
 
@@ -119,7 +118,7 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _simplify(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Any]]:
+def _simplify(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, object]]:
     """onnxsim's result, unless it undoes something: more nodes, or an activation taken apart."""
     import onnxsim
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cloformer.errors import InputError
 from cloformer.io.read import decoding, read_bytes
 
 if TYPE_CHECKING:
     import onnx
+    from google.protobuf.message import Message
 
 __all__ = ["read_onnx"]
+
 
 MAX_ELEMENTS = 2**28  # of one value: 1 GiB of float32, a hundred times what a model for a phone has
 _MAX_BYTES = 2**31  # protobuf's own limit
@@ -66,7 +68,7 @@ def _shapes(model: onnx.ModelProto, path: Path) -> Iterator[tuple[str, list[int]
         yield tensor.name, list(tensor.dims)
 
 
-def _messages(message: Any) -> Iterator[Any]:
+def _messages(message: Message) -> Iterator[Message]:
     """Every tensor and node below a message: also those in attributes, subgraphs and functions."""
     import onnx
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import onnxruntime
 
@@ -64,7 +64,7 @@ class OnnxRuntimeRunner:
         """Make the session."""
         self._session = self._open(self._path)
 
-    def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], Any]:
+    def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], object]:
         """The session's call; it gives a list of all outputs."""
         assert self._session is not None, "load first"
         run, names, fed = self._session.run, [spec.name for spec in self.signature.outputs], dict(inputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..shared.words import plain
 
@@ -38,7 +38,7 @@ def written(project: Bundled) -> Iterator[str]:
         yield f"  {line}"
 
 
-def verified(folder: Path, record: Mapping[str, Any], edited: Sequence[str]) -> Iterator[str]:
+def verified(folder: Path, record: Mapping[str, object], edited: Sequence[str]) -> Iterator[str]:
     """What was checked, and the template's files that are the user's by now."""
     yield f"{folder}: the model and its conformance kit are as {plain(str(record['artifact']))} was exported"
     for name in edited:

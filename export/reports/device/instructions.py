@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..shared.words import count, plain
 
@@ -30,11 +30,11 @@ def _lines(work: Work, gate: Gate) -> Iterator[str]:
         more = "" if then is None else f"{instructions / then - 1:>+10.3%} from the baseline"
         yield f"  {plain(name):<30}{instructions:>18,}{more}"
     where = work.environment
-    told = ", ".join(
+    versions = ", ".join(
         f"{name} {where[name]}" for name in ("qemu", "processor", "onnxruntime", "libc") if name in where
     )
     yield from textwrap.wrap(
-        f"  by {told}, {count(int(where['threads']), 'thread')}", _WIDTH, subsequent_indent="    "
+        f"  by {versions}, {count(int(where['threads']), 'thread')}", _WIDTH, subsequent_indent="    "
     )
     if gate.baseline is not None:
         same = gate.baseline.work.manifest_sha256 == work.manifest_sha256
@@ -46,7 +46,7 @@ def _lines(work: Work, gate: Gate) -> Iterator[str]:
         yield "PASS: an inference takes no more instructions than allowed"
 
 
-def work_json(work: Work, gate: Gate) -> dict[str, Any]:
+def work_json(work: Work, gate: Gate) -> dict[str, object]:
     """The counts with what they were held to; ``gate`` is null without limits."""
     exceeded = gate.exceeded(work)
     return work.to_json() | {

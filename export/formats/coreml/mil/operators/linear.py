@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +15,7 @@ from .._operator import Ints, Tensors, operator
 from ..types import element_count
 from ._narrow import half, narrow_matmul
 from ._padding import Sides, pad_spatial, padding_of
-from ._shapes import along_axis, product_count
+from ._shapes import Span, along_axis, product_count
 
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
@@ -57,15 +56,15 @@ def _narrow_conv(
     total = x.new_zeros(x.shape[0], groups, weight_grouped.shape[1], *sizes)
     for channel, *place in itertools.product(range(weight.shape[1]), *map(range, kernel)):
         window = _window(place, sizes, strides, dilations)
-        seen_at: tuple[Any, ...] = (slice(None), slice(None), slice(channel, channel + 1), *window)
-        factor_at: tuple[Any, ...] = (slice(None), slice(None), channel, *place)
+        seen_at: tuple[Span, ...] = (slice(None), slice(None), slice(channel, channel + 1), *window)
+        factor_at: tuple[Span | int, ...] = (slice(None), slice(None), channel, *place)
         seen, factor = x_grouped[seen_at], weight_grouped[factor_at]
         total = half(total + half(seen * factor.reshape(1, groups, -1, *[1] * rank)))
     total = total.flatten(1, 2)
     return total if bias is None else half(total + along_axis(total, bias))
 
 
-def _window(place: Sequence[int], sizes: Ints, strides: Ints, dilations: Ints) -> tuple[slice, ...]:
+def _window(place: Sequence[int], sizes: Ints, strides: Ints, dilations: Ints) -> tuple[Span, ...]:
     """What a kernel's number at ``place`` is multiplied with, for outputs of ``sizes``."""
     return tuple(
         slice(p * d, p * d + (n - 1) * s + 1, s)
@@ -79,8 +78,8 @@ def _each_channel(
     """A padded ``x`` with one kernel per channel, tap after tap: torch takes a call per channel in float64."""
     total = x.new_zeros(*x.shape[:2], *sizes)
     for place in itertools.product(*map(range, weight.shape[2:])):
-        window: tuple[Any, ...] = (slice(None), slice(None), *_window(place, sizes, strides, dilations))
-        tap: tuple[Any, ...] = (slice(None), 0, *place)
+        window: tuple[Span, ...] = (slice(None), slice(None), *_window(place, sizes, strides, dilations))
+        tap: tuple[Span | int, ...] = (slice(None), 0, *place)
         total.addcmul_(x[window], along_axis(x, weight[tap]))
     return total if bias is None else total + along_axis(total, bias)
 

@@ -17,6 +17,7 @@ from .._operator import Ints, operator
 from ..types import element_count
 from ._narrow import half
 from ._padding import Sides, pad_spatial, padding_of
+from ._shapes import Span
 
 MAX_PLACES = 1 << 20  # each is a step of its own: more of them would not end
 
@@ -41,7 +42,7 @@ class _Windows:
         for place in itertools.product(*map(range, self.kernel)):
             axes = zip(place, self.outputs, self.strides, strict=True)
             seen = (slice(first, first + (count - 1) * step + 1, step) for first, count, step in axes)
-            index: tuple[slice, ...] = (slice(None), slice(None), *seen)
+            index: tuple[Span, ...] = (slice(None), slice(None), *seen)
             yield padded[index]
 
 
