@@ -204,7 +204,9 @@ def test_artifacts_that_do_not_hold(command: Command, small: Path, tmp_path: Pat
     (broken / "manifest.json").write_text(json.dumps(manifest))
     if what == "nothing":
         shutil.rmtree(broken)
-    words = {"hash": "hash does not match", "newer": "schema version 99", "nothing": "not an artifact"}[what]
+    words = {"hash": "hash does not match", "newer": "schema_version is 99", "nothing": "not an artifact"}[
+        what
+    ]
     for arguments in (["inspect", broken], ["predict", broken, PHOTOGRAPH]):
         shown = command(*arguments)
         assert shown.code == 3

@@ -146,7 +146,7 @@ def test_what_cannot_be_evaluated(
         (["--set", "batch_size=512"], 3, "there are 20 training images"),
         (["--weights", "nowhere.safetensors"], 3, "there is no file"),
         (["--teacher", "nowhere:it"], 2, "no module"),
-        (["--labels", "nowhere.txt"], 3, "cannot be read"),
+        (["--labels", "nowhere.txt"], 3, "there is no file"),
         (["--resume"], 3, "no run to go on with"),
     ],
 )
@@ -226,7 +226,7 @@ def test_hub_folders_that_contradict_themselves(trained: Path, tmp_path: Path) -
     whole = config.read_text()
     for text, words in [
         (whole.replace('"7"', '"8"'), "another id2label"),
-        ("{", "do not fit"),
+        ("{", "is not JSON"),
         ("[]", "do not fit"),
     ]:
         config.write_text(text)
