@@ -18,7 +18,7 @@ from ..artifact.kit import KitImage, read_kit
 from ..parity.tolerances import output_tolerance
 from ..schemas import schema
 
-__all__ = ["DeviceReport", "VectorResult", "read_device_report", "save_device_report"]
+__all__ = ["DeviceReport", "VectorResult", "read_device_report", "save_device_report", "share_of"]
 
 _MAX_BYTES = 16 * 2**20
 
@@ -95,7 +95,7 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
             )
         vector = expected.pop(entry["name"])
         errors = [
-            _share(entry["outputs"][name]["max_abs"], float(abs(value).max()))
+            share_of(entry["outputs"][name]["max_abs"], float(abs(value).max()))
             for name, value in vector.outputs.items()
             if name in entry["outputs"]
         ]
@@ -131,9 +131,10 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(document)
 
 
-def _share(error: float | None, largest: float) -> float:
-    """Of a largest magnitude of zero, anything but zero is infinitely far off."""
-    if error is None:  # no number
+def share_of(error: float | None, largest: float) -> float:
+    """An error over the largest expected magnitude. Of one that is zero, anything but zero is infinitely far off, and so
+    is None, which is no number."""
+    if error is None:
         return math.inf
     return error / largest if largest else 0.0 if error == 0 else math.inf
 

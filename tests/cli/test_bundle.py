@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from outcome import Command
 from cloformer.export.artifact.files import list_files
 from cloformer.export.artifact.folder import MANIFEST, read_artifact
 from cloformer.export.artifact.kit import read_kit
+from cloformer.export.bundle.device_report import share_of
 from cloformer.export.bundle.project import RECORD, bundle
 from cloformer.export.bundle.systems import SYSTEMS
 from cloformer.io.write import canonical_json
@@ -346,6 +348,14 @@ def test_a_device_s_name_does_not_steer_the_terminal(
     assert "One\\x1b[2J" in judged.out
 
 
+def _no_number(report: dict[str, Any]) -> None:
+    report["vectors"][0]["outputs"]["logits"] |= {
+        "max_abs": math.nan,
+        "largest": math.inf,
+        "cosine": -math.inf,
+    }
+
+
 def _other_pixels(report: dict[str, Any]) -> None:
     report["vectors"][2]["preprocessing"]["passed"] = False
 
@@ -355,12 +365,13 @@ def _other_pixels(report: dict[str, Any]) -> None:
     [
         (lambda report: None, "31.00 ms, median of 3"),
         (_worse, "FAIL  channel-order"),
+        (_no_number, "FAIL  channel-order: inf of the largest output"),
         (_other_pixels, "FAIL  resize-filter"),
         (lambda report: report["vectors"][3].update(preprocessing=None), "FAIL  crop"),
         (lambda report: report["vectors"].pop(), "FAIL  photograph: not run"),
         (lambda report: report["vectors"][1].update(outputs={}), "FAIL  normalization: not compared"),
     ],
-    ids=["all is well", "an error", "pixels", "pixels left out", "not run", "no outputs"],
+    ids=["all is well", "an error", "no number", "pixels", "pixels left out", "not run", "no outputs"],
 )
 def test_a_device_report(
     command: Command,
@@ -379,6 +390,13 @@ def test_a_device_report(
     kept = list((tmp_path / "artifact-reports").iterdir())
     assert len(kept) == 1
     assert json.loads(kept[0].read_bytes())["passed"] == (judged.code == 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "largest", "share"), [(0.5, 2.0, 0.25), (0.0, 0.0, 0.0), (1e-7, 0.0, math.inf)]
+)
+def test_the_error_of_outputs_that_are_zero(error: float, largest: float, share: float) -> None:
+    assert share_of(error, largest) == share
 
 
 @pytest.mark.parametrize(
