@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -81,7 +81,9 @@ def models(
         raise UsageError(str(error), "choose another --image-size") from None
     rows = variant_figures(size, num_classes)
     if as_json:
-        say_json({"image_size": list(size), "num_classes": num_classes, "models": rows})
+        say_json(
+            {"image_size": list(size), "num_classes": num_classes, "models": [row.to_json() for row in rows]}
+        )
         return
     say(*summary.models(rows, size))
 
@@ -211,7 +213,7 @@ def _fail(
     lines: Sequence[str],
     code: int,
     arguments: Sequence[str],
-    details: Mapping[str, Any] | None = None,
+    details: Mapping[str, object] | None = None,
     error: BaseException | None = None,
 ) -> int:
     if "--debug" in arguments and error is not None:

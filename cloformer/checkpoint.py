@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -94,22 +94,14 @@ def _fits(found: tuple[int, ...], expected: tuple[int, ...], free: int | None) -
 
 def load_into(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Load all of ``tensors`` into ``model``, or nothing: :class:`CheckpointError` says what does not fit."""
-    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    counters = {key for key in expected if key.endswith(_COUNTER)}
-    missing = tuple(key for key in expected if key not in tensors and key not in counters)
-    unexpected = tuple(key for key in tensors if key not in expected)
-    misshaped = tuple(
-        (key, shape, tuple(tensors[key].shape))
-        for key, shape in expected.items()
-        if key in tensors and tuple(tensors[key].shape) != shape
-    )
-    if missing or unexpected or misshaped:
+    differing = _differing(model, tensors)
+    if differing != _Differing():
         raise CheckpointError(
-            "the checkpoint does not fit the model: " + _counts(missing, unexpected, misshaped),
+            f"the checkpoint does not fit the model: {differing}",
             "give the checkpoint of this model (--json lists every key)",
-            missing=missing,
-            unexpected=unexpected,
-            misshaped=misshaped,
+            missing=differing.missing,
+            unexpected=differing.unexpected,
+            misshaped=differing.misshaped,
         )
     state = model.state_dict()
     for key, value in tensors.items():
@@ -139,10 +131,13 @@ def _build(
         )
     held = identify(tensors)
     if held is not None and held != variant:
+        differing = _differing_from(variant, tensors)
         raise CheckpointError(
-            f"the checkpoint holds {held.name}, not {variant.name}: " + _difference(variant, tensors),
+            f"the checkpoint holds {held.name}, not {variant.name}: {differing}",
             f"use --model {held.name}, or another checkpoint",
-            **_lists(variant, tensors),
+            missing=differing.missing,
+            unexpected=differing.unexpected,
+            misshaped=differing.misshaped,
         )
     found = tensors[_HEAD].shape[0] if held is not None else 1000
     if num_classes is not None and held is not None and num_classes != found:
@@ -161,34 +156,41 @@ def _build(
     return model
 
 
-def _lists(variant: Variant, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    with torch.device("meta"):
-        try:
-            load_into(CloFormer(variant), tensors)
-        except CheckpointError as error:
-            return error.details
-    return {}
+@dataclass(frozen=True)
+class _Differing:
+    """The keys that a checkpoint and a model do not share, and those with other shapes: (key, expected, found)."""
+
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    misshaped: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = ()
+
+    def __str__(self) -> str:
+        parts = []
+        for kind, keys in (("missing", self.missing), ("unexpected", self.unexpected)):
+            parts.append(f"{len(keys)} {kind}" + (f" (first {shown_key(keys[0])})" if keys else ""))
+        first = ""
+        if self.misshaped:
+            key, expected, found = self.misshaped[0]
+            first = f" (first {shown_key(key)}: {list(expected)} expected, {list(found)} found)"
+        return ", ".join([*parts, f"{len(self.misshaped)} wrongly shaped{first}"])
 
 
-def _difference(variant: Variant, tensors: Mapping[str, Tensor]) -> str:
-    lists = _lists(variant, tensors)
-    return _counts(lists["missing"], lists["unexpected"], lists["misshaped"])
-
-
-def _counts(
-    missing: Sequence[str],
-    unexpected: Sequence[str],
-    misshaped: Sequence[tuple[str, tuple[int, ...], tuple[int, ...]]],
-) -> str:
-    parts = []
-    for kind, keys in (("missing", missing), ("unexpected", unexpected)):
-        parts.append(f"{len(keys)} {kind}" + (f" (first {shown_key(keys[0])})" if keys else ""))
-    first = (
-        f" (first {shown_key(misshaped[0][0])}: {list(misshaped[0][1])} expected, {list(misshaped[0][2])} found)"
-        if misshaped
-        else ""
+def _differing(model: nn.Module, tensors: Mapping[str, Tensor]) -> _Differing:
+    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    return _Differing(
+        tuple(key for key in expected if key not in tensors and not key.endswith(_COUNTER)),
+        tuple(key for key in tensors if key not in expected),
+        tuple(
+            (key, shape, tuple(tensors[key].shape))
+            for key, shape in expected.items()
+            if key in tensors and tuple(tensors[key].shape) != shape
+        ),
     )
-    return ", ".join([*parts, f"{len(misshaped)} wrongly shaped{first}"])
+
+
+def _differing_from(variant: Variant, tensors: Mapping[str, Tensor]) -> _Differing:
+    with torch.device("meta"):
+        return _differing(CloFormer(variant), tensors)
 
 
 @cache

@@ -36,19 +36,19 @@ MAX_LINES = 3
 
 
 class CloformerError(Exception):
-    """Base of all errors this package raises on purpose; ``details`` goes to ``--json`` whole."""
+    """Base of all errors this package raises on purpose: a line each for what happened and what to do next.
+    ``details`` goes to ``--json`` whole."""
 
     exit_code: ClassVar[int] = 70
 
     def __init__(self, message: str, *next_steps: str, details: Mapping[str, object] | None = None) -> None:
-        steps = [line for step in next_steps for line in _lines(step)][: MAX_LINES - 1]
-        self.lines = [bounded(line) for line in (*_lines(message)[: MAX_LINES - len(steps)], *steps)]
+        parts = [str(part) for part in (message, *next_steps)]
+        self.lines = [bounded(part) for part in parts if part.strip()][:MAX_LINES]
         self.details = dict(details or {})
-        super().__init__("\n".join(self.lines))
+        super().__init__(*self.lines)  # what it is made of again in another process
 
-
-def _lines(text: str) -> list[str]:
-    return [line for line in str(text).splitlines() if line.strip()]
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class GateError(CloformerError):

@@ -13,7 +13,7 @@ import math
 import re
 from html import escape
 
-__all__ = ["bounded", "escape_halves", "harmless", "json_text", "markdown", "plain", "reason_of"]
+__all__ = ["bounded", "escape_halves", "harmless", "is_text", "json_text", "markdown", "plain", "reason_of"]
 
 _LONGEST_ERROR = 300  # characters of an error's line
 _LONGEST_LINE = 5000  # of any other: a path alone has up to 4096 bytes
@@ -72,6 +72,11 @@ def json_text(document: object, *, ascii_only: bool = False) -> str:
 def escape_halves(text: str) -> str:
     """``text``, which can be encoded: lone surrogates, which names of files in another encoding hold, are escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def is_text(text: str) -> bool:
+    """Whether it can be encoded: not the name of a file in another encoding."""
+    return escape_halves(text) == text
 
 
 def _finite(value: object) -> object:

@@ -90,7 +90,10 @@ def training_parts(
 ) -> Iterator[Part]:
     """One epoch's, from ``first_step`` on; :class:`InputError` for an image that can no longer be read."""
     parts = order.of(epoch, process, first_step)
-    keys = [[(seed_of(order.recipe.seed, epoch, index, _VIEW), index) for index in some] for _, some in parts]
+    seed = order.recipe.seed
+    keys: list[list[_Key]] = [
+        [(seed_of(seed, epoch, index, _VIEW), index) for index in some] for _, some in parts
+    ]
     loader = _loader(_Shown(images, views), keys, workers)
     for (start, indices), loaded in zip(parts, loader, strict=True):
         yield Part(*_whole(loaded), start, indices)
@@ -107,7 +110,7 @@ def validation_parts(
         yield Part(*_whole(loaded), indices[0], indices)
 
 
-def _loader(shown: _Shown, keys: Sequence[Sequence[_Key]], workers: int) -> DataLoader[_Item]:
+def _loader(shown: _Shown, keys: list[list[_Key]], workers: int) -> DataLoader[_Item]:
     return DataLoader(
         shown,
         batch_sampler=[list(some) for some in keys],

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -37,7 +37,7 @@ from .stopping import Stopped, Stopping
 from .teacher import Teacher, teaching_loss
 from .weights import as_stored, write_weights
 
-__all__ = ["BEST", "LAST", "Result", "Training", "Watch"]
+__all__ = ["BEST", "LAST", "Result", "Setting", "Training", "Watch"]
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 _DROPPED, _MIXED = 2, 3  # tell seeds of dropped paths from those of mixed images
@@ -67,31 +67,34 @@ class Result:
         return max(row.top1 for row in self.rows)
 
 
-class Training:
-    """A run in ``folder``: :meth:`run` trains ``model`` on ``data`` and leaves its best and its last weights there.
+@dataclass(frozen=True)
+class Setting:
+    """What a run learns from, how, and where it leaves its weights. ``workers`` are processes that load images;
+    ``about`` goes into the checkpoints' metadata."""
 
-    With several processes, each makes one of these. ``about`` goes into the checkpoints' metadata.
+    data: Dataset
+    recipe: Recipe
+    folder: Path
+    teacher: Teacher | None = None
+    workers: int = 0
+    about: Mapping[str, str] = field(default_factory=dict)
+
+
+class Training:
+    """A run: :meth:`run` trains ``model`` by the setting and leaves its best and its last weights in the folder.
+
+    With several processes, each makes one of these.
     """
 
-    def __init__(
-        self,
-        model: CloFormer,
-        data: Dataset,
-        recipe: Recipe,
-        folder: Path,
-        accelerator: Accelerator,
-        *,
-        teacher: Teacher | None = None,
-        workers: int = 0,
-        about: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, model: CloFormer, setting: Setting, accelerator: Accelerator) -> None:
+        data, recipe, folder = setting.data, setting.recipe, setting.folder
         if data.train is None:
             raise InputError(
                 f"{data.name} has no training images", "put them under train/, a folder per class"
             )
         self.images, self.data, self.recipe, self.folder = data.train, data, recipe, folder
-        self.accelerator, self.teacher, self.workers = accelerator, teacher, workers
-        self.about = dict(about or {})
+        self.accelerator, self.teacher, self.workers = accelerator, setting.teacher, setting.workers
+        self.about = dict(setting.about)
         self.views = Views(recipe, recipe.preprocessing())
         self.order = Order(recipe, len(data.train.labels), accelerator.num_processes)
         self.dtype = torch.float64 if recipe.precision == "fp64" else torch.float32

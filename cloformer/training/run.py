@@ -25,7 +25,7 @@ from cloformer.variants import VARIANTS
 from .accelerator import Accelerator, make_accelerator
 from .augment import Views
 from .data import Dataset, check_images, read_dataset
-from .loop import Result, Training, Watch
+from .loop import Result, Setting, Training, Watch
 from .recipe import RECIPES, Recipe
 from .teacher import open_teacher
 
@@ -72,9 +72,41 @@ def train(request: TrainRequest, watch: Watch) -> Result:
     recipe = _recipe(request, earlier, checkpoint)
     Views(recipe, recipe.preprocessing()).check()
     data = read_dataset(request.data, request.labels)
-    about: dict[str, object] = {
+    model_name = _variant(request, checkpoint, earlier)
+    about = _about(request, model_name, recipe, data, checkpoint)
+    if earlier is not None:
+        # The weights are in the state by now, and the licence need not be said again.
+        about |= {name: earlier[name] for name in ("weights", "licence") if about[name] is None}
+        _refuse_another(about, earlier, request)
+    accelerator = make_accelerator(recipe)
+    watch = watch if accelerator.is_main_process else _Silent()
+    model = _model(model_name, data, recipe, checkpoint, watch)
+    if earlier is None:  # a run that goes on has looked at them
+        for images in (data.train, data.val):
+            if images is not None:
+                check_images(images, watch.say, accelerator.process_index, accelerator.num_processes)
+    teacher = None
+    if request.teacher is not None:
+        teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
+    setting = Setting(data, recipe, request.output, teacher, request.workers, _said(about))
+    training = Training(model, setting, accelerator)
+    if not accelerator.is_main_process:
+        accelerator.wait_for_everyone()
+        return _ended(accelerator, training, watch, earlier)
+    if earlier is None:
+        write_whole(request.output / _ABOUT, json_text(about), "choose another --output")
+    with _held(request.output):
+        accelerator.wait_for_everyone()
+        return _ended(accelerator, training, watch, earlier)
+
+
+def _about(
+    request: TrainRequest, model: str, recipe: Recipe, data: Dataset, checkpoint: Checkpoint | None
+) -> dict[str, object]:
+    """What the run's own file says it was asked for."""
+    return {
         "schema_version": _SCHEMA_VERSION,
-        "model": _variant(request, checkpoint, earlier),
+        "model": model,
         "recipe": recipe.to_json(),
         "data": {
             "name": data.name,
@@ -86,32 +118,6 @@ def train(request: TrainRequest, watch: Watch) -> Result:
         "teacher": request.teacher,
         "licence": request.licence,
     }
-    if earlier is not None:
-        # The weights are in the state by now, and the licence need not be said again.
-        about |= {name: earlier[name] for name in ("weights", "licence") if about[name] is None}
-        _refuse_another(about, earlier, request)
-    accelerator = make_accelerator(recipe)
-    watch = watch if accelerator.is_main_process else _Silent()
-    model = _model(str(about["model"]), data, recipe, checkpoint, watch)
-    if earlier is None:  # a run that goes on has looked at them
-        for images in (data.train, data.val):
-            if images is not None:
-                check_images(images, watch.say, accelerator.process_index, accelerator.num_processes)
-    teacher = None
-    if request.teacher is not None:
-        teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
-    training = Training(
-        model, data, recipe, request.output, accelerator, teacher=teacher, workers=request.workers,
-        about=_said(about),
-    )  # fmt: skip
-    if not accelerator.is_main_process:
-        accelerator.wait_for_everyone()
-        return _ended(accelerator, training, watch, earlier)
-    if earlier is None:
-        write_whole(request.output / _ABOUT, json_text(about), "choose another --output")
-    with _held(request.output):
-        accelerator.wait_for_everyone()
-        return _ended(accelerator, training, watch, earlier)
 
 
 def _said(about: Mapping[str, object]) -> dict[str, str]:

@@ -123,8 +123,8 @@ def bench(
         time_limit=time_limit,
         pin=pin,
         cold=cold,
-        seed=seed,
     )
+    settings = replace(settings, seed=seed)
     found = [read_artifact(path) for path in artifacts]
     for artifact in found:
         refuse_endless(artifact.model, max_work or None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -117,8 +118,8 @@ def compare(
         min_seconds=min_seconds,
         time_limit=time_limit,
         pin=pin,
-        seed=seed,
     )
+    settings = replace(settings, seed=seed)
     found = [read_artifact(path) for path in artifacts]
     for artifact in found:
         refuse_endless(artifact.model, max_work or None)

@@ -126,9 +126,10 @@ def protocol(
     time_limit: float | None = None,
     pin: bool = False,
     cold: bool = False,
-    seed: int = 0,
 ) -> Protocol:
     """A preset with what differs from it, which gives it the name "custom".
+
+    ``runs`` and ``min_seconds`` are the least of each run, ``time_limit`` the seconds after which a candidate has failed.
 
     Raises :class:`UsageError` for a preset that does not exist and for limits that contradict one another.
     """
@@ -153,7 +154,6 @@ def protocol(
         threads=threads,
         pin=pin,
         cold=cold,
-        seed=seed,
     )
 
 

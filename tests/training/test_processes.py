@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from digits import QUICK, write_digits
 from processes import processes, wait_for
+from small_variant import SMALL
 
 from cloformer.errors import UsageError
 from cloformer.training.logs import read_log
@@ -27,13 +30,25 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_digits(tmp_path_factory.mktemp("digits") / "digits.npz", train=85, val=11)
 
 
-def start(count: int, data: Path, output: Path, *more: str, mark: str = "") -> subprocess.Popen[str]:
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(scope="module")
+def start(data: Path, subprocess_environment: dict[str, str]) -> Start:
+    """``start(count, output, ...)`` is a training run, or one that goes on, in so many processes."""
+    return partial(_start, subprocess_environment, data)
+
+
+def _start(
+    environment: dict[str, str], data: Path, count: int, output: Path, *more: str, mark: str = ""
+) -> subprocess.Popen[str]:
     arguments = ["--data", str(data), "--output", str(output), *more]
     if "--resume" not in more:
-        arguments += ["--recipe", "quick", *(part for one in SETTINGS for part in ("--set", one))]
+        arguments += ["--model", SMALL.name, "--recipe", "quick"]
+        arguments += [part for one in SETTINGS for part in ("--set", one)]
     spread = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
-    command = [sys.executable, *(spread if count > 1 else []), "-m", "cloformer", "train", *arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "CLOFORMER_TEST": mark}
+    command = [sys.executable, *(spread if count > 1 else []), "-m", "small_variant", "train", *arguments]
+    environment = environment | {"OMP_NUM_THREADS": "1", "CLOFORMER_TEST": mark}
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -53,15 +68,15 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def two(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("two") / "run"
-    out = finished(start(2, data, output))
+    out = finished(start(2, output))
     assert out.count("top-1") == 1, "one process speaks for both"
     return output
 
 
-def test_two_processes_are_one(data: Path, two: Path, tmp_path: Path) -> None:
-    finished(start(1, data, tmp_path / "run"))
+def test_two_processes_are_one(start: Start, two: Path, tmp_path: Path) -> None:
+    finished(start(1, tmp_path / "run"))
     one, other = weights(tmp_path / "run"), weights(two)
     assert one.keys() == other.keys()
     assert sum(name.startswith("model.") for name in one) > 200
@@ -72,21 +87,21 @@ def test_two_processes_are_one(data: Path, two: Path, tmp_path: Path) -> None:
     assert [row.train_loss for row in first] == pytest.approx([row.train_loss for row in second], abs=1e-9)
 
 
-def test_told_to_stop_and_killed(data: Path, two: Path, tmp_path: Path) -> None:
+def test_told_to_stop_and_killed(start: Start, two: Path, tmp_path: Path) -> None:
     """SIGTERM to what started them stops both after the same step; SIGKILL to one ends both; and the run goes on."""
     output, mark = tmp_path / "run", str(tmp_path)
-    run = start(2, data, output, mark=mark)
+    run = start(2, output, mark=mark)
     wait_for(lambda: len(read_log(output)) >= 1)
     run.send_signal(signal.SIGTERM)
     _, errors = run.communicate(timeout=120)
     assert "go on with --resume" in errors, errors[-2000:]
-    run = start(2, data, output, "--resume", mark=mark)
+    run = start(2, output, "--resume", mark=mark)
     wait_for(lambda: len(read_log(output)) >= 3)
     os.kill(processes(mark)[-1], signal.SIGKILL)
     _, errors = run.communicate(timeout=120)
     assert run.returncode != 0
     assert 3 <= len(read_log(output)) < 5, errors[-2000:]
-    finished(start(2, data, output, "--resume"))
+    finished(start(2, output, "--resume"))
     one, other = weights(output), weights(two)
     assert all(torch.equal(one[name], other[name]) for name in other)
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +22,14 @@ from image_folders import write_folders
 from outcome import Command
 from PIL import Image
 from safetensors.torch import load_file
+from small_variant import SMALL, known
 from torch import Tensor, nn
 from watch import Watch
 
 import cloformer
 from cloformer.checkpoint import load_checkpoint, read_checkpoint
 from cloformer.errors import GateError, InputError, UnsupportedError, UsageError
+from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.training.data import read_dataset
 from cloformer.training.evaluate import evaluate
 from cloformer.training.logs import read_log
@@ -40,9 +43,16 @@ TINY = (*QUICK, "batch_size=16", "epochs=3", "warmup_epochs=1", "mixup=0.8", "cu
 
 
 @pytest.fixture(scope="module")
-def request_(tmp_path_factory: pytest.TempPathFactory) -> TrainRequest:
+def model() -> Iterator[str]:
+    """A small one, by name."""
+    with known() as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def request_(model: str, tmp_path_factory: pytest.TempPathFactory) -> TrainRequest:
     data = write_digits(tmp_path_factory.mktemp("digits") / "digits.npz", train=70, val=30)
-    return TrainRequest(data, Path(), recipe="quick", settings=TINY)
+    return TrainRequest(data, Path(), model=model, recipe="quick", settings=TINY)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +95,7 @@ def test_a_run_leaves_what_it_says(whole: Path) -> None:
     assert model.head.out_features == 10
     assert json.loads(checkpoint.metadata["labels"]) == [str(digit) for digit in range(10)]
     assert json.loads(checkpoint.metadata["preprocessing"])["height"] == 32
-    assert cloformer.create_model(weights=whole / LAST).variant.name == "cloformer_xxs"
+    assert cloformer.create_model(weights=whole / LAST).variant == SMALL
 
 
 @pytest.mark.parametrize("stored", ["fp32", "fp16"])
@@ -186,11 +196,11 @@ def test_a_finished_run_is_not_done_again(whole: Path, request_: TrainRequest) -
     assert all(torch.equal(value, before[key]) for key, value in load_file(whole / LAST).items())
 
 
-def test_an_image_that_breaks_later(tmp_path: Path) -> None:
+def test_an_image_that_breaks_later(request_: TrainRequest, tmp_path: Path) -> None:
     """It is named, and what was learned before stays."""
     data = write_folders(tmp_path / "data", each=4)
     settings = (*TINY, "batch_size=2", "mixup=0", "cutmix=0", "epochs=1")
-    request = TrainRequest(data, tmp_path / "run", recipe="quick", settings=settings)
+    request = replace(request_, data=data, output=tmp_path / "run", settings=settings)
     train(replace(request, output=tmp_path / "sound"), Watch())
     originals = {path: path.read_bytes() for path in (data / "train").rglob("*.png")}
 
@@ -218,7 +228,9 @@ def test_a_loss_that_is_no_number(request_: TrainRequest, tmp_path: Path) -> Non
     assert len(refused.value.lines) <= 3
 
 
-def test_mixed_precision(whole: Path, request_: TrainRequest, tmp_path: Path) -> None:
+def test_mixed_precision(
+    whole: Path, request_: TrainRequest, tmp_path: Path, subprocess_environment: dict[str, str]
+) -> None:
     """In a process of its own: Accelerate has one precision a process."""
     settings = (*TINY, "epochs=1", "batch_size=4", "precision=bf16")
     with pytest.raises(UnsupportedError, match="training in bf16 cannot be set up"):
@@ -226,15 +238,17 @@ def test_mixed_precision(whole: Path, request_: TrainRequest, tmp_path: Path) ->
     command = [
         sys.executable,
         "-m",
-        "cloformer",
+        "small_variant",
         "train",
+        "--model",
+        SMALL.name,
         "--data",
         request_.data,
         "--output",
         tmp_path / "run",
     ]
     command += ["--recipe", "quick", *(part for one in settings for part in ("--set", one))]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, env=subprocess_environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (row,) = read_log(tmp_path / "run")
     assert np.isfinite(row.train_loss)
@@ -294,7 +308,7 @@ def test_a_student_learns_what_its_teacher_says(request_: TrainRequest, tmp_path
     assert checkpoint.metadata["teacher"] == "test_training:Teacher"
     with np.load(request.data) as file:
         pixels = file["train_images"][:64]
-    rule = cloformer.export.source.preprocessing.Preprocessing.imagenet(32, 32)
+    rule = Preprocessing.imagenet(32, 32)
     x = torch.from_numpy(np.concatenate([rule(Image.fromarray(one)) for one in pixels]))
     with torch.inference_mode():
         right = (model(x).argmax(1) == Teacher()(x).argmax(1)).double().mean()
@@ -354,7 +368,7 @@ def test_a_new_head_for_other_classes(whole: Path, tmp_path: Path) -> None:
     ("changes", "error", "words"),
     [
         ({"settings": (*TINY, "mixup=0.5")}, UsageError, "recipe.mixup 0.8, and now it is 0.5"),
-        ({"model": "cloformer_xs"}, UsageError, "model cloformer_xxs, and now it is cloformer_xs"),
+        ({"model": "cloformer_xs"}, UsageError, "model cloformer_small, and now it is cloformer_xs"),
         ({"teacher": "test_training:Teacher"}, UsageError, "teacher None"),
         ({"resume": False}, InputError, "is not empty"),
         ({"output": Path("/nowhere/run")}, InputError, "no run to go on with"),
@@ -368,7 +382,7 @@ def test_a_run_goes_on_as_it_began(
         train(replace(request, **changes), Watch())  # type: ignore[arg-type]
 
 
-def test_digits_from_scratch(command: Command, tmp_path: Path) -> None:
+def test_digits_from_scratch(command: Command, model: str, tmp_path: Path) -> None:
     """All 1797 of them, to 95 % of those that were not trained on, by the command that a user gives."""
     data, settings = (
         write_digits(tmp_path / "digits.npz"),
@@ -376,6 +390,8 @@ def test_digits_from_scratch(command: Command, tmp_path: Path) -> None:
     )
     done = command(
         "train",
+        "--model",
+        model,
         "--data",
         data,
         "--output",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import pickle
 import re
 import sys
 import unicodedata
@@ -65,9 +66,13 @@ def test_an_error_is_three_lines_at_most(parts: list[str]) -> None:
         assert all(line.isprintable() and len(line) <= 300 for line in error.lines)
 
 
-def test_the_next_step_is_not_crowded_out() -> None:
-    assert InputError("a\nb\nc\nd", "do this").lines == ["a", "b", "do this"]
-    assert CloformerError("a", "b\nc", "d").lines == ["a", "b", "c"]
+def test_a_line_stays_one() -> None:
+    """A name's line break begins no line of its own, and crowds out no next step."""
+    assert InputError("a\nb\r\nc\nd", "do this", " ").lines == ["a\\nb\\r\\nc\\nd", "do this"]
+    assert CloformerError("a", "b", "c", "d").lines == ["a", "b", "c"]
+    again = pickle.loads(pickle.dumps(CheckpointError("a", "b", missing=["x"])))  # noqa: S301 - its own
+    assert (type(again), again.lines, again.details["missing"]) == (CheckpointError, ["a", "b"], ["x"])
+    assert str(again) == "a\nb"
     error = CheckpointError("a", "b", missing=["x"])
     assert isinstance(error, InputError)
     assert isinstance(error, ValueError)

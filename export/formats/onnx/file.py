@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import onnx
     from google.protobuf.message import Message
 
-__all__ = ["read_onnx"]
+__all__ = ["MAX_BYTES", "read_onnx"]
 
 
 MAX_ELEMENTS = 2**28  # of one value: 1 GiB of float32, a hundred times what a model for a phone has
-_MAX_BYTES = 2**31  # protobuf's own limit
+MAX_BYTES = 2**31  # protobuf's own limit
 _LOOPS = ("Loop", "Scan")
 
 
@@ -31,7 +31,7 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     import onnx
 
     again = "export it again"
-    data = read_bytes(path, _MAX_BYTES, again, follow_links=False)
+    data = read_bytes(path, MAX_BYTES, again, follow_links=False)
     with decoding(f"{path} as an ONNX model", again):
         model = onnx.load_model_from_string(data)
     for message in _messages(model):

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import onnxruntime
 
-from cloformer.errors import InputError, choose
+from cloformer.errors import choose
 
 from ...source.signature import Signature
 from ..runner import Array, ModelFile, checked_outputs
 from ..work_limit import MOST_WORK
 from .file import read_onnx
+from .session import make_session, runtime_errors, session_options
 from .work_limit import refuse_endless
 
 if TYPE_CHECKING:
@@ -93,16 +94,12 @@ class OnnxRuntimeRunner:
 
     def _open(self, model: Path | bytes, optimized: Path | None = None) -> onnxruntime.InferenceSession:
         """``optimized`` is where to write what the optimizer made."""
-        options = onnxruntime.SessionOptions()
+        options = session_options(self._threads)
+        options.graph_optimization_level = OPTIMIZATIONS[self._optimization]
         if optimized is not None:
             options.optimized_model_filepath = str(optimized)
-        options.intra_op_num_threads = self._threads
-        options.graph_optimization_level = OPTIMIZATIONS[self._optimization]
-        options.log_severity_level = 3
-        try:
-            return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the binding raises classes of its own for each status
-            raise InputError(f"ONNX Runtime does not load {self._path}: {error}") from error
+        with runtime_errors(f"ONNX Runtime does not load {self._path}", "export it again"):
+            return make_session(model, options)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -113,10 +110,8 @@ class OnnxRuntimeRunner:
 def _run(
     session: onnxruntime.InferenceSession, names: list[str], inputs: Mapping[str, Array]
 ) -> dict[str, Array]:
-    try:
+    with runtime_errors("ONNX Runtime cannot run the model", "export it again, or feed what it declares"):
         return dict(zip(names, session.run(names, dict(inputs)), strict=True))
-    except Exception as error:  # as above: a node that fails on its operands, an input that does not fit
-        raise InputError(f"ONNX Runtime cannot run the model: {str(error).splitlines()[0][:200]}") from error
 
 
 def _exposing_everything(path: Path) -> bytes:

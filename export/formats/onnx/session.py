@@ -9,6 +9,10 @@ from pathlib import Path
 import onnxruntime
 
 from cloformer.errors import CloformerError, InputError
+from cloformer.io.read import read_bytes
+from cloformer.io.words import is_text
+
+from .file import MAX_BYTES
 
 __all__ = ["make_session", "runtime_errors", "session_options"]
 
@@ -25,6 +29,8 @@ def make_session(
     model: Path | bytes, options: onnxruntime.SessionOptions | None = None
 ) -> onnxruntime.InferenceSession:
     """A session of a file, or of a model's bytes. It raises what :func:`runtime_errors` is for."""
+    if isinstance(model, Path) and not is_text(str(model)):  # a name that the binding does not take
+        model = read_bytes(model, MAX_BYTES, "give the file another name")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ...formats import FORMATS
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ...artifact.folder import Artifact
     from ...artifact.manifest import Manifest
     from ...pipeline.export import Exported, Preview
+    from ...source.counts import VariantFigures
     from ...source.signature import TensorSpec
 
 __all__ = ["NOT_TRAINED", "describe", "exported", "inspected", "models", "previewed"]
@@ -18,13 +19,13 @@ __all__ = ["NOT_TRAINED", "describe", "exported", "inspected", "models", "previe
 NOT_TRAINED = "random weights: NOT TRAINED, so what it predicts means nothing"
 
 
-def models(rows: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> Iterator[str]:
+def models(rows: Sequence[VariantFigures], size: tuple[int, int]) -> Iterator[str]:
     """A header, then a line per variant."""
     shape = f"{size[0]} x {size[1]}"
     yield f"{'model':<22}{'parameters':>12}{'multiply-adds':>16}   feature shapes (C x H x W) at {shape}"
     for row in rows:
-        shapes = "  ".join("x".join(map(str, shape)) for shape in row["feature_shapes"].values())
-        yield f"{row['name']:<22}{row['parameters']:>12,}{row['multiply_adds'] / 1e9:>14.3f} G   {shapes}"
+        shapes = "  ".join("x".join(map(str, shape)) for shape in row.feature_shapes.values())
+        yield f"{row.name:<22}{row.parameters:>12,}{row.multiply_adds / 1e9:>14.3f} G   {shapes}"
 
 
 def describe(manifest: Manifest) -> Iterator[str]:
