@@ -195,6 +195,11 @@ def _run(arguments: Sequence[str]) -> int:
         return _CLOSED
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
+    except OSError as error:  # what a path cannot be asked, whoever asks
+        if error.filename is None or isinstance(error, (FileNotFoundError, FileExistsError)):
+            return _bug(error, arguments)
+        lines = [f"{str(error.filename)!r} cannot be used: {error.strerror}", "give another place"]
+        return _fail(list(map(bounded, lines)), InputError.exit_code, arguments, error=error)
     except Exception as error:  # typer's own are wrong usage; all others are bugs, which have a code too
         if hasattr(error, "format_message"):  # an option or a command that does not exist
             lines = [
@@ -202,11 +207,15 @@ def _run(arguments: Sequence[str]) -> int:
                 "`cloformer --help` lists the commands, COMMAND --help its options",
             ]
             return _fail(lines, 2, arguments, error=error)
-        reason = str(error).splitlines()[:1]
-        lines = [bounded(f"a bug of ours: {type(error).__name__}: {''.join(reason)}")]
-        return _fail(
-            [*lines, "run it again with --debug and report the traceback"], 70, arguments, error=error
-        )
+        return _bug(error, arguments)
+
+
+def _bug(error: Exception, arguments: Sequence[str]) -> int:
+    lines = [
+        bounded(f"a bug of ours: {type(error).__name__}: {''.join(str(error).splitlines()[:1])}"),
+        "run it again with --debug and report the traceback",
+    ]
+    return _fail(lines, 70, arguments, error=error)
 
 
 def _fail(

@@ -16,7 +16,7 @@ from cloformer.errors import InputError
 
 from .read import read_json
 
-__all__ = ["MANIFEST", "NO_LOCKS", "UNSUPPORTED", "lock", "refuse_inside_an_artifact", "sync"]
+__all__ = ["MANIFEST", "NO_LOCKS", "UNSUPPORTED", "lock", "make_folders", "refuse_inside_an_artifact", "sync"]
 
 MANIFEST = "manifest.json"  # of an artifact
 UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -27,7 +27,7 @@ _OF_OURS = {"schema_version", "functions", "files"}
 
 def refuse_inside_an_artifact(path: Path, advice: str) -> None:
     """:class:`InputError`, with ``advice``, for a place in an artifact's folder: it would not be whole any more."""
-    parent = path.parent.resolve()
+    parent = Path(os.path.realpath(path.parent))  # which raises for no circle of links
     for folder in (parent, *parent.parents):
         manifest = folder / MANIFEST
         with contextlib.suppress(InputError, OSError):  # no manifest, or nobody's that could be read
@@ -37,6 +37,18 @@ def refuse_inside_an_artifact(path: Path, advice: str) -> None:
     else:
         return
     raise InputError(f"{path} is inside the artifact {folder}, which stays as it was exported", advice)
+
+
+def make_folders(folder: Path) -> None:
+    """The folder and those it is in, however many; :class:`OSError`."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
 
 
 def lock(path: Path, flags: int) -> int | None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from cloformer.errors import CloformerError, InputError
 
-from .place import MANIFEST, NO_LOCKS, UNSUPPORTED, lock, refuse_inside_an_artifact, sync
+from .place import MANIFEST, NO_LOCKS, UNSUPPORTED, lock, make_folders, refuse_inside_an_artifact, sync
 from .read import read_bytes
 from .signals import signals_wait
 
@@ -87,7 +87,7 @@ def _held_beside(destination: Path, check: Check, advice: str) -> Iterator[Path]
     parent = destination.parent
     with _told(destination, advice):
         refuse_inside_an_artifact(destination, advice)
-        parent.mkdir(parents=True, exist_ok=True)
+        make_folders(parent)
         recover(parent)  # also where the check then refuses: what a killed run left goes
         check(destination)
     staging, held = None, -1

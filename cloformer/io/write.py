@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from cloformer.errors import InputError
 
-from .place import NO_LOCKS, lock, refuse_inside_an_artifact, sync
+from .place import NO_LOCKS, lock, make_folders, refuse_inside_an_artifact, sync
 from .signals import signals_wait
 from .words import escape_halves
 
@@ -39,7 +39,7 @@ def write_whole(path: Path, content: str | bytes, advice: str) -> None:
     try:
         refuse_inside_an_artifact(path, advice)
         _refuse_no_file(path, advice)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
         _remove_what_was_left(path.parent)
         with signals_wait(), _new_beside(path) as (new, file):
             file.write(data)

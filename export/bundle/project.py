@@ -7,6 +7,7 @@ same folder replaces what the first one wrote and nothing else: what the user ha
 from __future__ import annotations
 
 import importlib.resources
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,7 +82,8 @@ def bundle(
             f"--reduced-operators is for ONNX Runtime, and {system.title} apps do without it", "leave it out"
         )
     check_artifact(artifact, system.format, system.title)
-    folder = folder.resolve() if force else folder.absolute()  # through a link to the project, if it is one
+    # With --force through a link to the project, if it is one.
+    folder = Path(os.path.realpath(folder)) if force else folder.absolute()
     with staged(folder, _refuse_no_folder if force else _refuse_what_is_there) as staging:
         vectors = _write(system, artifact, staging, settings)
         if reduced_operators:

@@ -257,3 +257,10 @@ def test_adding_to_a_file_and_writing_in_place(tmp_path: Path) -> None:
     for name in ("link", "pipe"):
         with pytest.raises(OSError, match=r"levels of symbolic links|is no file"):
             open_in_place(tmp_path / name)
+
+
+def test_a_path_of_many_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    deep = Path("a/" * 1500)
+    write_whole(deep / "report", "x", "-")
+    assert (deep / "report").read_text() == "x"
