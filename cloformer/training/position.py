@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from cloformer.io.fields import Fields
 
@@ -26,9 +25,9 @@ class Position:
     step: int
     loss_sum: float
     finished: tuple[Epoch, Scores, bool] | None
-    scaler: Mapping[str, Any] | None
+    scaler: Mapping[str, object] | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         row, scores, is_best = self.finished or (None, None, False)
         return {
             "epoch": self.epoch,
@@ -56,7 +55,13 @@ class Position:
                 dict(zip(("images", "top1", "top5", "loss"), (images, *rest), strict=True)), "scores"
             )
             finished = (
-                Epoch(**{name: _of_epoch(row, name) for name in Epoch.__dataclass_fields__}),
+                Epoch(
+                    epoch=row.whole("epoch"),
+                    step=row.whole("step"),
+                    **{
+                        name: _number(row, name) for name in Epoch.__dataclass_fields__ if name not in _COUNTS
+                    },
+                ),
                 Scores(read.whole("images", 1), *(_number(read, name) for name in ("top1", "top5", "loss"))),
                 is_best,
             )
@@ -67,10 +72,6 @@ class Position:
             finished,
             fields.optional("scaler", lambda name: fields.child(name).rest()),
         )
-
-
-def _of_epoch(row: Fields, name: str) -> Any:
-    return row.whole(name) if name in _COUNTS else _number(row, name)
 
 
 def _number(fields: Fields, name: str) -> float:

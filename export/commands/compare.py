@@ -102,15 +102,13 @@ def compare(
     limit = None if max_regression is None else parse_share("--max-regression", max_regression)
     kept_before = None if baseline is None else read_baseline(baseline)
     if kept_before is not None:
-        row, asked = kept_before.row, kept_before.report["protocol"]
-        runners, threads, pin = runners or [row["runner"]], threads or row["threads"], pin or asked["pin"]
-        if preset is None and asked["preset"] == "custom":
+        asked = kept_before.conditions
+        runners, threads, pin = runners or [asked.runner], threads or asked.threads, pin or asked.pin
+        if preset is None and asked.preset == "custom":
             preset = "rapid"
-            runs, min_seconds = (
-                runs or asked["min_queries"],
-                asked["min_seconds"] if min_seconds is None else min_seconds,
-            )
-        preset = preset or asked["preset"]
+            runs = runs or asked.min_queries
+            min_seconds = asked.min_seconds if min_seconds is None else min_seconds
+        preset = preset or asked.preset
     settings = protocol(
         preset or "normal",
         threads=(threads or 1,),

@@ -135,7 +135,7 @@ def parity(
         document = {"reports": [report.to_json() for report in reports]}
         document |= {"headroom": [room.to_json() for room in rooms]} if headroom else {}
         document |= (
-            {} if asked is None else {"work": [device_lines.work_json(work, asked.gate) for work in works]}
+            {} if asked is None else {"work": [device_lines.counts_json(work, asked.gate) for work in works]}
         )
         say_json(document)
     else:

@@ -26,8 +26,8 @@ from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, in_own_orde
 from ..reference.outputs import run_model, run_reference
 from ..source.postprocessing import softmax
 from ..source.resolve import Source
-from .arm64 import TITLE, Arm64Device, refuse_other_formats
-from .instructions import Work, subject_of
+from .arm64 import TITLE, Arm64Device, DeviceRun, refuse_other_formats
+from .instructions import InstructionCounts, subject_of
 
 __all__ = ["compare_on_device"]
 
@@ -41,7 +41,7 @@ def compare_on_device(
     device: Arm64Device,
     progress: Progress = lambda _: None,
     on_case: OnCase = lambda *_: None,
-) -> tuple[ParityReport, Work | None]:
+) -> tuple[ParityReport, InstructionCounts | None]:
     """Run the artifact on ``device`` and compare its outputs; also what an inference took there, counted: None if the
     device cannot count.
 
@@ -70,19 +70,25 @@ def compare_on_device(
     else:
         progress("running the PyTorch model in float64")
         outputs = _against_model(artifact, source, cases, ran.outputs, on_case)
-    work = None
-    if ran.instructions is None:
+    counts = _counts(artifact, cases, device, ran)
+    if counts is None:
         notes.append("instructions are not counted: this QEMU takes no plugins")
-    else:
-        work = Work(
-            artifact=artifact.folder.name,
-            manifest_sha256=sha256_of(artifact.folder / MANIFEST),
-            instructions=dict(zip((case.name for case in cases), ran.instructions, strict=True)),
-            subject=subject_of(artifact),
-            environment=device.environment,
-        )
     reference = "conformance vectors" if source is None else "PyTorch, float64"
-    return _report(artifact, device, reference, outputs, notes), work
+    return _report(artifact, device, reference, outputs, notes), counts
+
+
+def _counts(
+    artifact: Artifact, cases: Sequence[Case], device: Arm64Device, ran: DeviceRun
+) -> InstructionCounts | None:
+    if ran.instructions is None:
+        return None
+    return InstructionCounts(
+        artifact=artifact.folder.name,
+        manifest_sha256=sha256_of(artifact.folder / MANIFEST),
+        instructions=dict(zip((case.name for case in cases), ran.instructions, strict=True)),
+        subject=subject_of(artifact),
+        environment=device.environment,
+    )
 
 
 def _cases(inputs: Inputs, request: ParityRequest, source: Source) -> list[Case]:

@@ -16,7 +16,15 @@ from cloformer.io.write import canonical_json, write_whole
 
 from ..artifact.folder import Artifact
 
-__all__ = ["Baseline", "Gate", "Work", "read_baseline", "refuse_taken", "save_baseline", "subject_of"]
+__all__ = [
+    "Gate",
+    "InstructionBaseline",
+    "InstructionCounts",
+    "read_baseline",
+    "refuse_taken",
+    "save_baseline",
+    "subject_of",
+]
 
 _KIND = "cloformer-instructions"
 _MAX_BYTES = 2**20
@@ -24,7 +32,7 @@ _AGAIN = "make it anew: cloformer parity ARTIFACT --device arm64 --save-baseline
 
 
 @dataclass(frozen=True)
-class Work:
+class InstructionCounts:
     """Instructions of one inference by the input's name, in the order they ran; exact.
 
     ``subject`` says what kind of model it is and ``environment`` where it ran: counts are compared where both are
@@ -67,11 +75,11 @@ def subject_of(artifact: Artifact) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Baseline:
+class InstructionBaseline:
     """The counts of an earlier run, as :func:`save_baseline` kept them."""
 
     path: Path
-    work: Work
+    work: InstructionCounts
 
     def refuse_another(self, subject: Mapping[str, str], environment: Mapping[str, str]) -> None:
         """:class:`UnsupportedError` that names the first field in which the baseline's conditions differ."""
@@ -93,14 +101,14 @@ class Gate:
     """What holds for the counts: a most, and the share by which they may exceed a baseline's."""
 
     max_instructions: int | None = None
-    baseline: Baseline | None = None
+    baseline: InstructionBaseline | None = None
     max_regression: float = 0.005
 
     @property
     def has_limits(self) -> bool:
         return self.max_instructions is not None or self.baseline is not None
 
-    def exceeded(self, work: Work) -> tuple[str, ...]:
+    def exceeded(self, work: InstructionCounts) -> tuple[str, ...]:
         """The limits that are not kept, a line each; an input that the baseline has and the run has not, too."""
         lines = []
         limit = self.max_instructions
@@ -131,13 +139,13 @@ def refuse_taken(path: Path) -> None:
         )
 
 
-def save_baseline(path: Path, work: Work) -> None:
+def save_baseline(path: Path, work: InstructionCounts) -> None:
     """Keep the counts with their conditions; :class:`InputError` if the place cannot be written."""
     refuse_taken(path)
     write_whole(path, canonical_json(work.to_json()), "choose another place")
 
 
-def read_baseline(path: Path) -> Baseline:
+def read_baseline(path: Path) -> InstructionBaseline:
     """What :func:`save_baseline` kept; :class:`InputError` if it is something else."""
     found = read_json(path, _MAX_BYTES, _AGAIN)
     fields = Fields(found) if isinstance(found, dict) else Fields({})
@@ -147,7 +155,7 @@ def read_baseline(path: Path) -> Baseline:
         counts = fields.counts("instructions")
         if not counts:
             raise fields.error("instructions", "is empty")
-        work = Work(
+        work = InstructionCounts(
             fields.text("artifact"),
             fields.text("manifest_sha256"),
             counts,
@@ -156,4 +164,4 @@ def read_baseline(path: Path) -> Baseline:
         )
     except FieldError as error:
         raise InputError(f"{path} is no baseline of instructions: {error}", _AGAIN) from None
-    return Baseline(path, work)
+    return InstructionBaseline(path, work)

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 from ..shared.words import count, plain
 
 if TYPE_CHECKING:
-    from ...device.instructions import Gate, Work
+    from ...device.instructions import Gate, InstructionCounts
 
-__all__ = ["render", "work_json"]
+__all__ = ["counts_json", "render"]
 
 _WIDTH = 110
 _EMULATED = "an emulated device's work, exact; no phone's, and no time"
 
 
-def render(work: Work, gate: Gate) -> str:
+def render(work: InstructionCounts, gate: Gate) -> str:
     """A line for each input; below them, the limits and whether they are kept."""
     return "\n".join(_lines(work, gate))
 
 
-def _lines(work: Work, gate: Gate) -> Iterator[str]:
+def _lines(work: InstructionCounts, gate: Gate) -> Iterator[str]:
     yield f"instructions of an inference ({_EMULATED})"
     before = {} if gate.baseline is None else gate.baseline.work.instructions
     for name, instructions in work.instructions.items():
@@ -46,7 +46,7 @@ def _lines(work: Work, gate: Gate) -> Iterator[str]:
         yield "PASS: an inference takes no more instructions than allowed"
 
 
-def work_json(work: Work, gate: Gate) -> dict[str, object]:
+def counts_json(work: InstructionCounts, gate: Gate) -> dict[str, object]:
     """The counts with what they were held to; ``gate`` is null without limits."""
     exceeded = gate.exceeded(work)
     return work.to_json() | {
