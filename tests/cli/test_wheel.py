@@ -26,7 +26,7 @@ def test_contents(wheel: Path) -> None:
     assert {name for name in top if not name.endswith(".dist-info")} == {"cloformer"}
     for name in (
         "cli.py",
-        "export/pipeline.py",
+        "export/pipeline/export.py",
         "export/schemas/manifest.schema.json",
         "export/schemas/parity.schema.json",
         "export/schemas/comparison.schema.json",
@@ -68,7 +68,7 @@ def test_in_a_project_with_the_same_names(wheel: Path, tmp_path: Path, python: s
     script.parent.mkdir()
     # The tests' environment has this checkout on its path, which a user's has not.
     away = f"sys.path = [entry for entry in sys.path if entry != {str(ROOT)!r}]"
-    script.write_text(f"import sys\n{away}\nfrom cloformer.cli import main\nsys.exit(main())\n")
+    script.write_text(f"import sys\n{away}\nfrom cloformer.__main__ import run\nsys.exit(run())\n")
     start = [python, "-m", "cloformer"] if launcher == "module" else [python, str(script)]
     environment = os.environ | {"PYTHONPATH": str(site)}
     arguments = ["export", "--model", "export.nets:build", "--image-size", "32", "--output", "out"]
@@ -95,7 +95,7 @@ def test_a_bundle_without_the_checkout(
     zipfile.ZipFile(wheel).extractall(site)
     script = tmp_path / "bundle.py"
     away = f"sys.path = [entry for entry in sys.path if entry != {str(ROOT)!r}]"
-    script.write_text(f"import sys\n{away}\nfrom cloformer.cli import main\nsys.exit(main())\n")
+    script.write_text(f"import sys\n{away}\nfrom cloformer.__main__ import run\nsys.exit(run())\n")
     environment = os.environ | {"PYTHONPATH": str(site)}
     for name, start in (("wheel", [python, str(script)]), ("checkout", [python, "-m", "cloformer"])):
         arguments = ["bundle", system, str(artifacts[format_name]), "--output", str(tmp_path / name)]
