@@ -201,7 +201,8 @@ def _lock(folder: Path) -> int | None:
 
 def _remove(staging: Path, held: int) -> None:
     """Remove a staging folder that this process holds; an artifact that it holds goes back first."""
-    with contextlib.suppress(OSError):  # an artifact that cannot go back stays where it is
+    # An artifact that cannot go back stays where it is, and so does what is deeper than Python goes.
+    with contextlib.suppress(OSError, RecursionError):
         _take_back(staging)
         _remove_all(staging)
     os.close(held)

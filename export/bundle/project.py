@@ -19,6 +19,7 @@ from cloformer.errors import CloformerError, InputError, UsageError
 from cloformer.io.fields import FieldError, Fields
 from cloformer.io.read import read_json, sha256_of
 from cloformer.io.staging import refuse_what_is_there, staged
+from cloformer.io.words import reason_of
 from cloformer.io.write import canonical_json
 
 from ..artifact.folder import MANIFEST, Artifact, read_artifact
@@ -220,9 +221,9 @@ def _keep(staging: Path, folder: Path, written: Mapping[str, str], system: Syste
         (staging / name).unlink(missing_ok=True)
     try:
         carry_over(folder, staging, {RECORD, *earlier} - set(kept))
-    except OSError as error:
+    except (OSError, RecursionError) as error:
         raise InputError(
-            f"{error.filename or folder} cannot be kept: {error.strerror or error}; nothing was replaced",
+            f"{getattr(error, 'filename', None) or folder} cannot be kept: {reason_of(error)}; nothing was replaced",
             "give the right to read it, or give another --output",
         ) from None
     return kept
