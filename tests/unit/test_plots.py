@@ -83,8 +83,8 @@ def test_without_matplotlib_it_is_said_before_anything_is_made(
 
 def test_nothing_imports_matplotlib_before_a_plot_is_asked_for() -> None:
     code = (
-        "import sys, cloformer.cli, cloformer.export.reports.plots\n"
-        "import cloformer.export.reports.latency_plots, cloformer.export.reports.profile_plots\n"
+        "import sys, cloformer.cli, cloformer.export.reports.shared.plots\n"
+        "import cloformer.export.reports.latency.plots, cloformer.export.reports.profile.plots\n"
         "print('matplotlib' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
