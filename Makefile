@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test operator-tests mutation-score proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -34,6 +34,10 @@ test: setup
 # Minutes long: what kills an export fifty times and a training run twenty, and exports every variant in every form.
 slow-test: setup
 	$(BIN)/python -m pytest -m slow
+
+# Ten minutes: kills commands before every change that they make to the file system, and fills their disks.
+kill-tests: setup
+	PYTHONPATH=tests:tests/support $(BIN)/python -m kills
 
 # 12 to 25 minutes: the operator tests that coremltools ships with, on the reference runtime of ML Programs.
 operator-tests: setup

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .variants import list_models
 
@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "create_model", "list_models"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # torch takes seconds to import; `cloformer --help` must not wait for it.
     if name == "create_model":
         from .checkpoint import create_model

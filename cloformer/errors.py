@@ -4,20 +4,25 @@
     ├── GateError            1   a check did not hold, or could not be made
     ├── UsageError           2   an option or argument names something that does not exist
     ├── InputError           3   a checkpoint, image, artifact, manifest or output place is bad
+    │   └── CheckpointError      a checkpoint alone
     ├── UnsupportedError     4   it cannot be done: operator, precondition, target
     └── MissingRuntimeError  5   a runtime or optional package is not there
 
 A message says what happened and where in its first line and what to do next in the
-following ones: three lines at most.
+following ones: three lines at most. What others said goes into it as it is: each line is made harmless and
+cut here.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from cloformer.io.words import bounded
 
 __all__ = [
+    "CheckpointError",
     "CloformerError",
     "GateError",
     "InputError",
@@ -31,17 +36,19 @@ MAX_LINES = 3
 
 
 class CloformerError(Exception):
-    """Base of all errors this package raises on purpose; ``details`` goes to ``--json`` whole."""
+    """Base of all errors this package raises on purpose: a line each for what happened and what to do next.
+    ``details`` goes to ``--json`` whole."""
 
     exit_code: ClassVar[int] = 70
 
-    def __init__(self, message: str, *next_steps: str, details: Mapping[str, Any] | None = None) -> None:
-        self.lines = [
-            line for part in (message, *next_steps) for line in str(part).splitlines() if line.strip()
-        ]
-        self.lines = self.lines[:MAX_LINES]
+    def __init__(self, message: str, *next_steps: str, details: Mapping[str, object] | None = None) -> None:
+        parts = [str(part) for part in (message, *next_steps)]
+        self.lines = [bounded(part) for part in parts if part.strip()][:MAX_LINES]
         self.details = dict(details or {})
-        super().__init__("\n".join(self.lines))
+        super().__init__(*self.lines)  # what it is made of again in another process
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class GateError(CloformerError):
@@ -60,6 +67,22 @@ class InputError(CloformerError):
     """A checkpoint, image, artifact or manifest is bad, or the output place cannot be written."""
 
     exit_code = 3
+
+
+class CheckpointError(InputError, ValueError):
+    """A checkpoint that cannot be used. The lists in ``details`` hold all keys that differ from the model's,
+    ``misshaped`` as (key, expected shape, found shape)."""
+
+    def __init__(
+        self,
+        message: str,
+        *next_steps: str,
+        missing: Sequence[str] = (),
+        unexpected: Sequence[str] = (),
+        misshaped: Sequence[tuple[str, tuple[int, ...], tuple[int, ...]]] = (),
+    ) -> None:
+        lists = {"missing": list(missing), "unexpected": list(unexpected), "misshaped": list(misshaped)}
+        super().__init__(message, *next_steps, details=lists)
 
 
 class UnsupportedError(CloformerError):

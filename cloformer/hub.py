@@ -6,24 +6,24 @@ checked against it. :mod:`cloformer.training.hub` writes such folders.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .checkpoint import Checkpoint
+from cloformer.errors import CheckpointError, InputError
+from cloformer.io.fields import Fields
+from cloformer.io.read import parse_json, read_json
 
-__all__ = ["CARD", "CONFIG", "WEIGHTS", "config_of", "read_hub_folder"]
+__all__ = ["CARD", "CONFIG", "WEIGHTS", "check_config", "config_of"]
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 _MODEL_TYPE = "cloformer"
+_MAX_CONFIG = 2**24  # bytes
 
 
-def config_of(metadata: Mapping[str, str]) -> dict[str, Any]:
+def config_of(metadata: Mapping[str, str]) -> dict[str, object]:
     """What ``config.json`` says of a checkpoint that `cloformer train` wrote. :class:`KeyError` or
     :class:`ValueError` for the metadata of another."""
-    labels = json.loads(metadata["labels"])
+    labels = Fields({"labels": parse_json(metadata["labels"])}).texts("labels")
     return {
         "architectures": ["CloFormer"],
         "model_type": _MODEL_TYPE,
@@ -31,23 +31,22 @@ def config_of(metadata: Mapping[str, str]) -> dict[str, Any]:
         "num_labels": len(labels),
         "id2label": {str(number): name for number, name in enumerate(labels)},
         "label2id": {name: number for number, name in enumerate(labels)},
-        "preprocessing": json.loads(metadata["preprocessing"]),
+        "preprocessing": parse_json(metadata["preprocessing"]),
         "cloformer_version": metadata["cloformer"],
     }
 
 
-def read_hub_folder(folder: Path) -> Checkpoint:
-    """Its weights; :class:`CheckpointError` if the configuration says something else of them than they do."""
-    from .checkpoint import CheckpointError, read_checkpoint
-
-    found = read_checkpoint(folder / WEIGHTS)
-    advice = "download the folder again"
+def check_config(folder: Path, metadata: Mapping[str, str]) -> None:
+    """:class:`CheckpointError` if the configuration says something else of the weights than their metadata do."""
+    path, advice = folder / CONFIG, "download the folder again"
     try:
-        config = json.loads((folder / CONFIG).read_text("utf-8"))
-        differing = [key for key, value in config_of(found.metadata).items() if config.get(key) != value]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        config = Fields(read_json(path, _MAX_CONFIG, advice))
+        said = config_of(metadata)
+        differing = [name for name in said if name not in config or config.take(name) != said[name]]
+    except InputError as error:
+        raise CheckpointError(*error.lines) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__} {error}"
-        raise CheckpointError(f"{folder / CONFIG} and {WEIGHTS} do not fit: {reason}", advice) from None
+        raise CheckpointError(f"{path} and {WEIGHTS} do not fit: {reason}", advice) from None
     if differing:
-        raise CheckpointError(f"{folder / CONFIG} says another {differing[0]} than {WEIGHTS}", advice)
-    return found
+        raise CheckpointError(f"{path} says another {differing[0]} than {WEIGHTS}", advice)

@@ -111,6 +111,10 @@ class Fields:
         """A list of objects."""
         return [Fields(item, path) for item, path in self.items(name, least=least, most=most)]
 
+    def each(self, name: str) -> list[Fields]:
+        """A list of objects that need not be there: empty then."""
+        return self.objects(name) if name in self else []
+
     def texts(self, name: str, *, least: int = 0, most: int = 1_000_000) -> tuple[str, ...]:
         """A list of strings."""
         return tuple(
@@ -140,6 +144,11 @@ class Fields:
     def names(self) -> list[str]:
         """The fields that nobody has taken yet."""
         return list(self._left)
+
+    def rest(self) -> dict[str, object]:
+        """All that nobody has taken yet, as it is: for somebody else to read."""
+        left, self._left = self._left, {}
+        return left
 
     def optional(self, name: str, read: Callable[[str], T]) -> T | None:
         """What ``read`` takes, or None if the field is null: ``fields.optional("seed", fields.whole)``."""

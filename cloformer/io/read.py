@@ -22,6 +22,8 @@ from typing import BinaryIO, NoReturn, TypeAlias
 
 from cloformer.errors import CloformerError, InputError
 
+from .words import reason_of
+
 __all__ = ["Json", "decoding", "opened", "parse_json", "read_bytes", "read_json", "read_text", "sha256_of"]
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
@@ -42,17 +44,18 @@ def opened(path: Path, advice: str, *, follow_links: bool = True) -> Iterator[Bi
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         link = not follow_links and getattr(error, "errno", None) == errno.ELOOP
         raise InputError(
-            f"{path} cannot be read: {'it is a link' if link else _reason(error)}", advice
+            f"{path} cannot be read: {'it is a link' if link else reason_of(error)}", advice
         ) from None
+    kind = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(descriptor)
+        what = "a folder" if stat.S_ISDIR(kind) else "a pipe or a device"
+        raise InputError(f"{path} is {what}, not a file", advice)
     with os.fdopen(descriptor, "rb") as file:
-        kind = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(kind):
-            what = "a folder" if stat.S_ISDIR(kind) else "a pipe or a device"
-            raise InputError(f"{path} is {what}, not a file", advice)
         try:
             yield file
         except OSError as error:
-            raise InputError(f"{path} cannot be read: {_reason(error)}", advice) from None
+            raise InputError(f"{path} cannot be read: {reason_of(error)}", advice) from None
 
 
 def read_bytes(path: Path, limit: int, advice: str, *, follow_links: bool = True) -> bytes:
@@ -75,19 +78,22 @@ def read_text(path: Path, limit: int, advice: str, *, follow_links: bool = True)
         raise InputError(f"{path} is not UTF-8: {error.reason} at byte {error.start}", advice) from None
 
 
-def read_json(path: Path, limit: int, advice: str, *, follow_links: bool = True) -> Json:
-    """The file's one JSON value."""
+def read_json(
+    path: Path, limit: int, advice: str, *, follow_links: bool = True, nan_is_null: bool = False
+) -> Json:
+    """The file's one JSON value; with ``nan_is_null``, what a device could not say as a number is null."""
     text = read_text(path, limit, advice, follow_links=follow_links)
     try:
-        return parse_json(text)
+        return parse_json(text, nan_is_null=nan_is_null)
     except ValueError as error:
         raise InputError(f"{path} is not JSON that can be read: {str(error)[:200]}", advice) from None
 
 
-def parse_json(text: str) -> Json:
+def parse_json(text: str, *, nan_is_null: bool = False) -> Json:
     """The JSON value in ``text``; :class:`ValueError` for anything else, and for what goes beyond the bounds."""
+    constant = (lambda _: None) if nan_is_null else _refuse_constant
     try:
-        value: Json = json.loads(text, parse_constant=_refuse_constant, parse_int=_whole, parse_float=_finite)
+        value: Json = json.loads(text, parse_constant=constant, parse_int=_whole, parse_float=_finite)
     except RecursionError:
         raise ValueError(f"it is nested more than {_MAX_DEPTH} deep") from None
     _check_depth(value)
@@ -103,7 +109,7 @@ def decoding(what: str, advice: str) -> Iterator[None]:
     except CloformerError:
         raise
     except Exception as error:  # the one place where every exception of a foreign decoder becomes bad input
-        raise InputError(f"{what} cannot be read: {_reason(error)}", advice) from error
+        raise InputError(f"{what} cannot be read: {reason_of(error)}", advice) from error
 
 
 def sha256_of(path: Path) -> str:
@@ -113,12 +119,6 @@ def sha256_of(path: Path) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _reason(error: BaseException) -> str:
-    """An exception in one short line."""
-    said = getattr(error, "strerror", None) or next(iter(str(error).split("\n")), "")
-    return (str(said).strip() or type(error).__name__)[:200]
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,8 +1,8 @@
-"""Putting an artifact in place: whole or not at all.
+"""The one writer of folders: an artifact, an app project or a folder for the Hub, whole or not at all.
 
-An artifact is built in a staging folder beside its destination, then the two change places in one
+A folder is built in a staging folder beside its destination, then the two change places in one
 step. A staging folder is locked by the process that fills it; one that nobody holds was left by a
-killed export, and the next export removes it. Where the filesystem cannot exchange two folders, two
+killed process, and the next one removes it. Where the filesystem cannot exchange two folders, two
 renames with a note of them in between do it, and :func:`recover` takes back what stopped half-way.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -21,59 +20,85 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cloformer.errors import CloformerError, InputError
-from cloformer.export.artifact.folder import MANIFEST
 
-__all__ = ["recover", "space_needed", "staged", "staging_beside"]
+from .place import MANIFEST, NO_LOCKS, UNSUPPORTED, lock, refuse_inside_an_artifact, sync
+from .read import read_bytes
+from .signals import signals_wait
+
+__all__ = ["MANIFEST", "recover", "refuse_what_is_there", "space_needed", "staged"]
 
 _PREFIX = ".cloformer-staging-"
 _JOURNAL = "replaces"  # in a staging folder: the name of the destination that `old` was moved away from
 _CONTENT, _SCRATCH, _OLD = "content", "scratch", "old"
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_SPACE_WORDS = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
-_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
-_NO_LOCKS = _UNSUPPORTED | {errno.EBADF, errno.ENOLCK}
+_ADVICE = "choose another --output"
+_MAX_NAME = 4096  # bytes
 _TRIES = 100  # to replace what other exports replace at the same time; a second try is rare already
 
 
+Check = Callable[[Path], None]  # of a destination; raises an error if what is there may not be replaced
+
+
+def _refuse_foreign(destination: Path) -> None:
+    """:class:`InputError` for what is no artifact."""
+    with contextlib.suppress(FileNotFoundError):
+        seen = destination.lstat()
+        if not stat.S_ISDIR(seen.st_mode):
+            raise InputError(f"{destination} is in the way: it is not a folder", _ADVICE)
+        names = {path.name for path in destination.iterdir()}
+        # Another export may have taken it away and begun to remove it; then it is not what is there now.
+        if names and MANIFEST not in names and os.path.samestat(seen, destination.lstat()):
+            raise InputError(
+                f"{destination} is in the way: it holds files and no {MANIFEST}, so it is not an artifact",
+                f"move it away, or {_ADVICE}",
+            )
+
+
+def refuse_what_is_there(destination: Path, advice: str = _ADVICE) -> None:
+    """:class:`InputError`, with ``advice``, for anything but an empty folder."""
+    if destination.is_symlink() or (destination.exists() and not destination.is_dir()):
+        raise InputError(f"{destination} is not a folder", advice)
+    if destination.exists() and any(destination.iterdir()):
+        raise InputError(f"{destination} is not empty", advice)
+
+
 @contextlib.contextmanager
-def staged(destination: Path) -> Iterator[Path]:
+def staged(destination: Path, check: Check = _refuse_foreign, advice: str = _ADVICE) -> Iterator[Path]:
     """Yield an empty folder that takes ``destination``'s place when the block ends without an error.
 
-    Temporary files that frameworks make meanwhile go beside it and leave with it; for that the block
-    has the process's temporary folder to itself, so two blocks do not run at once in one process.
-    Raises :class:`InputError` if the place cannot be written, is full, or holds something else than
-    an artifact; what was there then stays as it was.
+    ``check`` says what may be replaced: without one, an artifact or an empty folder. Temporary files that frameworks
+    make meanwhile go beside it and leave with it; for that the block has the process's temporary folder to itself, so
+    two blocks do not run at once in one process. Raises :class:`InputError` if the place cannot be written, is full, is
+    inside an artifact, or holds what may not be replaced; what was there then stays as it was.
     """
     destination = destination.absolute()  # the block may change the current folder
-    with _held_beside(destination, _refuse_foreign) as staging:
-        with _told_when_full(destination), _temporary_files_in(staging / _SCRATCH):
+    with _held_beside(destination, check, advice) as staging:
+        with _told_when_full(destination, advice), _temporary_files_in(staging / _SCRATCH):
             yield staging / _CONTENT
-        with _told(destination):
+        with _told(destination, advice):
             _sync(staging / _CONTENT)
-            _replace(staging, destination)
+            _replace(staging, destination, check)
 
 
 @contextlib.contextmanager
-def staging_beside(destination: Path) -> Iterator[Path]:
-    """Yield an empty folder on ``destination``'s filesystem, for the block to move to its place itself; what is left
-    of it goes. :class:`InputError` if the place cannot be written."""
-    with _held_beside(destination.absolute()) as staging, _told(destination):
-        yield staging / _CONTENT
-
-
-@contextlib.contextmanager
-def _held_beside(destination: Path, check: Callable[[Path], None] = lambda _: None) -> Iterator[Path]:
+def _held_beside(destination: Path, check: Check, advice: str) -> Iterator[Path]:
     """A staging folder that this process holds; those of killed processes go first."""
     parent = destination.parent
-    with _told(destination):
+    with _told(destination, advice):
+        refuse_inside_an_artifact(destination, advice)
         parent.mkdir(parents=True, exist_ok=True)
+        recover(parent)  # also where the check then refuses: what a killed run left goes
         check(destination)
-        recover(parent)
-        staging, lock = _create(parent)
+    staging, held = None, -1
     try:
+        with signals_wait(), _told(destination, advice):
+            staging, held = _create(parent)
         yield staging
     finally:
-        _remove(staging, lock)
+        if staging is not None:
+            with signals_wait():
+                _remove(staging, held)
 
 
 def recover(parent: Path) -> None:
@@ -84,10 +109,10 @@ def recover(parent: Path) -> None:
     """
     with contextlib.suppress(OSError):
         for staging in sorted(parent.glob(f"{_PREFIX}*")):
-            with contextlib.suppress(OSError):
-                lock = _lock(staging)
-                if lock is not None:  # else its owner lives
-                    _remove(staging, lock)
+            with contextlib.suppress(OSError), signals_wait():
+                held = _lock(staging)
+                if held is not None:  # else its owner lives
+                    _remove(staging, held)
 
 
 def space_needed(parent: Path, size: int) -> None:
@@ -98,32 +123,30 @@ def space_needed(parent: Path, size: int) -> None:
     if free < size:
         raise InputError(
             f"no space left for the export: it needs about {size / 1e6:.0f} MB and {free / 1e6:.0f} MB are free",
-            "free some space, or choose another --output",
+            f"free some space, or {_ADVICE}",
         )
 
 
 @contextlib.contextmanager
-def _told(destination: Path) -> Iterator[None]:
+def _told(destination: Path, advice: str) -> Iterator[None]:
     """Turn what the system says of the place into an error that says what to do."""
     try:
-        with _told_when_full(destination):
+        with _told_when_full(destination, advice):
             yield
     except OSError as error:
-        raise InputError(
-            f"{destination} cannot be written: {error.strerror or error}", "choose another --output"
-        ) from error
+        raise InputError(f"{destination} cannot be written: {error.strerror or error}", advice) from error
 
 
 @contextlib.contextmanager
-def _told_when_full(destination: Path) -> Iterator[None]:
+def _told_when_full(destination: Path, advice: str) -> Iterator[None]:
     """The same for a full disk alone, whichever framework's code it is that meets it."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # whichever framework's own; what is no full disk passes through
         if not _comes_of_a_full_disk(error, destination.parent):
             raise
         raise InputError(
-            f"no space left while writing {destination}", "free some space, or choose another --output"
+            f"no space left while writing {destination}", f"free some space, or {advice}"
         ) from error
 
 
@@ -143,36 +166,22 @@ def _comes_of_a_full_disk(error: BaseException | None, folder: Path) -> bool:
     return False
 
 
-def _refuse_foreign(destination: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        seen = destination.lstat()
-        if not stat.S_ISDIR(seen.st_mode):
-            raise InputError(f"{destination} is in the way: it is not a folder", "choose another --output")
-        names = {path.name for path in destination.iterdir()}
-        # Another export may have taken it away and begun to remove it; then it is not what is there now.
-        if names and MANIFEST not in names and os.path.samestat(seen, destination.lstat()):
-            raise InputError(
-                f"{destination} is in the way: it holds files and no {MANIFEST}, so it is not an artifact",
-                "move it away, or choose another --output",
-            )
-
-
 def _create(parent: Path) -> tuple[Path, int]:
     """A new staging folder and the lock that says that its owner lives."""
     while True:
         staging = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        lock = None
+        held = None
         try:
-            lock = _lock(staging)
-            if lock is None:
+            held = _lock(staging)
+            if held is None:
                 continue  # between making and locking it, another export took it for a dead one's
             (staging / _CONTENT).mkdir()
             (staging / _SCRATCH).mkdir()
-            return staging, lock
+            return staging, held
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
-            if lock is not None:
-                os.close(lock)
+            if held is not None:
+                os.close(held)
             raise
 
 
@@ -182,43 +191,41 @@ def _lock(folder: Path) -> int | None:
     Network filesystems cannot lock a folder; there a file in it is locked. :class:`OSError` if the
     folder cannot be opened, or nothing can be locked at all.
     """
-    for path, flags in ((folder, os.O_RDONLY | os.O_DIRECTORY), (folder / "lock", os.O_RDWR | os.O_CREAT)):
-        try:
-            descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o600)
-        except FileNotFoundError:
-            return None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its last owner may have removed it between the two calls: the lock is then on nothing.
-            if os.path.samestat(os.fstat(descriptor), path.lstat()):
-                return descriptor
-        except (BlockingIOError, FileNotFoundError):
-            pass
-        except OSError as error:
-            os.close(descriptor)
-            if error.errno not in _NO_LOCKS:
-                raise
-            continue
-        os.close(descriptor)
-        return None
-    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), str(folder))
+    try:
+        return lock(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    return lock(folder / "lock", os.O_RDWR | os.O_CREAT)
 
 
-def _remove(staging: Path, lock: int) -> None:
+def _remove(staging: Path, held: int) -> None:
     """Remove a staging folder that this process holds; an artifact that it holds goes back first."""
     with contextlib.suppress(OSError):  # an artifact that cannot go back stays where it is
         _take_back(staging)
-        shutil.rmtree(staging, ignore_errors=True)
-    os.close(lock)
+        _remove_all(staging)
+    os.close(held)
     with contextlib.suppress(OSError):
         staging.rmdir()  # network filesystems keep the name of an open file until it is closed
+
+
+def _remove_all(folder: Path) -> None:
+    """As far as it can be; folders that a user had closed are opened for it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        for inside, _, _ in os.walk(folder):  # from the top: what was opened is then gone through
+            with contextlib.suppress(OSError):
+                Path(inside).chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _take_back(staging: Path) -> None:
     """Undo a swap that stopped between its two renames; ``content`` is still there only then."""
     journal, old = staging / _JOURNAL, staging / _OLD
     if old.exists() and journal.exists() and (staging / _CONTENT).exists():
-        _move(old, staging.parent / Path(os.fsdecode(journal.read_bytes())).name)
+        with contextlib.suppress(InputError):  # nothing that this package has left
+            name = os.fsdecode(read_bytes(journal, _MAX_NAME, _ADVICE, follow_links=False))
+            _move(old, staging.parent / Path(name).name)
     # From here on `old` may be removed in part: it must never go back again.
     journal.unlink(missing_ok=True)
 
@@ -239,35 +246,26 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
 
 
 def _sync(folder: Path) -> None:
-    """``folder`` and everything in it on the disk; what a link leads to is not part of it."""
+    """``folder`` and everything in it on the disk; what a link leads to is not part of it, and a file that has another
+    name besides is a user's, who has written it before."""
     for path in [*folder.rglob("*"), folder]:
-        if not path.is_symlink():
-            _sync_one(path)
+        seen = path.lstat()
+        if stat.S_ISDIR(seen.st_mode) or (stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1):
+            sync(path)
 
 
-def _sync_one(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _UNSUPPORTED or not path.is_dir():  # some filesystems sync files alone
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _replace(staging: Path, destination: Path) -> None:
+def _replace(staging: Path, destination: Path, check: Check) -> None:
     """Put ``content`` at ``destination``, which other exports may take or leave in the meantime."""
     content = staging / _CONTENT
     for _ in range(_TRIES):
-        _refuse_foreign(destination)  # an export takes minutes, and someone may have put a folder there
+        check(destination)  # an export takes minutes, and someone may have put a folder there
         with contextlib.suppress(FileNotFoundError):  # it was there, and now it is not
             if _move(content, destination) or _exchange(content, destination) or _swap(staging, destination):
                 break
     else:
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(destination))
     with contextlib.suppress(OSError):  # it is in place, whether or not the disk has heard of it
-        _sync_one(destination.parent)
+        sync(destination.parent)
 
 
 def _move(folder: Path, destination: Path) -> bool:
@@ -285,8 +283,8 @@ def _swap(staging: Path, destination: Path) -> bool:
     """An exchange in two renames, noted for :func:`recover`; False if another export got in between."""
     journal, old = staging / _JOURNAL, staging / _OLD
     journal.write_bytes(os.fsencode(destination.name))
-    _sync_one(journal)
-    _sync_one(staging)
+    sync(journal)
+    sync(staging)
     destination.rename(old)
     if _move(staging / _CONTENT, destination):
         return True
@@ -307,6 +305,6 @@ def _exchange(first: Path, second: Path) -> bool:
     else:
         return False
     number = ctypes.get_errno()
-    if code and number not in _UNSUPPORTED:
+    if code and number not in UNSUPPORTED:
         raise OSError(number, os.strerror(number), str(second))
     return not code

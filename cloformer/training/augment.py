@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["Views", "mixed", "seed_of", "smoothed"]
+
+_Augmentation: TypeAlias = Any  # kornia's: an optional package, without types
+_Range: TypeAlias = "slice[int, int, int]"
 
 _ASPECT = 4 / 3  # of a crop, this way or the other
 _TRIES = 10
@@ -107,14 +110,14 @@ class Views:
         return left, top, left + side, top + side
 
     @cached_property
-    def _kornia(self) -> dict[str, Any]:
+    def _kornia(self) -> dict[str, _Augmentation]:
         recipe = self.recipe
         if not self._changes_colours:
             return {}
         import kornia.augmentation as kornia
         from kornia.augmentation.auto import RandAugment
 
-        made: dict[str, Any] = {}
+        made: dict[str, _Augmentation] = {}
         if recipe.rand_augment:
             made["rand"] = RandAugment(_OPERATIONS, 15, transformation_matrix_mode="skip")
         if recipe.color_jitter:
@@ -164,7 +167,7 @@ def _pairs(count: int, seed: tuple[int, ...]) -> Iterator[tuple[int, int, np.ran
         yield one, one + 1, np.random.Generator(np.random.PCG64(seed_of(first + one, *rest)))
 
 
-def _cut(height: int, width: int, share: float, draw: np.random.Generator) -> tuple[slice, slice]:
+def _cut(height: int, width: int, share: float, draw: np.random.Generator) -> tuple[_Range, _Range]:
     """A rectangle of that share around a random centre, as far as it is inside."""
     slices = []
     for side in (height, width):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from .recipe import Recipe
 
 __all__ = ["Order", "Part", "training_parts", "validation_parts"]
 
+_Key: TypeAlias = "tuple[int | None, int]"  # the view's seed, None for validation, and the image
+_Item: TypeAlias = "tuple[Tensor, int] | CloformerError"
 _VIEW = 1  # tells seeds of views from seeds of orders
 
 
@@ -88,7 +90,10 @@ def training_parts(
 ) -> Iterator[Part]:
     """One epoch's, from ``first_step`` on; :class:`InputError` for an image that can no longer be read."""
     parts = order.of(epoch, process, first_step)
-    keys = [[(seed_of(order.recipe.seed, epoch, index, _VIEW), index) for index in some] for _, some in parts]
+    seed = order.recipe.seed
+    keys: list[list[_Key]] = [
+        [(seed_of(seed, epoch, index, _VIEW), index) for index in some] for _, some in parts
+    ]
     loader = _loader(_Shown(images, views), keys, workers)
     for (start, indices), loaded in zip(parts, loader, strict=True):
         yield Part(*_whole(loaded), start, indices)
@@ -105,18 +110,22 @@ def validation_parts(
         yield Part(*_whole(loaded), indices[0], indices)
 
 
-def _loader(shown: _Shown, keys: list[list[Any]], workers: int) -> DataLoader[Any]:
+def _loader(shown: _Shown, keys: list[list[_Key]], workers: int) -> DataLoader[_Item]:
     return DataLoader(
-        shown, batch_sampler=keys, num_workers=workers, collate_fn=_collated, generator=torch.Generator()
+        shown,
+        batch_sampler=[list(some) for some in keys],
+        num_workers=workers,
+        collate_fn=_collated,
+        generator=torch.Generator(),
     )
 
 
 @dataclass(frozen=True)
-class _Shown(torch.utils.data.Dataset[Any]):
+class _Shown(torch.utils.data.Dataset[_Item]):
     images: Images
     views: Views
 
-    def __getitem__(self, key: tuple[int | None, int]) -> tuple[Tensor, int] | CloformerError:
+    def __getitem__(self, key: _Key) -> _Item:
         seed, index = key
         try:
             image = self.images.load(index)
@@ -126,11 +135,11 @@ class _Shown(torch.utils.data.Dataset[Any]):
         return view, self.images.labels[index]
 
 
-def _collated(loaded: list[Any]) -> Any:
+def _collated(loaded: list[_Item]) -> CloformerError | list[Tensor]:
     return next((one for one in loaded if isinstance(one, CloformerError)), None) or default_collate(loaded)
 
 
-def _whole(loaded: Any) -> tuple[Tensor, Tensor]:
+def _whole(loaded: CloformerError | list[Tensor]) -> tuple[Tensor, Tensor]:
     if isinstance(loaded, CloformerError):
         raise loaded
     x_BCHW, labels_B = loaded

@@ -11,6 +11,7 @@ __all__ = ["as_products"]
 
 _POSITIONS = 64  # of the input's map; from 16 x 16 on, the convolution is faster
 _NAME = "cloformer_products"
+_Pair = tuple[int, int]
 
 
 def as_products(model: nn.Module) -> None:
@@ -42,7 +43,7 @@ class _Products:
             whole: Tensor = layer._conv_forward(x_BCHW, layer.weight, layer.bias)
             return whole
         places, rows, columns = _places(
-            height, width, *layer.kernel_size, *layer.stride, *layer.padding, x_BCHW.device, x_BCHW.dtype
+            (height, width), layer.kernel_size, layer.stride, layer.padding, x_BCHW.device, x_BCHW.dtype
         )
         matrix_CPQ = (layer.weight.reshape(channels, -1) @ places).view(
             channels, rows * columns, height * width
@@ -54,14 +55,15 @@ class _Products:
 
 @lru_cache(maxsize=64)
 def _places(
-    height: int, width: int, kernel_rows: int, kernel_columns: int, stride_rows: int, stride_columns: int,
-    padding_rows: int, padding_columns: int, device: torch.device, dtype: torch.dtype,
-) -> tuple[Tensor, int, int]:  # fmt: skip
-    """1 where a tap (first axis) carries an input's position to an output's, and the output's rows and columns."""
-    vertical = _line(height, kernel_rows, stride_rows, padding_rows)
-    horizontal = _line(width, kernel_columns, stride_columns, padding_columns)
+    size: _Pair, kernel: _Pair, stride: _Pair, padding: _Pair, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, int, int]:
+    """1 where a tap (first axis) carries an input's position to an output's, and the output's rows and columns.
+
+    Of each pair, the first number is vertical and the second horizontal.
+    """
+    vertical, horizontal = (_line(*along) for along in zip(size, kernel, stride, padding, strict=True))
     both = torch.einsum("ipq,jrs->ijprqs", vertical, horizontal)
-    flat = both.reshape(kernel_rows * kernel_columns, -1).to(device, dtype)
+    flat = both.reshape(kernel[0] * kernel[1], -1).to(device, dtype)
     return flat, vertical.shape[1], horizontal.shape[1]
 
 

@@ -6,20 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cloformer.checkpoint import CheckpointError, load_checkpoint
+from cloformer.checkpoint import load_checkpoint
 from cloformer.errors import InputError, UnsupportedError
 from cloformer.export.artifact.folder import MANIFEST, Artifact, read_artifact
-from cloformer.export.artifact.predict import as_planes
-from cloformer.export.formats.runners import RUNNERS, default_runner, open_artifact
-from cloformer.export.source.make import checkpoint_error
-from cloformer.export.source.preprocessing import Preprocessing
+from cloformer.export.formats.runners import RUNNERS, RunnerOptions, default_runner, open_model
+from cloformer.export.source.preprocessing import Preprocessing, as_planes
 from cloformer.export.source.trained import training_of
 
 from .augment import seed_of
@@ -29,6 +26,7 @@ from .scores import Scores, counted, interval, scores_of
 __all__ = ["Evaluation", "evaluate"]
 
 _BATCH = 64
+_NONE = RunnerOptions()
 _TINY = 1e-38  # of a probability whose logarithm is taken
 
 
@@ -42,7 +40,7 @@ class Evaluation:
     scores: Scores
     agreement: float | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         agreement = self.agreement
         return {
             "subject": self.subject,
@@ -72,7 +70,7 @@ def evaluate(
     *,
     reference: Path | None = None,
     limit: int | None = None,
-    threads: int = 0,
+    options: RunnerOptions = _NONE,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Evaluation]:
     """Each subject's scores on the validation images, or on ``limit`` of them, the same for all.
@@ -87,7 +85,7 @@ def evaluate(
     guesses: dict[Path, Tensor] = {}
     paths = dict.fromkeys((*([reference] if reference else []), *subjects))
     with ExitStack() as opened:
-        found = {path: opened.enter_context(_opened(path, data, threads)) for path in paths}
+        found = {path: opened.enter_context(_opened(path, data, options)) for path in paths}
         for path, subject in found.items():
             progress(f"{subject.name}: {len(chosen)} images in {subject.runs_in}")
             sums, guesses[path] = _run(subject, data, chosen, progress)
@@ -150,18 +148,15 @@ def _is_artifact(path: Path) -> bool:
     return (path / MANIFEST).exists()
 
 
-def _opened(path: Path, data: Dataset, threads: int) -> AbstractContextManager[_Subject]:
+def _opened(path: Path, data: Dataset, options: RunnerOptions) -> AbstractContextManager[_Subject]:
     if _is_artifact(path):
-        return _artifact(read_artifact(path), data, threads)
-    return _checkpoint(path, data, threads)
+        return _artifact(read_artifact(path), data, options)
+    return _checkpoint(path, data, options.threads)
 
 
 @contextmanager
 def _checkpoint(path: Path, data: Dataset, threads: int) -> Iterator[_Subject]:
-    try:
-        model, checkpoint = load_checkpoint(path)
-    except CheckpointError as error:
-        raise checkpoint_error(error) from error
+    model, checkpoint = load_checkpoint(path)
     trained = training_of(checkpoint.metadata, path)
     size = model.variant.image_size
     rule = trained.preprocessing or Preprocessing.imagenet(size, size)
@@ -183,32 +178,28 @@ def _checkpoint(path: Path, data: Dataset, threads: int) -> Iterator[_Subject]:
 
 
 @contextmanager
-def _artifact(artifact: Artifact, data: Dataset, threads: int) -> Iterator[_Subject]:
-    function = artifact.function
-    given, found = function["inputs"], function["outputs"][0]
-    if len(given) != 1 or given[0]["role"] != "image" or found["role"] not in ("logits", "probabilities"):
+def _artifact(artifact: Artifact, data: Dataset, options: RunnerOptions) -> Iterator[_Subject]:
+    classifier = artifact.function.classifier
+    if classifier is None:
         raise UnsupportedError(
             f"{artifact.folder} does not classify one image",
             "`cloformer inspect` says what goes in and comes out",
         )
-    rule = Preprocessing.from_json(given[0]["preprocessing"])
-    size = given[0]["shape"][0]
+    image, rule, found = classifier.image, classifier.rule, classifier.scores
+    size = image.spec.shape[0]
 
-    with open_artifact(artifact, threads=threads) as runner:
+    with open_model(artifact.model, options=options) as runner:
 
         def classify(pixels: npt.NDArray[np.uint8]) -> Tensor:
-            values = [
-                as_planes(one) if given[0]["preprocessing_inside"] else rule.normalize(one) for one in pixels
-            ]
+            values = [as_planes(one) if image.preprocessing_inside else rule.normalize(one) for one in pixels]
             parts = []
             for start in range(0, len(values), size):
                 part = values[start : start + size]
                 full = np.concatenate([*part, *part[-1:] * (size - len(part))])
-                parts.append(runner.run({given[0]["name"]: full})[found["name"]][: len(part)])
+                parts.append(runner.run({image.spec.name: full})[found.spec.name][: len(part)])
             scores = torch.from_numpy(np.concatenate(parts)).double()
-            return scores if found["postprocessing"] == "softmax" else torch.log(scores.clamp_min(_TINY))
+            return scores if found.postprocessing == "softmax" else torch.log(scores.clamp_min(_TINY))
 
-        subject = _Subject(
-            str(artifact.folder), RUNNERS[default_runner(artifact)].title, rule, artifact.labels(), classify
-        )
-        yield _check_classes(subject, found["shape"][-1], data)
+        title = RUNNERS[default_runner(artifact.format)].title
+        subject = _Subject(str(artifact.folder), title, rule, artifact.labels, classify)
+        yield _check_classes(subject, classifier.classes, data)

@@ -8,13 +8,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from cloformer.errors import InputError
+from cloformer.io.read import read_text
 from cloformer.io.write import write_whole
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 __all__ = ["Epoch", "Log", "open_log", "read_log"]
 
 _FILE = "log.csv"
+_MAX_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Epoch:
     top5: float
     images_per_second: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 
@@ -75,18 +81,20 @@ def open_log(folder: Path, first: int) -> Iterator[Log]:
 def read_log(folder: Path) -> list[Epoch]:
     """All rows; none if there is no log, or it is not one of ours."""
     try:
-        rows = list(csv.DictReader((folder / _FILE).read_text("utf-8").splitlines()))
+        rows = list(csv.DictReader(read_text(folder / _FILE, _MAX_BYTES, "-").splitlines()))
         return [_row(row) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (InputError, csv.Error, ValueError, KeyError, TypeError, OverflowError):
         return []
 
 
 def _row(row: Mapping[str, str]) -> Epoch:
-    values: dict[str, Any] = {name: float(row[name]) for name in (field.name for field in fields(Epoch))}
-    return Epoch(**values | {"epoch": int(row["epoch"]), "step": int(row["step"])})
+    numbers = {
+        field.name: float(row[field.name]) for field in fields(Epoch) if field.name not in ("epoch", "step")
+    }
+    return Epoch(int(row["epoch"]), int(row["step"]), **numbers)
 
 
-def _board(folder: Path, first: int) -> Any:
+def _board(folder: Path, first: int) -> SummaryWriter | None:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -10,17 +10,18 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cloformer.errors import GateError, InputError, MissingRuntimeError, UnsupportedError
+from cloformer.errors import GateError, InputError
 from cloformer.model import CloFormer
 
+from .accelerator import Accelerator
 from .augment import Views, mixed, seed_of, smoothed
 from .batches import Order, Part, training_parts, validation_parts
 from .data import Dataset
@@ -28,6 +29,7 @@ from .depthwise import as_products
 from .logs import Epoch, Log, open_log
 from .normalization import across_processes
 from .optimization import averaged, make_optimizer
+from .position import Position
 from .recipe import Recipe
 from .scores import Scores, counted, scores_of
 from .state import Slots, State
@@ -35,11 +37,10 @@ from .stopping import Stopped, Stopping
 from .teacher import Teacher, teaching_loss
 from .weights import as_stored, write_weights
 
-__all__ = ["BEST", "LAST", "Result", "Training", "Watch", "make_accelerator"]
+__all__ = ["BEST", "LAST", "Result", "Setting", "Training", "Watch"]
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 _DROPPED, _MIXED = 2, 3  # tell seeds of dropped paths from those of mixed images
-_MIXED_PRECISION = {"fp32": "no", "fp64": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
 class Watch(Protocol):
@@ -66,53 +67,34 @@ class Result:
         return max(row.top1 for row in self.rows)
 
 
-def make_accelerator(recipe: Recipe) -> Any:
-    """Accelerate's, for the processes that `torchrun` or `accelerate launch` started, or this one alone."""
-    try:
-        from accelerate import Accelerator
-    except ImportError:
-        raise MissingRuntimeError(
-            "training needs accelerate, which is not installed", "pip install 'cloformer[train]'"
-        ) from None
-    try:
-        return Accelerator(
-            cpu=not torch.accelerator.is_available(),  # several processes share CPUs only if this is said
-            mixed_precision=_MIXED_PRECISION[recipe.precision],
-            gradient_accumulation_steps=recipe.accumulate,
-        )
-    except ValueError as error:  # fp16 without a GPU, or a second precision in one process
-        reason = str(error).splitlines()[0][:200]
-        raise UnsupportedError(
-            f"training in {recipe.precision} cannot be set up: {reason}",
-            "--set precision=fp32, or a process of its own for each precision",
-        ) from None
+@dataclass(frozen=True)
+class Setting:
+    """What a run learns from, how, and where it leaves its weights. ``workers`` are processes that load images;
+    ``about`` goes into the checkpoints' metadata."""
+
+    data: Dataset
+    recipe: Recipe
+    folder: Path
+    teacher: Teacher | None = None
+    workers: int = 0
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 class Training:
-    """A run in ``folder``: :meth:`run` trains ``model`` on ``data`` and leaves its best and its last weights there.
+    """A run: :meth:`run` trains ``model`` by the setting and leaves its best and its last weights in the folder.
 
-    With several processes, each makes one of these. ``about`` goes into the checkpoints' metadata.
+    With several processes, each makes one of these.
     """
 
-    def __init__(
-        self,
-        model: CloFormer,
-        data: Dataset,
-        recipe: Recipe,
-        folder: Path,
-        accelerator: Any,
-        *,
-        teacher: Teacher | None = None,
-        workers: int = 0,
-        about: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, model: CloFormer, setting: Setting, accelerator: Accelerator) -> None:
+        data, recipe, folder = setting.data, setting.recipe, setting.folder
         if data.train is None:
             raise InputError(
                 f"{data.name} has no training images", "put them under train/, a folder per class"
             )
         self.images, self.data, self.recipe, self.folder = data.train, data, recipe, folder
-        self.accelerator, self.teacher, self.workers = accelerator, teacher, workers
-        self.about = dict(about or {})
+        self.accelerator, self.teacher, self.workers = accelerator, setting.teacher, setting.workers
+        self.about = dict(setting.about)
         self.views = Views(recipe, recipe.preprocessing())
         self.order = Order(recipe, len(data.train.labels), accelerator.num_processes)
         self.dtype = torch.float64 if recipe.precision == "fp64" else torch.float32
@@ -183,15 +165,15 @@ class Training:
         scores = self.validate()
         seconds = time.monotonic() - began
         row = Epoch(
-            self.epoch + 1,
-            self.step,
-            seconds,
-            rate,
-            self.loss_sum / steps,
-            scores.loss,
-            scores.top1,
-            scores.top5,
-            pace,
+            epoch=self.epoch + 1,
+            step=self.step,
+            seconds=seconds,
+            learning_rate=rate,
+            train_loss=self.loss_sum / steps,
+            val_loss=scores.loss,
+            top1=scores.top1,
+            top5=scores.top5,
+            images_per_second=pace,
         )
         return row, scores
 
@@ -300,16 +282,13 @@ class Training:
         for number, entries in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in entries.items()}
         scaler = self.accelerator.scaler
-        row, scores, is_best = self.finished or (None, None, False)
-        position = {
-            "epoch": self.epoch,
-            "step": self.step,
-            "loss_sum": self.loss_sum,
-            "row": None if row is None else row.to_json(),
-            "scores": None if scores is None else [scores.images, scores.top1, scores.top5, scores.loss],
-            "is_best": is_best,
-            "scaler": None if scaler is None else scaler.state_dict(),
-        }
+        position = Position(
+            self.epoch,
+            self.step,
+            self.loss_sum,
+            self.finished,
+            None if scaler is None else scaler.state_dict(),
+        ).to_json()
         return State({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, position)
 
     def _resumed(self) -> bool:
@@ -328,7 +307,7 @@ class Training:
             self._take(state)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(
-                f"{self.folder} holds the state of another run: {str(error).splitlines()[0]}",
+                f"{self.folder} holds the state of another run: {' '.join(str(error).splitlines()[:1])}",
                 "use its own options",
             ) from None
         return True
@@ -346,9 +325,11 @@ class Training:
         if self.averaged is not None:
             self.averaged.load_state_dict(parts["averaged"])
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": entries})
-        position = state.position
-        if self.accelerator.scaler is not None and position["scaler"]:
-            self.accelerator.scaler.load_state_dict(position["scaler"])
-        self.epoch, self.step, self.loss_sum = (position[name] for name in ("epoch", "step", "loss_sum"))
-        if position["row"] is not None:
-            self.finished = Epoch(**position["row"]), Scores(*position["scores"]), position["is_best"]
+        for weight, held in self.optimizer.state.items():
+            if any(value.dim() and value.shape != weight.shape for value in held.values()):
+                raise ValueError("the optimizer's numbers are of other weights")
+        position = Position.from_json(state.position)
+        if self.accelerator.scaler is not None and position.scaler:
+            self.accelerator.scaler.load_state_dict(position.scaler)
+        self.epoch, self.step, self.loss_sum = position.epoch, position.step, position.loss_sum
+        self.finished = position.finished

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 __all__ = ["averaged", "make_optimizer"]
+
+Tensors: TypeAlias = "tuple[Tensor, ...] | list[Tensor]"
 
 
 def make_optimizer(model: nn.Module, learning_rate: float, decay: float) -> torch.optim.AdamW:
@@ -18,7 +20,7 @@ def make_optimizer(model: nn.Module, learning_rate: float, decay: float) -> torc
     large.
     """
     parameters = list(model.parameters())
-    groups: list[dict[str, Any]] = [
+    groups: list[dict[str, object]] = [
         {"params": [one for one in parameters if one.ndim > 1], "weight_decay": decay},
         {"params": [one for one in parameters if one.ndim <= 1], "weight_decay": 0.0},
     ]
@@ -35,7 +37,7 @@ def make_optimizer(model: nn.Module, learning_rate: float, decay: float) -> torc
 def averaged(model: nn.Module, decay: float) -> AveragedModel:
     """Weights that follow ``model``'s at a distance, close in the first steps; batch norm's statistics are its own."""
 
-    def follow(averages: Any, values: Any, count: Any) -> None:
+    def follow(averages: Tensors, values: Tensors, count: Tensor | int) -> None:
         seen = float(count)
         torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + seen) / (10 + seen)))
 

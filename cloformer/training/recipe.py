@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
 
 from cloformer.errors import UsageError, choose
 from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing
+from cloformer.io.fields import Fields
 
 __all__ = ["PRECISIONS", "RECIPES", "Recipe"]
 
@@ -111,7 +111,7 @@ class Recipe:
 
     def changed(self, assignments: Sequence[str]) -> Recipe:
         """With ``name=value`` put in; :class:`UsageError` for what is no such assignment."""
-        changes = {}
+        changes: dict[str, object] = {}
         for assignment in assignments:
             name, equals, text = assignment.partition("=")
             name = choose("setting", name.strip().replace("-", "_"), _TYPES, "--set")
@@ -120,7 +120,7 @@ class Recipe:
             changes[name] = _parsed(name, text.strip())
         if "image_size" in changes:
             changes.setdefault("resize_size", None)  # another image's
-        return replace(self, **changes)
+        return replace(self, **changes)  # type: ignore[arg-type]
 
     def assignments(self, base: Recipe, *, fed: bool = False) -> list[str]:
         """``name=value`` of each value that ``base`` has another of: :meth:`changed` of it by these is ``self``.
@@ -139,15 +139,30 @@ class Recipe:
             for name, value in values.items()
         ]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
+    def from_json(cls, data: object) -> Recipe:
         """What :meth:`to_json` gave; :class:`ValueError` for anything else."""
-        if set(data) != set(_TYPES):
-            raise ValueError(f"settings differ: {', '.join(sorted(set(data) ^ set(_TYPES)))[:200]}")
-        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
+        fields_ = Fields(data, "recipe")
+        values = {name: _taken(fields_, name, kind) for name, kind in _TYPES.items()}
+        fields_.done()
+        try:
+            return cls(**values)  # type: ignore[arg-type]  # each was read as its own type
+        except UsageError as error:
+            raise ValueError(error.lines[0]) from None
+
+
+def _taken(given: Fields, name: str, kind: object) -> object:
+    if isinstance(kind, types.UnionType):
+        kind = next(each for each in typing.get_args(kind) if each is not type(None))
+        return given.optional(name, lambda name: _taken(given, name, kind))
+    if typing.get_origin(kind) is tuple:
+        return given.numbers(name, most=3)
+    if kind is int:
+        return given.whole(name)
+    return given.number(name) if kind is float else given.text(name)
 
 
 _TYPES = typing.get_type_hints(Recipe)
@@ -176,7 +191,7 @@ RECIPES: dict[str, Recipe] = {
 }  # fmt: skip
 
 
-def _parsed(name: str, text: str) -> Any:
+def _parsed(name: str, text: str) -> object:
     kind = _TYPES[name]
     if isinstance(kind, types.UnionType):
         if text.lower() in ("none", "default"):

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import cloformer
-from cloformer.checkpoint import Checkpoint, CheckpointError, identify, load_into, read_checkpoint
+from cloformer.checkpoint import Checkpoint, identify, load_into, read_checkpoint
 from cloformer.errors import InputError, UsageError
-from cloformer.export.source.make import checkpoint_error
 from cloformer.export.source.trained import training_of
+from cloformer.io.fields import Fields
+from cloformer.io.read import read_json
+from cloformer.io.words import json_text
 from cloformer.io.write import write_whole
 from cloformer.model import CloFormer, check_image_size
 from cloformer.variants import VARIANTS
 
+from .accelerator import Accelerator, make_accelerator
 from .augment import Views
 from .data import Dataset, check_images, read_dataset
-from .loop import Result, Training, Watch, make_accelerator
+from .loop import Result, Setting, Training, Watch
 from .recipe import RECIPES, Recipe
 from .teacher import open_teacher
 
@@ -32,6 +33,7 @@ __all__ = ["TrainRequest", "recipe_of", "train"]
 
 _ABOUT = "run.json"
 _SCHEMA_VERSION = 1
+_MAX_ABOUT_BYTES = 2**24
 _HEAD = "head."
 
 
@@ -70,9 +72,41 @@ def train(request: TrainRequest, watch: Watch) -> Result:
     recipe = _recipe(request, earlier, checkpoint)
     Views(recipe, recipe.preprocessing()).check()
     data = read_dataset(request.data, request.labels)
-    about: dict[str, Any] = {
+    model_name = _variant(request, checkpoint, earlier)
+    about = _about(request, model_name, recipe, data, checkpoint)
+    if earlier is not None:
+        # The weights are in the state by now, and the licence need not be said again.
+        about |= {name: earlier[name] for name in ("weights", "licence") if about[name] is None}
+        _refuse_another(about, earlier, request)
+    accelerator = make_accelerator(recipe)
+    watch = watch if accelerator.is_main_process else _Silent()
+    model = _model(model_name, data, recipe, checkpoint, watch)
+    if earlier is None:  # a run that goes on has looked at them
+        for images in (data.train, data.val):
+            if images is not None:
+                check_images(images, watch.say, accelerator.process_index, accelerator.num_processes)
+    teacher = None
+    if request.teacher is not None:
+        teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
+    setting = Setting(data, recipe, request.output, teacher, request.workers, _said(about))
+    training = Training(model, setting, accelerator)
+    if not accelerator.is_main_process:
+        accelerator.wait_for_everyone()
+        return _ended(accelerator, training, watch, earlier)
+    if earlier is None:
+        write_whole(request.output / _ABOUT, json_text(about), "choose another --output")
+    with _held(request.output):
+        accelerator.wait_for_everyone()
+        return _ended(accelerator, training, watch, earlier)
+
+
+def _about(
+    request: TrainRequest, model: str, recipe: Recipe, data: Dataset, checkpoint: Checkpoint | None
+) -> dict[str, object]:
+    """What the run's own file says it was asked for."""
+    return {
         "schema_version": _SCHEMA_VERSION,
-        "model": _variant(request, checkpoint, earlier),
+        "model": model,
         "recipe": recipe.to_json(),
         "data": {
             "name": data.name,
@@ -84,42 +118,19 @@ def train(request: TrainRequest, watch: Watch) -> Result:
         "teacher": request.teacher,
         "licence": request.licence,
     }
-    if earlier is not None:
-        # The weights are in the state by now, and the licence need not be said again.
-        about |= {name: earlier[name] for name in ("weights", "licence") if about[name] is None}
-        _refuse_another(about, earlier, request)
-    accelerator = make_accelerator(recipe)
-    watch = watch if accelerator.is_main_process else _Silent()
-    model = _model(about["model"], data, recipe, checkpoint, watch)
-    if earlier is None:  # a run that goes on has looked at them
-        for images in (data.train, data.val):
-            if images is not None:
-                check_images(images, watch.say, accelerator.process_index, accelerator.num_processes)
-    teacher = None
-    if request.teacher is not None:
-        teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
-    training = Training(
-        model, data, recipe, request.output, accelerator, teacher=teacher, workers=request.workers,
-        about=_said(about),
-    )  # fmt: skip
-    if not accelerator.is_main_process:
-        accelerator.wait_for_everyone()
-        return _ended(accelerator, training, watch, earlier)
-    if earlier is None:
-        text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
-        write_whole(request.output / _ABOUT, text, "choose another --output")
-    with _held(request.output):
-        accelerator.wait_for_everyone()
-        return _ended(accelerator, training, watch, earlier)
 
 
-def _said(about: Mapping[str, Any]) -> dict[str, str]:
+def _said(about: Mapping[str, object]) -> dict[str, str]:
     """What the checkpoints' metadata say of the run, without the folders of whoever ran it."""
-    said = {**about, "teacher": about["teacher"] and Path(about["teacher"]).name}
-    return {name: said[name] for name in ("licence", "weights", "teacher") if said[name] is not None}
+    found = {name: str(about[name]) for name in ("licence", "weights", "teacher") if about[name] is not None}
+    if found.get("teacher"):
+        found["teacher"] = Path(found["teacher"]).name
+    return found
 
 
-def _ended(accelerator: Any, training: Training, watch: Watch, earlier: Mapping[str, Any] | None) -> Result:
+def _ended(
+    accelerator: Accelerator, training: Training, watch: Watch, earlier: Mapping[str, object] | None
+) -> Result:
     try:
         return training.run(watch, resume=earlier is not None)
     finally:
@@ -141,19 +152,11 @@ def _held(folder: Path) -> Iterator[None]:
         os.close(place)
 
 
-def _earlier(request: TrainRequest) -> dict[str, Any] | None:
+def _earlier(request: TrainRequest) -> dict[str, object] | None:
     """What the folder's run was asked for; None for a folder without one."""
     path = request.output / _ABOUT
     if request.resume:
-        try:
-            found = json.loads(path.read_text("utf-8"))
-            Recipe.from_json(found["recipe"])
-            return dict(found)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{request.output} has no run to go on with: {error}",
-                "start without --resume, in a new folder",
-            ) from None
+        return _read_about(path)
     try:
         if request.output.exists() and any(request.output.iterdir()):
             raise InputError(
@@ -166,8 +169,27 @@ def _earlier(request: TrainRequest) -> dict[str, Any] | None:
     return None
 
 
+def _read_about(path: Path) -> dict[str, object]:
+    advice = "start without --resume, in a new folder"
+    try:
+        found = read_json(path, _MAX_ABOUT_BYTES, advice)
+        fields = Fields(found)
+        fields.whole("schema_version", 1, _SCHEMA_VERSION)
+        fields.choice("model", VARIANTS)
+        fields.child("data")
+        Recipe.from_json(fields.take("recipe"))
+        for name in ("weights", "teacher", "licence"):
+            fields.optional(name, fields.text)
+    except InputError as error:
+        raise InputError(f"{path.parent} has no run to go on with: {error.lines[0]}", advice) from None
+    except ValueError as error:
+        raise InputError(f"{path.parent} has no run to go on with: {path.name}: {error}", advice) from None
+    assert isinstance(found, dict)  # or it had no fields
+    return dict(found)
+
+
 def _recipe(
-    request: TrainRequest, earlier: Mapping[str, Any] | None, checkpoint: Checkpoint | None
+    request: TrainRequest, earlier: Mapping[str, object] | None, checkpoint: Checkpoint | None
 ) -> Recipe:
     if earlier is not None and request.recipe is None:
         recipe = Recipe.from_json(earlier["recipe"])
@@ -184,7 +206,9 @@ def _recipe(
     return recipe
 
 
-def _variant(request: TrainRequest, checkpoint: Checkpoint | None, earlier: Mapping[str, Any] | None) -> str:
+def _variant(
+    request: TrainRequest, checkpoint: Checkpoint | None, earlier: Mapping[str, object] | None
+) -> str:
     if request.model is not None:
         return request.model
     held = None if checkpoint is None else identify(checkpoint.tensors)
@@ -193,7 +217,9 @@ def _variant(request: TrainRequest, checkpoint: Checkpoint | None, earlier: Mapp
     return next(iter(VARIANTS)) if earlier is None else str(earlier["model"])
 
 
-def _refuse_another(about: Mapping[str, Any], earlier: Mapping[str, Any], request: TrainRequest) -> None:
+def _refuse_another(
+    about: Mapping[str, object], earlier: Mapping[str, object], request: TrainRequest
+) -> None:
     """A run goes on as it began."""
     for name, was, now in _differences(earlier, about):
         raise UsageError(
@@ -202,7 +228,7 @@ def _refuse_another(about: Mapping[str, Any], earlier: Mapping[str, Any], reques
         )
 
 
-def _differences(was: Any, now: Any, name: str = "") -> list[tuple[str, Any, Any]]:
+def _differences(was: object, now: object, name: str = "") -> list[tuple[str, object, object]]:
     if isinstance(was, Mapping) and isinstance(now, Mapping):
         keys = dict.fromkeys([*was, *now])
         return [
@@ -214,10 +240,7 @@ def _differences(was: Any, now: Any, name: str = "") -> list[tuple[str, Any, Any
 
 
 def _read(weights: Path | None) -> Checkpoint | None:
-    try:
-        return None if weights is None else read_checkpoint(weights)
-    except CheckpointError as error:
-        raise checkpoint_error(error) from error
+    return None if weights is None else read_checkpoint(weights)
 
 
 def _model(
@@ -233,10 +256,7 @@ def _model(
     if any(key in tensors and tensors[key].shape != value.shape for key, value in fresh.items()):
         watch.say(f"the head is new: {len(tensors[_HEAD + 'weight'])} classes were, {len(data.classes)} are")
         tensors |= fresh
-    try:
-        load_into(model, tensors)
-    except CheckpointError as error:
-        raise checkpoint_error(error) from error
+    load_into(model, tensors)
     return model
 
 

@@ -12,15 +12,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from cloformer.errors import InputError
+from cloformer.io.fields import Fields
+from cloformer.io.read import decoding, opened, parse_json, read_bytes
+from cloformer.io.safetensors import LENGTH, check_head
+from cloformer.io.write import open_in_place
 
 __all__ = ["Slots", "State"]
 
-_LENGTH = 8  # bytes of a safetensors file that hold the header's length
+_MAX_HEADER, _MAX_BYTES = 2**24, 2**34
+_ADVICE = "train on from its weights"
 _SPARE = 4096  # for numbers in the metadata that grow
 
 
@@ -29,7 +33,7 @@ class State:
     """Everything that the next step depends on; ``position`` is plain JSON with a whole number under "step"."""
 
     tensors: Mapping[str, Tensor]
-    position: Mapping[str, Any]
+    position: Mapping[str, object]
 
 
 class Slots:
@@ -50,13 +54,13 @@ class Slots:
 
     def load(self) -> State | None:
         """The newer one; None if neither is whole."""
-        from safetensors import SafetensorError
         from safetensors.torch import load
 
         steps = [(step, path) for path in self.paths if (step := _step_of(path)) is not None]
         for _, path in sorted(steps, reverse=True):
-            with contextlib.suppress(SafetensorError, OSError, ValueError):
-                data = path.read_bytes()
+            with contextlib.suppress(InputError), decoding(str(path), _ADVICE):
+                data = read_bytes(path, _MAX_BYTES, _ADVICE)
+                check_head(data)
                 return State(load(data), _position(data))
         return None
 
@@ -66,8 +70,8 @@ class Slots:
         text = json.dumps(dict(state.position), sort_keys=True)
         data = save(dict(state.tensors), {"position": text, "spare": " " * max(_SPARE - len(text), 0)})
         try:
-            with path.open("r+b" if path.exists() else "w+b") as file:
-                for offset, content in ((0, bytes(_LENGTH)), (_LENGTH, data[_LENGTH:]), (0, data[:_LENGTH])):
+            with open_in_place(path) as file:
+                for offset, content in ((0, bytes(LENGTH)), (LENGTH, data[LENGTH:]), (0, data[:LENGTH])):
                     file.seek(offset)
                     file.write(content)
                     if offset:
@@ -84,16 +88,17 @@ class Slots:
 def _step_of(path: Path) -> int | None:
     """Read from the head of the file alone; None if it is not there or not whole."""
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(_LENGTH), "little")
+        with opened(path, _ADVICE, follow_links=False) as file:
+            length = int.from_bytes(file.read(LENGTH), "little")
             size = os.fstat(file.fileno()).st_size
-            if not 0 < length <= size - _LENGTH:
+            if not 0 < length <= min(size - LENGTH, _MAX_HEADER):
                 return None
-            return int(_position(length.to_bytes(_LENGTH, "little") + file.read(length))["step"])
-    except (OSError, ValueError, KeyError, TypeError):
+            position = _position(length.to_bytes(LENGTH, "little") + file.read(length))
+            return Fields(position).whole("step")
+    except (InputError, ValueError):
         return None
 
 
-def _position(data: bytes) -> dict[str, Any]:
-    header = json.loads(data[_LENGTH : _LENGTH + int.from_bytes(data[:_LENGTH], "little")])
-    return dict(json.loads(header["__metadata__"]["position"]))
+def _position(data: bytes) -> dict[str, object]:
+    header = Fields(parse_json(data[LENGTH : LENGTH + int.from_bytes(data[:LENGTH], "little")].decode()))
+    return Fields(parse_json(str(header.child("__metadata__").take("position")), nan_is_null=True)).rest()

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cloformer.errors import InputError, MissingRuntimeError
+from cloformer.io.read import opened
+from cloformer.io.words import reason_of
 
 __all__ = ["Teacher", "open_teacher", "teaching_loss"]
 
@@ -26,10 +28,9 @@ def open_teacher(reference: str, classes: int, size: int, device: torch.device) 
     x_1CHW = torch.zeros(1, 3, size, size, device=device)
     try:
         shape = tuple(teacher(x_1CHW).shape)
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    except Exception as error:  # a user's module, or a runtime's binding, raises whatever it likes
         raise InputError(
-            f"--teacher {reference} does not take images of {size} x {size}: {reason}",
+            f"--teacher {reference} does not take images of {size} x {size}: {reason_of(error)}",
             "give a teacher for this --set image_size",
         ) from error
     if shape != (1, classes):
@@ -63,19 +64,15 @@ def _module(reference: str, device: torch.device) -> Teacher:
 
 def _onnx(path: Path) -> Teacher:
     try:
-        import onnxruntime
+        from cloformer.export.formats.onnx.session import make_session, runtime_errors
     except ImportError:
         raise MissingRuntimeError(
             "a teacher in an ONNX file needs onnxruntime", "pip install onnxruntime"
         ) from None
-    try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    advice = "give an ONNX file with one input"
+    with opened(path, advice), runtime_errors(f"--teacher {path} cannot be used", advice):
+        session = make_session(path)  # by its name, for its weights may be in a file beside it
         (given,) = session.get_inputs()
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(
-            f"--teacher {path} cannot be used: {reason}", "give an ONNX file with one input"
-        ) from None
     fixed = given.shape[0] if isinstance(given.shape[0], int) else None
 
     def ask(x_BCHW: Tensor) -> Tensor:

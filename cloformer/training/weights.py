@@ -12,7 +12,6 @@ from torch import nn
 
 import cloformer
 from cloformer.checkpoint import save_checkpoint
-from cloformer.errors import InputError
 
 from .data import Dataset
 from .recipe import Recipe
@@ -53,9 +52,5 @@ def write_weights(
         "cloformer": cloformer.__version__,
         **about,
     }
-    try:
-        save_checkpoint(model, path, metadata, dtype=_KINDS[recipe.stored])
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror or error}", "free some space, and go on with --resume"
-        ) from None
+    advice = "free some space, and go on with --resume"
+    save_checkpoint(model, path, metadata, dtype=_KINDS[recipe.stored], advice=advice)

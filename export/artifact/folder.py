@@ -2,166 +2,149 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import os
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 from cloformer.errors import InputError
-from cloformer.io.read import sha256_of
+from cloformer.io.fields import FieldError
+from cloformer.io.read import read_json
+from cloformer.io.staging import recover
 
-from ..schemas import schema
-from ..source.signature import Signature, TensorSpec
+from ..formats.runner import ModelFile
+from ..source.function import Function
+from ..source.labels import read_labels
+from ..source.signature import Signature
+from .files import MANIFEST, FileEntry, verify_files
+from .manifest import Manifest
 
 __all__ = [
+    "CONFORMANCE",
+    "KIT",
+    "LABELS",
     "MANIFEST",
     "ORIGINS",
-    "SCHEMA_VERSION",
     "Artifact",
-    "FileEntry",
-    "list_files",
     "read_artifact",
+    "read_manifest",
 ]
 
-MANIFEST = "manifest.json"
-ORIGINS = "origins.json"
-SCHEMA_VERSION = 1
+ORIGINS, CONFORMANCE, KIT, LABELS = "origins.json", "conformance.safetensors", "kit.safetensors", "labels.txt"
 _MAX_MANIFEST_BYTES = 64 * 2**20
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """A file of the artifact: its path below the folder, what it is for, its SHA-256 and size in bytes."""
-
-    path: str
-    role: str
-    sha256: str
-    bytes: int
-
-    def to_json(self) -> dict[str, Any]:
-        return {"path": self.path, "role": self.role, "sha256": self.sha256, "bytes": self.bytes}
+_TRIES = 100  # to read what an export replaces at the same time
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A folder and its manifest, read and checked against the schema."""
+    """A folder, its manifest, and its class names in order, if it has some. Nothing of the manifest raises."""
 
     folder: Path
-    manifest: Mapping[str, Any]
+    manifest: Manifest
+    labels: tuple[str, ...] | None = None
 
     @property
     def format(self) -> str:
-        return str(self.manifest["format"])
+        return self.manifest.format
 
     @property
-    def function(self) -> Mapping[str, Any]:
+    def function(self) -> Function:
         """The first function, which is the one that runs unless another is asked for."""
-        function: Mapping[str, Any] = self.manifest["functions"][0]
-        return function
+        return self.manifest.function
 
     @property
     def signature(self) -> Signature:
         """Inputs and outputs of the first function."""
-        return Signature(
-            tuple(TensorSpec.from_json(entry) for entry in self.function["inputs"]),
-            tuple(TensorSpec.from_json(entry) for entry in self.function["outputs"]),
-        )
+        return self.function.signature
 
     @property
-    def files(self) -> list[FileEntry]:
-        return [FileEntry(**entry) for entry in self.manifest["files"]]
+    def files(self) -> tuple[FileEntry, ...]:
+        return self.manifest.files
 
     @property
     def model_path(self) -> Path:
         """The model as its runtime takes it: a file, or the folder of a package."""
-        path: str = self.manifest["model"]["path"]
-        return self.folder / path
+        return self.folder / self.manifest.model.path
 
-    def labels(self) -> list[str] | None:
-        """The class names in order, if the artifact has them."""
-        name = next((output["labels"] for output in self.function["outputs"] if output["labels"]), None)
-        return (self.folder / name).read_text("utf-8").splitlines() if name else None
+    @property
+    def model(self) -> ModelFile:
+        """What a runner is given."""
+        return ModelFile(self.format, self.model_path, self.function, self.labels)
+
+    def listed(self, name: str) -> Path | None:
+        """The path of a file beside the model; None if the manifest does not list it, so that it is not read."""
+        return self.folder / name if self.manifest.has(name) else None
 
     def verify(self) -> None:
         """Check that every file is there with its size and hash, and that there is no other.
 
         Raises :class:`InputError` that names the first file that differs.
         """
-        listed = {entry.path: entry for entry in self.files}
-        found = {
-            path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if not path.is_dir()
-        }
-        for name in sorted(found - set(listed) - {MANIFEST}):
-            raise InputError(f"{self.folder / name} is not in the manifest", "remove it, or export again")
-        for name, entry in listed.items():
-            path = self.folder / name
-            if name not in found or path.is_symlink():
-                raise InputError(f"{path} is missing", "the artifact is not whole: export it again")
-            if path.stat().st_size != entry.bytes or sha256_of(path) != entry.sha256:
-                raise InputError(
-                    f"{path} is not the file that was exported: its hash does not match the manifest",
-                    "the artifact was changed or damaged: export it again",
-                )
+        verify_files(self.folder, self.files)
 
 
 def read_artifact(folder: Path, *, verify: bool = True) -> Artifact:
-    """Read ``folder`` (or its manifest.json); :class:`InputError` if it is not a whole artifact of ours."""
-    from cloformer.io.staging import recover
+    """Read ``folder`` (or its manifest.json); :class:`InputError` if it is not a whole artifact of ours.
 
+    An export may put another one in its place at the same time: then that one is read.
+    """
     folder = folder.parent if folder.name == MANIFEST else folder
-    if not folder.exists() and folder.parent.is_dir():
-        recover(folder.parent)  # a killed export may have been between two renames
-    path = folder / MANIFEST
+    for _ in range(_TRIES):
+        before = _identity(folder)
+        if before is None and folder.parent.is_dir():
+            recover(folder.parent)  # a killed export may have been between two renames
+        try:
+            artifact = _read(folder, verify=verify)
+        except InputError:
+            if _identity(folder) == before:
+                raise
+            continue
+        if _identity(folder) == before or not verify:
+            return artifact
+    raise InputError(f"{folder} is being replaced all the time", "wait until the export has ended")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a file; :class:`InputError` with the path of the first field that is wrong."""
+    value = read_json(path, _MAX_MANIFEST_BYTES, "export it again", follow_links=False)
     try:
-        if path.stat().st_size > _MAX_MANIFEST_BYTES:
-            raise InputError(f"{path} is too large to be a manifest")
-        manifest = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        return Manifest.from_json(value)
+    except FieldError as error:
+        raise InputError(f"{path}: {error}", "export it again") from None
+
+
+def _read(folder: Path, *, verify: bool) -> Artifact:
+    path = folder / MANIFEST
+    if not path.exists() and not path.is_symlink():
         raise InputError(
-            f"{folder} is not an artifact: it has no {MANIFEST}",
+            f"{folder} is not an artifact: it has no {MANIFEST}"
+            if folder.exists()
+            else f"{folder} does not exist, so it is not an artifact",
             "give the folder that `cloformer export` printed",
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error}", "export it again") from error
-    check_manifest(manifest, path)
-    artifact = Artifact(folder, manifest)
+        )
+    manifest = read_manifest(path)
     if verify:
-        artifact.verify()
-    return artifact
+        verify_files(folder, manifest.files)
+    return Artifact(folder, manifest, _labels(folder, manifest))
 
 
-def check_manifest(manifest: Any, path: Path) -> None:
-    """Raise :class:`InputError` unless ``manifest`` follows the schema and its paths stay in their folder."""
-    import jsonschema
-
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("schema_version"), int):
-        raise InputError(f"{path} is not a manifest of cloformer", "give the folder of an artifact")
-    if manifest["schema_version"] > SCHEMA_VERSION:
-        raise InputError(
-            f"{path} has schema version {manifest['schema_version']}, and this cloformer knows up to {SCHEMA_VERSION}",
-            "update cloformer, or export the artifact again with this one",
-        )
-    validator = jsonschema.Draft202012Validator(schema("manifest"))
-    problem = next(iter(validator.iter_errors(manifest)), None)
-    if problem is not None:
-        raise InputError(
-            f"{path} does not follow the schema at {problem.json_path}: {problem.message[:160]}",
-            "export it again",
-        )
-    names = [entry["path"] for entry in manifest["files"]] + [manifest["model"]["path"]]
-    names += [output["labels"] for function in manifest["functions"] for output in function["outputs"]]
-    for name in filter(None, names):
-        pure = PurePosixPath(name)
-        if pure.is_absolute() or ".." in pure.parts or "\\" in name or "\0" in name:
-            raise InputError(f"{path} names a file outside its folder: {name!r}", "do not use this artifact")
+def _labels(folder: Path, manifest: Manifest) -> tuple[str, ...] | None:
+    """The first function's class names: as many as the output has classes."""
+    for output in manifest.function.outputs:
+        if output.labels is not None:
+            names = read_labels(folder / output.labels)
+            if len(names) != output.spec.shape[-1]:
+                raise InputError(
+                    f"{folder} has {len(names)} labels for {output.spec.shape[-1]} classes",
+                    "export it again with as many labels as classes",
+                )
+            return names
+    return None
 
 
-def list_files(folder: Path, role_of: Mapping[str, str]) -> list[FileEntry]:
-    """Every file below ``folder``; its role is that of the longest prefix of its path in ``role_of``."""
-    entries = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        name = path.relative_to(folder).as_posix()
-        prefixes = [prefix for prefix in role_of if name == prefix or name.startswith(prefix + "/")]
-        entries.append(FileEntry(name, role_of[max(prefixes, key=len)], sha256_of(path), path.stat().st_size))
-    return entries
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another one of the same name; None if there is none."""
+    try:
+        found = os.stat(folder)  # noqa: PTH116 - a name with a zero byte is an error of this call alone
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino

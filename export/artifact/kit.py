@@ -17,20 +17,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cloformer.errors import InputError
+from cloformer.io.tensors import read_tensors, tensors_as_bytes
 
 from ..formats.runners import Array
 from ..reference.cases import PHOTOGRAPH
 from ..source.postprocessing import softmax
 from ..source.preprocessing import Preprocessing, load_image, upright
-from ..source.signature import Signature
-from .folder import Artifact
+from ..source.signature import Signature, TensorSpec
+from .folder import KIT, Artifact
+from .vectors import stored_type
 
 if TYPE_CHECKING:
     from ..source.preprocessing import Pixels
     from ..source.resolve import Source
 
 __all__ = [
-    "KIT",
     "Kit",
     "KitImage",
     "KitVector",
@@ -41,8 +42,8 @@ __all__ = [
     "write_kit",
 ]
 
-KIT = "kit.safetensors"
 _SEPARATOR = "/"
+_MAX_BYTES = 2**28
 
 # Pixels, after the resize: every pattern repeats after so many. From the corner or from the middle, a crop of
 # 224 of 256 then shows the same; and it is two of JPEG's blocks.
@@ -133,18 +134,15 @@ def make_kit(source: Source, signature: Signature) -> Kit | None:
 
 def write_kit(path: Path, kit: Kit, signature: Signature) -> None:
     """The outputs as ``signature``, the written model's, gives them, and the hashes of the pixels."""
-    from safetensors.numpy import save
-
-    from cloformer.checkpoint import with_sorted_header
-
     tensors: dict[str, Array] = {}
     for image, outputs in zip(kit.pixels, kit.outputs, strict=True):
         for spec, output in zip(signature.outputs, outputs, strict=True):
             expected = softmax(output) if spec.role == "probabilities" else output
-            kind = np.float32 if spec.dtype.startswith("float") else spec.dtype
-            tensors[_SEPARATOR.join((image, spec.name))] = np.ascontiguousarray(expected.astype(kind))
+            tensors[_SEPARATOR.join((image, spec.name))] = np.ascontiguousarray(
+                expected.astype(stored_type(spec))
+            )
     hashes = {image: _hash(pixels) for image, pixels in kit.pixels.items()}
-    path.write_bytes(with_sorted_header(save(tensors, hashes)))
+    path.write_bytes(tensors_as_bytes(tensors, hashes))
 
 
 def read_kit(artifact: Artifact) -> list[KitVector]:
@@ -152,22 +150,14 @@ def read_kit(artifact: Artifact) -> list[KitVector]:
 
     Raises :class:`InputError` if it has none, a damaged one, or one whose pixels another Pillow made.
     """
-    from safetensors import SafetensorError, safe_open
-
-    path = artifact.folder / KIT
-    if not path.exists():
+    path, rule = artifact.listed(KIT), artifact.function.inputs[0].preprocessing
+    if path is None or rule is None:
         raise InputError(
             f"{artifact.folder} has no conformance kit: it was exported by an older cloformer, or does not "
             "take one colour image",
             "export it again",
         )
-    rule = Preprocessing.from_json(artifact.function["inputs"][0]["preprocessing"])
-    try:
-        with safe_open(path, framework="numpy") as file:
-            hashes = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise InputError(f"{path} cannot be read: {error}", "export the artifact again") from None
+    tensors, hashes = read_tensors(path, _MAX_BYTES, "export the artifact again")
     vectors = []
     for image in kit_images(rule):
         pixels = image.pixels(rule)
@@ -176,12 +166,22 @@ def read_kit(artifact: Artifact) -> list[KitVector]:
                 f"{path}: the pixels of {image.name} are not the ones that the export made",
                 "another version of Pillow or of cloformer made them: export the artifact again",
             )
-        names = {spec.name: _SEPARATOR.join((image.name, spec.name)) for spec in artifact.signature.outputs}
-        if not tensors.keys() >= set(names.values()):
-            raise InputError(f"{path} does not have the artifact's outputs", "export the artifact again")
-        outputs = {name: tensors[key] for name, key in names.items()}
+        outputs = {
+            spec.name: _checked(path, tensors.get(_SEPARATOR.join((image.name, spec.name))), spec)
+            for spec in artifact.signature.outputs
+        }
         vectors.append(KitVector(image, pixels, rule.normalize(rule.in_order(pixels)), outputs))
     return vectors
+
+
+def _checked(path: Path, value: Array | None, spec: TensorSpec) -> Array:
+    if value is None or tuple(value.shape) != spec.shape or str(value.dtype) != stored_type(spec):
+        what = "is not there" if value is None else f"is {value.dtype} {list(value.shape)}"
+        raise InputError(
+            f"{path}: {spec.name} {what}, and the artifact's is {spec.dtype} {list(spec.shape)}",
+            "export the artifact again",
+        )
+    return value
 
 
 def _noise(seed: int, shape: tuple[int, ...]) -> Pixels:

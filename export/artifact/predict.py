@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cloformer.errors import UnsupportedError
 
-from ..formats.runners import Array, open_artifact
+from ..formats.runners import Array, RunnerOptions, open_model
 from ..source.postprocessing import softmax
-from ..source.preprocessing import Preprocessing, load_image
+from ..source.preprocessing import as_planes, load_image
 from .folder import Artifact
 
-__all__ = ["Guess", "Prediction", "as_planes", "predict"]
+__all__ = ["Guess", "Prediction", "predict"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Prediction:
     image: str
     top: tuple[Guess, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "image": self.image,
             "top": [{"class": g.index, "label": g.label, "probability": g.probability} for g in self.top],
@@ -43,7 +42,7 @@ class Prediction:
 
 
 def predict(
-    artifact: Artifact, images: Sequence[Path], *, top: int = 5, threads: int = 0
+    artifact: Artifact, images: Sequence[Path], *, top: int = 5, options: RunnerOptions | None = None
 ) -> Iterator[Prediction]:
     """The ``top`` classes of each image, one image at a time.
 
@@ -51,30 +50,22 @@ def predict(
     :class:`UnsupportedError` if the artifact is not a classifier of one image,
     :class:`MissingRuntimeError` if it cannot run here, :class:`InputError` for a bad image.
     """
-    function = artifact.function
-    fed, given = function["inputs"], function["outputs"][0]
-    if len(fed) != 1 or fed[0]["role"] != "image" or given["role"] not in ("logits", "probabilities"):
+    classifier = artifact.function.classifier
+    if classifier is None:
         raise UnsupportedError(
             f"{artifact.folder} does not classify one image, so there is nothing to rank",
             "`cloformer inspect` says what goes in and comes out",
         )
-    runner = open_artifact(artifact, threads=threads)
-    rule = Preprocessing.from_json(fed[0]["preprocessing"])
+    runner = open_model(artifact.model, options=options)
+    image, rule, scores = classifier.image, classifier.rule, classifier.scores
     pixels = [rule.crop_image(load_image(path)) for path in images]
-    labels = artifact.labels()
     with runner:
         for path, cropped in zip(images, pixels, strict=True):
-            value = as_planes(cropped) if fed[0]["preprocessing_inside"] else rule.normalize(cropped)
-            batch = np.broadcast_to(value, fed[0]["shape"])
-            scores = runner.run({fed[0]["name"]: batch.copy()})[given["name"]][0].astype(np.float64)
-            probabilities = softmax(scores) if given["postprocessing"] == "softmax" else scores
-            yield Prediction(str(path), _ranked(probabilities, labels, top))
-
-
-def as_planes(pixels_HWC: Array) -> Array:
-    """(1, channels, height, width), as a model that normalizes by itself takes it."""
-    pixels: Array = pixels_HWC.reshape(*pixels_HWC.shape[:2], -1).transpose(2, 0, 1)[None].astype(np.float32)
-    return pixels
+            value = as_planes(cropped) if image.preprocessing_inside else rule.normalize(cropped)
+            batch = np.broadcast_to(value, image.spec.shape).astype(image.spec.dtype)
+            found = runner.run({image.spec.name: batch})[scores.spec.name][0].astype(np.float64)
+            probabilities = softmax(found) if scores.postprocessing == "softmax" else found
+            yield Prediction(str(path), _ranked(probabilities, artifact.labels, top))
 
 
 def _ranked(probabilities: Array, labels: Sequence[str] | None, top: int) -> tuple[Guess, ...]:

@@ -14,20 +14,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cloformer.errors import InputError
+from cloformer.io.tensors import read_tensors, tensors_as_bytes
 
 from ..formats.runners import Array
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, noise_case
 from ..source.postprocessing import softmax
-from ..source.signature import Signature
-from .folder import Artifact
+from ..source.signature import Signature, TensorSpec
+from .folder import CONFORMANCE, Artifact
 
 if TYPE_CHECKING:
     from ..source.resolve import Source
 
-__all__ = ["CONFORMANCE", "Vectors", "make_vectors", "read_vectors", "write_vectors"]
+__all__ = ["Vectors", "make_vectors", "read_vectors", "write_vectors"]
 
-CONFORMANCE = "conformance.safetensors"
+_KINDS = ("photograph", "noise", "hostile")
 _SEPARATOR = "/"
+_MAX_BYTES = 2**31
+_AGAIN = "export the artifact again"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def make_vectors(source: Source, signature: Signature) -> Vectors:
     """Run the untouched model on a photograph, if it takes images alone, and on seeded noise."""
     from ..reference.outputs import run_reference
 
-    inputs = Inputs(source.inputs, source.preprocessing, dict.fromkeys(source.preprocessing, False))
+    inputs = Inputs.of_source(source)
     cases = (*image_cases(inputs, [PHOTOGRAPH]), noise_case(inputs))
     outputs, kind = run_reference(source.model, signature, [case.for_reference(inputs) for case in cases])
     return Vectors(cases, tuple(outputs), kind)
@@ -52,10 +55,6 @@ def make_vectors(source: Source, signature: Signature) -> Vectors:
 
 def write_vectors(path: Path, vectors: Vectors, signature: Signature) -> None:
     """The same vectors always as the same bytes."""
-    from safetensors.numpy import save
-
-    from cloformer.checkpoint import with_sorted_header
-
     tensors = {}
     for case, outputs in zip(vectors.cases, vectors.outputs, strict=True):
         for name, value in case.values.items():
@@ -65,44 +64,60 @@ def write_vectors(path: Path, vectors: Vectors, signature: Signature) -> None:
             )
         for spec, output in zip(signature.outputs, outputs, strict=True):
             expected = softmax(output) if spec.role == "probabilities" else output
-            kind = np.float32 if spec.dtype.startswith("float") else spec.dtype
-            tensors[_SEPARATOR.join((case.kind, case.name, "output", spec.name))] = expected.astype(kind)
+            key = _SEPARATOR.join((case.kind, case.name, "output", spec.name))
+            tensors[key] = expected.astype(stored_type(spec))
     contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-    path.write_bytes(with_sorted_header(save(contiguous, {"reference": vectors.reference})))
+    path.write_bytes(tensors_as_bytes(contiguous, {"reference": vectors.reference}))
+
+
+def stored_type(spec: TensorSpec) -> str:
+    """What an output's expected values are stored in: float32, or the output's own type if that is no float."""
+    return "float32" if spec.dtype.startswith("float") else spec.dtype
 
 
 def read_vectors(artifact: Artifact) -> list[tuple[Case, dict[str, Array]]]:
-    """The artifact's cases and expected outputs by name; :class:`InputError` if it has none, or damaged ones."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+    """The artifact's cases and expected outputs by name, photographs first.
 
-    path = artifact.folder / CONFORMANCE
-    try:
-        tensors = load(path.read_bytes())
-    except FileNotFoundError:
+    Raises :class:`InputError` if it has none, damaged ones, or ones of other shapes and types than its function's.
+    """
+    path = artifact.listed(CONFORMANCE)
+    if path is None:
         raise InputError(
             f"{artifact.folder} has no conformance vectors", "export it again with this cloformer"
-        ) from None
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise InputError(f"{path} cannot be read: {error}", "export the artifact again") from None
-    inputs: dict[tuple[str, str], dict[str, Array]] = {}
-    outputs: dict[tuple[str, str], dict[str, Array]] = {}
-    for key in sorted(tensors):
-        parts = key.split(_SEPARATOR)
-        if len(parts) != 4 or parts[2] not in ("input", "output"):
-            raise InputError(f"{path} has an unknown entry {key[:80]!r}", "export the artifact again")
-        place = inputs if parts[2] == "input" else outputs
-        value = tensors[key]
-        place.setdefault((parts[0], parts[1]), {})[parts[3]] = (
-            value.astype(np.float32) if value.dtype == np.uint8 else value
         )
-    names = {spec.name for spec in artifact.signature.inputs}
+    tensors, _ = read_tensors(path, _MAX_BYTES, _AGAIN)
+    places = sorted(
+        {tuple(key.split(_SEPARATOR)[:2]) for key in tensors}, key=lambda p: (p[0] != "photograph", p)
+    )
+    if not places or any(len(place) != 2 or place[0] not in _KINDS for place in places):
+        raise InputError(f"{path} has no case of a kind that is known", _AGAIN)
+    signature = artifact.signature
+    found = []
+    for kind, name in places:
+        inputs, outputs = (
+            {
+                spec.name: _checked(
+                    path, tensors.pop(_SEPARATOR.join((kind, name, half, spec.name)), None), spec
+                )
+                for spec in specs
+            }
+            for half, specs in (("input", signature.inputs), ("output", signature.outputs))
+        )
+        found.append((Case(name, kind, inputs), outputs))
+    if tensors:
+        raise InputError(f"{path} has an unknown entry {sorted(tensors)[0][:80]!r}", _AGAIN)
+    return found
+
+
+def _checked(path: Path, value: Array | None, spec: TensorSpec) -> Array:
+    """A stored value in its type; pixels are stored as bytes."""
     if (
-        not inputs
-        or inputs.keys() != outputs.keys()
-        or any(values.keys() != names for values in inputs.values())
+        value is None
+        or tuple(value.shape) != spec.shape
+        or str(value.dtype) not in ("uint8", stored_type(spec))
     ):
-        raise InputError(f"{path} does not have the artifact's inputs and outputs", "export it again")
-    # Photographs first.
-    order = sorted(inputs, key=lambda place: (place[0] != "photograph", place))
-    return [(Case(name, kind, inputs[kind, name]), outputs[kind, name]) for kind, name in order]
+        what = "is not there" if value is None else f"is {value.dtype} {list(value.shape)}"
+        raise InputError(
+            f"{path}: {spec.name} {what}, and the artifact's is {spec.dtype} {list(spec.shape)}", _AGAIN
+        )
+    return value.astype(stored_type(spec))

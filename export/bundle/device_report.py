@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cloformer.errors import InputError
-from cloformer.io.read import sha256_of
+from cloformer.io.read import read_json, sha256_of
 from cloformer.io.write import canonical_json, write_whole
 
 from ..artifact.folder import MANIFEST, Artifact
@@ -18,7 +18,7 @@ from ..artifact.kit import KitImage, read_kit
 from ..parity.tolerances import output_tolerance
 from ..schemas import schema
 
-__all__ = ["DeviceReport", "VectorResult", "read_device_report", "save_device_report"]
+__all__ = ["DeviceReport", "VectorResult", "read_device_report", "save_device_report", "share_of"]
 
 _MAX_BYTES = 16 * 2**20
 
@@ -26,7 +26,8 @@ _MAX_BYTES = 16 * 2**20
 @dataclass(frozen=True)
 class VectorResult:
     """One vector on the device: whether its preprocessing held, where it is judged at all; the largest error of an
-    output as a share of the largest expected magnitude, None where the device does not say; the share allowed."""
+    output as a share of the largest expected magnitude, infinite for what is no number, None where the device does not
+    say; the share allowed."""
 
     name: str
     preprocessing: bool
@@ -64,7 +65,7 @@ class DeviceReport:
                 {
                     "name": vector.name,
                     "preprocessing": vector.preprocessing,
-                    "error": vector.error,
+                    "error": vector.error if vector.error is None or math.isfinite(vector.error) else None,
                     "allowed": vector.allowed,
                     "passed": vector.passed,
                 }
@@ -85,7 +86,7 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
     if len(models) == 1:
         _check_hash(path, "model", document["model_sha256"], models[0])
     expected = {vector.image.name: vector for vector in read_kit(artifact)}
-    bound = output_tolerance(artifact.manifest["precision"]["activations"], True, "photograph")
+    bound = output_tolerance(artifact.manifest.precision.activations, True, "photograph")
     found = []
     for entry in document["vectors"]:
         if entry["name"] not in expected:
@@ -94,7 +95,7 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
             )
         vector = expected.pop(entry["name"])
         errors = [
-            entry["outputs"][name]["max_abs"] / float(abs(value).max())
+            share_of(entry["outputs"][name]["max_abs"], float(abs(value).max()))
             for name, value in vector.outputs.items()
             if name in entry["outputs"]
         ]
@@ -121,21 +122,21 @@ def save_device_report(report: DeviceReport, artifact: Artifact) -> Path:
 def _read(path: Path) -> dict[str, Any]:
     import jsonschema
 
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ValueError("it is too large")
-        document = json.loads(path.read_bytes())
-        jsonschema.Draft202012Validator(schema("device-report")).validate(document)
-    except jsonschema.ValidationError as error:
-        place = "/".join(map(str, error.absolute_path)) or "the document"
-        raise InputError(
-            f"{path} is no device report: {place}: {error.message[:200]}", "pull it again"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read: {error}", "give the device-report.json of the tests"
-        ) from None
+    advice = "give the device-report.json of the tests"
+    document: Any = read_json(path, _MAX_BYTES, advice, nan_is_null=True)  # the schema says what is in it
+    problem = next(iter(jsonschema.Draft202012Validator(schema("device-report")).iter_errors(document)), None)
+    if problem is not None:
+        place = "/".join(map(str, problem.absolute_path)) or "the document"
+        raise InputError(f"{path} is no device report: {place}: {problem.message[:200]}", "pull it again")
     return dict(document)
+
+
+def share_of(error: float | None, largest: float) -> float:
+    """An error over the largest expected magnitude. Of one that is zero, anything but zero is infinitely far off, and so
+    is None, which is no number."""
+    if error is None:
+        return math.inf
+    return error / largest if largest else 0.0 if error == 0 else math.inf
 
 
 def _held(preprocessing: Mapping[str, Any] | None, image: KitImage) -> bool:

@@ -1,18 +1,16 @@
-"""The operators a model needs of ONNX Runtime, for a build of it that has no others.
+"""The file that names the operators a model needs of ONNX Runtime, for a build of it that has no others.
 
 Source: ONNX Runtime, "Reduced operator config file": lines of ``domain;opset;operator,operator``.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..artifact.folder import Artifact
 
-__all__ = ["CONFIG", "required_operators"]
+__all__ = ["CONFIG", "operators_config"]
 
 CONFIG = "required_operators.config"
 _HEADER = """\
@@ -22,28 +20,15 @@ _HEADER = """\
 """
 
 
-def required_operators(artifact: Artifact) -> str:
+def operators_config(artifact: Artifact) -> str:
     """The configuration for an ONNX artifact, as its own operators and as ONNX Runtime optimizes them here.
 
     Raises :class:`InputError` for a file that ONNX Runtime cannot load.
     """
-    from ..formats.onnx.runner import OnnxRuntimeRunner
+    from ..formats.onnx.required_operators import required_operators
 
-    found: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
-    for model in OnnxRuntimeRunner(artifact).graphs():
-        opsets = {entry.domain: entry.version for entry in model.opset_import}
-        for node in _nodes(model.graph):
-            found[node.domain or "ai.onnx", opsets[node.domain]].add(node.op_type)
     lines = [
-        f"{domain};{opset};{','.join(sorted(names))}" for (domain, opset), names in sorted(found.items())
+        f"{domain};{version};{','.join(sorted(names))}"
+        for (domain, version), names in sorted(required_operators(artifact.model).items())
     ]
     return _HEADER + "\n".join(lines) + "\n"
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    """Those inside other nodes too."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-                yield from _nodes(inner)

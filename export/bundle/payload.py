@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from cloformer.errors import InputError, UnsupportedError
+from cloformer.errors import UnsupportedError
 from cloformer.io.read import sha256_of
 from cloformer.io.write import canonical_json
 
@@ -32,18 +32,11 @@ def check_artifact(artifact: Artifact, format_name: str, title: str) -> None:
             f"export it: `cloformer export --format {format_name}`",
         )
     artifact.verify()
-    fed, given = artifact.function["inputs"], artifact.function["outputs"]
-    is_image = len(fed) == 1 and fed[0]["preprocessing"] is not None and fed[0]["shape"][0] == 1
-    if not is_image or given[0]["role"] not in ("logits", "probabilities"):
+    classifier = artifact.function.classifier
+    if classifier is None or classifier.image.spec.shape[0] != 1:
         raise UnsupportedError(
             f"{artifact.folder} is not a classifier of one image, which is what the apps show",
             "`cloformer inspect` says what goes in and comes out",
-        )
-    labels, classes = artifact.labels(), given[0]["shape"][-1]
-    if labels is not None and len(labels) != classes:
-        raise InputError(
-            f"{artifact.folder} has {len(labels)} labels for {classes} classes",
-            "export it again with as many labels as classes",
         )
 
 
@@ -94,7 +87,7 @@ def _write_vector(artifact: Artifact, vector: KitVector, folder: Path) -> dict[s
     for place, (name, value) in enumerate(vector.outputs.items()):
         outputs[name] = f"{stem}.output{place}.f32"  # a name may be anything
         (folder / outputs[name]).write_bytes(np.asarray(value, "<f4").tobytes())
-    bound = output_tolerance(artifact.manifest["precision"]["activations"], True, "photograph")
+    bound = output_tolerance(artifact.manifest.precision.activations, True, "photograph")
     return {
         "name": image.name,
         "aims_at": image.aims_at,

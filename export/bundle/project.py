@@ -7,7 +7,6 @@ same folder replaces what the first one wrote and nothing else: what the user ha
 from __future__ import annotations
 
 import importlib.resources
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +15,14 @@ from typing import Any
 
 import cloformer
 from cloformer.errors import CloformerError, InputError, UsageError
-from cloformer.io.read import sha256_of
-from cloformer.io.staging import staging_beside
+from cloformer.io.fields import FieldError, Fields
+from cloformer.io.read import read_json, sha256_of
+from cloformer.io.staging import refuse_what_is_there, staged
 from cloformer.io.write import canonical_json
 
 from ..artifact.folder import MANIFEST, Artifact, read_artifact
-from .operators import CONFIG, required_operators
+from .carry import carry_over
+from .operators import CONFIG, operators_config
 from .payload import NOTICES, check_artifact, write_conformance, write_payload
 from .settings import Settings
 from .systems import SYSTEMS, System
@@ -47,7 +48,7 @@ class Bundled:
     vectors: int
     kept: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "folder": str(self.folder),
             "system": self.system.name,
@@ -80,15 +81,14 @@ def bundle(
             f"--reduced-operators is for ONNX Runtime, and {system.title} apps do without it", "leave it out"
         )
     check_artifact(artifact, system.format, system.title)
-    folder = folder.absolute()
-    earlier = _owned(folder) if force else _refuse_what_is_there(folder)
-    with staging_beside(folder) as staging:
+    folder = folder.resolve() if force else folder.absolute()  # through a link to the project, if it is one
+    with staged(folder, _refuse_no_folder if force else _refuse_what_is_there) as staging:
         vectors = _write(system, artifact, staging, settings)
         if reduced_operators:
-            (staging / CONFIG).write_text(required_operators(artifact), "utf-8")
+            (staging / CONFIG).write_text(operators_config(artifact), "utf-8")
         written = _hashes(staging)
         (staging / RECORD).write_text(canonical_json(_record(system, artifact, settings, written)), "utf-8")
-        kept = _put(staging, folder, written, earlier, system)
+        kept = _keep(staging, folder, written, system) if force and folder.exists() else ()
     size = sum((folder / path).stat().st_size for path in written)
     return Bundled(folder, system, len(written) + 1, size, vectors, kept)
 
@@ -132,14 +132,22 @@ def verify_bundle(folder: Path) -> tuple[dict[str, Any], list[str]]:
 def _write(system: System, artifact: Artifact, staging: Path, settings: Settings) -> int:
     template = importlib.resources.files("cloformer") / "deploy" / system.name
     with importlib.resources.as_file(template) as source:
-        shutil.copytree(source, staging, dirs_exist_ok=True, ignore=_ignored)
+        _copy_template(source, staging)
         write_payload(artifact, staging / system.payload, source / NOTICES)
     (staging / system.settings_file).write_text(system.settings(settings), "utf-8")
     return write_conformance(artifact, staging / system.conformance)
 
 
-def _ignored(_folder: str, names: list[str]) -> set[str]:
-    return _NOT_COPIED & set(names)
+def _copy_template(source: Path, folder: Path) -> None:
+    """With the rights that new files have here: an installed package may be read-only."""
+    for path in sorted(source.iterdir()):
+        if path.name in _NOT_COPIED:
+            continue
+        if path.is_dir():
+            (folder / path.name).mkdir()
+            _copy_template(path, folder / path.name)
+        else:
+            shutil.copyfile(path, folder / path.name)
 
 
 def _record(
@@ -149,7 +157,7 @@ def _record(
         "schema_version": _SCHEMA_VERSION,
         "system": system.name,
         "cloformer": cloformer.__version__,
-        "artifact": artifact.manifest["name"],
+        "artifact": artifact.manifest.name,
         "manifest_sha256": sha256_of(artifact.folder / MANIFEST),
         "settings": settings.to_json(),
         "files": dict(hashes),
@@ -168,69 +176,53 @@ def _is_payload(path: str, system: System) -> bool:
     return path.startswith((f"{system.payload}/", f"{system.conformance}/"))
 
 
-def _refuse_what_is_there(folder: Path) -> dict[str, str]:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(
-            f"{folder} is not empty",
-            "give a new folder, or --force to replace what an earlier bundle wrote there and nothing else",
-        )
-    return {}
+def _refuse_what_is_there(folder: Path) -> None:
+    refuse_what_is_there(
+        folder, "give a new folder, or --force to replace what an earlier bundle wrote there and nothing else"
+    )
 
 
-def _owned(folder: Path) -> dict[str, str]:
-    """The files of an earlier bundle in ``folder`` by their hashes; none if there was none."""
+def _refuse_no_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is not a folder", "give another --output")
-    files: dict[str, str] = _read_record(folder)["files"] if (folder / RECORD).exists() else {}
-    return files
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
     """Raises :class:`InputError` unless it is a record of ours whose paths stay inside the folder."""
-    path = folder / RECORD
+    path, advice = folder / RECORD, "bundle the artifact into a new folder"
+    if not path.exists() and not path.is_symlink():
+        raise InputError(f"{folder} has no {RECORD}", "`cloformer bundle` writes a project that has one")
+    record = read_json(path, _MAX_RECORD_BYTES, advice, follow_links=False)
     try:
-        if path.stat().st_size > _MAX_RECORD_BYTES:
-            raise ValueError("it is too large")
-        record = json.loads(path.read_bytes())
-        version, files = record["schema_version"], record["files"]
-        if not isinstance(version, int) or version > _SCHEMA_VERSION:
-            raise ValueError(f"it has version {version}, and this cloformer reads {_SCHEMA_VERSION}")
-        if record["system"] not in SYSTEMS or not isinstance(record["manifest_sha256"], str):
-            raise ValueError("it is not one that cloformer writes")
-        for name, digest in files.items():
+        fields = Fields(record)
+        fields.whole("schema_version", 1, _SCHEMA_VERSION)
+        fields.choice("system", SYSTEMS)
+        fields.sha256("manifest_sha256")
+        fields.text("artifact")
+        for name in fields.table("files"):
             pure = PurePosixPath(name)
-            if (
-                not pure.parts
-                or pure.is_absolute()
-                or ".." in pure.parts
-                or "\\" in name
-                or not isinstance(digest, str)
-            ):
-                raise ValueError(f"its path {name[:80]!r} leaves the folder")
-    except FileNotFoundError:
-        raise InputError(
-            f"{folder} has no {RECORD}", "`cloformer bundle` writes a project that has one"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", "bundle the artifact into a new folder") from None
-    return dict(record)
+            if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in name or "\0" in name:
+                raise fields.error("files", f"has the path {name[:80]!r}, which leaves the folder")
+    except FieldError as error:
+        raise InputError(f"{path} is no record of a bundle: {error}", advice) from None
+    assert isinstance(record, dict)  # or it had no fields
+    return record
 
 
-def _put(
-    staging: Path, folder: Path, written: Mapping[str, str], earlier: Mapping[str, str], system: System
-) -> tuple[str, ...]:
-    """Move the staged files to their places: in one step where nothing is, else one by one, the record last."""
-    if not folder.exists() or not any(folder.iterdir()):
-        staging.replace(folder)
-        return ()
+def _keep(staging: Path, folder: Path, written: Mapping[str, str], system: System) -> tuple[str, ...]:
+    """Take what is the user's in ``folder`` into the new project. The files of the template that the user has edited,
+    which stay as they are; what else an earlier bundle wrote is left out."""
+    earlier: dict[str, str] = _read_record(folder)["files"] if (folder / RECORD).exists() else {}
     kept = _edited(folder, written, earlier, system)
-    for name in sorted(set(earlier) - set(written)):
-        if name not in kept and _inside(folder, name).is_file():
-            _inside(folder, name).unlink()
-    for name in [*sorted(set(written) - set(kept)), RECORD]:
-        target = _inside(folder, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (staging / name).replace(target)
+    for name in kept:
+        (staging / name).unlink(missing_ok=True)
+    try:
+        carry_over(folder, staging, {RECORD, *earlier} - set(kept))
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or folder} cannot be kept: {error.strerror or error}; nothing was replaced",
+            "give the right to read it, or give another --output",
+        ) from None
     return kept
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..formats import FORMATS
 from .settings import Settings, check_android, check_ios
 
 __all__ = ["SYSTEMS", "System"]
@@ -17,13 +18,17 @@ class System:
 
     name: str
     title: str
-    format: str
     payload: str
     conformance: str
     settings_file: str
     settings: Callable[[Settings], str]
     check: Callable[[Settings], None]
     default: Settings
+
+    @property
+    def format(self) -> str:
+        """The format whose row says that these apps carry it."""
+        return next(row.name for row in FORMATS.values() if row.app_system == self.name)
 
 
 def _properties(settings: Settings) -> str:
@@ -50,13 +55,13 @@ SYSTEMS = {
     row.name: row
     for row in (
         System(
-            "android", "Android", "onnx",
+            "android", "Android",
             "app/src/main/assets/cloformer", "app/src/androidTest/assets/conformance",
             "bundle.properties", _properties, check_android,
             Settings("com.example.cloformer", "CloFormer", "24"),
         ),
         System(
-            "ios", "iOS", "coreml",
+            "ios", "iOS",
             "App/Payload", "Tests/Conformance",
             "Bundle.xcconfig", _xcconfig, check_ios,
             Settings("com.example.cloformer", "CloFormer", "16.0"),

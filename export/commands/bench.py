@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cloformer.io.output import say, say_json
+
+from ..formats.work_limit import MOST_WORK
 from .count_options import Count, Counter, CountOnly, MaxInstructions, MaxMultiplyAdds, MaxOperators, counting
 from .latency_options import (
     PRESET_HELP,
@@ -25,7 +28,7 @@ from .latency_options import (
     presets,
     stop,
 )
-from .options import Debug, Json, print_json
+from .options import Debug, Json, MaxWork
 from .phone import Device, Package, bench_on_phone
 from .progress import progress
 
@@ -66,6 +69,7 @@ def bench(
     ] = None,
     device: Device = None,
     package: Package = None,
+    max_work: MaxWork = MOST_WORK,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -79,6 +83,7 @@ def bench(
     from cloformer.errors import UsageError
 
     from ..artifact.folder import read_artifact
+    from ..formats.runners import refuse_endless
     from ..latency.baseline import refuse_taken
     from ..latency.baseline import save_baseline as save
     from ..latency.candidates import plan
@@ -118,9 +123,11 @@ def bench(
         time_limit=time_limit,
         pin=pin,
         cold=cold,
-        seed=seed,
     )
+    settings = replace(settings, seed=seed)
     found = [read_artifact(path) for path in artifacts]
+    for artifact in found:
+        refuse_endless(artifact.model, max_work or None)
     candidates = plan(found, runners or [], settings, model=model, weights=weights)
     asked = counting(count, count_only, max_operators, max_multiply_adds, max_instructions)
     if asked is not None:
@@ -167,6 +174,6 @@ def _show(report: LatencyReport, as_json: bool) -> None:
     from ..reports.latency import text as latency
 
     if as_json:
-        print_json(report.to_json())
+        say_json(report.to_json())
     else:
-        print(latency.render(report))
+        say(*latency.render(report).split("\n"))

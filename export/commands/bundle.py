@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from cloformer.errors import UsageError, choose
+from cloformer.io.output import say, say_json
 
 from ..bundle.systems import SYSTEMS
-from .options import Debug, Json, print_json
+from .options import Debug, Json
 
 __all__ = ["bundle"]
 
@@ -72,9 +73,9 @@ def bundle(
                 f"`cloformer bundle {record['system']} --verify`",
             )
         if as_json:
-            print_json({"whole": True, "edited": edited, "record": record})
+            say_json({"whole": True, "edited": edited, "record": record})
         else:
-            print("\n".join(bundled.verified(verify, record, edited)))
+            say(*bundled.verified(verify, record, edited))
         return
     if artifact is None or output is None:
         raise UsageError(
@@ -86,6 +87,6 @@ def bundle(
         row, read_artifact(artifact), output, settings, force=force, reduced_operators=reduced_operators
     )
     if as_json:
-        print_json(written.to_json())
+        say_json(written.to_json())
     else:
-        print("\n".join(bundled.written(written)))
+        say(*bundled.written(written))

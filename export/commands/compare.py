@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cloformer.io.output import say, say_json
+
+from ..formats.work_limit import MOST_WORK
 from .latency_options import (
     PRESET_HELP,
     Files,
@@ -26,7 +30,7 @@ from .latency_options import (
     presets,
     stop,
 )
-from .options import Debug, Json, print_json
+from .options import Debug, Json, MaxWork
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -74,6 +78,7 @@ def compare(
     output: Output = None,
     html: Html = None,
     plots: Plots = None,
+    max_work: MaxWork = MOST_WORK,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -84,6 +89,7 @@ def compare(
     from cloformer.errors import UsageError
 
     from ..artifact.folder import read_artifact
+    from ..formats.runners import refuse_endless
     from ..latency.baseline import read_baseline
     from ..latency.candidates import plan
     from ..latency.environment import environment
@@ -96,15 +102,13 @@ def compare(
     limit = None if max_regression is None else parse_share("--max-regression", max_regression)
     kept_before = None if baseline is None else read_baseline(baseline)
     if kept_before is not None:
-        row, asked = kept_before.row, kept_before.report["protocol"]
-        runners, threads, pin = runners or [row["runner"]], threads or row["threads"], pin or asked["pin"]
-        if preset is None and asked["preset"] == "custom":
+        asked = kept_before.conditions
+        runners, threads, pin = runners or [asked.runner], threads or asked.threads, pin or asked.pin
+        if preset is None and asked.preset == "custom":
             preset = "rapid"
-            runs, min_seconds = (
-                runs or asked["min_queries"],
-                asked["min_seconds"] if min_seconds is None else min_seconds,
-            )
-        preset = preset or asked["preset"]
+            runs = runs or asked.min_queries
+            min_seconds = asked.min_seconds if min_seconds is None else min_seconds
+        preset = preset or asked.preset
     settings = protocol(
         preset or "normal",
         threads=(threads or 1,),
@@ -112,9 +116,11 @@ def compare(
         min_seconds=min_seconds,
         time_limit=time_limit,
         pin=pin,
-        seed=seed,
     )
+    settings = replace(settings, seed=seed)
     found = [read_artifact(path) for path in artifacts]
+    for artifact in found:
+        refuse_endless(artifact.model, max_work or None)
     files = Files(output, html, plots)
     files.prepare()
     last: list[Comparison] = []
@@ -187,9 +193,9 @@ def _plain(
 
 
 def _show(comparison: Comparison, as_json: bool) -> None:
-    from ..reports.comparison.text import render
+    from ..reports.latency.comparison_text import render
 
     if as_json:
-        print_json(comparison.to_json())
+        say_json(comparison.to_json())
     else:
-        print(render(comparison))
+        say(*render(comparison).split("\n"))

@@ -14,7 +14,7 @@ from cloformer.errors import UsageError, choose
 if TYPE_CHECKING:
     from ..artifact.folder import Artifact
     from ..device.arm64 import Arm64Device
-    from ..device.instructions import Gate, Work
+    from ..device.instructions import Gate, InstructionCounts
 
 __all__ = [
     "Device",
@@ -84,7 +84,7 @@ class DeviceRequest:
         if self.save_to is not None:
             refuse_taken(self.save_to)
 
-    def keep(self, works: Sequence[Work]) -> None:
+    def keep(self, works: Sequence[InstructionCounts]) -> None:
         """Save the counts, if that was asked for."""
         from ..device.instructions import save_baseline
 

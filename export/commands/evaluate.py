@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from .options import Debug, Json, print_json
+from cloformer.io.output import say, say_json
+
+from ..formats.work_limit import MOST_WORK
+from .options import Debug, Json, MaxWork
 from .progress import progress
 
 __all__ = ["evaluate"]
@@ -37,6 +40,7 @@ def evaluate(
         typer.Option(min=0, max=1, help="Exit 1 if a share of right first guesses is below, 0.91 say."),
     ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the runtimes; 0: their own choice.")] = 0,
+    max_work: MaxWork = MOST_WORK,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -44,21 +48,24 @@ def evaluate(
     from cloformer.training.data import read_dataset
     from cloformer.training.evaluate import evaluate as run_evaluate
 
+    from ..formats.runners import RunnerOptions
     from ..reports.training import evaluated
 
     found = read_dataset(data, labels)
     with progress(as_json) as report:
-        options = {"reference": weights, "limit": limit, "threads": threads, "progress": report}
-        results = list(run_evaluate(subjects, found, **options))  # type: ignore[arg-type]
+        options = RunnerOptions(threads=threads, max_work=max_work or None)
+        results = list(
+            run_evaluate(subjects, found, reference=weights, limit=limit, options=options, progress=report)
+        )
     failed = [result for result in results if min_top1 is not None and result.scores.top1 < min_top1]
     if as_json:
-        print_json({
+        say_json({
             "data": found.name, "min_top1": min_top1, "passed": not failed,
             "subjects": [result.to_json() for result in results],
         })  # fmt: skip
     else:
-        print("\n".join(evaluated.table(results)))
+        say(*evaluated.table(results))
         for result in failed:
-            print(f"FAIL  {result.subject}: {result.scores.top1:.2%} is below {min_top1:.2%}")
+            say(f"FAIL  {result.subject}: {result.scores.top1:.2%} is below {min_top1:.2%}")
     if failed:
         raise typer.Exit(1)

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .options import Debug, Json, print_json
+from cloformer.io.output import say, say_json
+
+from .options import Debug, Json
 
 __all__ = ["hub"]
 
@@ -28,7 +30,7 @@ def hub(
 
     folder = write_hub_folder(checkpoint, output)
     if as_json:
-        print_json({"folder": str(folder), "files": sorted(path.name for path in folder.iterdir())})
+        say_json({"folder": str(folder), "files": sorted(path.name for path in folder.iterdir())})
         return
-    print(f"{folder}: config.json, model.safetensors, README.md")
-    print(f"  next: hf upload YOUR-NAME/{folder.name} {folder}")
+    say(f"{folder}: config.json, model.safetensors, README.md")
+    say(f"  next: hf upload YOUR-NAME/{folder.name} {folder}")

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .options import Debug, Json, print_json
+from cloformer.io.output import say, say_json
+
+from .options import Debug, Json
 
 __all__ = ["import_device_report"]
 
@@ -24,14 +26,14 @@ def import_device_report(
     """
     from ..artifact.folder import read_artifact
     from ..bundle.device_report import read_device_report, save_device_report
-    from ..reports.bundle import text as bundled
+    from ..reports.device.report import device_lines
 
     found = read_artifact(artifact)
     judged = read_device_report(report, found)
     kept = save_device_report(judged, found)
     if as_json:
-        print_json({"kept": str(kept), **judged.to_json()})
+        say_json({"kept": str(kept), **judged.to_json()})
     else:
-        print("\n".join(bundled.device(judged, kept)))
+        say(*device_lines(judged, kept))
     if not judged.passed:
         raise typer.Exit(1)

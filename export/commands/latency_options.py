@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
+from cloformer.io.output import tell
+
 from ..latency.candidates import CANDIDATES
 from ..latency.protocol import MAX_SECONDS, PRESETS
 
@@ -120,7 +122,7 @@ class Files:
             write_plots(latency_plots(report), self.plots)
 
     def _write_page(self, report: LatencyReport | Comparison) -> None:
-        from ..reports.latency.file import write_latency_page
+        from ..reports.latency.page_file import write_latency_page
 
         if self.html is not None:
             write_latency_page(report, self.html)
@@ -138,6 +140,6 @@ def stop(report: _Report, error: BaseException, files: Files, show: Callable[[_R
     report = replace(report, stopped=word)
     files.finish(report)
     show(report)
-    print(f"error: {word}; what was measured until then is kept, and marked incomplete", file=sys.stderr)
+    tell(f"error: {word}; what was measured until then is kept, and marked incomplete")
     # Not as an exception, of which cli.py would print a second JSON document.
     sys.exit(_INTERRUPTED if interrupted else _TERMINATED)

@@ -1,20 +1,65 @@
-"""Options that every command has, and the one way to print JSON."""
+"""Options that every command has, and those of the formats."""
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+import inspect
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import typer
 
-__all__ = ["Debug", "Json", "print_json"]
+from cloformer.errors import UsageError
+
+from ..formats import FORMATS
+from ..formats.row import Option
+
+__all__ = ["Debug", "Json", "MaxWork", "parse_size", "with_format_options"]
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")
 ]
+MaxWork = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Refuse a model that takes more multiply-adds for an inference than this; 0: compute as long as it takes.",
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]
 
 
-def print_json(document: Any) -> None:
-    """One document on standard output."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+def parse_size(text: str) -> tuple[int, int]:
+    """(height, width) of ``224`` or ``HEIGHTxWIDTH``; :class:`UsageError` for anything else."""
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and 0 < len(part) < 6 and int(part) > 0 for part in parts):
+        raise UsageError(f"image size {text!r} is not a size", "--image-size takes 224 or HEIGHTxWIDTH")
+    return int(parts[0]), int(parts[-1])
+
+
+def _completion(option: Option) -> Callable[[], list[str]]:
+    return lambda: list(option.choices)
+
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+def with_format_options(command: _Command) -> _Command:
+    """Give ``command``, in the place of its ``**options``, the options of every format's row, by their names."""
+    signature = inspect.signature(command, eval_str=True)
+    named = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    added = [
+        inspect.Parameter(
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                str | None,
+                typer.Option(help=option.help, autocompletion=_completion(option)),
+            ],
+        )
+        for row in FORMATS.values()
+        for option in row.options
+    ]
+    command.__annotations__ |= {each.name: each.annotation for each in added}
+    command.__signature__ = signature.replace(parameters=[*named, *added])  # type: ignore[attr-defined]
+    return command

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ..formats.runners import RUNNERS
+from cloformer.io.output import say, say_json
+
+from ..formats.runners import RUNNERS, RunnerOptions
+from ..formats.work_limit import MOST_WORK
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
-from .options import Debug, Json, print_json
+from .options import Debug, Json, MaxWork
 from .progress import progress
 
 __all__ = ["parity"]
@@ -66,6 +69,7 @@ def parity(
     baseline: WorkBaseline = None,
     max_regression: MaxMore = None,
     save_baseline: SaveWork = None,
+    max_work: MaxWork = MOST_WORK,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
     as_json: Json = False,
@@ -77,7 +81,7 @@ def parity(
     """
     from ..artifact.folder import read_artifact
     from ..parity.headroom import measure_all, write_precision_map
-    from ..parity.verify import ParityRequest, collect_images, compare, runner_options
+    from ..parity.verify import ParityRequest, collect_images, compare
     from ..reports.device import instructions as device_lines
     from ..reports.parity import github
     from ..reports.parity import text as table
@@ -102,7 +106,11 @@ def parity(
         runner=runner,
         operators=operators,
         seed=seed,
-        options=runner_options(optimization, arithmetic),
+        options=RunnerOptions(
+            optimization=optimization,
+            arithmetic=arithmetic,
+            max_work=max_work or None,
+        ),
     )
     with progress(as_json) as report_stage:
         found = [read_artifact(path) for path in artifacts]
@@ -127,19 +135,19 @@ def parity(
         document = {"reports": [report.to_json() for report in reports]}
         document |= {"headroom": [room.to_json() for room in rooms]} if headroom else {}
         document |= (
-            {} if asked is None else {"work": [device_lines.work_json(work, asked.gate) for work in works]}
+            {} if asked is None else {"work": [device_lines.counts_json(work, asked.gate) for work in works]}
         )
-        print_json(document)
+        say_json(document)
     else:
         for report in reports:
-            print(table.render(report))
+            say(*table.render(report).split("\n"))
             if bisect:
-                print(table.render_bisect(report))
+                say(*table.render_bisect(report).split("\n"))
         for room in rooms if headroom else []:
-            print("\n".join(headroom_lines(room, gain)))
+            say(*headroom_lines(room, gain))
         for work in works:
             assert asked is not None  # or nothing was counted
-            print(device_lines.render(work, asked.gate))
+            say(*device_lines.render(work, asked.gate).split("\n"))
     github.report_if_there(reports)
     kept = asked is None or not any(asked.gate.exceeded(work) for work in works)
     if not kept or not all(report.passed for report in reports):

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from cloformer.errors import UsageError
+from cloformer.io.output import say, say_json
 
 from ..bundle.systems import SYSTEMS
-from .options import print_json
 from .progress import progress
 
 __all__ = ["Device", "Package", "bench_on_phone"]
@@ -83,8 +83,8 @@ def bench_on_phone(
     if output is not None:
         write_phone_latency(measured, output)
     if as_json:
-        print_json(measured.to_json())
+        say_json(measured.to_json())
     else:
-        print(render(measured))
+        say(*render(measured).split("\n"))
     if not measured.report.passed:
         raise typer.Exit(1)

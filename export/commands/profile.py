@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from cloformer.io.output import say, say_json
+
+from ..formats.work_limit import MOST_WORK
 from .latency_options import Html, Plots
-from .options import Debug, Json, print_json
+from .options import Debug, Json, MaxWork
 from .progress import progress
 
 __all__ = ["profile"]
@@ -25,6 +28,7 @@ def profile(
     layout: Annotated[bool, typer.Option(help="Let ONNX Runtime reorder memory for its kernels.")] = True,
     html: Html = None,
     plots: Plots = None,
+    max_work: MaxWork = MOST_WORK,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -33,7 +37,8 @@ def profile(
     Timing every operator costs time itself: how long an inference takes is for `bench` to say.
     """
     from ..artifact.folder import read_artifact
-    from ..latency.profiler import profile as run_profile
+    from ..formats.runners import refuse_endless
+    from ..latency.operator_times import profile as run_profile
     from ..reports.profile import text as table
     from ..reports.profile.page import write_page
     from ..reports.profile.plots import profile_plots
@@ -41,15 +46,15 @@ def profile(
 
     if plots is not None:
         prepare(plots)
+    opened = read_artifact(artifact)
+    refuse_endless(opened.model, max_work or None)
     with progress(as_json) as report_stage:
-        found = run_profile(
-            read_artifact(artifact), threads=threads, runs=runs, layout=layout, progress=report_stage
-        )
+        found = run_profile(opened, threads=threads, runs=runs, layout=layout, progress=report_stage)
     if html is not None:
         write_page(html, found, depth)
     if plots is not None:
         write_plots(profile_plots(found, depth), plots)
     if as_json:
-        print_json({"profile": found.to_json(depth)})
+        say_json({"profile": found.to_json(depth)})
     else:
-        print(table.render(found, depth=depth, top=top))
+        say(*table.render(found, depth=depth, top=top).split("\n"))

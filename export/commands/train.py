@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cloformer.io.output import say, say_json, tell
+from cloformer.io.words import harmless
 from cloformer.variants import list_models
 
-from .options import Debug, Json, print_json
+from .options import Debug, Json
 
 if TYPE_CHECKING:
     from cloformer.training.logs import Epoch
@@ -94,7 +96,7 @@ def train(
         data, output, model, recipe, tuple(settings or ()), weights, labels, teacher, licence, workers, resume
     )
     if show_recipe:
-        print_json(recipe_of(request).to_json())
+        say_json(recipe_of(request).to_json())
         return
     with _watch(as_json) as watch:
         result = run_train(request, watch)
@@ -105,10 +107,10 @@ def train(
             "best": str(result.best), "last": str(result.last), "top1": result.top1,
             "epochs": [row.to_json() for row in result.rows],
         }  # fmt: skip
-        print_json(document)
+        say_json(document)
         return
-    print(f"{result.best}: top-1 {result.top1:.2%} after {len(result.rows)} epochs")
-    print(f"  next: cloformer export --weights {result.best} --format onnx --format coreml")
+    say(f"{result.best}: top-1 {result.top1:.2%} after {len(result.rows)} epochs")
+    say(f"  next: cloformer export --weights {result.best} --format onnx --format coreml")
 
 
 class _Lines:
@@ -129,8 +131,7 @@ class _Lines:
 
     def _write(self, words: str) -> None:
         self._last = time.monotonic()
-        sys.stderr.write(words + "\n")
-        sys.stderr.flush()
+        tell(words)
 
 
 class _Quiet(_Lines):
@@ -145,7 +146,7 @@ class _Bar:
         self._bar, self._task = bar, task
 
     def say(self, words: str) -> None:
-        self._bar.update(self._task, description=words, completed=0, total=None)  # type: ignore[attr-defined]
+        self._bar.update(self._task, description=harmless(words), completed=0, total=None)  # type: ignore[attr-defined]
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         self._bar.update(  # type: ignore[attr-defined]
@@ -153,7 +154,7 @@ class _Bar:
         )
 
     def epoch(self, row: Epoch, epochs: int) -> None:
-        self._bar.console.print(_words(row, epochs), highlight=False)  # type: ignore[attr-defined]
+        self._bar.console.print(harmless(_words(row, epochs)), highlight=False, markup=False)  # type: ignore[attr-defined]
 
 
 def _words(row: Epoch, epochs: int) -> str:
@@ -167,12 +168,17 @@ def _words(row: Epoch, epochs: int) -> str:
 def _watch(quiet: bool) -> Iterator[_Lines | _Bar]:
     if quiet:
         yield _Quiet()
-    elif not sys.stderr.isatty():
+    elif sys.stderr is None or not sys.stderr.isatty():
         yield _Lines()
     else:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
             yield _Bar(bar, bar.add_task("starting", total=None))

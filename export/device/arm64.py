@@ -121,8 +121,8 @@ class Arm64Device:
             progress("preparing the emulated device")
             command = self._command(artifact, folder, len(cases))
             progress(f"running {len(cases)} inferences on the {TITLE}: CloFormer-XXS takes 10 s each")
-            told = self._run(command, len(cases), artifact.model_path)
-            outputs = tuple(_read(artifact, folder, index, told) for index in range(len(cases)))
+            lines = self._run(command, len(cases), artifact.model_path)
+            outputs = tuple(_read(artifact, folder, index, lines) for index in range(len(cases)))
             return DeviceRun(outputs, _read_counts(folder / _COUNTS, len(cases)) if self.counts else None)
 
     def _command(self, artifact: Artifact, folder: Path, cases: int) -> list[str]:
@@ -211,11 +211,11 @@ def _write(path: Path, value: Array, spec: TensorSpec) -> None:
     path.write_bytes(np.ascontiguousarray(value, np.dtype(spec.dtype).newbyteorder("<")).tobytes())
 
 
-def _read(artifact: Artifact, folder: Path, index: int, told: Sequence[str]) -> dict[str, Array]:
+def _read(artifact: Artifact, folder: Path, index: int, lines: Sequence[str]) -> dict[str, Array]:
     """The outputs of a case in the types and shapes that the runner told; one that it did not tell is left out."""
     names = {number: dtype for dtype, number in _TYPES.items()}
     found = {}
-    for line in told:
+    for line in lines:
         kind, *fields = line.split() or [""]
         if kind != "output" or len(fields) != 4 or int(fields[0]) != index:
             continue  # another fact, or what the runtime had to say

@@ -26,13 +26,13 @@ from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, in_own_orde
 from ..reference.outputs import run_model, run_reference
 from ..source.postprocessing import softmax
 from ..source.resolve import Source
-from .arm64 import TITLE, Arm64Device, refuse_other_formats
-from .instructions import Work, subject_of
+from .arm64 import TITLE, Arm64Device, DeviceRun, refuse_other_formats
+from .instructions import InstructionCounts, subject_of
 
 __all__ = ["compare_on_device"]
 
 Progress = Callable[[str], None]
-Watch = Callable[[Case, Sequence[OutputResult], Sequence[Array], Sequence[Array]], None]
+OnCase = Callable[[Case, Sequence[OutputResult], Sequence[Array], Sequence[Array]], None]
 
 
 def compare_on_device(
@@ -40,12 +40,12 @@ def compare_on_device(
     request: ParityRequest,
     device: Arm64Device,
     progress: Progress = lambda _: None,
-    watch: Watch = lambda *_: None,
-) -> tuple[ParityReport, Work | None]:
+    on_case: OnCase = lambda *_: None,
+) -> tuple[ParityReport, InstructionCounts | None]:
     """Run the artifact on ``device`` and compare its outputs; also what an inference took there, counted: None if the
     device cannot count.
 
-    ``watch`` is given every case with its results and the arrays that were compared. Raises the errors of
+    ``on_case`` is given every case with its results and the arrays that were compared. Raises the errors of
     :mod:`..errors` for what cannot be run at all.
     """
     refuse_other_formats(artifact)
@@ -63,30 +63,36 @@ def compare_on_device(
     notes = ["outputs alone are compared on a device; without --device, operators are compared too"]
     if source is None:
         wanted = [want for _, want in vectors]
-        outputs = _against_vectors(artifact, cases, wanted, ran.outputs, watch)
+        outputs = _against_vectors(artifact, cases, wanted, ran.outputs, on_case)
         notes.append(
             "compared with the vectors that the artifact carries; --weights or --model gives the model itself"
         )
     else:
         progress("running the PyTorch model in float64")
-        outputs = _against_model(artifact, source, cases, ran.outputs, watch)
-    work = None
-    if ran.instructions is None:
+        outputs = _against_model(artifact, source, cases, ran.outputs, on_case)
+    counts = _counts(artifact, cases, device, ran)
+    if counts is None:
         notes.append("instructions are not counted: this QEMU takes no plugins")
-    else:
-        work = Work(
-            artifact=artifact.folder.name,
-            manifest_sha256=sha256_of(artifact.folder / MANIFEST),
-            instructions=dict(zip((case.name for case in cases), ran.instructions, strict=True)),
-            subject=subject_of(artifact),
-            environment=device.environment,
-        )
     reference = "conformance vectors" if source is None else "PyTorch, float64"
-    return _report(artifact, device, reference, outputs, notes), work
+    return _report(artifact, device, reference, outputs, notes), counts
+
+
+def _counts(
+    artifact: Artifact, cases: Sequence[Case], device: Arm64Device, ran: DeviceRun
+) -> InstructionCounts | None:
+    if ran.instructions is None:
+        return None
+    return InstructionCounts(
+        artifact=artifact.folder.name,
+        manifest_sha256=sha256_of(artifact.folder / MANIFEST),
+        instructions=dict(zip((case.name for case in cases), ran.instructions, strict=True)),
+        subject=subject_of(artifact),
+        environment=device.environment,
+    )
 
 
 def _cases(inputs: Inputs, request: ParityRequest, source: Source) -> list[Case]:
-    own = Inputs(source.inputs, source.preprocessing, dict.fromkeys(source.preprocessing, False))
+    own = Inputs.of_source(source)
     drawn = in_own_order(noise_case(inputs, request.seed), inputs, own)
     return [*image_cases(inputs, request.images or [PHOTOGRAPH], own), drawn]
 
@@ -96,9 +102,9 @@ def _against_vectors(
     cases: Sequence[Case],
     wanted: Sequence[Mapping[str, Array]],
     given: Sequence[Mapping[str, Array]],
-    watch: Watch,
+    on_case: OnCase,
 ) -> list[OutputResult]:
-    precision = str(artifact.manifest["precision"]["activations"])
+    precision = artifact.manifest.precision.activations
     specs = artifact.signature.outputs
     results: list[OutputResult] = []
     for case, want, got in zip(cases, wanted, given, strict=True):
@@ -107,7 +113,7 @@ def _against_vectors(
             output_result(spec.name, spec.role, case, got.get(spec.name), want[spec.name], None, bound)
             for spec in specs
         ]
-        _show(watch, case, found, [(got.get(spec.name), want[spec.name]) for spec in specs])
+        _show(on_case, case, found, [(got.get(spec.name), want[spec.name]) for spec in specs])
         results += found
     return results
 
@@ -117,22 +123,22 @@ def _against_model(
     source: Source,
     cases: Sequence[Case],
     given: Sequence[Mapping[str, Array]],
-    watch: Watch,
+    on_case: OnCase,
 ) -> list[OutputResult]:
     inputs, specs = Inputs.of(artifact.function), artifact.signature.outputs
-    own = Inputs(source.inputs, source.preprocessing, dict.fromkeys(source.preprocessing, False))
+    own = Inputs.of_source(source)
     fed = [case.for_reference(own) for case in cases]
     wanted, _ = run_reference(source.model, artifact.signature, fed)
     results: list[OutputResult] = []
     for case, prepared, want, got in zip(cases, fed, wanted, given, strict=True):
-        floor = run_model(source.model, artifact.signature, prepared, torch.float32)
-        found = compare_outputs(artifact, case, got, want, floor, is_device_runtime=True)
+        noise_floor = run_model(source.model, artifact.signature, prepared, torch.float32)
+        found = compare_outputs(artifact, case, got, want, noise_floor, is_device_runtime=True)
         shown = [
             softmax(value) if spec.role == "probabilities" else value
             for spec, value in zip(specs, want, strict=True)
         ]
         _show(
-            watch,
+            on_case,
             case,
             found,
             [(got.get(spec.name), value) for spec, value in zip(specs, shown, strict=True)],
@@ -144,11 +150,11 @@ def _against_model(
 
 
 def _show(
-    watch: Watch, case: Case, found: Sequence[OutputResult], pairs: Sequence[tuple[Array | None, Array]]
+    on_case: OnCase, case: Case, found: Sequence[OutputResult], pairs: Sequence[tuple[Array | None, Array]]
 ) -> None:
     """An output that is not there has failed already, and there is nothing to draw."""
     if all(got is not None for got, _ in pairs):
-        watch(case, found, [got for got, _ in pairs if got is not None], [want for _, want in pairs])
+        on_case(case, found, [got for got, _ in pairs if got is not None], [want for _, want in pairs])
 
 
 def _report(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloformer.errors import InputError
+from cloformer.io.staging import staged
 
 __all__ = ["cache_folder", "placed"]
+
+_ADVICE = "set XDG_CACHE_HOME to a folder that can be written"
 
 
 def cache_folder() -> Path:
@@ -26,21 +26,18 @@ def cache_folder() -> Path:
 @contextlib.contextmanager
 def placed(destination: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes ``destination`` when the block ends without an error; what another
-    process put there first stays. Raises :class:`InputError` if the place cannot be written."""
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".new-", dir=destination.parent))
-    except OSError as error:
-        raise InputError(
-            f"{destination.parent} cannot be written: {error.strerror or error}",
-            "set XDG_CACHE_HOME to a folder that can",
-        ) from None
-    try:
-        yield staging
-        try:
-            staging.rename(destination)
-        except OSError as error:
-            if not destination.is_dir():
-                raise InputError(f"{destination} cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    process put there meanwhile stays. Raises :class:`InputError` if the place cannot be written."""
+    looked = False
+
+    def refuse_taken(place: Path) -> None:
+        nonlocal looked
+        if looked and place.is_dir():
+            raise _TakenError
+        looked = True  # who asks for it has just seen that it is not there
+
+    with contextlib.suppress(_TakenError), staged(destination, refuse_taken, _ADVICE) as place:
+        yield place
+
+
+class _TakenError(Exception):
+    """Another process was quicker, and what it made is as good."""

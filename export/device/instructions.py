@@ -5,18 +5,26 @@ A count is exact, and of its own conditions alone: so a baseline keeps them, and
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cloformer.errors import InputError, UnsupportedError
+from cloformer.io.fields import FieldError, Fields
+from cloformer.io.read import read_json
 from cloformer.io.write import canonical_json, write_whole
 
 from ..artifact.folder import Artifact
 
-__all__ = ["Baseline", "Gate", "Work", "read_baseline", "refuse_taken", "save_baseline", "subject_of"]
+__all__ = [
+    "Gate",
+    "InstructionBaseline",
+    "InstructionCounts",
+    "read_baseline",
+    "refuse_taken",
+    "save_baseline",
+    "subject_of",
+]
 
 _KIND = "cloformer-instructions"
 _MAX_BYTES = 2**20
@@ -24,7 +32,7 @@ _AGAIN = "make it anew: cloformer parity ARTIFACT --device arm64 --save-baseline
 
 
 @dataclass(frozen=True)
-class Work:
+class InstructionCounts:
     """Instructions of one inference by the input's name, in the order they ran; exact.
 
     ``subject`` says what kind of model it is and ``environment`` where it ran: counts are compared where both are
@@ -42,7 +50,7 @@ class Work:
         """Of the input that takes the most: what a limit holds for."""
         return max(self.instructions.values())
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "schema_version": 1,
             "kind": _KIND,
@@ -58,8 +66,8 @@ def subject_of(artifact: Artifact) -> dict[str, str]:
     """What must be the same of two models for their counts to be compared."""
     manifest = artifact.manifest
     return {
-        "model": str(manifest["name"]),
-        "precision": str(manifest["precision"]["name"]),
+        "model": manifest.name,
+        "precision": manifest.precision.name,
         "inputs": ", ".join(
             f"{spec.name} {'x'.join(map(str, spec.shape))} {spec.dtype}" for spec in artifact.signature.inputs
         ),
@@ -67,11 +75,11 @@ def subject_of(artifact: Artifact) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Baseline:
+class InstructionBaseline:
     """The counts of an earlier run, as :func:`save_baseline` kept them."""
 
     path: Path
-    work: Work
+    work: InstructionCounts
 
     def refuse_another(self, subject: Mapping[str, str], environment: Mapping[str, str]) -> None:
         """:class:`UnsupportedError` that names the first field in which the baseline's conditions differ."""
@@ -93,14 +101,14 @@ class Gate:
     """What holds for the counts: a most, and the share by which they may exceed a baseline's."""
 
     max_instructions: int | None = None
-    baseline: Baseline | None = None
+    baseline: InstructionBaseline | None = None
     max_regression: float = 0.005
 
     @property
     def has_limits(self) -> bool:
         return self.max_instructions is not None or self.baseline is not None
 
-    def exceeded(self, work: Work) -> tuple[str, ...]:
+    def exceeded(self, work: InstructionCounts) -> tuple[str, ...]:
         """The limits that are not kept, a line each; an input that the baseline has and the run has not, too."""
         lines = []
         limit = self.max_instructions
@@ -131,45 +139,29 @@ def refuse_taken(path: Path) -> None:
         )
 
 
-def save_baseline(path: Path, work: Work) -> None:
+def save_baseline(path: Path, work: InstructionCounts) -> None:
     """Keep the counts with their conditions; :class:`InputError` if the place cannot be written."""
     refuse_taken(path)
     write_whole(path, canonical_json(work.to_json()), "choose another place")
 
 
-def read_baseline(path: Path) -> Baseline:
+def read_baseline(path: Path) -> InstructionBaseline:
     """What :func:`save_baseline` kept; :class:`InputError` if it is something else."""
+    found = read_json(path, _MAX_BYTES, _AGAIN)
+    fields = Fields(found) if isinstance(found, dict) else Fields({})
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path} is too large to be a baseline of instructions", _AGAIN)
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error}", _AGAIN) from None
-    if not _is_one(found):
-        raise InputError(f"{path} is no baseline of instructions", _AGAIN)
-    return Baseline(
-        path,
-        Work(
-            found["artifact"],
-            found["manifest_sha256"],
-            found["instructions"],
-            found["subject"],
-            found["environment"],
-        ),
-    )
-
-
-def _is_one(found: Any) -> bool:
-    if not isinstance(found, dict) or (found.get("kind"), found.get("schema_version")) != (_KIND, 1):
-        return False
-    counts, texts = found.get("instructions"), [found.get("artifact"), found.get("manifest_sha256")]
-    for part in (found.get("subject"), found.get("environment")):
-        if not isinstance(part, dict):
-            return False
-        texts += part.values()
-    return (
-        isinstance(counts, dict)
-        and bool(counts)
-        and all(type(value) is int and value > 0 for value in counts.values())
-        and all(isinstance(text, str) for text in texts)
-    )
+        fields.choice("kind", [_KIND])
+        fields.whole("schema_version", 1, 1)
+        counts = fields.counts("instructions")
+        if not counts:
+            raise fields.error("instructions", "is empty")
+        work = InstructionCounts(
+            fields.text("artifact"),
+            fields.text("manifest_sha256"),
+            counts,
+            fields.table("subject"),
+            fields.table("environment"),
+        )
+    except FieldError as error:
+        raise InputError(f"{path} is no baseline of instructions: {error}", _AGAIN) from None
+    return InstructionBaseline(path, work)

@@ -69,7 +69,7 @@ class PhoneLatency:
     def verdict(self) -> Verdict:
         return stability(self.summary)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The names of a latency report's row, where it has the same thing."""
         document, latency = self.report.document, self.latency
         return {
@@ -114,22 +114,8 @@ def measure_on_phone(
     """
     _refuse(artifact, package)
     _refuse_without_app(adb, package)
-    path = f"/sdcard/Android/data/{package}/files/{_REPORT}"
-    before = adb.read(path, package)
     progress(f"measuring on {adb.serial}: the app's tests run for about half a minute")
-    options = ["-e", "class", _TEST, "-e", "threads", str(threads)]
-    said = adb.shell(
-        "am", "instrument", "-w", "-r", *options, f"{package}.test/{_RUNNER}", seconds=time_limit
-    )
-    content = adb.read(path, package)
-    if content is None or content == before:
-        why = _WHY.search(said)
-        raise GateError(
-            f"the app's tests on {adb.serial} wrote no report: {why[1][:200] if why else 'they did not say why'}",
-            f"see: adb -s {adb.serial} logcat -d",
-        )
-    if _DONE.search(said) is None:
-        raise GateError(f"the app's tests on {adb.serial} did not end", f"see: adb -s {adb.serial} logcat -d")
+    content = _run_tests(adb, package, threads, time_limit)
     with tempfile.TemporaryDirectory(prefix="cloformer-report-") as name:
         fetched = Path(name) / _REPORT
         fetched.write_bytes(content)
@@ -147,8 +133,28 @@ def measure_on_phone(
     is_emulator = any(adb.shell("getprop", name).strip() == "1" for name in _EMULATORS)
     manifest = artifact.manifest
     return PhoneLatency(
-        artifact.folder.name, manifest["name"], manifest["precision"]["name"], adb.serial, is_emulator, report
+        artifact.folder.name, manifest.name, manifest.precision.name, adb.serial, is_emulator, report
     )
+
+
+def _run_tests(adb: Adb, package: str, threads: int, time_limit: float) -> bytes:
+    """The report that the app's tests wrote."""
+    path = f"/sdcard/Android/data/{package}/files/{_REPORT}"
+    before = adb.read(path, package)
+    options = ["-e", "class", _TEST, "-e", "threads", str(threads)]
+    said = adb.shell(
+        "am", "instrument", "-w", "-r", *options, f"{package}.test/{_RUNNER}", seconds=time_limit
+    )
+    content = adb.read(path, package)
+    if content is None or content == before:
+        why = _WHY.search(said)
+        raise GateError(
+            f"the app's tests on {adb.serial} wrote no report: {why[1][:200] if why else 'they did not say why'}",
+            f"see: adb -s {adb.serial} logcat -d",
+        )
+    if _DONE.search(said) is None:
+        raise GateError(f"the app's tests on {adb.serial} did not end", f"see: adb -s {adb.serial} logcat -d")
+    return content
 
 
 def _refuse(artifact: Artifact, package: str) -> None:

@@ -67,9 +67,9 @@ def find_toolchain() -> Toolchain:
     if missing:
         raise MissingRuntimeError(f"an emulated device needs {', '.join(missing)}", INSTALL)
     emulator, cross, compiler = (str(path) for path in found.values())
-    told = re.search(r"version (\d+(?:\.\d+)+)", _output([emulator, "--version"]))
-    if told is None:
-        raise MissingRuntimeError(f"{emulator} does not tell its version", INSTALL)
+    version = re.search(r"version (\d+(?:\.\d+)+)", _output([emulator, "--version"]))
+    if version is None:
+        raise MissingRuntimeError(f"{emulator} does not say its version", INSTALL)
     # A name that the compiler does not find comes back as it is.
     loader = Path(_output([cross, f"-print-file-name={_LOADER}"]).strip()).resolve()
     libraries = loader.parent
@@ -77,7 +77,7 @@ def find_toolchain() -> Toolchain:
         raise MissingRuntimeError(f"{cross} is there without arm64's C and C++ libraries", INSTALL)
     takes_plugins = "-plugin" in _output([emulator, "-h"], is_asked_for_help=True)
     libc = _libc_version(libraries / "libc.so.6")
-    return Toolchain(emulator, told[1], takes_plugins, cross, compiler, libraries, libc)
+    return Toolchain(emulator, version[1], takes_plugins, cross, compiler, libraries, libc)
 
 
 def compiled(compiler: str, flags: Sequence[str], source: Path, last: Sequence[str], name: str) -> Path:

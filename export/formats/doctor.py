@@ -8,7 +8,6 @@ import platform
 import re
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 __all__ = ["Finding", "Report", "examine"]
 
@@ -42,7 +41,7 @@ class Report:
     def healthy(self) -> bool:
         return all(finding.level != "problem" for finding in self.findings)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "healthy": self.healthy,
             "versions": self.versions,
@@ -140,7 +139,7 @@ def _imports(module: str) -> bool:
     with quiet(module):
         try:
             importlib.import_module(module)
-        except Exception:
+        except Exception:  # a package that is there and broken raises what it likes
             return False
     return True
 

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cloformer.errors import UnsupportedError
+from cloformer.io.fields import Fields
 
+from ..source.origin import Origin
 from ..source.precision import Precision
 from ..source.preprocessing import Preprocessing
 from ..source.signature import Signature
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from torch import fx
     from torch.export import ExportedProgram
 
-    from ..source.trace import Origin
 
 __all__ = [
     "Description",
@@ -47,14 +48,15 @@ class Description:
 
 @dataclass(frozen=True)
 class Lowered:
-    """What an exporter takes. ``option`` is the opset or the deployment target."""
+    """What an exporter takes. ``options`` are the format's own by name, as its framework
+    spells them."""
 
     program: ExportedProgram
     signature: Signature
     preprocessing: Mapping[str, Preprocessing]
     labels: Sequence[str] | None
     precision: Precision
-    option: str
+    options: Mapping[str, str]
     description: Description
 
 
@@ -79,7 +81,7 @@ class Written:
     signature: Signature
     preprocessing_inside: bool
     values: tuple[ValueOrigin, ...]
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,20 @@ class GraphFigures:
     def count(cls, kinds: Sequence[str], max_rank: int) -> GraphFigures:
         return cls(len(kinds), dict(sorted(Counter(kinds).items())), max_rank)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {"operators": self.operators, "by_type": dict(self.by_type), "max_rank": self.max_rank}
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> GraphFigures:
+        """The figures in a JSON object; :class:`FieldError` for the first field that is wrong."""
+        figures = cls(fields.whole("operators"), fields.counts("by_type"), fields.whole("max_rank", 0, 1000))
+        # Of formats with delegates, which later versions write.
+        fields.default("partitions", fields.whole, 0)
+        for item in fields.each("undelegated"):
+            item.text("operator")
+            Origin.from_fields(item)
+        fields.done()
+        return figures
 
 
 @dataclass(frozen=True)
@@ -109,7 +123,7 @@ class Unsupported:
 class Exporter(Protocol):
     """A module of this folder: one per format."""
 
-    def unsupported(self, program: ExportedProgram, option: str) -> list[Unsupported]:
+    def unsupported(self, program: ExportedProgram) -> list[Unsupported]:
         """All operators that the format cannot take."""
 
     def write(self, lowered: Lowered, folder: Path) -> Written:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,7 +13,6 @@ from torch import fx, nn
 
 from cloformer.errors import UnsupportedError
 
-from ..artifact.folder import Artifact
 from ..source.signature import Signature
 from .runner import Array
 
@@ -67,8 +66,8 @@ class GraphRunner:
     What differs here comes from the passes, and not from the format or its runtime.
     """
 
-    def __init__(self, artifact: Artifact, *, program: ExportedProgram) -> None:
-        self.signature: Signature = artifact.signature
+    def __init__(self, signature: Signature, program: ExportedProgram) -> None:
+        self.signature = signature
         self._program = program
         self._values: _Values | None = None
 
@@ -99,11 +98,11 @@ class GraphRunner:
 class _Values(fx.Interpreter):
     """Notes what every node gives."""
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: nn.Module) -> None:
         super().__init__(module)
         self.seen: dict[str, Array] = {}
 
-    def run_node(self, node: fx.Node) -> Any:
+    def run_node(self, node: fx.Node) -> object:
         value = super().run_node(node)
         if node.op == "call_function" and isinstance(value, torch.Tensor):
             self.seen[node.name] = value.numpy()

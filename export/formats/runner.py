@@ -3,19 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+from cloformer.errors import InputError
+
+from ..source.arrays import Array
+from ..source.function import Function
 from ..source.signature import Signature
+from .work_limit import MOST_WORK
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
+__all__ = ["Array", "ModelFile", "Runner", "RunnerOptions", "TimedRunner", "checked_outputs"]
 
-    Array = npt.NDArray[Any]
-else:
-    Array = Any  # the table of runners is read by `--help`, which has no time to import numpy
 
-__all__ = ["Array", "Runner", "TimedRunner"]
+@dataclass(frozen=True)
+class ModelFile:
+    """A written model as its runner takes it: its format, the file or the package's folder, the function that runs,
+    and its class names in order, if it has some."""
+
+    format: str
+    path: Path
+    function: Function
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def signature(self) -> Signature:
+        return self.function.signature
+
+
+@dataclass(frozen=True)
+class RunnerOptions:
+    """What may be asked of a runner; None is its own choice. Each runner's row says which of these it takes.
+
+    ``threads`` are the runtime's (0: its own choice), ``optimization`` is a level of ONNX Runtime's optimizer,
+    ``compute_units`` are those that Core ML may use, ``arithmetic`` is how the reference runtime adds up in float16.
+    ``max_work`` bounds what an inference may compute, where the runner can tell; None lifts it.
+    """
+
+    threads: int = 0
+    optimization: str | None = None
+    compute_units: str | None = None
+    arithmetic: str | None = None
+    max_work: int | None = MOST_WORK
+
+    @property
+    def given(self) -> dict[str, str]:
+        """Those that were asked for, but for the threads, by name."""
+        named = {name: getattr(self, name) for name in ("optimization", "compute_units", "arithmetic")}
+        return {name: value for name, value in named.items() if value is not None}
+
+
+def checked_outputs(signature: Signature, given: Mapping[str, Array]) -> dict[str, Array]:
+    """The outputs that the signature has, in its order; :class:`InputError` if one is not there, or has another shape
+    or type: then the model is not the one that its manifest describes."""
+    found = {}
+    for spec in signature.outputs:
+        value = given.get(spec.name)
+        if value is None or tuple(value.shape) != spec.shape or str(value.dtype) != spec.dtype:
+            what = "is not there" if value is None else f"comes out as {value.dtype} {list(value.shape)}"
+            raise InputError(
+                f"the output {spec.name!r} is {spec.dtype} {list(spec.shape)} in the manifest, and {what}",
+                "the model is not the one that the manifest describes: export it again",
+            )
+        found[spec.name] = value
+    return found
 
 
 class Runner(Protocol):
@@ -55,5 +108,5 @@ class TimedRunner(Runner, Protocol):
     def load(self) -> None:
         """What the runtime does before it can run, and nothing else."""
 
-    def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], Any]:
+    def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], object]:
         """The runtime's own call on ``inputs``, ready to be made again and again; its result is as it comes."""

@@ -3,69 +3,62 @@
 from __future__ import annotations
 
 import importlib
-import inspect
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from cloformer.errors import MissingRuntimeError, UsageError, choose
 
-from ..artifact.folder import Artifact
-from .runner import Array, Runner, TimedRunner
+from ..source.arrays import Array
+from . import FORMATS
+from .row import RunnerRow
+from .runner import ModelFile, Runner, RunnerOptions, TimedRunner
 
-__all__ = ["RUNNERS", "Array", "Runner", "RunnerRow", "TimedRunner", "default_runner", "open_artifact"]
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
+__all__ = [
+    "GRAPH",
+    "RUNNERS",
+    "Array",
+    "ModelFile",
+    "Runner",
+    "RunnerOptions",
+    "RunnerRow",
+    "TimedRunner",
+    "default_runner",
+    "open_graph",
+    "open_model",
+    "refuse_endless",
+]
 
-@dataclass(frozen=True)
-class RunnerRow:
-    """``format`` is what it runs, ``package`` brings the runtime, ``system`` is the only one it exists on.
+GRAPH = "pytorch"  # the one that runs the graph before it is written
 
-    ``format`` is None for what runs the graph before it is written: it is made from the model, given as
-    ``program``. ``is_device_runtime`` is False for what only computes what the format's specification says.
-    """
-
-    title: str
-    format: str | None
-    module: str
-    class_name: str
-    package: str
-    system: str | None = None
-    is_device_runtime: bool = True
-
-
-# In order of preference for each format.
 RUNNERS: dict[str, RunnerRow] = {
-    "onnxruntime": RunnerRow("ONNX Runtime", "onnx", "onnxruntime", "OnnxRuntimeRunner", "onnxruntime"),
-    "coreml": RunnerRow("Core ML", "coreml", "coreml", "CoreMLRunner", "coremltools", system="darwin"),
-    "mil": RunnerRow(
-        "ML Program reference runtime", "coreml", "reference_mil", "ReferenceMilRunner", "coremltools",
-        is_device_runtime=False,
-    ),
-    "pytorch": RunnerRow("PyTorch, the re-parameterized graph", None, "pytorch", "GraphRunner", "torch"),
-}  # fmt: skip
-
-
-def default_runner(artifact: Artifact) -> str:
-    """The name of the first runner for the artifact's format that exists on this system."""
-    return next(
-        name
-        for name, row in RUNNERS.items()
-        if row.format == artifact.format and row.system in (None, sys.platform)
+    name: row for format_row in FORMATS.values() for name, row in format_row.runners.items()
+} | {
+    GRAPH: RunnerRow(
+        "PyTorch, the re-parameterized graph", None, "pytorch", "GraphRunner", "torch", options=()
     )
+}
 
 
-def open_artifact(artifact: Artifact, name: str | None = None, **options: Any) -> Runner:
-    """The runner for an artifact, not yet entered: the one called ``name``, or the first that exists here.
+def default_runner(format_name: str) -> str:
+    """The name of the first runner for a format that exists on this system."""
+    return next(name for name, row in FORMATS[format_name].runners.items() if row.exists_here)
 
-    ``options`` are the runner's own. Raises :class:`UsageError` for a name that does not run this format,
-    :class:`MissingRuntimeError` if it cannot run here.
+
+def open_model(model: ModelFile, name: str | None = None, options: RunnerOptions | None = None) -> Runner:
+    """The runner for a written model, not yet entered: the one called ``name``, or the first that exists here.
+
+    Raises :class:`UsageError` for a name that does not run this format, or for an option that the runner does not have,
+    and :class:`MissingRuntimeError` if it cannot run here.
     """
-    row = RUNNERS[choose("runner", name or default_runner(artifact), RUNNERS)]
-    if row.format not in (None, artifact.format):
-        able = [key for key, other in RUNNERS.items() if other.format in (None, artifact.format)]
-        raise UsageError(f"{row.title} does not run {artifact.format}", f"--runner takes: {', '.join(able)}")
-    if row.system not in (None, sys.platform):
+    row = RUNNERS[choose("runner", name or default_runner(model.format), RUNNERS)]
+    if row.format != model.format:
+        able = [key for key, other in RUNNERS.items() if other.format in (None, model.format)]
+        raise UsageError(f"{row.title} does not run {model.format}", f"--runner takes: {', '.join(able)}")
+    if not row.exists_here:
         raise MissingRuntimeError(
             f"{row.title} exists on macOS only, and this is not one",
             "leave --runner out: the reference runtime runs ML Programs on any system",
@@ -76,8 +69,32 @@ def open_artifact(artifact: Artifact, name: str | None = None, **options: Any) -
         raise MissingRuntimeError(
             f"{row.package} is not installed: {error}", f"pip install {row.package}"
         ) from error
+    asked = options or RunnerOptions()
+    refuse_other_options(row, asked)
+    given = {key: value for key, value in asdict(asked).items() if key in row.options}
+    given = {key: value for key, value in given.items() if value is not None or key == "max_work"}
     kind: Callable[..., Runner] = getattr(module, row.class_name)
-    unknown = options.keys() - inspect.signature(kind).parameters.keys()
-    if unknown:
-        raise UsageError(f"{row.title} has no --{sorted(unknown)[0]}", f"leave it out for {artifact.format}")
-    return kind(artifact, **options)
+    return kind(model, **given)
+
+
+def refuse_endless(model: ModelFile, max_work: int | None) -> None:
+    """:class:`InputError` for a model that must not be given to its runtime: one that computes more than so much for an
+    inference, reads other files, or is damaged, as far as that can be told without running it."""
+    runner = open_model(model, options=RunnerOptions(max_work=max_work))
+    if isinstance(runner, TimedRunner):
+        runner.check()
+
+
+def refuse_other_options(row: RunnerRow, options: RunnerOptions) -> None:
+    """:class:`UsageError` for an option that is asked for and that the runner does not have; threads are everybody's."""
+    for key in options.given:
+        if key not in row.options:
+            raise UsageError(f"{row.title} has no --{key.replace('_', '-')}", "leave it out")
+
+
+def open_graph(model: ModelFile, program: ExportedProgram, options: RunnerOptions | None = None) -> Runner:
+    """The runner of the graph that ``model`` was written from."""
+    from .pytorch import GraphRunner
+
+    refuse_other_options(RUNNERS[GRAPH], options or RunnerOptions())
+    return GraphRunner(model.signature, program)

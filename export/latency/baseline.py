@@ -6,15 +6,14 @@ says where that was, for elsewhere the ratio of both may be another.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from cloformer.errors import InputError, UnsupportedError
-from cloformer.io.read import sha256_of
+from cloformer.io.fields import Fields
+from cloformer.io.read import read_json, sha256_of
 from cloformer.io.staging import staged
 
 from ..artifact.folder import MANIFEST, Artifact, read_artifact
@@ -24,7 +23,7 @@ from .protocol import Protocol
 from .report import LatencyReport
 from .saved import write_latency
 
-__all__ = ["Baseline", "read_baseline", "refuse_taken", "save_baseline"]
+__all__ = ["Baseline", "Conditions", "read_baseline", "refuse_taken", "save_baseline"]
 
 _REPORT = "latency.json"
 _MAX_BYTES = 256 * 2**20
@@ -32,28 +31,68 @@ _OURS = "versions.cloformer"  # may differ: this cloformer runs both artifacts
 
 
 @dataclass(frozen=True)
+class Conditions:
+    """How a baseline was measured: what must be the same for its ratio to mean anything. ``environment`` is what
+    :class:`Environment` gives as JSON."""
+
+    runner: str
+    threads: int
+    preset: str
+    min_queries: int
+    min_seconds: float
+    pin: bool
+    environment: Mapping[str, object]
+
+    @classmethod
+    def of(cls, here: Environment, protocol: Protocol, runner: str) -> Conditions:
+        """Those of a measurement that is about to begin."""
+        return cls(
+            runner=runner,
+            threads=protocol.threads[0],
+            preset=protocol.preset,
+            min_queries=protocol.min_queries,
+            min_seconds=protocol.min_seconds,
+            pin=protocol.pin,
+            environment=here.to_json(),
+        )
+
+    @classmethod
+    def from_json(cls, report: object) -> Conditions:
+        """Those of the one row of a latency report; :class:`FieldError` where there is none."""
+        document = Fields(report)
+        (row,) = document.objects("rows", least=1, most=1)
+        asked = document.child("protocol")
+        return cls(
+            runner=row.text("runner"),
+            threads=row.whole("threads"),
+            preset=asked.text("preset"),
+            min_queries=asked.whole("min_queries"),
+            min_seconds=asked.number("min_seconds"),
+            pin=asked.truth("pin"),
+            environment=document.child("environment").rest(),
+        )
+
+    def named(self) -> dict[str, object]:
+        """All of them, by the names that a difference is reported with."""
+        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "environment"}
+        versions = self.environment.get("versions")
+        listed = versions.items() if isinstance(versions, Mapping) else ()
+        rest = {name: value for name, value in self.environment.items() if name != "versions"}
+        return {**own, **rest, **{f"versions.{name}": version for name, version in listed}}
+
+
+@dataclass(frozen=True)
 class Baseline:
-    """``row`` and ``report`` are as in the file, which follows the schema."""
+    """The artifact that was kept, and how it was measured."""
 
     folder: Path
     artifact: Artifact
-    report: Mapping[str, Any]
-
-    @property
-    def row(self) -> Mapping[str, Any]:
-        row: Mapping[str, Any] = self.report["rows"][0]
-        return row
-
-    @property
-    def preset(self) -> str:
-        return str(self.report["protocol"]["preset"])
+    conditions: Conditions
 
     def refuse_another_environment(self, here: Environment, protocol: Protocol, runner: str) -> None:
         """:class:`UnsupportedError` that names the first field in which the baseline's environment differs."""
-        asked = self.report["protocol"]
-        then = _fields(self.report["environment"], asked, self.row["threads"], self.row["runner"])
-        now = _fields(here.to_json(), protocol.to_json(), protocol.threads[0], runner)
-        for field, value in then.items():
+        now = Conditions.of(here, protocol, runner).named()
+        for field, value in self.conditions.named().items():
             if field != _OURS and value != now.get(field):
                 raise UnsupportedError(
                     f"the baseline is from another environment: {field} was {value!r}, "
@@ -86,37 +125,22 @@ def read_baseline(folder: Path) -> Baseline:
 
     path = folder / _REPORT
     again = "make it again with cloformer bench ARTIFACT --save-baseline DIR"
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path} is too large to be a latency report", again)
-        report = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{folder} is no baseline: it has no {_REPORT}", again) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error}", again) from None
+    if not path.exists() and not path.is_symlink():
+        raise InputError(f"{folder} is no baseline: it has no {_REPORT}", again)
+    report = read_json(path, _MAX_BYTES, again)
     problem = next(iter(jsonschema.Draft202012Validator(schema("latency")).iter_errors(report)), None)
     if problem is not None:
         raise InputError(
             f"{path} is no latency report: at {problem.json_path}: {problem.message[:160]}", again
         )
-    if len(report["rows"]) != 1 or not report["complete"]:
+    document = Fields(report)
+    rows = document.objects("rows")
+    if len(rows) != 1 or not document.truth("complete"):
         raise InputError(f"{path} is not the whole report of one artifact", again)
-    row = report["rows"][0]
-    if Path(row["artifact"]).name != row["artifact"] or row["artifact"] in ("", ".", ".."):
-        raise InputError(
-            f"{path} names a folder outside its own: {row['artifact']!r}", "do not use this baseline"
-        )
-    artifact = read_artifact(folder / row["artifact"])
-    if sha256_of(artifact.folder / MANIFEST) != row["manifest_sha256"]:
+    name = rows[0].text("artifact")
+    if Path(name).name != name or name in ("", ".", ".."):
+        raise InputError(f"{path} names a folder outside its own: {name!r}", "do not use this baseline")
+    artifact = read_artifact(folder / name)
+    if sha256_of(artifact.folder / MANIFEST) != rows[0].text("manifest_sha256"):
         raise InputError(f"{artifact.folder} is not the artifact that {path} was measured with", again)
-    return Baseline(folder, artifact, report)
-
-
-def _fields(
-    environment: Mapping[str, Any], protocol: Mapping[str, Any], threads: int, runner: str
-) -> dict[str, Any]:
-    """What must be the same, by the names that it is refused with."""
-    versions = {f"versions.{name}": version for name, version in environment["versions"].items()}
-    asked = {name: protocol[name] for name in ("preset", "min_queries", "min_seconds", "pin")}
-    rest = {name: value for name, value in environment.items() if name != "versions"}
-    return {"runner": runner, "threads": threads, **asked, **rest, **versions}
+    return Baseline(folder, artifact, Conditions.from_json(report))

@@ -167,8 +167,8 @@ def _require(name: str, artifact: Artifact, model: str | None, weights: Path | N
             "run this command on a Mac; the reference runtime that parity uses here says nothing about time",
         )
     if row.runner is None and model is None:
-        request, record = artifact.manifest["request"], artifact.manifest["weights"]
-        if request["model"] not in VARIANTS or (weights is None and record["origin"] != "random"):
+        request, record = artifact.manifest.request, artifact.manifest.weights
+        if request.model not in VARIANTS or (weights is None and record.origin != "random"):
             raise UsageError(
                 f"{row.title} is made from the model of {artifact.folder.name}, and it is not given",
                 "add --weights CHECKPOINT, or --model package.module:factory for a model of yours",

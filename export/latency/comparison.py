@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import Any
 
 from .environment import Environment
 from .protocol import Protocol, Rounds
@@ -98,7 +97,7 @@ class Comparison:
         found = {pair.gate(limit) for pair in self.pairs}
         return next(word for word in ("failed", "not shown", "passed") if word in found)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "schema_version": 1,
             "complete": self.complete,

@@ -105,8 +105,8 @@ def count(candidate: Candidate, protocol: Protocol, progress: Callable[[str], No
     except _NotCountedError as error:
         executed = None
         notes.append(f"operators could not be counted: {error}")
-    if executed is not None and executed.untold:
-        notes.append(f"multiply-adds cannot be told of {', '.join(executed.untold)}")
+    if executed is not None and executed.uncounted:
+        notes.append(f"multiply-adds are not known of {', '.join(executed.uncounted)}")
     instructions = None
     try:
         instructions = _instructions(candidate, protocol, deadline, progress)

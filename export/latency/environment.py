@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import cloformer
 
@@ -36,7 +35,7 @@ class Environment:
     python: str
     versions: Mapping[str, str]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self) | {"affinity": list(self.affinity), "versions": dict(self.versions)}
 
 

@@ -22,7 +22,7 @@ from .report import LatencyReport, Measurement
 __all__ = ["Progress", "describe", "measure", "package_versions"]
 
 Progress = Callable[[str], None]
-Keep = Callable[[LatencyReport], None]
+OnChange = Callable[[LatencyReport], None]
 
 _BLOCK_SECONDS = 1.0  # how long a worker is left alone: between two blocks the parent can be heard
 _MAX_BLOCK = 10_000  # queries
@@ -33,11 +33,12 @@ def measure(
     candidates: Sequence[Candidate],
     protocol: Protocol,
     progress: Progress = lambda _: None,
-    keep: Keep = lambda _: None,
+    on_change: OnChange = lambda _: None,
 ) -> LatencyReport:
-    """Measure every candidate; one that crashes, hangs or is refused is a row that says so.
+    """Measure every candidate of :func:`.candidates.plan` by the protocol; one that crashes, hangs or is refused is a
+    row that says so.
 
-    ``keep`` is given the report so far whenever there is more of it, and first of all an empty one: whoever
+    ``on_change`` is given the report so far whenever there is more of it, and first of all an empty one: whoever
     is interrupted has the last. Raises :class:`MissingRuntimeError` for a package that is not installed.
     """
     here = environment(package_versions(candidates))
@@ -46,17 +47,19 @@ def measure(
     def so_far(*more: Measurement) -> LatencyReport:
         return LatencyReport(protocol, here, (*rows, *more), len(candidates))
 
-    keep(so_far())
+    on_change(so_far())
     for index, candidate in enumerate(candidates, 1):
         row = describe(candidate, here.versions)
-        told = f"{index} of {len(candidates)}: {row.artifact}, {row.title}"
-        run = _Run(candidate, protocol, row, partial(_tell, progress, told), lambda row: keep(so_far(row)))
+        name = f"{index} of {len(candidates)}: {row.artifact}, {row.title}"
+        run = _Run(
+            candidate, protocol, row, partial(_tell, progress, name), lambda row: on_change(so_far(row))
+        )
         rows.append(run.measure())
     return so_far()
 
 
-def _tell(progress: Progress, told: str, stage: str) -> None:
-    progress(f"{told}: {stage}")
+def _tell(progress: Progress, name: str, stage: str) -> None:
+    progress(f"{name}: {stage}")
 
 
 class _Run:
@@ -115,15 +118,15 @@ class _Run:
         protocol = self._protocol
         wall_ns: list[int] = []
         cpu_ns: list[int] = []
-        spent, told, size = 0.0, 0.0, 1
+        spent, shown_at, size = 0.0, 0.0, 1
         self._progress("running")
         while len(wall_ns) < protocol.min_queries or spent < protocol.min_seconds:
             if spent >= protocol.max_seconds:
                 note = f"ended after {spent:.0f} s with {len(wall_ns)} of {protocol.min_queries} queries"
                 self._note(notes=(*self.row.notes, note))
                 break
-            if spent >= told + _TELL_SECONDS:
-                told = spent
+            if spent >= shown_at + _TELL_SECONDS:
+                shown_at = spent
                 self._progress(f"{len(wall_ns)} queries in {spent:.0f} s")
             block = running.run(size)
             wall_ns += block.wall_ns
@@ -185,9 +188,9 @@ def describe(candidate: Candidate, versions: Mapping[str, str]) -> Measurement:
     return Measurement(
         artifact=artifact.folder.name,
         manifest_sha256=sha256_of(artifact.folder / MANIFEST),
-        model=manifest["name"],
+        model=manifest.name,
         format=artifact.format,
-        precision=manifest["precision"]["name"],
+        precision=manifest.precision.name,
         image_size=" x ".join(str(size) for size in (spec.shape[2:] if spec.role == "image" else spec.shape)),
         runner=candidate.runner,
         title=candidate.row.title,

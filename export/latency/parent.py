@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO
 
 from .messages import (
     MAX_LINE,
@@ -67,11 +67,11 @@ class Photographed:
 @dataclass(frozen=True)
 class Executed:
     """What the runtime executes for one inference, its optimizer done: operators, and their multiply-adds, None if
-    those of the operators ``untold`` cannot be told."""
+    those of operators of the types ``uncounted`` are not known."""
 
     operators: int
     multiply_adds: int | None
-    untold: tuple[str, ...]
+    uncounted: tuple[str, ...]
 
 
 class Worker:
@@ -79,7 +79,7 @@ class Worker:
     process ends, answers nonsense or an error, or has not answered at ``deadline`` (of ``time.monotonic``),
     which can be put off."""
 
-    def __init__(self, process: subprocess.Popen[bytes], errors: Any, deadline: float) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes], deadline: float) -> None:
         self._process, self._errors, self.deadline = process, errors, deadline
         self._read = b""
         self._started = time.monotonic()
@@ -129,11 +129,11 @@ class Worker:
         doing = "running under the profiler"
         answer = self._ask(doing, {"do": "executed"})
         with self._understood(doing):
-            untold = read_names(answer, "untold")
+            uncounted = read_names(answer, "uncounted")
             return Executed(
                 read_count(answer, "operators"),
-                None if untold else read_count(answer, "multiply_adds"),
-                untold,
+                None if uncounted else read_count(answer, "multiply_adds"),
+                uncounted,
             )
 
     def watch(self) -> None:
@@ -154,12 +154,12 @@ class Worker:
         with self._understood(doing):
             return read_count(answer, "process")
 
-    def _times(self, doing: str, order: dict[str, Any], count: int) -> Times:
+    def _times(self, doing: str, order: dict[str, object], count: int) -> Times:
         answer = self._ask(doing, order)
         with self._understood(doing):
             return Times(read_times(answer, "wall_ns", count), read_times(answer, "cpu_ns", count))
 
-    def _ask(self, doing: str, order: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, doing: str, order: dict[str, object]) -> dict[str, object]:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(encode(order))

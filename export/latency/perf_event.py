@@ -15,7 +15,6 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from cloformer.errors import UnsupportedError
 
@@ -75,19 +74,19 @@ class InstructionCounter:
     def read(self) -> Reading:
         """How far it has come."""
         try:
-            told = self._read(self._event, _READING.size)
+            content = self._read(self._event, _READING.size)
         except OSError as error:
             raise UnsupportedError(f"perf_event_open: its counter cannot be read: {error.strerror}") from None
-        if len(told) != _READING.size:  # nothing is read of a counter in its error state
+        if len(content) != _READING.size:  # nothing is read of a counter in its error state
             raise UnsupportedError("perf_event_open: its counter gives no number")
-        return Reading(*_READING.unpack(told))
+        return Reading(*_READING.unpack(content))
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
             os.close(self._event)
 
 
-def count(counter: InstructionCounter, work: Callable[[], Any]) -> int:
+def count(counter: InstructionCounter, work: Callable[[], object]) -> int:
     """Instructions retired while ``work`` runs; :class:`UnsupportedError` if the count is not exact."""
     before = counter.read()
     work()

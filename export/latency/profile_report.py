@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
+from ..formats.profiler import Work
 from .environment import Environment
-from .operator_work import Work
 from .roofline import Roofline
 
 __all__ = ["MEASURED_ON", "UNMAPPED", "WHOLE_MODEL", "Group", "OperatorTime", "Profile"]
@@ -74,7 +73,7 @@ class Group:
         """The same, if memory cost nothing."""
         return self.compute_us / self.us if self.us else None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "name": self.name,
             "operators": self.operators,
@@ -129,7 +128,7 @@ class Profile:
         """By PyTorch module down to ``depth`` names, the slowest first."""
         return self._grouped(lambda row: _module(row, depth))
 
-    def to_json(self, depth: int = 2) -> dict[str, Any]:
+    def to_json(self, depth: int = 2) -> dict[str, object]:
         return {
             "schema_version": 1,
             "measured_on": MEASURED_ON,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from cloformer.errors import UsageError, choose
 
@@ -94,7 +93,7 @@ class Protocol:
     cold_starts: int = 5  # processes, if ``cold``
     counting: Counting | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """How times are measured; what is counted stands beside it."""
         found = asdict(self) | {"threads": list(self.threads)}
         del found["counting"]
@@ -103,10 +102,13 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Rounds:
-    """How candidates that are compared take turns. In a round each has a fresh process, and a turn is about
-    ``turn_seconds`` of the slowest one, after a query that is thrown away: the caches are another's then. A round has at least ``turns`` turns: of a few, no interval
-    could be told. There are ``least`` rounds; up to ``most`` if ``max_regression`` (the
-    share by which a candidate may be slower than the first) is neither shown to be kept nor to be broken."""
+    """How candidates that are compared take turns.
+
+    There are ``least`` rounds, and up to ``most`` as long as ``max_regression`` (the share by which a candidate may be
+    slower than the first) is neither shown to be kept nor shown to be broken. In a round each candidate has a fresh
+    process. A turn takes about ``turn_seconds`` of the slowest candidate, after one query that is thrown away, because
+    the caches are another candidate's then. A round has at least ``turns`` turns: fewer give no interval.
+    """
 
     least: int = 3
     most: int = 12
@@ -124,9 +126,10 @@ def protocol(
     time_limit: float | None = None,
     pin: bool = False,
     cold: bool = False,
-    seed: int = 0,
 ) -> Protocol:
     """A preset with what differs from it, which gives it the name "custom".
+
+    ``runs`` and ``min_seconds`` are the least of each run, ``time_limit`` the seconds after which a candidate has failed.
 
     Raises :class:`UsageError` for a preset that does not exist and for limits that contradict one another.
     """
@@ -151,7 +154,6 @@ def protocol(
         threads=threads,
         pin=pin,
         cold=cold,
-        seed=seed,
     )
 
 

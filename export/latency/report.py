@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
 
 from .environment import Environment, Load
 from .protocol import Protocol
@@ -88,7 +87,7 @@ class Measurement:
         word = "unstable" if own.word == "stable" and self.disturbed else own.word
         return Verdict(word, (*own.reasons, *self.disturbed))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         # Not asdict, which would copy every sample.
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         for name, value in plain.items():
@@ -134,7 +133,7 @@ class LatencyReport:
             return "failed"
         return "passed" if self.complete else "not shown"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "schema_version": 1,
             "complete": self.complete,

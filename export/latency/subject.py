@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from cloformer.errors import UsageError
 
 from ..artifact.folder import Artifact
-from ..formats.runners import Array, TimedRunner, open_artifact
+from ..formats.runners import Array, RunnerOptions, TimedRunner, open_model
 from ..reference.cases import Inputs
 from ..source.preprocessing import Preprocessing, load_image
-from .candidates import CANDIDATES
+from .candidates import CANDIDATES, CandidateRow
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import nn
 
 __all__ = ["Subject", "classes_images", "fed_from", "open_subject", "top_class"]
 
-Call = Callable[[], Any]
+Call = Callable[[], object]
 
 
 class Subject(Protocol):
@@ -44,12 +46,17 @@ def open_subject(
     row = CANDIDATES[runner]
     if row.runner is None:
         return _Eager(artifact, threads, model, weights)
-    return _Exported(artifact, row.runner, {"threads": threads, **row.options})
+    return _Exported(artifact, row.runner, _options(row, threads))
+
+
+def _options(row: CandidateRow, threads: int) -> RunnerOptions:
+    """Without a limit on the model's work: who started the worker has looked at that."""
+    return replace(RunnerOptions(threads=threads, max_work=None), **row.options)  # type: ignore[arg-type]
 
 
 class _Exported:
-    def __init__(self, artifact: Artifact, runner: str, options: Mapping[str, Any]) -> None:
-        opened = open_artifact(artifact, runner, **options)
+    def __init__(self, artifact: Artifact, runner: str, options: RunnerOptions) -> None:
+        opened = open_model(artifact.model, runner, options)
         assert isinstance(opened, TimedRunner), runner
         self._runner = opened
         self.inputs = Inputs.of(artifact.function)
@@ -79,9 +86,7 @@ class _Eager:
         if source is None:
             raise UsageError("the model is not given", "add --weights or --model")
         self._model = source.model.float().eval()
-        self.inputs = Inputs(
-            source.inputs, source.preprocessing, {spec.name: False for spec in source.inputs}
-        )
+        self.inputs = Inputs.of_source(source)
 
     def prepare(self, fed: Mapping[str, Array]) -> Call:
         import torch
@@ -89,7 +94,7 @@ class _Eager:
         assert self._model is not None, "load first"
         model, tensors = self._model, [torch.from_numpy(fed[spec.name]) for spec in self.inputs.specs]
 
-        def call() -> Any:
+        def call() -> object:
             with torch.no_grad():
                 return model(*tensors)
 
@@ -110,7 +115,7 @@ def fed_from(photograph: Path, inputs: Inputs) -> dict[str, Array]:
     }
 
 
-def _as_input(rule: Preprocessing, normalizes_inside: bool, image: Any) -> Array:
+def _as_input(rule: Preprocessing, normalizes_inside: bool, image: Image) -> Array:
     pixels_HWC = rule.crop_image(image)
     if not normalizes_inside:
         return rule.normalize(pixels_HWC)
@@ -120,14 +125,14 @@ def _as_input(rule: Preprocessing, normalizes_inside: bool, image: Any) -> Array
 
 def classes_images(artifact: Artifact) -> bool:
     """Whether there is a first class to find for a photograph."""
-    return artifact.signature.outputs[0].role in ("logits", "probabilities")
+    return artifact.function.classifier is not None
 
 
-def top_class(outputs: Any, name: str) -> Any:
+def top_class(outputs: object, name: str) -> object:
     """The first class in what a runtime gave: a list of arrays, arrays or dictionaries by name, or a tensor."""
     value = outputs.get(name, next(iter(outputs.values()))) if isinstance(outputs, dict) else outputs
     while isinstance(value, (list, tuple)):
         value = value[0]
     if isinstance(value, dict):  # Core ML's probabilities by label
-        return max(value, key=value.__getitem__)
+        return max(value, key=lambda label: float(value[label]))
     return int(np.asarray(value).argmax())

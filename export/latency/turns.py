@@ -20,7 +20,7 @@ from .protocol import Protocol, Rounds
 
 __all__ = ["compare"]
 
-Keep = Callable[[Comparison], None]
+OnChange = Callable[[Comparison], None]
 
 _MAX_QUERIES = 10_000  # in a turn
 
@@ -30,18 +30,20 @@ def compare(
     protocol: Protocol,
     rounds: Rounds,
     progress: Progress = lambda _: None,
-    keep: Keep = lambda _: None,
+    on_change: OnChange = lambda _: None,
 ) -> Comparison:
-    """Measure all candidates in turns, and each against the first; one that fails is a row that says so.
+    """Measure all candidates in turns, and each against the first; one that crashes or hangs is a row that says so.
+
+    ``candidates`` come from :func:`.candidates.plan`; ``protocol`` says how many queries and seconds each takes.
 
     There are ``rounds.least`` rounds, and with a limit as many more, up to ``rounds.most``, as it takes to
-    show that every candidate keeps it or that one does not. ``keep`` is given the comparison so far whenever
+    show that every candidate keeps it or that one does not. ``on_change`` is given the comparison so far whenever
     there is more of it. Raises :class:`MissingRuntimeError` for a package that is not installed.
     """
     here = environment(package_versions(candidates))
     rows = tuple(describe(candidate, here.versions) for candidate in candidates)
     judged_by = "cpu" if all(_is_one_thread(candidate) for candidate in candidates) else "wall"
-    run = _Run(candidates, Comparison(protocol, rounds, here, judged_by, rows), progress, keep)
+    run = _Run(candidates, Comparison(protocol, rounds, here, judged_by, rows), progress, on_change)
     run.measure()
     return run.found
 
@@ -55,10 +57,10 @@ class _Run:
     """The measurement. ``found`` is what is known so far."""
 
     def __init__(
-        self, candidates: Sequence[Candidate], found: Comparison, progress: Progress, keep: Keep
+        self, candidates: Sequence[Candidate], found: Comparison, progress: Progress, on_change: OnChange
     ) -> None:
         self._candidates, self.found = candidates, found
-        self._progress, self._keep = progress, keep
+        self._progress, self._on_change = progress, on_change
 
     def measure(self) -> None:
         before = read_load()
@@ -83,13 +85,13 @@ class _Run:
         slowest = 0.0
         for index in range(len(self._candidates)):
             if self.found.rows[index].failure is None:
-                self._progress(f"{self._told(number)}: loading {self.found.rows[index].artifact}")
+                self._progress(f"{self._round_name(number)}: loading {self.found.rows[index].artifact}")
                 with self._failing(index):
                     running[index], seconds = self._start(index, stack)
                     slowest = max(slowest, seconds)
         turns, spent = 0, dict.fromkeys(running, 0.0)
         each = max(1, min(int(self.found.rounds.turn_seconds / max(slowest, 1e-9)), _MAX_QUERIES))
-        self._progress(self._told(number))
+        self._progress(self._round_name(number))
         while self._is_comparable() and (
             turns < self.found.rounds.turns
             or turns * each * least < protocol.min_queries
@@ -132,7 +134,7 @@ class _Run:
         alive = self._alive(range(len(self._candidates)))
         return 0 in alive and len(alive) > 1
 
-    def _told(self, number: int) -> str:
+    def _round_name(self, number: int) -> str:
         return f"round {number} of {self.found.rounds.least if number <= self.found.rounds.least else self.found.rounds.most}"
 
     @contextmanager
@@ -149,7 +151,7 @@ class _Run:
 
     def _become(self, found: Comparison) -> None:
         self.found = found
-        self._keep(found)
+        self._on_change(found)
 
 
 def _rotated(indices: list[int], turn: int) -> list[int]:

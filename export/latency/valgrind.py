@@ -91,10 +91,10 @@ def find() -> Valgrind | None:
     if program is None or sys.platform != "linux":
         return None
     try:
-        told = subprocess.run(  # noqa: S603 - found on the path, as a shell would
+        shown = subprocess.run(  # noqa: S603 - found on the path, as a shell would
             [program, "--version"], capture_output=True, text=True, check=True, timeout=_SECONDS_TO_ANSWER
         )
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    version = (told.stdout.splitlines() or [""])[0].strip()[:80]
+    version = (shown.stdout.splitlines() or [""])[0].strip()[:80]
     return Valgrind(program, version) if version else None

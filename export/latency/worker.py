@@ -9,20 +9,19 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from cloformer.errors import CloformerError
 
-from ..artifact.folder import MANIFEST, Artifact
+from ..artifact.folder import Artifact, read_artifact
 from .candidates import CANDIDATES
-from .messages import Task, decode, encode
+from .messages import Task, decode, encode, read_count, read_seconds
 from .perf_event import InstructionCounter, count
 from .subject import Subject, classes_images, fed_from, open_subject, top_class
 
@@ -65,21 +64,21 @@ class _Worker:
         self._artifact: Artifact
         self._subject: Subject
         self._counter: InstructionCounter
-        self._calls: list[Callable[[], Any]] = []
+        self._calls: list[Callable[[], object]] = []
         self._next = 0
 
-    def answer(self, order: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, order: dict[str, object]) -> dict[str, object]:
         match order.pop("do"):
             case "load":
                 return self._load(Task.from_json(order))
             case "first":
                 return self._run(1)
             case "warm_up":
-                return self._warm_up(**order)
+                return self._warm_up(read_count(order, "queries"), read_seconds(order, "seconds"))
             case "run":
-                return self._run(**order)
+                return self._run(read_count(order, "queries"))
             case "photograph":
-                return self._photograph(**order)
+                return self._photograph(read_count(order, "queries"))
             case "memory":
                 return {"peak_bytes": peak_bytes()}
             case "executed":
@@ -88,21 +87,20 @@ class _Worker:
                 self._counter = InstructionCounter()
                 return {}
             case "count":
-                return self._count(**order)
+                return self._count(read_count(order, "queries"))
             case "fork":
-                return self._fork(**order)
+                return self._fork(read_count(order, "queries"))
             case other:
                 raise ValueError(f"no such order: {other}")
 
-    def _load(self, task: Task) -> dict[str, Any]:
+    def _load(self, task: Task) -> dict[str, object]:
         from ..reference.cases import noise_case
 
         if task.pinned_to is not None and sys.platform == "linux":
             os.sched_setaffinity(0, task.pinned_to)
         folder = Path(task.folder)
         self._task = task
-        # The parent has checked the manifest and every file's hash.
-        self._artifact = Artifact(folder, json.loads((folder / MANIFEST).read_bytes()))
+        self._artifact = read_artifact(folder, verify=False)  # the parent has checked every file's hash
         subject = open_subject(self._artifact, task.runner, task.threads, task.model, task.weights_path)
         if task.check:
             subject.check()
@@ -119,14 +117,14 @@ class _Worker:
         ]
         return {"load_ns": load_ns, "before_bytes": before}
 
-    def _warm_up(self, queries: int, seconds: float) -> dict[str, Any]:
+    def _warm_up(self, queries: int, seconds: float) -> dict[str, object]:
         started, done = time.perf_counter(), 0
         while done < queries or time.perf_counter() - started < seconds:
             self._calls[done % len(self._calls)]()
             done += 1
         return {"queries": done}
 
-    def _run(self, queries: int) -> dict[str, Any]:
+    def _run(self, queries: int) -> dict[str, object]:
         calls = [self._calls[(self._next + index) % len(self._calls)] for index in range(queries)]
         self._next += queries
         wall_ns, cpu_ns = [0] * queries, [0] * queries
@@ -144,7 +142,7 @@ class _Worker:
             gc.enable()
         return {"wall_ns": wall_ns, "cpu_ns": cpu_ns}
 
-    def _photograph(self, queries: int) -> dict[str, Any]:
+    def _photograph(self, queries: int) -> dict[str, object]:
         from ..reference.cases import PHOTOGRAPH
 
         subject, preprocessing_ns, end_to_end_ns = self._subject, [], []
@@ -159,21 +157,14 @@ class _Worker:
             end_to_end_ns.append(time.perf_counter_ns() - started)
         return {"preprocessing_ns": preprocessing_ns, "end_to_end_ns": end_to_end_ns}
 
-    def _executed(self) -> dict[str, Any]:
-        from .operator_work import UNCOUNTED
-        from .profiler import executed
+    def _executed(self) -> dict[str, object]:
+        from .operator_times import multiply_adds_executed
 
         layout = CANDIDATES[self._task.runner].options.get("optimization", "all") == "all"
-        rows = executed(self._artifact, self._task.threads, layout)
-        counts = [row.work.multiply_adds for row in rows]
-        names = {name for row in rows if row.work.multiply_adds is None for name in row.stands_for}
-        return {
-            "operators": len(rows),
-            "multiply_adds": None if None in counts else sum(item or 0 for item in counts),
-            "untold": sorted(names & UNCOUNTED or names),
-        }
+        operators, total, uncounted = multiply_adds_executed(self._artifact, self._task.threads, layout)
+        return {"operators": operators, "multiply_adds": total, "uncounted": uncounted}
 
-    def _count(self, queries: int) -> dict[str, Any]:
+    def _count(self, queries: int) -> dict[str, object]:
         calls = [self._calls[index % len(self._calls)] for index in range(queries)]
 
         def run() -> None:
@@ -187,7 +178,7 @@ class _Worker:
         finally:
             gc.enable()
 
-    def _fork(self, queries: int) -> dict[str, Any]:
+    def _fork(self, queries: int) -> dict[str, object]:
         number = os.fork()
         if number == 0:
             _end_with_the_parent()

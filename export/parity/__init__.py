@@ -1,4 +1,6 @@
 """Parity: is what was exported the model that was trained?
 
-:func:`parity.run.compare` gives a :class:`parity.report.ParityReport`.
+:func:`.verify.compare` gives a :class:`.report.ParityReport`: outputs (:mod:`.outputs`) and operators
+(:mod:`.operators`, which walks the traced graph by :mod:`.walk`), held to :mod:`.tolerances`. :mod:`.headroom` says how
+far a float16 program is from overflow.
 """

@@ -11,16 +11,15 @@ into zeros: finite, wrong, and silent. The program is run on its inputs, and aga
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from cloformer.errors import InputError, UnsupportedError
-from cloformer.io.write import canonical_json
+from cloformer.errors import UnsupportedError
+from cloformer.io.write import canonical_json, write_whole
 
 from ..artifact.folder import Artifact
 from ..artifact.origins import read_origins
@@ -28,6 +27,7 @@ from ..formats.coreml.mil import Arithmetic, Operation
 from ..formats.coreml.reference_runner import ReferenceMilRunner
 from ..formats.runners import Array
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, noise_case
+from ..source.origin import Origin
 from .verify import ParityRequest
 
 __all__ = ["LIMIT", "Headroom", "OperatorHeadroom", "Overflow", "measure_headroom"]
@@ -38,7 +38,7 @@ _SQUARES = ("square", "reduce_sum_square", "reduce_l2_norm", "l2_norm")
 _CENTRED = ("layer_norm", "instance_norm")
 
 Progress = Callable[[str], None]
-Places = Mapping[str, Mapping[str, str]]
+Places = Mapping[str, Origin]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class OperatorHeadroom:
     squared_operand: float | None
     overflow_gain: float | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """What is not finite is null."""
         return {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -78,7 +78,7 @@ class Overflow:
     def __str__(self) -> str:
         return f"{self.kind} {self.value} at {self.module or 'the model'} ({self.location})"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 
@@ -98,24 +98,17 @@ class Headroom:
             item for item in self.operators if item.overflow_gain is not None and item.overflow_gain <= gain
         ]
 
-    def precision_map(self, gain: float) -> dict[str, Any]:
-        """What `cloformer export --precision-map` takes: the nodes to keep in float32 so that inputs may be
-        ``gain`` times as large."""
-        chosen = {item.node: item for item in self.below(gain) if item.node}
-        firsts = [
-            item for item in self.first.values() if item is not None and item.gain <= gain and item.node
-        ]
-        chosen |= {item.node: item for item in firsts if item.node not in chosen}  # type: ignore[misc]
-        return {
-            "schema_version": 1,
-            "float32": [
-                {"node": node, "module": item.module, "location": item.location}
-                for node, item in chosen.items()
-            ],
-            "because": f"beyond float16 at {gain:g} times the input",
+    def float32_nodes(self, gain: float) -> dict[str, OperatorHeadroom | Overflow]:
+        """The nodes to keep in float32 so that inputs may be ``gain`` times as large, each with what overflows there."""
+        chosen: dict[str, OperatorHeadroom | Overflow] = {
+            item.node: item for item in self.below(gain) if item.node
         }
+        for first in self.first.values():
+            if first is not None and first.gain <= gain and first.node:
+                chosen.setdefault(first.node, first)
+        return chosen
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "limit": LIMIT,
             "gains": list(self.gains),
@@ -131,7 +124,12 @@ def measure_headroom(
     gains: Sequence[float] = GAINS,
     progress: Progress = lambda _: None,
 ) -> Headroom:
-    """Run the program at every gain. Raises :class:`UnsupportedError` for what is no float16 ML Program."""
+    """Run the program on every case at every gain, in all three arithmetics.
+
+    ``gains`` are what the inputs are multiplied with, the smallest first. The result has a row for each float16 value,
+    and the first operator that overflows. Raises :class:`UnsupportedError` for what is no float16 ML Program,
+    :class:`InputError` for a program that cannot be run.
+    """
     if not is_half_program(artifact):
         raise UnsupportedError(
             f"{artifact.folder} is not a float16 ML Program, so nothing in it ends at {LIMIT:g}",
@@ -140,14 +138,14 @@ def measure_headroom(
     places = read_origins(artifact).places
     rows: dict[str, OperatorHeadroom] = {}
     first: dict[str, Overflow | None] = {}
-    with ReferenceMilRunner(artifact, arithmetic=Arithmetic.EXACT) as exact:
+    with ReferenceMilRunner(artifact.model, arithmetic=Arithmetic.EXACT) as exact:
         for case in cases:
             for gain in gains:
                 progress(f"headroom: {case.name}, {gain:g} times the input")
                 for row in _magnitudes(exact, _scaled(artifact, exact, case, gain), places):
                     rows[row.value] = _merged(rows.get(row.value), row, gain, gains[0])
     for arithmetic in (Arithmetic.WIDE, Arithmetic.NARROW):
-        with ReferenceMilRunner(artifact, arithmetic=arithmetic) as runner:
+        with ReferenceMilRunner(artifact.model, arithmetic=arithmetic) as runner:
 
             def overflow_at(gain: float, runner: ReferenceMilRunner = runner) -> Overflow | None:
                 progress(f"headroom: {runner.arithmetic.value} sums, {gain:g} times the input")
@@ -178,22 +176,23 @@ def measure_all(
 
 def is_half_program(artifact: Artifact) -> bool:
     """Whether there is a float16 in it that could overflow, and a runtime that shows it."""
-    return artifact.format == "coreml" and artifact.manifest["precision"]["activations"] == "float16"
+    return artifact.format == "coreml" and artifact.manifest.precision.activations == "float16"
 
 
 def write_precision_map(rooms: Sequence[Headroom], gain: float, path: Path) -> None:
-    """One map for all: what any of them would have to keep in float32."""
-    chosen: dict[str, Any] = {}
+    """Write what `cloformer export --precision-map` takes: one map, of what any of the programs would have to keep in
+    float32 for inputs ``gain`` times as large."""
+    chosen: dict[str, OperatorHeadroom | Overflow] = {}
     for room in rooms:
-        chosen |= {entry["node"]: entry for entry in room.precision_map(gain)["float32"]}
-    because = f"beyond float16 at {gain:g} times the input"
-    document = {"schema_version": 1, "float32": list(chosen.values()), "because": because}
-    try:
-        path.write_text(canonical_json(document), "utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror}", "choose another --precision-map"
-        ) from None
+        chosen |= room.float32_nodes(gain)
+    document = {
+        "schema_version": 1,
+        "float32": [
+            {"node": node, "module": item.module, "location": item.location} for node, item in chosen.items()
+        ],
+        "because": f"beyond float16 at {gain:g} times the input",
+    }
+    write_whole(path, canonical_json(document), "choose another --precision-map")
 
 
 def _merged(
@@ -204,19 +203,13 @@ def _merged(
     beyond = row.largest > LIMIT or (squared is not None and squared**2 > LIMIT)
     found = gain if beyond else None
     if known is None:
-        return OperatorHeadroom(**{**asdict(row), "overflow_gain": found})
+        return replace(row, overflow_gain=found)
     gains = [item for item in (known.overflow_gain, found) if item is not None]
-    is_least = gain == least
-    return OperatorHeadroom(
-        **{
-            **asdict(known),
-            "largest": max(known.largest, row.largest) if is_least else known.largest,
-            "squared_operand": max(known.squared_operand or 0.0, squared or 0.0)
-            if is_least and squared is not None
-            else known.squared_operand,
-            "overflow_gain": min(gains, default=None),
-        }
-    )
+    known = replace(known, overflow_gain=min(gains, default=None))
+    if gain != least:
+        return known
+    operand = known.squared_operand if squared is None else max(known.squared_operand or 0.0, squared)
+    return replace(known, largest=max(known.largest, row.largest), squared_operand=operand)
 
 
 def _magnitudes(
@@ -224,21 +217,29 @@ def _magnitudes(
 ) -> list[OperatorHeadroom]:
     rows: list[OperatorHeadroom] = []
 
-    def note(operation: Operation, made: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    def observe(operation: Operation, made: Mapping[str, object], values: Mapping[str, object]) -> None:
         for output in operation.outputs:
             value = made[output.name]
             if isinstance(value, Tensor) and output.type.dtype == "float16":
-                where = _where(output.name, places)
-                squared = _squared(operation, values)
+                node, module, location = _where(output.name, places)
                 rows.append(
-                    OperatorHeadroom(output.name, operation.kind, *where, _largest(value), squared, None)
+                    OperatorHeadroom(
+                        value=output.name,
+                        kind=operation.kind,
+                        node=node,
+                        module=module,
+                        location=location,
+                        largest=_largest(value),
+                        squared_operand=_squared(operation, values),
+                        overflow_gain=None,
+                    )
                 )
 
-    runner.interpreter.run(inputs, observe=note)
+    runner.interpreter.run(inputs, observe=observe)
     return rows
 
 
-def _squared(operation: Operation, values: Mapping[str, Any]) -> float | None:
+def _squared(operation: Operation, values: Mapping[str, object]) -> float | None:
     """The largest operand that the operation multiplies with itself."""
     names = operation.inputs.get("x", ())
     if not names or not isinstance(names[0], str):
@@ -278,16 +279,25 @@ def _overflow(
     """The first operator that gives what is not finite from operands that are."""
     found: list[Overflow] = []
 
-    def note(operation: Operation, made: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    def observe(operation: Operation, made: Mapping[str, object], values: Mapping[str, object]) -> None:
         if found or _is_finite(made.values()):
             return
         if _is_finite(values[name] for name in operation.reads() if name in values):
             value = operation.outputs[0].name
+            node, module, location = _where(value, places)
             found.append(
-                Overflow(runner.arithmetic.value, gain, value, operation.kind, *_where(value, places))
+                Overflow(
+                    arithmetic=runner.arithmetic.value,
+                    gain=gain,
+                    value=value,
+                    kind=operation.kind,
+                    node=node,
+                    module=module,
+                    location=location,
+                )
             )
 
-    runner.interpreter.run(inputs, observe=note)
+    runner.interpreter.run(inputs, observe=observe)
     return found[0] if found else None
 
 
@@ -297,7 +307,7 @@ def _scaled(artifact: Artifact, runner: ReferenceMilRunner, case: Case, gain: fl
     return {name: value * gain if value.dtype.kind == "f" else value for name, value in fed.items()}
 
 
-def _value(operation: Operation, parameter: str, values: Mapping[str, Any]) -> Any:
+def _value(operation: Operation, parameter: str, values: Mapping[str, object]) -> object:
     """What a parameter is given; None if nothing."""
     argument = operation.inputs.get(parameter, ())
     if not argument:
@@ -306,15 +316,15 @@ def _value(operation: Operation, parameter: str, values: Mapping[str, Any]) -> A
 
 
 def _where(value: str, places: Places) -> tuple[str, str, str]:
-    place = places.get(value, {})
-    return place.get("node", ""), place.get("module", ""), place.get("location", "")
+    place = places.get(value, Origin("", "", ""))
+    return place.name, place.module, place.location
 
 
 def _largest(tensor: Tensor) -> float:
     return float(tensor.abs().max()) if tensor.numel() else 0.0
 
 
-def _is_finite(values: Any) -> bool:
+def _is_finite(values: Iterable[object]) -> bool:
     return all(
         bool(torch.isfinite(value).all())
         for value in values

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -27,7 +26,7 @@ class Figures:
     snr_db: float
     cosine: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """JSON has no infinity: None stands for it."""
         return {key: value if math.isfinite(value) else None for key, value in asdict(self).items()}
 

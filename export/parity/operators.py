@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from ..artifact.folder import Artifact
-from ..artifact.origins import Origins, read_origins
-from ..formats.runners import Runner
-from ..reference.cases import Case, Inputs
+from ..artifact.origins import Origins
+from ..formats.runners import Array, Runner
 from ..source.trace import origin_of
 from .report import OperatorResult
 from .tolerances import ROUNDOFF, allowance
@@ -19,7 +18,7 @@ from .walk import Compared, walk
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-__all__ = ["compare_operators", "program_origins"]
+__all__ = ["Types", "compare_operators", "program_origins"]
 
 Progress = Callable[[str], None]
 
@@ -29,10 +28,6 @@ Progress = Callable[[str], None]
 _MATCHED = 1 / 3
 
 
-# A value counts as off, for what is computed from it, from this many times its own allowance on.
-_OFF = 1.0
-
-
 def program_origins(program: ExportedProgram) -> Origins:
     """Of a graph that is run as it is: each tensor is that of its own node."""
     nodes = [
@@ -40,50 +35,47 @@ def program_origins(program: ExportedProgram) -> Origins:
         for node in program.graph.nodes
         if node.op == "call_function" and isinstance(node.meta.get("val"), torch.Tensor)
     ]
-    places = {
-        node.name: {
-            "node": node.name,
-            "module": origin_of(node).module,
-            "location": origin_of(node).location,
-        }
-        for node in nodes
-    }
+    places = {node.name: replace(origin_of(node), name=node.name) for node in nodes}
     names = {node.name: node.name for node in nodes}
     return Origins(names, dict.fromkeys(names, 1), places)
 
 
-def compare_operators(
-    artifact: Artifact,
-    program: ExportedProgram,
-    runner: Runner,
-    cases: Iterable[Case],
-    progress: Progress = lambda _: None,
-    precision: str | None = None,
-) -> tuple[list[OperatorResult], list[str]]:
-    """Every value that can be matched, worst over the cases; and what could not be compared.
+@dataclass(frozen=True)
+class Types:
+    """The types that a candidate computes in and keeps its constants in: "float32" or "float16"."""
 
-    Operators of the written model that give no such value are compared with the one they lead to. With
-    ``precision``, ``runner`` runs ``program`` itself in that type, and not what was written of it.
+    computed: str
+    stored: str
+
+
+def compare_operators(
+    runner: Runner,
+    program: ExportedProgram,
+    origins: Origins,
+    types: Types,
+    inputs: Sequence[tuple[str, Mapping[str, Array]]],
+    progress: Progress = lambda _: None,
+) -> tuple[list[OperatorResult], list[str]]:
+    """Every value that can be matched by ``origins``, worst over ``inputs`` (each by its name, as ``runner`` takes
+    them); and what could not be compared.
+
+    Operators of the written model that give no such value are compared with the one they lead to. Raises
+    :class:`UnsupportedError` where the runner does not give the values inside.
     """
-    inputs = Inputs.of(artifact.function)
-    origins = read_origins(artifact) if precision is None else program_origins(program)
-    stored = getattr(torch, precision or artifact.manifest["precision"]["weights"])
-    precision = precision or str(artifact.manifest["precision"]["activations"])
     worst: dict[str, OperatorResult] = {}
     missing: list[str] = []
-    for case in cases:
-        progress(f"comparing operator by operator: {case.name}")
-        fed = case.for_candidate(inputs)
+    for name, fed in inputs:
+        progress(f"comparing operator by operator: {name}")
         candidate = origins.candidate(runner.values(fed))
         seen: set[str] = set()
-        off: set[str] = set()  # nodes whose value is out of line with the reference
-        for depth, item in enumerate(walk(program, fed, candidate, stored=stored)):
-            seen |= {item.node, *item.relaid}
-            result = _operator_result(item, origins, depth, case.name, precision, off)
+        divergent: set[str] = set()  # nodes whose value is out of line with the reference
+        for depth, item in enumerate(walk(program, fed, candidate, stored=getattr(torch, types.stored))):
+            seen |= {item.node, *item.permuted}
+            result = _operator_result(item, origins, (depth, name), types.computed, divergent)
             if result.node not in worst or _severity(result) > _severity(worst[result.node]):
                 worst[result.node] = result
         missing += [
-            f"{value} ({node}) on {case.name}" for node, value in origins.equals.items() if node not in seen
+            f"{value} ({node}) on {name}" for node, value in origins.equals.items() if node not in seen
         ]
     traced = len(program_origins(program).equals)
     if len(worst) < _MATCHED * traced:
@@ -98,8 +90,9 @@ def _severity(result: OperatorResult) -> tuple[bool, float]:
 
 
 def _operator_result(
-    item: Compared, origins: Origins, depth: int, case: str, precision: str, off: set[str]
+    item: Compared, origins: Origins, place: tuple[int, str], precision: str, divergent: set[str]
 ) -> OperatorResult:
+    """The result at ``place``, (depth, input's name); a node whose value is out of line joins ``divergent``."""
     drift = item.drift
     steps = sum(origins.steps.get(node, 0) for node in item.group)
     tolerance = allowance(item.operators, steps, precision) * ROUNDOFF[precision]
@@ -107,17 +100,28 @@ def _operator_result(
     own = _largest_difference(drift.candidate, drift.given_actual_inputs)
     total = _largest_difference(drift.candidate, drift.reference)
     # The smallest step of the format: what is smaller than it cannot be held to a share of itself.
-    floor = 2.0**-24 if precision == "float16" else 2.0**-126
-    scale = max(largest, floor / max(tolerance, ROUNDOFF[precision]))
-    wrong = not own <= tolerance * scale + floor
-    inherits = any(name in off for name in item.reads)
-    verdict = "wrong here" if wrong else "inherited" if inherits else "right"
+    smallest = 2.0**-24 if precision == "float16" else 2.0**-126
+    scale = max(largest, smallest / max(tolerance, ROUNDOFF[precision]))
+    wrong = not own <= tolerance * scale + smallest
+    inherits = any(name in divergent for name in item.reads)
     if wrong or inherits:
-        off.add(item.node)
+        divergent.add(item.node)
     return OperatorResult(
-        origins.equals[item.node], item.node, item.operator, item.origin.module, item.origin.location,
-        item.group, item.reads, depth, own / scale, total / scale, tolerance, largest, case, verdict,
-    )  # fmt: skip
+        value=origins.equals[item.node],
+        node=item.node,
+        operator=item.operator,
+        module=item.origin.module,
+        location=item.origin.location,
+        group=item.group,
+        reads=item.reads,
+        depth=place[0],
+        own_error=own / scale,
+        total_error=total / scale,
+        tolerance=tolerance,
+        largest=largest,
+        case=place[1],
+        verdict="wrong here" if wrong else "inherited" if inherits else "right",
+    )
 
 
 def _largest(tensor: torch.Tensor) -> float:

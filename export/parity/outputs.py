@@ -34,7 +34,7 @@ def compare_outputs(
 
     ``precision`` is what the candidate computes in; the artifact's own if None.
     """
-    precision = precision or artifact.manifest["precision"]["activations"]
+    precision = precision or artifact.manifest.precision.activations
     tolerance = output_tolerance(precision, is_device_runtime, case.kind)
     results = []
     for index, spec in enumerate(artifact.signature.outputs):
@@ -66,7 +66,17 @@ def output_result(
         )
         nothing = Figures(np.inf, np.inf, float(np.abs(want).max(initial=0)), -np.inf, 0.0)
         return OutputResult(
-            name, case.name, case.kind, nothing, noise, bound, 0.0, None, None, None, f"the output {what}"
+            name=name,
+            case=case.name,
+            kind=case.kind,
+            figures=nothing,
+            noise_floor=noise,
+            tolerance=bound,
+            allowed=0.0,
+            top1=None,
+            top5=None,
+            flipped_margin=None,
+            failure=f"the output {what}",
         )
     found = figures(got, want)
     scale = 1.0 if role == "probabilities" else found.largest
@@ -82,11 +92,18 @@ def output_result(
     elif margin is not None and not margin <= 2 * bound.max_rel * scale:
         failure = f"the first class differs, where the reference prefers its own by {margin:.3g}"
     return OutputResult(
-        name, case.name, case.kind, found, noise, bound, allowed,
-        sum(row.top1 for row in rows) / len(rows) if rows else None,
-        sum(row.top5 for row in rows) / len(rows) if rows else None,
-        margin, failure,
-    )  # fmt: skip
+        name=name,
+        case=case.name,
+        kind=case.kind,
+        figures=found,
+        noise_floor=noise,
+        tolerance=bound,
+        allowed=allowed,
+        top1=sum(row.top1 for row in rows) / len(rows) if rows else None,
+        top5=sum(row.top5 for row in rows) / len(rows) if rows else None,
+        flipped_margin=margin,
+        failure=failure,
+    )
 
 
 def compare_preprocessing(case: Case, inputs: Inputs, own: Inputs) -> list[OutputResult]:

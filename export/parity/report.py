@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from cloformer.io.read import sha256_of
 
@@ -42,7 +41,7 @@ class OutputResult:
     def passed(self) -> bool:
         return self.failure is None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "name": self.name,
             "case": self.case,
@@ -65,7 +64,7 @@ class OperatorResult:
     ``own_error`` is what its own operator did wrong, given what it was actually given, and ``total_error`` how
     far it is from the reference; both over the largest magnitude of the value, as ``tolerance`` is.
     ``group`` are the trace's nodes that are computed together, ``reads`` the values it was made from.
-    ``verdict`` is "right", "wrong here" or "inherited": right in itself, from values that were already off.
+    ``verdict`` is "right", "wrong here" or "inherited": right in itself, computed from values that diverged before.
     """
 
     value: str
@@ -92,7 +91,7 @@ class OperatorResult:
         fused = f", fused with {', '.join(self.group[:-1][:4])}" if len(self.group) > 1 else ""
         return f"{self.operator} {self.node} at {where}{fused}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         figures = ("own_error", "total_error", "tolerance", "largest")
         finite = {name: _finite(getattr(self, name)) for name in figures}
         lists = {"group": list(self.group), "reads": list(self.reads)}
@@ -139,7 +138,7 @@ class ParityReport:
         """The first operator, in the order they run, whose own error is out of line."""
         return next((item for item in self.operators if not item.passed), None)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         first = self.first_divergence
         return {
             "schema_version": 1,
@@ -175,10 +174,10 @@ def described(artifact: Artifact) -> dict[str, str]:
     manifest, spec = artifact.manifest, artifact.signature.inputs[0]
     return {
         "artifact": artifact.folder.name,
-        "model": manifest["name"],
+        "model": manifest.name,
         "format": artifact.format,
-        "precision": manifest["precision"]["name"],
-        "target": str(manifest["request"].get("target") or f"opset {manifest['request'].get('opset')}"),
+        "precision": manifest.precision.name,
+        "target": manifest.request.version_of_format,
         "image_size": " x ".join(map(str, spec.shape[2:] if spec.role == "image" else spec.shape)),
         "manifest_sha256": sha256_of(artifact.folder / MANIFEST),
     }

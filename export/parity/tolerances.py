@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 __all__ = ["OUTPUT_TOLERANCES", "ROUNDOFF", "OutputTolerance", "allowance", "kind_of", "output_tolerance"]
 
@@ -24,7 +23,7 @@ class OutputTolerance:
     cosine: float
     because: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {"max_rel": self.max_rel, "min_cosine": self.cosine, "because": self.because}
 
 

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from cloformer.errors import InputError, UnsupportedError, UsageError, choose
+from cloformer.errors import InputError, UnsupportedError, UsageError
 
 from ..artifact.folder import Artifact
 from ..artifact.origins import read_origins
+from ..artifact.rebuild import rebuild
 from ..artifact.vectors import read_vectors
-from ..formats.runners import RUNNERS, Array, Runner, default_runner, open_artifact
+from ..formats import FORMATS
+from ..formats.runners import (
+    GRAPH,
+    RUNNERS,
+    Array,
+    Runner,
+    RunnerOptions,
+    RunnerRow,
+    default_runner,
+    open_graph,
+    open_model,
+)
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, hostile_cases, image_cases, in_own_order, noise_case
 from ..reference.outputs import run_model, run_reference
 from ..source.postprocessing import softmax
-from .operators import compare_operators
+from .operators import Types, compare_operators, program_origins
 from .outputs import compare_outputs, compare_preprocessing, output_result
 from .report import OperatorResult, OutputResult, ParityReport, described
 from .tolerances import output_tolerance
@@ -30,12 +42,10 @@ if TYPE_CHECKING:
 
     from ..source.resolve import Source
 
-__all__ = ["ParityRequest", "collect_images", "compare", "runner_options"]
+__all__ = ["OnCase", "ParityRequest", "collect_images", "compare"]
 
 Progress = Callable[[str], None]
-Watch = Callable[[Case, Sequence[OutputResult], Sequence[Array], Sequence[Array]], None]
-
-GRAPH = "pytorch"  # the runner of the graph before it is written
+OnCase = Callable[[Case, Sequence[OutputResult], Sequence[Array], Sequence[Array]], None]
 
 _INSIDE = "logits (inside)"  # of a classifier that gives probabilities alone
 
@@ -56,7 +66,7 @@ class ParityRequest:
     runner: str | None = None
     operators: bool = True
     seed: int = 0
-    options: Mapping[str, Any] | None = None
+    options: RunnerOptions = field(default_factory=RunnerOptions)
 
 
 def collect_images(paths: Sequence[Path]) -> tuple[Path, ...]:
@@ -76,72 +86,85 @@ def collect_images(paths: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def runner_options(optimization: str | None, arithmetic: str | None) -> dict[str, Any]:
-    """What was asked for, as the runners take it. Raises :class:`UsageError` for a name that is none."""
-    options: dict[str, Any] = {} if optimization is None else {"optimization": optimization}
-    if arithmetic is not None:
-        from ..formats.coreml.mil import Arithmetic
+@dataclass(frozen=True)
+class _Session:
+    """What is compared: an artifact on a runner, entered; and who is told of it."""
 
-        names = [item.value for item in Arithmetic]
-        options["arithmetic"] = Arithmetic(choose("arithmetic", arithmetic, names))
-    return options
+    artifact: Artifact
+    runner: Runner
+    name: str
+    progress: Progress
+    on_case: OnCase
+
+    @property
+    def row(self) -> RunnerRow:
+        return RUNNERS[self.name]
+
+    @property
+    def inputs(self) -> Inputs:
+        return Inputs.of(self.artifact.function)
+
+    @property
+    def precision(self) -> str:
+        """The type that is computed in: the artifact's, but the graph before it is written computes in float32."""
+        return "float32" if self.name == GRAPH else self.artifact.manifest.precision.activations
+
+    @property
+    def stored(self) -> str:
+        """The type that constants are kept in."""
+        return "float32" if self.name == GRAPH else self.artifact.manifest.precision.weights
+
+
+@dataclass(frozen=True)
+class _Findings:
+    """What was found, and what it was compared with."""
+
+    reference: str
+    outputs: list[OutputResult]
+    operators: list[OperatorResult]
+    not_compared: list[str]
+    notes: list[str]
 
 
 def compare(
     artifact: Artifact,
     request: ParityRequest,
     progress: Progress = lambda _: None,
-    watch: Watch = lambda *_: None,
+    on_case: OnCase = lambda *_: None,
 ) -> ParityReport:
     """Compare an artifact with the model it was exported from, or with the vectors it carries.
 
-    ``watch`` is given every case with its results and the arrays that were compared. Raises the errors of
-    :mod:`..errors` for what cannot be run at all; what ran and could not be compared is in
-    the report, as a failure.
+    ``on_case`` is given every case with its results and the arrays that were compared. Raises the errors of
+    :mod:`cloformer.errors` for what cannot be run at all; what ran and could not be compared is in the report, as a
+    failure.
     """
-    from ..artifact.rebuild import rebuild
-
-    name = request.runner or default_runner(artifact)
+    name = request.runner or default_runner(artifact.format)
     if name != GRAPH:
-        runner = open_artifact(artifact, name, **(request.options or {}))
+        runner = open_model(artifact.model, name, request.options)
     progress("making the reference model")
     source = rebuild(artifact, model=request.model, weights=request.weights)
     program = None
     if source is not None and (request.operators or name == GRAPH or _hides_logits(artifact)):
         program = _program(artifact, source, progress)
     if name == GRAPH:
-        runner = open_artifact(artifact, name, program=_given(program), **(request.options or {}))
-    operators: list[OperatorResult] = []
-    missing: list[str] = []
-    notes: list[str] = []
+        runner = open_graph(artifact.model, _given(program), request.options)
     with _one_thread(), runner:
+        session = _Session(artifact, runner, name, progress, on_case)
         if source is None:
             if request.images:
                 raise UsageError(
                     "--images are compared with the model, and it is not given",
                     "add --weights CHECKPOINT, or --model package.module:factory for a model of yours",
                 )
-            notes.append(
-                "compared with the vectors that the artifact carries, on outputs alone; --weights or --model "
-                "compares with the model itself, operator by operator"
-            )
-            outputs = _against_vectors(artifact, runner, name, progress, watch)
-            reference = "conformance vectors"
+            found = _against_vectors(session)
         else:
             cases = _cases(artifact, request, source)
-            outputs = _against_model(artifact, source, runner, name, cases, program, progress, watch)
-            reference = "PyTorch, float64"
+            found = _against_model(session, source, program, cases)
             if program is not None and request.operators:
-                try:
-                    chosen = _of_each_kind(cases)
-                    operators, missing = compare_operators(
-                        artifact, program, runner, chosen, progress, _computed_in(name)
-                    )
-                except UnsupportedError as error:
-                    notes.append(f"operators are not compared: {error.lines[0]}")
-    if _hides_logits(artifact) and not any(item.name == _INSIDE for item in outputs):
-        notes.append("only probabilities are compared: the logits are inside, and were not given")
-    return _report(artifact, request, name, reference, outputs, operators, missing, notes)
+                _add_operators(found, session, program, cases)
+    if _hides_logits(artifact) and not any(item.name == _INSIDE for item in found.outputs):
+        found.notes.append("only probabilities are compared: the logits are inside, and were not given")
+    return _report(session, request, found)
 
 
 def _given(program: ExportedProgram | None) -> ExportedProgram:
@@ -151,11 +174,6 @@ def _given(program: ExportedProgram | None) -> ExportedProgram:
             "add --weights CHECKPOINT, or --model package.module:factory for a model of yours",
         )
     return program
-
-
-def _computed_in(runner: str) -> str | None:
-    """The type a runner computes in whatever the artifact was written in; None for the artifact's."""
-    return "float32" if runner == GRAPH else None
 
 
 class _one_thread:  # noqa: N801 - reads as what it does
@@ -171,17 +189,12 @@ class _one_thread:  # noqa: N801 - reads as what it does
 
 def _cases(artifact: Artifact, request: ParityRequest, source: Source) -> list[Case]:
     """Photographs first, then noise, then what models are bad at."""
-    inputs, own = Inputs.of(artifact.function), _own_inputs(source)
+    inputs, own = Inputs.of(artifact.function), Inputs.of_source(source)
     drawn = [noise_case(inputs, request.seed), *hostile_cases(inputs, request.seed)]
     return [
         *image_cases(inputs, request.images or [PHOTOGRAPH], own),
         *(in_own_order(case, inputs, own) for case in drawn),
     ]
-
-
-def _own_inputs(source: Source) -> Inputs:
-    """How the model itself is fed, whatever the artifact says."""
-    return Inputs(source.inputs, source.preprocessing, dict.fromkeys(source.preprocessing, False))
 
 
 def _of_each_kind(cases: Sequence[Case]) -> list[Case]:
@@ -192,69 +205,87 @@ def _of_each_kind(cases: Sequence[Case]) -> list[Case]:
 
 def _program(artifact: Artifact, source: Source, progress: Progress) -> ExportedProgram:
     """The lowered program again, as the export made it."""
-    from ..passes import PASSES, PLAIN, Setting, apply_passes
+    from ..passes import Setting, apply_passes
     from ..source.trace import lower, trace
 
     progress("tracing the reference model")
     traced = trace(source.model, source.inputs, source.output_names)
     setting = Setting(traced.signature, source.preprocessing, is_classifier=source.labels is not None)
-    lists = PASSES if artifact.manifest["request"]["reparameterize"] else PLAIN
-    rewritten, _ = apply_passes(traced, lists[artifact.format](setting))
+    passes = FORMATS[artifact.format].passes(setting, reparameterize=artifact.manifest.request.reparameterize)
+    rewritten, _ = apply_passes(traced, passes)
     return lower(rewritten)
 
 
-def _against_vectors(
-    artifact: Artifact, runner: Runner, name: str, progress: Progress, watch: Watch
-) -> list[OutputResult]:
-    inputs, specs = Inputs.of(artifact.function), artifact.signature.outputs
+def _against_vectors(session: _Session) -> _Findings:
+    specs = session.artifact.signature.outputs
     results: list[OutputResult] = []
-    for case, want in read_vectors(artifact):
-        progress(f"comparing outputs: {case.name}")
-        bound = output_tolerance(_activations(artifact), RUNNERS[name].is_device_runtime, case.kind)
-        got = runner.run(case.for_candidate(inputs))
+    for case, want in read_vectors(session.artifact):
+        session.progress(f"comparing outputs: {case.name}")
+        bound = output_tolerance(session.precision, session.row.is_device_runtime, case.kind)
+        got = session.runner.run(case.for_candidate(session.inputs))
         found = [
             output_result(spec.name, spec.role, case, got.get(spec.name), want[spec.name], None, bound)
             for spec in specs
         ]
-        watch(case, found, [got[spec.name] for spec in specs], [want[spec.name] for spec in specs])
+        session.on_case(case, found, [got[spec.name] for spec in specs], [want[spec.name] for spec in specs])
         results += found
-    return results
+    note = (
+        "compared with the vectors that the artifact carries, on outputs alone; --weights or --model "
+        "compares with the model itself, operator by operator"
+    )
+    return _Findings("conformance vectors", results, [], [], [note])
 
 
 def _against_model(
-    artifact: Artifact,
-    source: Source,
-    runner: Runner,
-    name: str,
-    cases: Sequence[Case],
-    program: ExportedProgram | None,
-    progress: Progress,
-    watch: Watch,
-) -> list[OutputResult]:
-    inputs, is_device = Inputs.of(artifact.function), RUNNERS[name].is_device_runtime
-    own = _own_inputs(source)
+    session: _Session, source: Source, program: ExportedProgram | None, cases: Sequence[Case]
+) -> _Findings:
+    artifact, inputs, own = session.artifact, session.inputs, Inputs.of_source(source)
+    is_device = session.row.is_device_runtime
     inside = None
-    if program is not None and name == "mil" and _hides_logits(artifact):
+    if program is not None and session.row.format and session.row.gives_values and _hides_logits(artifact):
         inside = _logits_inside(artifact, program)
     results: list[OutputResult] = []
     for case in cases:
-        progress(f"comparing outputs: {case.name}")
+        session.progress(f"comparing outputs: {case.name}")
         prepared, fed = case.for_reference(own), case.for_candidate(inputs)
         (want,), _ = run_reference(source.model, artifact.signature, [prepared])
-        floor = run_model(source.model, artifact.signature, prepared, torch.float32)
-        got = runner.run(fed)
+        noise_floor = run_model(source.model, artifact.signature, prepared, torch.float32)
+        got = session.runner.run(fed)
         found = compare_outputs(
-            artifact, case, got, want, floor, is_device_runtime=is_device, precision=_computed_in(name)
+            artifact, case, got, want, noise_floor, is_device_runtime=is_device, precision=session.precision
         )
-        watch(case, found, [got[spec.name] for spec in artifact.signature.outputs], _in_roles(artifact, want))
+        given = [got[spec.name] for spec in artifact.signature.outputs]
+        session.on_case(case, found, given, _in_roles(artifact, want))
         results += found
         if case.kind == "photograph" or case is cases[0]:
             results += compare_preprocessing(case, inputs, own)
         if inside is not None:
-            bound = output_tolerance(_activations(artifact), is_device, case.kind)
-            value = runner.values(fed).get(inside)
-            results.append(output_result(_INSIDE, "logits", case, value, want[0], floor[0], bound))
-    return results
+            bound = output_tolerance(session.precision, is_device, case.kind)
+            value = session.runner.values(fed).get(inside)
+            results.append(output_result(_INSIDE, "logits", case, value, want[0], noise_floor[0], bound))
+    return _Findings("PyTorch, float64", results, [], [], [])
+
+
+def _add_operators(
+    found: _Findings, session: _Session, program: ExportedProgram, cases: Sequence[Case]
+) -> None:
+    """The operators are compared too, where the runner gives its values."""
+    written = program_origins(program) if session.name == GRAPH else read_origins(session.artifact)
+    types = Types(session.precision, session.stored)
+    try:
+        operators, missing = compare_operators(
+            session.runner, program, written, types, _fed(session, cases), session.progress
+        )
+    except UnsupportedError as error:
+        found.notes.append(f"operators are not compared: {error.lines[0]}")
+        return
+    found.operators.extend(operators)
+    found.not_compared.extend(missing)
+
+
+def _fed(session: _Session, cases: Sequence[Case]) -> list[tuple[str, Mapping[str, Array]]]:
+    """The inputs that operators are compared on, by the case's name."""
+    return [(case.name, case.for_candidate(session.inputs)) for case in _of_each_kind(cases)]
 
 
 def _in_roles(artifact: Artifact, want: Sequence[Array]) -> list[Array]:
@@ -276,36 +307,25 @@ def _logits_inside(artifact: Artifact, program: ExportedProgram) -> str:
     return read_origins(artifact).equals.get(last.args[0].name, "")
 
 
-def _activations(artifact: Artifact) -> str:
-    return str(artifact.manifest["precision"]["activations"])
-
-
-def _report(
-    artifact: Artifact,
-    request: ParityRequest,
-    name: str,
-    reference: str,
-    outputs: list[OutputResult],
-    operators: list[OperatorResult],
-    missing: list[str],
-    notes: list[str],
-) -> ParityReport:
-    options = request.options or {}
+def _report(session: _Session, request: ParityRequest, found: _Findings) -> ParityReport:
+    total = len(found.operators)
+    if found.operators and session.name != GRAPH:
+        total = len(read_origins(session.artifact).places)
     return ParityReport(
-        **described(artifact),
-        runner=RUNNERS[name].title,
-        is_device_runtime=RUNNERS[name].is_device_runtime,
-        arithmetic=" ".join(f"{key} {getattr(value, 'value', value)}" for key, value in options.items()),
-        reference=reference,
-        outputs=tuple(outputs),
-        operators=tuple(operators),
-        operators_total=len(read_origins(artifact).places) if operators and name != GRAPH else len(operators),
-        not_compared=tuple(missing),
-        notes=tuple(notes),
+        **described(session.artifact),
+        runner=session.row.title,
+        is_device_runtime=session.row.is_device_runtime,
+        arithmetic=" ".join(f"{key} {value}" for key, value in request.options.given.items()),
+        reference=found.reference,
+        outputs=tuple(found.outputs),
+        operators=tuple(found.operators),
+        operators_total=total,
+        not_compared=tuple(found.not_compared),
+        notes=tuple(found.notes),
         environment={
             "system": platform.system(),
             "machine": platform.machine(),
             "python": platform.python_version(),
-            **{package: version(package) for package in ("torch", RUNNERS[name].package)},
+            **{package: version(package) for package in ("torch", session.row.package)},
         },
     )

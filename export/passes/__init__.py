@@ -1,37 +1,21 @@
-"""Passes rewrite a traced graph; each keeps a law. ``PASSES`` lists them in order, by format."""
+"""Passes rewrite a traced graph; each keeps a law. A format's folder lists those that it gains from, in order."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cloformer.io.quiet import quiet
 
+from ..source.origin import Origin
 from ..source.preprocessing import Preprocessing
 from ..source.signature import Signature
-from ..source.trace import Origin, Trace
+from ..source.trace import Trace
 from ._pass import Exactness, Pass, PassResult
-from .add_layers_in_turn import AddLayersInTurn
-from .append_softmax import AppendSoftmax
-from .cancel_transposes import CancelTransposes
-from .fix_sizes import FixSizes
-from .fold_batch_norm import FoldBatchNorm
-from .fold_constant_scale import FoldConstantScale
-from .fold_input_scale import FoldInputScale
-from .fold_normalization_affine import FoldNormalizationAffine
-from .lower_group_norm import LowerGroupNorm
-from .normalize_inside import NormalizeInside
-from .recognize_activations import RecognizeActivations
-from .remove_identities import RemoveIdentities
 from .rewriter import cast_constants
-from .separate_chunks import SeparateChunks
-from .split_by_chunk import SplitByChunk
-from .split_projection import SplitProjection
-from .transpose_products import TransposeProducts
-from .winograd_rows import WinogradRows
 
-__all__ = ["PASSES", "PLAIN", "Applied", "Exactness", "Pass", "PassResult", "Setting", "apply_passes"]
+__all__ = ["Applied", "Exactness", "Pass", "PassResult", "Setting", "apply_passes"]
 
 
 @dataclass(frozen=True)
@@ -41,61 +25,6 @@ class Setting:
     signature: Signature
     preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
     is_classifier: bool = False
-
-
-# What a row's comment says it measured is from docs/passes.md: CloFormer-XXS without that pass, one thread.
-def _common() -> list[Pass]:
-    """What every format gains from, in the order that lets each pass see what the one before made."""
-    return [
-        RemoveIdentities(),  # so that the patterns below are not interrupted by copies
-        FoldBatchNorm(),  # both exporters would fold it as well: the same graph without
-        SplitByChunk(),  # ONNX 4.0 % slower without, and 108 operators more; Core ML 84 more
-        CancelTransposes(),  # k is transposed when it is taken apart, and again for the product
-        FoldNormalizationAffine(),  # ONNX 1.4 % slower without; 50 operators more, Core ML 25
-        FoldConstantScale(),  # 24 operators more without, Core ML 36; no time that stands out
-        RecognizeActivations(),  # finds nothing in CloFormer, whose exporters know its activations
-    ]
-
-
-def _onnx(setting: Setting) -> list[Pass]:
-    return [
-        FixSizes(setting.signature.inputs),  # 5.7 % slower without: no pattern holds computed sizes
-        *_common(),
-        TransposeProducts(keys_first=False),  # 12 operators; a softmax over another axis is slow: 1.8 %
-        SeparateChunks(),  # no Split, each piece is computed where it is read: 2.4 % slower without
-        SplitProjection(),  # no Concat: 8 operators fewer after optimization; no time that stands out
-        AddLayersInTurn(),  # a convolution takes one sum into itself: 6 operators fewer after optimization
-        WinogradRows(),  # XS 1.015 and S 1.013 times as fast, measured once; below 48 channels no gain
-        LowerGroupNorm("instance_norm"),  # as the exporter lowers it today; layer norm is slower in S: 1.2 %
-        RemoveIdentities(),
-    ]
-
-
-def _coreml(setting: Setting) -> list[Pass]:
-    return [
-        FixSizes(setting.signature.inputs),
-        *_common(),
-        TransposeProducts(keys_first=True),
-        *_coreml_interface(setting),
-        FoldInputScale(),  # 1 / (255 std), into the stem
-        LowerGroupNorm("layer_norm"),  # one operator; the composite form overflows in float16
-        RemoveIdentities(),
-    ]
-
-
-def _coreml_interface(setting: Setting) -> list[Pass]:
-    """What a Core ML model takes and gives: pixels, and probabilities where its classes are named."""
-    softmax: list[Pass] = [AppendSoftmax()] if setting.is_classifier else []
-    return [NormalizeInside(setting.signature.inputs, setting.preprocessing), *softmax]
-
-
-PASSES: dict[str, Callable[[Setting], list[Pass]]] = {"onnx": _onnx, "coreml": _coreml}
-
-# Without re-parameterization: only what the format's interface needs.
-PLAIN: dict[str, Callable[[Setting], list[Pass]]] = {
-    "onnx": lambda _: [],
-    "coreml": lambda setting: [FixSizes(setting.signature.inputs), *_coreml_interface(setting)],
-}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from torch import fx
 
-from ..source.trace import Origin
+from ..source.origin import Origin
 from .rewriter import Rewriter
 
 __all__ = ["Exactness", "Pass", "PassResult"]

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import fx
 
-from ..source.trace import Origin
+from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .layers import Layer
 from .rewriter import Rewriter, alike, arguments

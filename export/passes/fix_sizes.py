@@ -12,9 +12,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import _pytree as pytree
 
 from cloformer.errors import UnsupportedError
+from cloformer.io.words import reason_of
 
+from ..source.origin import Origin
 from ..source.signature import TensorSpec
-from ..source.trace import Origin, origin_of
+from ..source.trace import origin_of
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter, read_constant
 
@@ -77,9 +79,9 @@ def _value(
     args, kwargs = pytree.tree_map_only(fx.Node, lambda item: item.meta["val"], (node.args, node.kwargs))
     try:
         return node.target(*args, **kwargs)  # type: ignore[operator]
-    except Exception as error:
+    except Exception as error:  # an operator of torch, on tensors that hold no values, raises what it likes
         raise UnsupportedError(
-            f"{node.target} cannot be planned ahead: {str(error).strip().splitlines()[0][:160]}",
+            f"{node.target} cannot be planned ahead: {reason_of(error)}",
             f"where: {origin_of(node)}",
             "sizes must not depend on the values of tensors",
         ) from error

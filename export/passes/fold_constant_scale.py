@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, fx
 
-from ..source.trace import Origin, origin_of
+from ..source.origin import Origin
+from ..source.trace import origin_of
 from ._pass import Exactness, Pass
 from .layers import Layer
 from .rewriter import Rewriter, alike, shape_of
@@ -69,7 +70,7 @@ def _scaled(rewriter: Rewriter, node: fx.Node) -> tuple[fx.Node, Tensor] | None:
     return None
 
 
-def _number_or_constant(rewriter: Rewriter, value: Any) -> Tensor | None:
+def _number_or_constant(rewriter: Rewriter, value: object) -> Tensor | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return torch.tensor(value, dtype=torch.float64)
     constant = rewriter.constant(value)

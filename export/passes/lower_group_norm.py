@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import fx
 
-from ..source.trace import Origin
+from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .layers import per_channel
 from .rewriter import Rewriter, arguments, shape_of

@@ -9,9 +9,10 @@ from typing import ClassVar
 import torch
 from torch import fx
 
+from ..source.origin import Origin
 from ..source.preprocessing import Preprocessing
 from ..source.signature import TensorSpec
-from ..source.trace import Origin, origin_of
+from ..source.trace import origin_of
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import fx
 
-from ..source.trace import Origin
+from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter
 

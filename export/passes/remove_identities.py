@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, fx
 
-from ..source.trace import Origin
+from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter, arguments, shape_of
 
@@ -27,7 +27,7 @@ _RESHAPES = (
     aten.expand.default, aten.unflatten.int,
 )  # fmt: skip
 _VIEWS = (aten.view.default, aten._unsafe_view.default, aten.flatten.using_ints, aten.unflatten.int)
-_NEUTRAL: dict[Any, float] = {
+_NEUTRAL: dict[object, float] = {
     aten.mul.Tensor: 1, aten.div.Tensor: 1, aten.add.Tensor: 0, aten.sub.Tensor: 0,
 }  # fmt: skip
 

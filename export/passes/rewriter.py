@@ -16,7 +16,8 @@ from torch import Tensor, fx
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils import _pytree as pytree
 
-from ..source.trace import Origin, origin_of
+from ..source.origin import Origin
+from ..source.trace import origin_of
 
 __all__ = ["Rewriter", "alike", "arguments", "cast_constants", "read_constant", "shape_of"]
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 from torch import fx
 
-from ..source.trace import Origin, origin_of
+from ..source.origin import Origin
+from ..source.trace import origin_of
 from ._pass import Exactness, Pass
 from .layers import Layer
 from .rewriter import Rewriter, arguments, shape_of

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, fx
 
-from ..source.trace import Origin, origin_of
+from ..source.origin import Origin
+from ..source.trace import origin_of
 from ._pass import Exactness, Pass
 from .layers import Layer
 from .rewriter import Rewriter, arguments, shape_of
@@ -102,7 +103,7 @@ def _is_pointwise(rewriter: Rewriter, node: fx.Node) -> bool:
     return _both(bound["stride"]) == (1, 1) and _both(bound["padding"]) == (0, 0)
 
 
-def _both(value: Any) -> tuple[Any, ...]:
+def _both(value: object) -> tuple[object, ...]:
     """One number, or a list of one, is meant for both directions."""
     values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     return values * 2 if len(values) == 1 else values

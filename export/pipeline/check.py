@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from cloformer.errors import GateError
 from ..artifact.folder import Artifact
 from ..artifact.vectors import Vectors
 from ..formats import FORMATS
-from ..formats.runners import RUNNERS, default_runner, open_artifact
+from ..formats.runners import RUNNERS, default_runner, open_model
 from ..parity.outputs import compare_outputs
 from ..reference.cases import Inputs
 
@@ -34,7 +33,7 @@ class Difference:
     inputs: tuple[str, ...]
     runner: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "max_abs_error": self.max_abs,
             "largest_output": self.largest,
@@ -48,12 +47,12 @@ def check_against_reference(
     artifact: Artifact, vectors: Vectors, progress: Callable[[str], None] = lambda _: None
 ) -> Difference:
     """Run the artifact on its vectors. Raises :class:`GateError` if a difference is not a rounding error."""
-    name = default_runner(artifact)
+    name = default_runner(artifact.format)
     row = RUNNERS[name]
     progress(f"{FORMATS[artifact.format].title}: comparing with PyTorch ({row.title})")
     inputs = Inputs.of(artifact.function)
     results = []
-    with open_artifact(artifact, name) as runner:
+    with open_model(artifact.model, name) as runner:
         for case, want in zip(vectors.cases, vectors.outputs, strict=True):
             got = runner.run(case.for_candidate(inputs))
             results += compare_outputs(

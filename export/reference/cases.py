@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import EllipsisType
 
 import numpy as np
 
-from cloformer.errors import InputError
-
 from ..formats.runners import Array
+from ..source.function import Function
 from ..source.preprocessing import Preprocessing, load_image
+from ..source.resolve import Source
 from ..source.signature import TensorSpec
 from .photographs import reference_pixels
 
@@ -31,26 +31,22 @@ class Inputs:
     inside: Mapping[str, bool]
 
     @classmethod
-    def of(cls, function: Mapping[str, Any]) -> Inputs:
-        """As a manifest's function declares them; :class:`InputError` if an image is made for another size."""
-        entries = function["inputs"]
-        for entry in entries:
-            rule = entry["preprocessing"]
-            if rule is not None and [rule["height"], rule["width"]] != entry["shape"][2:]:
-                raise InputError(
-                    f"the manifest says that the image {entry['name']} is cropped to {rule['height']} x "
-                    f"{rule['width']}, and the model takes {entry['shape']}",
-                    "export it again",
-                )
+    def of(cls, function: Function) -> Inputs:
+        """As an artifact's function declares them."""
         return cls(
-            tuple(TensorSpec.from_json(entry) for entry in entries),
+            function.signature.inputs,
             {
-                entry["name"]: Preprocessing.from_json(entry["preprocessing"])
-                for entry in entries
-                if entry["preprocessing"] is not None
+                item.spec.name: item.preprocessing
+                for item in function.inputs
+                if item.preprocessing is not None
             },
-            {entry["name"]: entry["preprocessing_inside"] for entry in entries},
+            {item.spec.name: item.preprocessing_inside for item in function.inputs},
         )
+
+    @classmethod
+    def of_source(cls, source: Source) -> Inputs:
+        """As the model itself is fed, whatever an artifact says: it normalizes nothing."""
+        return cls(source.inputs, source.preprocessing, dict.fromkeys(source.preprocessing, False))
 
     @property
     def are_all_images(self) -> bool:
@@ -156,7 +152,7 @@ def hostile_cases(inputs: Inputs, seed: int = 0) -> list[Case]:
             continue
         low, high = (0.0, 255.0) if is_image else (0.0, 30.0)
         one = np.full(spec.shape, low, np.float32)
-        middle: tuple[Any, ...] = (..., *(size // 2 for size in spec.shape[2:]))
+        middle: tuple[EllipsisType | int, ...] = (..., *(size // 2 for size in spec.shape[2:]))
         one[middle] = high
         drawn = {
             "black": np.full(spec.shape, low),

@@ -1,1 +1,1 @@
-"""What people, CI and other programs are told, by subject; :mod:.shared is what pages have in common."""
+"""What people, CI and other programs are given to read, a folder for each subject; :mod:`.shared` is what they are made of."""

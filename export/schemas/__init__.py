@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 __all__ = ["schema"]
 
 
 @cache
-def schema(name: str) -> dict[str, Any]:
+def schema(name: str) -> dict[str, object]:
     """The schema called ``name``: ``manifest``, ``parity``, ``latency``, ``comparison``, ``profile``,
     ``device-report`` or ``device-latency``."""
     text = (Path(__file__).parent / f"{name}.schema.json").read_text("utf-8")
-    parsed: dict[str, Any] = json.loads(text)
+    parsed: dict[str, object] = json.loads(text)
     return parsed

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from cloformer.variants import VARIANTS
 
 from .signature import TensorSpec
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
-__all__ = ["multiply_adds", "parameter_count", "variant_figures"]
+__all__ = ["VariantFigures", "multiply_adds", "parameter_count", "variant_figures"]
 
 
 def parameter_count(model: nn.Module) -> int:
@@ -37,7 +38,24 @@ def multiply_adds(model: nn.Module, inputs: Sequence[TensorSpec]) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def variant_figures(image_size: tuple[int, int], num_classes: int = 1000) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class VariantFigures:
+    """A variant's size: parameters, multiply-adds of an inference, and the shapes (C, H, W) of the stem and the
+    stages."""
+
+    name: str
+    parameters: int
+    multiply_adds: int
+    feature_shapes: Mapping[str, tuple[int, ...]]
+    drop_path_rate: float
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self) | {
+            "feature_shapes": {name: list(shape) for name, shape in self.feature_shapes.items()}
+        }
+
+
+def variant_figures(image_size: tuple[int, int], num_classes: int = 1000) -> list[VariantFigures]:
     """A row per variant: parameters, multiply-adds, shapes (C, H, W) of the stem and the stages.
 
     Nothing is computed: the networks are built and run on tensors without data.
@@ -50,23 +68,25 @@ def variant_figures(image_size: tuple[int, int], num_classes: int = 1000) -> lis
     for name, variant in VARIANTS.items():
         with torch.device("meta"):
             model = CloFormer(variant, num_classes=num_classes).eval()
-        shapes: list[list[int]] = []
+        shapes: list[tuple[int, ...]] = []
 
-        def note(_module: nn.Module, _inputs: Any, output: Any, shapes: list[list[int]] = shapes) -> None:
-            shapes.append(list(output.shape[1:]))
+        def note(
+            _module: nn.Module, _inputs: object, output: Tensor, shapes: list[tuple[int, ...]] = shapes
+        ) -> None:
+            shapes.append(tuple(output.shape[1:]))
 
         for module in (model.patch_embed, *model.layers):
             module.register_forward_hook(note)
         spec = TensorSpec("image", (1, 3, *image_size), "float32", "image")
         count = multiply_adds(model, [spec])
         rows.append(
-            {
-                "name": name,
-                "parameters": parameter_count(model),
-                "multiply_adds": count,
-                "feature_shapes": dict(zip(_STAGES, shapes, strict=True)),
-                "drop_path_rate": variant.drop_path_rate,
-            }
+            VariantFigures(
+                name,
+                parameter_count(model),
+                count,
+                dict(zip(_STAGES, shapes, strict=True)),
+                variant.drop_path_rate,
+            )
         )
     return rows
 

@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cloformer.errors import InputError
+from cloformer.io.read import read_text
+from cloformer.io.words import bounded
 
-if TYPE_CHECKING:
-    pass
+__all__ = ["check_names", "read_labels"]
+
+_MAX_BYTES = 2**24
+_LONGEST = 1000  # characters of a name
+_ADVICE = "give a UTF-8 file, one class name a line"
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Class names, one a line in UTF-8; :class:`InputError` if one is empty, repeated or unreadable."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"labels {path} cannot be read: {error}", "give a UTF-8 file, one class name a line"
-        ) from None
+    """Class names, one a line in UTF-8, whichever way its lines end; :class:`InputError` if one is empty, repeated,
+    not to be shown, or if the file cannot be read."""
+    # Not splitlines, which ends lines at characters that no editor shows as an end.
+    lines = read_text(path, _MAX_BYTES, _ADVICE).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
-    names = tuple(line.strip() for line in lines)
-    if not names or "" in names:
-        raise InputError(f"labels {path} has an empty line or no line", "give one class name a line")
-    if len(set(names)) != len(names):
-        twice = next(name for index, name in enumerate(names) if name in names[:index])
-        raise InputError(f"labels {path} has {twice!r} twice", "give every class a name of its own")
-    return names
+    try:
+        return check_names([line.strip() for line in lines])
+    except ValueError as error:
+        raise InputError(f"labels {path}: {error}", _ADVICE) from None
+
+
+def check_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of classes; :class:`ValueError` if there is none, or one is empty, repeated, long beyond reason, or
+    holds a control character: an app would show it too."""
+    if not names:
+        raise ValueError("there is no name")
+    seen = set()
+    for number, name in enumerate(names, 1):
+        if not name:
+            raise ValueError(f"line {number} is an empty line")
+        if len(name) > _LONGEST:
+            raise ValueError(f"line {number} has {len(name)} characters, more than {_LONGEST}")
+        if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in name):
+            raise ValueError(f"line {number}, {bounded(name, 80)}, has a character that no name has")
+        if name in seen:
+            raise ValueError(f"{bounded(name, 80)!r} is there twice")
+        seen.add(name)
+    return tuple(names)

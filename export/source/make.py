@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cloformer
-from cloformer.errors import InputError, choose
+from cloformer.errors import choose
+from cloformer.io.fields import Fields
 from cloformer.variants import VARIANTS
 
 from .user_module import user_module
@@ -17,9 +18,7 @@ from .user_module import user_module
 if TYPE_CHECKING:
     from torch import nn
 
-    from cloformer.checkpoint import CheckpointError
-
-__all__ = ["Made", "Weights", "checkpoint_error", "identified", "make_model", "summary_of", "tensors_sha256"]
+__all__ = ["Made", "Weights", "identified", "make_model", "summary_of", "tensors_sha256"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,18 @@ class Weights:
 
     def to_json(self) -> dict[str, str | int | None]:
         return asdict(self)
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Weights:
+        """The record in a JSON object; :class:`FieldError` for the first field that is wrong."""
+        record = cls(
+            fields.choice("origin", ("checkpoint", "random", "module")),
+            fields.optional("file_sha256", fields.sha256),
+            fields.sha256("tensors_sha256"),
+            fields.optional("seed", lambda name: fields.whole(name, -(2**63), 2**63 - 1)),
+        )
+        fields.done()
+        return record
 
 
 @dataclass(frozen=True)
@@ -60,12 +71,9 @@ def make_model(reference: str, weights: Path | None, num_classes: int | None, se
 
 def identified(weights: Path) -> str | None:
     """The name of the variant that a checkpoint holds; None if it holds none."""
-    from cloformer.checkpoint import CheckpointError, identify, read_checkpoint
+    from cloformer.checkpoint import identify, read_checkpoint
 
-    try:
-        variant = identify(read_checkpoint(weights).tensors)
-    except CheckpointError as error:
-        raise checkpoint_error(error) from error
+    variant = identify(read_checkpoint(weights).tensors)
     return None if variant is None else variant.name
 
 
@@ -89,17 +97,14 @@ def tensors_sha256(model: nn.Module) -> str:
 def _from_variant(name: str, weights: Path | None, num_classes: int | None, seed: int) -> Made:
     import torch
 
-    from cloformer.checkpoint import CheckpointError, load_checkpoint
+    from cloformer.checkpoint import load_checkpoint
 
     if weights is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model: nn.Module = cloformer.create_model(name, num_classes=num_classes or 1000)
         return Made(model, Weights("random", None, tensors_sha256(model), seed))
-    try:
-        model, checkpoint = load_checkpoint(weights, name, num_classes=num_classes)
-    except CheckpointError as error:
-        raise checkpoint_error(error) from error
+    model, checkpoint = load_checkpoint(weights, name, num_classes=num_classes)
     record = Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None)
     return Made(model, record, checkpoint.metadata)
 
@@ -108,21 +113,8 @@ def _from_module(reference: str, weights: Path | None, seed: int) -> Made:
     model = user_module(reference, seed=seed)
     if weights is None:
         return Made(model, Weights("module", None, tensors_sha256(model), seed))
-    from cloformer.checkpoint import CheckpointError, load_into, read_checkpoint
+    from cloformer.checkpoint import load_into, read_checkpoint
 
-    try:
-        checkpoint = read_checkpoint(weights)
-        load_into(model, checkpoint.tensors)
-    except CheckpointError as error:
-        raise checkpoint_error(error) from error
+    checkpoint = read_checkpoint(weights)
+    load_into(model, checkpoint.tensors)
     return Made(model, Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None))
-
-
-def checkpoint_error(error: CheckpointError) -> InputError:
-    """The same with an exit code, and with all keys that differ for `--json`."""
-    details = {"missing": error.missing, "unexpected": error.unexpected, "misshaped": error.misshaped}
-    return InputError(
-        str(error),
-        *([error.hint] if error.hint else []),
-        details={key: list(value) for key, value in details.items()},
-    )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
-from ..formats.runners import Array
+if TYPE_CHECKING:
+    from .arrays import Array
+
+__all__ = ["softmax"]
 
 
 def softmax(logits: Array) -> Array:
     """Probabilities over the last axis."""
+    import numpy as np
+
     shifted: Array = np.exp(logits - logits.max(-1, keepdims=True))
     probabilities: Array = shifted / shifted.sum(-1, keepdims=True)
     return probabilities

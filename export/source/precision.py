@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from cloformer.errors import InputError, UnsupportedError
+from cloformer.io.fields import FieldError, Fields
+from cloformer.io.read import read_json
 
 __all__ = ["PRECISIONS", "Precision", "read_precision_map", "with_exceptions"]
 
 _MAP_VERSION = 1
+_MAX_MAP_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Precision:
     granularity: str = "tensor"
     exceptions: Mapping[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "name": self.name,
             "weights": self.weights,
@@ -37,6 +38,23 @@ class Precision:
             "granularity": self.granularity,
             "exceptions": dict(self.exceptions),
         }
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Precision:
+        """A row of :data:`PRECISIONS` with its exceptions, from a JSON object; :class:`FieldError` for anything else."""
+        row = PRECISIONS[fields.choice("name", PRECISIONS)]
+        for name, value in row.to_json().items():
+            if name not in ("name", "exceptions") and fields.take(name) != value:
+                raise fields.error(name, f"is not {value!r}, which {row.name} has")
+        exceptions = fields.table("exceptions")
+        for node, kind in exceptions.items():
+            if kind != "float32" or row.activations != "float16":
+                raise fields.error("exceptions", f"has {kind[:40]!r} for {node[:80]!r}")
+        # What later versions may say of groups of operators; this one computes all of them alike.
+        if list(fields.each("groups")):
+            raise fields.error("groups", "is for a later cloformer: update it")
+        fields.done()
+        return replace(row, exceptions=exceptions)
 
 
 # The names on the command line. Which of them a format has stands in FORMATS.
@@ -54,18 +72,15 @@ def read_precision_map(path: Path) -> dict[str, str]:
 
     Raises :class:`InputError` for a file that is not one.
     """
+    advice = "write one with `cloformer parity ARTIFACT --precision-map FILE`"
+    content = read_json(path, _MAX_MAP_BYTES, advice)
     try:
-        content = json.loads(path.read_bytes())
-        if content["schema_version"] > _MAP_VERSION:
+        fields = Fields(content)
+        if fields.whole("schema_version", 1) > _MAP_VERSION:
             raise InputError(f"{path} is of a newer cloformer", "update cloformer, or write the map again")
-        names = [entry["node"] for entry in content["float32"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"precision map {path} cannot be read: {type(error).__name__} {error}"[:200],
-            "write one with `cloformer parity ARTIFACT --precision-map FILE`",
-        ) from None
-    if not all(isinstance(name, str) for name in names):
-        raise InputError(f"precision map {path} names something that is no node", "write it again")
+        names = [entry.text("node") for entry in fields.objects("float32")]
+    except FieldError as error:
+        raise InputError(f"precision map {path} cannot be read: {error}", advice) from None
     return dict.fromkeys(sorted(names), "float32")
 
 

@@ -13,15 +13,14 @@
 
 from __future__ import annotations
 
-import math
-import stat
 import warnings
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cloformer.errors import InputError
+from cloformer.io.fields import FieldError, Fields
+from cloformer.io.read import decoding, opened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,10 +30,15 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["INTERPOLATIONS", "Preprocessing", "load_image", "upright"]
+__all__ = ["INTERPOLATIONS", "Preprocessing", "as_planes", "load_image", "upright"]
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
+CROPS = ("center",)
+COLOR_ORDERS = ("RGB", "BGR")
+_MAX_SIDE = 8192  # pixels; an image of this size has as many as Pillow decodes
+_LARGEST = 1e9  # of scale, mean and std; the smallest is one over it: no pixel leaves float32's range
 
+_ADVICE = "give a whole JPEG or PNG file"
 # Pillow's own limit against decompression bombs, which training code likes to switch off for the process.
 _MAX_PIXELS = 178_956_970
 
@@ -55,27 +59,34 @@ class Preprocessing:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
-        if not all(isinstance(size, int) for size in (self.height, self.width, self.resize_size)):
-            raise ValueError("height, width and resize_size must be whole numbers")
-        if min(self.height, self.width) < 1:
-            raise ValueError(f"the crop {self.height} x {self.width} has a side below 1")
+        for name, size in (
+            ("height", self.height),
+            ("width", self.width),
+            ("resize_size", self.resize_size),
+        ):
+            if type(size) is not int or not 1 <= size <= _MAX_SIDE:
+                raise FieldError(name, f"is {size!r}, not a whole number of pixels from 1 to {_MAX_SIDE}")
         if self.resize_size < max(self.height, self.width):
-            raise ValueError(
-                f"resize_size {self.resize_size} is smaller than the crop {self.height} x {self.width}"
+            raise FieldError(
+                "resize_size", f"{self.resize_size} is smaller than the crop {self.height} x {self.width}"
             )
-        if self.interpolation not in INTERPOLATIONS:
-            raise ValueError(
-                f"interpolation {self.interpolation!r} is not one of {', '.join(INTERPOLATIONS)}"
-            )
-        if self.crop != "center" or self.color_order not in ("RGB", "BGR"):
-            raise ValueError("crop must be 'center' and color_order 'RGB' or 'BGR'")
+        for name, value, known in (
+            ("interpolation", self.interpolation, INTERPOLATIONS),
+            ("crop", self.crop, CROPS),
+            ("color_order", self.color_order, COLOR_ORDERS),
+        ):
+            if value not in known:
+                raise FieldError(name, f"{value!r} is not one of {', '.join(known)}")
         if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
-            raise ValueError("mean and std need 1 or 3 numbers each, one per channel")
-        numbers = (self.scale, *self.mean, *self.std)
-        if not all(isinstance(number, (int, float)) and math.isfinite(number) for number in numbers):
-            raise ValueError("scale, mean and std must be finite numbers")
-        if min(self.scale, *self.std) <= 0:
-            raise ValueError("scale and every std must be above 0")
+            raise FieldError("std", "needs 1 or 3 numbers, one per channel, and as many as mean")
+        numbers = (("scale", self.scale), *(("mean", n) for n in self.mean), *(("std", n) for n in self.std))
+        for name, number in numbers:
+            if (
+                not isinstance(number, (int, float)) or not abs(number) <= _LARGEST
+            ):  # what is not a number fails
+                raise FieldError(name, f"has {number!r}, not a number of at most {_LARGEST:g}")
+            if name != "mean" and not number >= 1 / _LARGEST:
+                raise FieldError(name, f"has {number!r}, and it must be above 0")
 
     @classmethod
     def imagenet(cls, height: int, width: int) -> Preprocessing:
@@ -88,19 +99,32 @@ class Preprocessing:
         resized = max(height, width) * self.resize_size // max(self.height, self.width)
         return replace(self, height=height, width=width, resize_size=resized)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The fields as plain JSON values."""
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Preprocessing:
+    def from_json(cls, data: object) -> Preprocessing:
         """What :meth:`to_json` gave; :class:`ValueError` if ``data`` is something else."""
+        return cls.from_fields(Fields(data, "preprocessing"))
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Preprocessing:
+        """What :meth:`to_json` gave, from a JSON object; :class:`FieldError` with the path of what is wrong."""
+        height, width, resize_size = (
+            fields.whole(name, 1, _MAX_SIDE) for name in ("height", "width", "resize_size")
+        )
+        words = {
+            name: fields.default(name, fields.text, default)
+            for name, default in (("interpolation", "bicubic"), ("crop", "center"), ("color_order", "RGB"))
+        }
+        scale = fields.default("scale", fields.number, 1 / 255)
+        mean, std = fields.numbers("mean", most=3), fields.numbers("std", most=3)
+        fields.done()
         try:
-            return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
-        except KeyError as error:
-            raise ValueError(f"preprocessing has no {error}") from error
-        except TypeError as error:
-            raise ValueError(f"preprocessing cannot be read: {error}") from error
+            return cls(height, width, resize_size, **words, scale=scale, mean=mean, std=std)
+        except FieldError as error:
+            raise fields.error(error.path, error.problem) from None
 
     def crop_image(self, image: Image.Image) -> Pixels:
         """Resized and cropped pixels, (height, width, channels), 0 to 255, in ``color_order``.
@@ -156,43 +180,39 @@ class Preprocessing:
     __call__ = prepare
 
 
+def as_planes(pixels_HWC: Pixels) -> Floats:
+    """(1, channels, height, width) with values of 0 to 255, as a model that normalizes by itself takes it."""
+    import numpy as np
+
+    pixels: Floats = pixels_HWC.reshape(*pixels_HWC.shape[:2], -1).transpose(2, 0, 1)[None].astype(np.float32)
+    return pixels
+
+
 def load_image(path: Path) -> Image.Image:
     """The photograph at ``path``, upright, in RGB; :class:`InputError` if it is not a whole image."""
-    from PIL import UnidentifiedImageError
+    from PIL import Image, ImageFile, UnidentifiedImageError
 
-    try:
-        return _decoded(path)
-    except FileNotFoundError as error:
-        raise InputError(f"there is no image {path}", "give a JPEG or PNG file") from error
-    except Exception as error:  # on hostile bytes, decoders raise whatever they stumble over
-        reason = str(getattr(error, "strerror", None) or error or type(error).__name__)
-        if isinstance(error, UnidentifiedImageError):
-            reason = "it is in no image format that is known here"
-        raise InputError(
-            f"{path} is not an image that can be read: {reason}", "give a whole JPEG or PNG file"
-        ) from error
-
-
-def _decoded(path: Path) -> Image.Image:
-    """Upright and in RGB; any exception if something is wrong with it."""
-    from PIL import Image, ImageFile
-
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
-        raise ValueError("it is a folder" if path.is_dir() else "it is not a file")
-    if status.st_size == 0:
-        raise ValueError("it is empty")
     half_images_too = ImageFile.LOAD_TRUNCATED_IMAGES  # training code sets this for the whole process
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        with warnings.catch_warnings():
+        with (
+            opened(path, _ADVICE) as file,
+            decoding(f"image {path}", _ADVICE),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")  # of large images and odd tags; what matters is an error
-            with Image.open(path) as image:
+            with Image.open(file) as image:
                 if image.width * image.height > _MAX_PIXELS:
                     raise ValueError(f"{image.width} x {image.height} pixels are more than {_MAX_PIXELS}")
                 if image.format == "EPS":
                     raise ValueError("it is a PostScript program, which is not run")
                 return upright(image)
+    except InputError as error:
+        if isinstance(error.__cause__, UnidentifiedImageError):  # which names the open file
+            raise InputError(
+                f"image {path} cannot be read: no image format begins like it", _ADVICE
+            ) from None
+        raise
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = half_images_too
 

@@ -21,13 +21,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from cloformer.errors import InputError, UsageError
+from cloformer.io.fields import Fields
+from cloformer.io.read import decoding, read_text
 
+from .labels import read_labels
 from .preprocessing import Preprocessing
 from .signature import TensorSpec
 
@@ -39,8 +41,8 @@ else:
 __all__ = ["ModelSpec", "parse_input", "read_spec"]
 
 _INPUT = re.compile(r"(?P<name>\w+)=(?P<shape>\d+(x\d+)*)(:(?P<dtype>\w+))?")
-_KEYS = {"labels", "outputs", "inputs", "metadata"}
-_INPUT_KEYS = {"name", "shape", "dtype", "role", "preprocessing"}
+_MAX_BYTES = 2**20
+_ADVICE = "see `cloformer export --help`"
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class ModelSpec:
     """Declared inputs (none: one image), output names, labels and metadata."""
 
     declared: tuple[TensorSpec, ...] = ()
-    preprocessing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    preprocessing: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     labels: tuple[str, ...] | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -89,55 +91,50 @@ def parse_input(text: str) -> TensorSpec:
 
 def read_spec(path: Path) -> ModelSpec:
     """The TOML file at ``path``; :class:`InputError` names the key that is wrong."""
-    from .labels import read_labels
-
+    text = read_text(path, _MAX_BYTES, _ADVICE)
+    with decoding(f"--spec {path}", _ADVICE):
+        data = tomllib.loads(text)
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"--spec {path} cannot be read: {error}", "see `cloformer export --help`") from None
-    try:
-        _refuse_unknown(data, _KEYS, "")
-        declared = tuple(_tensor(entry) for entry in data.get("inputs", ()))
-        for spec in declared:
-            rule = next(e for e in data["inputs"] if e["name"] == spec.name).get("preprocessing", {})
-            if spec.role == "image":
-                _preprocessing(spec, rule)
-            elif rule:
-                raise ValueError(f"input {spec.name} is not an image, so it has no preprocessing")
-        labels = read_labels(path.parent / str(data["labels"])) if "labels" in data else None
-        return ModelSpec(
-            declared,
-            {entry["name"]: entry.get("preprocessing", {}) for entry in data.get("inputs", ())},
-            tuple(str(name) for name in data.get("outputs", ())),
-            labels,
-            {str(key): str(value) for key, value in data.get("metadata", {}).items()},
-        )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        reason = f"missing key {error}" if isinstance(error, KeyError) else error
-        raise InputError(f"--spec {path}: {reason}", "see `cloformer export --help`") from None
+        return _spec(Fields(data), path.parent)
+    except ValueError as error:
+        raise InputError(f"--spec {path}: {error}", _ADVICE) from None
 
 
-def _tensor(entry: Mapping[str, Any]) -> TensorSpec:
-    _refuse_unknown(entry, _INPUT_KEYS, f"inputs.{entry.get('name', '?')}.")
-    shape = tuple(int(size) for size in entry["shape"])
-    role = entry.get(
-        "role", "image" if len(shape) == 4 and entry.get("preprocessing") is not None else "tensor"
+def _spec(fields: Fields, folder: Path) -> ModelSpec:
+    inputs = [_input(each) for each in fields.objects("inputs")] if "inputs" in fields else []
+    labels = fields.default("labels", fields.text, "")
+    spec = ModelSpec(
+        tuple(declared for declared, _ in inputs),
+        {declared.name: rule for declared, rule in inputs},
+        fields.default("outputs", fields.texts, ()),
+        read_labels(folder / labels) if labels else None,
+        fields.default("metadata", fields.table, {}),
     )
-    if role not in ("image", "tensor"):
-        raise ValueError(f"role {role!r} of input {entry['name']} is not image or tensor")
-    return TensorSpec(str(entry["name"]), shape, str(entry.get("dtype", "float32")), role)
+    fields.done()
+    return spec
 
 
-def _preprocessing(spec: TensorSpec, overrides: Mapping[str, Any]) -> Preprocessing:
+def _input(fields: Fields) -> tuple[TensorSpec, Mapping[str, object]]:
+    """An input, and what is said of its preprocessing, which is tried here."""
+    name = fields.text("name", longest=200, empty=False)
+    shape = fields.wholes("shape", 1, 2**31, most=16)
+    has_rule = "preprocessing" in fields
+    rule = fields.child("preprocessing").rest() if has_rule else {}
+    likely = "image" if len(shape) == 4 and has_rule else "tensor"
+    role = fields.choice("role", ("image", "tensor")) if "role" in fields else likely
+    kind = fields.default("dtype", fields.text, "float32")
+    fields.done()
+    spec = TensorSpec(name, shape, kind, role)
+    if role == "image":
+        _preprocessing(spec, rule)
+    elif rule:
+        raise fields.error("preprocessing", f"is of {name}, which is not an image")
+    return spec, rule
+
+
+def _preprocessing(spec: TensorSpec, overrides: Mapping[str, object]) -> Preprocessing:
     height, width = spec.shape[2:]
     default = Preprocessing.imagenet(height, width).to_json()
     if spec.shape[1] == 1:
         default |= {"mean": [0.5], "std": [0.5]}
-    _refuse_unknown(overrides, set(default), f"inputs.{spec.name}.preprocessing.")
     return Preprocessing.from_json({**default, **overrides})
-
-
-def _refuse_unknown(data: Mapping[str, Any], known: Sequence[str] | set[str], prefix: str) -> None:
-    for key in data:
-        if key not in known:
-            raise ValueError(f"unknown key {prefix}{key}; known are {', '.join(sorted(known))}")

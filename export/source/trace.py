@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,27 +26,15 @@ from torch.utils import _pytree as pytree
 
 from cloformer.errors import UnsupportedError
 from cloformer.io.quiet import quiet
+from cloformer.io.words import reason_of
 
+from .origin import Origin
 from .signature import DTYPES, Signature, TensorSpec
 
-__all__ = ["Origin", "Trace", "example_inputs", "lower", "lowered_name_of", "origin_of", "trace"]
+__all__ = ["Trace", "example_inputs", "lower", "lowered_name_of", "origin_of", "trace"]
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _TORCH_FOLDER = str(Path(torch.__file__).parent)
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a node came from: its name in the trace, the module's path, ``package.module:Class:line``."""
-
-    name: str
-    module: str
-    location: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.module or 'the model'} ({self.location})" if self.location else self.module or self.name
-        )
 
 
 @dataclass(frozen=True)
@@ -119,7 +107,7 @@ class _Replay(nn.Module):
         super().__init__()
         self.graph_module = graph_module
 
-    def forward(self, *inputs: Tensor) -> Any:
+    def forward(self, *inputs: Tensor) -> object:
         return fx.Interpreter(self.graph_module).run(*inputs)
 
 
@@ -135,16 +123,15 @@ def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
         pass
     try:
         return torch.export.export(model, example_inputs(specs))
-    except Exception as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    except Exception as error:  # a user's module, or torch on its way through it, raises what it likes
         raise UnsupportedError(
-            f"torch.export cannot follow the model: {reason[:200]}",
+            f"torch.export cannot follow the model: {reason_of(error)}",
             f"where: {_innermost_frame(error)}",
             "rewrite what depends on a tensor's values, or export the part before it",
         ) from error
 
 
-def _nest(model: nn.Module, shapes: tuple[Any, ...]) -> Any:
+def _nest(model: nn.Module, shapes: tuple[object, ...]) -> tuple[object, ...]:
     """``dynamic_shapes`` mirrors forward's parameters; a ``*args`` parameter takes a tuple of its own."""
     kinds = [parameter.kind for parameter in inspect.signature(model.forward).parameters.values()]
     return (shapes,) if kinds[:1] == [inspect.Parameter.VAR_POSITIONAL] else shapes
@@ -218,11 +205,25 @@ def _output_specs(
         raise UnsupportedError(f"the model has {len(values)} outputs, and {len(names)} names were given")
     single = len(values) == 1
     names = list(names) or [("output" if single else f"output_{index}") for index in range(len(values))]
-    batch = inputs[0].shape[0] if inputs and inputs[0].shape else 1
+    sizes = _symbol_sizes(program, inputs)
     specs = []
     for name, value in zip(names, values, strict=True):
         if not isinstance(value, Tensor) or str(value.dtype).removeprefix("torch.") not in DTYPES:
             raise UnsupportedError(f"output {name} is not a tensor of {', '.join(DTYPES)}")
-        shape = tuple(size if isinstance(size, int) else batch for size in value.shape)
+        shape = tuple(_size(size, sizes) for size in value.shape)
         specs.append(TensorSpec(name, shape, str(value.dtype).removeprefix("torch.")))
     return tuple(specs)
+
+
+def _symbol_sizes(program: ExportedProgram, inputs: Sequence[TensorSpec]) -> dict[Any, int]:
+    """The size of every symbol, which is the leading size of an input."""
+    return {
+        node.meta["val"].shape[0].node.expr: spec.shape[0]
+        for node, spec in zip(_user_inputs(program), inputs, strict=True)
+        if spec.shape and not isinstance(node.meta["val"].shape[0], int)
+    }
+
+
+def _size(size: Any, sizes: Mapping[Any, int]) -> int:
+    """A size with its symbols' values put in."""
+    return size if isinstance(size, int) else int(size.node.expr.subs(sizes))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cloformer.errors import InputError
+from cloformer.io.fields import Fields
+from cloformer.io.read import parse_json
 
+from .labels import check_names
 from .preprocessing import Preprocessing
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -30,13 +28,11 @@ def training_of(metadata: Mapping[str, str], weights: Path | None) -> _Training:
     if "cloformer" not in metadata:
         return _Training()
     try:
-        labels = json.loads(metadata["labels"])
-        if not all(isinstance(name, str) for name in labels):
-            raise ValueError("labels are not words")
-        rule = Preprocessing.from_json(json.loads(metadata["preprocessing"]))
-    except (KeyError, TypeError, ValueError) as error:
+        labels = check_names(Fields({"labels": parse_json(metadata["labels"])}).texts("labels", least=1))
+        rule = Preprocessing.from_json(parse_json(metadata["preprocessing"]))
+    except (KeyError, ValueError) as error:
         raise InputError(
             f"checkpoint {weights} does not say how it was trained: {error}", "copy or download it again"
         ) from None
     about = {key: metadata[key] for key in ("dataset", "licence") if key in metadata}
-    return _Training(tuple(labels), rule, about)
+    return _Training(labels, rule, about)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloformer.errors import InputError, UsageError
+from cloformer.io.words import reason_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,10 +39,9 @@ def user_module(reference: str, option: str = "--model", seed: int = 0) -> nn.Mo
         ) from error
     except AttributeError as error:
         raise UsageError(f"{option} {reference}: {error}", "give package.module:factory") from error
-    except Exception as error:
-        reason = (str(error).splitlines() or [""])[0][:200]
+    except Exception as error:  # a user's factory raises what it likes
         raise InputError(
-            f"{option} {reference} failed: {type(error).__name__}: {reason}",
+            f"{option} {reference} failed: {type(error).__name__}: {reason_of(error)}",
             "call the factory in Python to see where (--debug shows the traceback)",
         ) from error
     if not isinstance(model, nn.Module):

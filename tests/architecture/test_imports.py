@@ -1,4 +1,4 @@
-"""Who may import whom: cli -> export -> cloformer, never back; formats and runners each on their own."""
+"""Who may import whom: cli -> export -> cloformer, never back; the folders of formats each on their own."""
 
 from __future__ import annotations
 
@@ -11,22 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 EXPORT = ROOT / "export"
-FRAMEWORKS = {"onnx", "onnxsim", "onnxruntime", "coremltools"}
-OWNERS = {
-    "onnx": {
-        "formats/onnx.py",
-        "runners/onnxruntime.py",
-        "runners/_onnx_file.py",
-        # What reads ONNX Runtime's own profiler reads its model too.
-        "latency/fused.py",
-        "latency/profile.py",
-        "latency/roofline.py",
-        "latency/work.py",
-    },
-    "onnxsim": {"formats/onnx.py"},
-    "onnxruntime": {"runners/onnxruntime.py", "latency/profile.py", "latency/roofline.py"},
-    "coremltools": {"formats/coreml.py", "runners/coreml.py", "runners/mil/read.py", "runners/mil/files.py"},
-}
+# Which format's folder may import a framework; nothing else may.
+OWNERS = {"onnx": "onnx", "onnxsim": "onnx", "onnxruntime": "onnx", "coremltools": "coreml"}
+FRAMEWORKS = OWNERS.keys()
 
 
 def imports(path: Path, package: str) -> set[str]:
@@ -80,31 +67,49 @@ def test_training_stands_on_the_toolchain(path: Path) -> None:
     """It reads images and writes files as the toolchain does, and knows nothing of the command line or of formats."""
     names = imports(path, package_of(path))
     assert not [name for name in names if name.startswith(COMMAND_LINE)]
-    frameworks = {name.partition(".")[0] for name in names} & FRAMEWORKS
-    assert frameworks <= ({"onnxruntime"} if path.name == "teacher.py" else set())
+    assert not {name.partition(".")[0] for name in names} & FRAMEWORKS
     assert "torchvision" not in {name.partition(".")[0] for name in names}
 
 
 @pytest.mark.parametrize("path", EXPORT_FILES, ids=lambda path: path.relative_to(EXPORT).as_posix())
-def test_a_framework_is_imported_in_its_own_file_alone(path: Path) -> None:
-    name = path.relative_to(EXPORT).as_posix()
+def test_a_framework_is_imported_in_its_formats_folder_alone(path: Path) -> None:
     used = {module.partition(".")[0] for module in imports(path, package_of(path))} & FRAMEWORKS
-    assert all(name in OWNERS[framework] for framework in used)
+    folder = path.relative_to(EXPORT).parts[:2]
+    assert all(folder == ("formats", OWNERS[framework]) for framework in used)
 
 
-@pytest.mark.parametrize("folder", ["formats", "runners"])
-def test_formats_and_runners_never_import_one_another(folder: str) -> None:
-    for path in sorted((EXPORT / folder).glob("[a-z]*.py")):
-        prefix = f"cloformer.export.{folder}."
-        names = {
-            name.removeprefix(prefix) for name in imports(path, package_of(path)) if name.startswith(prefix)
-        }
-        others = {other.stem for other in (EXPORT / folder).glob("[a-z]*.py")} - {path.stem}
-        assert not {name.partition(".")[0] for name in names} & others
-        other_folder = "runners" if folder == "formats" else "formats"
-        assert not any(
-            name.startswith(f"cloformer.export.{other_folder}") for name in imports(path, package_of(path))
-        )
+FORMAT_FOLDERS = sorted({*OWNERS.values()})
+
+
+@pytest.mark.parametrize("folder", FORMAT_FOLDERS)
+def test_the_folders_of_formats_never_import_one_another(folder: str) -> None:
+    others = tuple(f"cloformer.export.formats.{other}" for other in FORMAT_FOLDERS if other != folder)
+    files = sorted((EXPORT / "formats" / folder).rglob("*.py"))
+    assert files
+    for path in files:
+        assert not [name for name in imports(path, package_of(path)) if name.startswith(others)]
+
+
+REPORTS = EXPORT / "reports"
+SUBJECTS = sorted(path.name for path in REPORTS.iterdir() if (path / "__init__.py").is_file())
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_reports_on_a_subject_import_no_other_subjects(subject: str) -> None:
+    """What several subjects use is in ``shared``, which knows none of them."""
+    allowed = {subject, "shared"}
+    prefix = "cloformer.export.reports."
+    for path in sorted((REPORTS / subject).rglob("*.py")):
+        names = [name for name in imports(path, package_of(path)) if name.startswith(prefix)]
+        assert {name.removeprefix(prefix).partition(".")[0] for name in names} <= allowed, path
+    assert set(SUBJECTS) > allowed
+
+
+def test_what_reports_share_knows_no_subject() -> None:
+    """It is given names, numbers and lines, and reads no type of the toolchain."""
+    for path in sorted((REPORTS / "shared").glob("*.py")):
+        names = [name for name in imports(path, package_of(path)) if name.startswith("cloformer.export.")]
+        assert not [name for name in names if not name.startswith("cloformer.export.reports.shared")], path
 
 
 def test_passes_know_no_class_of_the_network() -> None:
@@ -112,14 +117,36 @@ def test_passes_know_no_class_of_the_network() -> None:
         assert not [name for name in imports(path, package_of(path)) if name.startswith("cloformer.model")]
 
 
-def test_one_row_per_format_everywhere() -> None:
-    from cloformer.export.formats import FORMATS
-    from cloformer.export.formats.runners import RUNNERS
-    from cloformer.export.passes import PASSES, PLAIN
-    from cloformer.export.pipeline.export import _PACKAGES
+def test_a_row_owns_all_that_is_its_formats() -> None:
+    from importlib.metadata import version
 
-    runnable = {row.format for row in RUNNERS.values()} - {None}
-    assert set(FORMATS) == set(PASSES) == set(PLAIN) == runnable == set(_PACKAGES)
+    from cloformer.export.bundle.systems import SYSTEMS
+    from cloformer.export.formats import FORMATS
+
+    for name, row in FORMATS.items():
+        folder = EXPORT / "formats" / name
+        assert row.name == name == folder.name
+        assert {"__init__.py", "exporter.py", "passes.py"} <= {path.name for path in folder.iterdir()}
+        assert all(version(package) for package in row.packages)
+        assert row.runners and all(runner.format == name for runner in row.runners.values())
+        assert row.app_system is None or SYSTEMS[row.app_system].format == name
+        for runner in row.runners.values():
+            assert (EXPORT / "formats" / runner.module.replace(".", "/")).with_suffix(".py").is_file()
+
+
+def test_formats_are_named_in_their_own_folders_alone() -> None:
+    """Adding a format touches its folder and its row: the command line and the pipeline know none by name."""
+    for folder in ("pipeline", "artifact", "source", "parity"):
+        for path in (EXPORT / folder).rglob("*.py"):
+            names = {node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if _is_text(node)}
+            allowed = (
+                {"onnx"} if path.name == "request.py" else {"coreml"} if path.name == "headroom.py" else set()
+            )
+            assert not names & {"onnx", "coreml", "mil", "opset"} - allowed, path
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def test_help_loads_no_framework() -> None:
@@ -134,16 +161,7 @@ def test_help_loads_no_framework() -> None:
     assert out.splitlines()[-1] == "[]"
 
 
-def test_files_can_be_read_in_a_sitting() -> None:
-    long = {
-        path.relative_to(ROOT).as_posix(): lines
-        for path in [*EXPORT_FILES, *MODEL_FILES, *TRAINING_FILES, ROOT / "cli.py"]
-        if (lines := len(path.read_text("utf-8").splitlines())) > 400
-    }
-    assert not long
-
-
 def test_onnxruntime_sends_no_telemetry() -> None:
-    code = "import os, cloformer.export.runners.onnxruntime; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    code = "import os, cloformer.export.formats.onnx.runner; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "1"

@@ -21,12 +21,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before wha
 
 import argparse
 import hashlib
+import importlib
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest import mock
 
 import onnx
 import onnxruntime
@@ -36,12 +38,13 @@ import cloformer
 from cloformer.checkpoint import save_checkpoint
 from cloformer.errors import CloformerError
 from cloformer.export.artifact.folder import Artifact
+from cloformer.export.formats import FORMATS
 from cloformer.export.latency.candidates import Candidate
 from cloformer.export.latency.comparison import Comparison
 from cloformer.export.latency.protocol import Rounds, protocol
 from cloformer.export.latency.statistics import Interval
 from cloformer.export.latency.turns import compare
-from cloformer.export.passes import PASSES, Setting
+from cloformer.export.passes import Pass, Setting
 from cloformer.export.pipeline.check import Difference
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
@@ -76,15 +79,15 @@ class Row:
 
     @property
     def operators(self) -> int | None:
-        return None if self.artifact is None else int(self.artifact.manifest["graph"]["operators"])
+        return None if self.artifact is None else int(self.artifact.manifest.graph.operators)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--format", action="append", choices=list(PASSES), dest="formats")
+    parser.add_argument("--format", action="append", choices=list(FORMATS), dest="formats")
     parser.add_argument("--write", action="store_true", help=f"put the tables into docs/{PAGE.name}")
     given = parser.parse_args()
-    for name in given.formats or PASSES:
+    for name in given.formats or FORMATS:
         with tempfile.TemporaryDirectory() as folder:
             rows = export_all(name, Path(folder))
             lines = onnx_lines(rows, *_times(rows)) if name == "onnx" else coreml_lines(rows)
@@ -95,7 +98,7 @@ def main() -> None:
 
 def labels(format_name: str) -> list[str]:
     """The names of a list's passes without their options; one that comes twice says which it is."""
-    names = [item.name.partition("[")[0] for item in PASSES[format_name](Setting(Signature((), ())))]
+    names = [item.name.partition("[")[0] for item in FORMATS[format_name].passes(Setting(Signature((), ())))]
     found = []
     for place, name in enumerate(names):
         which = ", first" if name in names[place + 1 :] else ", last" if name in names[:place] else ""
@@ -106,14 +109,14 @@ def labels(format_name: str) -> list[str]:
 @contextmanager
 def without(format_name: str, place: int | None) -> Iterator[None]:
     """The format's list lacks the pass at ``place``; None: it lacks none."""
-    whole = PASSES[format_name]
-    PASSES[format_name] = lambda setting: [
-        item for index, item in enumerate(whole(setting)) if index != place
-    ]
-    try:
+    module = importlib.import_module(f"cloformer.export.formats.{format_name}.passes")
+    whole = module.passes
+
+    def some(setting: Setting) -> list[Pass]:
+        return [item for index, item in enumerate(whole(setting)) if index != place]
+
+    with mock.patch.object(module, "passes", some):
         yield
-    finally:
-        PASSES[format_name] = whole
 
 
 def export_all(format_name: str, folder: Path) -> list[Row]:
@@ -136,7 +139,7 @@ def export_all(format_name: str, folder: Path) -> list[Row]:
             row = replace(row, note=f"the export fails: {error.lines[0]}")
         else:
             left = [name for name in names if name != off and off != EVERYTHING]
-            sites = dict(zip(left, (len(item["sites"]) for item in done.artifact.manifest["passes"])))
+            sites = dict(zip(left, (len(item.sites) for item in done.artifact.manifest.passes)))
             whole = whole or sites
             row = replace(row, artifact=done.artifact, difference=done.difference, note=changes(whole, sites))
             row = row if format_name != "onnx" else _as_onnx(row)

@@ -32,7 +32,7 @@ from reference_weights import fill
 import cloformer
 from cloformer.checkpoint import save_checkpoint
 from cloformer.export.artifact.folder import Artifact, read_artifact
-from cloformer.export.formats.runners import open_artifact
+from cloformer.export.formats.runners import RunnerOptions, open_model
 from cloformer.export.latency.candidates import Candidate
 from cloformer.export.latency.comparison import Comparison, Pair
 from cloformer.export.latency.protocol import Rounds, protocol
@@ -187,7 +187,7 @@ def error(artifact: Artifact, model: torch.nn.Module) -> float:
 
     exact = copy.deepcopy(model).double()
     worst = 0.0
-    with open_artifact(artifact, "onnxruntime", threads=1) as runner:
+    with open_model(artifact.model, "onnxruntime", RunnerOptions(threads=1)) as runner:
         for seed in range(4):
             image = np.random.default_rng(seed).standard_normal((1, 3, 224, 224)).astype(np.float32)
             with torch.no_grad():

@@ -19,7 +19,7 @@ _ROWS = 3 * 224 * 224 // INNER
 
 def products_instead(folder: Path, copy: Path) -> tuple[Path, float]:
     """The artifact with products in place of its model, and their multiply-adds over the model's."""
-    wanted = read_artifact(folder).manifest["model"]["multiply_adds"]
+    wanted = read_artifact(folder).manifest.model.multiply_adds
     each = _ROWS * INNER * INNER
     count = max(1, round(wanted / each))
     return with_model(folder, copy, lambda path: _write(path, count)), count * each / wanted

@@ -18,7 +18,8 @@ import pytest
 from outcome import Command
 from processes import LIMIT, is_running, processes, wait_for
 
-from cloformer.export.artifact.folder import MANIFEST, list_files
+from cloformer.export.artifact.files import list_files
+from cloformer.export.artifact.folder import MANIFEST
 from cloformer.export.reports.latency.text import milliseconds
 from cloformer.export.schemas import schema
 

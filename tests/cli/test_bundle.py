@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from device_reports import device_report
 from outcome import Command
 
-from cloformer.export.artifact.folder import MANIFEST, list_files, read_artifact
+from cloformer.export.artifact.files import list_files
+from cloformer.export.artifact.folder import MANIFEST, read_artifact
 from cloformer.export.artifact.kit import read_kit
+from cloformer.export.bundle.device_report import share_of
 from cloformer.export.bundle.project import RECORD, bundle
 from cloformer.export.bundle.systems import SYSTEMS
 from cloformer.io.write import canonical_json
@@ -326,34 +330,6 @@ def test_reduced_operators_of_what_is_no_model(
     assert not (tmp_path / "app").exists()
 
 
-def _report(artifact: Path) -> dict[str, Any]:
-    """What a device writes when all is well."""
-    vectors = [
-        {
-            "name": vector.image.name,
-            "preprocessing": None if vector.image.compares == "outputs" else {"passed": True, "max_abs": 0.0},
-            "outputs": {"logits": {"passed": True, "max_abs": 1e-6, "largest": 2.9, "cosine": 1.0}},
-        }
-        for vector in read_kit(read_artifact(artifact))
-    ]
-    return {
-        "schema_version": 1,
-        "kind": "device-report",
-        "manifest_sha256": _hash(artifact / MANIFEST),
-        "model_sha256": _hash(artifact / "model.onnx"),
-        "device": {
-            "manufacturer": "Example", "model": "One", "os": "Android 15 (API 35)", "cpu": "arm64",
-            "app_build": "release",
-        },
-        "runtime": {"name": "onnxruntime", "version": "1.29.0", "provider": "cpu", "threads": 1},
-        "vectors": vectors,
-        "latency": {
-            "load_ns": 5, "first_ns": 6, "warmup_ns": [7], "samples_ns": [30_000_000, 31_000_000, 40_000_000],
-            "threads": 1, "preset": "quick",
-        },
-    }  # fmt: skip
-
-
 def _worse(report: dict[str, Any]) -> None:
     # The device says that it passed; the artifact's tolerance says otherwise.
     report["vectors"][0]["outputs"]["logits"]["max_abs"] = 1e-2
@@ -363,13 +339,21 @@ def test_a_device_s_name_does_not_steer_the_terminal(
     command: Command, artifacts: dict[str, Path], tmp_path: Path
 ) -> None:
     artifact = Path(shutil.copytree(artifacts["onnx"], tmp_path / "artifact"))
-    report, path = _report(artifact), tmp_path / "device-report.json"
+    report, path = device_report(artifact), tmp_path / "device-report.json"
     report["device"]["model"] = "One\x1b[2J"
     path.write_text(json.dumps(report))
     judged = command("import-device-report", path, "--artifact", artifact)
     assert judged.code == 0
     assert "\x1b" not in judged.out
     assert "One\\x1b[2J" in judged.out
+
+
+def _no_number(report: dict[str, Any]) -> None:
+    report["vectors"][0]["outputs"]["logits"] |= {
+        "max_abs": math.nan,
+        "largest": math.inf,
+        "cosine": -math.inf,
+    }
 
 
 def _other_pixels(report: dict[str, Any]) -> None:
@@ -381,12 +365,13 @@ def _other_pixels(report: dict[str, Any]) -> None:
     [
         (lambda report: None, "31.00 ms, median of 3"),
         (_worse, "FAIL  channel-order"),
+        (_no_number, "FAIL  channel-order: inf of the largest output"),
         (_other_pixels, "FAIL  resize-filter"),
         (lambda report: report["vectors"][3].update(preprocessing=None), "FAIL  crop"),
         (lambda report: report["vectors"].pop(), "FAIL  photograph: not run"),
         (lambda report: report["vectors"][1].update(outputs={}), "FAIL  normalization: not compared"),
     ],
-    ids=["all is well", "an error", "pixels", "pixels left out", "not run", "no outputs"],
+    ids=["all is well", "an error", "no number", "pixels", "pixels left out", "not run", "no outputs"],
 )
 def test_a_device_report(
     command: Command,
@@ -396,7 +381,7 @@ def test_a_device_report(
     words: str,
 ) -> None:
     artifact = Path(shutil.copytree(artifacts["onnx"], tmp_path / "artifact"))
-    report, path = _report(artifact), tmp_path / "device-report.json"
+    report, path = device_report(artifact), tmp_path / "device-report.json"
     change(report)
     path.write_text(json.dumps(report))
     judged = command("import-device-report", path, "--artifact", artifact)
@@ -405,6 +390,13 @@ def test_a_device_report(
     kept = list((tmp_path / "artifact-reports").iterdir())
     assert len(kept) == 1
     assert json.loads(kept[0].read_bytes())["passed"] == (judged.code == 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "largest", "share"), [(0.5, 2.0, 0.25), (0.0, 0.0, 0.0), (1e-7, 0.0, math.inf)]
+)
+def test_the_error_of_outputs_that_are_zero(error: float, largest: float, share: float) -> None:
+    assert share_of(error, largest) == share
 
 
 @pytest.mark.parametrize(
@@ -423,7 +415,7 @@ def test_a_device_report(
 def test_a_report_that_is_none(
     command: Command, artifacts: dict[str, Path], tmp_path: Path, change: Callable[[dict[str, Any]], object]
 ) -> None:
-    report, path = _report(artifacts["onnx"]), tmp_path / "device-report.json"
+    report, path = device_report(artifacts["onnx"]), tmp_path / "device-report.json"
     change(report)
     path.write_text(json.dumps(report))
     refused = command("import-device-report", path, "--artifact", artifacts["onnx"])

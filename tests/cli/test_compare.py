@@ -167,9 +167,9 @@ def _exchange(folder: Path) -> None:
     ("damage", "words"),
     [
         (lambda folder: shutil.rmtree(folder), "is no baseline"),
-        (lambda folder: (folder / "latency.json").write_text("{"), "cannot be read"),
+        (lambda folder: (folder / "latency.json").write_text("{"), "is not JSON"),
         (lambda folder: (folder / "latency.json").write_text("{}"), "is no latency report"),
-        (lambda folder: (folder / "latency.json").write_text("[" * 100_000), "cannot be read"),
+        (lambda folder: (folder / "latency.json").write_text("[" * 100_000), "is not JSON"),
         (_escape, "outside its own"),
         (_exchange, "is not the artifact"),
         (lambda folder: next(folder.glob("*/model.onnx")).write_bytes(b""), "hash does not match"),

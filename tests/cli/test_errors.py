@@ -83,9 +83,9 @@ class _RunsCode:
         (["--model", "user_models:not_a_module"], 3, "not a torch.nn.Module"),
         (["--model", "user_models:data_dependent", "--image-size", "32"], 4, "user_models.py, line"),
         (["--input", "image"], 2, "NAME=SIZE"),
-        (["--labels", "/nowhere/labels.txt"], 3, "cannot be read"),
-        (["--spec", "/nowhere/model.toml"], 3, "cannot be read"),
-        (["--weights", "/nowhere/weights.pth"], 3, "does not exist"),
+        (["--labels", "/nowhere/labels.txt"], 3, "there is no file"),
+        (["--spec", "/nowhere/model.toml"], 3, "there is no file"),
+        (["--weights", "/nowhere/weights.pth"], 3, "there is no file"),
     ],
 )
 def test_export_refuses(command: Command, kept: Path, arguments: list[str], code: int, words: str) -> None:
@@ -115,7 +115,7 @@ def test_export_refuses_checkpoints(command: Command, kept: Path, tmp_path: Path
     error = shown.json["error"]
     assert error["exit_code"] == 3
     words = {
-        "missing": "does not exist",
+        "missing": "there is no file",
         "truncated": "damaged or truncated",
         "variant": "holds cloformer_xxs, not cloformer_xs",
         "classes": "has 1000 classes, and 10 were asked for",
@@ -204,7 +204,9 @@ def test_artifacts_that_do_not_hold(command: Command, small: Path, tmp_path: Pat
     (broken / "manifest.json").write_text(json.dumps(manifest))
     if what == "nothing":
         shutil.rmtree(broken)
-    words = {"hash": "hash does not match", "newer": "schema version 99", "nothing": "not an artifact"}[what]
+    words = {"hash": "hash does not match", "newer": "schema_version is 99", "nothing": "not an artifact"}[
+        what
+    ]
     for arguments in (["inspect", broken], ["predict", broken, PHOTOGRAPH]):
         shown = command(*arguments)
         assert shown.code == 3
@@ -237,6 +239,7 @@ def test_an_export_that_is_not_the_model_fails(
 ) -> None:
     """A pass that breaks its promise is found by running the written file: exit 1, and nothing is replaced."""
     from cloformer.export import passes
+    from cloformer.export.formats.onnx import passes as onnx_passes
 
     @dataclass(frozen=True)
     class Lying(passes.Pass):
@@ -252,8 +255,8 @@ def test_an_export_that_is_not_the_model_fails(
             wrong.args = (relu, factor)
             return []
 
-    honest = passes.PASSES["onnx"]
-    monkeypatch.setitem(passes.PASSES, "onnx", lambda setting: [*honest(setting), Lying()])
+    honest = onnx_passes.passes
+    monkeypatch.setattr(onnx_passes, "passes", lambda setting: [*honest(setting), Lying()])
     shown = command("export", *SMALL, "--output", kept)
     assert shown.code == 1
     assert "is not the PyTorch model" in _said(shown)[0]
@@ -275,15 +278,18 @@ def test_labels_must_fit(command: Command, kept: Path, tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("inputs = 3", "model.toml"),
-        ("[[inputs]]\nname = 'x'", "missing key 'shape'"),
-        ("[[inputs]]\nname = 'x'\nshape = [1, 0]", "size below 1"),
+        ("[[inputs]]\nname = 'x'", "inputs[0].shape is missing"),
+        ("[[inputs]]\nname = 'x'\nshape = [1, 0]", "inputs[0].shape[1] is 0, not from 1"),
         ("[[inputs]]\nname = 'x'\nshape = [1, 2]\ndtype = 'float99'", "float99"),
         (
             "[[inputs]]\nname = 'x'\nshape = [1, 3, 8, 8]\nrole = 'image'\n[inputs.preprocessing]\nmeen = 1",
             "meen",
         ),
-        ("[[inputs]]\nname = 'x'\nshape = [1, 3]\nrole = 'logits'", "not image or tensor"),
-        ("colour = 'red'", "unknown key colour"),
+        (
+            "[[inputs]]\nname = 'x'\nshape = [1, 3]\nrole = 'logits'",
+            "inputs[0].role is 'logits', not one of image, tensor",
+        ),
+        ("colour = 'red'", "colour is not a field"),
         ("= 1", "cannot be read"),
     ],
 )

@@ -26,7 +26,7 @@ def test_the_onnx_file_is_self_contained_and_says_where_its_nodes_come_from(
         ("image", [1, 3, 224, 224])
     ]
     assert [o.name for o in model.graph.output] == ["logits"]
-    assert len(model.graph.node) == artifact.manifest["graph"]["operators"] <= 520
+    assert len(model.graph.node) == artifact.manifest.graph.operators <= 520
     assert {entry.version for entry in model.opset_import if entry.domain == ""} == {20}
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     for node in convolutions:
@@ -153,9 +153,9 @@ def test_a_classifier_with_labels(command: Command, tmp_path: Path) -> None:
         (coreml.model_path / "Data/com.apple.CoreML/model.mlmodel").read_bytes()
     )
     assert spec.description.predictedFeatureName == "classLabel"
-    assert coreml.labels() == [f"class number {index}" for index in range(10)]
+    assert coreml.labels == tuple(f"class number {index}" for index in range(10))
     assert coreml.function["outputs"][0]["role"] == "probabilities"
-    assert coreml.manifest["graph"]["by_type"]["softmax"] == 1
+    assert coreml.manifest.graph.by_type["softmax"] == 1
     held = command("parity", coreml_folder, "--model", "user_models:resnet", "--no-operators", "--json")
     assert held.code == 0, held.out[:2000]
     names = {output["name"] for output in held.json["reports"][0]["outputs"]}
@@ -266,12 +266,12 @@ def test_photographs_against_float64(artifacts: dict[str, Path], checkpoint: Pat
     from PIL import Image
 
     from cloformer.checkpoint import load_checkpoint
-    from cloformer.export.formats.runners import open_artifact
+    from cloformer.export.formats.runners import open_model
     from cloformer.export.source.preprocessing import Preprocessing
 
     model = load_checkpoint(checkpoint)[0].double()
     rule = Preprocessing.imagenet(224, 224)
-    with open_artifact(read_artifact(artifacts["onnx"])) as runner, torch.no_grad():
+    with open_model(read_artifact(artifacts["onnx"]).model) as runner, torch.no_grad():
         for name in ("astronaut", "chelsea", "coffee", "rocket"):
             x = rule.prepare(Image.fromarray(getattr(skimage_data, name)()))
             got = runner.run({"image": x})["logits"]

@@ -21,7 +21,8 @@ from onnx import TensorProto, helper, numpy_helper
 from outcome import Command
 from shared import Exports
 
-from cloformer.export.artifact.folder import MANIFEST, list_files
+from cloformer.export.artifact.files import list_files
+from cloformer.export.artifact.folder import MANIFEST
 
 Change = Callable[[Path], object]
 

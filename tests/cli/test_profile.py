@@ -11,18 +11,19 @@ import jsonschema
 import pytest
 from outcome import Command
 
-from cloformer.export.latency import profiler as profiling
+from cloformer.export.formats.profiler import Profiler
+from cloformer.export.latency import operator_times
 from cloformer.export.latency.roofline import Roofline, measure_roofline
 
-SCHEMA: Any = json.loads((Path(profiling.__file__).parent.parent / "schemas/profile.schema.json").read_text("utf-8"))  # fmt: skip
+SCHEMA: Any = json.loads((Path(operator_times.__file__).parent.parent / "schemas/profile.schema.json").read_text("utf-8"))  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def _measured_in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    def quick(threads: int) -> Roofline:
-        return measure_roofline(threads, seconds=0.001, array_bytes=2**16)
+    def quick(profiler: Profiler, threads: int) -> Roofline:
+        return measure_roofline(profiler, threads, seconds=0.001, array_bytes=2**16)
 
-    monkeypatch.setattr(profiling, "measure_roofline", quick)
+    monkeypatch.setattr(operator_times, "measure_roofline", quick)
 
 
 def test_json_follows_its_schema(command: Command, small: Path) -> None:

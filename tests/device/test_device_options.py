@@ -12,7 +12,7 @@ from outcome import Command
 from cloformer.errors import MissingRuntimeError
 from cloformer.export.artifact.folder import read_artifact
 from cloformer.export.device.arm64 import Arm64Device
-from cloformer.export.device.instructions import Work, subject_of
+from cloformer.export.device.instructions import InstructionCounts, subject_of
 from cloformer.export.device.runtime import RUNTIME_VERSION, runtime_library
 from cloformer.export.device.toolchain import find_toolchain
 
@@ -56,7 +56,7 @@ def pretended(nothing_installed: None, tmp_path: Path) -> Path:
 
 def saved(folder: Path, **changed: Any) -> Path:
     """A baseline's file, with what is changed in it."""
-    work = Work("small", "0" * 64, {"a": 1000, "b": 2000}, {"model": "small"}, ENVIRONMENT)
+    work = InstructionCounts("small", "0" * 64, {"a": 1000, "b": 2000}, {"model": "small"}, ENVIRONMENT)
     path = folder / "baseline.json"
     path.write_text(json.dumps(work.to_json() | changed), "utf-8")
     return path
@@ -131,10 +131,10 @@ def test_what_is_no_baseline(
 
 def test_a_baseline_that_is_not_there(command: Command, small: Path, tmp_path: Path) -> None:
     done = command("parity", small, "--device", "arm64", "--baseline", tmp_path / "none.json")
-    assert done.code == 3 and "cannot be read" in done.err
+    assert done.code == 3 and "there is no file" in done.err
     (tmp_path / "text.json").write_text("[[[")
     done = command("parity", small, "--device", "arm64", "--baseline", tmp_path / "text.json")
-    assert done.code == 3 and "cannot be read" in done.err
+    assert done.code == 3 and "there is no file" in done.err
 
 
 def test_what_is_installed_is_found_with_its_versions(pretended: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ class HostDevice(Arm64Device):
         cases: Sequence[Mapping[str, Array]],
         progress: Callable[[str], None] = lambda _: None,
     ) -> DeviceRun:
-        with OnnxRuntimeRunner(artifact, threads=1) as runner:
+        with OnnxRuntimeRunner(artifact.model, threads=1) as runner:
             outputs = tuple(self._change(runner.run(case)) for case in cases)
         return DeviceRun(outputs, (1000,) * len(cases) if self.can_count else None)
 
@@ -56,7 +57,7 @@ def test_with_the_model_itself(artifact: Artifact) -> None:
     seen = []
     request = ParityRequest(model="user_models:resnet")
     report, _ = compare_on_device(
-        artifact, request, HostDevice(), watch=lambda case, *_: seen.append(case.name)
+        artifact, request, HostDevice(), on_case=lambda case, *_: seen.append(case.name)
     )
     assert report.passed and report.reference == "PyTorch, float64"
     assert all(item.noise_floor is not None for item in report.outputs)
@@ -88,6 +89,6 @@ def test_images_need_the_model(artifact: Artifact, tmp_path: Path) -> None:
 
 
 def test_another_format_is_refused(artifact: Artifact) -> None:
-    coreml = Artifact(artifact.folder, {**artifact.manifest, "format": "coreml"})
+    coreml = replace(artifact, manifest=replace(artifact.manifest, format="coreml"))
     with pytest.raises(UnsupportedError, match="runs ONNX"):
         compare_on_device(coreml, ParityRequest(), HostDevice())

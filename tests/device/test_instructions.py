@@ -12,17 +12,23 @@ import pytest
 
 from cloformer.errors import GateError, InputError, UnsupportedError
 from cloformer.export.device.arm64 import PROCESSOR, _read_counts, _write
-from cloformer.export.device.instructions import Baseline, Gate, Work, read_baseline, save_baseline
-from cloformer.export.reports.device.instructions import render, work_json
+from cloformer.export.device.instructions import (
+    Gate,
+    InstructionBaseline,
+    InstructionCounts,
+    read_baseline,
+    save_baseline,
+)
+from cloformer.export.reports.device.instructions import counts_json, render
 from cloformer.export.source.signature import TensorSpec
 
 SCHEMA = Path(__file__).parent.parent.parent / "export" / "schemas" / "parity.schema.json"
 HERE = {"qemu": "7.2.22", "processor": PROCESSOR, "onnxruntime": "1.31.1", "libc": "2.36", "threads": "1"}
-WORK = Work("a", "0" * 64, {"photo.jpg": 1_000_000, "noise": 2_000_000}, {"model": "m"}, HERE)
+WORK = InstructionCounts("a", "0" * 64, {"photo.jpg": 1_000_000, "noise": 2_000_000}, {"model": "m"}, HERE)
 
 
 def _against(instructions: dict[str, int], more: float = 0.005) -> tuple[str, ...]:
-    gate = Gate(baseline=Baseline(Path("b.json"), WORK), max_regression=more)
+    gate = Gate(baseline=InstructionBaseline(Path("b.json"), WORK), max_regression=more)
     return gate.exceeded(replace(WORK, instructions=instructions))
 
 
@@ -62,27 +68,30 @@ def test_another_environment_is_refused_by_name(field: str) -> None:
     with pytest.raises(
         UnsupportedError, match=f"another environment: {field} was '{HERE[field]}', and here it is 'new'"
     ):
-        Baseline(Path("b.json"), WORK).refuse_another(WORK.subject, HERE | {field: "new"})
+        InstructionBaseline(Path("b.json"), WORK).refuse_another(WORK.subject, HERE | {field: "new"})
 
 
 def test_another_kind_of_model_is_refused_and_another_model_of_the_kind_is_not() -> None:
     with pytest.raises(UnsupportedError, match="another model: model was 'm', and here it is 'n'"):
-        Baseline(Path("b.json"), WORK).refuse_another({"model": "n"}, HERE)
+        InstructionBaseline(Path("b.json"), WORK).refuse_another({"model": "n"}, HERE)
     with pytest.raises(UnsupportedError, match="another model: precision was None"):
-        Baseline(Path("b.json"), WORK).refuse_another({"model": "m", "precision": "fp32"}, HERE)
-    Baseline(Path("b.json"), replace(WORK, manifest_sha256="1" * 64)).refuse_another(WORK.subject, HERE)
+        InstructionBaseline(Path("b.json"), WORK).refuse_another({"model": "m", "precision": "fp32"}, HERE)
+    InstructionBaseline(Path("b.json"), replace(WORK, manifest_sha256="1" * 64)).refuse_another(
+        WORK.subject, HERE
+    )
 
 
 def test_the_words_are_an_emulated_devices() -> None:
     gate = Gate(
-        max_instructions=10**9, baseline=Baseline(Path("b.json"), replace(WORK, manifest_sha256="1" * 64))
+        max_instructions=10**9,
+        baseline=InstructionBaseline(Path("b.json"), replace(WORK, manifest_sha256="1" * 64)),
     )
     text = render(WORK, gate)
     assert "2,000,000" in text and "+0.000% from the baseline" in text and "another artifact" in text
     assert "no phone's" in text and "millisecond" not in text and text.endswith("than allowed")
     assert all(len(line) <= 110 for line in text.splitlines())
-    assert work_json(WORK, gate)["gate"] == "passed" and work_json(WORK, Gate())["gate"] is None
-    document = {"reports": [], "work": [work_json(WORK, gate), work_json(WORK, Gate())]}
+    assert counts_json(WORK, gate)["gate"] == "passed" and counts_json(WORK, Gate())["gate"] is None
+    document = {"reports": [], "work": [counts_json(WORK, gate), counts_json(WORK, Gate())]}
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8"))).validate(document)
 
 

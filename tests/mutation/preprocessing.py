@@ -6,7 +6,6 @@ Parity's reference is made of the model's own preprocessing by code of its own, 
 
 from __future__ import annotations
 
-import copy
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -236,7 +235,7 @@ def try_preprocessing_fault(
 def _declaring(
     artifact: Artifact, change: Callable[[Rule, Generator], str], random: Generator, folder: Path
 ) -> tuple[Artifact, str]:
-    manifest = copy.deepcopy(dict(artifact.manifest))
+    manifest = artifact.manifest.to_json()
     what = change(manifest["functions"][0]["inputs"][0]["preprocessing"], random)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(artifact.folder, folder)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
+from torch.export import ExportedProgram
 
 from cloformer.errors import CloformerError
 from cloformer.export.artifact.folder import ORIGINS, Artifact, read_artifact
+from cloformer.export.artifact.origins import read_origins
 from cloformer.export.artifact.rebuild import rebuild
-from cloformer.export.formats.runners import RUNNERS, Runner, default_runner, open_artifact
-from cloformer.export.parity.operators import compare_operators
+from cloformer.export.formats.runners import RUNNERS, Runner, default_runner, open_model
+from cloformer.export.parity.operators import Types, compare_operators
 from cloformer.export.parity.outputs import compare_outputs
 from cloformer.export.parity.report import OperatorResult, OutputResult
 from cloformer.export.parity.tolerances import ROUNDOFF
@@ -76,7 +78,7 @@ class Subject:
         """``model`` and ``weights`` say which model it is, as for ``cloformer parity``; mutants go to ``work``."""
         self.name, self.artifact = name, read_artifact(folder)
         self.request = ParityRequest(**model)  # type: ignore[arg-type]
-        self.roundoff = ROUNDOFF[self.artifact.manifest["precision"]["activations"]]
+        self.roundoff = ROUNDOFF[self.artifact.manifest.precision.activations]
         self._smallest = {2.0**-11: 2.0**-24, 2.0**-24: 2.0**-149}[self.roundoff]
         self._work = work / f"{folder.name}-mutant"
         source = rebuild(self.artifact, model=self.request.model, weights=self.request.weights)
@@ -89,7 +91,7 @@ class Subject:
             case.name: run_model(source.model, self.artifact.signature, case.for_reference(inputs))
             for case in self.cases
         }
-        with open_artifact(self.artifact) as runner:
+        with open_model(self.artifact.model) as runner:
             self._sound = {case.name: runner.values(case.for_candidate(inputs)) for case in self.cases}
         entries = json.loads((folder / ORIGINS).read_bytes())["values"]
         self._nodes = {entry["value"]: tuple(entry["nodes"]) for entry in entries}
@@ -134,8 +136,8 @@ class Subject:
         results: list[OperatorResult] = []
         outputs: list[OutputResult] = []
         try:
-            with open_artifact(mutant) as runner:
-                results, missing = compare_operators(mutant, self.program, runner, self.compared)
+            with open_model(mutant.model) as runner:
+                results, missing = _compared(mutant, self.program, runner, self.compared)
                 outputs = self._outputs(mutant, runner)
                 change = self._change(operator, runner)
         except CloformerError as error:
@@ -166,8 +168,8 @@ class Subject:
         """What the comparison of operators finds on other noise where there is nothing to find."""
         inputs = Inputs.of(self.artifact.function)
         cases = [noise_case(inputs, seed) for seed in seeds]
-        with open_artifact(self.artifact) as runner:
-            results, missing = compare_operators(self.artifact, self.program, runner, cases)
+        with open_model(self.artifact.model) as runner:
+            results, missing = _compared(self.artifact, self.program, runner, cases)
         return [f"{result} on {result.case}" for result in results if not result.passed] + missing
 
     def _change(self, operator: Operator, runner: Runner) -> float:
@@ -189,7 +191,10 @@ class Subject:
         return float(max(changes))
 
     def _outputs(self, mutant: Artifact, runner: Runner) -> list[OutputResult]:
-        inputs, is_device = Inputs.of(mutant.function), RUNNERS[default_runner(mutant)].is_device_runtime
+        inputs, is_device = (
+            Inputs.of(mutant.function),
+            RUNNERS[default_runner(mutant.format)].is_device_runtime,
+        )
         return [
             result
             for case in self.cases
@@ -202,3 +207,13 @@ class Subject:
                 is_device_runtime=is_device,
             )
         ]
+
+
+def _compared(
+    artifact: Artifact, program: ExportedProgram, runner: Runner, cases: Sequence[Case]
+) -> tuple[list[OperatorResult], list[str]]:
+    """The operators of an artifact on these cases, as parity compares them."""
+    inputs, precision = Inputs.of(artifact.function), artifact.manifest.precision
+    types = Types(precision.activations, precision.weights)
+    fed = [(case.name, case.for_candidate(inputs)) for case in cases]
+    return compare_operators(runner, program, read_origins(artifact), types, fed)

@@ -78,12 +78,13 @@ def prove(name: str, format_name: str, precision: str, target: str | None, image
         weights = Path(folder, "weights.safetensors")
         save_checkpoint(fill(cloformer.create_model(name)), weights)
         request = ExportRequest(
-            model=name, weights=weights, formats=(format_name,), precision=precision, target=target,
+            model=name, weights=weights, formats=(format_name,), precision=precision,
+            options={} if target is None else {"target": target},
             output=Path(folder, "out"),
         )  # fmt: skip
         artifact = export(request)[0].artifact
         report = compare(artifact, ParityRequest(model=name, weights=weights, images=images))
-        size = sum(entry["bytes"] for entry in artifact.manifest["files"] if entry["role"] == "model")
+        size = sum(entry.bytes for entry in artifact.manifest.model_files)
     rows = [item for item in report.outputs if item.kind == "photograph"]
     failures = tuple(str(item.failure) for item in report.outputs if item.failure is not None)
     failures += tuple(str(item) for item in report.operators if not item.passed) + report.not_compared

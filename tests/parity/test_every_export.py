@@ -12,7 +12,7 @@ from reference_weights import fill
 
 import cloformer
 from cloformer.checkpoint import load_checkpoint, save_checkpoint
-from cloformer.export.formats.runners import open_artifact
+from cloformer.export.formats.runners import open_model
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.source.preprocessing import Preprocessing
@@ -34,7 +34,7 @@ def test_onnx_equals_float64_on_photographs(tmp_path: Path, name: str, size: int
     model = load_checkpoint(tmp_path / "weights.safetensors")[0].double()
     rule = Preprocessing.imagenet(size, size)
     seen = 0
-    with open_artifact(artifact) as runner, torch.no_grad():
+    with open_model(artifact.model) as runner, torch.no_grad():
         for photograph in PHOTOGRAPHS:
             try:
                 pixels = getattr(skimage_data, photograph)()

@@ -84,7 +84,7 @@ def test_kept_in_float32_or_as_one_operator_it_holds(tmp_path: Path, room: Headr
     assert room.first["wide"] is not None
     assert room.first["wide"].node in {entry["node"] for entry in entries}
     kept = _write(SCALED, tmp_path, reparameterize=False, precision_map=tmp_path / "map.json")
-    assert kept.manifest["precision"]["exceptions"]
+    assert kept.manifest.precision.exceptions
     assert compare(kept, ParityRequest(model=SCALED)).passed
     safe = _write(SCALED, tmp_path)
     assert compare(safe, ParityRequest(model=SCALED)).passed

@@ -10,7 +10,8 @@ from proof import operators
 from reference_weights import fill
 
 import cloformer
-from cloformer.export.passes import PASSES, Setting, apply_passes
+from cloformer.export.formats import FORMATS
+from cloformer.export.passes import Setting, apply_passes
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.trace import Trace, trace
 
@@ -28,8 +29,8 @@ def test_rewritten_graph_is_the_model(name: str) -> None:
     x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     with torch.no_grad():
         expected = reference(x)
-        for format_name, passes in PASSES.items():
-            rewritten, applied = apply_passes(traced, passes(Setting(traced.signature)), cast=False)
+        for format_name, row in FORMATS.items():
+            rewritten, applied = apply_passes(traced, row.passes(Setting(traced.signature)), cast=False)
             got = copy.deepcopy(rewritten.graph_module).double()(x)[0]
             assert (got - expected).abs().max() <= 1e-10 * expected.abs().max(), format_name
             sites = {item.name.partition("[")[0]: len(item.sites) for item in applied if item.sites}

@@ -9,7 +9,7 @@ from proof import Lambda, prove
 from reference_weights import fill
 from torch import nn
 
-from cloformer.export.passes import AddLayersInTurn
+from cloformer.export.passes.add_layers_in_turn import AddLayersInTurn
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)

@@ -19,7 +19,7 @@ from proof import (
 from reference_weights import fill
 from torch import nn
 
-from cloformer.export.passes import AppendSoftmax
+from cloformer.export.passes.append_softmax import AppendSoftmax
 
 
 @pytest.mark.parametrize(

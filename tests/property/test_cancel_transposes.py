@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from proof import Lambda, prove
 from torch import Tensor
 
-from cloformer.export.passes import CancelTransposes
+from cloformer.export.passes.cancel_transposes import CancelTransposes
 
 
 @settings(max_examples=10, deadline=None, derandomize=True)

@@ -9,7 +9,8 @@ from proof import Lambda, assert_equal, operators, outputs, prove, random_inputs
 from torch import Tensor, nn
 
 from cloformer.errors import UnsupportedError
-from cloformer.export.passes import FixSizes, apply_passes
+from cloformer.export.passes import apply_passes
+from cloformer.export.passes.fix_sizes import FixSizes
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.trace import trace
 

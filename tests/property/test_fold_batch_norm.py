@@ -9,7 +9,8 @@ from proof import Lambda, prove
 from reference_weights import fill
 from torch import Tensor, nn
 
-from cloformer.export.passes import FoldBatchNorm, RemoveIdentities
+from cloformer.export.passes.fold_batch_norm import FoldBatchNorm
+from cloformer.export.passes.remove_identities import RemoveIdentities
 
 
 @settings(max_examples=10, deadline=None, derandomize=True)

@@ -11,7 +11,7 @@ from proof import Lambda, in_float64, prove, random_inputs, rewritten, traced
 from reference_weights import fill
 from torch import Tensor, nn
 
-from cloformer.export.passes import FoldConstantScale
+from cloformer.export.passes.fold_constant_scale import FoldConstantScale
 
 _FACTORS = st.floats(-3, 3).filter(lambda factor: abs(factor) > 1e-3)
 

@@ -11,7 +11,7 @@ from proof import Lambda, prove, rewritten, traced
 from reference_weights import fill
 from torch import nn
 
-from cloformer.export.passes import FoldInputScale
+from cloformer.export.passes.fold_input_scale import FoldInputScale
 
 
 @settings(max_examples=10, deadline=None, derandomize=True)

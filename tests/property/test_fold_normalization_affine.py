@@ -11,7 +11,8 @@ from proof import Lambda, prove
 from reference_weights import fill
 from torch import Tensor, nn
 
-from cloformer.export.passes import FoldNormalizationAffine, RemoveIdentities
+from cloformer.export.passes.fold_normalization_affine import FoldNormalizationAffine
+from cloformer.export.passes.remove_identities import RemoveIdentities
 
 
 def _two_readers(m: Lambda, x: Tensor) -> tuple[Tensor, Tensor]:

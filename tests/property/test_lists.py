@@ -20,7 +20,8 @@ from proof import (
 from reference_weights import fill
 from torch import nn
 
-from cloformer.export.passes import PASSES, Exactness, Setting, apply_passes
+from cloformer.export.formats import FORMATS
+from cloformer.export.passes import Exactness, Setting, apply_passes
 from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.trace import Trace, trace
@@ -33,7 +34,7 @@ def _small(name: str) -> nn.Module:
     return fill(CloFormer(replace(VARIANTS[name], depths=(1, 1, 1, 1)), num_classes=7))
 
 
-@pytest.mark.parametrize("format_name", PASSES)
+@pytest.mark.parametrize("format_name", FORMATS)
 def test_each_pass_keeps_the_model_and_can_be_exported_again(format_name: str) -> None:
     """Two images that are not square, and whose size no window divides."""
     model = _small("cloformer_xxs")
@@ -42,7 +43,7 @@ def test_each_pass_keeps_the_model_and_can_be_exported_again(format_name: str) -
     rewritten = 0
     with torch.no_grad():
         want = copy.deepcopy(model).double()(*inputs)
-        for rewrite in PASSES[format_name](Setting(step.signature)):
+        for rewrite in FORMATS[format_name].passes(Setting(step.signature)):
             step, applied = apply_passes(step, [rewrite], cast=False)
             if not applied[0].sites:
                 continue
@@ -63,11 +64,11 @@ def _prove_lists(model: nn.Module, specs: list[TensorSpec]) -> dict[str, dict[st
     found = {}
     with torch.no_grad():
         want = outputs(copy.deepcopy(model).double()(*inputs))
-        for name, passes in PASSES.items():
-            wide, applied = apply_passes(before, passes(Setting(before.signature)), cast=False)
+        for name, row in FORMATS.items():
+            wide, applied = apply_passes(before, row.passes(Setting(before.signature)), cast=False)
             for have, expected in zip(in_float64(wide.graph_module)(*inputs), want, strict=True):
                 assert_equal(have, expected)
-            single, _ = apply_passes(before, passes(Setting(before.signature)))
+            single, _ = apply_passes(before, row.passes(Setting(before.signature)))
             assert_rounded_once(wide, single)
             assert_exports_again(single, [tensor.float() for tensor in inputs])
             found[name] = {item.name.partition("[")[0]: len(item.sites) for item in applied if item.sites}
@@ -101,7 +102,7 @@ def test_pixels_in_and_probabilities_out() -> None:
     before: Trace = trace(model, [spec])
     rule = Preprocessing.imagenet(32, 36)
     setting = Setting(before.signature, {"image": rule}, is_classifier=True)
-    wide, applied = apply_passes(before, PASSES["coreml"](setting), cast=False)
+    wide, applied = apply_passes(before, FORMATS["coreml"].passes(setting), cast=False)
     sites = {item.name.partition("[")[0]: len(item.sites) for item in applied}
     assert [sites[name] for name in ("normalize_inside", "fold_input_scale", "append_softmax")] == [1, 1, 1]
     pixels = torch.randint(0, 256, spec.shape, generator=torch.Generator().manual_seed(1)).double()

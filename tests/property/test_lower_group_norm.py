@@ -11,7 +11,8 @@ from proof import Lambda, prove
 from reference_weights import fill
 from torch import nn
 
-from cloformer.export.passes import FoldNormalizationAffine, LowerGroupNorm
+from cloformer.export.passes.fold_normalization_affine import FoldNormalizationAffine
+from cloformer.export.passes.lower_group_norm import LowerGroupNorm
 
 _OPERATORS = ["layer_norm", "instance_norm"]
 

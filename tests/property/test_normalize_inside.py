@@ -8,7 +8,8 @@ from proof import Lambda, assert_equal, assert_exports_again, in_float64, operat
 from reference_weights import fill
 from torch import Tensor, nn
 
-from cloformer.export.passes import FoldInputScale, NormalizeInside
+from cloformer.export.passes.fold_input_scale import FoldInputScale
+from cloformer.export.passes.normalize_inside import NormalizeInside
 from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.trace import origin_of, trace

@@ -8,7 +8,7 @@ import torch
 from proof import Lambda, assert_equal, prove, random_inputs, rewritten, traced
 from torch import Tensor
 
-from cloformer.export.passes import RecognizeActivations
+from cloformer.export.passes.recognize_activations import RecognizeActivations
 
 
 @pytest.mark.parametrize(

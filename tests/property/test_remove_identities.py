@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from proof import Lambda, in_float64, operators, prove, random_inputs, rewritten, traced
 from torch import Tensor, nn
 
-from cloformer.export.passes import RemoveIdentities
+from cloformer.export.passes.remove_identities import RemoveIdentities
 
 
 def test_identities_go() -> None:

@@ -12,7 +12,7 @@ from proof import Lambda, prove
 from reference_weights import fill
 from torch import Tensor, nn
 
-from cloformer.export.passes import SeparateChunks
+from cloformer.export.passes.separate_chunks import SeparateChunks
 
 
 def _chunked(count: int, *layers: nn.Module, dim: int = 1) -> nn.Module:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from proof import Lambda, prove
 from torch import Tensor, nn
 
-from cloformer.export.passes import CancelTransposes, RemoveIdentities, SplitByChunk
+from cloformer.export.passes.cancel_transposes import CancelTransposes
+from cloformer.export.passes.remove_identities import RemoveIdentities
+from cloformer.export.passes.split_by_chunk import SplitByChunk
 
 
 class Unpack(nn.Module):

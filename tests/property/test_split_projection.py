@@ -11,7 +11,7 @@ from proof import Lambda, prove, rewritten, traced
 from reference_weights import fill
 from torch import Tensor, nn
 
-from cloformer.export.passes import SplitProjection
+from cloformer.export.passes.split_projection import SplitProjection
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)

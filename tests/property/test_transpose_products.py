@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from proof import Lambda, prove
 from torch import Tensor
 
-from cloformer.export.passes import TransposeProducts
+from cloformer.export.passes.transpose_products import TransposeProducts
 
 _SHAPES = (2, 3, 4, 9), (2, 3, 4, 5), (2, 3, 4, 5)
 

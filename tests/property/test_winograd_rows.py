@@ -13,7 +13,7 @@ from proof import Lambda, prove
 from reference_weights import fill
 from torch import nn
 
-from cloformer.export.passes import WinogradRows
+from cloformer.export.passes.winograd_rows import WinogradRows
 
 SIZE = 48  # the least number of channels, and a map that is large beside them
 SHAPE = (1, SIZE, 38, 38)

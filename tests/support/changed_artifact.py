@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from cloformer.export.artifact.folder import MANIFEST, list_files
+from cloformer.export.artifact.files import list_files
+from cloformer.export.artifact.folder import MANIFEST
 from cloformer.io.write import canonical_json
 
 __all__ = ["with_model"]

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from cloformer.export.passes import Applied, Exactness, FixSizes, Pass, apply_passes
+from cloformer.export.passes import Applied, Exactness, Pass, apply_passes
+from cloformer.export.passes.fix_sizes import FixSizes
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.trace import Trace, lower, trace
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
+import os
+import resource
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +16,7 @@ import pytest
 from image_folders import CLASSES, write_folders
 
 from cloformer.errors import InputError
+from cloformer.training import arrays as reading
 from cloformer.training.data import check_images, read_dataset
 
 
@@ -119,7 +124,7 @@ def test_a_broken_image_is_found(tmp_path: Path, content: bytes | None) -> None:
     broken.write_bytes(broken.read_bytes()[:-60] if content is None else content)
     data = read_dataset(root)
     assert data.train is not None
-    with pytest.raises(InputError, match=r"wasp.1\.png is not an image"):
+    with pytest.raises(InputError, match=r"image .*wasp.1\.png cannot be read"):
         check_images(data.train, print)
 
 
@@ -198,3 +203,165 @@ def test_arrays_without_a_validation(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("no archive")
     with pytest.raises(InputError, match="cannot be read"):
         read_dataset(tmp_path / "text.npz")
+
+
+WHOLE = {"val_images": np.zeros((2, 4, 4), np.uint8), "val_labels": np.array([0, 1])}
+
+
+def npy(shape: object, descr: str = "|u1", data: bytes = b"") -> bytes:
+    """An array's file whose header says what it likes."""
+    header = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}}}".ljust(117).encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
+
+
+def npz(**members: bytes) -> bytes:
+    stream = io.BytesIO()
+    labels = npy((2,), "<i8", (0).to_bytes(8, "little") + (1).to_bytes(8, "little"))
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in {"val_labels": labels, **members}.items():
+            archive.writestr(f"{name}.npy", content)
+    return stream.getvalue()
+
+
+def _encrypted(data: bytes) -> bytes:
+    """With the bit set that says so, in both of the archive's lists."""
+    marked = bytearray(data)
+    for sign, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = -1
+        while (start := data.find(sign, start + 1)) >= 0:
+            marked[start + at] |= 1
+    return bytes(marked)
+
+
+def _npz_of(method: int) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        for name, value in WHOLE.items():
+            content = io.BytesIO()
+            np.save(content, value)
+            archive.writestr(f"{name}.npy", content.getvalue())
+    return stream.getvalue()
+
+
+def _plain(value: np.ndarray) -> bytes:  # type: ignore[type-arg]
+    stream = io.BytesIO()
+    np.save(stream, value, allow_pickle=True)
+    return stream.getvalue()
+
+
+HOSTILE = {
+    "a plain array": _plain(np.zeros((2, 4, 4), np.uint8)),
+    "an array of 175 TiB": npz(val_images=npy((13_743_895_347, 14_000), data=bytes(32))),
+    "a negative length": npz(val_images=npy((-2, 4, 4), data=bytes(32))),
+    "a length that is no number": npz(val_images=npy("(True, 'x')", data=bytes(32))),
+    "more bytes announced than there": npz(val_images=npy((3, 4, 4), data=bytes(32))),
+    "objects": npz(val_images=_plain(np.array([{"a": 1}], dtype=object))),
+    "things of no size": npz(val_images=npy((10**18,), "|V0")),
+    "texts": npz(val_images=npy((2,), "<U1", bytes(8))),
+    "a header of code": npz(val_images=npy("__import__('os').mkdir('owned')")),
+    "a deep header": npz(val_images=npy("(" * 90 + ")" * 20)),
+    "encrypted": _encrypted(npz(val_images=npy((2, 4, 4), data=bytes(32)))),
+    "packed by another": _npz_of(zipfile.ZIP_LZMA),
+    "nothing": b"",
+    "an archive's end alone": b"PK\x05\x06" + bytes(18),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_arrays(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "some.npz"
+    path.write_bytes(HOSTILE[name])
+    with pytest.raises(InputError) as refused:
+        read_dataset(path)
+    assert str(path) in refused.value.lines[0]
+    assert 2 <= len(refused.value.lines) <= 3
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_damaged_arrays(tmp_path: Path, method: int) -> None:
+    """Cut short at every length, and a bit flipped at every byte: refused, or the same arrays."""
+    whole, path = _npz_of(method), tmp_path / "some.npz"
+    for at in range(0, len(whole), 3):
+        flipped = bytearray(whole)
+        flipped[at] ^= 1 << at % 8
+        for data in (whole[:at], bytes(flipped)):
+            path.write_bytes(data)
+            try:
+                found = read_dataset(path)
+            except InputError:
+                continue
+            assert [np.asarray(found.val.load(index)).max() for index in (0, 1)] == [0, 0]
+
+
+def test_memory_follows_the_size_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No number in it takes memory, and nothing unpacks without end."""
+    monkeypatch.setattr(reading, "_SMALL", 2**20)
+    bombs = {"bomb.npz": np.zeros((64, 1000, 1000), np.uint8), "many.npz": np.zeros((10**6, 8, 8), np.uint8)}
+    for name, pixels in bombs.items():
+        np.savez_compressed(tmp_path / name, val_images=pixels, val_labels=np.zeros(len(pixels), np.int64))
+    np.savez(
+        tmp_path / "label.npz", val_images=np.zeros((2, 4, 4), np.uint8), val_labels=np.array([0, 10**9])
+    )
+    for name, size in (("idx", 2**33), ("gz", 2**33), ("gz-bomb", 64 * 10**6)):
+        root = write_idx(tmp_path / name)
+        head = bytes([0, 0, 8, 3]) + (size // 10**6 + 1).to_bytes(4, "big") + 2 * (1000).to_bytes(4, "big")
+        content = head + bytes(64 * 10**6 + 10**6 if name == "gz-bomb" else 100)
+        images = root / "train-images-idx3-ubyte.gz"
+        if name == "idx":
+            images.unlink()
+            (root / "train-images-idx3-ubyte").write_bytes(content)
+        else:
+            images.write_bytes(gzip.compress(content))
+    del bombs, content
+    child = os.fork()
+    if child == 0:
+        held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (held + 2**26, held + 2**26))
+        try:
+            for name in ("bomb.npz", "many.npz", "label.npz", "idx", "gz", "gz-bomb"):
+                with pytest.raises(InputError) as refused:
+                    read_dataset(tmp_path / name)
+                assert "MemoryError" not in str(refused.value)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 4), (2, 4, 0), (0, 4, 4), (2, 70_000, 1)])
+def test_images_without_pixels(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    labels = np.zeros(shape[0], np.int64)
+    np.savez(tmp_path / "some.npz", val_images=np.zeros(shape, np.uint8), val_labels=labels)
+    with pytest.raises(InputError, match="of"):
+        read_dataset(tmp_path / "some.npz")
+
+
+def test_orders_and_types_that_numpy_writes(tmp_path: Path) -> None:
+    """Fortran's order, labels of any whole type in either order of bytes, and members that are nobody's."""
+    pixels = np.arange(2 * 3 * 5, dtype=np.uint8).reshape(2, 3, 5)
+    for kind in ("u1", "<i4", ">i8", "<u8"):
+        path = tmp_path / f"{kind[-2:]}.npz"
+        np.savez(path, val_images=np.asfortranarray(pixels), val_labels=np.array([1, 0], kind), other=["x"])
+        found = read_dataset(path)
+        assert list(found.val.labels) == [1, 0]
+        assert np.array_equal(np.asarray(found.val.load(1))[..., 0], pixels[1])
+
+
+def test_a_folder_s_name_that_is_none(tmp_path: Path) -> None:
+    root = write_folders(tmp_path / "data")
+    for half in ("train", "val"):
+        (root / half / "bee").rename(root / half / "bee\x1b[31m")
+    with pytest.raises(InputError, match="no name of a class"):
+        read_dataset(root)
+
+
+def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "some.npz")
+    root = write_folders(tmp_path / "data")
+    os.mkfifo(root / "train" / "bee" / "pipe.png")
+    data = read_dataset(root)
+    assert data.train is not None
+    with pytest.raises(InputError, match="a pipe or a device"):
+        check_images(data.train, print)
+    with pytest.raises(InputError, match="no data set"):
+        read_dataset(tmp_path / "some.npz")

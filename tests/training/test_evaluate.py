@@ -131,7 +131,7 @@ def test_what_cannot_be_evaluated(
     no_classifier = command("evaluate", small, "--data", digits)
     assert (no_classifier.code, "does not classify one image" in no_classifier.err) == (4, True)
     missing = command("evaluate", tmp_path / "none", "--data", digits)
-    assert (missing.code, "does not exist" in missing.err) == (3, True)
+    assert (missing.code, "there is no file" in missing.err) == (3, True)
     no_data = command("evaluate", trained, "--data", tmp_path / "none", "--json")
     assert (no_data.code, json.loads(no_data.out)["error"]["exit_code"]) == (3, 3)
 
@@ -144,9 +144,9 @@ def test_what_cannot_be_evaluated(
         (["--set", "epoch=3"], 2, "Did you mean epochs"),
         (["--set", "image_size=30"], 2, "choose another --set image_size"),
         (["--set", "batch_size=512"], 3, "there are 20 training images"),
-        (["--weights", "nowhere.safetensors"], 3, "does not exist"),
+        (["--weights", "nowhere.safetensors"], 3, "there is no file"),
         (["--teacher", "nowhere:it"], 2, "no module"),
-        (["--labels", "nowhere.txt"], 3, "cannot be read"),
+        (["--labels", "nowhere.txt"], 3, "there is no file"),
         (["--resume"], 3, "no run to go on with"),
     ],
 )
@@ -226,7 +226,7 @@ def test_hub_folders_that_contradict_themselves(trained: Path, tmp_path: Path) -
     whole = config.read_text()
     for text, words in [
         (whole.replace('"7"', '"8"'), "another id2label"),
-        ("{", "do not fit"),
+        ("{", "is not JSON"),
         ("[]", "do not fit"),
     ]:
         config.write_text(text)
@@ -234,7 +234,7 @@ def test_hub_folders_that_contradict_themselves(trained: Path, tmp_path: Path) -
             read_checkpoint(folder)
     config.write_text(whole)
     (folder / "model.safetensors").unlink()
-    with pytest.raises(CheckpointError, match="does not exist"):
+    with pytest.raises(CheckpointError, match="there is no file"):
         read_checkpoint(folder)
 
 

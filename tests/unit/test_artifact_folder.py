@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from cloformer.errors import InputError
-from cloformer.export.artifact.folder import SCHEMA_VERSION, read_artifact
+from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.artifact.manifest import SCHEMA_VERSION
 from cloformer.export.schemas import schema
 
 
@@ -48,16 +49,22 @@ def _nested_outside(manifest: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.update(schema_version=SCHEMA_VERSION + 1), "schema version 2"),
-        (lambda m: m.update(schema_version="1"), "not a manifest"),
-        (lambda m: m.pop("functions"), "does not follow the schema"),
-        (lambda m: m.update(surprise=1), "does not follow the schema"),
+        (
+            lambda m: m.update(schema_version=SCHEMA_VERSION + 1),
+            "schema_version is 3, and this cloformer knows up to 2",
+        ),
+        (lambda m: m.update(schema_version="1"), "schema_version is the text"),
+        (lambda m: m.pop("functions"), "functions is missing"),
+        (lambda m: m.update(surprise=1), "surprise is not a field"),
         (lambda m: m["files"][0].update(sha256="0" * 64), "hash does not match"),
         (lambda m: m["files"][0].update(bytes=1), "hash does not match"),
         (lambda m: m["files"].append({**m["files"][0], "path": "gone.bin"}), "is missing"),
         (_nested_outside, "outside its folder"),
-        (lambda m: m["model"].update(path="/etc/passwd"), "outside its folder"),
-        (lambda m: m["functions"][0]["outputs"][0].update(labels="../labels.txt"), "outside its folder"),
+        (lambda m: m["model"].update(path="/etc/passwd"), "model.path is"),
+        (
+            lambda m: m["functions"][0]["outputs"][0].update(labels="../labels.txt"),
+            r"functions\[0\].outputs\[0\].labels",
+        ),
     ],
 )
 def test_manifests_that_do_not_hold(copied: Path, change: Callable[[Any], None], message: str) -> None:
@@ -80,7 +87,7 @@ def test_files_that_do_not_hold(copied: Path, tmp_path: Path) -> None:
     model.unlink()
     (tmp_path / "elsewhere").write_bytes(content)
     model.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="is missing"):
+    with pytest.raises(InputError, match="not a plain file"):
         read_artifact(copied)
 
 

@@ -16,8 +16,8 @@ from PIL import Image, ImageOps
 from safetensors.numpy import load_file, save_file
 
 from cloformer.errors import InputError
-from cloformer.export.artifact.folder import read_artifact
-from cloformer.export.artifact.kit import KIT, KitImage, kit_images, read_kit
+from cloformer.export.artifact.folder import KIT, read_artifact
+from cloformer.export.artifact.kit import KitImage, kit_images, read_kit
 from cloformer.export.source.preprocessing import Preprocessing
 
 RULE = Preprocessing.imagenet(224, 224)

@@ -21,7 +21,7 @@ from cloformer.export.latency.parent import Loaded, Times, WorkerError
 from cloformer.export.latency.protocol import Protocol, Rounds, parse_share, protocol
 from cloformer.export.latency.statistics import Interval
 from cloformer.export.latency.turns import compare
-from cloformer.export.reports.comparison import text as table
+from cloformer.export.reports.latency import comparison_text as table
 from cloformer.export.schemas import schema
 
 SECOND = 10**9

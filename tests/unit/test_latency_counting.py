@@ -218,8 +218,8 @@ def test_a_system_without_a_counter_is_an_answer(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("names", [None, "MatMul", [1], {"a": 1}])
 def test_names_that_are_none(names: object) -> None:
     with pytest.raises(BadMessageError):
-        read_names({"untold": names}, "untold")
-    assert read_names({"untold": ["x" * 999] * 99}, "untold") == ("x" * 100,) * 20
+        read_names({"uncounted": names}, "uncounted")
+    assert read_names({"uncounted": ["x" * 999] * 99}, "uncounted") == ("x" * 100,) * 20
 
 
 def test_what_the_runtime_executes(small: Path) -> None:
@@ -227,8 +227,8 @@ def test_what_the_runtime_executes(small: Path) -> None:
     with worker(1, time.monotonic() + LIMIT) as running:
         running.load(task)
         found = running.executed()
-    assert found.multiply_adds == read_artifact(small).manifest["model"]["multiply_adds"]
-    assert 5 < found.operators < 60 and found.untold == ()
+    assert found.multiply_adds == read_artifact(small).manifest.model.multiply_adds
+    assert 5 < found.operators < 60 and found.uncounted == ()
 
 
 COUNTS = "desc: I1 cache: 32768 B\ncmd: events: Dr\nevents: Ir\nfl=a\nfn=summary: 3\n1 2\nsummary: {}\n"
@@ -474,7 +474,7 @@ def test_what_cannot_be_counted_keeps_no_limit(artifact: Artifact, monkeypatch: 
     assert (found.operators, found.multiply_adds, found.instructions) == (40, None, None)
     assert found.counted_by is None
     assert found.notes == (
-        "multiply-adds cannot be told of Einsum",
+        "multiply-adds are not known of Einsum",
         "instructions could not be counted: counting instructions: it stands still",
     )
     assert [line.partition(",")[0] for line in found.exceeded] == [

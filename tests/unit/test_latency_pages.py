@@ -20,10 +20,10 @@ from cloformer.errors import InputError
 from cloformer.export.latency.comparison import Comparison
 from cloformer.export.latency.protocol import Counting, protocol
 from cloformer.export.latency.report import LatencyReport
-from cloformer.export.reports.comparison.page import comparison_page
-from cloformer.export.reports.comparison.text import ratio, verdict_line
-from cloformer.export.reports.latency.file import write_latency_page
+from cloformer.export.reports.latency.comparison_page import comparison_page
+from cloformer.export.reports.latency.comparison_text import ratio, verdict_line
 from cloformer.export.reports.latency.page import latency_page
+from cloformer.export.reports.latency.page_file import write_latency_page
 from cloformer.export.reports.latency.text import milliseconds
 from cloformer.export.reports.shared.words import plain
 

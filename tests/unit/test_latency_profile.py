@@ -20,12 +20,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cloformer.errors import MissingRuntimeError, UnsupportedError, UsageError
 from cloformer.export.artifact.folder import Artifact, read_artifact
-from cloformer.export.latency import profiler as profiling
-from cloformer.export.latency.fused import name_nodes, regions
-from cloformer.export.latency.operator_work import Work, graph_work
+from cloformer.export.formats import FORMATS
+from cloformer.export.formats.onnx import profiler as onnx_profiler
+from cloformer.export.formats.onnx.fused import name_nodes, regions
+from cloformer.export.formats.onnx.graph_work import graph_work
+from cloformer.export.formats.onnx.profile_events import WARM_UP, read_events
+from cloformer.export.formats.profiler import Rate, Work
+from cloformer.export.latency.operator_times import profile
 from cloformer.export.latency.profile_report import UNMAPPED, WHOLE_MODEL, OperatorTime, Profile
-from cloformer.export.latency.profiler import WARM_UP, profile, read_events
-from cloformer.export.latency.roofline import Rate, Roofline, measure_roofline
+from cloformer.export.latency.roofline import Roofline, measure_roofline
 from cloformer.export.reports.profile.page import profile_page
 from cloformer.export.reports.profile.text import render
 
@@ -45,7 +48,7 @@ def found(request: pytest.FixtureRequest, small: Path, transformer: Path) -> tup
 
 def test_every_multiply_add_is_there(found: tuple[Artifact, Profile]) -> None:
     artifact, report = found
-    by_torch = artifact.manifest["model"]["multiply_adds"]
+    by_torch = artifact.manifest.model.multiply_adds
     assert sum(work.multiply_adds or 0 for work in graph_work(onnx.load(artifact.model_path))) == by_torch
     assert report.total.multiply_adds == by_torch > 1e5
 
@@ -120,7 +123,7 @@ def test_reading_events() -> None:
     events += [{"cat": "Session", "name": "model_run", "dur": us} for us in times]
     events += [None, 3, {}, {"name": 5}, {"cat": "Node", "name": "a_fence_before", "dur": "x"}]
     timed, whole = read_events(json.dumps(events), {"inner"}, 2)
-    assert whole == [3, 5]
+    assert whole == (3, 5)
     assert timed.keys() == {"a"}
     assert timed["a"].us == (3, 5)
     assert [(item.shape, item.bytes) for item in timed["a"].inputs] == [((2, 3), 24), ((4,), 0)]
@@ -150,7 +153,7 @@ def test_an_operator_without_a_time_is_an_error(small: Path, monkeypatch: pytest
         timed, whole = real(*arguments)
         return dict(list(timed.items())[1:]), whole
 
-    monkeypatch.setattr(profiling, "read_events", without_the_first)
+    monkeypatch.setattr(onnx_profiler, "read_events", without_the_first)
     with pytest.raises(UnsupportedError, match=r"1 of .* operators have no time"):
         profile(read_artifact(small), runs=1, roofline=ROOFLINE)
 
@@ -162,7 +165,7 @@ def test_what_is_not_in_the_optimized_model_is_listed(small: Path, monkeypatch: 
         timed, whole = real(*arguments)
         return timed | {"new": dataclasses.replace(next(iter(timed.values())), operator="New")}, whole
 
-    monkeypatch.setattr(profiling, "read_events", with_another)
+    monkeypatch.setattr(onnx_profiler, "read_events", with_another)
     report = profile(read_artifact(small), runs=1, roofline=ROOFLINE)
     assert [row.module for row in report.rows if row.name == "new"] == [None]
     assert UNMAPPED in {group.name for group in report.by_module(2)}
@@ -172,7 +175,7 @@ def test_what_is_not_in_the_optimized_model_is_listed(small: Path, monkeypatch: 
 
 def test_other_formats(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = read_artifact(small)
-    other = Artifact(small, {**artifact.manifest, "format": "coreml"})
+    other = dataclasses.replace(artifact, manifest=dataclasses.replace(artifact.manifest, format="coreml"))
     for system, kind in (("linux", MissingRuntimeError), ("darwin", UnsupportedError)):
         monkeypatch.setattr(sys, "platform", system)
         with pytest.raises(kind, match="--format onnx"):
@@ -187,7 +190,9 @@ def test_nodes_without_names_get_one() -> None:
 
 
 def test_the_roofline_is_measured() -> None:
-    roofline = measure_roofline(1, seconds=0.001, array_bytes=2**16)
+    profiler = FORMATS["onnx"].profiler()
+    assert profiler is not None
+    roofline = measure_roofline(profiler, 1, seconds=0.001, array_bytes=2**16)
     assert roofline.product in roofline.products
     assert all(
         rate.giga_per_second > 0 and rate.calls >= 5 for rate in (*roofline.products, *roofline.transfers)

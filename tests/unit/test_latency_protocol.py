@@ -34,7 +34,7 @@ def artifact(small: Path) -> Artifact:
 
 @pytest.fixture
 def core_ml(artifact: Artifact) -> Artifact:
-    return Artifact(artifact.folder, {**artifact.manifest, "format": "coreml"})
+    return replace(artifact, manifest=replace(artifact.manifest, format="coreml"))
 
 
 def test_presets_are_those_of_the_rules() -> None:
@@ -279,7 +279,7 @@ def test_what_a_candidate_is_asked(artifact: Artifact, monkeypatch: pytest.Monke
     clock = _Clock()
     monkeypatch.setattr(bench, "worker", clock.start)
     rules, kept = protocol("normal", cold=True), []
-    report = bench.measure(plan([artifact], [], rules), rules, keep=kept.append)
+    report = bench.measure(plan([artifact], [], rules), rules, on_change=kept.append)
     main, memory, *cold = ([*part.split(","), ""] for part in ",".join(clock.asked).split("start,")[1:])
     assert main[:3] == ["run 1", "warm_up", "run 1"] and set(main[2:]) == {"run 1", ""}
     assert memory[:2] == ["run 10", "memory"]

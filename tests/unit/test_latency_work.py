@@ -12,7 +12,8 @@ import user_models
 from onnx import TensorProto, helper
 from torch import nn
 
-from cloformer.export.latency.operator_work import Operand, Work, bytes_moved, graph_work, multiply_adds
+from cloformer.export.formats.onnx.graph_work import Operand, bytes_moved, graph_work, multiply_adds
+from cloformer.export.formats.profiler import Work
 from cloformer.export.source.counts import multiply_adds as counted_by_torch
 from cloformer.export.source.signature import TensorSpec
 

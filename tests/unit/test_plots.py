@@ -12,12 +12,12 @@ import pytest
 from latency_reports import BENCHES, COMPARISONS
 
 from cloformer.errors import InputError, MissingRuntimeError
+from cloformer.export.formats.profiler import Rate, Work
 from cloformer.export.latency.comparison import Comparison
 from cloformer.export.latency.environment import Environment
-from cloformer.export.latency.operator_work import Work
 from cloformer.export.latency.profile_report import OperatorTime, Profile
 from cloformer.export.latency.report import LatencyReport
-from cloformer.export.latency.roofline import Rate, Roofline
+from cloformer.export.latency.roofline import Roofline
 from cloformer.export.reports.latency import plots as module
 from cloformer.export.reports.latency.plots import latency_plots
 from cloformer.export.reports.latency.samples import Axis, around, course, spread, together

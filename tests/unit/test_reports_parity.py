@@ -24,12 +24,13 @@ from cloformer.export.parity.report import OperatorResult, OutputResult, ParityR
 from cloformer.export.parity.tolerances import OutputTolerance
 from cloformer.export.reports.parity import github
 from cloformer.export.reports.parity import text as table
-from cloformer.export.reports.parity.charts import Scale
 from cloformer.export.reports.parity.files import write_reports
 from cloformer.export.reports.parity.junit import junit_xml
 from cloformer.export.reports.parity.page import Image, Pictures, html_page
 from cloformer.export.reports.parity.pictures import BINS_PER_DECADE, histogram
-from cloformer.export.reports.shared.words import number, plain, reasons, source_of
+from cloformer.export.reports.parity.words import reasons, source_of
+from cloformer.export.reports.shared.charts import Scale
+from cloformer.export.reports.shared.words import number, plain
 from cloformer.export.schemas import schema
 
 PNG = base64.b64decode(

@@ -16,8 +16,9 @@ from torch import Tensor, fx, nn
 from user_models import ResNet, TwoInputs
 
 from cloformer.errors import UnsupportedError
+from cloformer.export.source.origin import Origin
 from cloformer.export.source.signature import TensorSpec
-from cloformer.export.source.trace import Origin, lower, origin_of, trace
+from cloformer.export.source.trace import lower, origin_of, trace
 
 _LOCATION = re.compile(r"[\w.<>]+:[\w.<>]+(:\d+)?")
 

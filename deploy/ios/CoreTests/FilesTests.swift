@@ -5,7 +5,7 @@ import XCTest
 /// What the app reads, and what it refuses.
 final class FilesTests: XCTestCase {
     private let manifest = """
-        {"schema_version": 1, "name": "net", "format": "coreml", "precision": {"name": "fp16"},
+        {"schema_version": 2, "name": "net", "format": "coreml", "precision": {"name": "fp16"},
          "model": {"path": "net.mlpackage"}, "versions": {"cloformer": "0.1.0"},
          "files": [{"path": "net.mlpackage/Manifest.json", "role": "model", "sha256": "5", "bytes": 5},
                    {"path": "labels.txt", "role": "labels", "sha256": "4", "bytes": 4},
@@ -42,8 +42,8 @@ final class FilesTests: XCTestCase {
     func testANewerManifestIsRefused() {
         // Nothing else of it can be known.
         refuses(
-            #"{"schema_version": 2}"#,
-            "this model was exported by a newer cloformer (manifest version 2, this app reads 1): "
+            #"{"schema_version": 3}"#,
+            "this model was exported by a newer cloformer (manifest version 3, this app reads 2): "
                 + "update the app's cloformer code"
         )
     }

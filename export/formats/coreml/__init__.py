@@ -1,1 +1,35 @@
-"""The Core ML format: its row, exporter, list of passes and runners."""
+"""Core ML: its row in the table of formats."""
+
+from __future__ import annotations
+
+from ..row import Format, Option, RunnerRow
+
+__all__ = ["COREML"]
+
+# Deployment targets by their names on the command line: coremltools' name of each.
+_TARGETS = {"ios16": "iOS16", "ios17": "iOS17", "ios18": "iOS18", "ios26": "iOS26"}
+
+COREML = Format(
+    name="coreml",
+    title="Core ML",
+    precisions=("fp16", "fp32"),
+    options=(
+        Option(
+            "target",
+            f"Core ML deployment target: {', '.join(_TARGETS)}; ios16 if not given.",
+            _TARGETS, "ios16", "{}",
+        ),
+    ),
+    packages=("torch", "coremltools", "numpy"),
+    runners={
+        "coreml": RunnerRow(
+            "Core ML", "coreml", "coreml.runner", "CoreMLRunner", "coremltools", system="darwin",
+            gives_values=False, options=("threads", "compute_units"),
+        ),
+        "mil": RunnerRow(
+            "ML Program reference runtime", "coreml", "coreml.reference_runner", "ReferenceMilRunner",
+            "coremltools", is_device_runtime=False, options=("threads", "arithmetic", "max_work"),
+        ),
+    },
+    app_system="ios",
+)  # fmt: skip

@@ -33,9 +33,8 @@ _DATE = "com.github.apple.coremltools.conversion_date"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:cloformer:mlpackage")
 
 
-def unsupported(program: ExportedProgram, option: str) -> list[Unsupported]:
+def unsupported(program: ExportedProgram) -> list[Unsupported]:
     """Operators that coremltools has no conversion for."""
-    del option
     with quiet("coremltools"):
         from coremltools.converters.mil.frontend.torch.torch_op_registry import is_torch_fx_node_supported
 
@@ -57,7 +56,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
             model = ct.convert(
                 lowered.program,
                 convert_to="mlprogram",
-                minimum_deployment_target=getattr(ct.target, lowered.option),
+                minimum_deployment_target=getattr(ct.target, lowered.options["target"]),
                 compute_precision=_compute_precision(lowered),
                 inputs=[_input_type(spec, lowered) for spec in lowered.signature.inputs],
                 # A classifier's outputs are named by its configuration.
@@ -90,7 +89,7 @@ def check(path: Path) -> GraphFigures:
             program = load(
                 spec, specification_version=spec.specificationVersion, file_weights_dir=model.weights_dir
             )
-        except Exception as error:
+        except Exception as error:  # coremltools raises what it stumbles over
             raise InputError(f"{path} does not load back as an ML Program: {error}") from error
     operations = program.functions[program.default_function_name].operations
     counted = [op for op in operations if op.op_type != "const" and not op.op_type.startswith("constexpr_")]

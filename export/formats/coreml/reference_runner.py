@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
-from cloformer.errors import InputError
+from cloformer.errors import InputError, choose
 
-from ...artifact.folder import Artifact
 from ...source.signature import Signature
-from ..runner import Array
+from ..runner import Array, ModelFile
+from ..work_limit import MOST_WORK, WorkMeter
 from .mil import Arithmetic, Description, ImageInput, Interpreter, Operation, read_package
+from .mil.interpreter import Observer
+from .mil.work_limit import LimitedWork
 
 __all__ = ["ReferenceMilRunner"]
 
@@ -21,20 +22,28 @@ __all__ = ["ReferenceMilRunner"]
 class ReferenceMilRunner:
     """Runs a Core ML artifact on any system; images are pixels, 0 to 255, in NCHW.
 
-    ``arithmetic`` is how float16 operators add up: see :mod:`.mil.interpreter`.
+    ``arithmetic`` is how float16 operators add up, by its name in :class:`~.mil.Arithmetic`.
     """
 
     def __init__(
-        self, artifact: Artifact, *, threads: int = 0, arithmetic: Arithmetic = Arithmetic.WIDE
+        self,
+        model: ModelFile,
+        *,
+        threads: int = 0,
+        arithmetic: str | Arithmetic = Arithmetic.WIDE,
+        max_work: int | None = MOST_WORK,
     ) -> None:
         del threads  # torch's own setting holds for the whole process
-        self.signature: Signature = artifact.signature
-        self._artifact, self.arithmetic = artifact, arithmetic
+        if isinstance(arithmetic, str):
+            choose("arithmetic", arithmetic, [item.value for item in Arithmetic])
+        self.signature: Signature = model.signature
+        self._model, self.arithmetic = model, Arithmetic(arithmetic)
+        self._meter = WorkMeter(str(model.path), max_work)
         self._interpreter: Interpreter | None = None
         self._description: Description | None = None
 
     def __enter__(self) -> ReferenceMilRunner:
-        package = read_package(self._artifact.model_path)
+        package = read_package(self._model.path)
         self._description = package.descriptions[package.default_function]
         self._interpreter = Interpreter(package.program.functions[package.default_function], self.arithmetic)
         return self
@@ -47,32 +56,39 @@ class ReferenceMilRunner:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs by name; a classifier's probabilities in the order of its labels."""
-        return self._outputs(self.interpreter.run(self.fed(inputs)))
+        return self._outputs(self._limited(inputs))
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every tensor of the program."""
         seen: dict[str, Array] = {}
 
-        def note(_operation: Operation, made: Mapping[str, Any], _values: Mapping[str, Any]) -> None:
+        def note(_operation: Operation, made: Mapping[str, object], _values: Mapping[str, object]) -> None:
             seen.update({name: value.numpy() for name, value in made.items() if hasattr(value, "numpy")})
 
-        outputs = self._outputs(self.interpreter.run(self.fed(inputs), observe=note))
+        outputs = self._outputs(self._limited(inputs, note))
         return seen | outputs
+
+    def _limited(self, inputs: Mapping[str, Array], observe: Observer | None = None) -> dict[str, object]:
+        """One run of the program, stopped where it would compute more than it may."""
+        self._meter.start()
+        with LimitedWork(self._meter):
+            return self.interpreter.run(self.fed(inputs), observe=observe)
 
     def fed(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """What Core ML hands to the program: of an image, the channels in the package's own order."""
         assert self._description is not None, "enter the runner first"
         images = {item.name: item for item in self._description.images}
         declared = {
-            entry["name"]: (entry["preprocessing"] or {}).get("color_order")
-            for entry in self._artifact.function["inputs"]
+            item.spec.name: item.preprocessing.color_order
+            for item in self._model.function.inputs
+            if item.preprocessing is not None
         }
         return {
             name: _as_image(value, declared.get(name), images[name]) if name in images else np.asarray(value)
             for name, value in inputs.items()
         }
 
-    def _outputs(self, raw: Mapping[str, Any]) -> dict[str, Array]:
+    def _outputs(self, raw: Mapping[str, object]) -> dict[str, Array]:
         return {
             spec.name: _as_array(raw, spec.name, spec.shape, spec.dtype) for spec in self.signature.outputs
         }
@@ -94,11 +110,11 @@ def _as_image(pixels: Array, given_order: str | None, image: ImageInput) -> Arra
     return np.ascontiguousarray(pixels[:, ::-1]) if reverse else pixels
 
 
-def _as_array(raw: Mapping[str, Any], name: str, shape: tuple[int, ...], dtype: str) -> Array:
+def _as_array(raw: Mapping[str, object], name: str, shape: tuple[int, ...], dtype: str) -> Array:
     if name not in raw:
         raise InputError(f"the program does not give the output {name!r}, which the manifest declares")
-    value = list(raw[name].values()) if isinstance(raw[name], dict) else raw[name]
-    array = np.asarray(value, dtype=dtype)
+    value = raw[name]
+    array = np.asarray(list(value.values()) if isinstance(value, dict) else value, dtype=dtype)
     if array.size != np.prod(shape):
         raise InputError(
             f"the output {name!r} is {list(shape)} in the manifest, and {list(array.shape)} comes out"

@@ -11,9 +11,8 @@ import numpy as np
 
 from cloformer.errors import UnsupportedError, choose
 
-from ...artifact.folder import Artifact
 from ...source.signature import Signature, TensorSpec
-from ..runner import Array
+from ..runner import Array, ModelFile
 
 __all__ = ["COMPUTE_UNITS", "CoreMLRunner"]
 
@@ -26,11 +25,11 @@ class CoreMLRunner:
     ``compute_units`` are those that Core ML may use, one of ``COMPUTE_UNITS``.
     """
 
-    def __init__(self, artifact: Artifact, *, threads: int = 0, compute_units: str = "ALL") -> None:
+    def __init__(self, model: ModelFile, *, threads: int = 0, compute_units: str = "ALL") -> None:
         del threads  # Core ML schedules by itself
         self._units = choose("compute unit", compute_units, COMPUTE_UNITS, "--runner")
-        self.signature: Signature = artifact.signature
-        self._artifact = artifact
+        self.signature: Signature = model.signature
+        self._file = model
         self._model: Any = None
 
     def __enter__(self) -> CoreMLRunner:
@@ -43,7 +42,7 @@ class CoreMLRunner:
     def load(self) -> None:
         """Compile the package for this machine and load it."""
         units = ct.ComputeUnit[self._units]
-        self._model = ct.models.MLModel(str(self._artifact.model_path), compute_units=units)
+        self._model = ct.models.MLModel(str(self._file.path), compute_units=units)
 
     def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], Any]:
         """Core ML's prediction through coremltools; it gives all outputs by name."""
@@ -64,17 +63,18 @@ class CoreMLRunner:
         )
 
     def _fed(self, inputs: Mapping[str, Array]) -> dict[str, Any]:
-        declared = {
-            entry["name"]: entry["preprocessing"] or {} for entry in self._artifact.function["inputs"]
-        }
         return {
-            spec.name: _as_fed(inputs[spec.name], spec, declared[spec.name].get("color_order"))
-            for spec in self.signature.inputs
+            item.spec.name: _as_fed(
+                inputs[item.spec.name],
+                item.spec,
+                None if item.preprocessing is None else item.preprocessing.color_order,
+            )
+            for item in self._file.function.inputs
         }
 
     def _as_array(self, value: Any, spec: TensorSpec) -> Array:
         if isinstance(value, dict):
-            value = [value[label] for label in self._artifact.labels() or ()]
+            value = [value[label] for label in self._file.labels or ()]
         return np.asarray(value, dtype=spec.dtype).reshape(spec.shape)
 
     def __exit__(

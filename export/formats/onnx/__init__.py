@@ -1,1 +1,26 @@
-"""The ONNX format: its row, exporter, list of passes and runner."""
+"""ONNX: its row in the table of formats."""
+
+from __future__ import annotations
+
+from ..row import Format, Option, RunnerRow
+
+__all__ = ["ONNX"]
+
+# What torch.onnx's dynamo exporter writes.
+_OPSETS = {str(version): str(version) for version in range(18, 24)}
+
+ONNX = Format(
+    name="onnx",
+    title="ONNX",
+    precisions=("fp32",),
+    options=(Option("opset", "ONNX opset, 18 to 23; 20 if not given.", _OPSETS, "20", "opset{}"),),
+    packages=("torch", "onnx", "onnxscript", "onnxsim", "numpy"),
+    runners={
+        "onnxruntime": RunnerRow(
+            "ONNX Runtime", "onnx", "onnx.runner", "OnnxRuntimeRunner", "onnxruntime",
+            options=("threads", "optimization", "max_work"),
+        ),
+    },
+    app_system="android",
+    has_profiler=True,
+)  # fmt: skip

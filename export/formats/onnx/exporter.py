@@ -10,7 +10,6 @@ import contextlib
 import io
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import onnx
 import torch
@@ -28,9 +27,8 @@ FILE_NAME = "model.onnx"
 _ORIGIN_KEYS = ("cloformer.name", "cloformer.module", "cloformer.location")
 
 
-def unsupported(program: ExportedProgram, option: str) -> list[Unsupported]:
+def unsupported(program: ExportedProgram) -> list[Unsupported]:
     """Operators with neither an ONNX function in torch's library nor a decomposition into such."""
-    del option
     with quiet("torch.onnx"):
         # torch has no public way to ask which operators its exporter knows.
         from torch.onnx._internal.exporter._decomp import (
@@ -53,14 +51,14 @@ def unsupported(program: ExportedProgram, option: str) -> list[Unsupported]:
 
 def write(lowered: Lowered, folder: Path) -> Written:
     """Write ``model.onnx`` with its weights inside; the bytes depend on the arguments alone."""
-    names = lowered.signature
+    names, opset = lowered.signature, int(lowered.options["opset"])
     with quiet("torch.onnx"):
         try:
             exported = torch.onnx.export(
                 lowered.program,
                 (),
                 dynamo=True,
-                opset_version=int(lowered.option),
+                opset_version=opset,
                 input_names=[spec.name for spec in names.inputs],
                 output_names=[spec.name for spec in names.outputs],
                 verbose=False,
@@ -70,9 +68,9 @@ def write(lowered: Lowered, folder: Path) -> Written:
             raise UnsupportedError(f"torch.onnx cannot export the graph: {reason}") from error
     assert exported is not None
     model = exported.model_proto
-    if {entry.domain: entry.version for entry in model.opset_import}[""] != int(lowered.option):
+    if {entry.domain: entry.version for entry in model.opset_import}[""] != opset:
         raise UnsupportedError(
-            f"torch.onnx cannot write opset {lowered.option} for this graph",
+            f"torch.onnx cannot write opset {opset} for this graph",
             "choose --opset 20 or leave it out",
         )
     nodes = _nodes(model, exported.exported_program)
@@ -107,7 +105,7 @@ def check(path: Path) -> GraphFigures:
     return GraphFigures.count([node.op_type for node in model.graph.node], max(ranks))
 
 
-def _targets(program: ExportedProgram) -> set[Any]:
+def _targets(program: ExportedProgram) -> set[torch._ops.OpOverload]:
     return {node.target for node in program.graph.nodes if isinstance(node.target, torch._ops.OpOverload)}
 
 
@@ -120,7 +118,7 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _simplify(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, Any]]:
+def _simplify(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, object]]:
     """onnxsim's result, unless it undoes something: more nodes, or an activation taken apart."""
     import onnxsim
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cloformer.errors import InputError
+from cloformer.io.read import decoding, read_bytes
 
 if TYPE_CHECKING:
     import onnx
+    from google.protobuf.message import Message
 
-__all__ = ["read_onnx"]
+__all__ = ["MAX_BYTES", "read_onnx"]
+
 
 MAX_ELEMENTS = 2**28  # of one value: 1 GiB of float32, a hundred times what a model for a phone has
+MAX_BYTES = 2**31  # protobuf's own limit
 _LOOPS = ("Loop", "Scan")
 
 
@@ -25,13 +29,11 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     work is not bounded by the size of the file; and values larger than ``MAX_ELEMENTS``.
     """
     import onnx
-    from google.protobuf.message import DecodeError
 
     again = "export it again"
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except (DecodeError, OSError, RecursionError) as error:
-        raise InputError(f"{path} is not an ONNX model: {error}", again) from None
+    data = read_bytes(path, MAX_BYTES, again, follow_links=False)
+    with decoding(f"{path} as an ONNX model", again):
+        model = onnx.load_model_from_string(data)
     for message in _messages(model):
         if isinstance(message, onnx.TensorProto) and message.data_location == onnx.TensorProto.EXTERNAL:
             raise InputError(
@@ -57,18 +59,16 @@ def _shapes(model: onnx.ModelProto, path: Path) -> Iterator[tuple[str, list[int]
     """The shape of every value that can be told without running anything."""
     import onnx
 
-    try:
+    with decoding(f"{path} as a sound ONNX model", "export it again"):
         # Without data propagation, which would write out a Range of any length.
         graph = onnx.shape_inference.infer_shapes(model).graph
-    except Exception as error:  # the checker's own, those of protobuf, and plain ones
-        raise InputError(f"{path} is not a sound ONNX model: {str(error)[:200]}", "export it again") from None
     for value in (*graph.input, *graph.value_info, *graph.output):
         yield value.name, [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
     for tensor in graph.initializer:
         yield tensor.name, list(tensor.dims)
 
 
-def _messages(message: Any) -> Iterator[Any]:
+def _messages(message: Message) -> Iterator[Message]:
     """Every tensor and node below a message: also those in attributes, subgraphs and functions."""
     import onnx
 

@@ -6,16 +6,18 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import onnxruntime
 
-from cloformer.errors import InputError, choose
+from cloformer.errors import choose
 
-from ...artifact.folder import Artifact
 from ...source.signature import Signature
-from ..runner import Array
+from ..runner import Array, ModelFile, checked_outputs
+from ..work_limit import MOST_WORK
 from .file import read_onnx
+from .session import make_session, runtime_errors, session_options
+from .work_limit import refuse_endless
 
 if TYPE_CHECKING:
     import onnx
@@ -35,10 +37,17 @@ class OnnxRuntimeRunner:
     """Runs an ONNX artifact; ``threads=0`` lets the runtime choose, ``optimization`` is a level of
     ``OPTIMIZATIONS``."""
 
-    def __init__(self, artifact: Artifact, *, threads: int = 0, optimization: str = "all") -> None:
+    def __init__(
+        self,
+        model: ModelFile,
+        *,
+        threads: int = 0,
+        optimization: str = "all",
+        max_work: int | None = MOST_WORK,
+    ) -> None:
         choose("optimization level", optimization, OPTIMIZATIONS, "--optimization")
-        self.signature: Signature = artifact.signature
-        self._path: Path = artifact.model_path
+        self.signature: Signature = model.signature
+        self._path, self._most = model.path, max_work
         self._threads, self._optimization = threads, optimization
         self._session: onnxruntime.InferenceSession | None = None
         self._exposed: onnxruntime.InferenceSession | None = None
@@ -50,22 +59,23 @@ class OnnxRuntimeRunner:
 
     def check(self) -> None:
         """Refuse a file that reads others, or could run without end."""
-        read_onnx(self._path)
+        refuse_endless(read_onnx(self._path), self._path, self._most)
 
     def load(self) -> None:
         """Make the session."""
         self._session = self._open(self._path)
 
-    def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], Any]:
+    def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], object]:
         """The session's call; it gives a list of all outputs."""
         assert self._session is not None, "load first"
         run, names, fed = self._session.run, [spec.name for spec in self.signature.outputs], dict(inputs)
         return lambda: run(names, fed)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """All outputs by name, in the model's own types."""
+        """All outputs by name, of the shapes and types that the signature declares."""
         assert self._session is not None, "enter the runner first"
-        return _run(self._session, [spec.name for spec in self.signature.outputs], inputs)
+        found = _run(self._session, [spec.name for spec in self.signature.outputs], inputs)
+        return checked_outputs(self.signature, found)
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every value of the graph. Giving them all out keeps the runtime from fusing across them, so what
@@ -84,16 +94,12 @@ class OnnxRuntimeRunner:
 
     def _open(self, model: Path | bytes, optimized: Path | None = None) -> onnxruntime.InferenceSession:
         """``optimized`` is where to write what the optimizer made."""
-        options = onnxruntime.SessionOptions()
+        options = session_options(self._threads)
+        options.graph_optimization_level = OPTIMIZATIONS[self._optimization]
         if optimized is not None:
             options.optimized_model_filepath = str(optimized)
-        options.intra_op_num_threads = self._threads
-        options.graph_optimization_level = OPTIMIZATIONS[self._optimization]
-        options.log_severity_level = 3
-        try:
-            return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the binding raises classes of its own for each status
-            raise InputError(f"ONNX Runtime does not load {self._path}: {error}") from error
+        with runtime_errors(f"ONNX Runtime does not load {self._path}", "export it again"):
+            return make_session(model, options)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -104,10 +110,8 @@ class OnnxRuntimeRunner:
 def _run(
     session: onnxruntime.InferenceSession, names: list[str], inputs: Mapping[str, Array]
 ) -> dict[str, Array]:
-    try:
+    with runtime_errors("ONNX Runtime cannot run the model", "export it again, or feed what it declares"):
         return dict(zip(names, session.run(names, dict(inputs)), strict=True))
-    except Exception as error:  # as above: a node that fails on its operands, an input that does not fit
-        raise InputError(f"ONNX Runtime cannot run the model: {str(error).splitlines()[0][:200]}") from error
 
 
 def _exposing_everything(path: Path) -> bytes:

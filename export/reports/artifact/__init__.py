@@ -1,1 +1,1 @@
-"""Reports on this subject."""
+"""What `export`, `inspect` and `models` print of an artifact."""

@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ...formats import FORMATS
 
 if TYPE_CHECKING:
     from ...artifact.folder import Artifact
-    from ...pipeline.export import Exported
+    from ...artifact.manifest import Manifest
+    from ...pipeline.export import Exported, Preview
+    from ...source.counts import VariantFigures
+    from ...source.signature import TensorSpec
 
 __all__ = ["NOT_TRAINED", "describe", "exported", "inspected", "models", "previewed"]
 
 NOT_TRAINED = "random weights: NOT TRAINED, so what it predicts means nothing"
 
 
-def models(rows: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> Iterator[str]:
+def models(rows: Sequence[VariantFigures], size: tuple[int, int]) -> Iterator[str]:
     """A header, then a line per variant."""
     shape = f"{size[0]} x {size[1]}"
     yield f"{'model':<22}{'parameters':>12}{'multiply-adds':>16}   feature shapes (C x H x W) at {shape}"
     for row in rows:
-        shapes = "  ".join("x".join(map(str, shape)) for shape in row["feature_shapes"].values())
-        yield f"{row['name']:<22}{row['parameters']:>12,}{row['multiply_adds'] / 1e9:>14.3f} G   {shapes}"
+        shapes = "  ".join("x".join(map(str, shape)) for shape in row.feature_shapes.values())
+        yield f"{row.name:<22}{row.parameters:>12,}{row.multiply_adds / 1e9:>14.3f} G   {shapes}"
 
 
-def describe(manifest: Mapping[str, Any]) -> Iterator[str]:
+def describe(manifest: Manifest) -> Iterator[str]:
     """The model, its graph, its weights."""
-    total = sum(entry["bytes"] for entry in manifest["files"] if entry["role"] == "model")
-    graph, weights = manifest["graph"], manifest["weights"]
-    yield f"  model       {manifest['model']['path']}, {total / 1e6:.2f} MB, {manifest['precision']['name']}"
-    yield f"  graph       {graph['operators']} operators (constants not counted), rank at most {graph['max_rank']}"
-    dataset = manifest["request"].get("metadata", {}).get("dataset")
+    total = sum(entry.bytes for entry in manifest.model_files)
+    graph, weights = manifest.graph, manifest.weights
+    yield f"  model       {manifest.model.path}, {total / 1e6:.2f} MB, {manifest.precision.name}"
+    yield f"  graph       {graph.operators} operators (constants not counted), rank at most {graph.max_rank}"
+    dataset = manifest.request.metadata.get("dataset")
     trained = f", trained on {dataset}" if dataset else ""
     origin = {
-        "random": f"{NOT_TRAINED} (seed {weights['seed']})",
+        "random": f"{NOT_TRAINED} (seed {weights.seed})",
         "module": "as the module's factory made them",
-        "checkpoint": f"checkpoint {str(weights['file_sha256'])[:16]}...{trained}",
-    }[weights["origin"]]
+        "checkpoint": f"checkpoint {str(weights.file_sha256)[:16]}...{trained}",
+    }[weights.origin]
     yield f"  weights     {origin}"
 
 
@@ -52,30 +55,33 @@ def exported(item: Exported) -> Iterator[str]:
     )
 
 
-def previewed(planned: Mapping[str, Any], folder: str) -> Iterator[str]:
+def previewed(planned: Preview) -> Iterator[str]:
     """An artifact that would be written."""
-    sites = ", ".join(f"{entry['name']} {entry['sites']}" for entry in planned["passes"])
-    yield f"would write {folder}"
+    sites = ", ".join(f"{item.name} {len(item.sites)}" for item in planned.passes)
+    yield f"would write {planned.folder}"
     yield f"  passes and sites: {sites or 'none'}"
 
 
 def inspected(artifact: Artifact) -> Iterator[str]:
     """Everything about an artifact that is whole."""
     manifest = artifact.manifest
-    title = FORMATS[artifact.format].title if artifact.format in FORMATS else artifact.format
-    yield f"{manifest['name']} as {title}: whole"
+    yield f"{manifest.name} as {FORMATS[artifact.format].title}: whole"
     yield from describe(manifest)
-    for function in manifest["functions"]:
-        for kind in ("inputs", "outputs"):
-            for tensor in function[kind]:
-                inside = ", 8-bit pixels; normalized inside" if tensor.get("preprocessing_inside") else ""
-                labels = f", labels in {tensor['labels']}" if tensor.get("labels") else ""
-                about = f"{tensor['dtype']} {tensor['shape']} ({tensor['role']}{inside}{labels})"
-                yield f"  {kind[:-1]:<12}{tensor['name']} {about}"
-    counts = (f"{kind} {count}" for kind, count in manifest["graph"]["by_type"].items())
+    for function in manifest.functions:
+        for item in function.inputs:
+            inside = ", 8-bit pixels; normalized inside" if item.preprocessing_inside else ""
+            yield f"  {'input':<12}{_tensor(item.spec, inside)}"
+        for output in function.outputs:
+            labels = f", labels in {output.labels}" if output.labels else ""
+            yield f"  {'output':<12}{_tensor(output.spec, labels)}"
+    counts = (f"{kind} {count}" for kind, count in manifest.graph.by_type.items())
     yield f"  operators   {', '.join(counts)}"
     yield "  passes      (sites: law)"
-    for entry in manifest["passes"]:
-        yield f"    {entry['name']:<42}{len(entry['sites']):>4}: {entry['law']}"
-    if not manifest["passes"]:
+    for entry in manifest.passes:
+        yield f"    {entry.name:<42}{len(entry.sites):>4}: {entry.law}"
+    if not manifest.passes:
         yield "    none: the plain trace"
+
+
+def _tensor(spec: TensorSpec, more: str) -> str:
+    return f"{spec.name} {spec.dtype} {list(spec.shape)} ({spec.role}{more})"

@@ -1,1 +1,1 @@
-"""Reports on this subject."""
+"""What `bundle` prints of an app project that it wrote or checked."""

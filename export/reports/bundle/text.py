@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..shared.words import plain
 
 if TYPE_CHECKING:
-    from ...bundle.device_report import DeviceReport
     from ...bundle.project import Bundled
 
-__all__ = ["device", "vector_lines", "verified", "written"]
+__all__ = ["verified", "written"]
 
 _NEXT = {
     "android": (
@@ -40,33 +38,8 @@ def written(project: Bundled) -> Iterator[str]:
         yield f"  {line}"
 
 
-def verified(folder: Path, record: Mapping[str, Any], edited: Sequence[str]) -> Iterator[str]:
+def verified(folder: Path, record: Mapping[str, object], edited: Sequence[str]) -> Iterator[str]:
     """What was checked, and the template's files that are the user's by now."""
     yield f"{folder}: the model and its conformance kit are as {plain(str(record['artifact']))} was exported"
     for name in edited:
         yield f"  edited since: {plain(name)}"
-
-
-def vector_lines(report: DeviceReport, *, failures_alone: bool = False) -> Iterator[str]:
-    """Each vector with its error and what is allowed; those that were not run, too."""
-    for vector in report.vectors:
-        if failures_alone and vector.passed:
-            continue
-        error = "not compared" if vector.error is None else f"{vector.error:.1e} of the largest output"
-        images = "" if vector.preprocessing else "; its preprocessing is wrong"
-        yield f"  {'pass' if vector.passed else 'FAIL'}  {vector.name}: {error}, {vector.allowed:.0e} allowed{images}"
-    for name in report.missing:
-        yield f"  FAIL  {name}: not run"
-
-
-def device(report: DeviceReport, kept: Path) -> Iterator[str]:
-    """The device, each vector with its error, the median latency, and the verdict."""
-    runtime = report.document["runtime"]
-    yield plain(f"{report.device}: {runtime['name']} {runtime['version']}, {runtime['provider']}")
-    yield from vector_lines(report)
-    latency = report.document["latency"]
-    if latency is not None and latency["samples_ns"]:
-        samples = latency["samples_ns"]
-        threads = "" if latency["threads"] is None else f", {latency['threads']} threads"
-        yield f"  {statistics.median(samples) / 1e6:.2f} ms, median of {len(samples)}{threads}"
-    yield f"{'PASS' if report.passed else 'FAIL'}: kept as {kept}"

@@ -1,1 +1,1 @@
-"""Reports on this subject."""
+"""What ran on a device or an emulator: its own report, a phone's times, instructions counted."""

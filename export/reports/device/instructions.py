@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..shared.words import count, plain
 
 if TYPE_CHECKING:
-    from ...device.instructions import Gate, Work
+    from ...device.instructions import Gate, InstructionCounts
 
-__all__ = ["render", "work_json"]
+__all__ = ["counts_json", "render"]
 
 _WIDTH = 110
 _EMULATED = "an emulated device's work, exact; no phone's, and no time"
 
 
-def render(work: Work, gate: Gate) -> str:
+def render(work: InstructionCounts, gate: Gate) -> str:
     """A line for each input; below them, the limits and whether they are kept."""
     return "\n".join(_lines(work, gate))
 
 
-def _lines(work: Work, gate: Gate) -> Iterator[str]:
+def _lines(work: InstructionCounts, gate: Gate) -> Iterator[str]:
     yield f"instructions of an inference ({_EMULATED})"
     before = {} if gate.baseline is None else gate.baseline.work.instructions
     for name, instructions in work.instructions.items():
@@ -30,11 +30,11 @@ def _lines(work: Work, gate: Gate) -> Iterator[str]:
         more = "" if then is None else f"{instructions / then - 1:>+10.3%} from the baseline"
         yield f"  {plain(name):<30}{instructions:>18,}{more}"
     where = work.environment
-    told = ", ".join(
+    versions = ", ".join(
         f"{name} {where[name]}" for name in ("qemu", "processor", "onnxruntime", "libc") if name in where
     )
     yield from textwrap.wrap(
-        f"  by {told}, {count(int(where['threads']), 'thread')}", _WIDTH, subsequent_indent="    "
+        f"  by {versions}, {count(int(where['threads']), 'thread')}", _WIDTH, subsequent_indent="    "
     )
     if gate.baseline is not None:
         same = gate.baseline.work.manifest_sha256 == work.manifest_sha256
@@ -46,7 +46,7 @@ def _lines(work: Work, gate: Gate) -> Iterator[str]:
         yield "PASS: an inference takes no more instructions than allowed"
 
 
-def work_json(work: Work, gate: Gate) -> dict[str, Any]:
+def counts_json(work: InstructionCounts, gate: Gate) -> dict[str, object]:
     """The counts with what they were held to; ``gate`` is null without limits."""
     exceeded = gate.exceeded(work)
     return work.to_json() | {

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..bundle.text import vector_lines
 from ..shared.file import write_report
 from ..shared.words import plain
+from .report import vector_lines
 
 if TYPE_CHECKING:
     from ...device.phone import PhoneLatency

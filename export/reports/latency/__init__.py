@@ -1,1 +1,1 @@
-"""Reports on this subject."""
+"""Measured times: of `bench` one by one, of `compare` against one another; as text, pages and plots."""

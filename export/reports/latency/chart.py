@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ...latency.statistics import MIN_TO_JUDGE
-from ..parity.charts import legend
+from ..shared.charts import legend, percent
 from ..shared.markup import Markup, join, tag
-from .course_chart import CourseChart, percent
+from .course_chart import CourseChart
 from .parts import queries
 from .samples import Axis, Spread, Stretch, around, course, spread, together
 from .text import milliseconds

@@ -9,18 +9,13 @@ from dataclasses import dataclass
 from ..shared.markup import Markup, tag
 from .samples import Axis, Stretch
 
-__all__ = ["CourseChart", "percent"]
+__all__ = ["CourseChart"]
 
 _HEIGHT, _LABELS = 248, 242
 _TOP, _BOTTOM = 24, 204  # of the axis; what is off it is on a rail above or below
 _BEYOND, _BELOW = 9, 217
 _EDGE = 0.5  # percent left free on either side
 _AXIS_WIDTH = 48
-
-
-def percent(share: float) -> str:
-    """Of the width, as SVG takes it."""
-    return f"{100 * share:.2f}%"
 
 
 @dataclass(frozen=True)

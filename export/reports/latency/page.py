@@ -25,7 +25,11 @@ def latency_page(report: LatencyReport) -> str:
     """The page: every row in one table, then each with what its samples look like."""
     names = dict.fromkeys(plain(f"{row.model} {row.format} {row.precision}") for row in report.rows)
     name = ", ".join(names) or "nothing yet"
-    rest = tag("section", protocol(report.protocol), environment(report.environment))
+    rest = tag(
+        "section",
+        protocol(report.protocol),
+        environment(report.environment.to_json(), report.environment.versions),
+    )
     return page(
         f"Latency{'' if report.complete else ', INCOMPLETE'}: {name}",
         _header(report, name),

@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ...latency.comparison import DEAD_BAND, Comparison
-from ..comparison.chart import turn_stretches, turns_axis
-from ..comparison.text import judged_by, letter, outcome, ratio, verdict_line
 from ..shared.plots import BAD, BLUE, GOOD, GREY, INK, Plot, figure_of, lines
+from .comparison_chart import turn_stretches, turns_axis
+from .comparison_text import judged_by, letter, outcome, ratio, verdict_line
 from .parts import threads
 from .samples import Stretch, around, course, spread, together
 from .text import candidate, milliseconds

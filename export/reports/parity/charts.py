@@ -5,65 +5,39 @@ infinite."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..shared.markup import Markup, join, tag
-from ..shared.words import count, number, plain, why
+from ..shared.charts import Scale, percent
+from ..shared.markup import Markup, tag
+from ..shared.words import count, number, plain
 from .pictures import BINS_PER_DECADE, Histogram
+from .words import why
 
 if TYPE_CHECKING:
     from ...parity.report import OperatorResult, OutputResult
 
-__all__ = ["Scale", "depth_chart", "histogram_chart", "legend", "strip"]
+__all__ = ["depth_chart", "histogram_chart", "strip"]
 
 _HEIGHT = 280
 _TOP, _BOTTOM = 22, 232  # of the decades; the rail of 0 is below, that of infinity above
 _ZERO, _INFINITE = 250, 8
 _LABELS = 272
-_DECADES = 14  # more than these below the largest are drawn as the lowest
 _EDGE = 1.2  # percent left free on either side
 _MOST_BANDS = 40
 
 
-@dataclass(frozen=True)
-class Scale:
-    """From 10 ** ``low`` at 0 to 10 ** ``high`` at 1."""
-
-    low: int
-    high: int
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> Scale:
-        """Whole decades around all that are positive and finite."""
-        logs = [math.log10(value) for value in values if 0 < value < math.inf]
-        if not logs:
-            return cls(-8, 0)
-        high = math.ceil(max(logs) + 0.05)
-        low = max(math.floor(min(logs) - 0.05), high - _DECADES)
-        return cls(min(low, high - 2), high)
-
-    def share(self, value: float) -> float:
-        """0 to 1; what is outside is put at the end."""
-        if not value < math.inf:  # what is no number is at the far end too
-            return 1.0
-        if value <= 0:
-            return 0.0
-        return min(max((math.log10(value) - self.low) / (self.high - self.low), 0.0), 1.0)
-
-
 def strip(item: OutputResult, scale: Scale) -> Markup:
     """One line: the error (filled), PyTorch's own (hollow) and what is allowed (upright)."""
-    error = tag("circle", cx=_percent(scale.share(item.figures.max_abs)), cy=9, r=4.5, class_="error")
-    allowed = _percent(scale.share(item.allowed))
+    error = tag("circle", cx=percent(scale.share(item.figures.max_abs)), cy=9, r=4.5, class_="error")
+    allowed = percent(scale.share(item.allowed))
     marks = [
         tag("line", x1="0%", x2="100%", y1=9, y2=9, class_="track"),
         tag("line", x1=allowed, x2=allowed, y1=1, y2=17, class_="allowed"),
     ]
     if item.noise_floor is not None:
-        floor = _percent(scale.share(item.noise_floor.max_abs))
+        floor = percent(scale.share(item.noise_floor.max_abs))
         marks.append(tag("circle", cx=floor, cy=9, r=4, class_="floor"))
     name = f"{number(item.figures.max_abs)}, and {number(item.allowed)} is allowed"
     return tag(
@@ -129,7 +103,7 @@ def histogram_chart(item: Histogram) -> Markup:
         x = (start - scale.low) / (scale.high - scale.low)
         bars.append(
             tag(
-                "rect", tag("title", name), x=_percent(x), y=f"{92 - height:.1f}",
+                "rect", tag("title", name), x=percent(x), y=f"{92 - height:.1f}",
                 width=f"{100 / bins * 0.86:.3f}%", height=f"{height:.1f}", class_="bar",
             )
         )  # fmt: skip
@@ -138,9 +112,9 @@ def histogram_chart(item: Histogram) -> Markup:
     for decade in range(scale.low, scale.high + 1, step):
         share = scale.share(10.0**decade)
         anchor = "start" if share == 0 else "end" if share == 1 else "middle"
-        marks.append(tag("text", _power(decade), x=_percent(share), y=108, text_anchor=anchor))
+        marks.append(tag("text", _power(decade), x=percent(share), y=108, text_anchor=anchor))
     if item.allowed is not None:
-        place = _percent(scale.share(item.allowed))
+        place = percent(scale.share(item.allowed))
         marks.append(tag("line", tag("title", f"{number(item.allowed)} is allowed"), x1=place, x2=place, y1=2, y2=92, class_="allowed"))  # fmt: skip
     name = f"{item.name} on {item.case}: errors of {count(item.values, 'value')}"
     return tag("svg", *bars, *marks, width="100%", height=114, role="img", aria_label=name, class_="spread")
@@ -148,10 +122,6 @@ def histogram_chart(item: Histogram) -> Markup:
 
 def _across(index: int, total: int) -> float:
     return _EDGE + (100 - 2 * _EDGE) * (index + 0.5) / total
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f}%"
 
 
 def _down(scale: Scale, value: float) -> str:
@@ -215,26 +185,3 @@ def _bands(ordered: Sequence[OperatorResult], places: Sequence[float], half: flo
 
 def _outer(item: OperatorResult, depth: int) -> str:
     return plain(".".join(item.module.split(".")[:depth])) or "model"
-
-
-def legend(*entries: tuple[str, str]) -> Markup:
-    """What the marks mean: (kind, words)."""
-    drawn = {
-        "own": tag("circle", cx=7, cy=7, r=3.5, class_="own"),
-        "error": tag("circle", cx=7, cy=7, r=4.5, class_="error"),
-        "total": tag("circle", cx=7, cy=7, r=3.5, class_="total"),
-        "floor": tag("circle", cx=7, cy=7, r=4, class_="floor"),
-        "allowed": tag("line", x1=7, x2=7, y1=0, y2=14, class_="allowed"),
-        "level": tag("line", x1=0, x2=14, y1=7, y2=7, class_="allowed"),
-        "reach": tag("line", x1=7, x2=7, y1=0, y2=14, class_="reach"),
-        "half": tag("rect", x=4, y=2, width=6, height=10, class_="half"),
-        "middle": tag("line", x1=1, x2=13, y1=7, y2=7, class_="middle"),
-        "dashed": tag("line", x1=0, x2=14, y1=7, y2=7, class_="allowed dashed"),
-        "dead": tag("rect", x=0, y=1, width=14, height=12, class_="dead"),
-        "wrong": tag("path", d="M7 1 13 7 7 13 1 7z", class_="wrong"),
-    }
-    items = [
-        tag("li", tag("svg", drawn[kind], width=14, height=14, aria_hidden="true"), text)
-        for kind, text in entries
-    ]
-    return tag("ul", join(items), class_="legend")

@@ -1,22 +1,21 @@
 """Parity reports inside GitHub Actions: annotations beside the code, and the summary of the job."""
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from pathlib import Path
 
+from cloformer.io.output import tell_commands
+from cloformer.io.words import markdown
+from cloformer.io.write import append_text
+
 from ...parity.report import OutputResult, ParityReport
-from ..shared.words import (
+from ..shared.words import count, decibels, number, plain
+from .words import (
     LOWER_BOUND,
     by_name,
     by_severity,
-    count,
-    decibels,
-    number,
     operator_counts,
     passed,
-    plain,
     reasons,
     same_class,
     source_of,
@@ -37,7 +36,7 @@ def report_if_there(reports: Sequence[ParityReport], environment: Mapping[str, s
     """Inside GitHub Actions, annotate (on standard error, which is read too) and add to the job's summary."""
     if environment.get("GITHUB_ACTIONS") != "true":
         return False
-    sys.stderr.write(annotations(reports, root=Path.cwd()))
+    tell_commands(annotations(reports, root=Path.cwd()))
     if environment.get("GITHUB_STEP_SUMMARY"):
         write_step_summary(reports, Path(environment["GITHUB_STEP_SUMMARY"]))
     return True
@@ -77,8 +76,7 @@ def step_summary(reports: Sequence[ParityReport]) -> str:
 
 def write_step_summary(reports: Sequence[ParityReport], path: Path) -> None:
     """Append to the file that ``GITHUB_STEP_SUMMARY`` names: other steps write there too."""
-    with path.open("a", encoding="utf-8", errors="replace") as file:
-        file.write(step_summary(reports))
+    append_text(path, step_summary(reports), "see what GITHUB_STEP_SUMMARY names")
 
 
 def _errors(report: ParityReport, root: Path | None) -> Iterator[tuple[str, dict[str, str]]]:
@@ -126,11 +124,11 @@ def _summary(reports: Sequence[ParityReport]) -> Iterator[str]:
     yield from _overview(reports)
     for report in reports:
         yield ""
-        yield f"### {'✅' if report.passed else '❌'} {_text(title(report))}"
+        yield f"### {'✅' if report.passed else '❌'} {markdown(title(report))}"
         yield ""
-        yield f"{_text(report.artifact)} run by {_text(report.runner)}, compared with {_text(report.reference)}."
+        yield f"{markdown(report.artifact)} run by {markdown(report.runner)}, compared with {markdown(report.reference)}."
         if not report.is_device_runtime:
-            yield f"{_text(report.runner)} {LOWER_BOUND}."
+            yield f"{markdown(report.runner)} {LOWER_BOUND}."
         if report.outputs:
             yield ""
             yield "| output | worst input | largest error | PyTorch float32 | allowed | SNR | cosine | top-1 | |"
@@ -149,7 +147,12 @@ def _overview(reports: Sequence[ParityReport]) -> Iterator[str]:
     yield "| :-- | :-- | :-- | :-- | :-- |"
     for report in reports:
         outputs = _outputs_in_words(report) if report.passed else count(report.outputs, "comparison")
-        cells = [_text(report.artifact), _text(report.runner), _text(outputs), _text(operator_counts(report))]
+        cells = [
+            markdown(report.artifact),
+            markdown(report.runner),
+            markdown(outputs),
+            markdown(operator_counts(report)),
+        ]
         yield f"| {' | '.join(cells)} | {'PASS' if report.passed else '**FAIL**'} |"
 
 
@@ -158,8 +161,8 @@ def _row(items: Sequence[OutputResult]) -> str:
     floor = "" if worst.noise_floor is None else number(worst.noise_floor.max_abs)
     figures = worst.figures
     cells = [
-        _text(worst.name),
-        _text(worst.case) + (f" (of {len(items)})" if len(items) > 1 else ""),
+        markdown(worst.name),
+        markdown(worst.case) + (f" (of {len(items)})" if len(items) > 1 else ""),
         number(figures.max_abs),
         floor,
         number(worst.allowed),
@@ -175,24 +178,18 @@ def _failures(report: ParityReport) -> Iterator[str]:
     first = report.first_divergence
     if first is not None:
         yield ""
-        yield f"**First divergence:** {_text(str(first))} {_text(why(first))}."
+        yield f"**First divergence:** {markdown(str(first))} {markdown(why(first))}."
         yield ""
         yield "| operator | module and line | own error | allowed | total error |"
         yield "| :-- | :-- | --: | --: | --: |"
         for item in worst_first(report)[:_OPERATORS_SHOWN]:
             if not item.passed:
-                where = f"{_text(item.module or 'the model')} {_text(item.location)}"
+                where = f"{markdown(item.module or 'the model')} {markdown(item.location)}"
                 figures = " | ".join(map(number, (item.own_error, item.tolerance, item.total_error)))
-                yield f"| {_text(item.operator)} {_text(item.node)} | {where} | {figures} |"
+                yield f"| {markdown(item.operator)} {markdown(item.node)} | {where} | {figures} |"
     found = reasons(report)
     if found:
         yield ""
-        yield from (f"- {_text(reason)}" for reason in found[:_REASONS_SHOWN])
+        yield from (f"- {markdown(reason)}" for reason in found[:_REASONS_SHOWN])
     if len(found) > _REASONS_SHOWN:
         yield f"- and {len(found) - _REASONS_SHOWN:,} more"
-
-
-def _text(text: str) -> str:
-    """Text that is nothing but text in Markdown, in a table's cell too."""
-    escaped = escape(plain(text), quote=False)
-    return "".join(f"\\{char}" if char in "\\`*_{}[]|~#@!$:" else char for char in escaped)

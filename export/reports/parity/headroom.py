@@ -25,7 +25,7 @@ def headroom_lines(room: Headroom, gain: float) -> Iterator[str]:
         beyond = "" if item.overflow_gain is None else f"{item.overflow_gain:g}"
         yield f"  {f'{item.kind} {item.value}'[:40]:<42}{item.largest:>10.4g}{squared:>17}{beyond:>16}"
         yield f"      {item.module or 'the model'} ({item.location})"
-    count = len(room.precision_map(gain)["float32"])
+    count = len(room.float32_nodes(gain))
     yield f"  {count} operators would have to be float32 for inputs {gain:g} times as large (--precision-map)"
 
 

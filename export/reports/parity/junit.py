@@ -7,20 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..shared.words import (
-    LOWER_BOUND,
-    by_name,
-    by_severity,
-    count,
-    decibels,
-    group_of,
-    number,
-    plain,
-    same_class,
-    title,
-    why,
-    worst_first,
-)
+from ..shared.words import count, decibels, number, plain
+from .words import LOWER_BOUND, by_name, by_severity, group_of, same_class, title, why, worst_first
 
 if TYPE_CHECKING:
     from ...parity.report import OperatorResult, OutputResult, ParityReport

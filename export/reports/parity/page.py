@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from ..shared.markup import Markup, tag
 from ..shared.page import page
 from ..shared.parts import badge, cell, chip, table
-from ..shared.words import LOWER_BOUND, by_severity, number, passed, title
+from ..shared.words import number
 from .pictures import Histogram, Image, Pictures
 from .sections import divergence, facts, failures, images, operators, outputs, remarks, spreads
+from .words import LOWER_BOUND, by_severity, passed, title
 
 if TYPE_CHECKING:
     from ...parity.report import ParityReport

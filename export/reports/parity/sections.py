@@ -6,22 +6,13 @@ import base64
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ..shared.charts import Scale, legend
 from ..shared.markup import Markup, tag
 from ..shared.parts import cell, chip, fact_list, folded, table
-from ..shared.words import (
-    by_name,
-    by_severity,
-    count,
-    decibels,
-    number,
-    operator_counts,
-    reasons,
-    same_class,
-    share_of_allowed,
-    times,
-)
-from .charts import Scale, depth_chart, histogram_chart, legend, strip
+from ..shared.words import count, decibels, number, times
+from .charts import depth_chart, histogram_chart, strip
 from .pictures import Histogram, Image
+from .words import by_name, by_severity, operator_counts, reasons, same_class, share_of_allowed
 
 if TYPE_CHECKING:
     from ...parity.report import OperatorResult, OutputResult, ParityReport

@@ -6,20 +6,15 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..shared.words import (
+from ..shared.words import count, decibels, number, plain, tail, times
+from .words import (
     LOWER_BOUND,
     by_name,
     by_severity,
-    count,
-    decibels,
-    number,
     operator_counts,
-    plain,
     reasons,
     same_class,
     share_of_allowed,
-    tail,
-    times,
     title,
     why,
     worst_first,

@@ -1,1 +1,1 @@
-"""Reports on this subject."""
+"""Where the time goes, by operator and by module: as text, a page and plots."""

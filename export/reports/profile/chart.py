@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..parity.charts import Scale
+from ..shared.charts import Scale
 from ..shared.markup import Markup, tag
 from .text import milliseconds, percent, rate, where
 

@@ -1,4 +1,4 @@
-"""A profile as one page that needs nothing else, made of the parts of the parity report's page."""
+"""A profile as one page that needs nothing else."""
 
 from __future__ import annotations
 
@@ -188,5 +188,5 @@ def _remarks(report: Profile) -> list[Markup]:
     ]
     return [
         tag("section", tag("h3", "Notes"), tag("ul", *(tag("li", note) for note in notes))),
-        environment(report.environment),
+        environment(report.environment.to_json(), report.environment.versions),
     ]

@@ -1,1 +1,1 @@
-"""What every report is written with."""
+"""What the reports of several subjects are made of; it knows no subject."""

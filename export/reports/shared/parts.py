@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 from .markup import Markup, join, tag
-
-if TYPE_CHECKING:
-    from ...latency.environment import Environment
 
 __all__ = ["badge", "cell", "chip", "environment", "fact_list", "folded", "table"]
 
@@ -47,7 +43,7 @@ def folded(summary: str, *children: Markup) -> Markup:
     return tag("details", tag("summary", summary), join(children))
 
 
-def environment(here: Environment) -> Markup:
-    """The machine and the versions, folded."""
-    facts = [(name, str(value)) for name, value in here.to_json().items() if name != "versions"]
-    return folded("Environment", fact_list([*facts, *here.versions.items()]))
+def environment(machine: Mapping[str, object], versions: Mapping[str, str]) -> Markup:
+    """What is known of the machine, and the versions of what took part, folded."""
+    facts = [(name, str(value)) for name, value in machine.items() if name != "versions"]
+    return folded("Environment", fact_list([*facts, *versions.items()]))

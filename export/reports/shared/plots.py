@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cloformer.errors import InputError, MissingRuntimeError
+from cloformer.io.place import refuse_inside_an_artifact
 from cloformer.io.quiet import quiet
 
 from .file import write_report
@@ -79,6 +80,7 @@ def prepare(folder: Path) -> None:
             f"plots need matplotlib, which cannot be imported: {error}",
             "pip install 'cloformer[plots]', or leave --plots out",
         ) from None
+    refuse_inside_an_artifact(folder, "choose another folder for --plots")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

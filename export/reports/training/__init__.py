@@ -1,1 +1,1 @@
-"""Reports on this subject."""
+"""What `evaluate` found of trained models."""

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from ..shared.words import plain
 
 __all__ = ["table"]
 
 
-def table(results: Sequence[Any]) -> Iterator[str]:
+class Evaluated(Protocol):
+    """What was evaluated, with its scores."""
+
+    def to_json(self) -> Mapping[str, object]: ...
+
+
+def table(results: Sequence[Evaluated]) -> Iterator[str]:
     """A line per subject: the shares with their 95 % confidence intervals, and the agreement with the reference."""
     head = ("", "runs in", "images", "top-1", "95 %", "top-5", "agrees")
     rows = []
     for result in results:
         entry = result.to_json()
-        low, high = entry["top1_interval"]
-        agreement = entry["agreement"]
+        interval, agreement = entry["top1_interval"], entry["agreement"]
+        low, high = interval if isinstance(interval, list) else (math.nan, math.nan)
         rows.append(
             (
-                plain(entry["subject"]),
-                entry["runs_in"],
+                plain(str(entry["subject"])),
+                str(entry["runs_in"]),
                 f"{entry['images']:,}",
                 f"{entry['top1']:.2%}",
                 f"{low:.2%} to {high:.2%}",

@@ -24,8 +24,8 @@ class ManifestCheck {
     fun wholePayloadIsAccepted() = payload.verify(Manifest.read(payload).payload)
 
     @Test
-    fun newerSchema() = assertRefused("exported by a newer cloformer (manifest version 2, this app reads 1)") {
-        it.put("schema_version", 2)
+    fun newerSchema() = assertRefused("exported by a newer cloformer (manifest version 3, this app reads 2)") {
+        it.put("schema_version", 3)
     }
 
     @Test

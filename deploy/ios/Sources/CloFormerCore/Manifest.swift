@@ -3,7 +3,7 @@ import Foundation
 /// What an exported model is and how to feed it: the part of `manifest.json` that an app reads.
 public struct Manifest: Codable, Equatable, Sendable {
     /// The newest schema that this code reads.
-    public static let newestSchema = 1
+    public static let newestSchema = 2
 
     public let schemaVersion: Int
     public let name: String

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -23,7 +23,8 @@ __all__ = ["OPERATORS", "Bools", "Ints", "Operator", "Tensors", "operator"]
 Tensors = list[Tensor]
 Ints = list[int]
 Bools = list[bool]
-Result = Any  # a tensor, several of them, or what a classifier gives
+Function = Callable[..., object]  # its parameters are the operator's own
+F = TypeVar("F", bound=Function)
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,15 @@ class Operator:
     ``narrow`` computes it with float16 accumulators, where it accumulates at all.
     """
 
-    function: Callable[..., Result]
-    kinds: dict[str, Any]
+    function: Function
+    kinds: Mapping[str, object]
     required: tuple[str, ...]
     specification: str
-    narrow: Callable[..., Result] | None = None
+    narrow: Function | None = None
 
-    def call(self, arguments: dict[str, Any], *, is_narrow: bool = False) -> Result:
-        """The result for arguments as the interpreter has them: tensors, strings, lists of these."""
+    def call(self, arguments: Mapping[str, object], *, is_narrow: bool = False) -> object:
+        """The result for arguments as the interpreter has them: tensors, strings, lists of these. It is a tensor, a list
+        of several results, or what a classifier gives."""
         unknown = arguments.keys() - self.kinds.keys()
         missing = [name for name in self.required if name not in arguments]
         if unknown or missing:
@@ -53,13 +55,11 @@ class Operator:
 OPERATORS: dict[str, Operator] = {}
 
 
-def operator(
-    *names: str, specification: str, narrow: Callable[..., Result] | None = None
-) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
-    """Enter a function in the table under its MIL names; ``specification`` is where its meaning is written:
-    the class in ``coremltools.converters.mil.mil.ops.defs``."""
+def operator(*names: str, specification: str, narrow: Function | None = None) -> Callable[[F], F]:
+    """Enter a function in the table under its MIL names. ``specification`` is where its meaning is written: the class in
+    ``coremltools.converters.mil.mil.ops.defs``. ``narrow`` takes the same parameters."""
 
-    def enter(function: Callable[..., Result]) -> Callable[..., Result]:
+    def enter(function: F) -> F:
         hints = typing.get_type_hints(function)
         parameters = inspect.signature(function).parameters
         kinds = {name: _plain(hints[name]) for name in parameters}
@@ -72,14 +72,14 @@ def operator(
     return enter
 
 
-def _plain(hint: Any) -> Any:
+def _plain(hint: object) -> object:
     """``X | None`` is X: an argument that is given is never None."""
     options = [item for item in typing.get_args(hint) if item is not type(None)]
     is_optional = type(None) in typing.get_args(hint)
     return options[0] if is_optional else hint
 
 
-def _converted(value: Any, kind: Any) -> Any:
+def _converted(value: object, kind: object) -> object:
     if kind == Tensors:
         return value if isinstance(value, list) else [value]
     if (
@@ -89,13 +89,14 @@ def _converted(value: Any, kind: Any) -> Any:
         and kind not in (Ints, Bools)
     ):
         value = value[0]
-    if kind is Any or (kind is Tensor and isinstance(value, Tensor)):
+    if kind is object or (kind is Tensor and isinstance(value, Tensor)):
         return value
     if isinstance(value, Tensor):
         if kind in (Ints, Bools):
             return value.reshape(-1).tolist()
         if value.numel() != 1:
             raise InputError(f"a single number is needed, and {list(value.shape)} are given")
+        assert isinstance(kind, type)  # a number's
         return kind(value.item())
     if kind in (Ints, Bools) and isinstance(value, list):
         return [item.item() if isinstance(item, torch.Tensor) else item for item in value]

@@ -7,10 +7,12 @@ each value has 64 bytes of its own (a sentinel, a type, sizes and where the byte
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 from pathlib import Path
 
 from cloformer.errors import InputError
+from cloformer.io.read import opened
 
 __all__ = ["WeightFile"]
 
@@ -36,12 +38,9 @@ class WeightFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            with path.open("rb") as file:
-                self._size = path.stat().st_size
-                self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self._size else b""
-        except OSError as error:
-            raise InputError(f"weight file {path} cannot be read: {error.strerror}") from None
+        with opened(path, "the package is damaged: export it again") as file:
+            self._size = os.fstat(file.fileno()).st_size
+            self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self._size else b""
         if self._size < _ENTRY_BYTES or _HEADER.unpack_from(self._data)[1] != _VERSION:
             raise InputError(f"{path} is not a weight file of an ML Program (version {_VERSION})")
         self._unread = self._size

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path, PurePosixPath
 
 import torch
 
 from cloformer.errors import InputError
+from cloformer.io.fields import FieldError, Fields
+from cloformer.io.read import read_bytes, read_json
 
 from .blob import WeightFile
 from .types import TYPES, unpack
@@ -16,6 +17,7 @@ from .types import TYPES, unpack
 __all__ = ["Weights", "contents", "model_file"]
 
 _MAX_MANIFEST_BYTES = 1 << 20
+_DAMAGED = "the package is damaged: export it again"
 _MODEL_PATH = "@model_path/"
 
 
@@ -24,25 +26,18 @@ def model_file(package: Path) -> Path:
     listing = package / "Manifest.json"
     if not listing.is_file():
         raise InputError(f"{package} is not a .mlpackage: it has no Manifest.json")
+    content = read_json(_inside(package, listing), _MAX_MANIFEST_BYTES, _DAMAGED)
     try:
-        content = json.loads(contents(package, listing, _MAX_MANIFEST_BYTES))
-        entry = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{listing} is damaged: {type(error).__name__} {str(error)[:120]!r}") from None
-    if not isinstance(entry, str):
-        raise InputError(f"{listing} names no model")
+        fields = Fields(content)
+        entry = fields.child("itemInfoEntries").child(fields.text("rootModelIdentifier")).text("path")
+    except FieldError as error:
+        raise InputError(f"{listing} is damaged: {error}", _DAMAGED) from None
     return package / "Data" / PurePosixPath(entry)
 
 
 def contents(package: Path, file: Path, limit: int) -> bytes:
     """All of a file of the package, which is no larger than ``limit``."""
-    file = _inside(package, file)
-    try:
-        if file.stat().st_size > limit:
-            raise InputError(f"{file} has more than {limit} bytes: it is not what its name says")
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}") from None
+    return read_bytes(_inside(package, file), limit, "it is not what its name says: export the package again")
 
 
 def _inside(package: Path, file: Path) -> Path:
@@ -58,9 +53,7 @@ def _inside(package: Path, file: Path) -> Path:
             f"{package} names a file outside of it: {str(file)[:120]!a}", "do not use this package"
         )
     if not is_file:
-        raise InputError(
-            f"{package} has no file {str(file)[:120]!a}", "the package is damaged: export it again"
-        )
+        raise InputError(f"{package} has no file {str(file)[:120]!a}", _DAMAGED)
     return resolved
 
 

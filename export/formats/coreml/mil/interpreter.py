@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,12 +21,12 @@ from cloformer.errors import InputError, UnsupportedError
 
 from . import operators  # noqa: F401 - enters the operators in the table
 from ._operator import OPERATORS
-from .program import CONSTEXPR, Constant, Function, Operation, TensorType
+from .program import CONSTEXPR, Argument, Constant, Function, Operation, TensorType
 from .types import TYPES
 
 __all__ = ["KNOWN", "Arithmetic", "Interpreter", "unknown_operators"]
 
-Observer = Callable[[Operation, Mapping[str, Any], Mapping[str, Any]], None]
+Observer = Callable[[Operation, Mapping[str, object], Mapping[str, object]], None]
 _WIDENED = (torch.int8, torch.int16, torch.int32, torch.uint8, torch.uint16, torch.uint32, torch.uint64)
 
 
@@ -62,7 +61,7 @@ class Interpreter:
             )
         self.function, self.arithmetic = function, arithmetic
         self._float = torch.float64 if arithmetic is Arithmetic.EXACT else torch.float32
-        self.constants: dict[str, Any] = {}
+        self.constants: dict[str, object] = {}
         self.operations: list[Operation] = []  # those that run: constants are values already
         for operation in function.operations:
             if operation.kind == "const":
@@ -76,10 +75,10 @@ class Interpreter:
     @torch.no_grad()
     def run(
         self,
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, object],
         observe: Observer | None = None,
         states: dict[str, Tensor] | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The function's outputs: arrays by name; of ``classify`` a label and a dictionary.
 
         ``inputs`` are arrays in the program's own units (images as pixels, NCHW). ``observe`` is given every
@@ -106,7 +105,7 @@ class Interpreter:
         dtype = TYPES[kind.dtype].torch if kind.dtype in TYPES else torch.float32
         return torch.float64 if self.arithmetic is Arithmetic.EXACT and dtype.is_floating_point else dtype
 
-    def _state(self, states: dict[str, Tensor] | None, name: str, kind: TensorType) -> Any:
+    def _state(self, states: dict[str, Tensor] | None, name: str, kind: TensorType) -> str:
         if states is None:
             raise InputError(f"the model keeps the state {name!r}, and none is given")
         if name not in states:
@@ -114,8 +113,8 @@ class Interpreter:
         return name  # operators on states are given the state's name
 
     def _computed(
-        self, operation: Operation, values: Mapping[str, Any], states: dict[str, Tensor]
-    ) -> dict[str, Any]:
+        self, operation: Operation, values: Mapping[str, object], states: dict[str, Tensor]
+    ) -> dict[str, object]:
         """The operation's outputs by name, in their declared types."""
         is_narrow = self.arithmetic is Arithmetic.NARROW and any(
             item.type.dtype == "float16" for item in operation.outputs
@@ -133,7 +132,7 @@ class Interpreter:
             else:
                 result = OPERATORS[operation.kind].call(arguments, is_narrow=is_narrow)
         except (InputError, UnsupportedError) as error:
-            raise type(error)(f"{operation}: {error.lines[0]}") from None
+            raise type(error)(f"{operation}: {error.lines[0]}", *error.lines[1:]) from None
         except (
             ArithmeticError,
             AttributeError,
@@ -157,12 +156,12 @@ class Interpreter:
             for item, value in zip(operation.outputs, results, strict=True)
         }
 
-    def _argument(self, argument: tuple[Any, ...], values: Mapping[str, Any], *, is_stored: bool) -> Any:
+    def _argument(self, argument: Argument, values: Mapping[str, object], *, is_stored: bool) -> object:
         given = [item.value if isinstance(item, Constant) else values[item] for item in argument]
         wide = given if is_stored else [self._widened(item) for item in given]
         return wide if len(wide) > 1 else wide[0]
 
-    def _widened(self, value: Any) -> Any:
+    def _widened(self, value: object) -> object:
         if not isinstance(value, Tensor) or value.dtype is torch.bool:
             return value
         return value.to(
@@ -173,7 +172,7 @@ class Interpreter:
             else value.dtype
         )
 
-    def _rounded(self, value: Any, declared: TensorType, operation: Operation) -> Any:
+    def _rounded(self, value: object, declared: TensorType, operation: Operation) -> object:
         if not isinstance(value, Tensor):
             return value
         if declared.shape is not None and (
@@ -189,7 +188,7 @@ class Interpreter:
         return value.to(TYPES[declared.dtype].torch if is_constant else self._stored(declared))
 
 
-def _constant_value(operation: Operation) -> Any:
+def _constant_value(operation: Operation) -> object:
     argument = operation.inputs.get("val", ())
     if len(argument) != 1 or not isinstance(argument[0], Constant) or len(operation.outputs) != 1:
         raise InputError(f"{operation} holds no value")
@@ -211,7 +210,7 @@ def _last_uses(operations: list[Operation], outputs: tuple[str, ...]) -> dict[in
     return dead
 
 
-def _as_input(inputs: Mapping[str, Any], name: str, declared: TensorType, dtype: torch.dtype) -> Tensor:
+def _as_input(inputs: Mapping[str, object], name: str, declared: TensorType, dtype: torch.dtype) -> Tensor:
     if name not in inputs:
         raise InputError(f"the input {name!r} is not given; there are {', '.join(sorted(inputs)) or 'none'}")
     tensor = torch.from_numpy(np.array(inputs[name]))
@@ -224,23 +223,35 @@ def _as_input(inputs: Mapping[str, Any], name: str, declared: TensorType, dtype:
     return tensor.to(dtype)
 
 
-def _as_output(value: Any) -> Any:
+def _as_output(value: object) -> object:
     return value.contiguous().numpy() if isinstance(value, Tensor) else value
 
 
-def _read_state(arguments: Mapping[str, Any], states: dict[str, Tensor]) -> Tensor:
+def _read_state(arguments: Mapping[str, object], states: dict[str, Tensor]) -> Tensor:
     """``read_state``: the state's value (coremltools ``ops/defs/iOS18/states.py``)."""
-    return states[arguments["input"]].clone()
+    return states[_state_name(arguments)].clone()
 
 
-def _write_state(arguments: Mapping[str, Any], states: dict[str, Tensor]) -> list[Tensor]:
+def _write_state(arguments: Mapping[str, object], states: dict[str, Tensor]) -> list[Tensor]:
     """``write_state``: the state takes a value of its own shape (``backend/mil/load.py`` of coremltools)."""
-    state, data = states[arguments["input"]], arguments["data"]
-    if data.shape != state.shape:
-        raise InputError(f"a state of the shape {list(state.shape)} is given {list(data.shape)}")
-    states[arguments["input"]] = data.to(state.dtype).clone()
+    name, data = _state_name(arguments), arguments["data"]
+    state = states[name]
+    if not isinstance(data, Tensor) or data.shape != state.shape:
+        given = list(data.shape) if isinstance(data, Tensor) else type(data).__name__
+        raise InputError(f"a state of the shape {list(state.shape)} is given {given}")
+    states[name] = data.to(state.dtype).clone()
     return []
 
 
-_ON_STATES: dict[str, Callable[..., Any]] = {"read_state": _read_state, "write_state": _write_state}
+def _state_name(arguments: Mapping[str, object]) -> str:
+    name = arguments["input"]
+    if not isinstance(name, str):
+        raise InputError("the operator works on a state, and is given something else")
+    return name
+
+
+_ON_STATES: dict[str, Callable[[Mapping[str, object], dict[str, Tensor]], object]] = {
+    "read_state": _read_state,
+    "write_state": _write_state,
+}
 KNOWN = OPERATORS.keys() | _ON_STATES.keys()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -21,6 +21,8 @@ from .program import Argument, Constant, Function, Operation, Program, TensorTyp
 from .types import TYPES, element_count, unpack
 
 __all__ = ["Description", "ImageInput", "Package", "read_package", "read_spec"]
+
+Message: TypeAlias = Any  # of Core ML's protobuf schema: coremltools has no types for it
 
 # A model's weights lie in files of their own: what describes it is a few megabytes.
 _MAX_MODEL_BYTES = 1 << 28
@@ -76,7 +78,7 @@ def read_package(path: Path) -> Package:
     return read_spec(spec, file.parent, package=path)
 
 
-def read_spec(spec: Any, folder: Path, *, package: Path | None = None) -> Package:
+def read_spec(spec: Message, folder: Path, *, package: Path | None = None) -> Package:
     """The same from a ``Model`` message; ``@model_path`` is ``folder``, which no weight file may leave."""
     kind = spec.WhichOneof("Type")
     if kind is None:
@@ -113,7 +115,7 @@ def _data_types() -> Mapping[str, int]:
     return dict(MIL_pb2.DataType.items())
 
 
-def _description(item: Any, metadata: Mapping[str, str]) -> Description:
+def _description(item: Message, metadata: Mapping[str, str]) -> Description:
     images = []
     for feature in item.input:
         if feature.type.WhichOneof("Type") == "imageType":
@@ -134,7 +136,7 @@ class _Reader:
     def __init__(self, names: Mapping[int, str], weights: Weights) -> None:
         self._names, self._weights = names, weights
 
-    def function(self, name: str, message: Any) -> Function:
+    def function(self, name: str, message: Message) -> Function:
         block = message.block_specializations.get(message.opset)
         if message.opset not in message.block_specializations:
             raise InputError(f"function {name} has no block for its opset {message.opset[:40]!r}")
@@ -155,7 +157,7 @@ class _Reader:
             raise InputError(f"{name} gives {min(set(outputs) - known)[:80]!a}, which is not there")
         return Function(name, message.opset, tuple(map(self._value, message.inputs)), operations, outputs)
 
-    def _operation(self, message: Any, location: str) -> Operation:
+    def _operation(self, message: Message, location: str) -> Operation:
         kind, name = _name(message.type), self._name_of(message)
         if message.blocks:
             raise UnsupportedError(f"{kind} at {location} has blocks: control flow is not supported")
@@ -173,16 +175,16 @@ class _Reader:
                 inputs[_name(key)] = (self._constant(value, f"{key} of {name or location}"),)
         return Operation(kind, name, inputs, tuple(map(self._value, message.outputs)), location)
 
-    def _name_of(self, message: Any) -> str:
+    def _name_of(self, message: Message) -> str:
         if "name" not in message.attributes:
             return message.outputs[0].name if message.outputs else ""
         strings = message.attributes["name"].immediateValue.tensor.strings.values
         return _name(strings[0]) if strings else ""
 
-    def _value(self, message: Any) -> Value:
+    def _value(self, message: Message) -> Value:
         return Value(_name(message.name), self._type(message.type, message.name))
 
-    def _type(self, message: Any, what: str) -> TensorType:
+    def _type(self, message: Message, what: str) -> TensorType:
         kind = message.WhichOneof("type")
         if kind == "stateType":
             inner = self._type(message.stateType.wrappedType, what)
@@ -210,7 +212,7 @@ class _Reader:
         element_count(tuple(size for size in sizes if size is not None), what)
         return TensorType(dtype, tuple(sizes))
 
-    def _constant(self, message: Any, what: str) -> Constant:
+    def _constant(self, message: Message, what: str) -> Constant:
         kind = message.type.WhichOneof("type")
         if kind == "listType":
             items = [self._constant(item, what) for item in message.immediateValue.list.values]
@@ -234,7 +236,9 @@ class _Reader:
         return Constant(declared, _immediate(message.immediateValue.tensor, declared.dtype, shape, what))
 
 
-def _immediate(tensor: Any, dtype: str, shape: tuple[int, ...], what: str) -> torch.Tensor | str | list[str]:
+def _immediate(
+    tensor: Message, dtype: str, shape: tuple[int, ...], what: str
+) -> torch.Tensor | str | list[str]:
     """The value written in the message itself: numbers in a field for their kind, small types as bytes."""
     field = tensor.WhichOneof("value")
     stored = getattr(tensor, field).values if field else b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -11,7 +12,10 @@ from cloformer.errors import InputError
 
 from ..types import element_count
 
-__all__ = ["along_axis", "broadcast_count", "product_count"]
+__all__ = ["Span", "along_axis", "broadcast_count", "product_count"]
+
+
+Span: TypeAlias = "slice[int | None, int | None, int | None]"
 
 
 def along_axis(x: Tensor, vector: Tensor, axis: int = 1) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from cloformer.errors import InputError
@@ -12,10 +10,12 @@ from .._operator import operator
 
 
 @operator("classify", specification="iOS15/classify.py: classify")
-def classify(probabilities: Tensor, classes: Any) -> list[Any]:
+def classify(probabilities: Tensor, classes: object) -> list[object]:
     """The most probable class, and all of them with their probabilities, in their order."""
-    names = classes if isinstance(classes, list) else classes.reshape(-1).tolist()
+    names = classes.reshape(-1).tolist() if isinstance(classes, Tensor) else classes
     values = probabilities.reshape(-1)
+    if not isinstance(names, list):
+        raise InputError("classes are a list of names or numbers")
     if len(names) != values.numel():
         raise InputError(f"there are {len(names)} classes and {values.numel()} probabilities")
     return [names[int(values.argmax())], dict(zip(names, values.tolist(), strict=True))]

@@ -7,8 +7,7 @@ validated. Here it is what graphics processors do in their place: reading gives 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -20,14 +19,14 @@ from .._operator import operator
 from ..types import element_count
 
 # One after the other, where an index is there twice.
-_MODES: dict[str, Callable[[Any, Any, Any], None]] = {
-    "update": np.ndarray.__setitem__,
-    "add": np.add.at,
-    "sub": np.subtract.at,
-    "mul": np.multiply.at,
-    "div": np.divide.at,
-    "max": np.maximum.at,
-    "min": np.minimum.at,
+_MODES: dict[str, np.ufunc | None] = {
+    "update": None,  # each takes the place of what was there
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "max": np.maximum,
+    "min": np.minimum,
 }
 
 
@@ -64,7 +63,11 @@ def _scattered(
         raise UnsupportedError(f"scattering by {mode!r} is not known")
     places, is_there = _checked(data, index, validate_indices)
     result = data.clone()
-    _MODES[mode](result.numpy(), tuple(item[is_there].numpy() for item in places), updates[is_there].numpy())
+    change, chosen = _MODES[mode], tuple(item[is_there].numpy() for item in places)
+    if change is None:
+        result.numpy()[chosen] = updates[is_there].numpy()
+    else:
+        change.at(result.numpy(), chosen, updates[is_there].numpy())
     return result
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,9 +15,8 @@ from .._operator import Ints, Tensors, operator
 from ..types import element_count
 from ._narrow import half, narrow_matmul
 from ._padding import Sides, pad_spatial, padding_of
-from ._shapes import along_axis, product_count
+from ._shapes import Span, along_axis, product_count
 
-Product = Callable[[Tensor, Tensor], Tensor]
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
@@ -58,15 +56,15 @@ def _narrow_conv(
     total = x.new_zeros(x.shape[0], groups, weight_grouped.shape[1], *sizes)
     for channel, *place in itertools.product(range(weight.shape[1]), *map(range, kernel)):
         window = _window(place, sizes, strides, dilations)
-        seen_at: tuple[Any, ...] = (slice(None), slice(None), slice(channel, channel + 1), *window)
-        factor_at: tuple[Any, ...] = (slice(None), slice(None), channel, *place)
+        seen_at: tuple[Span, ...] = (slice(None), slice(None), slice(channel, channel + 1), *window)
+        factor_at: tuple[Span | int, ...] = (slice(None), slice(None), channel, *place)
         seen, factor = x_grouped[seen_at], weight_grouped[factor_at]
         total = half(total + half(seen * factor.reshape(1, groups, -1, *[1] * rank)))
     total = total.flatten(1, 2)
     return total if bias is None else half(total + along_axis(total, bias))
 
 
-def _window(place: Sequence[int], sizes: Ints, strides: Ints, dilations: Ints) -> tuple[slice, ...]:
+def _window(place: Sequence[int], sizes: Ints, strides: Ints, dilations: Ints) -> tuple[Span, ...]:
     """What a kernel's number at ``place`` is multiplied with, for outputs of ``sizes``."""
     return tuple(
         slice(p * d, p * d + (n - 1) * s + 1, s)
@@ -80,8 +78,8 @@ def _each_channel(
     """A padded ``x`` with one kernel per channel, tap after tap: torch takes a call per channel in float64."""
     total = x.new_zeros(*x.shape[:2], *sizes)
     for place in itertools.product(*map(range, weight.shape[2:])):
-        window: tuple[Any, ...] = (slice(None), slice(None), *_window(place, sizes, strides, dilations))
-        tap: tuple[Any, ...] = (slice(None), 0, *place)
+        window: tuple[Span, ...] = (slice(None), slice(None), *_window(place, sizes, strides, dilations))
+        tap: tuple[Span | int, ...] = (slice(None), 0, *place)
         total.addcmul_(x[window], along_axis(x, weight[tap]))
     return total if bias is None else total + along_axis(total, bias)
 
@@ -151,10 +149,6 @@ def conv_transpose(
     return whole if bias is None else whole + along_axis(whole, bias)
 
 
-def _same(x: Tensor) -> Tensor:
-    return x
-
-
 def _alike(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Since iOS 17 a constant may be of another type than what it is multiplied with."""
     dtype = torch.promote_types(x.dtype, y.dtype)
@@ -168,52 +162,59 @@ def _narrow_product(x: Tensor, y: Tensor) -> Tensor:
     return result if x.ndim > 1 else result.squeeze(-1 if y.ndim == 1 else -2)
 
 
-def _linear(product: Product, rounded: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
-    def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """x weight^T + bias, along the last axis."""
-        x, weight_T = _alike(x, weight.T)
-        product_count(x, weight_T)
-        result = product(x, weight_T)
-        return result if bias is None else rounded(result + along_axis(result, bias, -1))
-
-    return linear
+def _linear_factors(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """``x`` and the transposed weight, of one type and not too large to be multiplied."""
+    x, weight_T = _alike(x, weight.T)
+    product_count(x, weight_T)
+    return x, weight_T
 
 
-operator("linear", specification="iOS15, iOS17/linear.py: linear", narrow=_linear(_narrow_product, half))(
-    _linear(torch.matmul, _same)
-)
+def _narrow_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    result = _narrow_product(*_linear_factors(x, weight))
+    return result if bias is None else half(result + along_axis(result, bias, -1))
 
 
-def _matmul(product: Product) -> Callable[..., Tensor]:
-    def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False) -> Tensor:
-        """Of the last two axes, the others are broadcast; a vector is a row in front, a column behind."""
-        x = x.mT if transpose_x and x.ndim > 1 else x
-        x, y = _alike(x, y.mT if transpose_y and y.ndim > 1 else y)
-        product_count(x, y)
-        return product(x, y)
-
-    return matmul
+@operator("linear", specification="iOS15, iOS17/linear.py: linear", narrow=_narrow_linear)
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x weight^T + bias, along the last axis."""
+    result = torch.matmul(*_linear_factors(x, weight))
+    return result if bias is None else result + along_axis(result, bias, -1)
 
 
-operator("matmul", specification="iOS15, iOS17/linear.py: matmul", narrow=_matmul(_narrow_product))(
-    _matmul(torch.matmul)
-)
+def _matmul_factors(x: Tensor, y: Tensor, transpose_x: bool, transpose_y: bool) -> tuple[Tensor, Tensor]:
+    """Both as they are multiplied, of one type and not too large; a vector has nothing to transpose in front."""
+    x = x.mT if transpose_x and x.ndim > 1 else x
+    x, y = _alike(x, y.mT if transpose_y and y.ndim > 1 else y)
+    product_count(x, y)
+    return x, y
 
 
-def _einsum(product: Product) -> Callable[..., Tensor]:
-    def einsum(values: Tensors, equation: str) -> Tensor:
-        """``nchw,nwhu->nchu`` or ``chw,whu->chu``, in any letters: matrices on the last and third last axis."""
-        left, _, rest = equation.replace(" ", "").partition(",")
-        batch, c, h, w, u = left[:-3], left[-3:-2], left[-2:-1], left[-1:], rest[-1:]
-        if len(values) != 2 or rest != f"{batch}{w}{h}{u}->{batch}{c}{h}{u}" or len({*left, u}) <= len(left):
-            raise UnsupportedError(f"the equation {equation!r} is not known")
-        x, y = (value.transpose(-3, -2) for value in values)  # .., H, C, W and .., H, W, U
-        product_count(x, y)
-        return product(x, y).transpose(-3, -2)
-
-    return einsum
+def _narrow_matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False) -> Tensor:
+    return _narrow_product(*_matmul_factors(x, y, transpose_x, transpose_y))
 
 
-operator("einsum", specification="iOS15/linear.py: einsum", narrow=_einsum(narrow_matmul))(
-    _einsum(torch.matmul)
-)
+@operator("matmul", specification="iOS15, iOS17/linear.py: matmul", narrow=_narrow_matmul)
+def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False) -> Tensor:
+    """Of the last two axes, the others are broadcast; a vector is a row in front, a column behind."""
+    return torch.matmul(*_matmul_factors(x, y, transpose_x, transpose_y))
+
+
+def _einsum_factors(values: Tensors, equation: str) -> tuple[Tensor, Tensor]:
+    """The two values with their matrices on the last two axes: (.., H, C, W) and (.., H, W, U)."""
+    left, _, rest = equation.replace(" ", "").partition(",")
+    batch, c, h, w, u = left[:-3], left[-3:-2], left[-2:-1], left[-1:], rest[-1:]
+    if len(values) != 2 or rest != f"{batch}{w}{h}{u}->{batch}{c}{h}{u}" or len({*left, u}) <= len(left):
+        raise UnsupportedError(f"the equation {equation!r} is not known")
+    x, y = (value.transpose(-3, -2) for value in values)
+    product_count(x, y)
+    return x, y
+
+
+def _narrow_einsum(values: Tensors, equation: str) -> Tensor:
+    return narrow_matmul(*_einsum_factors(values, equation)).transpose(-3, -2)
+
+
+@operator("einsum", specification="iOS15/linear.py: einsum", narrow=_narrow_einsum)
+def einsum(values: Tensors, equation: str) -> Tensor:
+    """``nchw,nwhu->nchu`` or ``chw,whu->chu``, in any letters: matrices on the last and third last axis."""
+    return torch.matmul(*_einsum_factors(values, equation)).transpose(-3, -2)

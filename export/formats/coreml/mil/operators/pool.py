@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 
@@ -17,6 +17,7 @@ from .._operator import Ints, operator
 from ..types import element_count
 from ._narrow import half
 from ._padding import Sides, pad_spatial, padding_of
+from ._shapes import Span
 
 MAX_PLACES = 1 << 20  # each is a step of its own: more of them would not end
 
@@ -41,7 +42,7 @@ class _Windows:
         for place in itertools.product(*map(range, self.kernel)):
             axes = zip(place, self.outputs, self.strides, strict=True)
             seen = (slice(first, first + (count - 1) * step + 1, step) for first, count, step in axes)
-            index: tuple[slice, ...] = (slice(None), slice(None), *seen)
+            index: tuple[Span, ...] = (slice(None), slice(None), *seen)
             yield padded[index]
 
 
@@ -69,50 +70,68 @@ def _windows(
     return _Windows(kernel, strides, padding, beyond, outputs)
 
 
-def _same(x: Tensor) -> Tensor:
-    return x
+def _counts(x: Tensor, windows: _Windows, exclude_padding: bool) -> Tensor:
+    """How many numbers each window's mean is of: zeros of the padding count unless ``exclude_padding``, what is
+    beyond never does."""
+    ones = x.new_ones(1, 1, *x.shape[2:])
+    return reduce(torch.add, windows.over(ones, 0 if exclude_padding else 1, 0))
 
 
-def _average(rounded: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
-    def avg_pool(
-        x: Tensor,
-        kernel_sizes: Ints,
-        strides: Ints | None = None,
-        pad_type: str = "valid",
-        pad: Ints | None = None,
-        ceil_mode: bool = False,
-        exclude_padding_from_average: bool = False,
-    ) -> Tensor:
-        """The mean of each window; zeros of the padding count unless ``exclude_padding_from_average``, what is
-        beyond never does."""
-        windows = _windows(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
-        total = reduce(lambda total, seen: rounded(total + seen), windows.over(x, 0, 0))
-        ones = x.new_ones(1, 1, *x.shape[2:])
-        counts = reduce(torch.add, windows.over(ones, 0 if exclude_padding_from_average else 1, 0))
-        return rounded(total / counts)
-
-    return avg_pool
+def _narrow_avg_pool(
+    x: Tensor,
+    kernel_sizes: Ints,
+    strides: Ints | None = None,
+    pad_type: str = "valid",
+    pad: Ints | None = None,
+    ceil_mode: bool = False,
+    exclude_padding_from_average: bool = False,
+) -> Tensor:
+    windows = _windows(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
+    total = reduce(lambda total, seen: half(total + seen), windows.over(x, 0, 0))
+    return half(total / _counts(x, windows, exclude_padding_from_average))
 
 
-def _euclidean(rounded: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
-    def l2_pool(
-        x: Tensor,
-        kernel_sizes: Ints,
-        strides: Ints | None = None,
-        pad_type: str = "valid",
-        pad: Ints | None = None,
-        ceil_mode: bool = False,
-    ) -> Tensor:
-        """The square root of the sum of the squares of each window."""
-        windows = _windows(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
-        squares = (rounded(seen * seen) for seen in windows.over(x, 0, 0))
-        return reduce(lambda total, square: rounded(total + square), squares).sqrt()
+@operator("avg_pool", specification="iOS15/pool.py: avg_pool", narrow=_narrow_avg_pool)
+def avg_pool(
+    x: Tensor,
+    kernel_sizes: Ints,
+    strides: Ints | None = None,
+    pad_type: str = "valid",
+    pad: Ints | None = None,
+    ceil_mode: bool = False,
+    exclude_padding_from_average: bool = False,
+) -> Tensor:
+    """The mean of each window."""
+    windows = _windows(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
+    total = reduce(torch.add, windows.over(x, 0, 0))
+    return total / _counts(x, windows, exclude_padding_from_average)
 
-    return l2_pool
+
+def _narrow_l2_pool(
+    x: Tensor,
+    kernel_sizes: Ints,
+    strides: Ints | None = None,
+    pad_type: str = "valid",
+    pad: Ints | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    windows = _windows(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
+    squares = (half(seen * seen) for seen in windows.over(x, 0, 0))
+    return reduce(lambda total, square: half(total + square), squares).sqrt()
 
 
-operator("avg_pool", specification="iOS15/pool.py: avg_pool", narrow=_average(half))(_average(_same))
-operator("l2_pool", specification="iOS15/pool.py: l2_pool", narrow=_euclidean(half))(_euclidean(_same))
+@operator("l2_pool", specification="iOS15/pool.py: l2_pool", narrow=_narrow_l2_pool)
+def l2_pool(
+    x: Tensor,
+    kernel_sizes: Ints,
+    strides: Ints | None = None,
+    pad_type: str = "valid",
+    pad: Ints | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The square root of the sum of the squares of each window."""
+    windows = _windows(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
+    return reduce(torch.add, (seen * seen for seen in windows.over(x, 0, 0))).sqrt()
 
 
 @operator("max_pool", specification="iOS15/pool.py: max_pool")

@@ -1,8 +1,6 @@
-"""Reductions (``reduction.py``)."""
+"""Reductions over ``axes``, or over all axes if none are given (``reduction.py``)."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -10,86 +8,100 @@ from torch import Tensor
 from .._operator import Ints, operator
 from ._narrow import half, narrow_mean, narrow_sum
 
-Sum = Callable[..., Tensor]
+
+def _over(x: Tensor, axes: Ints | None) -> list[int]:
+    """The axes, counted from the front."""
+    return list(range(x.ndim)) if axes is None else [axis % x.ndim for axis in axes]
 
 
-def _sum(x: Tensor, axes: list[int], *, keep_dims: bool) -> Tensor:
-    return x.sum(axes, keepdim=keep_dims)
+def _narrow_total(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
+    return narrow_sum(x, _over(x, axes), keep_dims=keep_dims)
 
 
-def _mean(x: Tensor, axes: list[int], *, keep_dims: bool) -> Tensor:
-    if x.is_floating_point():
-        return x.mean(axes, keepdim=keep_dims)
-    return x.double().mean(axes, keepdim=keep_dims)  # rounded toward zero when it becomes an integer again
+def _narrow_squares(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
+    return _narrow_total(half(x * x), axes, keep_dims)
 
 
-def _max(x: Tensor, axes: list[int], *, keep_dims: bool) -> Tensor:
-    return x.amax(axes, keepdim=keep_dims)
+def _narrow_reduce_l1_norm(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return _narrow_total(x.abs(), axes, keep_dims)
 
 
-def _min(x: Tensor, axes: list[int], *, keep_dims: bool) -> Tensor:
-    return x.amin(axes, keepdim=keep_dims)
+@operator("reduce_l1_norm", specification="iOS15/reduction.py: reduce_l1_norm", narrow=_narrow_reduce_l1_norm)
+def reduce_l1_norm(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return x.abs().sum(_over(x, axes), keepdim=keep_dims)
 
 
-def _prod(x: Tensor, axes: list[int], *, keep_dims: bool) -> Tensor:
-    for axis in sorted(axes, reverse=True):
+def _narrow_reduce_l2_norm(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return _narrow_squares(x, axes, keep_dims).sqrt()
+
+
+@operator("reduce_l2_norm", specification="iOS15/reduction.py: reduce_l2_norm", narrow=_narrow_reduce_l2_norm)
+def reduce_l2_norm(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return x.square().sum(_over(x, axes), keepdim=keep_dims).sqrt()
+
+
+def _narrow_reduce_log_sum(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return _narrow_total(x, axes, keep_dims).log()
+
+
+@operator("reduce_log_sum", specification="iOS15/reduction.py: reduce_log_sum", narrow=_narrow_reduce_log_sum)
+def reduce_log_sum(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return x.sum(_over(x, axes), keepdim=keep_dims).log()
+
+
+@operator("reduce_log_sum_exp", specification="iOS15/reduction.py: reduce_log_sum_exp")
+def reduce_log_sum_exp(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return torch.logsumexp(x if x.is_floating_point() else x.double(), _over(x, axes), keepdim=keep_dims)
+
+
+@operator("reduce_max", specification="iOS15/reduction.py: reduce_max")
+def reduce_max(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return x.amax(_over(x, axes), keepdim=keep_dims)
+
+
+def _narrow_reduce_mean(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return narrow_mean(x, _over(x, axes), keep_dims=keep_dims)
+
+
+@operator("reduce_mean", specification="iOS15/reduction.py: reduce_mean", narrow=_narrow_reduce_mean)
+def reduce_mean(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    """Of integers, rounded toward zero when the interpreter makes it an integer again."""
+    wide = x if x.is_floating_point() else x.double()
+    return wide.mean(_over(x, axes), keepdim=keep_dims)
+
+
+@operator("reduce_min", specification="iOS15/reduction.py: reduce_min")
+def reduce_min(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return x.amin(_over(x, axes), keepdim=keep_dims)
+
+
+@operator("reduce_prod", specification="iOS15/reduction.py: reduce_prod")
+def reduce_prod(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    for axis in sorted(_over(x, axes), reverse=True):
         x = x.prod(axis, keepdim=keep_dims)
     return x
 
 
-def _log_sum_exp(x: Tensor, axes: list[int], *, keep_dims: bool) -> Tensor:
-    return torch.logsumexp(x if x.is_floating_point() else x.double(), axes, keepdim=keep_dims)
+def _narrow_reduce_sum(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return _narrow_total(x, axes, keep_dims)
 
 
-def _same(x: Tensor) -> Tensor:
-    return x
+@operator("reduce_sum", specification="iOS15/reduction.py: reduce_sum", narrow=_narrow_reduce_sum)
+def reduce_sum(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return x.sum(_over(x, axes), keepdim=keep_dims)
 
 
-def _narrow_square(x: Tensor) -> Tensor:
-    return half(x * x)
+def _narrow_reduce_sum_square(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return _narrow_squares(x, axes, keep_dims)
 
 
-# What is done to each number, how they are brought together, what is done to the result.
-Steps = tuple[Callable[[Tensor], Tensor], Sum, Callable[[Tensor], Tensor]]
-_WIDE: dict[str, Steps] = {
-    "reduce_l1_norm": (torch.abs, _sum, _same),
-    "reduce_l2_norm": (torch.square, _sum, torch.sqrt),
-    "reduce_log_sum": (_same, _sum, torch.log),
-    "reduce_log_sum_exp": (_same, _log_sum_exp, _same),
-    "reduce_max": (_same, _max, _same),
-    "reduce_mean": (_same, _mean, _same),
-    "reduce_min": (_same, _min, _same),
-    "reduce_prod": (_same, _prod, _same),
-    "reduce_sum": (_same, _sum, _same),
-    "reduce_sum_square": (torch.square, _sum, _same),
-}
-_NARROW: dict[str, Steps] = {
-    "reduce_l1_norm": (torch.abs, narrow_sum, _same),
-    "reduce_l2_norm": (_narrow_square, narrow_sum, torch.sqrt),
-    "reduce_log_sum": (_same, narrow_sum, torch.log),
-    "reduce_mean": (_same, narrow_mean, _same),
-    "reduce_sum": (_same, narrow_sum, _same),
-    "reduce_sum_square": (_narrow_square, narrow_sum, _same),
-}
-
-
-def _reduction(steps: Steps) -> Callable[..., Tensor]:
-    before, bring_together, after = steps
-
-    def reduce(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
-        """Over ``axes``, or all of them."""
-        over = list(range(x.ndim)) if axes is None else [axis % x.ndim for axis in axes]
-        return after(bring_together(before(x), over, keep_dims=keep_dims))
-
-    return reduce
-
-
-for _name, _steps in _WIDE.items():
-    operator(
-        _name,
-        specification=f"iOS15/reduction.py: {_name}",
-        narrow=_reduction(_NARROW[_name]) if _name in _NARROW else None,
-    )(_reduction(_steps))
+@operator(
+    "reduce_sum_square",
+    specification="iOS15/reduction.py: reduce_sum_square",
+    narrow=_narrow_reduce_sum_square,
+)
+def reduce_sum_square(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
+    return x.square().sum(_over(x, axes), keepdim=keep_dims)
 
 
 @operator("reduce_argmax", specification="iOS15, iOS17/reduction.py: reduce_argmax")

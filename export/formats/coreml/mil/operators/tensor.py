@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -113,26 +112,29 @@ def band_part(x: Tensor, lower: int = -1, upper: int = -1) -> Tensor:
     return torch.where(is_kept, x, torch.zeros_like(x))
 
 
-def _running_sum(add: Callable[[Tensor, int], Tensor]) -> Callable[..., Tensor]:
-    def cumsum(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Tensor:
-        """The sum up to each element, without itself if ``exclusive``."""
-        sums = add(x.flip(axis) if reverse else x, axis)
-        if exclusive:
-            before = torch.zeros_like(sums.narrow(axis, 0, 1))
-            sums = torch.cat([before, sums.narrow(axis, 0, sums.shape[axis] - 1)], axis)
-        return sums.flip(axis) if reverse else sums
-
-    return cumsum
-
-
 def _narrow_sums(x: Tensor, axis: int) -> Tensor:
     with np.errstate(over="ignore", invalid="ignore"):
         return torch.from_numpy(np.add.accumulate(x.half().numpy(), axis, dtype=np.float16)).to(x.dtype)
 
 
-operator("cumsum", specification="iOS15/tensor_operation.py: cumsum", narrow=_running_sum(_narrow_sums))(
-    _running_sum(torch.cumsum)
-)
+def _without_itself(sums: Tensor, axis: int) -> Tensor:
+    """Each sum in the place after its own; the first is zero."""
+    before = torch.zeros_like(sums.narrow(axis, 0, 1))
+    return torch.cat([before, sums.narrow(axis, 0, sums.shape[axis] - 1)], axis)
+
+
+def _narrow_cumsum(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Tensor:
+    sums = _narrow_sums(x.flip(axis) if reverse else x, axis)
+    sums = _without_itself(sums, axis) if exclusive else sums
+    return sums.flip(axis) if reverse else sums
+
+
+@operator("cumsum", specification="iOS15/tensor_operation.py: cumsum", narrow=_narrow_cumsum)
+def cumsum(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Tensor:
+    """The sum up to each element, without itself if ``exclusive``."""
+    sums = torch.cumsum(x.flip(axis) if reverse else x, axis)
+    sums = _without_itself(sums, axis) if exclusive else sums
+    return sums.flip(axis) if reverse else sums
 
 
 @operator("argsort", specification="iOS15/tensor_operation.py: argsort")

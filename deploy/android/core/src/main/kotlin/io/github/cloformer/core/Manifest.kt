@@ -38,7 +38,7 @@ class Manifest(
 
     companion object {
         const val FILE = "manifest.json"
-        const val SCHEMA_VERSION = 1
+        const val SCHEMA_VERSION = 2
 
         /** Throws [PayloadException] for what is missing, damaged, newer than this code, or of another kind of model. */
         fun read(folder: Folder): Manifest = parse(folder.read(FILE))

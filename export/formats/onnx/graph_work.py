@@ -1,6 +1,6 @@
-"""What an ONNX operator has to do, told from its shapes: multiply-adds, and bytes in and out.
+"""What an ONNX operator has to do, by its shapes: multiply-adds, and bytes in and out.
 
-Multiply-adds are those of convolutions and matrix products, counted as :mod:`..figures` counts PyTorch's; all
+Multiply-adds are those of convolutions and matrix products, counted as :mod:`export.source.counts` counts PyTorch's; all
 other operators count by their bytes alone. Bytes are inputs, weights and outputs, each once: what has to move
 if nothing is in a cache. What only gives a value another shape moves nothing.
 """
@@ -8,14 +8,14 @@ if nothing is in a cache. What only gives a value another shape moves nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import onnx
+import onnx
 
-__all__ = ["UNCOUNTED", "Operand", "Work", "bytes_moved", "graph_work", "multiply_adds"]
+from ..profiler import Work
+
+__all__ = ["UNCOUNTED", "Operand", "bytes_moved", "graph_work", "multiply_adds", "operands"]
 
 Shape = tuple[int, ...]
 
@@ -32,15 +32,7 @@ class Operand:
         return math.prod(self.shape) * self.item_bytes
 
 
-@dataclass(frozen=True)
-class Work:
-    """Of one operator in one inference. None for multiply-adds that cannot be told."""
-
-    multiply_adds: int | None
-    bytes: int
-
-
-_Attributes = dict[str, Any]
+_Attributes = Mapping[str, object]
 _Count = Callable[[Sequence[Operand], Operand, _Attributes], int]
 
 
@@ -94,7 +86,7 @@ _PICKERS = frozenset({"Gather", "Slice"})  # read what they give, not all they c
 def multiply_adds(
     operator: str, inputs: Sequence[Operand | None], outputs: Sequence[Operand | None], given: _Attributes
 ) -> int | None:
-    """Of one operator with the attributes ``given``; None if they cannot be told from what is known."""
+    """Of one operator with the attributes ``given``; None if the shapes that are known do not say."""
     if operator in UNCOUNTED:
         return None
     if operator not in _COUNTS:
@@ -120,14 +112,7 @@ def bytes_moved(operator: str, inputs: Sequence[Operand | None], outputs: Sequen
 
 def graph_work(model: onnx.ModelProto) -> list[Work]:
     """The work of each node of a model's graph, in the order of the file."""
-    import onnx
-
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    known = {tensor.name: _operand(tensor.dims, tensor.data_type) for tensor in graph.initializer}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        kind = value.type.tensor_type
-        if all(dimension.HasField("dim_value") for dimension in kind.shape.dim) and kind.HasField("shape"):
-            known[value.name] = _operand([item.dim_value for item in kind.shape.dim], kind.elem_type)
+    known = operands(model)
     found = []
     for node in model.graph.node:
         inputs, outputs = ([known.get(name) for name in names] for names in (node.input, node.output))
@@ -141,9 +126,18 @@ def graph_work(model: onnx.ModelProto) -> list[Work]:
     return found
 
 
-def _operand(shape: Sequence[int], element: int) -> Operand:
-    import onnx
+def operands(model: onnx.ModelProto) -> dict[str, Operand]:
+    """Every value of a model's graph whose shape can be told without running it."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    known = {tensor.name: _operand(tensor.dims, tensor.data_type) for tensor in graph.initializer}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        kind = value.type.tensor_type
+        if all(dimension.HasField("dim_value") for dimension in kind.shape.dim) and kind.HasField("shape"):
+            known[value.name] = _operand([item.dim_value for item in kind.shape.dim], kind.elem_type)
+    return known
 
+
+def _operand(shape: Sequence[int], element: int) -> Operand:
     try:
         item_bytes = int(onnx.helper.tensor_dtype_to_np_dtype(element).itemsize)
     except (KeyError, TypeError, ValueError):  # text, and what a later version of the standard brings

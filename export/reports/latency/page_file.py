@@ -1,4 +1,4 @@
-"""Latency reports and comparisons as files: JSON, the schemas that it follows, and pages."""
+"""Writing the page of a latency report, or of a comparison, to a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["write_latency_page"]
 def write_latency_page(report: LatencyReport | Comparison, path: Path) -> None:
     """Write its page, or nothing; :class:`InputError` if the place cannot be written."""
     from ...latency.comparison import Comparison
-    from ..comparison.page import comparison_page
+    from .comparison_page import comparison_page
     from .page import latency_page
 
     write_report(path, comparison_page(report) if isinstance(report, Comparison) else latency_page(report))

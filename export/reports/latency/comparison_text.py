@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ...latency.comparison import DEAD_BAND
-from ..latency.text import candidate, milliseconds, where, wrapped
 from ..shared.words import count, plain
+from .text import candidate, milliseconds, where, wrapped
 
 if TYPE_CHECKING:
     from ...latency.comparison import Comparison, Pair

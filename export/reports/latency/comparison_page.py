@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from ...latency.comparison import DEAD_BAND
 from ...latency.statistics import Interval
-from ..latency.parts import footer, incomplete, protocol, row_facts, threads, verdict
-from ..latency.text import candidate, milliseconds, where
 from ..shared.markup import Markup, tag
 from ..shared.page import page
 from ..shared.parts import badge, cell, chip, environment, folded, table
 from ..shared.words import count
-from .chart import RatioScale, axis_strip, interval_strip, turns_figure
-from .text import endings, gate_line, how, judged_by, letter, outcome, ratio, verdict_line
+from .comparison_chart import RatioScale, axis_strip, interval_strip, turns_figure
+from .comparison_text import endings, gate_line, how, judged_by, letter, outcome, ratio, verdict_line
+from .parts import footer, incomplete, protocol, row_facts, threads, verdict
+from .text import candidate, milliseconds, where
 
 if TYPE_CHECKING:
     from ...latency.comparison import Comparison, Pair
@@ -33,7 +33,12 @@ def comparison_page(found: Comparison) -> str:
         _forest(found),
         _candidates(found),
         *_turns(found),
-        tag("section", *_about(found), protocol(found.protocol), environment(found.environment)),
+        tag(
+            "section",
+            *_about(found),
+            protocol(found.protocol),
+            environment(found.environment.to_json(), found.environment.versions),
+        ),
         class_="report",
     )
     name = _headline(found)

@@ -9,11 +9,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ...latency.comparison import DEAD_BAND
-from ..latency.course_chart import CourseChart, percent
-from ..latency.samples import Axis, Stretch, around, course, together
-from ..parity.charts import legend
+from ..shared.charts import legend, percent
 from ..shared.markup import Markup, join, tag
-from .text import ratio
+from .comparison_text import ratio
+from .course_chart import CourseChart
+from .samples import Axis, Stretch, around, course, together
 
 if TYPE_CHECKING:
     from ...latency.comparison import Comparison, Pair

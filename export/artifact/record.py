@@ -1,0 +1,104 @@
+"""The resolved request: every option that decides an artifact's bytes, without a path of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from cloformer.io.fields import FieldError, Fields
+
+from ..formats import FORMATS
+from ..source.precision import PRECISIONS, Precision
+from ..source.preprocessing import Preprocessing
+from ..source.signature import INPUT_ROLES, TensorSpec
+
+__all__ = ["RequestRecord"]
+
+
+@dataclass(frozen=True)
+class RequestRecord:
+    """``model`` is a variant's name or ``package.module:factory``; ``options`` are the format's own (its opset, its
+    target) by name; ``inputs``, ``preprocessing`` and ``outputs`` are the model's own, whatever was written of them.
+    Hashes are SHA-256 in hexadecimal: of the class names, and of the checkpoint's file."""
+
+    model: str
+    format: str
+    precision: Precision
+    options: Mapping[str, str]
+    reparameterize: bool
+    inputs: tuple[TensorSpec, ...]
+    preprocessing: Mapping[str, Preprocessing]
+    outputs: tuple[str, ...]
+    num_classes: int | None
+    labels_sha256: str | None
+    weights_sha256: str | None
+    seed: int | None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def version_of_format(self) -> str:
+        """The format's options in a few words: "opset 20", "ios16"."""
+        return ", ".join(option.worded(self.options[option.name]) for option in FORMATS[self.format].options)
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "model": self.model,
+            "format": self.format,
+            "precision": self.precision.name,
+            "precision_map": dict(self.precision.exceptions),
+            "options": dict(self.options),
+            "reparameterize": self.reparameterize,
+            "inputs": [spec.to_json() for spec in self.inputs],
+            "preprocessing": {name: rule.to_json() for name, rule in self.preprocessing.items()},
+            "outputs": list(self.outputs),
+            "num_classes": self.num_classes,
+            "labels_sha256": self.labels_sha256,
+            "weights_sha256": self.weights_sha256,
+            "seed": self.seed,
+            "metadata": dict(self.metadata),
+        }
+
+    @classmethod
+    def from_fields(cls, fields: Fields, version: int) -> RequestRecord:
+        """The request in a JSON object of a manifest's ``version``: in the first, the format's options stood among the
+        others. :class:`FieldError` for the first field that is wrong."""
+        row = FORMATS[fields.choice("format", FORMATS)]
+        given = fields if version == 1 else fields.child("options")
+        options = {option.name: given.choice(option.name, option.choices) for option in row.options}
+        if version > 1:
+            given.done()
+        precision = PRECISIONS[fields.choice("precision", PRECISIONS)]
+        exceptions = fields.table("precision_map")
+        specs = []
+        for item in fields.objects("inputs", least=1, most=256):
+            specs.append(TensorSpec.from_fields(item, INPUT_ROLES))
+            item.done()
+        rules = fields.child("preprocessing")
+        found = cls(
+            model=fields.text("model", longest=500, empty=False),
+            format=row.name,
+            precision=replace(precision, exceptions=exceptions),
+            options=options,
+            reparameterize=fields.truth("reparameterize"),
+            inputs=tuple(specs),
+            preprocessing={name: Preprocessing.from_fields(rules.child(name)) for name in rules.names()},
+            outputs=fields.texts("outputs", most=256),
+            num_classes=fields.optional("num_classes", lambda name: fields.whole(name, 1, 2**20)),
+            labels_sha256=fields.optional("labels_sha256", fields.sha256),
+            weights_sha256=fields.optional("weights_sha256", fields.sha256),
+            seed=fields.optional("seed", lambda name: fields.whole(name, -(2**63), 2**63 - 1)),
+            metadata=fields.default("metadata", fields.table, {}),
+        )
+        fields.done()
+        _check_images(found, fields.path)
+        return found
+
+
+def _check_images(record: RequestRecord, path: str) -> None:
+    """Every image among the inputs has a preprocessing that crops to its size, and nothing else has one."""
+    images = {spec.name: spec for spec in record.inputs if spec.role == "image"}
+    if images.keys() != record.preprocessing.keys():
+        raise FieldError(f"{path}.preprocessing", "is not for the images among the inputs")
+    for name, rule in record.preprocessing.items():
+        if (rule.height, rule.width) != images[name].shape[2:]:
+            raise FieldError(f"{path}.preprocessing.{name}", "crops to another size than its input's")

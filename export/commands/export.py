@@ -1,0 +1,140 @@
+"""`cloformer export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloformer.errors import UsageError
+from cloformer.io.output import say, say_json
+from cloformer.variants import list_models
+
+from ..formats import FORMATS
+from ..source.precision import PRECISIONS
+from .options import Debug, Json, parse_size, with_format_options
+from .progress import progress
+
+__all__ = ["export"]
+
+
+@with_format_options
+def export(
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A built-in model, or package.module:factory. Without: what the weights are, or cloformer_xxs.",
+            autocompletion=list_models,
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="A checkpoint, .safetensors or .pth, or fashion-mnist, which is in the box. Without: random "
+            "weights from --seed."
+        ),
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            help=f"{', '.join(FORMATS)}; may be given several times.",
+            autocompletion=lambda: list(FORMATS),
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="; ".join(f"{row.name}: {' or '.join(row.precisions)}" for row in FORMATS.values())
+            + ". The first is the default.",
+            autocompletion=lambda: list(PRECISIONS),
+        ),
+    ] = None,
+    precision_map: Annotated[
+        Path | None, typer.Option(help="Operators that fp16 keeps in fp32, as `parity` writes them.")
+    ] = None,
+    image_size: Annotated[str | None, typer.Option(help="Pixels, 224 or HEIGHTxWIDTH.")] = None,
+    batch: Annotated[int, typer.Option(help="Images per inference.")] = 1,
+    num_classes: Annotated[
+        int | None, typer.Option(min=1, help="Classes of a built-in model; the checkpoint's if not given.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="Class names, one a line: makes a classifier.")] = None,
+    spec: Annotated[
+        Path | None, typer.Option(help="TOML file with a module's inputs, preprocessing, outputs, labels.")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", help="An input of a module: NAME=1x3x224x224[:DTYPE].")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder that the artifacts' folders go into.")] = Path("build"),
+    seed: Annotated[int, typer.Option(help="Seed of random weights.")] = 0,
+    reparameterize: Annotated[
+        bool, typer.Option(help="Rewrite the graph by exact passes, or export the plain trace.")
+    ] = True,
+    keep_failed: Annotated[
+        bool,
+        typer.Option(
+            "--keep-failed", help="Keep what is not the PyTorch model, as NAME-failed, to look into."
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Trace, rewrite and check the operators; write nothing.")
+    ] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+    **options: str | None,
+) -> None:
+    """Write a model as ONNX and Core ML, load each file back, and compare it with PyTorch."""
+    from ..pipeline.export import export as run_export
+    from ..pipeline.export import preview
+    from ..pipeline.request import ExportRequest
+    from ..reports.artifact import text as summary
+    from ..source.spec import ModelSpec, parse_input, read_spec
+
+    if spec is not None and inputs:
+        raise UsageError("--spec and --input both declare inputs", "give one of them")
+    request = ExportRequest(
+        model=model,
+        weights=weights,
+        formats=tuple(formats or ("onnx",)),
+        precision=precision,
+        precision_map=precision_map,
+        keep_failed=keep_failed,
+        image_size=None if image_size is None else parse_size(image_size),
+        batch=batch,
+        num_classes=num_classes,
+        options={name: value for name, value in options.items() if value is not None},
+        labels=labels,
+        spec=read_spec(spec)
+        if spec is not None
+        else ModelSpec(tuple(parse_input(text) for text in inputs or ())),
+        seed=seed,
+        reparameterize=reparameterize,
+        output=output,
+    )
+    if dry_run:
+        with progress(as_json) as report:
+            previews = preview(request, report)
+        if as_json:
+            say_json({"dry_run": True, "artifacts": [planned.to_json() for planned in previews]})
+        for planned in [] if as_json else previews:
+            say(*summary.previewed(planned))
+        return
+    with progress(as_json) as report:
+        exported = run_export(request, report)
+    if as_json:
+        say_json(
+            {
+                "artifacts": [
+                    {
+                        "folder": str(item.artifact.folder),
+                        "difference_from_pytorch": item.difference.to_json(),
+                        "manifest": item.artifact.manifest.to_json(),
+                    }
+                    for item in exported
+                ]
+            }
+        )
+        return
+    for item in exported:
+        say(*summary.exported(item))

@@ -1,0 +1,39 @@
+"""The passes that a Core ML model is made with, in order."""
+
+from __future__ import annotations
+
+from ...passes import Pass, Setting
+from ...passes.append_softmax import AppendSoftmax
+from ...passes.common import common_passes
+from ...passes.fix_sizes import FixSizes
+from ...passes.fold_input_scale import FoldInputScale
+from ...passes.lower_group_norm import LowerGroupNorm
+from ...passes.normalize_inside import NormalizeInside
+from ...passes.remove_identities import RemoveIdentities
+from ...passes.transpose_products import TransposeProducts
+
+__all__ = ["passes", "plain_passes"]
+
+
+def passes(setting: Setting) -> list[Pass]:
+    """All of them; what a comment says was measured is from docs/passes.md."""
+    return [
+        FixSizes(setting.signature.inputs),
+        *common_passes(),
+        TransposeProducts(keys_first=True),
+        *_interface(setting),
+        FoldInputScale(),  # 1 / (255 std), into the stem
+        LowerGroupNorm("layer_norm"),  # one operator; the composite form overflows in float16
+        RemoveIdentities(),
+    ]
+
+
+def _interface(setting: Setting) -> list[Pass]:
+    """What a Core ML model takes and gives: pixels, and probabilities where its classes are named."""
+    softmax: list[Pass] = [AppendSoftmax()] if setting.is_classifier else []
+    return [NormalizeInside(setting.signature.inputs, setting.preprocessing), *softmax]
+
+
+def plain_passes(setting: Setting) -> list[Pass]:
+    """What the format's interface needs."""
+    return [FixSizes(setting.signature.inputs), *_interface(setting)]

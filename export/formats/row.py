@@ -1,0 +1,106 @@
+"""A row of the table of formats: everything that is a format's own.
+
+A format is a folder beside this file. Its ``__init__`` holds the row, which is light: `cloformer --help` reads it. The
+folder's ``exporter`` writes the model, ``passes`` lists its passes, and each runner has a file; these are imported when
+they are used, and with them the format's framework.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from ..passes import Pass, Setting
+    from .exporter import Exporter
+    from .profiler import Profiler
+
+__all__ = ["Format", "Option", "RunnerRow"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of the command line that is a format's own. ``choices`` are the words that people type, with the
+    framework's own for each; ``suffix`` is what a choice other than the default adds to the folder's name, with
+    ``{}`` for the choice."""
+
+    name: str
+    help: str
+    choices: Mapping[str, str]
+    default: str
+    suffix: str
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name}"
+
+    def worded(self, choice: str) -> str:
+        """The choice as reports name it: by itself, unless it is a bare number."""
+        return f"{self.name} {choice}" if choice.isdecimal() else choice
+
+
+@dataclass(frozen=True)
+class RunnerRow:
+    """``format`` is what it runs, ``package`` brings the runtime, ``system`` is the only one it exists on.
+
+    ``format`` is None for what runs the graph before it is written. ``is_device_runtime`` is False for what only
+    computes what the format's specification says; ``gives_values`` says whether it can give every value on the way.
+    ``options`` are the fields of :class:`~.runner.RunnerOptions` that it takes.
+    """
+
+    title: str
+    format: str | None
+    module: str
+    class_name: str
+    package: str
+    system: str | None = None
+    is_device_runtime: bool = True
+    gives_values: bool = True
+    options: tuple[str, ...] = ("threads",)
+
+    @property
+    def exists_here(self) -> bool:
+        """Whether there is such a runtime on this system; it may still not be installed."""
+        return self.system in (None, sys.platform)
+
+
+@dataclass(frozen=True)
+class Format:
+    """``precisions`` begin with the default. ``packages`` are those whose versions decide the bytes. ``runners`` stand
+    in order of preference. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
+    the folder has a profiler of its runtime.
+    """
+
+    name: str
+    title: str
+    precisions: tuple[str, ...]
+    options: tuple[Option, ...]
+    packages: tuple[str, ...]
+    runners: Mapping[str, RunnerRow]
+    app_system: str | None = None
+    has_profiler: bool = False
+
+    @property
+    def default_precision(self) -> str:
+        return self.precisions[0]
+
+    def exporter(self) -> Exporter:
+        """The module that writes it; imports the format's framework."""
+        return cast("Exporter", self._module("exporter"))
+
+    def profiler(self) -> Profiler | None:
+        """The module that times operators by the format's runtime; None if no profiler of it can be read."""
+        return cast("Profiler", self._module("profiler")) if self.has_profiler else None
+
+    def passes(self, setting: Setting, *, reparameterize: bool = True) -> Sequence[Pass]:
+        """Its list of passes in order; without ``reparameterize``, only what the format's interface needs."""
+        module = self._module("passes")
+        make: Callable[[Setting], Sequence[Pass]] = module.passes if reparameterize else module.plain_passes
+        return make(setting)
+
+    def _module(self, name: str) -> ModuleType:
+        return importlib.import_module(f".{self.name}.{name}", __package__)

@@ -1,0 +1,31 @@
+"""How much a model may compute in one inference, where its content is not trusted: a small file can ask for work without
+end. Counted are multiply-adds, and one for every element that any operator gives."""
+
+from __future__ import annotations
+
+from cloformer.errors import InputError
+
+__all__ = ["MOST_WORK", "WorkMeter"]
+
+# A thousand times CloFormer-S, five times the largest detectors: half a minute on one core.
+MOST_WORK = 10**12
+
+
+class WorkMeter:
+    """Adds up an inference's work. ``most`` is the limit; None: there is none."""
+
+    def __init__(self, name: str, most: int | None) -> None:
+        self._name, self._most, self._total = name, most, 0
+
+    def start(self) -> None:
+        """Another inference begins."""
+        self._total = 0
+
+    def add(self, amount: int) -> None:
+        """:class:`InputError` if it is too much, before it is computed."""
+        self._total += amount
+        if self._most is not None and self._total > self._most:
+            raise InputError(
+                f"{self._name} computes more than {self._most:.0e} multiply-adds for one inference",
+                "if that is meant, raise the limit with --max-work",
+            )

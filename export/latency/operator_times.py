@@ -1,0 +1,149 @@
+"""Where an artifact's time goes on this machine: by operator, by type of operator and by PyTorch module.
+
+The format's own profiler times each operator that the runtime executes, and the artifact's origins say which module and
+line it comes from. Timing every operator costs time itself, so this is a run of its own: what an inference takes is for
+`cloformer bench` to say.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+
+from cloformer.errors import MissingRuntimeError, UnsupportedError
+from cloformer.io.read import sha256_of
+
+from ..artifact.folder import MANIFEST, Artifact
+from ..artifact.origins import Origins, read_origins
+from ..formats import FORMATS
+from ..formats.profiler import ExecutedOperator, ProfiledRuns, Profiler
+from ..formats.runners import RUNNERS
+from .environment import environment
+from .profile_report import OperatorTime, Profile
+from .roofline import Roofline, measure_roofline
+
+__all__ = ["multiply_adds_executed", "profile"]
+
+
+def profile(
+    artifact: Artifact,
+    *,
+    threads: int = 1,
+    runs: int = 50,
+    layout: bool = True,
+    progress: Callable[[str], None] = lambda _: None,
+    roofline: Roofline | None = None,
+) -> Profile:
+    """Run the artifact ``runs`` times under its runtime's profiler, after a warm-up that is thrown away.
+
+    ``threads`` is 0 for the runtime's own choice; ``layout`` is whether the runtime may reorder memory for its kernels;
+    ``roofline`` is measured unless it is given; ``progress`` is told what is being done. The result has one row for each
+    operator that was executed. Raises :class:`MissingRuntimeError` or :class:`UnsupportedError` for an artifact of a
+    format without a profiler, :class:`InputError` for a model that cannot be run, :class:`UsageError` for more runs than
+    can be recorded, :class:`UnsupportedError` if the profiler writes what is not understood.
+    """
+    profiler = _profiler(artifact)
+    origins = read_origins(artifact)
+    progress(f"running {runs} times under the profiler")
+    found = _profiled(profiler, artifact, threads, runs, layout)
+    if roofline is None:
+        progress("measuring the machine's rates")
+        roofline = measure_roofline(profiler, threads)
+    rows = tuple(_row(operator, origins) for operator in found.operators)
+    return Profile(
+        artifact=artifact.folder.name,
+        model=artifact.manifest.name,
+        precision=artifact.manifest.precision.name,
+        manifest_sha256=sha256_of(artifact.folder / MANIFEST),
+        runtime=found.runtime,
+        threads=threads,
+        layout=layout,
+        runs=runs,
+        warm_up=found.warm_up,
+        rows=rows,
+        whole_us=statistics.median(found.whole_us) if found.whole_us else None,
+        roofline=roofline,
+        notes=tuple(_notes(rows, roofline, profiler.UNCOUNTED)),
+        environment=environment(found.versions),
+    )
+
+
+def multiply_adds_executed(
+    artifact: Artifact, threads: int, layout: bool
+) -> tuple[int, int | None, list[str]]:
+    """How many operators the runtime executes for one inference, their multiply-adds, and the types of those operators
+    whose multiply-adds are not known: if there are any, the sum is None. Raises as :func:`profile` does."""
+    profiler = _profiler(artifact)
+    operators = _profiled(profiler, artifact, threads, 1, layout).operators
+    counts = [operator.work.multiply_adds for operator in operators]
+    total = None if None in counts else sum(count or 0 for count in counts)
+    return len(operators), total, _uncounted(operators, profiler.UNCOUNTED)
+
+
+def _profiler(artifact: Artifact) -> Profiler:
+    profiler = FORMATS[artifact.format].profiler()
+    if profiler is not None:
+        return profiler
+    instead = "profile its ONNX export instead (cloformer export --format onnx)"
+    runtime = next(row for row in RUNNERS.values() if row.format == artifact.format and row.is_device_runtime)
+    if runtime.system not in (None, sys.platform):
+        raise MissingRuntimeError(
+            f"{artifact.folder.name} cannot be profiled here: {runtime.title} exists on macOS only",
+            f"{instead}, or open the model in Xcode on a Mac and make a performance report",
+        )
+    raise UnsupportedError(
+        f"{artifact.folder.name} is {artifact.format}, and {runtime.title} has no profiler that can be read",
+        f"{instead}, or open the model in Xcode and make a performance report",
+    )
+
+
+def _profiled(profiler: Profiler, artifact: Artifact, threads: int, runs: int, layout: bool) -> ProfiledRuns:
+    from ..reference.cases import Inputs, noise_case
+
+    inputs = Inputs.of(artifact.function)
+    noise = noise_case(inputs).for_candidate(inputs)
+    return profiler.profile_runs(artifact.model_path, noise, threads=threads, runs=runs, layout=layout)
+
+
+def _row(operator: ExecutedOperator, origins: Origins) -> OperatorTime:
+    """The operator's median time, and its place in the model: that of the first of its values which has one."""
+    place = next((origins.places[value] for value in operator.origin_values if value in origins.places), None)
+    return OperatorTime(
+        name=operator.name,
+        operator=operator.operator,
+        us=statistics.median(operator.us),
+        work=operator.work,
+        value=operator.value,
+        stands_for=operator.stands_for,
+        node=None if place is None else place.name,
+        module=None if place is None else place.module,
+        location=None if place is None else place.location,
+        output=operator.output,
+    )
+
+
+def _uncounted(rows: Sequence[ExecutedOperator | OperatorTime], known: frozenset[str]) -> list[str]:
+    """Types of the file's operators that leave multiply-adds unknown: ``known`` ones, or else all that are suspect."""
+    names = {name for row in rows if row.work.multiply_adds is None for name in row.stands_for}
+    return sorted(names & known or names)
+
+
+def _notes(rows: Sequence[OperatorTime], roofline: Roofline, uncounted: frozenset[str]) -> list[str]:
+    """What the numbers leave out."""
+    notes = []
+    unmapped = sorted({row.operator for row in rows if row.module is None})
+    if unmapped:
+        total = sum(row.module is None for row in rows)
+        notes.append(f"{total} operators are not traced to a module: {', '.join(unmapped)}")
+    above = sum(roofline.bound_us(row.work) > row.us for row in rows)
+    if above:
+        notes.append(
+            f"{above} operators are above their roofline, most of them because their values were still in a "
+            "cache: the share of the roofline that is achieved in all is an upper estimate"
+        )
+    if any(row.work.multiply_adds is None for row in rows):
+        found = [name for name in _uncounted(rows, uncounted) if name in uncounted]
+        names = ", ".join(found) or "operators without known shapes"
+        notes.append(f"multiply-adds are not counted for {names}: the roofline is too low there")
+    return notes

@@ -1,0 +1,40 @@
+"""What a device reported of a bundled app, for a terminal."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..shared.words import plain
+
+if TYPE_CHECKING:
+    from ...bundle.device_report import DeviceReport
+
+__all__ = ["device_lines", "vector_lines"]
+
+
+def vector_lines(report: DeviceReport, *, failures_alone: bool = False) -> Iterator[str]:
+    """Each vector with its error and what is allowed; those that were not run, too."""
+    for vector in report.vectors:
+        if failures_alone and vector.passed:
+            continue
+        error = "not compared" if vector.error is None else f"{vector.error:.1e} of the largest output"
+        images = "" if vector.preprocessing else "; its preprocessing is wrong"
+        yield f"  {'pass' if vector.passed else 'FAIL'}  {vector.name}: {error}, {vector.allowed:.0e} allowed{images}"
+    for name in report.missing:
+        yield f"  FAIL  {name}: not run"
+
+
+def device_lines(report: DeviceReport, kept: Path) -> Iterator[str]:
+    """The device, each vector with its error, the median latency, and the verdict."""
+    runtime = report.document["runtime"]
+    yield plain(f"{report.device}: {runtime['name']} {runtime['version']}, {runtime['provider']}")
+    yield from vector_lines(report)
+    latency = report.document["latency"]
+    if latency is not None and latency["samples_ns"]:
+        samples = latency["samples_ns"]
+        threads = "" if latency["threads"] is None else f", {latency['threads']} threads"
+        yield f"  {statistics.median(samples) / 1e6:.2f} ms, median of {len(samples)}{threads}"
+    yield f"{'PASS' if report.passed else 'FAIL'}: kept as {kept}"

@@ -1,0 +1,128 @@
+"""What a parity report says of outputs and operators, in the words that the terminal, the page and CI share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from ...parity.report import OperatorResult, OutputResult, ParityReport
+from ..shared.words import number, plain
+
+__all__ = [
+    "LOWER_BOUND",
+    "by_name",
+    "by_severity",
+    "group_of",
+    "operator_counts",
+    "passed",
+    "reasons",
+    "same_class",
+    "share_of_allowed",
+    "source_of",
+    "title",
+    "why",
+    "worst_first",
+]
+
+LOWER_BOUND = (
+    "is a reference runtime, not the device's own: its error is a lower bound of the error on a device, "
+    "whose sums and fused operators are not published"
+)
+
+
+def title(report: ParityReport) -> str:
+    """What was compared, in a few words."""
+    return plain(f"{report.model} {report.format} {report.precision} {report.image_size}")
+
+
+def passed(reports: Sequence[ParityReport]) -> bool:
+    """Nothing compared is nothing proved."""
+    return bool(reports) and all(report.passed for report in reports)
+
+
+def share_of_allowed(item: OutputResult | OperatorResult) -> float:
+    """The error over what is allowed; infinite if nothing is allowed and there is some."""
+    if isinstance(item, OperatorResult):
+        error, allowed = item.own_error, item.tolerance
+    else:
+        error, allowed = item.figures.max_abs, item.allowed
+    if allowed > 0:
+        return error / allowed
+    return 0.0 if item.passed else math.inf  # numbers too small for the format to hold to a share
+
+
+def by_severity(item: OutputResult | OperatorResult) -> tuple[bool, float]:
+    """Sorts what failed before what passed, and the largest share of what is allowed first."""
+    share = share_of_allowed(item)
+    return item.passed, -math.inf if math.isnan(share) else -share
+
+
+def by_name(outputs: Iterable[OutputResult]) -> dict[str, list[OutputResult]]:
+    """The outputs of a report by their name, in their order."""
+    found: dict[str, list[OutputResult]] = {}
+    for item in outputs:
+        found.setdefault(item.name, []).append(item)
+    return found
+
+
+def worst_first(report: ParityReport) -> list[OperatorResult]:
+    return sorted(report.operators, key=by_severity)
+
+
+def operator_counts(report: ParityReport) -> str:
+    """``402 operators compared (21 with the one that they are fused into): 1 wrong here, ..``."""
+    if not report.operators:
+        return "operators were not compared"
+    steps = max(report.operators_total - len(report.operators), 0)
+    of = f"{len(report.operators) + steps:,} operators compared"
+    if steps:
+        of += f" ({steps:,} with the one that they are fused into)"
+    wrong = sum(item.verdict == "wrong here" for item in report.operators)
+    inherited = sum(item.verdict == "inherited" for item in report.operators)
+    if not wrong and not inherited:
+        return f"{of}, each within what rounding allows"
+    return f"{of}: {wrong:,} wrong here, {inherited:,} right but on inputs already off, {len(report.operators) - wrong - inherited:,} right"
+
+
+def group_of(item: OperatorResult) -> str:
+    """The outermost two modules that an operator is in."""
+    return ".".join(item.module.split(".")[:2]) or "the model"
+
+
+def same_class(item: OutputResult) -> str:
+    """Whether the first class agrees; a share, if the batch has several."""
+    if item.top1 is None:
+        return ""
+    return {1.0: "same", 0.0: "differs"}.get(item.top1, f"{item.top1:.0%}")
+
+
+def why(item: OperatorResult) -> str:
+    """What is wrong with an operator."""
+    return (
+        f"adds {number(item.own_error)} of the value's largest magnitude, and {number(item.tolerance)} is allowed; "
+        f"{number(item.total_error)} from the reference in all, on {plain(item.case)}"
+    )
+
+
+def reasons(report: ParityReport) -> list[str]:
+    """Everything that makes the comparison fail, a line each; empty exactly if it passed."""
+    found = [] if report.outputs else ["no output was compared"]
+    found += [
+        f"output {item.name} on {item.case}: {item.failure}" for item in report.outputs if not item.passed
+    ]
+    found += [f"{item} {why(item)}" for item in report.operators if not item.passed]
+    found += [f"not compared: {what}" for what in report.not_compared]
+    return [plain(line) for line in found]
+
+
+def source_of(location: str) -> tuple[str, int] | None:
+    """``package/module.py`` and the line of ``package.module:Class:line``; None if it does not say a line."""
+    module, _, rest = location.partition(":")
+    line = rest.rpartition(":")[2]
+    if (
+        not line.isascii()
+        or not line.isdecimal()
+        or not all(part.isidentifier() for part in module.split("."))
+    ):
+        return None
+    return module.replace(".", "/") + ".py", int(line)

@@ -1,0 +1,42 @@
+"""What a device writes when all is well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cloformer.export.artifact.folder import MANIFEST, read_artifact
+from cloformer.export.artifact.kit import read_kit
+from cloformer.io.read import sha256_of
+
+__all__ = ["device_report"]
+
+
+def device_report(folder: Path) -> dict[str, Any]:
+    """Of an ONNX artifact."""
+    artifact = read_artifact(folder)
+    good = {"passed": True, "max_abs": 1e-6, "largest": 2.9, "cosine": 1.0}
+    vectors = [
+        {
+            "name": vector.image.name,
+            "preprocessing": None if vector.image.compares == "outputs" else {"passed": True, "max_abs": 0.0},
+            "outputs": {name: dict(good) for name in vector.outputs},
+        }
+        for vector in read_kit(artifact)
+    ]
+    return {
+        "schema_version": 1,
+        "kind": "device-report",
+        "manifest_sha256": sha256_of(folder / MANIFEST),
+        "model_sha256": sha256_of(artifact.model_path),
+        "device": {
+            "manufacturer": "Example", "model": "One", "os": "Android 15 (API 35)", "cpu": "arm64",
+            "app_build": "release",
+        },
+        "runtime": {"name": "onnxruntime", "version": "1.29.0", "provider": "cpu", "threads": 1},
+        "vectors": vectors,
+        "latency": {
+            "load_ns": 5, "first_ns": 6, "warmup_ns": [7], "samples_ns": [30_000_000, 31_000_000, 40_000_000],
+            "threads": 1, "preset": "quick",
+        },
+    }  # fmt: skip
