@@ -230,26 +230,26 @@ def test_every_option_that_decides_the_bytes_has_its_own_folder(command: Command
     assert len(set(folders)) == len(variations)
 
 
-def test_two_processes_write_the_same_bytes(
-    tmp_path: Path, python: str, subprocess_environment: dict[str, str]
+def test_another_process_writes_the_same_bytes(
+    artifacts: dict[str, Path],
+    checkpoint: Path,
+    tmp_path: Path,
+    python: str,
+    subprocess_environment: dict[str, str],
 ) -> None:
-    """Other folders, other hash seeds, at the same time."""
-    runs = []
-    for index in range(2):
-        arguments = [python, "-m", "cloformer", "export", "--format", "onnx", "--format", "coreml"]
-        arguments += ["--image-size", "64"]
-        environment = subprocess_environment | {"PYTHONHASHSEED": str(index + 1)}
-        output = tmp_path / f"a longer name {index}" / "out"
-        runs.append((output, subprocess.Popen([*arguments, "--output", str(output)], env=environment)))
-    for _, process in runs:
-        assert process.wait(timeout=400) == 0
+    """By the command and not by a call, in another folder, with other hash seeds, without what ran here before."""
+    output = tmp_path / "a longer name" / "out"
+    arguments = [python, "-m", "cloformer", "export", "--format", "onnx", "--format", "coreml"]
+    arguments += ["--weights", str(checkpoint), "--output", str(output)]
+    environment = subprocess_environment | {"PYTHONHASHSEED": "1"}
+    assert subprocess.run(arguments, env=environment, timeout=400).returncode == 0
     first, second = (
         {
-            path.relative_to(output).as_posix(): path.read_bytes()
-            for path in output.rglob("*")
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*")
             if path.is_file()
         }
-        for output, _ in runs
+        for folder in (output, artifacts["onnx"].parent)
     )
     assert first.keys() == second.keys()
     assert len(first) == 12  # two manifests, origins, vectors and kits, one .onnx, three files of a package

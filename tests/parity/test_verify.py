@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from outcome import Command
+from shared import Exports
 
 import cloformer
 from cloformer.checkpoint import save_checkpoint
@@ -40,11 +41,10 @@ def test_what_nothing_rewrote_is_right_too(tmp_path: Path, checkpoint: Path) -> 
     assert len(report.operators) > 350
 
 
-def test_the_graph_before_it_is_written(
-    artifacts: dict[str, Path], checkpoint: Path, command: Command
-) -> None:
+def test_the_graph_before_it_is_written(exported: Exports, checkpoint: Path, command: Command) -> None:
     """What the passes did, apart from format and runtime; float32 whatever the artifact's precision."""
-    done = command("parity", artifacts["coreml"], "--weights", checkpoint, "--runner", "pytorch", "--json")
+    folder = exported(weights=checkpoint, formats=("coreml",), image_size=(64, 64))["coreml"]
+    done = command("parity", folder, "--weights", checkpoint, "--runner", "pytorch", "--json")
     assert done.code == 0, done.err
     report = done.json["reports"][0]
     assert report["runner"].startswith("PyTorch") and len(report["operators"]) > 350
