@@ -14,6 +14,7 @@ from shared import Exports
 import cloformer
 from cloformer.checkpoint import save_checkpoint
 from cloformer.export.artifact.folder import ORIGINS, read_artifact
+from cloformer.export.formats.runners import RunnerOptions
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
@@ -149,7 +150,9 @@ def test_narrow_sums_are_worse_and_exact_ones_better(tmp_path: Path) -> None:
     artifact = export(request)[0].artifact
     errors = {}
     for arithmetic in Arithmetic:
-        asked = ParityRequest(model=model, operators=False, options={"arithmetic": arithmetic})
+        asked = ParityRequest(
+            model=model, operators=False, options=RunnerOptions(arithmetic=arithmetic.value)
+        )
         outputs = compare(artifact, asked).outputs
         errors[arithmetic] = next(item.figures.max_abs for item in outputs if item.kind == "photograph")
     assert errors[Arithmetic.EXACT] < errors[Arithmetic.WIDE] < errors[Arithmetic.NARROW]
