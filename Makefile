@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -46,6 +46,11 @@ operator-tests: setup
 # A quarter of an hour: plants 300 faults in exported models and counts those that parity catches and names.
 mutation-score: setup
 	PYTHONPATH=tests:tests/support $(BIN)/python -m mutation.score
+
+# Half an hour: thousands of hostile inputs, which must be refused, and hundreds of odd ones, which must be taken; writes
+# the tables of docs/robustness.md.
+fuzz: setup
+	PYTHONPATH=tests:tests/support $(BIN)/python -m fuzz --write
 
 # Half an hour: every variant in every form held to PyTorch, and the README's table written anew.
 proof-table: setup

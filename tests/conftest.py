@@ -8,17 +8,31 @@ import os
 # two cores make a convolution in float64 take a minute. Set before torch is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
 import sys
 from pathlib import Path
 
 import pytest
 from outcome import Command, Outcome
-from reference_weights import fill
+from shared import Exports, Shared
 
-import cloformer
-from cloformer.checkpoint import save_checkpoint
-
+pytest_plugins = ("slowest_files",)
 TESTS = Path(__file__).parent
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now, torch and coremltools above all, is looked through for garbage no more: each conversion to
+    Core ML collects all garbage, and that was a fifth of the tests' time."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The same for what a file's tests imported."""
+    if nextitem is not None and nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture
@@ -37,33 +51,43 @@ def command(capfd: pytest.CaptureFixture[str]) -> Command:
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    """Folders that are made once for all processes of this run."""
+    own = tmp_path_factory.getbasetemp()
+    return Shared((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared")
+
+
+@pytest.fixture(scope="session")
+def exported(shared: Shared) -> Exports:
+    """``exported(model=..., ...)`` are artifacts by format, to be read: the same request is exported once."""
+    return Exports(shared)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(shared: Shared) -> Path:
     """CloFormer-XXS with the reference weights, as safetensors."""
-    path = tmp_path_factory.mktemp("checkpoint") / "xxs.safetensors"
-    save_checkpoint(fill(cloformer.create_model("cloformer_xxs")), path)
-    return path
+
+    def make(folder: Path) -> None:
+        from reference_weights import fill
+
+        import cloformer
+        from cloformer.checkpoint import save_checkpoint
+
+        save_checkpoint(fill(cloformer.create_model("cloformer_xxs")), folder / "xxs.safetensors")
+
+    return shared.folder("checkpoint", make) / "xxs.safetensors"
 
 
 @pytest.fixture(scope="session")
-def artifacts(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> dict[str, Path]:
+def artifacts(exported: Exports, checkpoint: Path) -> dict[str, Path]:
     """CloFormer-XXS with the reference weights, by format."""
-    from cloformer.export.pipeline.export import export
-    from cloformer.export.pipeline.request import ExportRequest
-
-    output = tmp_path_factory.mktemp("artifacts")
-    exported = export(ExportRequest(weights=checkpoint, formats=("onnx", "coreml"), output=output))
-    return {item.artifact.format: item.artifact.folder for item in exported}
+    return exported(weights=checkpoint, formats=("onnx", "coreml"))
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small(exported: Exports) -> Path:
     """The folder of a small ONNX artifact of a user's module."""
-    from cloformer.export.pipeline.export import export
-    from cloformer.export.pipeline.request import ExportRequest
-
-    output = tmp_path_factory.mktemp("small")
-    request = ExportRequest(model="user_models:resnet", image_size=(32, 32), output=output)
-    return export(request)[0].artifact.folder
+    return exported(model="user_models:resnet", image_size=(32, 32))["onnx"]
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from cloformer.errors import MissingRuntimeError, UsageError, choose
+from cloformer.errors import InputError, MissingRuntimeError, UsageError, choose
 
 from ..source.arrays import Array
 from . import FORMATS
 from .row import RunnerRow
 from .runner import ModelFile, Runner, RunnerOptions, TimedRunner
+from .work_limit import EndlessWorkError
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -78,11 +79,19 @@ def open_model(model: ModelFile, name: str | None = None, options: RunnerOptions
 
 
 def refuse_endless(model: ModelFile, max_work: int | None) -> None:
-    """:class:`InputError` for a model that must not be given to its runtime: one that computes more than so much for an
-    inference, reads other files, or is damaged, as far as that can be told without running it."""
-    runner = open_model(model, options=RunnerOptions(max_work=max_work))
+    """:class:`EndlessWorkError` for a model that computes more than so much for an inference, as far as that can be
+    told without running it. What else is wrong with a model is for whoever runs it to say."""
+    name = default_runner(model.format)
+    if not RUNNERS[name].is_device_runtime:
+        return
+    runner = open_model(model, name, RunnerOptions(max_work=max_work))
     if isinstance(runner, TimedRunner):
-        runner.check()
+        try:
+            runner.check()
+        except EndlessWorkError:
+            raise
+        except InputError:
+            return
 
 
 def refuse_other_options(row: RunnerRow, options: RunnerOptions) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 from cloformer.errors import InputError
 
-__all__ = ["MOST_WORK", "WorkMeter"]
+__all__ = ["MOST_WORK", "EndlessWorkError", "WorkMeter"]
 
 # A thousand times CloFormer-S, five times the largest detectors: half a minute on one core.
 MOST_WORK = 10**12
+
+
+class EndlessWorkError(InputError):
+    """A model that computes more for one inference than it may."""
 
 
 class WorkMeter:
@@ -25,7 +29,7 @@ class WorkMeter:
         """:class:`InputError` if it is too much, before it is computed."""
         self._total += amount
         if self._most is not None and self._total > self._most:
-            raise InputError(
+            raise EndlessWorkError(
                 f"{self._name} computes more than {self._most:.0e} multiply-adds for one inference",
                 "if that is meant, raise the limit with --max-work",
             )

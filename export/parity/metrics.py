@@ -14,7 +14,7 @@ __all__ = ["Agreement", "Figures", "agreement", "figures", "worst"]
 
 @dataclass(frozen=True)
 class Figures:
-    """``max_abs`` in the output's units; ``max_rel`` is it over ``largest``, the largest magnitude of the
+    """``max_abs`` in the output's units; ``max_rel`` is it over ``largest``, the largest finite magnitude of the
     reference; ``snr_db`` is 10 log10 of the reference's energy over the error's; ``cosine`` of the two as vectors.
 
     A value that is not finite in one and not the same in the other makes ``max_abs`` infinite.
@@ -48,19 +48,22 @@ def figures(got: Array, want: Array) -> Figures:
         raise ValueError(f"{got.shape} is compared with {want.shape}")
     if not got.size:
         return Figures(0.0, 0.0, 0.0, math.inf, 1.0)
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         error = np.where(got == want, 0.0, np.abs(got - want))
-        max_abs = float(np.nan_to_num(error, nan=math.inf).max())
-        largest = float(np.abs(want).max())
-        energy, noise = float((want**2).sum()), float((error**2).sum())
-        lengths = math.sqrt(energy) * float(np.sqrt((got**2).sum()))
-        cosine = (
-            float((got * want).sum() / lengths) if lengths and math.isfinite(lengths) else float(max_abs == 0)
-        )
+    max_abs = float(np.nan_to_num(error, nan=math.inf, posinf=math.inf).max())
+    there = np.isfinite(want)
+    largest = float(np.abs(want[there]).max(initial=0))
     if not math.isfinite(max_abs):
         return Figures(math.inf, math.inf, largest, -math.inf, 0.0)
+    # Infinities that agree take no part; the rest is scaled, so that no square leaves float64's range.
+    scale = float(max(np.abs(want[there]).max(initial=0), np.abs(got[there]).max(initial=0))) or 1.0
+    want, got, error = want[there] / scale, got[there] / scale, error[there] / scale
+    energy, noise = float((want**2).sum()), float((error**2).sum())
+    lengths = math.sqrt(energy) * math.sqrt(float((got**2).sum()))
+    cosine = float((got * want).sum() / lengths) if lengths else float(max_abs == 0)
     snr = math.inf if noise == 0 else 10 * math.log10(energy / noise) if energy else -math.inf
-    return Figures(max_abs, max_abs / largest if largest else math.inf * bool(max_abs), largest, snr, cosine)
+    max_rel = 0.0 if not max_abs else max_abs / largest if largest else math.inf
+    return Figures(max_abs, max_rel, largest, snr, cosine)
 
 
 def agreement(got: Array, want: Array) -> list[Agreement]:

@@ -23,6 +23,7 @@ from cloformer.export.artifact.folder import MANIFEST
 from cloformer.export.reports.latency.text import milliseconds
 from cloformer.export.schemas import schema
 
+pytestmark = pytest.mark.usefixtures("brief")
 SHORT = ("--runs", "64", "--min-seconds", "0")
 
 PLANTED = """

@@ -19,6 +19,7 @@ from outcome import Command
 from cloformer.export.latency import counting
 from cloformer.export.schemas import schema
 
+pytestmark = pytest.mark.usefixtures("brief")
 SHORT = ("--runs", "64", "--min-seconds", "0")
 
 

@@ -16,10 +16,12 @@ import pytest
 from outcome import Command
 from processes import LIMIT, is_running, processes, wait_for
 
+from cloformer.cli import main
 from cloformer.export.latency import comparison
 from cloformer.export.latency.statistics import Interval
 from cloformer.export.schemas import schema
 
+pytestmark = pytest.mark.usefixtures("brief")
 SHORT = ("--runs", "66", "--min-seconds", "0")
 
 
@@ -52,12 +54,13 @@ def test_an_artifact_with_its_plain_export(command: Command, small: Path, tmp_pa
         assert row["complete"] and len(row["wall_ns"]) == len(row["cpu_ns"]) == queries
 
 
-@pytest.fixture(scope="session")
-def kept(small: Path, tmp_path_factory: pytest.TempPathFactory, python: str) -> Path:
+@pytest.fixture(scope="module")
+def kept(brief: None, small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A baseline."""
     folder = tmp_path_factory.mktemp("kept") / "baseline"
-    arguments = ["bench", str(small), *SHORT, "--save-baseline", str(folder)]
-    subprocess.run([python, "-m", "cloformer", *arguments], check=True, capture_output=True)
+    with pytest.raises(SystemExit) as done:
+        main(["bench", str(small), *SHORT, "--save-baseline", str(folder)])
+    assert done.value.code == 0
     return folder
 
 

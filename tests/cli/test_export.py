@@ -41,10 +41,10 @@ def test_the_core_ml_program(artifacts: dict[str, Path]) -> None:
     from coremltools.proto import Model_pb2
 
     artifact = read_artifact(artifacts["coreml"])
-    graph = artifact.manifest["graph"]
-    assert graph["operators"] <= 400
-    assert graph["max_rank"] <= 4
-    assert "transpose" not in graph["by_type"]
+    graph = artifact.manifest.graph
+    assert graph.operators <= 400
+    assert graph.max_rank <= 4
+    assert "transpose" not in graph.by_type
     spec = Model_pb2.Model.FromString(
         (artifact.model_path / "Data/com.apple.CoreML/model.mlmodel").read_bytes()
     )
@@ -52,7 +52,7 @@ def test_the_core_ml_program(artifacts: dict[str, Path]) -> None:
     image = spec.description.input[0].type.imageType
     assert (image.width, image.height) == (224, 224)
     assert "conversion_date" not in str(spec.description.metadata)
-    assert artifact.function["inputs"][0]["preprocessing_inside"]
+    assert artifact.function.inputs[0].preprocessing_inside
 
 
 def test_inspect_prints_counts_and_every_pass(command: Command, artifacts: dict[str, Path]) -> None:
@@ -154,12 +154,12 @@ def test_a_classifier_with_labels(command: Command, tmp_path: Path) -> None:
     )
     assert spec.description.predictedFeatureName == "classLabel"
     assert coreml.labels == tuple(f"class number {index}" for index in range(10))
-    assert coreml.function["outputs"][0]["role"] == "probabilities"
+    assert coreml.function.outputs[0].spec.role == "probabilities"
     assert coreml.manifest.graph.by_type["softmax"] == 1
     held = command("parity", coreml_folder, "--model", "user_models:resnet", "--no-operators", "--json")
     assert held.code == 0, held.out[:2000]
     names = {output["name"] for output in held.json["reports"][0]["outputs"]}
-    assert names == {coreml.function["outputs"][0]["name"], "logits (inside)"}
+    assert names == {coreml.function.outputs[0].spec.name, "logits (inside)"}
 
 
 def test_declared_inputs_and_outputs(command: Command, tmp_path: Path) -> None:
@@ -230,29 +230,31 @@ def test_every_option_that_decides_the_bytes_has_its_own_folder(command: Command
     assert len(set(folders)) == len(variations)
 
 
-def test_two_processes_write_the_same_bytes(
-    tmp_path: Path, python: str, subprocess_environment: dict[str, str]
+def test_another_process_writes_the_same_bytes(
+    artifacts: dict[str, Path],
+    checkpoint: Path,
+    tmp_path: Path,
+    python: str,
+    subprocess_environment: dict[str, str],
 ) -> None:
-    """Other folders, other hash seeds, at the same time."""
-    runs = []
-    for index in range(2):
-        arguments = [python, "-m", "cloformer", "export", "--format", "onnx", "--format", "coreml"]
-        arguments += ["--image-size", "64"]
-        environment = subprocess_environment | {"PYTHONHASHSEED": str(index + 1)}
-        output = tmp_path / f"a longer name {index}" / "out"
-        runs.append((output, subprocess.Popen([*arguments, "--output", str(output)], env=environment)))
-    for _, process in runs:
-        assert process.wait(timeout=400) == 0
+    """By the command and not by a call, in another folder, with other hash seeds, without what ran here before."""
+    output = tmp_path / "a longer name" / "out"
+    arguments = [python, "-m", "cloformer", "export", "--format", "onnx", "--format", "coreml"]
+    arguments += ["--weights", str(checkpoint), "--output", str(output)]
+    environment = subprocess_environment | {"PYTHONHASHSEED": "1"}
+    assert subprocess.run(arguments, env=environment, timeout=400).returncode == 0
     first, second = (
         {
-            path.relative_to(output).as_posix(): path.read_bytes()
-            for path in output.rglob("*")
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*")
             if path.is_file()
         }
-        for output, _ in runs
+        for folder in (output, artifacts["onnx"].parent)
     )
     assert first.keys() == second.keys()
-    assert len(first) == 12  # two manifests, origins, vectors and kits, one .onnx, three files of a package
+    assert (
+        len(first) == 14
+    )  # two manifests, origins, vectors, kits and .gitattributes, one .onnx, a package of three
     assert [name for name in first if first[name] != second[name]] == []
     for name, content in first.items():
         if name.endswith("manifest.json"):

@@ -19,6 +19,7 @@ import pytest
 from coremltools.proto import Model_pb2
 from onnx import TensorProto, helper, numpy_helper
 from outcome import Command
+from shared import Exports
 
 from cloformer.export.artifact.files import list_files
 from cloformer.export.artifact.folder import MANIFEST
@@ -27,15 +28,8 @@ Change = Callable[[Path], object]
 
 
 @pytest.fixture(scope="session")
-def small_coreml(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from cloformer.export.pipeline.export import export
-    from cloformer.export.pipeline.request import ExportRequest
-
-    request = ExportRequest(
-        model="user_models:resnet", formats=("coreml",), image_size=(32, 32),
-        output=tmp_path_factory.mktemp("small"),
-    )  # fmt: skip
-    return export(request)[0].artifact.folder
+def small_coreml(exported: Exports) -> Path:
+    return exported(model="user_models:resnet", formats=("coreml",), image_size=(32, 32))["coreml"]
 
 
 def _copy(folder: Path, tmp_path: Path, change: Change) -> Path:

@@ -134,7 +134,7 @@ def test_a_baseline_that_is_not_there(command: Command, small: Path, tmp_path: P
     assert done.code == 3 and "there is no file" in done.err
     (tmp_path / "text.json").write_text("[[[")
     done = command("parity", small, "--device", "arm64", "--baseline", tmp_path / "text.json")
-    assert done.code == 3 and "there is no file" in done.err
+    assert done.code == 3 and "is not JSON" in done.err
 
 
 def test_what_is_installed_is_found_with_its_versions(pretended: Path) -> None:

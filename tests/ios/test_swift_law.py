@@ -41,7 +41,7 @@ def test_the_fixtures_reach_every_case() -> None:
 @pytest.mark.parametrize("name", ["report", "report-without-latency"])
 def test_the_report_that_swift_writes_follows_the_schema(name: str) -> None:
     """The Swift tests hold the app's report to the same file."""
-    from cloformer.export.bundle import device_report
+    from cloformer.export.schemas import schema
 
     document = json.loads((FILE.parent / f"{name}.json").read_text("utf-8"))
-    jsonschema.Draft202012Validator(json.loads(device_report._SCHEMA.read_text("utf-8"))).validate(document)
+    jsonschema.Draft202012Validator(schema("device-report")).validate(document)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from outcome import Command
+from shared import Exports
 
 from cloformer.errors import GateError
 from cloformer.export.artifact.folder import Artifact, read_artifact
@@ -33,10 +34,15 @@ def _room(artifact: Artifact) -> Headroom:
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Headroom:
-    artifact = _write(SMALL, tmp_path_factory.mktemp("plain"), reparameterize=False)
-    assert compare(artifact, ParityRequest(model=SMALL)).passed
-    return _room(artifact)
+def plain(exported: Exports) -> Artifact:
+    options = {"formats": ("coreml",), "image_size": (64, 64), "reparameterize": False}
+    return read_artifact(exported(model=SMALL, **options)["coreml"])
+
+
+@pytest.fixture(scope="module")
+def room(plain: Artifact) -> Headroom:
+    assert compare(plain, ParityRequest(model=SMALL)).passed
+    return _room(plain)
 
 
 def test_the_operator_is_named_before_it_overflows(room: Headroom) -> None:
@@ -84,10 +90,9 @@ def test_kept_in_float32_or_as_one_operator_it_holds(tmp_path: Path, room: Headr
     assert compare(safe, ParityRequest(model=SCALED)).passed
 
 
-def test_the_command_line_writes_the_map(tmp_path: Path, command: Command) -> None:
-    folder = _write(SMALL, tmp_path, reparameterize=False).folder
+def test_the_command_line_writes_the_map(plain: Artifact, tmp_path: Path, command: Command) -> None:
     done = command(
-        "parity", folder, "--model", SMALL, "--headroom", "--precision-map", tmp_path / "map.json", "--gain", "200"
+        "parity", plain.folder, "--model", SMALL, "--headroom", "--precision-map", tmp_path / "map.json", "--gain", "200"
     )  # fmt: skip
     assert done.code == 0, done.err
     assert "square" in done.out and "65504" in done.out.replace(",", "")

@@ -19,23 +19,21 @@ from mutation.preprocessing import (
 from mutation.score import Score
 from mutation.subject import Subject, Trial
 from numpy.random import Generator
+from shared import Exports
 
 from cloformer.export.artifact.folder import read_artifact
 from cloformer.export.parity import verify as run
 from cloformer.export.parity.verify import ParityRequest, compare
-from cloformer.export.pipeline.export import export
-from cloformer.export.pipeline.request import ExportRequest
 
 SEEDS = range(5)
 RESNET = "user_models:resnet"
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Subject:
+def program(tmp_path_factory: pytest.TempPathFactory, exported: Exports, checkpoint: Path) -> Subject:
     """CloFormer-XXS as a Core ML program in float16."""
-    folder = tmp_path_factory.mktemp("program")
-    request = ExportRequest(weights=checkpoint, formats=("coreml",), image_size=(64, 64), output=folder)
-    return Subject("coreml fp16", export(request)[0].artifact.folder, work=folder, weights=checkpoint)
+    folder = exported(weights=checkpoint, formats=("coreml",), image_size=(64, 64))["coreml"]
+    return Subject("coreml fp16", folder, work=tmp_path_factory.mktemp("program"), weights=checkpoint)
 
 
 @pytest.fixture(scope="module")

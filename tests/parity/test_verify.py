@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from outcome import Command
+from shared import Exports
 
 import cloformer
 from cloformer.checkpoint import save_checkpoint
 from cloformer.export.artifact.folder import ORIGINS, read_artifact
+from cloformer.export.formats.runners import RunnerOptions
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
@@ -40,11 +42,10 @@ def test_what_nothing_rewrote_is_right_too(tmp_path: Path, checkpoint: Path) -> 
     assert len(report.operators) > 350
 
 
-def test_the_graph_before_it_is_written(
-    artifacts: dict[str, Path], checkpoint: Path, command: Command
-) -> None:
+def test_the_graph_before_it_is_written(exported: Exports, checkpoint: Path, command: Command) -> None:
     """What the passes did, apart from format and runtime; float32 whatever the artifact's precision."""
-    done = command("parity", artifacts["coreml"], "--weights", checkpoint, "--runner", "pytorch", "--json")
+    folder = exported(weights=checkpoint, formats=("coreml",), image_size=(64, 64))["coreml"]
+    done = command("parity", folder, "--weights", checkpoint, "--runner", "pytorch", "--json")
     assert done.code == 0, done.err
     report = done.json["reports"][0]
     assert report["runner"].startswith("PyTorch") and len(report["operators"]) > 350
@@ -149,7 +150,9 @@ def test_narrow_sums_are_worse_and_exact_ones_better(tmp_path: Path) -> None:
     artifact = export(request)[0].artifact
     errors = {}
     for arithmetic in Arithmetic:
-        asked = ParityRequest(model=model, operators=False, options={"arithmetic": arithmetic})
+        asked = ParityRequest(
+            model=model, operators=False, options=RunnerOptions(arithmetic=arithmetic.value)
+        )
         outputs = compare(artifact, asked).outputs
         errors[arithmetic] = next(item.figures.max_abs for item in outputs if item.kind == "photograph")
     assert errors[Arithmetic.EXACT] < errors[Arithmetic.WIDE] < errors[Arithmetic.NARROW]

@@ -158,7 +158,7 @@ def _with_other_pixels(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda path: path.unlink(), "no conformance kit"),
+        (lambda path: path.unlink(), "there is no file"),
         (lambda path: path.write_bytes(path.read_bytes()[:100]), "cannot be read"),
         (_with_other_pixels, "not the ones that the export made"),
     ],

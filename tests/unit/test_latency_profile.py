@@ -15,6 +15,7 @@ import onnx
 import pytest
 import torch
 import user_models
+from shared import Exports
 from torch.utils.flop_counter import FlopCounterMode
 
 from cloformer.errors import MissingRuntimeError, UnsupportedError, UsageError
@@ -35,14 +36,8 @@ ROOFLINE = Roofline(1, (Rate("slow", 1, 40.0), Rate("product", 9, 80.0)), (Rate(
 
 
 @pytest.fixture(scope="module")
-def transformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from cloformer.export.pipeline.export import export
-    from cloformer.export.pipeline.request import ExportRequest
-
-    request = ExportRequest(
-        model="user_models:vit", image_size=(64, 64), output=tmp_path_factory.mktemp("vit")
-    )
-    return export(request)[0].artifact.folder
+def transformer(exported: Exports) -> Path:
+    return exported(model="user_models:vit", image_size=(64, 64))["onnx"]
 
 
 @pytest.fixture(scope="module", params=["resnet", "resnet, no layout", "transformer"])

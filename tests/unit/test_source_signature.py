@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.signature import INPUT_ROLES, OUTPUT_ROLES, TensorSpec
+from cloformer.io.fields import Fields
 
 
 @pytest.mark.parametrize(
@@ -38,4 +39,5 @@ def test_what_is_none(arguments: tuple[object, ...], words: str) -> None:
     ],
 )
 def test_the_same_again(spec: TensorSpec) -> None:
-    assert TensorSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    fields = Fields(json.loads(json.dumps(spec.to_json())))
+    assert TensorSpec.from_fields(fields, (*INPUT_ROLES, *OUTPUT_ROLES)) == spec

@@ -1,0 +1,1 @@
+"""Hostile and odd inputs for every command that reads one."""
