@@ -151,9 +151,9 @@ def _fill_disks(command: Command, row: Row) -> None:
         return
     with _place() as folder:
         command.prepare(folder)
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        size = _space(folder)
         run(command.arguments(folder), folder)
-        grown = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        grown = _space(folder)
     needed = max(grown - size, grown // 3)
     for index in range(count):
         room = size + 65536 + needed * index // (count + 1)
@@ -166,6 +166,12 @@ def _fill_disks(command: Command, row: Row) -> None:
             kept = {name: digest for name, digest in tree(disk).items() if name in before}
             _expect(row, kept == before, f"with {room} bytes: something that stood there is not as it was")
             _expect(row, not _left(disk), f"with {room} bytes, left: {_left(disk)[:3]}")
+
+
+def _space(folder: Path) -> int:
+    """What a folder takes of a disk, which gives it away in pages."""
+    pages = sum(-(-path.lstat().st_size // 4096) if path.is_file() else 1 for path in folder.rglob("*"))
+    return 4096 * pages
 
 
 @contextmanager
