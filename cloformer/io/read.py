@@ -31,6 +31,7 @@ Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | 
 _MAX_DEPTH = 64  # of lists and objects in one another
 _MAX_WHOLE = 2**63
 _BLOCK = 1 << 20
+_MAX_HASHED = 2**34
 
 
 @contextlib.contextmanager
@@ -61,6 +62,8 @@ def opened(path: Path, advice: str, *, follow_links: bool = True) -> Iterator[Bi
 def read_bytes(path: Path, limit: int, advice: str, *, follow_links: bool = True) -> bytes:
     """All of the file, which has at most ``limit`` bytes."""
     with opened(path, advice, follow_links=follow_links) as file:
+        if os.fstat(file.fileno()).st_size > limit:  # of holes, perhaps, which are read as zeros
+            raise InputError(f"{path} is too large: it has more than {limit} bytes", advice)
         blocks, total = [], 0
         while block := file.read(min(_BLOCK, limit + 1 - total)):
             blocks.append(block)
@@ -113,8 +116,12 @@ def decoding(what: str, advice: str) -> Iterator[None]:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file's bytes, in hexadecimal; :class:`InputError` for a file beyond what anything here writes."""
     with opened(path, "give a whole file") as file:
+        if os.fstat(file.fileno()).st_size > _MAX_HASHED:
+            raise InputError(
+                f"{path} is too large: it has more than {_MAX_HASHED} bytes", "give a whole file"
+            )
         digest = hashlib.sha256()
         while block := file.read(_BLOCK):
             digest.update(block)

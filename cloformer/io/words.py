@@ -13,7 +13,17 @@ import math
 import re
 from html import escape
 
-__all__ = ["bounded", "escape_halves", "harmless", "is_text", "json_text", "markdown", "plain", "reason_of"]
+__all__ = [
+    "bounded",
+    "escape_controls",
+    "escape_halves",
+    "harmless",
+    "is_text",
+    "json_text",
+    "markdown",
+    "plain",
+    "reason_of",
+]
 
 _LONGEST_ERROR = 300  # characters of an error's line
 _LONGEST_LINE = 5000  # of any other: a path alone has up to 4096 bytes
@@ -59,6 +69,10 @@ def markdown(text: str) -> str:
     return "".join(f"\\{char}" if char in "\\`*_{}[]|~#@!$:" else char for char in escaped)
 
 
+# Beyond what JSON escapes by itself: delete, the second controls, separators of lines, and what turns writing round.
+_STEERS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
 def json_text(document: object, *, ascii_only: bool = False) -> str:
     """The document in lines, in its own order, with a newline at the end. A number that is none, for which JSON has no
     word, is null; halves of characters are escapes."""
@@ -66,7 +80,12 @@ def json_text(document: object, *, ascii_only: bool = False) -> str:
         text = json.dumps(document, indent=2, ensure_ascii=ascii_only, allow_nan=False)
     except ValueError:
         text = json.dumps(_finite(document), indent=2, ensure_ascii=ascii_only, allow_nan=False)
-    return escape_halves(text) + "\n"
+    return escape_controls(text) + "\n"
+
+
+def escape_controls(json_text: str) -> str:
+    """JSON in which what steers a terminal or turns the writing round is an escape, and so are halves of characters."""
+    return _STEERS.sub(lambda found: f"\\u{ord(found[0]):04x}", escape_halves(json_text))
 
 
 def escape_halves(text: str) -> str:

@@ -21,7 +21,7 @@ from cloformer.errors import InputError
 
 from .place import NO_LOCKS, lock, make_folders, refuse_inside_an_artifact, sync
 from .signals import signals_wait
-from .words import escape_halves
+from .words import escape_controls, escape_halves
 
 __all__ = ["append_text", "canonical_json", "open_in_place", "write_whole"]
 
@@ -83,7 +83,7 @@ def append_text(path: Path, text: str, advice: str) -> None:
 def canonical_json(value: object) -> str:
     """The same value always as the same text: sorted keys, two spaces, one newline at the end."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return escape_halves(text) + "\n"
+    return escape_controls(text) + "\n"
 
 
 @contextlib.contextmanager

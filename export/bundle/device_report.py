@@ -95,7 +95,7 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
             )
         vector = expected.pop(entry["name"])
         errors = [
-            share_of(entry["outputs"][name]["max_abs"], float(abs(value).max()))
+            share_of(_error(entry["outputs"][name]), float(abs(value).max()))
             for name, value in vector.outputs.items()
             if name in entry["outputs"]
         ]
@@ -129,6 +129,12 @@ def _read(path: Path) -> dict[str, Any]:
         place = "/".join(map(str, problem.absolute_path)) or "the document"
         raise InputError(f"{path} is no device report: {place}: {problem.message[:200]}", "pull it again")
     return dict(document)
+
+
+def _error(output: Mapping[str, Any]) -> float | None:
+    """The output's largest error; None if anything that the device says of it is no number."""
+    numbers = [output[name] for name in ("max_abs", "largest", "cosine")]
+    return None if None in numbers else float(numbers[0])
 
 
 def share_of(error: float | None, largest: float) -> float:

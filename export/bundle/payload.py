@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from cloformer.errors import UnsupportedError
-from cloformer.io.read import sha256_of
+from cloformer.io.read import read_json, sha256_of
 from cloformer.io.write import canonical_json
 
 from ..artifact.folder import MANIFEST, Artifact
@@ -18,6 +18,7 @@ from ..parity.tolerances import output_tolerance
 __all__ = ["KIT_INDEX", "KIT_SCHEMA_VERSION", "check_artifact", "write_conformance", "write_payload"]
 
 KIT_INDEX = "conformance.json"
+_MAX_LIST_BYTES = 2**20
 KIT_SCHEMA_VERSION = 1
 NOTICES = "THIRD_PARTY_NOTICES.txt"
 _IN_APP = ("model", "labels")  # roles of files; origins and vectors are for the tools
@@ -32,6 +33,9 @@ def check_artifact(artifact: Artifact, format_name: str, title: str) -> None:
             f"export it: `cloformer export --format {format_name}`",
         )
     artifact.verify()
+    for entry in artifact.manifest.model_files:
+        if entry.path.endswith(".json"):  # a package's own list, which nothing has opened yet
+            read_json(artifact.folder / entry.path, _MAX_LIST_BYTES, "export it again")
     classifier = artifact.function.classifier
     if classifier is None or classifier.image.spec.shape[0] != 1:
         raise UnsupportedError(

@@ -118,7 +118,7 @@ def verify_bundle(folder: Path) -> tuple[dict[str, Any], list[str]]:
             raise InputError(
                 f"{path} is not in the bundle's record", "remove it, or bundle again with --force"
             )
-        if name not in found or path.is_symlink() or sha256_of(path) != hashes[name]:
+        if name not in found or _is_behind_a_link(folder, name) or sha256_of(path) != hashes[name]:
             state = "missing" if name not in found else "not the file that was bundled"
             raise InputError(f"{path} is {state}", "bundle the artifact again with --force")
     manifest = read_artifact(folder / system.payload, verify=False).folder / MANIFEST
@@ -127,9 +127,22 @@ def verify_bundle(folder: Path) -> tuple[dict[str, Any], list[str]]:
     edited = [
         name
         for name, digest in sorted(hashes.items())
-        if name not in ours and (not (folder / name).is_file() or sha256_of(folder / name) != digest)
+        if name not in ours
+        and (
+            _is_behind_a_link(folder, name)
+            or not (folder / name).is_file()
+            or sha256_of(folder / name) != digest
+        )
     ]
     return record, edited
+
+
+def _is_behind_a_link(folder: Path, name: str) -> bool:
+    """Whether the file, or a folder on the way to it, is a link, which could lead anywhere."""
+    path = folder / name
+    return any(
+        part.is_symlink() for part in (path, *path.parents) if part.is_relative_to(folder) and part != folder
+    )
 
 
 def _write(system: System, artifact: Artifact, staging: Path, settings: Settings) -> int:

@@ -41,7 +41,7 @@ else:
 __all__ = ["ModelSpec", "parse_input", "read_spec"]
 
 _INPUT = re.compile(r"(?P<name>\w+)=(?P<shape>\d+(x\d+)*)(:(?P<dtype>\w+))?")
-_MAX_BYTES = 2**20
+_MAX_BYTES = 2**16
 _ADVICE = "see `cloformer export --help`"
 
 
@@ -60,8 +60,11 @@ class ModelSpec:
     ) -> tuple[tuple[TensorSpec, ...], dict[str, Preprocessing]]:
         """The inputs, and the preprocessing of each one that is an image."""
         if not self.declared:
-            spec = TensorSpec("image", (batch, 3, *image_size), "float32", "image")
-            return (spec,), {"image": Preprocessing.imagenet(*image_size)}
+            try:
+                spec = TensorSpec("image", (batch, 3, *image_size), "float32", "image")
+                return (spec,), {"image": Preprocessing.imagenet(*image_size)}
+            except ValueError as error:
+                raise UsageError(str(error), "give a smaller --image-size or --batch") from None
         if given_size or batch != 1:
             raise UsageError(
                 "--image-size and --batch do not go with declared inputs", "give the sizes in their shapes"
@@ -95,23 +98,41 @@ def read_spec(path: Path) -> ModelSpec:
     with decoding(f"--spec {path}", _ADVICE):
         data = tomllib.loads(text)
     try:
-        return _spec(Fields(data), path.parent)
+        return _spec(Fields(data), path)
     except ValueError as error:
         raise InputError(f"--spec {path}: {error}", _ADVICE) from None
 
 
-def _spec(fields: Fields, folder: Path) -> ModelSpec:
+def _spec(fields: Fields, path: Path) -> ModelSpec:
     inputs = [_input(each) for each in fields.objects("inputs")] if "inputs" in fields else []
     labels = fields.default("labels", fields.text, "")
     spec = ModelSpec(
         tuple(declared for declared, _ in inputs),
         {declared.name: rule for declared, rule in inputs},
         fields.default("outputs", fields.texts, ()),
-        read_labels(folder / labels) if labels else None,
-        fields.default("metadata", fields.table, {}),
+        read_labels(_beside(path, labels)) if labels else None,
+        _metadata(fields),
     )
     fields.done()
     return spec
+
+
+def _beside(path: Path, name: str) -> Path:
+    """A file beside the specification, or beside what it is a link to."""
+    here = path.parent / name
+    return here if here.exists() or not path.is_symlink() else path.resolve().parent / name
+
+
+def _metadata(fields: Fields) -> dict[str, str]:
+    """Texts; a number or a truth is taken by its words."""
+    if "metadata" not in fields:
+        return {}
+    given = fields.child("metadata")
+    values = given.rest()
+    return {
+        name: str(value) if isinstance(value, (bool, int, float)) else Fields(values, given.path).text(name)
+        for name, value in values.items()
+    }
 
 
 def _input(fields: Fields) -> tuple[TensorSpec, Mapping[str, object]]:

@@ -211,7 +211,10 @@ def _output_specs(
         if not isinstance(value, Tensor) or str(value.dtype).removeprefix("torch.") not in DTYPES:
             raise UnsupportedError(f"output {name} is not a tensor of {', '.join(DTYPES)}")
         shape = tuple(_size(size, sizes) for size in value.shape)
-        specs.append(TensorSpec(name, shape, str(value.dtype).removeprefix("torch.")))
+        try:
+            specs.append(TensorSpec(name, shape, str(value.dtype).removeprefix("torch.")))
+        except ValueError as error:
+            raise UnsupportedError(f"an output cannot be written: {error}") from None
     return tuple(specs)
 
 

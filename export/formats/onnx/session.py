@@ -21,7 +21,7 @@ def session_options(threads: int) -> onnxruntime.SessionOptions:
     """Options of a session that logs errors alone; 0 threads: the runtime's own choice."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is raised, and told without colours
     return options
 
 

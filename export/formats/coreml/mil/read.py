@@ -93,7 +93,7 @@ def read_spec(spec: Message, folder: Path, *, package: Path | None = None) -> Pa
     }
     if not functions:
         raise InputError("the ML Program has no function", "the package is damaged: export it again")
-    default = spec.description.defaultFunctionName or ("main" if "main" in functions else min(functions))
+    default = spec.description.defaultFunctionName or "main"
     described = {item.name: item for item in spec.description.functions} or {default: spec.description}
     if default not in functions or default not in described:
         raise InputError(f"the ML Program has no function {default[:80]!a}, which it calls its default")
