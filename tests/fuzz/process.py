@@ -25,7 +25,16 @@ from pathlib import Path
 
 from .outside import watch_writes
 
-__all__ = ["IDLE", "LIMIT", "MEMORY", "Outcome", "become_subreaper", "load_everything", "run_command"]
+__all__ = [
+    "IDLE",
+    "LIMIT",
+    "MEMORY",
+    "Outcome",
+    "become_subreaper",
+    "die_with_parent",
+    "load_everything",
+    "run_command",
+]
 
 LIMIT = 60.0  # seconds of processor time until a run counts as hanging
 IDLE = 8.0  # seconds that a run may wait and compute nothing: it waits for what never comes
@@ -34,7 +43,7 @@ _LOOK = 0.05  # seconds between two looks at a run
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICK = os.sysconf("SC_CLK_TCK")
 _CAPABILITIES = 0x20080522  # the version of the header of capset(2)
-_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+_SUBREAPER, _DEATH_SIGNAL = 36, 1  # of prctl(2)
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,11 @@ def become_subreaper() -> None:
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
+def die_with_parent() -> None:
+    """So that nothing goes on when the programme is stopped. A fork does not inherit that."""
+    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+
+
 def run_command(
     arguments: Sequence[str], folder: Path, private: Path, environment: Mapping[str, str]
 ) -> Outcome:
@@ -120,6 +134,7 @@ def _be_the_command(
     try:
         os.setsid()
         _be_an_ordinary_user()
+        die_with_parent()
         os.chdir(folder)
         os.environ.update(environment)
         for number, name, flags in (

@@ -20,7 +20,7 @@ from .case import InputClass, Make, Place
 from .inputs import CLASSES
 from .judge import Verdict, judge
 from .outside import Canaries, Picture, changes, picture, write_canaries
-from .process import run_command
+from .process import become_subreaper, die_with_parent, run_command
 from .sound import Sound, make_sound, write_sound
 
 __all__ = ["Done", "Number", "Work", "perform", "prepare", "the_runs"]
@@ -224,9 +224,8 @@ def perform(runs: Sequence[Number], work: Work, workers: int) -> Iterator[Done]:
 
 
 def _work(runs: Sequence[Number], work: Work, private: Path, place: Any, sender: Any) -> None:
-    from .process import become_subreaper
-
     become_subreaper()
+    die_with_parent()
     while True:
         with place.get_lock():
             index = place.value

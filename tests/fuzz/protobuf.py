@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mil_package import head
 from numpy.random import Generator
 
 from .values import NAMES, damage
@@ -30,19 +31,6 @@ def nested(fields: Sequence[tuple[type, str]], depth: int) -> bytes:
             heads.append(head(message, field, length))
             length += len(heads[-1])
     return b"".join(reversed(heads))
-
-
-def head(message: Any, field: str, length: int) -> bytes:
-    """What stands before a message's field of ``length`` bytes."""
-    return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | 2) + _varint(length)
-
-
-def _varint(number: int) -> bytes:
-    parts = []
-    while number >= 128:
-        parts.append(number & 127 | 128)
-        number >>= 7
-    return bytes([*parts, number])
 
 
 def drawn_edit(message: Any, random: Generator) -> str:

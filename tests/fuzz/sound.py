@@ -124,6 +124,7 @@ def write_sound(folder: Path) -> Sound:
     save_file(state, sound.weights)
     torch.save(state, sound.weights.with_suffix(".pth"))
     sound.spec.write_text(SPEC, "utf-8")
+    sound.precision_map.write_text(json.dumps(PRECISION_MAP, indent=1), "utf-8")
     return sound
 
 
@@ -141,11 +142,16 @@ def make_sound(sound: Sound, run: Callable[[Sequence[str]], None]) -> None:
         run(["bundle", system, str(artifact), "--output", str(path)])
     run(["bench", str(sound.onnx), "--preset", "rapid", "--runs", "1", "--min-seconds", "0.05", "--save-baseline",
          str(sound.baseline)])  # fmt: skip
-    run(["parity", str(sound.coreml), "--model", MODEL, "--weights", weights, "--precision-map",
-         str(sound.precision_map)])  # fmt: skip
     sound.report.write_text(json.dumps(_report(sound.onnx), indent=1), "utf-8")
     sound.work.write_text(json.dumps(_work(sound.onnx), indent=1), "utf-8")
 
+
+# As `cloformer parity --precision-map` writes it, of an operator that the model has.
+PRECISION_MAP: dict[str, Any] = {
+    "schema_version": 1,
+    "because": "beyond float16 at 16 times the input",
+    "float32": [{"node": "relu", "operator": "relu", "largest": 1.0}],
+}
 
 SPEC = """\
 labels = "labels.txt"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SEED = 20  # of these runs
-RUNS = 60
+RUNS = 40
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="runs are watched through /proc and inotify")

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+from mil_package import head
 from onnx import helper, numpy_helper
 
 from ..artifacts import any_reader, copied, model_of, rehash
 from ..case import ANY, BAD, REFUSED, SOUND, InputClass, Place, Run, Trial
-from ..protobuf import drawn_edit, head, nested
+from ..protobuf import drawn_edit, nested
 from ..sound import Sound
 from ..values import NAMES, damage
 from .onnx_troubles import TROUBLES, renamed

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from coremltools.proto import MIL_pb2, Model_pb2
+from coremltools.proto import Model_pb2
+from mil_package import blocks_in_blocks
 
 from ..artifacts import any_reader, copied, model_of, rehash
 from ..case import ANY, BAD, SOUND, InputClass, Place, Run, Trial
 from ..documents import Document
-from ..protobuf import drawn_edit, head, nested
+from ..protobuf import drawn_edit
 from ..sound import Sound
 from ..values import NAMES, damage
 from .onnx_files import model_codes
@@ -65,25 +66,6 @@ _BYTES: dict[str, Callable[[bytes], bytes]] = {
     "zeros": lambda data: bytes(len(data)),
     "a byte order mark before it": lambda data: b"\xef\xbb\xbf" + data,
 }
-
-
-def _blocks(depth: int) -> bytes:
-    """A program of blocks in blocks: no library writes one that is nested deeper than it reads."""
-    data = nested(((MIL_pb2.Block, "operations"), (MIL_pb2.Operation, "blocks")), depth)
-    for message, field, key in (
-        (MIL_pb2.Function, "block_specializations", b"CoreML7"),
-        (MIL_pb2.Program, "functions", b"main"),
-    ):
-        entry = head(MIL_pb2.Function, "opset", len(key))[:0] + b"\x0a" + bytes([len(key)]) + key
-        entry += head(MIL_pb2.Program, "functions", len(data))[:0] + b"\x12" + _length(len(data)) + data
-        data = head(message, field, len(entry)) + entry
-        if message is MIL_pb2.Function:
-            data = head(message, "opset", len(key)) + key + data
-    return head(Model_pb2.Model, "mlProgram", len(data)) + data
-
-
-def _length(number: int) -> bytes:
-    return head(MIL_pb2.Function, "opset", number)[1:]
 
 
 # What stands beside it.
@@ -148,8 +130,10 @@ def _listed(sound: Sound) -> Sequence[Trial]:
         if (file, name) != ("manifest", "a byte order mark before it")
     ]
     trials += [
-        Trial("model: blocks 100,000 deep", partial(_file, _MODEL, lambda data: _blocks(100_000), None)),
-        Trial("model: blocks 40 deep", partial(_file, _MODEL, lambda data: _blocks(40), None)),
+        Trial(
+            "model: blocks 100,000 deep", partial(_file, _MODEL, lambda data: blocks_in_blocks(100_000), None)
+        ),
+        Trial("model: blocks 40 deep", partial(_file, _MODEL, lambda data: blocks_in_blocks(40), None)),
     ]
     edits = TROUBLES | numbers()
     trials += [Trial(name, partial(_edited, edit, codes)) for name, (edit, codes) in edits.items()]

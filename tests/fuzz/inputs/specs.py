@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ..case import ANY, BAD, REFUSED, SOUND, InputClass, Place, Run, Trial
-from ..sound import CLASSES, MODEL, SPEC, Sound
+from ..sound import MODEL, SPEC, Sound
 from ..values import (
     COMMAND,
     ESSENTIAL,
@@ -23,8 +23,6 @@ from ..values import (
 
 __all__ = ["SPECS"]
 
-_SMALL = ("--model", MODEL, "--image-size", "32", "--dry-run", "--output", "out")
-_TEN = "\n".join(CLASSES)
 _MARK = b"\xef\xbb\xbf"
 
 
