@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,12 @@ _FOLDERS: dict[str, tuple[Callable[[Path, Place], object], frozenset[int] | None
 
 
 def _written_items(place: Place, data: bytes) -> Run:
-    return _run(place, "", lambda package: (package / _ITEMS).write_bytes(data), ANY)
+    run = _run(place, "", lambda package: (package / _ITEMS).write_bytes(data), ANY)
+    if run.arguments[0] != "inspect":
+        return run
+    return replace(
+        run, arguments=("predict", *run.arguments[1:])
+    )  # inspect looks at hashes, and opens no package
 
 
 _DOCUMENT = Document(

@@ -25,7 +25,8 @@ def _device_report(place: Place, data: bytes) -> Run:
     return Run("", (*arguments, "--json") if place.number % 3 == 0 else arguments, ANY, ("artifact-reports",))
 
 
-_REPORT = Document(lambda sound: json.loads(sound.report.read_bytes()), _device_report)
+# What is no number there fails its vector: the report is kept, with that verdict.
+_REPORT = Document(lambda sound: json.loads(sound.report.read_bytes()), _device_report, may_pass=True)
 _NAMED = (
     ("device", "model"),
     ("device", "os"),
