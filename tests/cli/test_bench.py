@@ -168,7 +168,7 @@ def test_a_model_that_does_not_load_is_a_row(command: Command, small: Path, tmp_
     assert done.code == 1
     assert "Traceback" not in done.err + done.out
     said = " ".join(done.out.split())
-    assert "failed: loading: " in said and "is not an ONNX model" in said
+    assert "failed: loading: " in said and "an ONNX model cannot be read" in said
     assert "ONNX Runtime does not load" in said
     assert "2 of 2 rows could not be measured" in said
 
