@@ -23,7 +23,7 @@ from .place import NO_LOCKS, lock, make_folders, refuse_inside_an_artifact, sync
 from .signals import signals_wait
 from .words import escape_controls, escape_halves
 
-__all__ = ["append_text", "canonical_json", "open_in_place", "write_whole"]
+__all__ = ["append_text", "canonical_json", "open_in_place", "remove_what_was_left", "write_whole"]
 
 _PREFIX = ".cloformer-new-"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -40,7 +40,7 @@ def write_whole(path: Path, content: str | bytes, advice: str) -> None:
         refuse_inside_an_artifact(path, advice)
         _refuse_no_file(path, advice)
         make_folders(path.parent)
-        _remove_what_was_left(path.parent)
+        remove_what_was_left(path.parent)
         with signals_wait(), _new_beside(path) as (new, file):
             file.write(data)
             file.flush()
@@ -128,7 +128,8 @@ def _refuse_no_file(path: Path, advice: str) -> None:
         raise InputError(f"{path} cannot be written: it is {what}", advice)
 
 
-def _remove_what_was_left(folder: Path) -> None:
+def remove_what_was_left(folder: Path) -> None:
+    """Remove the unfinished files of killed processes in ``folder``."""
     for path in folder.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):  # what cannot be removed here stays for whoever can
             if not stat.S_ISREG(path.lstat().st_mode):

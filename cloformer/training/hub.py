@@ -146,4 +146,4 @@ def _yaml(text: str) -> str:
         "on",
         "off",
     )
-    return text if is_plain else json.dumps(text)
+    return text if is_plain else json.dumps(text).replace("<", "\\u003c")

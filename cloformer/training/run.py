@@ -18,7 +18,7 @@ from cloformer.export.source.trained import training_of
 from cloformer.io.fields import Fields
 from cloformer.io.read import read_json
 from cloformer.io.words import json_text
-from cloformer.io.write import write_whole
+from cloformer.io.write import remove_what_was_left, write_whole
 from cloformer.model import CloFormer, check_image_size
 from cloformer.variants import VARIANTS
 
@@ -158,6 +158,7 @@ def _earlier(request: TrainRequest) -> dict[str, object] | None:
     if request.resume:
         return _read_about(path)
     try:
+        remove_what_was_left(request.output)  # a run may have been killed before it had written anything
         if request.output.exists() and any(request.output.iterdir()):
             raise InputError(
                 f"{request.output} is not empty", "go on with --resume, or choose another --output"
