@@ -37,7 +37,7 @@ slow-test: setup
 
 # Ten minutes: kills commands before every change that they make to the file system, and fills their disks.
 kill-tests: setup
-	PYTHONPATH=tests:tests/support $(BIN)/python -m kills
+	PYTHONPATH=tests:tests/support $(BIN)/python -m kills --write
 
 # 12 to 25 minutes: the operator tests that coremltools ships with, on the reference runtime of ML Programs.
 operator-tests: setup

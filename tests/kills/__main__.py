@@ -14,10 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.markdown import replace_between
+
 from .children import Ended, run
 from .commands import COMMANDS, Command, Train, finished, tree
 
 __all__ = ["main"]
+
+_DOCUMENT = Path(__file__).parents[2] / "docs" / "robustness.md"
 
 _DISKS = {
     "export onnx": 4,
@@ -44,6 +48,7 @@ def main() -> None:
     """Try every command, or those that are asked for."""
     parser = argparse.ArgumentParser(prog="kills", description=__doc__)
     parser.add_argument("--only", action="append", choices=[command.name for command in COMMANDS])
+    parser.add_argument("--write", action="store_true", help="write the table into docs/robustness.md")
     asked = parser.parse_args()
     rows = []
     _import_everything()
@@ -58,8 +63,10 @@ def main() -> None:
                 f"{command.name}: {row.kills} kills, {row.disks} disks, {time.monotonic() - began:.0f} s",
                 file=sys.stderr,
             )
-    for line in _table(rows):
-        print(line)
+    lines = list(_table(rows))
+    print("\n".join(lines))
+    if asked.write:
+        replace_between(_DOCUMENT, "<!-- kills: make kill-tests -->", "<!-- end of the kills -->", lines)
     sys.exit(any(row.wrong for row in rows))
 
 
