@@ -1,14 +1,16 @@
 """How much a model may compute in one inference, where its content is not trusted: a small file can ask for work without
-end. Counted are multiply-adds, and one for every element that any operator gives."""
+end. Counted are multiply-adds, and ten for every element
+that any operator gives, which is about what it costs beside them."""
 
 from __future__ import annotations
 
 from cloformer.errors import InputError
 
-__all__ = ["MOST_WORK", "EndlessWorkError", "WorkMeter"]
+__all__ = ["MOST_WORK", "OF_AN_ELEMENT", "EndlessWorkError", "WorkMeter"]
 
 # A thousand times CloFormer-S, five times the largest detectors: half a minute on one core.
 MOST_WORK = 10**12
+OF_AN_ELEMENT = 10
 
 
 class EndlessWorkError(InputError):

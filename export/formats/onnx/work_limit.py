@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from ..work_limit import WorkMeter
+from ..work_limit import OF_AN_ELEMENT, WorkMeter
 from .graph_work import UNCOUNTED, Operand, multiply_adds, operands
 
 __all__ = ["refuse_endless"]
@@ -34,7 +34,7 @@ def refuse_endless(model: onnx.ModelProto, path: Path, most: int | None) -> None
         made = sum(math.prod(item.shape) for item in outputs if item is not None)
         if counted is None:
             counted = _estimated(node.op_type, there, made, given)
-        meter.add(counted + made * _window(given))
+        meter.add(counted + OF_AN_ELEMENT * made * _window(given))
 
 
 def _estimated(operator: str, inputs: list[Operand], made: int, given: _Attributes) -> int:

@@ -115,7 +115,7 @@ _SPEC_TEXTS: dict[str, bytes] = {
     "tables 100,000 deep": b"[" + b".".join([b"a"] * 100_000) + b"]\n",
     "keys 100,000 deep": b".".join([b"a"] * 100_000) + b" = 1\n",
     "a number of 5,000 digits": b"labels = " + b"9" * 5000,
-    "a key twice": SPEC.encode() + b'\nlabels = "x"\n',
+    "a key twice": b'labels = "x"\n' + SPEC.encode(),
     "a date": b"labels = 1979-05-27T07:32:00Z\n",
     "a key of an escape code": b'"\\u001b[2J" = 1\n',
     "a key of a command of a CI": ('"a\\n' + COMMAND + '" = 1\n').encode(),

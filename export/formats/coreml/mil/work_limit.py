@@ -13,7 +13,7 @@ from torch.utils.flop_counter import flop_registry
 
 from cloformer.errors import InputError
 
-from ...work_limit import WorkMeter
+from ...work_limit import OF_AN_ELEMENT, WorkMeter
 
 __all__ = ["LimitedWork"]
 
@@ -46,7 +46,7 @@ class LimitedWork(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
                 f"a value of the program has the shape {list(shapes[sizes.index(max(sizes))])}, more than "
                 f"{_MOST_ELEMENTS} elements"
             )
-        self._meter.add(sum(sizes) + _multiply_adds(func, args, given))
+        self._meter.add(OF_AN_ELEMENT * sum(sizes) + _multiply_adds(func, args, given))
         return func(*args, **given)
 
 
