@@ -117,7 +117,9 @@ class Document:
         return replace(self.write(place, data), codes=BAD)
 
     def _spelt(self, spell: Callable[[Any], bytes], place: Place) -> Run:
-        return replace(self.write(place, spell(self.sound(place.sound))), codes=SOUND)
+        run = self.write(place, spell(self.sound(place.sound)))
+        # A training is asked for a teacher that there is not, once it has read everything else.
+        return replace(run, codes=frozenset({2}) if run.arguments[0] == "train" else SOUND)
 
 
 def _renamed(steps: Steps, name: str, document: Any) -> bytes:

@@ -200,7 +200,6 @@ _ODD: dict[str, Edit] = {
     "a licence of many lines": lambda m: setattr(
         m.description.metadata, "license", "MIT\n\nPermission is\n" * 50
     ),
-    "values in any script": named("層_次"),
     "values with spaces": named("a value"),
     "more of the user's own": lambda m: m.description.metadata.userDefined.__setitem__("note", 'a "word"'),
 }

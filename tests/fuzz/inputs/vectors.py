@@ -38,11 +38,13 @@ def _run(
     place: Place,
     *,
     again: bool = True,
+    only: str | None = None,
 ) -> Run:
-    """The artifact with another file, whose hash is made right ``again`` or stays as it was."""
+    """The artifact with another file, whose hash is made right ``again`` or stays as it was; ``only`` in one format."""
     rows = [READERS[name] for name in readers]
     row = rows[place.number % len(rows)]
     kind = row.formats[0] if row.formats == ("coreml",) or row.name == "import" else place.pick(row.formats)
+    kind = only or kind
     artifact = copied(place, kind)
     path = artifact / file
     path.write_bytes(content(path.read_bytes()))
@@ -168,7 +170,7 @@ _MEANINGS: dict[str, dict[str, Content]] = {
 
 
 def _origins(place: Place, data: bytes) -> Run:
-    return _run(_FILE, _OF_ORIGINS, lambda _: data, ANY, "", place)
+    return _run(_FILE, _OF_ORIGINS, lambda _: data, ANY, "", place, only="onnx")
 
 
 _ORIGINS = Document(lambda sound: json.loads((sound.onnx / _FILE).read_bytes()), _origins, (("nodes",),))
