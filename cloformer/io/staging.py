@@ -74,9 +74,9 @@ def staged(destination: Path, check: Check = _refuse_foreign, advice: str = _ADV
     """
     destination = destination.absolute()  # the block may change the current folder
     with _held_beside(destination, check, advice) as staging:
-        with _told_when_full(destination, advice), _temporary_files_in(staging / _SCRATCH):
+        with _explained_when_full(destination, advice), _temporary_files_in(staging / _SCRATCH):
             yield staging / _CONTENT
-        with _told(destination, advice):
+        with _explained(destination, advice):
             _sync(staging / _CONTENT)
             _replace(staging, destination, check)
 
@@ -85,14 +85,14 @@ def staged(destination: Path, check: Check = _refuse_foreign, advice: str = _ADV
 def _held_beside(destination: Path, check: Check, advice: str) -> Iterator[Path]:
     """A staging folder that this process holds; those of killed processes go first."""
     parent = destination.parent
-    with _told(destination, advice):
+    with _explained(destination, advice):
         refuse_inside_an_artifact(destination, advice)
         make_folders(parent)
         recover(parent)  # also where the check then refuses: what a killed run left goes
         check(destination)
     staging, held = None, -1
     try:
-        with signals_wait(), _told(destination, advice):
+        with signals_wait(), _explained(destination, advice):
             staging, held = _create(parent)
         yield staging
     finally:
@@ -128,17 +128,17 @@ def space_needed(parent: Path, size: int) -> None:
 
 
 @contextlib.contextmanager
-def _told(destination: Path, advice: str) -> Iterator[None]:
+def _explained(destination: Path, advice: str) -> Iterator[None]:
     """Turn what the system says of the place into an error that says what to do."""
     try:
-        with _told_when_full(destination, advice):
+        with _explained_when_full(destination, advice):
             yield
     except OSError as error:
         raise InputError(f"{destination} cannot be written: {error.strerror or error}", advice) from error
 
 
 @contextlib.contextmanager
-def _told_when_full(destination: Path, advice: str) -> Iterator[None]:
+def _explained_when_full(destination: Path, advice: str) -> Iterator[None]:
     """The same for a full disk alone, whichever framework's code it is that meets it."""
     try:
         yield

@@ -37,13 +37,13 @@ from .stopping import Stopped, Stopping
 from .teacher import Teacher, teaching_loss
 from .weights import as_stored, write_weights
 
-__all__ = ["BEST", "LAST", "Result", "Setting", "Training", "Watch"]
+__all__ = ["BEST", "LAST", "Callback", "Result", "Setting", "Training"]
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 _DROPPED, _MIXED = 2, 3  # tell seeds of dropped paths from those of mixed images
 
 
-class Watch(Protocol):
+class Callback(Protocol):
     """Who wants to know how far a run is."""
 
     def say(self, words: str) -> None: ...
@@ -111,7 +111,7 @@ class Training:
         self.loss_sum = 0.0  # of the epoch's steps so far
         self.finished: tuple[Epoch, Scores, bool] | None = None  # the last epoch, and whether it was the best
 
-    def run(self, watch: Watch, *, resume: bool = False) -> Result:
+    def run(self, callback: Callback, *, resume: bool = False) -> Result:
         """Train until the recipe's last epoch.
 
         SIGTERM and Ctrl-C end it after the step at hand, with the state saved. Raises :class:`GateError` for a loss
@@ -127,17 +127,17 @@ class Training:
         with logging as log, self.stopping.postponed():
             self._leave(log)  # what a killed run had finished and not yet left
             while self.epoch < self.recipe.epochs:
-                row, scores = self._one_epoch(watch)
+                row, scores = self._one_epoch(callback)
                 best = -1.0 if log is None else max((one.top1 for one in log.rows), default=-1.0)
                 self.epoch, self.loss_sum = self.epoch + 1, 0.0
                 self.finished = row, scores, row.top1 > best
                 self._save()  # the epoch counts from here on
                 self._leave(log)
-                watch.epoch(row, self.recipe.epochs)
+                callback.epoch(row, self.recipe.epochs)
         self.accelerator.wait_for_everyone()
         return Result(self.folder / BEST, self.folder / LAST, () if log is None else tuple(log.rows))
 
-    def _one_epoch(self, watch: Watch) -> tuple[Epoch, Scores]:
+    def _one_epoch(self, callback: Callback) -> tuple[Epoch, Scores]:
         """From the step where the run stands to the validation."""
         began, steps, accelerator = time.monotonic(), self.order.steps, self.accelerator
         first = self.step - self.epoch * steps
@@ -154,10 +154,10 @@ class Training:
                     self._save()
                 raise
             self.step, self.loss_sum = self.step + 1, self.loss_sum + loss
-            watch.step(self.epoch + 1, step + 1, steps, loss)
+            callback.step(self.epoch + 1, step + 1, steps, loss)
             if must_stop:
                 self._save()
-                watch.say(
+                callback.say(
                     f"epoch {self.epoch + 1} stopped after step {step + 1} of {steps}; go on with --resume"
                 )
                 raise Stopped

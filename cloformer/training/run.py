@@ -25,7 +25,7 @@ from cloformer.variants import VARIANTS
 from .accelerator import Accelerator, make_accelerator
 from .augment import Views
 from .data import Dataset, check_images, read_dataset
-from .loop import Result, Setting, Training, Watch
+from .loop import Callback, Result, Setting, Training
 from .recipe import RECIPES, Recipe
 from .teacher import open_teacher
 
@@ -60,7 +60,7 @@ def recipe_of(request: TrainRequest) -> Recipe:
     return _recipe(request, _earlier(request) if request.resume else None, _read(request.weights))
 
 
-def train(request: TrainRequest, watch: Watch) -> Result:
+def train(request: TrainRequest, callback: Callback) -> Result:
     """Train, or go on. Everything that can be wrong beforehand is looked at before the first step.
 
     Raises :class:`UsageError` for settings that make no sense or differ from those of the run that goes on,
@@ -79,12 +79,12 @@ def train(request: TrainRequest, watch: Watch) -> Result:
         about |= {name: earlier[name] for name in ("weights", "licence") if about[name] is None}
         _refuse_another(about, earlier, request)
     accelerator = make_accelerator(recipe)
-    watch = watch if accelerator.is_main_process else _Silent()
-    model = _model(model_name, data, recipe, checkpoint, watch)
+    callback = callback if accelerator.is_main_process else _Silent()
+    model = _model(model_name, data, recipe, checkpoint, callback)
     if earlier is None:  # a run that goes on has looked at them
         for images in (data.train, data.val):
             if images is not None:
-                check_images(images, watch.say, accelerator.process_index, accelerator.num_processes)
+                check_images(images, callback.say, accelerator.process_index, accelerator.num_processes)
     teacher = None
     if request.teacher is not None:
         teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
@@ -92,12 +92,12 @@ def train(request: TrainRequest, watch: Watch) -> Result:
     training = Training(model, setting, accelerator)
     if not accelerator.is_main_process:
         accelerator.wait_for_everyone()
-        return _ended(accelerator, training, watch, earlier)
+        return _ended(accelerator, training, callback, earlier)
     if earlier is None:
         write_whole(request.output / _ABOUT, json_text(about), "choose another --output")
     with _held(request.output):
         accelerator.wait_for_everyone()
-        return _ended(accelerator, training, watch, earlier)
+        return _ended(accelerator, training, callback, earlier)
 
 
 def _about(
@@ -129,10 +129,10 @@ def _said(about: Mapping[str, object]) -> dict[str, str]:
 
 
 def _ended(
-    accelerator: Accelerator, training: Training, watch: Watch, earlier: Mapping[str, object] | None
+    accelerator: Accelerator, training: Training, callback: Callback, earlier: Mapping[str, object] | None
 ) -> Result:
     try:
-        return training.run(watch, resume=earlier is not None)
+        return training.run(callback, resume=earlier is not None)
     finally:
         accelerator.end_training()
 
@@ -245,7 +245,7 @@ def _read(weights: Path | None) -> Checkpoint | None:
 
 
 def _model(
-    name: str, data: Dataset, recipe: Recipe, checkpoint: Checkpoint | None, watch: Watch
+    name: str, data: Dataset, recipe: Recipe, checkpoint: Checkpoint | None, callback: Callback
 ) -> CloFormer:
     """The variant with fresh weights, or the checkpoint's, but for a head of other classes."""
     torch.manual_seed(recipe.seed)
@@ -255,7 +255,9 @@ def _model(
     tensors = dict(checkpoint.tensors)
     fresh = {key: value for key, value in model.state_dict().items() if key.startswith(_HEAD)}
     if any(key in tensors and tensors[key].shape != value.shape for key, value in fresh.items()):
-        watch.say(f"the head is new: {len(tensors[_HEAD + 'weight'])} classes were, {len(data.classes)} are")
+        callback.say(
+            f"the head is new: {len(tensors[_HEAD + 'weight'])} classes were, {len(data.classes)} are"
+        )
         tensors |= fresh
     load_into(model, tensors)
     return model

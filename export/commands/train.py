@@ -98,8 +98,8 @@ def train(
     if show_recipe:
         say_json(recipe_of(request).to_json())
         return
-    with _watch(as_json) as watch:
-        result = run_train(request, watch)
+    with _watch(as_json) as callback:
+        result = run_train(request, callback)
     if not result.rows:
         return  # the first process has the log
     if as_json:

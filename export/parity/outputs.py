@@ -25,12 +25,12 @@ def compare_outputs(
     case: Case,
     got: Mapping[str, Array],
     want: Sequence[Array],
-    floor: Sequence[Array] | None,
+    noise_floor: Sequence[Array] | None,
     *,
     is_device_runtime: bool,
     precision: str | None = None,
 ) -> list[OutputResult]:
-    """Every output of one case. ``want`` are the model's own outputs in float64, ``floor`` in float32.
+    """Every output of one case. ``want`` are the model's own outputs in float64, ``noise_floor`` in float32.
 
     ``precision`` is what the candidate computes in; the artifact's own if None.
     """
@@ -38,7 +38,7 @@ def compare_outputs(
     tolerance = output_tolerance(precision, is_device_runtime, case.kind)
     results = []
     for index, spec in enumerate(artifact.signature.outputs):
-        expected, noise = want[index], None if floor is None else floor[index]
+        expected, noise = want[index], None if noise_floor is None else noise_floor[index]
         if spec.role == "probabilities":
             expected, noise = softmax(expected), None if noise is None else softmax(noise)
         results.append(
@@ -53,11 +53,11 @@ def output_result(
     case: Case,
     got: Array | None,
     want: Array,
-    floor: Array | None,
+    noise_floor: Array | None,
     bound: OutputTolerance,
 ) -> OutputResult:
     """One output against its tolerance; one that is not there, or of another shape, has failed."""
-    noise = None if floor is None else figures(floor, want)
+    noise = None if noise_floor is None else figures(noise_floor, want)
     if got is None or np.shape(got) != np.shape(want):
         what = (
             "is not there"

@@ -38,7 +38,7 @@ CATCHES_ALL = {
     ("cloformer/io/read.py", "decoding"): "foreign decoders: the one place for all others",
     (
         "cloformer/io/staging.py",
-        "_told_when_full",
+        "_explained_when_full",
     ): "whichever framework meets a full disk; others pass through",
     ("cloformer/io/staging.py", "_create"): "takes away what it made, and raises it again",
     ("cloformer/training/teacher.py", "open_teacher"): "a user's module, or a runtime",
