@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 
 # One thread a process: the tests run in two processes, and threads that wait for one another on
 # two cores make a convolution in float64 take a minute. Set before torch is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell that starts them in the background lets them ignore Ctrl-C, which tests raise.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import gc
 import sys
