@@ -83,7 +83,7 @@ class BundleAgain(Command):
 
     system: str
     name: str
-    steps: int | None = 60
+    steps: int | None = 64
 
     def prepare(self, folder: Path) -> None:
         from cloformer.export.artifact.folder import read_artifact
