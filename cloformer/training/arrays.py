@@ -155,9 +155,11 @@ def _checked(
         or not np.issubdtype(labels.dtype, np.integer)
         or not len(labels)
         or int(labels.min()) < 0
+        or int(labels.max()) > np.iinfo(np.int64).max
     ):
         raise InputError(
-            f"{name}: labels are {labels.dtype} of {labels.shape}", "give whole numbers from 0 on"
+            f"{name}: labels are {labels.dtype} of {labels.shape}",
+            "give whole numbers from 0 on, of 64 bits at most",
         )
     if len(pixels) != len(labels):
         raise InputError(

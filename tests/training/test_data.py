@@ -365,3 +365,13 @@ def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
         check_images(data.train, print)
     with pytest.raises(InputError, match="no data set"):
         read_dataset(tmp_path / "some.npz")
+
+
+def test_a_class_beyond_every_number(tmp_path: Path) -> None:
+    """2**64 - 1 is not minus one."""
+    arrays = {f"{half}_images": np.zeros((4, 8, 8), np.uint8) for half in ("train", "val")}
+    arrays |= {f"{half}_labels": np.array([0, 1, 0, 1], np.uint64) for half in ("train", "val")}
+    arrays["val_labels"][3] = 2**64 - 1
+    np.savez(tmp_path / "set.npz", **arrays)
+    with pytest.raises(InputError, match="labels are uint64"):
+        read_dataset(tmp_path / "set.npz")
