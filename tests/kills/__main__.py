@@ -167,7 +167,7 @@ def _fill_disks(command: Command, row: Row) -> None:
         grown = _space(folder)
     needed = max(grown - size, grown // 3)
     for index in range(count):
-        room = size + 65536 + needed * index // (count + 1)
+        room = size + max(8192, min(65536, size // 8)) + needed * index // (count + 1)
         with _place() as parent, _small_disk(parent / "disk", room) as disk:
             command.prepare(disk)
             before = tree(disk)
