@@ -106,7 +106,8 @@ def named(name: str) -> Edit:
                 output.name = name if output.name == old else output.name
             for given in operation.inputs.values():
                 for argument in given.arguments:
-                    argument.name = name if argument.name == old else argument.name
+                    if argument.name == old:  # one without a name holds a value, which a name would displace
+                        argument.name = name
 
     return edit
 
