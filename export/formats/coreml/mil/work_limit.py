@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -18,6 +20,20 @@ from ...work_limit import OF_AN_ELEMENT, WorkMeter
 __all__ = ["LimitedWork"]
 
 _MOST_ELEMENTS = 2**27  # of one value: 1 GiB in float64
+_MOST_CALLS = 2**15  # whose costs are kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    """What a call of torch's operator makes: the shape of its largest result, and the work."""
+
+    largest: tuple[int, ...]
+    work: int
+
+
+# By operator, and its operands' shapes, types and numbers: a program calls the same again and again, and asking torch
+# takes longer than most calls.
+_COSTS: OrderedDict[Hashable, _Cost] = OrderedDict()
 
 
 class LimitedWork(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types for it
@@ -37,17 +53,41 @@ class LimitedWork(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
     ) -> Any:
         del types
         given = dict(kwargs or {})
-        shapes = _shapes_of_result(func, args, given)
-        if shapes is None:
-            return func(*args, **given)
-        sizes = [math.prod(shape) for shape in shapes]
-        if max(sizes, default=0) > _MOST_ELEMENTS:
-            raise InputError(
-                f"a value of the program has the shape {list(shapes[sizes.index(max(sizes))])}, more than "
-                f"{_MOST_ELEMENTS} elements"
-            )
-        self._meter.add(OF_AN_ELEMENT * sum(sizes) + _multiply_adds(func, args, given))
+        cost = _cost(func, args, given)
+        if cost is not None:
+            if math.prod(cost.largest) > _MOST_ELEMENTS:
+                raise InputError(
+                    f"a value of the program has the shape {list(cost.largest)}, more than "
+                    f"{_MOST_ELEMENTS} elements"
+                )
+            self._meter.add(cost.work)
         return func(*args, **given)
+
+
+def _cost(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Cost | None:
+    key = (func, _key(args), *((name, _key(value)) for name, value in kwargs.items()))
+    cost = _COSTS.get(key)
+    if cost is None:
+        shapes = _shapes_of_result(func, args, kwargs)
+        if shapes is None:
+            return None
+        sizes = [math.prod(shape) for shape in shapes]
+        cost = _Cost(
+            max(shapes, key=math.prod, default=(0,)),
+            OF_AN_ELEMENT * sum(sizes) + _multiply_adds(func, args, kwargs),
+        )
+        _COSTS[key] = cost
+        if len(_COSTS) > _MOST_CALLS:
+            _COSTS.popitem(last=False)
+    return cost
+
+
+def _key(value: Any) -> Hashable:
+    if isinstance(value, Tensor):
+        return value.shape, value.dtype
+    if isinstance(value, list | tuple):
+        return tuple(map(_key, value))
+    return value  # type: ignore[no-any-return]  # a number, a word, a dtype, a layout or a device
 
 
 def _shapes_of_result(
