@@ -99,7 +99,7 @@ READERS: dict[str, Reader] = {
         Reader("bundle", 2, _BOTH, lambda place, path, kind: (
             "bundle", _SYSTEMS[kind], path, "--output", "out/app")),
         Reader("bundle with operators", 0.5, ("onnx",), lambda place, path, kind: (
-            "bundle", "android", path, "--output", "out/app", "--json", "--reduced-operators")),
+            "bundle", "android", path, "--output", "out/app", "--reduced-operators", "--json")),
         Reader("import", 1, ("onnx",), lambda place, path, kind: (
             "import-device-report", _report_of(place, path), "--artifact", path)),
         Reader("profile", 0.5, ("onnx",), lambda place, path, kind: (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -78,15 +77,8 @@ def _findings(run: Run, outcome: Outcome, outside: Sequence[str], made: Sequence
     yield from _of_the_error(outcome.code, err)
     for name, text, data in (("output", out, outcome.out), ("error", err, outcome.err)):
         yield from _of_the_words(name, text, data)
-    if _asks_for_json(run.arguments):
+    if "--json" in run.arguments:
         yield from _of_the_json(out)
-
-
-def _asks_for_json(arguments: Sequence[str]) -> bool:
-    """Whether ``--json`` stands by itself: behind another option it is that option's value."""
-    return any(
-        word == "--json" and not before.startswith("--") for before, word in itertools.pairwise(arguments)
-    )
 
 
 def _text(data: bytes) -> str:

@@ -50,11 +50,6 @@ def test_what_is_not_as_it_must_be(kind: str, changes: dict[str, object]) -> Non
     assert judge(RUN, replace(REFUSED, **changes), [], []).has(kind)
 
 
-def test_the_word_json_as_another_options_value() -> None:
-    run = replace(RUN, arguments=(*RUN.arguments, "--model", "--json"))
-    assert judge(run, REFUSED, [], []).findings == ()
-
-
 @pytest.mark.parametrize("out", [b"", b"words\n", DOCUMENT + DOCUMENT, b'{"largest": NaN}\n'])
 def test_standard_output_that_is_no_document(out: bytes) -> None:
     run = replace(RUN, arguments=(*RUN.arguments, "--json"))

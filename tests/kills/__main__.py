@@ -97,11 +97,8 @@ def _kill(command: Command, row: Row) -> None:
             if command.begins_anew:
                 _prepare_again(command, folder)
             ended = run(command.arguments(folder), folder, kill_at=step)
-            if (
-                ended.code is not None
-            ):  # a run that is gone on with has fewer steps left: it has ended, and begins again
-                if isinstance(command, Train):
-                    _prepare_again(command, folder)
+            if ended.code is not None:  # what goes on has fewer steps left: it has ended, and begins again
+                _prepare_again(command, folder)
                 continue
             row.kills += 1
             _expect(

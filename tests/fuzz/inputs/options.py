@@ -177,7 +177,8 @@ def _drawn(place: Place) -> Run:
                 + value[at + 1 :]
             )
             value = value.replace("\x00", "\x01")  # no argument has one
-        words += [option, value]
+        # As a word by itself, --json would ask for a document where it is another option's value.
+        words += [f"{option}={value}"] if value == "--json" else [option, value]
         done.append(f"{option}: {name}")
     return Run(f"{command}: {'; '.join(done)}", (*_filled(place, command), *words), ANY, ("out",))
 

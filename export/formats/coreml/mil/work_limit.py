@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,8 @@ from ...work_limit import OF_AN_ELEMENT, WorkMeter
 __all__ = ["LimitedWork"]
 
 _MOST_ELEMENTS = 2**27  # of one value: 1 GiB in float64
-_MOST_CALLS = 2**15  # whose costs are kept
+_MOST_CALLS = 2**13  # whose costs are kept: several networks'
+_MOST_OPERANDS = 64  # in a list, of a call whose cost is kept: so that no program fills the memory with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Cost:
 
 # By operator, and its operands' shapes, types and numbers: a program calls the same again and again, and asking torch
 # takes longer than most calls.
-_COSTS: OrderedDict[Hashable, _Cost] = OrderedDict()
+_COSTS: dict[Hashable, _Cost] = {}
 
 
 class LimitedWork(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types for it
@@ -76,9 +76,10 @@ def _cost(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Cost | N
             max(shapes, key=math.prod, default=(0,)),
             OF_AN_ELEMENT * sum(sizes) + _multiply_adds(func, args, kwargs),
         )
-        _COSTS[key] = cost
-        if len(_COSTS) > _MOST_CALLS:
-            _COSTS.popitem(last=False)
+        if len(_COSTS) >= _MOST_CALLS:
+            _COSTS.clear()
+        if not any(isinstance(value, list | tuple) and len(value) > _MOST_OPERANDS for value in args):
+            _COSTS[key] = cost
     return cost
 
 
