@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from cloformer.errors import InputError
 from cloformer.variants import VARIANTS
 
-from ..source.make import make_model, summary_of
+from ..source.make import summary_of
+from ..source.models import Models
 from ..source.resolve import Source
 
 if TYPE_CHECKING:
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["rebuild"]
 
 
-def rebuild(artifact: Artifact, *, model: str | None, weights: Path | None) -> Source | None:
+def rebuild(
+    artifact: Artifact, *, model: str | None, weights: Path | None, models: Models | None = None
+) -> Source | None:
     """The model that ``artifact`` was exported from; None if what is given does not say which that is.
 
     A built-in model needs its checkpoint, or nothing if its weights are those of a seed. A module of the
-    user's is imported only if ``model`` names it, never because a manifest does. Raises :class:`InputError` if
-    the weights are not those of the export.
+    user's is imported only if ``model`` names it, never because a manifest does. What ``models`` has made already is not
+    made again. Raises :class:`InputError` if the weights are not those of the export.
     """
     request, record = artifact.manifest.request, artifact.manifest.weights
     built_in = request.model in VARIANTS
@@ -30,7 +33,7 @@ def rebuild(artifact: Artifact, *, model: str | None, weights: Path | None) -> S
         if not built_in or (weights is None and record.origin != "random"):
             return None
         model = request.model
-    made = make_model(model, weights, request.num_classes, record.seed or 0)
+    made = (models or Models()).make(model, weights, request.num_classes, record.seed or 0)
     found = made.weights
     if found.tensors_sha256 != record.tensors_sha256:
         raise InputError(

@@ -88,6 +88,7 @@ def parity(
     from ..reports.parity.files import write_reports
     from ..reports.parity.headroom import headroom_lines
     from ..reports.parity.pictures import Collector
+    from ..source.models import Models
 
     others = {
         "--runner": runner,
@@ -116,15 +117,16 @@ def parity(
         found = [read_artifact(path) for path in artifacts]
         collectors = [Collector() for _ in found]
         pairs = list(zip(found, collectors, strict=True))
-        works = []
+        works, models = [], Models()
         if asked is None:
-            reports = [compare(artifact, request, report_stage, watch) for artifact, watch in pairs]
+            reports = [compare(artifact, request, report_stage, watch, models) for artifact, watch in pairs]
         else:
             from ..device.arm64_parity import compare_on_device
 
             asked.refuse_early(found)
             ran = [
-                compare_on_device(item, request, asked.device, report_stage, watch) for item, watch in pairs
+                compare_on_device(item, request, asked.device, report_stage, watch, models)
+                for item, watch in pairs
             ]
             reports, works = [report for report, _ in ran], [work for _, work in ran if work is not None]
         rooms = measure_all(found, request, report_stage) if headroom or precision_map else []

@@ -24,6 +24,7 @@ from ..parity.tolerances import output_tolerance
 from ..parity.verify import ParityRequest
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, in_own_order, noise_case
 from ..reference.outputs import run_model, run_reference
+from ..source.models import Models
 from ..source.postprocessing import softmax
 from ..source.resolve import Source
 from .arm64 import TITLE, Arm64Device, DeviceRun, refuse_other_formats
@@ -41,16 +42,17 @@ def compare_on_device(
     device: Arm64Device,
     progress: Progress = lambda _: None,
     on_case: OnCase = lambda *_: None,
+    models: Models | None = None,
 ) -> tuple[ParityReport, InstructionCounts | None]:
     """Run the artifact on ``device`` and compare its outputs; also what an inference took there, counted: None if the
     device cannot count.
 
-    ``on_case`` is given every case with its results and the arrays that were compared. Raises the errors of
-    :mod:`..errors` for what cannot be run at all.
+    ``on_case`` is given every case with its results and the arrays that were compared. Calls that share ``models`` make a
+    model once. Raises the errors of :mod:`..errors` for what cannot be run at all.
     """
     refuse_other_formats(artifact)
     progress("making the reference model")
-    source = rebuild(artifact, model=request.model, weights=request.weights)
+    source = rebuild(artifact, model=request.model, weights=request.weights, models=models)
     if source is None and request.images:
         raise UsageError(
             "--images are compared with the model, and it is not given",

@@ -31,6 +31,7 @@ from ..formats.runners import (
 )
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, hostile_cases, image_cases, in_own_order, noise_case
 from ..reference.outputs import run_model, run_reference
+from ..source.models import Models
 from ..source.postprocessing import softmax
 from .operators import Types, compare_operators, program_origins
 from .outputs import compare_outputs, compare_preprocessing, output_result
@@ -131,10 +132,12 @@ def compare(
     request: ParityRequest,
     progress: Progress = lambda _: None,
     on_case: OnCase = lambda *_: None,
+    models: Models | None = None,
 ) -> ParityReport:
     """Compare an artifact with the model it was exported from, or with the vectors it carries.
 
-    ``on_case`` is given every case with its results and the arrays that were compared. Raises the errors of
+    ``on_case`` is given every case with its results and the arrays that were compared. Calls that share ``models`` make
+    and trace a model once. Raises the errors of
     :mod:`cloformer.errors` for what cannot be run at all; what ran and could not be compared is in the report, as a
     failure.
     """
@@ -142,10 +145,11 @@ def compare(
     if name != GRAPH:
         runner = open_model(artifact.model, name, request.options)
     progress("making the reference model")
-    source = rebuild(artifact, model=request.model, weights=request.weights)
+    models = models or Models()
+    source = rebuild(artifact, model=request.model, weights=request.weights, models=models)
     program = None
     if source is not None and (request.operators or name == GRAPH or _hides_logits(artifact)):
-        program = _program(artifact, source, progress)
+        program = _program(artifact, source, models, progress)
     if name == GRAPH:
         runner = open_graph(artifact.model, _given(program), request.options)
     with _one_thread(), runner:
@@ -203,13 +207,13 @@ def _of_each_kind(cases: Sequence[Case]) -> list[Case]:
     return order[:_OPERATOR_CASES]
 
 
-def _program(artifact: Artifact, source: Source, progress: Progress) -> ExportedProgram:
+def _program(artifact: Artifact, source: Source, models: Models, progress: Progress) -> ExportedProgram:
     """The lowered program again, as the export made it."""
     from ..passes import Setting, apply_passes
-    from ..source.trace import lower, trace
+    from ..source.trace import lower
 
     progress("tracing the reference model")
-    traced = trace(source.model, source.inputs, source.output_names)
+    traced = models.trace(source)
     setting = Setting(traced.signature, source.preprocessing, is_classifier=source.labels is not None)
     passes = FORMATS[artifact.format].passes(setting, reparameterize=artifact.manifest.request.reparameterize)
     rewritten, _ = apply_passes(traced, passes)

@@ -25,6 +25,7 @@ from cloformer.export.parity.tolerances import ROUNDOFF
 from cloformer.export.parity.verify import ParityRequest, _cases, _of_each_kind, _program
 from cloformer.export.reference.cases import Case, Inputs, noise_case
 from cloformer.export.reference.outputs import run_model
+from cloformer.export.source.models import Models
 
 from . import operators, weights  # noqa: F401 - they enter their faults in the table
 from .faults import FAULTS, Fault
@@ -83,7 +84,7 @@ class Subject:
         self._work = work / f"{folder.name}-mutant"
         source = rebuild(self.artifact, model=self.request.model, weights=self.request.weights)
         assert source is not None
-        self.program = _program(self.artifact, source, lambda _: None)
+        self.program = _program(self.artifact, source, Models(), lambda _: None)
         self.cases = _cases(self.artifact, self.request, source)
         self.compared = _of_each_kind(self.cases)
         inputs = Inputs.of(self.artifact.function)

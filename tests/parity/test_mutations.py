@@ -26,14 +26,14 @@ from cloformer.export.parity import verify as run
 from cloformer.export.parity.verify import ParityRequest, compare
 
 SEEDS = range(5)
-RESNET = "user_models:resnet"
+RESNET, ONE_BLOCK = "user_models:resnet", "reference_weights:one_block_a_stage"
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory, exported: Exports, checkpoint: Path) -> Subject:
-    """CloFormer-XXS as a Core ML program in float16."""
-    folder = exported(weights=checkpoint, formats=("coreml",), image_size=(64, 64))["coreml"]
-    return Subject("coreml fp16", folder, work=tmp_path_factory.mktemp("program"), weights=checkpoint)
+def program(tmp_path_factory: pytest.TempPathFactory, exported: Exports) -> Subject:
+    """A CloFormer of one block a stage as a Core ML program in float16."""
+    folder = exported(model=ONE_BLOCK, formats=("coreml",), image_size=(64, 64))["coreml"]
+    return Subject("coreml fp16", folder, work=tmp_path_factory.mktemp("program"), model=ONE_BLOCK)
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +50,7 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
 def test_a_sound_artifact_passes(subject: Subject, tmp_path: Path) -> None:
     """However a photograph lies, on other noise, and where a fault changes nothing."""
     photographs = tuple(lying_photograph(tmp_path / f"{tag}.jpg", tag) for tag in (1, 3, 6))
-    request = ParityRequest(
-        model=subject.request.model, weights=subject.request.weights, images=photographs, operators=False
-    )
+    request = ParityRequest(model=subject.request.model, images=photographs, operators=False)
     report = compare(subject.artifact, request)
     assert report.passed, [item.failure for item in report.outputs if item.failure]
     assert subject.false_alarms(range(1, 3)) == []
@@ -82,17 +80,16 @@ def test_a_tanh_lost_is_seen_by_the_operator_check_alone(
     fault = Fault(
         "tanh replaced by the identity", lambda _graph, operator: operator.kind == "tanh", _by_identity
     )
-    site = program.places(fault)[5]
+    site = program.places(fault)[1]
     trial = program.try_fault(fault, site, 0)
     mutant, _ = program.plant(fault, site, 0)
-    weights = program.request.weights
 
-    outputs_alone = compare(mutant, ParityRequest(weights=weights, operators=False))
+    outputs_alone = compare(mutant, ParityRequest(model=ONE_BLOCK, operators=False))
     assert outputs_alone.passed
     assert all(item.figures.max_abs < 0.5 * item.allowed for item in outputs_alone.outputs)
 
     monkeypatch.setattr(run, "_program", lambda *_: program.program)  # traced already
-    report = compare(mutant, ParityRequest(weights=weights))
+    report = compare(mutant, ParityRequest(model=ONE_BLOCK))
     first = report.first_divergence
     assert not report.passed and first is not None
     assert (first.value, first.operator) == (site.outputs[0], "aten.tanh.default")
@@ -113,7 +110,7 @@ def test_every_preprocessing_fault_is_caught(small: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("fault", PROGRAM)
 def test_preprocessing_faults_of_a_program_are_caught(program: Subject, tmp_path: Path, fault: str) -> None:
-    request = ParityRequest(weights=program.request.weights)
+    request = ParityRequest(model=ONE_BLOCK)
     trial = try_preprocessing_fault("coreml", program.artifact, fault, request, 0, tmp_path)
     assert trial.caught, trial
 

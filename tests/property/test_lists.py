@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ from proof import (
     outputs,
     random_inputs,
 )
-from reference_weights import fill
+from reference_weights import fill, one_block_a_stage
 from torch import nn
 
 from cloformer.export.formats import FORMATS
@@ -25,19 +24,12 @@ from cloformer.export.passes import Exactness, Setting, apply_passes
 from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.trace import Trace, trace
-from cloformer.model import CloFormer
-from cloformer.variants import VARIANTS
-
-
-def _small(name: str) -> nn.Module:
-    """The variant with one block a stage: every pattern of the whole, in a quarter of the time."""
-    return fill(CloFormer(replace(VARIANTS[name], depths=(1, 1, 1, 1)), num_classes=7))
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_each_pass_keeps_the_model_and_can_be_exported_again(format_name: str) -> None:
     """Two images that are not square, and whose size no window divides."""
-    model = _small("cloformer_xxs")
+    model = one_block_a_stage()
     step = trace(model, [TensorSpec("image", (2, 3, 44, 36), role="image")], ["logits"])
     inputs = random_inputs([(2, 3, 44, 36)])
     rewritten = 0
@@ -98,7 +90,7 @@ def test_a_model_of_two_inputs_and_two_outputs() -> None:
 
 def test_pixels_in_and_probabilities_out() -> None:
     """What Core ML gets: the same model of an image that is not normalized, as a classifier."""
-    model, spec = _small("cloformer_no_global"), TensorSpec("image", (1, 3, 32, 36), role="image")
+    model, spec = one_block_a_stage("cloformer_no_global"), TensorSpec("image", (1, 3, 32, 36), role="image")
     before: Trace = trace(model, [spec])
     rule = Preprocessing.imagenet(32, 36)
     setting = Setting(before.signature, {"image": rule}, is_classifier=True)

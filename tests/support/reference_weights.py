@@ -6,6 +6,7 @@ A fresh initialization has identity norms and tiny logits, so a wrong fold would
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -41,3 +42,11 @@ def reference_input(size: int) -> Tensor:
     """The input of the reference vectors: (2, 3, size, size), float32."""
     generator = np.random.Generator(np.random.PCG64(2303 * 100000 + 17803))
     return torch.from_numpy(generator.standard_normal((2, 3, size, size)).astype(np.float32))
+
+
+def one_block_a_stage(variant: str = "cloformer_xxs") -> nn.Module:
+    """Every pattern of the variant, in a quarter of its operators; seven classes."""
+    from cloformer.model import CloFormer
+    from cloformer.variants import VARIANTS
+
+    return fill(CloFormer(replace(VARIANTS[variant], depths=(1, 1, 1, 1)), num_classes=7))
