@@ -214,25 +214,6 @@ def test_artifacts_that_do_not_hold(command: Command, small: Path, tmp_path: Pat
         assert 2 <= len(_said(shown)) <= 3
 
 
-def test_the_variant_is_read_off_the_weights(command: Command, kept: Path, tmp_path: Path) -> None:
-    torch.save(
-        fill(cloformer.create_model("cloformer_global", num_classes=4)).state_dict(), tmp_path / "w.pth"
-    )
-    shown = command(
-        "export",
-        "--weights",
-        tmp_path / "w.pth",
-        "--image-size",
-        "64",
-        "--dry-run",
-        "--output",
-        kept,
-        "--json",
-    )
-    assert shown.code == 0, shown.err
-    assert shown.json["artifacts"][0]["request"]["model"] == "cloformer_global"
-
-
 @pytest.mark.parametrize("fault", ["scaled", "not a number"])
 def test_an_export_that_is_not_the_model_fails(
     command: Command, kept: Path, monkeypatch: pytest.MonkeyPatch, fault: str

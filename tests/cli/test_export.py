@@ -11,6 +11,8 @@ import numpy as np
 import onnx
 import pytest
 from outcome import Command
+from reference_weights import one_block_a_stage
+from shared import Exports
 
 from cloformer.export.artifact.folder import read_artifact
 from cloformer.export.reference.cases import PHOTOGRAPH
@@ -231,16 +233,28 @@ def test_every_option_that_decides_the_bytes_has_its_own_folder(command: Command
 
 
 def test_another_process_writes_the_same_bytes(
-    artifacts: dict[str, Path],
-    checkpoint: Path,
-    tmp_path: Path,
-    python: str,
-    subprocess_environment: dict[str, str],
+    exported: Exports, tmp_path: Path, python: str, subprocess_environment: dict[str, str]
 ) -> None:
     """By the command and not by a call, in another folder, with other hash seeds, without what ran here before."""
-    output = tmp_path / "a longer name" / "out"
-    arguments = [python, "-m", "cloformer", "export", "--format", "onnx", "--format", "coreml"]
-    arguments += ["--weights", str(checkpoint), "--output", str(output)]
+    from cloformer.checkpoint import save_checkpoint
+
+    checkpoint, output = tmp_path / "weights.safetensors", tmp_path / "a longer name" / "out"
+    save_checkpoint(one_block_a_stage(), checkpoint)
+    model, formats = "reference_weights:one_block_a_stage", ("onnx", "coreml")
+    here = exported(model=model, weights=checkpoint, formats=formats, image_size=(64, 64))
+    arguments = [
+        python,
+        "-m",
+        "cloformer",
+        "export",
+        "--format",
+        "onnx",
+        "--format",
+        "coreml",
+        "--model",
+        model,
+    ]
+    arguments += ["--weights", str(checkpoint), "--image-size", "64", "--output", str(output)]
     environment = subprocess_environment | {"PYTHONHASHSEED": "1"}
     assert subprocess.run(arguments, env=environment, timeout=400).returncode == 0
     first, second = (
@@ -249,7 +263,7 @@ def test_another_process_writes_the_same_bytes(
             for path in folder.rglob("*")
             if path.is_file()
         }
-        for folder in (output, artifacts["onnx"].parent)
+        for folder in (output, here["onnx"].parent)
     )
     assert first.keys() == second.keys()
     assert (

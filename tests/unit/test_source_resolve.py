@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+import cloformer
 from cloformer.errors import InputError, UsageError
 from cloformer.export.source.resolve import Source, SourceRequest, resolve
 from cloformer.export.source.spec import ModelSpec
@@ -25,12 +27,15 @@ def test_nothing_asked_for_is_the_smallest_variant() -> None:
     assert not source.model.training
 
 
-def test_the_variant_of_the_checkpoint(checkpoint: Path) -> None:
+def test_the_variant_of_the_checkpoint(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "weights.pth"
+    torch.save(cloformer.create_model("cloformer_global", num_classes=4).state_dict(), checkpoint)
     source = resolve(SourceRequest(weights=checkpoint, image_size=(64, 96), batch=2))
-    assert (source.source, source.weights.origin) == ("cloformer_xxs", "checkpoint")
+    assert (source.source, source.weights.origin) == ("cloformer_global", "checkpoint")
+    assert source.model.head.out_features == 4
     assert source.inputs[0].shape == (2, 3, 64, 96)
     assert (source.preprocessing["image"].height, source.preprocessing["image"].width) == (64, 96)
-    with pytest.raises(InputError, match="holds cloformer_xxs, not cloformer_xs"):
+    with pytest.raises(InputError, match="holds cloformer_global, not cloformer_xs"):
         resolve(SourceRequest(model="cloformer_xs", weights=checkpoint))
 
 
