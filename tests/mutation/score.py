@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,12 +51,12 @@ CAUGHT_AT_LEAST = 0.98
 NAMED_AT_LEAST = 0.95
 
 IMAGE_SIZE = (64, 64)
-SUBJECTS: dict[str, dict[str, Any]] = {
-    "onnx fp32": {"formats": ("onnx",)},
-    "coreml fp16": {"formats": ("coreml",), "precision": "fp16"},
-    "coreml fp32": {"formats": ("coreml",), "precision": "fp32", "target": "ios18"},
+SUBJECTS = {
+    "onnx fp32": ExportRequest(formats=("onnx",)),
+    "coreml fp16": ExportRequest(formats=("coreml",), precision="fp16"),
+    "coreml fp32": ExportRequest(formats=("coreml",), precision="fp32", options={"target": "ios18"}),
     # As coremltools writes it by itself: normalizations taken apart, and joined with their gains.
-    "coreml fp16 plain": {"formats": ("coreml",), "precision": "fp16", "reparameterize": False},
+    "coreml fp16 plain": ExportRequest(formats=("coreml",), precision="fp16", reparameterize=False),
 }
 # One seed after the other: half of the faults in each format.
 TURNS = ("onnx fp32", "coreml fp16", "onnx fp32", "coreml fp32", "onnx fp32", "coreml fp16 plain")
@@ -117,9 +117,9 @@ def export_subjects(folder: Path, say: Callable[[str], None]) -> tuple[Path, dic
     weights = folder / "xxs.safetensors"
     save_checkpoint(fill(cloformer.create_model("cloformer_xxs")), weights)
     artifacts = {}
-    for name, options in SUBJECTS.items():
+    for name, subject in SUBJECTS.items():
         say(f"exporting {name}")
-        request = ExportRequest(weights=weights, image_size=IMAGE_SIZE, output=folder / "sound", **options)
+        request = replace(subject, weights=weights, image_size=IMAGE_SIZE, output=folder / "sound")
         artifacts[name] = read_artifact(export(request)[0].artifact.folder)
     return weights, artifacts
 
