@@ -18,7 +18,7 @@ import argparse
 import json
 import statistics
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,19 +60,19 @@ def main() -> None:
     trials = folder / "trials.jsonl"
     done = _read(trials, here)
     for number in range(len(done) + 1, given.trials + 1):
-        found = compare(candidates, protocol("rapid", seed=number), Rounds())
+        found = compare(candidates, replace(protocol("rapid"), seed=number), Rounds())
         done.append(_trial(number, found, here))
         with trials.open("a", encoding="utf-8") as file:
             file.write(json.dumps(done[-1]) + "\n")
         print(_line(done[-1]), flush=True)
-    false, found = _counts(done)
-    lines = _table(done, false, found)
+    false, right = _counts(done)
+    lines = _table(done, false, right)
     print("\n".join(lines))
     if given.write:
         replace_between(DOCUMENT, BEGIN, END, lines)
     problems = {
         f"{false} false verdicts": false <= FALSE_AT_MOST * len(done),
-        f"{found} of {len(done)} slow-downs found": found >= FOUND_AT_LEAST * len(done),
+        f"{right} of {len(done)} slow-downs found": right >= FOUND_AT_LEAST * len(done),
     }
     failures = [words for words, kept in problems.items() if not kept]
     for words in failures:

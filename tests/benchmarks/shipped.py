@@ -20,10 +20,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cloformer.errors import InputError
+from cloformer.export.formats.runners import RunnerOptions
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.training.data import Dataset, read_dataset
 from cloformer.training.evaluate import Evaluation, evaluate
+from cloformer.training.scores import interval
 
 from .markdown import replace_between
 
@@ -68,7 +70,11 @@ def measured(folder: Path, data: Dataset, images: int) -> list[tuple[str, Evalua
         subjects = [NAME if form is None else paths[form[0], form[1]] for form in chosen]
         names = ["PyTorch" if form is None else f"{form[2]} {form[1]}" for form in chosen]
         found = evaluate(
-            subjects, data, limit=limit, threads=1, progress=lambda text: print(text, file=sys.stderr)
+            subjects,
+            data,
+            limit=limit,
+            options=RunnerOptions(threads=1),
+            progress=lambda text: print(text, file=sys.stderr),
         )
         rows += list(zip(names, found, strict=True))
     return rows
@@ -78,8 +84,7 @@ def table(rows: Sequence[tuple[str, Evaluation]]) -> list[str]:
     lines = ["| | runs in | images | top-1 (95 %) | top-5 | same first guess as PyTorch |",
              "| --- | --- | ---: | --- | ---: | ---: |"]  # fmt: skip
     for name, row in rows:
-        entry = row.to_json()
-        low, high = entry["top1_interval"]
+        low, high = interval(row.scores.top1, row.scores.images)
         agrees = "" if row.agreement is None else f"{row.agreement:.2%}"
         lines.append(
             f"| {name} | {row.runs_in} | {row.scores.images:,} | {row.scores.top1:.2%} ({low:.2%} to {high:.2%}) | "

@@ -196,9 +196,8 @@ class Figures:
         elif not is_compared:
             self.cases[_NOT_COMPARED["predicted" in notes, "expected" in notes]] += 1
         else:
-            self.covered |= {
-                kind for key, kinds in report.user_properties if key == "operators" for kind in kinds
-            }
+            for kinds in (value for key, value in report.user_properties if key == "operators"):
+                self.covered.update(kinds)
 
     @property
     def is_enough(self) -> bool:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # a process a core
@@ -119,7 +120,7 @@ def main() -> int:
     wanted = [(name, *form) for name in given.variant or cloformer.list_models() for form in FORMS]
     rows: dict[tuple[str, str, str, str | None], Row] = {}
     with ProcessPoolExecutor(given.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        jobs = {pool.submit(prove, *one, images): one for one in wanted}
+        jobs = {pool.submit(partial(prove, *one, images=images)): one for one in wanted}
         for job in as_completed(jobs):
             row = rows[jobs[job]] = job.result()
             print(f"{len(rows)} of {len(wanted)} {row}", *row.failures[:5], sep="\n  ", flush=True)
