@@ -9,6 +9,10 @@ import signal
 # two cores make a convolution in float64 take a minute. Set before torch is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Memory of large tensors is kept for the next ones: the system takes its time to give it anew.
+os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
+
 # A shell that starts them in the background lets them ignore Ctrl-C, which tests raise.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -216,22 +216,6 @@ def test_dry_run_writes_nothing(command: Command, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_every_option_that_decides_the_bytes_has_its_own_folder(command: Command, tmp_path: Path) -> None:
-    base = ["export", "--model", "user_models:two_inputs", "--output", tmp_path, "--dry-run", "--json"]
-    inputs = ["--input", "image=1x3x32x32", "--input", "scalars=1x4"]
-    variations = [
-        inputs,
-        [*inputs, "--opset", "18"],
-        [*inputs, "--no-reparameterize"],
-        [*inputs, "--seed", "3"],
-        ["--input", "image=1x3x64x64", "--input", "scalars=1x4"],
-        ["--input", "image=1x3x32x32", "--input", "numbers=1x4"],
-        ["--input", "photo=1x3x32x32", "--input", "scalars=1x4"],
-    ]
-    folders = [command(*base, *variation).json["artifacts"][0]["folder"] for variation in variations]
-    assert len(set(folders)) == len(variations)
-
-
 def test_another_process_writes_the_same_bytes(
     exported: Exports, tmp_path: Path, python: str, subprocess_environment: dict[str, str]
 ) -> None:

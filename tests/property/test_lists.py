@@ -27,7 +27,7 @@ from cloformer.export.source.trace import Trace, trace
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
-def test_each_pass_keeps_the_model_and_can_be_exported_again(format_name: str) -> None:
+def test_each_pass_keeps_the_model_and_all_can_be_exported_again(format_name: str) -> None:
     """Two images that are not square, and whose size no window divides."""
     model = one_block_a_stage()
     step = trace(model, [TensorSpec("image", (2, 3, 44, 36), role="image")], ["logits"])
@@ -44,7 +44,7 @@ def test_each_pass_keeps_the_model_and_can_be_exported_again(format_name: str) -
             assert_equal(in_float64(step.graph_module)(*inputs)[0], want)
             single, _ = apply_passes(step, [])
             assert_rounded_once(step, single)
-            assert_exports_again(single, [tensor.float() for tensor in inputs])
+        assert_exports_again(single, [tensor.float() for tensor in inputs])
     assert rewritten >= 9
     assert not {"batch_norm", "group_norm", "unbind", "permute"} & set(operators(step))
 
