@@ -111,6 +111,16 @@ class Training:
         self.loss_sum = 0.0  # of the epoch's steps so far
         self.finished: tuple[Epoch, Scores, bool] | None = None  # the last epoch, and whether it was the best
 
+    def end(self) -> None:
+        """Leave the other processes; nothing can be trained after it.
+
+        The wrapper that adds up gradients goes first. It holds the process group, and if it were the last to do so, it
+        would wait for the group's threads with Python's lock, which they may be waiting for.
+        """
+        del self.spread
+        self.accelerator.free_memory()
+        self.accelerator.end_training()
+
     def run(self, callback: Callback, *, resume: bool = False) -> Result:
         """Train until the recipe's last epoch.
 

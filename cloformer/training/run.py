@@ -22,7 +22,7 @@ from cloformer.io.write import remove_what_was_left, write_whole
 from cloformer.model import CloFormer, check_image_size
 from cloformer.variants import VARIANTS
 
-from .accelerator import Accelerator, make_accelerator
+from .accelerator import make_accelerator
 from .augment import Views
 from .data import Dataset, check_images, read_dataset
 from .loop import Callback, Result, Setting, Training
@@ -92,12 +92,12 @@ def train(request: TrainRequest, callback: Callback) -> Result:
     training = Training(model, setting, accelerator)
     if not accelerator.is_main_process:
         accelerator.wait_for_everyone()
-        return _ended(accelerator, training, callback, earlier)
+        return _ended(training, callback, earlier)
     if earlier is None:
         write_whole(request.output / _ABOUT, json_text(about), "choose another --output")
     with _held(request.output):
         accelerator.wait_for_everyone()
-        return _ended(accelerator, training, callback, earlier)
+        return _ended(training, callback, earlier)
 
 
 def _about(
@@ -128,13 +128,11 @@ def _said(about: Mapping[str, object]) -> dict[str, str]:
     return found
 
 
-def _ended(
-    accelerator: Accelerator, training: Training, callback: Callback, earlier: Mapping[str, object] | None
-) -> Result:
+def _ended(training: Training, callback: Callback, earlier: Mapping[str, object] | None) -> Result:
     try:
         return training.run(callback, resume=earlier is not None)
     finally:
-        accelerator.end_training()
+        training.end()
 
 
 @contextmanager
