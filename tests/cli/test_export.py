@@ -216,6 +216,18 @@ def test_dry_run_writes_nothing(command: Command, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_inputs_opset_and_seed_as_options(command: Command, tmp_path: Path) -> None:
+    shown = command(
+        "export", "--model", "user_models:two_inputs", "--input", "image=1x3x32x32", "--input", "scalars=1x4",
+        "--opset", "18", "--seed", "3", "--output", tmp_path, "--dry-run", "--json",
+    )  # fmt: skip
+    assert shown.code == 0, shown.err
+    (found,) = shown.json["artifacts"]
+    shapes = {entry["name"]: entry["shape"] for entry in found["request"]["inputs"]}
+    assert shapes == {"image": [1, 3, 32, 32], "scalars": [1, 4]}
+    assert "-opset18-seed3" in found["folder"]
+
+
 def test_another_process_writes_the_same_bytes(
     exported: Exports, tmp_path: Path, python: str, subprocess_environment: dict[str, str]
 ) -> None:

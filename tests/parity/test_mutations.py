@@ -80,7 +80,7 @@ def test_a_tanh_lost_is_seen_by_the_operator_check_alone(
     fault = Fault(
         "tanh replaced by the identity", lambda _graph, operator: operator.kind == "tanh", _by_identity
     )
-    site = program.places(fault)[1]
+    site = program.places(fault)[1]  # of the four, one whose argument is neither tiny nor what all depends on
     trial = program.try_fault(fault, site, 0)
     mutant, _ = program.plant(fault, site, 0)
 

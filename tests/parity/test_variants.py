@@ -15,12 +15,10 @@ from cloformer.export.passes import Setting, apply_passes
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.trace import Trace, trace
 
-SIZE = 96  # pixels: the graph is the same at each, and an artifact of 224 is tested as a whole
-
 
 def _traced(name: str) -> tuple[torch.nn.Module, Trace]:
     model = fill(cloformer.create_model(name))
-    spec = TensorSpec("image", (1, 3, SIZE, SIZE), "float32", "image")
+    spec = TensorSpec("image", (1, 3, 224, 224), "float32", "image")
     return copy.deepcopy(model).double(), trace(model, [spec], ["logits"])
 
 
@@ -28,7 +26,7 @@ def _traced(name: str) -> tuple[torch.nn.Module, Trace]:
 def test_rewritten_graph_is_the_model(name: str) -> None:
     """Within 1e-10 of the largest logit; and every normalization that can be folded is."""
     reference, traced = _traced(name)
-    x = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     with torch.no_grad():
         expected = reference(x)
         for format_name, row in FORMATS.items():

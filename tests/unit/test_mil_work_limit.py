@@ -27,7 +27,7 @@ def test_a_call_costs_the_same_again() -> None:
                 torch.mm(a, b)
 
 
-def test_other_shapes_types_and_numbers_have_costs_of_their_own() -> None:
+def test_another_number_that_decides_the_shape_has_a_cost_of_its_own() -> None:
     cost = OF_AN_ELEMENT * 4
     with LimitedWork(_meter(cost)):
         torch.full((4,), 1.0)
