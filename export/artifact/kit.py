@@ -28,6 +28,7 @@ from .folder import KIT, Artifact
 from .vectors import stored_type
 
 if TYPE_CHECKING:
+    from ..reference.references import Reference
     from ..source.preprocessing import Pixels
     from ..source.resolve import Source
 
@@ -119,17 +120,14 @@ def kit_images(rule: Preprocessing) -> list[KitImage]:
     ]  # fmt: skip
 
 
-def make_kit(source: Source, signature: Signature) -> Kit | None:
+def make_kit(source: Source, reference: Reference) -> Kit | None:
     """Run the untouched model on every image; None unless it takes one colour image and nothing else."""
-    from ..reference.outputs import run_reference
-
-    if not has_kit(source.preprocessing, signature):
+    if not has_kit(source.preprocessing, reference.twin.signature):
         return None
     ((name, rule),) = source.preprocessing.items()
     pixels = {image.name: image.pixels(rule) for image in kit_images(rule)}
     cases = [{name: rule.normalize(rule.in_order(each)).astype(np.float64)} for each in pixels.values()]
-    outputs, _ = run_reference(source.model, signature, cases)
-    return Kit(pixels, tuple(outputs))
+    return Kit(pixels, tuple(reference.run(case) for case in cases))
 
 
 def write_kit(path: Path, kit: Kit, signature: Signature) -> None:

@@ -1,13 +1,13 @@
 """Conformance vectors: inputs and the PyTorch model's outputs for them, carried by every artifact.
 
 With them anybody who has the artifact alone can check it, on any system and on the phone itself. They are the
-float64 model's outputs, stored as float32, beside the pixels or numbers that went in (``conformance.safetensors``).
+float64 model's outputs, stored as float32, beside the pixels or numbers that went in and what rounding may cost there
+(``conformance.safetensors``). That is emulated from float64, so it is the same wherever an artifact was exported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,57 +16,77 @@ import numpy as np
 from cloformer.errors import InputError
 from cloformer.io.tensors import read_tensors, tensors_as_bytes
 
-from ..formats.runners import Array
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, noise_case
-from ..source.postprocessing import softmax
+from ..reference.loss import RoundingLoss
+from ..reference.references import Expected
+from ..reference.rounding import Format
+from ..source.arrays import Array
 from ..source.signature import Signature, TensorSpec
 from .folder import CONFORMANCE, Artifact
 
 if TYPE_CHECKING:
+    from ..reference.references import Reference
     from ..source.resolve import Source
 
-__all__ = ["Vectors", "make_vectors", "read_vectors", "write_vectors"]
+__all__ = ["Vectors", "forms_of", "make_vectors", "read_vectors", "write_vectors"]
 
 _SEPARATOR = "/"
 _MAX_BYTES = 2**31
 _AGAIN = "export the artifact again"
+# Vectors of earlier versions do not say what rounding costs. Of the largest value: what it costs CloFormer, and no less.
+_UNKNOWN = {"fp32, sums fp32": 2.5e-6, "fp16, sums fp32": 2.5e-3, "fp16, sums fp16": 1.25e-2}
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """Cases and the untouched model's flat outputs for each; ``reference`` is the type they were computed in:
-    float64, or float32 if the module insists on it."""
+    """Cases, and the untouched model that says what each gives."""
 
+    reference: Reference
+    own: Inputs
     cases: tuple[Case, ...]
-    outputs: tuple[Sequence[Array], ...]
-    reference: str
+
+    def expected(self, case: Case, form: Format, signature: Signature) -> list[Expected]:
+        """A case's outputs as ``signature`` says that they are given."""
+        return self.reference.expected(case.for_reference(self.own), form, signature.outputs)
 
 
-def make_vectors(source: Source, signature: Signature) -> Vectors:
-    """Run the untouched model on a photograph, if it takes images alone, and on seeded noise."""
-    from ..reference.outputs import run_reference
+def forms_of(precision: str) -> list[Format]:
+    """The formats that an artifact with such activations is judged by, here and on a device."""
+    return list(dict.fromkeys(Format.of(precision, narrow_sums=narrow) for narrow in (False, True)))
 
+
+def make_vectors(source: Source, reference: Reference) -> Vectors:
+    """A photograph, if the model takes images alone, and seeded noise."""
     inputs = Inputs.of_source(source)
-    cases = (*image_cases(inputs, [PHOTOGRAPH]), noise_case(inputs))
-    outputs, kind = run_reference(source.model, signature, [case.for_reference(inputs) for case in cases])
-    return Vectors(cases, tuple(outputs), kind)
+    return Vectors(reference, inputs, (*image_cases(inputs, [PHOTOGRAPH]), noise_case(inputs)))
 
 
-def write_vectors(path: Path, vectors: Vectors, signature: Signature) -> None:
-    """The same vectors always as the same bytes."""
+def write_vectors(path: Path, vectors: Vectors, signature: Signature, precision: str) -> None:
+    """The outputs as ``signature``, the written model's, gives them; the same vectors always as the same bytes."""
     tensors = {}
-    for case, outputs in zip(vectors.cases, vectors.outputs, strict=True):
+    for case in vectors.cases:
         for name, value in case.values.items():
             is_pixels = bool((value == value.astype(np.uint8)).all()) and value.ndim == 4
             tensors[_SEPARATOR.join((case.kind, case.name, "input", name))] = (
                 value.astype(np.uint8) if is_pixels else value
             )
-        for spec, output in zip(signature.outputs, outputs, strict=True):
-            expected = softmax(output) if spec.role == "probabilities" else output
-            key = _SEPARATOR.join((case.kind, case.name, "output", spec.name))
-            tensors[key] = expected.astype(stored_type(spec))
+        for form in forms_of(precision):
+            for item in vectors.expected(case, form, signature):
+                place = (case.kind, case.name, "output", item.spec.name)
+                tensors[_SEPARATOR.join(place)] = item.want.astype(stored_type(item.spec))
+                for what, figures in _loss_of(item).to_arrays().items():
+                    place = (case.kind, case.name, f"{what} in {form.label}", item.spec.name)
+                    tensors[_SEPARATOR.join(place)] = figures
     contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-    path.write_bytes(tensors_as_bytes(contiguous, {"reference": vectors.reference}))
+    path.write_bytes(tensors_as_bytes(contiguous, {"reference": "float64"}))
+
+
+def _loss_of(item: Expected) -> RoundingLoss:
+    """With the places that are undecided, for what they are searched in is not kept."""
+    if item.searched is None or item.loss.jumps is None:
+        return item.loss
+    ties = item.searched.undecided(item.want)
+    return replace(item.loss, jumps=np.maximum(item.loss.jumps, ties).astype(np.float32))
 
 
 def stored_type(spec: TensorSpec) -> str:
@@ -74,8 +94,8 @@ def stored_type(spec: TensorSpec) -> str:
     return "float32" if spec.dtype.startswith("float") else spec.dtype
 
 
-def read_vectors(artifact: Artifact) -> list[tuple[Case, dict[str, Array]]]:
-    """The artifact's cases and expected outputs by name, photographs first.
+def read_vectors(artifact: Artifact, form: Format) -> list[tuple[Case, list[Expected]]]:
+    """The artifact's cases and expected outputs, photographs first, with what rounding to ``form`` may cost.
 
     Raises :class:`InputError` if it has none, damaged ones, or ones of other shapes and types than its function's.
     """
@@ -90,22 +110,39 @@ def read_vectors(artifact: Artifact) -> list[tuple[Case, dict[str, Array]]]:
     )
     if not places or any(len(place) != 2 for place in places):
         raise InputError(f"{path} has no cases, or entries that belong to none", _AGAIN)
+    labels = [item.label for item in forms_of(artifact.manifest.precision.activations)]
     signature = artifact.signature
     found = []
     for kind, name in places:
-        inputs, outputs = (
-            {
-                spec.name: _checked(
-                    path, tensors.pop(_SEPARATOR.join((kind, name, half, spec.name)), None), spec
-                )
-                for spec in specs
+
+        def take(half: str, spec: TensorSpec, kind: str = kind, name: str = name) -> Array | None:
+            return tensors.pop(_SEPARATOR.join((kind, name, half, spec.name)), None)
+
+        inputs = {spec.name: _checked(path, take("input", spec), spec) for spec in signature.inputs}
+        expected = []
+        for spec in signature.outputs:
+            want = _checked(path, take("output", spec), spec)
+            losses = {
+                label: _loss(path, take(f"loss in {label}", spec), take(f"jumps in {label}", spec), spec)
+                for label in labels
             }
-            for half, specs in (("input", signature.inputs), ("output", signature.outputs))
-        )
-        found.append((Case(name, kind, inputs), outputs))
+            loss = losses.get(form.label)
+            if loss is None:
+                loss = RoundingLoss.unknown(want, _UNKNOWN[form.label])
+            expected.append(Expected(spec, want, form, loss))
+        found.append((Case(name, kind, inputs), expected))
     if tensors:
         raise InputError(f"{path} has an unknown entry {sorted(tensors)[0][:80]!r}", _AGAIN)
     return found
+
+
+def _loss(path: Path, value: Array | None, jumps: Array | None, spec: TensorSpec) -> RoundingLoss | None:
+    if value is None:
+        return None
+    try:
+        return RoundingLoss.from_arrays(value, jumps, spec.shape, is_number=spec.dtype.startswith("float"))
+    except ValueError as error:
+        raise InputError(f"{path}: what rounding costs {spec.name} is not given by {error}", _AGAIN) from None
 
 
 def _checked(path: Path, value: Array | None, spec: TensorSpec) -> Array:

@@ -15,8 +15,8 @@ from cloformer.io.write import canonical_json, write_whole
 
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.kit import KitImage, read_kit
-from ..parity.tolerances import output_tolerance
 from ..schemas import schema
+from .tolerance import kit_tolerance
 
 __all__ = ["DeviceReport", "VectorResult", "read_device_report", "save_device_report", "share_of"]
 
@@ -86,7 +86,7 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
     if len(models) == 1:
         _check_hash(path, "model", document["model_sha256"], models[0])
     expected = {vector.image.name: vector for vector in read_kit(artifact)}
-    bound = output_tolerance(artifact.manifest.precision.activations, True, "photograph")
+    bound = kit_tolerance(artifact)
     found = []
     for entry in document["vectors"]:
         if entry["name"] not in expected:
@@ -104,7 +104,7 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
                 entry["name"],
                 _held(entry["preprocessing"], vector.image),
                 max(errors) if len(errors) == len(vector.outputs) else None,
-                bound.max_rel,
+                min(bound.max_rel, 1.0),
             )
         )
     return DeviceReport(document, tuple(found), tuple(expected))

@@ -13,7 +13,8 @@ from cloformer.io.write import canonical_json
 
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.kit import KitVector, read_kit
-from ..parity.tolerances import output_tolerance
+from ..parity.tolerances import OutputTolerance
+from .tolerance import kit_tolerance
 
 __all__ = ["KIT_INDEX", "KIT_SCHEMA_VERSION", "check_artifact", "write_conformance", "write_payload"]
 
@@ -63,7 +64,8 @@ def write_conformance(artifact: Artifact, folder: Path) -> int:
     """
     folder.mkdir(parents=True)
     vectors = read_kit(artifact)
-    entries = [_write_vector(artifact, vector, folder) for vector in vectors]
+    bound = kit_tolerance(artifact)
+    entries = [_write_vector(vector, bound, folder) for vector in vectors]
     models = [entry for entry in artifact.files if entry.role == "model"]
     index = {
         "schema_version": KIT_SCHEMA_VERSION,
@@ -79,7 +81,7 @@ def write_conformance(artifact: Artifact, folder: Path) -> int:
     return len(vectors)
 
 
-def _write_vector(artifact: Artifact, vector: KitVector, folder: Path) -> dict[str, object]:
+def _write_vector(vector: KitVector, bound: OutputTolerance, folder: Path) -> dict[str, object]:
     from PIL import Image
 
     image, stem = vector.image, vector.image.name
@@ -91,7 +93,6 @@ def _write_vector(artifact: Artifact, vector: KitVector, folder: Path) -> dict[s
     for place, (name, value) in enumerate(vector.outputs.items()):
         outputs[name] = f"{stem}.output{place}.f32"  # a name may be anything
         (folder / outputs[name]).write_bytes(np.asarray(value, "<f4").tobytes())
-    bound = output_tolerance(artifact.manifest.precision.activations, True, "photograph")
     return {
         "name": image.name,
         "aims_at": image.aims_at,
@@ -100,5 +101,10 @@ def _write_vector(artifact: Artifact, vector: KitVector, folder: Path) -> dict[s
         "pixels": pixels,
         "input": given,
         "outputs": outputs,
-        "tolerance": bound.to_json(),
+        "tolerance": {
+            # JSON has no infinity: an error of the largest value itself is wrong in any format.
+            "max_rel": min(bound.max_rel, 1.0),
+            "min_cosine": bound.cosine,
+            "because": bound.because,
+        },
     }

@@ -51,6 +51,14 @@ def parity(
         ),
     ] = None,
     operators: Annotated[bool, typer.Option(help="Compare operator by operator, or outputs alone.")] = True,
+    max_loss: Annotated[
+        float,
+        typer.Option(
+            help="Of the largest value: what the number format may cost on photographs.",
+            min=0.0,
+            metavar="SHARE",
+        ),
+    ] = 0.1,
     bisect: Annotated[
         bool, typer.Option("--bisect", help="Say all about the first operator that is wrong.")
     ] = False,
@@ -81,14 +89,15 @@ def parity(
     """
     from ..artifact.folder import read_artifact
     from ..parity.headroom import measure_all, write_precision_map
-    from ..parity.verify import ParityRequest, collect_images, compare
+    from ..parity.verify import ParityRequest, compare
+    from ..reference.cases import collect_images
+    from ..reference.references import References
     from ..reports.device import instructions as device_lines
     from ..reports.parity import github
     from ..reports.parity import text as table
     from ..reports.parity.files import write_reports
     from ..reports.parity.headroom import headroom_lines
     from ..reports.parity.pictures import Collector
-    from ..source.models import Models
 
     others = {
         "--runner": runner,
@@ -107,6 +116,7 @@ def parity(
         runner=runner,
         operators=operators,
         seed=seed,
+        max_loss=max_loss,
         options=RunnerOptions(
             optimization=optimization,
             arithmetic=arithmetic,
@@ -117,15 +127,17 @@ def parity(
         found = [read_artifact(path) for path in artifacts]
         collectors = [Collector() for _ in found]
         pairs = list(zip(found, collectors, strict=True))
-        works, models = [], Models()
+        works, references = [], References()
         if asked is None:
-            reports = [compare(artifact, request, report_stage, watch, models) for artifact, watch in pairs]
+            reports = [
+                compare(artifact, request, report_stage, watch, references) for artifact, watch in pairs
+            ]
         else:
             from ..device.arm64_parity import compare_on_device
 
             asked.refuse_early(found)
             ran = [
-                compare_on_device(item, request, asked.device, report_stage, watch, models)
+                compare_on_device(item, request, asked.device, report_stage, watch, references)
                 for item, watch in pairs
             ]
             reports, works = [report for report, _ in ran], [work for _, work in ran if work is not None]

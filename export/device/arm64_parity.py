@@ -6,10 +6,8 @@ model is given, photographs and noise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
-
-import torch
 
 from cloformer.errors import UsageError
 from cloformer.io.read import sha256_of
@@ -17,15 +15,13 @@ from cloformer.io.read import sha256_of
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.rebuild import rebuild
 from ..artifact.vectors import read_vectors
-from ..formats.runners import Array
-from ..parity.outputs import compare_outputs, compare_preprocessing, output_result
+from ..parity.outputs import compare_outputs, compare_preprocessing
 from ..parity.report import OutputResult, ParityReport, described
-from ..parity.tolerances import output_tolerance
-from ..parity.verify import ParityRequest
+from ..parity.verify import OnCase, ParityRequest, show, with_own
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, in_own_order, noise_case
-from ..reference.outputs import run_model, run_reference
-from ..source.models import Models
-from ..source.postprocessing import softmax
+from ..reference.outputs import run_model
+from ..reference.references import Expected, References
+from ..reference.rounding import Format
 from ..source.resolve import Source
 from .arm64 import TITLE, Arm64Device, DeviceRun, refuse_other_formats
 from .instructions import InstructionCounts, subject_of
@@ -33,7 +29,6 @@ from .instructions import InstructionCounts, subject_of
 __all__ = ["compare_on_device"]
 
 Progress = Callable[[str], None]
-OnCase = Callable[[Case, Sequence[OutputResult], Sequence[Array], Sequence[Array]], None]
 
 
 def compare_on_device(
@@ -42,41 +37,48 @@ def compare_on_device(
     device: Arm64Device,
     progress: Progress = lambda _: None,
     on_case: OnCase = lambda *_: None,
-    models: Models | None = None,
+    references: References | None = None,
 ) -> tuple[ParityReport, InstructionCounts | None]:
     """Run the artifact on ``device`` and compare its outputs; also what an inference took there, counted: None if the
     device cannot count.
 
-    ``on_case`` is given every case with its results and the arrays that were compared. Calls that share ``models`` make a
+    ``on_case`` is given every case with its results and the arrays that were compared. Calls that share ``references`` make a
     model once. Raises the errors of :mod:`..errors` for what cannot be run at all.
     """
     refuse_other_formats(artifact)
     progress("making the reference model")
-    source = rebuild(artifact, model=request.model, weights=request.weights, models=models)
+    references = references or References()
+    source = rebuild(artifact, model=request.model, weights=request.weights, models=references.models)
     if source is None and request.images:
         raise UsageError(
             "--images are compared with the model, and it is not given",
             "add --weights CHECKPOINT, or --model package.module:factory for a model of yours",
         )
     inputs = Inputs.of(artifact.function)
-    vectors = read_vectors(artifact) if source is None else []
+    vectors = read_vectors(artifact, _form(artifact)) if source is None else []
     cases = [case for case, _ in vectors] if source is None else _cases(inputs, request, source)
     ran = device.run(artifact, [case.for_candidate(inputs) for case in cases], progress)
     notes = ["outputs alone are compared on a device; without --device, operators are compared too"]
+    results: list[OutputResult] = []
     if source is None:
-        wanted = [want for _, want in vectors]
-        outputs = _against_vectors(artifact, cases, wanted, ran.outputs, on_case)
+        expected = [item for _, item in vectors]
         notes.append(
             "compared with the vectors that the artifact carries; --weights or --model gives the model itself"
         )
     else:
         progress("running the PyTorch model in float64")
-        outputs = _against_model(artifact, source, cases, ran.outputs, on_case)
+        expected = _expected(artifact, source, references, cases)
+    for case, got, wanted in zip(cases, ran.outputs, expected, strict=True):
+        found = compare_outputs(case, got, wanted, request.max_loss)
+        show(on_case, case, found, got, wanted)
+        results += found
+        if source is not None and (case.kind == "photograph" or case is cases[0]):
+            results += compare_preprocessing(case, inputs, Inputs.of_source(source))
     counts = _counts(artifact, cases, device, ran)
     if counts is None:
         notes.append("instructions are not counted: this QEMU takes no plugins")
     reference = "conformance vectors" if source is None else "PyTorch, float64"
-    return _report(artifact, device, reference, outputs, notes), counts
+    return _report(artifact, device, reference, results, notes), counts
 
 
 def _counts(
@@ -99,64 +101,23 @@ def _cases(inputs: Inputs, request: ParityRequest, source: Source) -> list[Case]
     return [*image_cases(inputs, request.images or [PHOTOGRAPH], own), drawn]
 
 
-def _against_vectors(
-    artifact: Artifact,
-    cases: Sequence[Case],
-    wanted: Sequence[Mapping[str, Array]],
-    given: Sequence[Mapping[str, Array]],
-    on_case: OnCase,
-) -> list[OutputResult]:
-    precision = artifact.manifest.precision.activations
-    specs = artifact.signature.outputs
-    results: list[OutputResult] = []
-    for case, want, got in zip(cases, wanted, given, strict=True):
-        bound = output_tolerance(precision, True, case.kind)
-        found = [
-            output_result(spec.name, spec.role, case, got.get(spec.name), want[spec.name], None, bound)
-            for spec in specs
-        ]
-        _show(on_case, case, found, [(got.get(spec.name), want[spec.name]) for spec in specs])
-        results += found
-    return results
-
-
-def _against_model(
-    artifact: Artifact,
-    source: Source,
-    cases: Sequence[Case],
-    given: Sequence[Mapping[str, Array]],
-    on_case: OnCase,
-) -> list[OutputResult]:
-    inputs, specs = Inputs.of(artifact.function), artifact.signature.outputs
-    own = Inputs.of_source(source)
-    fed = [case.for_reference(own) for case in cases]
-    wanted, _ = run_reference(source.model, artifact.signature, fed)
-    results: list[OutputResult] = []
-    for case, prepared, want, got in zip(cases, fed, wanted, given, strict=True):
-        noise_floor = run_model(source.model, artifact.signature, prepared, torch.float32)
-        found = compare_outputs(artifact, case, got, want, noise_floor, is_device_runtime=True)
-        shown = [
-            softmax(value) if spec.role == "probabilities" else value
-            for spec, value in zip(specs, want, strict=True)
-        ]
-        _show(
-            on_case,
-            case,
-            found,
-            [(got.get(spec.name), value) for spec, value in zip(specs, shown, strict=True)],
+def _expected(
+    artifact: Artifact, source: Source, references: References, cases: Sequence[Case]
+) -> list[list[Expected]]:
+    """What the model gives for each case."""
+    own, reference = Inputs.of_source(source), references.of(source)
+    found = []
+    for case in cases:
+        prepared = case.for_reference(own)
+        given = run_model(source.model, artifact.signature, prepared)
+        found.append(
+            with_own(reference.expected(prepared, _form(artifact), artifact.signature.outputs), given)
         )
-        results += found
-        if case.kind == "photograph" or case is cases[0]:
-            results += compare_preprocessing(case, inputs, own)
-    return results
+    return found
 
 
-def _show(
-    on_case: OnCase, case: Case, found: Sequence[OutputResult], pairs: Sequence[tuple[Array | None, Array]]
-) -> None:
-    """An output that is not there has failed already, and there is nothing to draw."""
-    if all(got is not None for got, _ in pairs):
-        on_case(case, found, [got for got, _ in pairs if got is not None], [want for _, want in pairs])
+def _form(artifact: Artifact) -> Format:
+    return Format.of(artifact.manifest.precision.activations, narrow_sums=True)
 
 
 def _report(

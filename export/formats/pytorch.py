@@ -23,18 +23,15 @@ __all__ = ["GraphRunner", "ModuleRunner"]
 
 
 class ModuleRunner:
-    """A module in evaluation mode, computed in ``dtype``; its outputs are given in float64.
+    """A module in evaluation mode, as it is."""
 
-    The first run raises :class:`RuntimeError` if the module itself insists on another type.
-    """
-
-    def __init__(self, model: nn.Module, signature: Signature, dtype: torch.dtype = torch.float64) -> None:
-        self.signature, self.dtype = signature, dtype
+    def __init__(self, model: nn.Module, signature: Signature) -> None:
+        self.signature = signature
         self._given = model
         self._model: nn.Module | None = None
 
     def __enter__(self) -> ModuleRunner:
-        self._model = copy.deepcopy(self._given).to(self.dtype).eval()
+        self._model = copy.deepcopy(self._given).eval()
         return self
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -42,13 +39,10 @@ class ModuleRunner:
         from torch.utils import _pytree as pytree
 
         assert self._model is not None, "enter the runner first"
-        tensors = [_tensor(inputs[spec.name], self.dtype) for spec in self.signature.inputs]
+        tensors = [_tensor(inputs[spec.name], torch.float32) for spec in self.signature.inputs]
         with torch.no_grad():
             leaves = pytree.tree_leaves(self._model(*tensors))
-        return {
-            spec.name: leaf.double().numpy()
-            for spec, leaf in zip(self.signature.outputs, leaves, strict=True)
-        }
+        return {spec.name: leaf.numpy() for spec, leaf in zip(self.signature.outputs, leaves, strict=True)}
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:  # noqa: ARG002
         """None: a module gives its outputs alone."""

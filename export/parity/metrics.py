@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ..formats.runners import Array
+from ..reference.loss import cosine, errors
+from ..source.arrays import Array
 
 __all__ = ["Agreement", "Figures", "agreement", "figures", "worst"]
 
@@ -46,24 +47,18 @@ def figures(got: Array, want: Array) -> Figures:
     got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
     if got.shape != want.shape:
         raise ValueError(f"{got.shape} is compared with {want.shape}")
-    if not got.size:
-        return Figures(0.0, 0.0, 0.0, math.inf, 1.0)
-    with np.errstate(invalid="ignore", over="ignore"):
-        error = np.where(got == want, 0.0, np.abs(got - want))
-    max_abs = float(np.nan_to_num(error, nan=math.inf, posinf=math.inf).max())
+    error = errors(got, want)
+    max_abs = float(error.max(initial=0))
     there = np.isfinite(want)
     largest = float(np.abs(want[there]).max(initial=0))
     if not math.isfinite(max_abs):
         return Figures(math.inf, math.inf, largest, -math.inf, 0.0)
     # Infinities that agree take no part; the rest is scaled, so that no square leaves float64's range.
-    scale = float(max(np.abs(want[there]).max(initial=0), np.abs(got[there]).max(initial=0))) or 1.0
-    want, got, error = want[there] / scale, got[there] / scale, error[there] / scale
-    energy, noise = float((want**2).sum()), float((error**2).sum())
-    lengths = math.sqrt(energy) * math.sqrt(float((got**2).sum()))
-    cosine = float((got * want).sum() / lengths) if lengths else float(max_abs == 0)
+    scale = max(largest, max_abs) or 1.0
+    energy, noise = float(((want[there] / scale) ** 2).sum()), float(((error[there] / scale) ** 2).sum())
     snr = math.inf if noise == 0 else 10 * math.log10(energy / noise) if energy else -math.inf
     max_rel = 0.0 if not max_abs else max_abs / largest if largest else math.inf
-    return Figures(max_abs, max_rel, largest, snr, cosine)
+    return Figures(max_abs, max_rel, largest, snr, cosine(got, want))
 
 
 def agreement(got: Array, want: Array) -> list[Agreement]:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from ..artifact.origins import Origins
 from ..formats.runners import Array, Runner
+from ..reference.natures import nature_of
 from ..source.trace import origin_of
+from .judge import Types, judge
 from .report import OperatorResult
-from .tolerances import ROUNDOFF, allowance
-from .walk import Compared, walk
+from .walk import Compared, Drift, Walk
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-__all__ = ["Types", "compare_operators", "program_origins"]
+__all__ = ["compare_operators", "program_origins"]
 
 Progress = Callable[[str], None]
 
 
-# The least share of the traced operators whose values are matched: 0.47 in a plain ResNet, whose batch norms
+# The least share of the traced operators that compute whose values are matched: 0.47 in a plain ResNet, whose batch norms
 # onnxsim folds, and from 0.84 on after our passes. With less, the artifact's origins are not the exporter's.
 _MATCHED = 1 / 3
 
@@ -40,14 +42,6 @@ def program_origins(program: ExportedProgram) -> Origins:
     return Origins(names, dict.fromkeys(names, 1), places)
 
 
-@dataclass(frozen=True)
-class Types:
-    """The types that a candidate computes in and keeps its constants in: "float32" or "float16"."""
-
-    computed: str
-    stored: str
-
-
 def compare_operators(
     runner: Runner,
     program: ExportedProgram,
@@ -62,6 +56,8 @@ def compare_operators(
     Operators of the written model that give no such value are compared with the one they lead to. Raises
     :class:`UnsupportedError` where the runner does not give the values inside.
     """
+    # What only moves numbers comes and goes with the format: pieces of a list, shapes.
+    computing = {node.name for node in program.graph.nodes if nature_of(node.target) != "moves"}
     worst: dict[str, OperatorResult] = {}
     missing: list[str] = []
     for name, fed in inputs:
@@ -69,69 +65,78 @@ def compare_operators(
         candidate = origins.candidate(runner.values(fed))
         seen: set[str] = set()
         divergent: set[str] = set()  # nodes whose value is out of line with the reference
-        for depth, item in enumerate(walk(program, fed, candidate, stored=getattr(torch, types.stored))):
+        walk = Walk(program, fed, candidate, stored=getattr(torch, types.stored))
+        for depth, item in enumerate(walk):
             seen |= {item.node, *item.permuted}
-            result = _operator_result(item, origins, (depth, name), types.computed, divergent)
+            result = _operator_result(item, origins, (depth, name), types, divergent)
             if result.node not in worst or _severity(result) > _severity(worst[result.node]):
                 worst[result.node] = result
         missing += [
-            f"{value} ({node}) on {name}" for node, value in origins.equals.items() if node not in seen
+            f"{value} ({node}) on {name}{_why(walk.failed.get(node))}"
+            for node, value in origins.equals.items()
+            if node not in seen
         ]
-    traced = len(program_origins(program).equals)
-    if len(worst) < _MATCHED * traced:
+    traced = {name for name in program_origins(program).equals if name in computing}
+    matched = len(traced & worst.keys())
+    if matched < _MATCHED * len(traced):
         missing.append(
-            f"{len(worst)} of {traced} traced operators could be matched, so the rest is not compared"
+            f"{matched} of {len(traced)} traced operators could be matched, so the rest is not compared"
         )
     return sorted(worst.values(), key=lambda result: result.depth), missing
 
 
-def _severity(result: OperatorResult) -> tuple[bool, float]:
-    return not result.passed, result.own_error / max(result.tolerance, 1e-30)
+def _severity(result: OperatorResult) -> tuple[bool, bool, float]:
+    return not result.passed, result.verdict == "overflows", result.own_error / max(result.tolerance, 1e-30)
+
+
+def _why(reason: str | None) -> str:
+    return "" if reason is None else f": PyTorch cannot compute it: {reason}"
 
 
 def _operator_result(
-    item: Compared, origins: Origins, place: tuple[int, str], precision: str, divergent: set[str]
+    item: Compared, origins: Origins, place: tuple[int, str], types: Types, divergent: set[str]
 ) -> OperatorResult:
     """The result at ``place``, (depth, input's name); a node whose value is out of line joins ``divergent``."""
-    drift = item.drift
-    steps = sum(origins.steps.get(node, 0) for node in item.group)
-    tolerance = allowance(item.operators, steps, precision) * ROUNDOFF[precision]
-    largest = _largest(drift.given_actual_inputs)
-    own = _largest_difference(drift.candidate, drift.given_actual_inputs)
-    total = _largest_difference(drift.candidate, drift.reference)
-    # The smallest step of the format: what is smaller than it cannot be held to a share of itself.
-    smallest = 2.0**-24 if precision == "float16" else 2.0**-126
-    scale = max(largest, smallest / max(tolerance, ROUNDOFF[precision]))
-    wrong = not own <= tolerance * scale + smallest
+    found = judge(item, sum(origins.steps.get(node, 0) for node in item.names), types)
     inherits = any(name in divergent for name in item.reads)
-    if wrong or inherits:
+    overflows = (found.overflows or _is_infinite_alone(item.drift)) and not inherits
+    if found.is_wrong or overflows or inherits:
         divergent.add(item.node)
+    verdict = "inherited" if inherits else "overflows" if overflows else "right"
     return OperatorResult(
         value=origins.equals[item.node],
         node=item.node,
         operator=item.operator,
         module=item.origin.module,
         location=item.origin.location,
-        group=item.group,
+        group=item.names,
         reads=item.reads,
         depth=place[0],
-        own_error=own / scale,
-        total_error=total / scale,
-        tolerance=tolerance,
-        largest=largest,
+        own_error=found.own_error,
+        total_error=_total_error(item.drift, found.scale),
+        tolerance=found.tolerance,
+        largest=found.scale,
         case=place[1],
-        verdict="wrong here" if wrong else "inherited" if inherits else "right",
+        verdict="wrong here" if found.is_wrong else verdict,
+        flips=found.flips,
     )
 
 
-def _largest(tensor: torch.Tensor) -> float:
-    return float(tensor.abs().max()) if tensor.numel() else 0.0
+def _is_infinite_alone(drift: Drift) -> bool:
+    """Whether a value is infinite where the reference is finite, whatever the operator was given."""
+    want, got = drift.reference, drift.candidate
+    return want is not None and want.is_floating_point() and bool((got.isinf() & want.isfinite()).any())
 
 
-def _largest_difference(got: torch.Tensor, want: torch.Tensor) -> float:
-    """Infinite if one is finite where the other is not; the same infinity, or not a number in both, agrees."""
+def _total_error(drift: Drift, scale: float) -> float:
+    """How far the value is from the reference, over ``scale``; of integers and truths the share that differs."""
+    want, got = drift.reference, drift.candidate
+    if want is None:
+        return math.inf
     if not got.numel():
         return 0.0
     same = (got == want) | (got.isnan() & want.isnan())
-    difference = torch.where(same, 0.0, (got.double() - want.double()).abs())
-    return float(torch.nan_to_num(difference, nan=torch.inf).max())
+    if not want.is_floating_point():
+        return float((~same).double().mean())
+    difference = torch.where(same, 0.0, (got - want).abs())
+    return float(torch.nan_to_num(difference, nan=torch.inf, posinf=torch.inf).max()) / scale

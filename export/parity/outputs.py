@@ -1,4 +1,4 @@
-"""Holding one artifact against the model it was exported from."""
+"""Holding one artifact's outputs against the model it was exported from."""
 
 from __future__ import annotations
 
@@ -6,104 +6,138 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
-from ..artifact.folder import Artifact
-from ..formats.runners import Array
 from ..reference.cases import Case, Inputs
-from ..source.postprocessing import softmax
+from ..reference.loss import RoundingLoss, errors
+from ..reference.places import as_good
+from ..reference.references import Expected
+from ..reference.rounding import Format
+from ..source.arrays import Array
+from ..source.signature import TensorSpec
 from .metrics import Figures, agreement, figures
 from .report import OutputResult
-from .tolerances import OutputTolerance, output_tolerance
+from .tolerances import MARGIN, ROUNDINGS, output_tolerance
 
 __all__ = ["compare_outputs", "compare_preprocessing", "output_result"]
 
-_FED = OutputTolerance(2.0**-40, 1 - 2.0**-40, "the same pixels, normalized by the same formula in float64")
+# What the artifact is fed is float64 by the same formula: nothing is rounded but what that formula rounds.
+_EXACT = Format(torch.float64, torch.float64)
 
 
 def compare_outputs(
-    artifact: Artifact,
-    case: Case,
-    got: Mapping[str, Array],
-    want: Sequence[Array],
-    noise_floor: Sequence[Array] | None,
-    *,
-    is_device_runtime: bool,
-    precision: str | None = None,
+    case: Case, got: Mapping[str, Array], expected: Sequence[Expected], max_loss: float
 ) -> list[OutputResult]:
-    """Every output of one case. ``want`` are the model's own outputs in float64, ``noise_floor`` in float32.
-
-    ``precision`` is what the candidate computes in; the artifact's own if None.
-    """
-    precision = precision or artifact.manifest.precision.activations
-    tolerance = output_tolerance(precision, is_device_runtime, case.kind)
-    results = []
-    for index, spec in enumerate(artifact.signature.outputs):
-        expected, noise = want[index], None if noise_floor is None else noise_floor[index]
-        if spec.role == "probabilities":
-            expected, noise = softmax(expected), None if noise is None else softmax(noise)
-        results.append(
-            output_result(spec.name, spec.role, case, got.get(spec.name), expected, noise, tolerance)
-        )
-    return results
+    """Every output of one case. On a photograph, ``max_loss`` is the share of the largest value that the number format may
+    cost."""
+    return [output_result(case, got.get(item.spec.name), item, max_loss) for item in expected]
 
 
 def output_result(
-    name: str,
-    role: str,
-    case: Case,
-    got: Array | None,
-    want: Array,
-    noise_floor: Array | None,
-    bound: OutputTolerance,
+    case: Case, got: Array | None, expected: Expected, max_loss: float = np.inf
 ) -> OutputResult:
-    """One output against its tolerance; one that is not there, or of another shape, has failed."""
-    noise = None if noise_floor is None else figures(noise_floor, want)
-    if got is None or np.shape(got) != np.shape(want):
-        what = (
-            "is not there"
-            if got is None
-            else f"has the shape {list(np.shape(got))}, not {list(np.shape(want))}"
-        )
-        nothing = Figures(np.inf, np.inf, float(np.abs(want).max(initial=0)), -np.inf, 0.0)
-        return OutputResult(
-            name=name,
-            case=case.name,
-            kind=case.kind,
-            figures=nothing,
-            noise_floor=noise,
-            tolerance=bound,
-            allowed=0.0,
-            top1=None,
-            top5=None,
-            flipped_margin=None,
-            failure=f"the output {what}",
-        )
-    found = figures(got, want)
-    scale = 1.0 if role == "probabilities" else found.largest
-    rows = agreement(got, want) if role in ("logits", "probabilities") else []
-    margin = min((row.flipped_margin for row in rows if row.flipped_margin is not None), default=None)
-    failure = None
-    # Written so that what is not a number fails.
-    allowed = bound.max_rel * max(scale, 1e-30)
-    if not found.max_abs <= allowed:
-        failure = f"off by {found.max_abs:.3g}, and {allowed:.3g} is allowed"
-    elif role != "probabilities" and not found.cosine >= bound.cosine:
-        failure = f"cosine {found.cosine:.8f}, and {bound.cosine} is the least"
-    elif margin is not None and not margin <= 2 * bound.max_rel * scale:
-        failure = f"the first class differs, where the reference prefers its own by {margin:.3g}"
-    return OutputResult(
-        name=name,
+    """One output against what rounding may cost it; one that is not there, or of another shape or kind, has failed."""
+    want, spec = expected.want, expected.spec
+    bound = output_tolerance(expected)
+    nothing = OutputResult(
+        name=spec.name,
         case=case.name,
         kind=case.kind,
-        figures=found,
-        noise_floor=noise,
+        figures=Figures(np.inf, np.inf, float(np.abs(want.astype(float)).max(initial=0)), -np.inf, 0.0),
+        noise_floor=None if expected.own is None else figures(expected.own, want),
         tolerance=bound,
-        allowed=allowed,
+        allowed=0.0,
+        top1=None,
+        top5=None,
+        flipped_margin=None,
+        failure=None,
+    )
+    if got is None:
+        return replace(nothing, failure="the output is not there")
+    if np.shape(got) != np.shape(want):
+        return replace(
+            nothing, failure=f"the output has the shape {list(np.shape(got))}, not {list(np.shape(want))}"
+        )
+    found = replace(nothing, figures=figures(got, want))
+    is_number = want.dtype.kind == "f"
+    found = _of_numbers(found, got, expected) if is_number else _of_decisions(found, got, expected)
+    lost = found.figures.max_rel
+    if case.kind == "photograph" and found.failure is None and not found.flips:
+        found = replace(found, too_lossy=_too_lossy(found, expected, lost, max_loss))
+    return found
+
+
+def _of_numbers(result: OutputResult, got: Array, expected: Expected) -> OutputResult:
+    want, bound, found = expected.want, result.tolerance, result.figures
+    smooth = expected.loss.allowed(want, MARGIN, ROUNDINGS * expected.form.roundoff)
+    limits = expected.loss.with_jumps(smooth)
+    error = errors(got, want)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.where(error == 0, 0.0, error / limits)
+    worst = np.unravel_index(int(np.argmax(shares)), shares.shape) if shares.size else ()
+    share = float(shares[worst]) if shares.size else 0.0
+    flips = int(((error > smooth) & (error <= limits)).sum())
+    failure = None
+    judges = bound.judges and not _ends(expected, limits)
+    if judges and not share <= 1:
+        where = f" at {[int(place) for place in worst]}" if limits.min() < limits.max() else ""
+        failure = f"off by {error[worst]:.3g}{where}, and {limits[worst]:.3g} is allowed"
+    elif judges and not flips and not found.cosine >= bound.cosine:
+        failure = f"cosine {found.cosine:.8f}, and {bound.cosine} is the least"
+    rows = agreement(got, want) if expected.spec.role in ("logits", "probabilities") and want.ndim else []
+    return replace(
+        result,
+        allowed=found.max_abs / share if 0 < share < np.inf else float(limits.max(initial=0)),
         top1=sum(row.top1 for row in rows) / len(rows) if rows else None,
         top5=sum(row.top5 for row in rows) / len(rows) if rows else None,
-        flipped_margin=margin,
+        flipped_margin=min(
+            (row.flipped_margin for row in rows if row.flipped_margin is not None), default=None
+        ),
         failure=failure,
+        flips=flips,
     )
+
+
+def _of_decisions(result: OutputResult, got: Array, expected: Expected) -> OutputResult:
+    """Integers and truths are right or wrong, but where rounding decides."""
+    want = expected.want
+    differs = got != want
+    undecided = np.zeros(want.shape, bool) if expected.loss.jumps is None else expected.loss.jumps > 0
+    if differs.any() and expected.searched is not None:
+        searched = expected.searched
+        near = as_good(
+            torch.from_numpy(searched.operand),
+            torch.from_numpy(np.asarray(got)),
+            torch.from_numpy(np.asarray(want)),
+            searched.dim,
+            2 * MARGIN * searched.loss.whole
+            + ROUNDINGS * expected.form.roundoff * float(np.abs(searched.operand).max()),
+        )
+        undecided = undecided | near.numpy()
+    wrong = int((differs & ~undecided).sum())
+    return replace(
+        result,
+        flips=int((differs & undecided).sum()),
+        failure=f"{wrong:,} of {want.size:,} are wrong" if wrong else None,
+    )
+
+
+def _ends(expected: Expected, limits: Array) -> bool:
+    """Whether the format ends before a value that the output depends on: then outputs do not say whose fault that is."""
+    return expected.loss.ended > float(limits.min(initial=0))
+
+
+def _too_lossy(result: OutputResult, expected: Expected, lost: float, max_loss: float) -> str | None:
+    name = expected.form.name
+    if not np.isfinite(lost):
+        return f"{name} gives an infinite value where the model's is finite; --headroom says where"
+    if expected.loss.ended and result.figures.max_abs > result.allowed:
+        return (
+            f"{name} ends before a value inside, which costs {lost:.0%} of the largest; --headroom says where"
+        )
+    if lost <= max_loss:
+        return None
+    return f"{name} costs {lost:.0%} of the largest value, and {max_loss:.0%} is the most (--max-loss); --headroom says where"
 
 
 def compare_preprocessing(case: Case, inputs: Inputs, own: Inputs) -> list[OutputResult]:
@@ -111,7 +145,10 @@ def compare_preprocessing(case: Case, inputs: Inputs, own: Inputs) -> list[Outpu
     declared, wanted = case.as_declared(inputs), case.for_reference(own)
     results = []
     for name, rule in own.preprocessing.items():
-        made = output_result(f"{name} (as fed)", "image", case, declared[name], wanted[name], None, _FED)
+        want = wanted[name]
+        spec = TensorSpec(name, tuple(want.shape), role="image")
+        expected = Expected(spec, want, _EXACT, RoundingLoss.of(want, []))
+        made = replace(output_result(case, declared[name], expected), name=f"{name} (as fed)")
         theirs = inputs.preprocessing.get(name)
         given = {} if theirs is None else theirs.to_json()
         wrong = [

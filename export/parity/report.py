@@ -22,6 +22,8 @@ __all__ = ["OperatorResult", "OutputResult", "ParityReport", "described"]
 class OutputResult:
     """One output on one input. ``noise_floor`` is PyTorch's own float32 against the float64 reference.
 
+    ``failure`` says why the file is not the model, ``too_lossy`` that it is, and that the number format costs too much.
+    ``flips`` are integers and truths that differ where rounding decides: they are counted and not judged.
     ``name`` of a classifier's logits, which the model does not give, ends in " (inside)".
     """
 
@@ -31,15 +33,23 @@ class OutputResult:
     figures: Figures
     noise_floor: Figures | None
     tolerance: OutputTolerance
-    allowed: float  # the largest ``max_abs`` that passes, in the output's units
+    # In the output's units: ``max_abs`` over it is the largest share that any part of the output takes of what it may.
+    allowed: float
     top1: float | None  # share of rows whose first class agrees; None if it is no classifier's output
     top5: float | None
     flipped_margin: float | None
     failure: str | None
+    too_lossy: str | None = None
+    flips: int = 0
 
     @property
     def passed(self) -> bool:
-        return self.failure is None
+        return self.reason is None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it fails: the file is not the model, or the number format costs the model too much."""
+        return self.failure if self.failure is not None else self.too_lossy
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -54,6 +64,8 @@ class OutputResult:
             "flipped_margin": _finite(self.flipped_margin),
             "passed": self.passed,
             "failure": self.failure,
+            "too_lossy": self.too_lossy,
+            "flips": self.flips,
         }
 
 
@@ -64,7 +76,9 @@ class OperatorResult:
     ``own_error`` is what its own operator did wrong, given what it was actually given, and ``total_error`` how
     far it is from the reference; both over the largest magnitude of the value, as ``tolerance`` is.
     ``group`` are the trace's nodes that are computed together, ``reads`` the values it was made from.
-    ``verdict`` is "right", "wrong here" or "inherited": right in itself, computed from values that diverged before.
+    ``verdict`` is "right"; "wrong here"; "overflows", where the number format ends before the result that it was given the
+    operands for; or "inherited": right in itself, computed from values that diverged before. ``flips`` are elements that
+    are decided otherwise where a rounding decides: they are counted and not judged.
     """
 
     value: str
@@ -81,13 +95,25 @@ class OperatorResult:
     largest: float
     case: str
     verdict: str
+    flips: int = 0
 
     @property
     def passed(self) -> bool:
+        """The outputs say whether an overflow costs anything: of a mask's large numbers it does not."""
         return self.verdict != "wrong here"
 
+    @property
+    def what(self) -> str:
+        """What is wrong with it, after "the first operator that": "is right" if nothing is."""
+        return {
+            "wrong here": "adds an error that rounding does not explain",
+            "overflows": f"overflows the number format (its largest result is {self.largest:.3g})",
+        }.get(self.verdict, "is right")
+
     def __str__(self) -> str:
-        where = f"{self.module} ({self.location})" if self.location else self.module or self.node
+        where = (
+            f"{self.module or 'the model'} ({self.location})" if self.location else self.module or self.node
+        )
         fused = f", fused with {', '.join(self.group[:-1][:4])}" if len(self.group) > 1 else ""
         return f"{self.operator} {self.node} at {where}{fused}"
 
@@ -135,8 +161,12 @@ class ParityReport:
 
     @property
     def first_divergence(self) -> OperatorResult | None:
-        """The first operator, in the order they run, whose own error is out of line."""
-        return next((item for item in self.operators if not item.passed), None)
+        """The first operator, in the order they run, whose own error is out of line; or that overflows, if an output fails."""
+        fails = not all(item.passed for item in self.outputs)
+        found = (
+            item for item in self.operators if not item.passed or (fails and item.verdict == "overflows")
+        )
+        return next(found, None)
 
     def to_json(self) -> dict[str, object]:
         first = self.first_divergence

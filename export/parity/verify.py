@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from cloformer.errors import InputError, UnsupportedError, UsageError
+from cloformer.errors import UnsupportedError, UsageError
 
 from ..artifact.folder import Artifact
 from ..artifact.origins import read_origins
@@ -30,20 +30,23 @@ from ..formats.runners import (
     open_model,
 )
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, hostile_cases, image_cases, in_own_order, noise_case
-from ..reference.outputs import run_model, run_reference
+from ..reference.outputs import run_model
+from ..reference.references import Expected, Reference, References, in_roles
+from ..reference.rounding import Format
 from ..source.models import Models
-from ..source.postprocessing import softmax
-from .operators import Types, compare_operators, program_origins
+from .judge import Types
+from .operators import compare_operators, program_origins
 from .outputs import compare_outputs, compare_preprocessing, output_result
 from .report import OperatorResult, OutputResult, ParityReport, described
-from .tolerances import output_tolerance
+from .tolerances import MAX_LOSS
+from .yardstick import why_not_the_model
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from ..source.resolve import Source
 
-__all__ = ["OnCase", "ParityRequest", "collect_images", "compare"]
+__all__ = ["OnCase", "ParityRequest", "compare", "show", "with_own"]
 
 Progress = Callable[[str], None]
 OnCase = Callable[[Case, Sequence[OutputResult], Sequence[Array], Sequence[Array]], None]
@@ -53,13 +56,13 @@ _INSIDE = "logits (inside)"  # of a classifier that gives probabilities alone
 # The operators are compared on this many inputs, each of another kind: what one of them leaves at rest
 # (a rectifier that is never reached) another one moves.
 _OPERATOR_CASES = 2
-_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
 class ParityRequest:
     """What to compare and how. ``model`` and ``weights`` say which model the artifact was exported from;
-    ``options`` go to the runner."""
+    ``max_loss`` is the share of the largest value that the number format may cost on photographs, and ``options`` go to
+    the runner."""
 
     model: str | None = None
     weights: Path | None = None
@@ -67,24 +70,8 @@ class ParityRequest:
     runner: str | None = None
     operators: bool = True
     seed: int = 0
+    max_loss: float = MAX_LOSS
     options: RunnerOptions = field(default_factory=RunnerOptions)
-
-
-def collect_images(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The files, and the images in the folders; :class:`InputError` for a folder without any."""
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise InputError(f"there is no image {path}", "--images takes files and folders")
-        inside = (
-            [item for item in sorted(path.iterdir()) if item.suffix.lower() in _IMAGES]
-            if path.is_dir()
-            else [path]
-        )
-        if not inside:
-            raise InputError(f"there is no image in {path}", f"--images takes files of {', '.join(_IMAGES)}")
-        found += inside
-    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -94,6 +81,7 @@ class _Session:
     artifact: Artifact
     runner: Runner
     name: str
+    request: ParityRequest
     progress: Progress
     on_case: OnCase
 
@@ -109,6 +97,12 @@ class _Session:
     def precision(self) -> str:
         """The type that is computed in: the artifact's, but the graph before it is written computes in float32."""
         return "float32" if self.name == GRAPH else self.artifact.manifest.precision.activations
+
+    @property
+    def form(self) -> Format:
+        """What every result is rounded to. What a device's runtime adds up in is not published, so it may be narrow."""
+        is_narrow = self.row.is_device_runtime or self.request.options.arithmetic == "narrow"
+        return Format.of(self.precision, narrow_sums=is_narrow)
 
     @property
     def stored(self) -> str:
@@ -132,28 +126,27 @@ def compare(
     request: ParityRequest,
     progress: Progress = lambda _: None,
     on_case: OnCase = lambda *_: None,
-    models: Models | None = None,
+    references: References | None = None,
 ) -> ParityReport:
     """Compare an artifact with the model it was exported from, or with the vectors it carries.
 
-    ``on_case`` is given every case with its results and the arrays that were compared. Calls that share ``models`` make
-    and trace a model once. Raises the errors of
-    :mod:`cloformer.errors` for what cannot be run at all; what ran and could not be compared is in the report, as a
-    failure.
+    ``on_case`` is given every case with its results and the arrays that were compared. Calls that share
+    ``references`` make, trace and compute a model once. Raises the errors of :mod:`cloformer.errors` for what cannot be run
+    at all; what ran and could not be compared is in the report, as a failure.
     """
     name = request.runner or default_runner(artifact.format)
     if name != GRAPH:
         runner = open_model(artifact.model, name, request.options)
     progress("making the reference model")
-    models = models or Models()
-    source = rebuild(artifact, model=request.model, weights=request.weights, models=models)
+    references = references or References()
+    source = rebuild(artifact, model=request.model, weights=request.weights, models=references.models)
     program = None
     if source is not None and (request.operators or name == GRAPH or _hides_logits(artifact)):
-        program = _program(artifact, source, models, progress)
+        program = _program(artifact, source, references.models, progress)
     if name == GRAPH:
         runner = open_graph(artifact.model, _given(program), request.options)
     with _one_thread(), runner:
-        session = _Session(artifact, runner, name, progress, on_case)
+        session = _Session(artifact, runner, name, request, progress, on_case)
         if source is None:
             if request.images:
                 raise UsageError(
@@ -163,7 +156,7 @@ def compare(
             found = _against_vectors(session)
         else:
             cases = _cases(artifact, request, source)
-            found = _against_model(session, source, program, cases)
+            found = _against_model(session, source, references.of(source), program, cases)
             if program is not None and request.operators:
                 _add_operators(found, session, program, cases)
     if _hides_logits(artifact) and not any(item.name == _INSIDE for item in found.outputs):
@@ -221,17 +214,12 @@ def _program(artifact: Artifact, source: Source, models: Models, progress: Progr
 
 
 def _against_vectors(session: _Session) -> _Findings:
-    specs = session.artifact.signature.outputs
     results: list[OutputResult] = []
-    for case, want in read_vectors(session.artifact):
+    for case, expected in read_vectors(session.artifact, session.form):
         session.progress(f"comparing outputs: {case.name}")
-        bound = output_tolerance(session.precision, session.row.is_device_runtime, case.kind)
         got = session.runner.run(case.for_candidate(session.inputs))
-        found = [
-            output_result(spec.name, spec.role, case, got.get(spec.name), want[spec.name], None, bound)
-            for spec in specs
-        ]
-        session.on_case(case, found, [got[spec.name] for spec in specs], [want[spec.name] for spec in specs])
+        found = compare_outputs(case, got, expected, session.request.max_loss)
+        show(session.on_case, case, found, got, expected)
         results += found
     note = (
         "compared with the vectors that the artifact carries, on outputs alone; --weights or --model "
@@ -241,33 +229,58 @@ def _against_vectors(session: _Session) -> _Findings:
 
 
 def _against_model(
-    session: _Session, source: Source, program: ExportedProgram | None, cases: Sequence[Case]
+    session: _Session,
+    source: Source,
+    reference: Reference,
+    program: ExportedProgram | None,
+    cases: Sequence[Case],
 ) -> _Findings:
     artifact, inputs, own = session.artifact, session.inputs, Inputs.of_source(source)
-    is_device = session.row.is_device_runtime
     inside = None
     if program is not None and session.row.format and session.row.gives_values and _hides_logits(artifact):
         inside = _logits_inside(artifact, program)
     results: list[OutputResult] = []
+    doubts: list[str] = []
     for case in cases:
         session.progress(f"comparing outputs: {case.name}")
         prepared, fed = case.for_reference(own), case.for_candidate(inputs)
-        (want,), _ = run_reference(source.model, artifact.signature, [prepared])
-        noise_floor = run_model(source.model, artifact.signature, prepared, torch.float32)
+        given = run_model(source.model, artifact.signature, prepared)
+        if case is cases[0]:
+            session.progress(f"proving the float64 reference: {case.name}")
+            doubt = why_not_the_model(reference.twin, prepared, given)
+            doubts += [] if doubt is None else [f"the float64 reference is not the model: {doubt}"]
+        expected = with_own(reference.expected(prepared, session.form, artifact.signature.outputs), given)
         got = session.runner.run(fed)
-        found = compare_outputs(
-            artifact, case, got, want, noise_floor, is_device_runtime=is_device, precision=session.precision
-        )
-        given = [got[spec.name] for spec in artifact.signature.outputs]
-        session.on_case(case, found, given, _in_roles(artifact, want))
+        found = compare_outputs(case, got, expected, session.request.max_loss)
+        show(session.on_case, case, found, got, expected)
         results += found
         if case.kind == "photograph" or case is cases[0]:
             results += compare_preprocessing(case, inputs, own)
         if inside is not None:
-            bound = output_tolerance(session.precision, is_device, case.kind)
+            spec = replace(artifact.signature.outputs[0], name="inside", role="logits")
+            logits = with_own(reference.expected(prepared, session.form, [spec]), given[:1])
             value = session.runner.values(fed).get(inside)
-            results.append(output_result(_INSIDE, "logits", case, value, want[0], noise_floor[0], bound))
-    return _Findings("PyTorch, float64", results, [], [], [])
+            results.append(replace(output_result(case, value, logits[0]), name=_INSIDE))
+    return _Findings("PyTorch, float64", results, [], doubts, [])
+
+
+def with_own(expected: Sequence[Expected], given: Sequence[Array]) -> list[Expected]:
+    """With what PyTorch itself gives, as the artifact gives it."""
+    own = in_roles(given, [item.spec.role for item in expected])
+    return [replace(item, own=value) for item, value in zip(expected, own, strict=True)]
+
+
+def show(
+    on_case: OnCase,
+    case: Case,
+    found: Sequence[OutputResult],
+    got: Mapping[str, Array],
+    expected: Sequence[Expected],
+) -> None:
+    """An output that is not there has failed already, and there is nothing to draw."""
+    names = [item.spec.name for item in expected]
+    if all(name in got for name in names):
+        on_case(case, found, [got[name] for name in names], [item.want for item in expected])
 
 
 def _add_operators(
@@ -290,14 +303,6 @@ def _add_operators(
 def _fed(session: _Session, cases: Sequence[Case]) -> list[tuple[str, Mapping[str, Array]]]:
     """The inputs that operators are compared on, by the case's name."""
     return [(case.name, case.for_candidate(session.inputs)) for case in _of_each_kind(cases)]
-
-
-def _in_roles(artifact: Artifact, want: Sequence[Array]) -> list[Array]:
-    """The model's own outputs as the artifact gives them: probabilities where it makes them of logits."""
-    roles = [spec.role for spec in artifact.signature.outputs]
-    return [
-        softmax(value) if role == "probabilities" else value for role, value in zip(roles, want, strict=True)
-    ]
 
 
 def _hides_logits(artifact: Artifact) -> bool:

@@ -2,7 +2,7 @@
 
 Every node is computed twice: from the inputs alone, and *on the candidate's values*, where a node is given what the
 candidate's own operator was given. The first says how far the candidate's value has drifted from the reference, the
-second what its own operator did wrong.
+second what its own operator did wrong. What depends on no input has the numbers that it has in the model's own types.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, fx
 
+from cloformer.io.words import reason_of
+
 from ..formats.runners import Array
+from ..reference.wide import Call, widened
 from ..source.origin import Origin
 from ..source.trace import origin_of
+from .group import Group, constant_number
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
-    from torch.fx.node import Argument
 
-__all__ = ["Compared", "Drift", "walk"]
-
-_aten = torch.ops.aten
-_WITH_NUMBERS = (_aten.mul.Tensor, _aten.div.Tensor, _aten.add.Tensor, _aten.sub.Tensor, _aten.mul.Scalar)
-_NARROW_TYPES = (torch.float16, torch.bfloat16, torch.float32)
+__all__ = ["Compared", "Drift", "Walk", "largest_finite"]
 
 
 @dataclass(frozen=True)
 class Drift:
-    """Values of one node: from the inputs alone, on the candidate's values, and the candidate's own."""
+    """Values of one node: from the inputs alone (None if that could not be computed), on the candidate's values, and the
+    candidate's own."""
 
-    reference: Tensor
+    reference: Tensor | None
     given_actual_inputs: Tensor
     candidate: Tensor
 
@@ -46,67 +46,206 @@ class Compared:
 
     ``group`` are the nodes that were computed on the way from the values before it (``reads``): the node itself, and
     nodes whose values the candidate does not give, because they are fused. ``permuted`` are nodes of the group that the
-    candidate gives with their axes in another order: they are compared here, and not by themselves. ``operators`` are
-    the types of the group's nodes.
+    candidate gives with their axes in another order: they are compared here, and not by themselves.
     """
 
     node: str
     operator: str
     origin: Origin
-    group: tuple[str, ...]
+    group: Group
     permuted: tuple[str, ...]
-    operators: tuple[str, ...]
     reads: tuple[str, ...]
     drift: Drift
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The group's nodes by name."""
+        return tuple(node.name for node in self.group.nodes)
 
-def walk(
-    program: ExportedProgram,
-    inputs: Mapping[str, Array],
-    candidate: Mapping[str, Array],
-    *,
-    stored: torch.dtype = torch.float32,
-) -> Iterator[Compared]:
-    """Give every node of the program that ``candidate`` has a value of the same shape for, in the order they run.
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """The group's operators."""
+        return tuple(str(node.target) for node in self.group.nodes)
+
+
+class Walk:
+    """Every node of the program that ``candidate`` has a value of the same shape for, in the order they run.
 
     ``inputs`` are the program's inputs in their order, ``candidate`` the candidate's values by the node that they are
     the value of. ``stored`` is the type in which the candidate keeps its constants: they are rounded to it, so that
-    this rounding is not taken for an error. Values are freed when no node reads them any more. Raises what torch raises
-    for a program that cannot be computed on these inputs.
+    this rounding is not taken for an error. What cannot be computed is in ``failed`` afterwards, by node with the reason;
+    what follows it is compared from where the candidate's values say what it was given.
     """
-    state = _State(program, inputs, stored)
-    permuted: set[fx.Node] = set()
-    with torch.no_grad():
-        for node in program.graph.nodes:
-            if node.op != "call_function":
-                continue
-            reference, from_candidate = state.compute(node)
-            group, reads = state.group(node)
-            value = candidate.get(node.name)
-            if (
-                value is None
-                or not (isinstance(reference, Tensor) and isinstance(from_candidate, Tensor))
-                or tuple(reference.shape)
-                != np.shape(value)  # the runtime keeps another value under this name
-            ):
-                state.enter(node, reference, from_candidate, group=group, reads=reads)
-            elif _is_permuted(from_candidate, value):
-                permuted.add(node)
-                state.enter(node, reference, from_candidate, group=group, reads=reads)
-            else:
-                given = torch.from_numpy(np.array(value)).to(reference.dtype)
-                state.enter(node, reference, given, group=(), reads=(node.name,))
-                yield Compared(
-                    node=node.name,
-                    operator=str(node.target),
-                    origin=origin_of(node),
-                    group=tuple(item.name for item in group),
-                    permuted=tuple(item.name for item in group if item in permuted),
-                    operators=tuple(str(item.target) for item in group),
-                    reads=reads,
-                    drift=Drift(reference, from_candidate, given),
-                )
-            state.free(node)
+
+    def __init__(
+        self,
+        program: ExportedProgram,
+        inputs: Mapping[str, Array],
+        candidate: Mapping[str, Array],
+        *,
+        stored: torch.dtype = torch.float32,
+    ) -> None:
+        self._program, self._candidate, self._stored = program, candidate, stored
+        self.failed: dict[str, str] = {}
+        self._reference: dict[fx.Node, object] = {}
+        self._from_candidate: dict[fx.Node, object] = {}
+        self._groups: dict[fx.Node, Group] = {}
+        self._reads: dict[fx.Node, tuple[str, ...]] = {}
+        self._constants: dict[fx.Node, object] = {}  # in the model's own types
+        self._inputs = iter(inputs.values())
+
+    @torch.no_grad()
+    def __iter__(self) -> Iterator[Compared]:
+        uses = {node: len(node.users) for node in self._program.graph.nodes}
+        owned = _owned(self._program)
+        permuted: set[fx.Node] = set()
+        for node in self._program.graph.nodes:
+            if node.op == "placeholder":
+                self._begin(node, owned.get(node.name))
+            elif node.op == "get_attr":
+                self._constants[node] = getattr(self._program.graph_module, str(node.target))
+                self._enter(node, self._constants[node], self._constants[node])
+            elif node.op == "call_function":
+                found = self._step(node, permuted)
+                if found is not None:
+                    yield found
+                for source in node.all_input_nodes:
+                    uses[source] -= 1
+                    if not uses[source]:
+                        del self._reference[source], self._from_candidate[source]
+                        del self._groups[source], self._reads[source]
+                        self._constants.pop(source, None)
+
+    def _begin(self, node: fx.Node, constant: Tensor | None) -> None:
+        if constant is None:
+            value = widened(torch.from_numpy(np.array(next(self._inputs))))
+        else:
+            self._constants[node] = constant
+            value = self._as_stored(constant)
+        self._enter(node, value, value)
+
+    def _as_stored(self, constant: object) -> object:
+        """A constant in float64, rounded as the candidate keeps it."""
+        if isinstance(constant, Tensor) and constant.is_floating_point():
+            return constant.to(self._stored).double()
+        if isinstance(constant, (list, tuple)):
+            return [self._as_stored(item) for item in constant]
+        return constant
+
+    def _enter(
+        self,
+        node: fx.Node,
+        reference: object,
+        from_candidate: object,
+        *,
+        group: Group | None = None,
+        reads: tuple[str, ...] = (),
+    ) -> None:
+        self._reference[node], self._from_candidate[node] = reference, from_candidate
+        self._groups[node], self._reads[node] = group or Group(self._stored), reads
+
+    def _step(self, node: fx.Node, permuted: set[fx.Node]) -> Compared | None:
+        """Compute a node both ways, and compare it if the candidate gives it."""
+        group, reads = self._group(node)
+        value = self._candidate.get(node.name)
+        reference, from_candidate = self._computed(node, value is not None)
+        if isinstance(from_candidate, _Unknown):
+            if value is None or not isinstance(node.meta.get("val"), Tensor):
+                self._enter(node, reference, from_candidate, group=group, reads=reads)
+            else:  # what follows is computed from the candidate's own
+                given = widened(torch.from_numpy(np.array(value)))
+                self._enter(node, reference, given, reads=(node.name,))
+            return None
+        if value is None or not _is_of_shape(from_candidate, value):
+            is_constant = node in self._constants
+            self._enter(node, reference, from_candidate, group=None if is_constant else group, reads=reads)
+            return None
+        assert isinstance(from_candidate, Tensor)
+        if _is_permuted(from_candidate, value):
+            permuted.add(node)
+            self._enter(node, reference, from_candidate, group=group, reads=reads)
+            return None
+        given = torch.from_numpy(np.array(value)).to(from_candidate.dtype)
+        self._enter(node, reference, given, reads=(node.name,))
+        return Compared(
+            node=node.name,
+            operator=str(node.target),
+            origin=origin_of(node),
+            group=group,
+            permuted=tuple(item.name for item in group.nodes if item in permuted),
+            reads=reads,
+            drift=Drift(reference if isinstance(reference, Tensor) else None, from_candidate, given),
+        )
+
+    def _computed(self, node: fx.Node, is_given: bool) -> tuple[object, object]:
+        """The node's value from the inputs alone, and its value on the candidate's values."""
+        call = Call(node)
+        if all(source in self._constants for source in node.all_input_nodes):
+            own = self._attempt(node, lambda: call.own(self._constants))
+            if not isinstance(own, _Unknown):
+                self._constants[node] = own
+                # A candidate that computes it by itself has rounded on the way.
+                return self._as_stored(own), widened(own) if is_given else self._as_stored(own)
+            return own, own
+        number = constant_number(node, self._stored)
+        reference = self._attempt(node, lambda: call.wide(self._reference, number), self._reference)
+        from_candidate = self._attempt(
+            node, lambda: call.wide(self._from_candidate, number), self._from_candidate
+        )
+        return reference, from_candidate
+
+    def _attempt(
+        self, node: fx.Node, call: Callable[[], object], values: Mapping[fx.Node, object] | None = None
+    ) -> object:
+        """What the call gives; unknown if an operand is, or if torch cannot compute it, which is noted."""
+        if values is not None and any(isinstance(values[item], _Unknown) for item in node.all_input_nodes):
+            return _UNKNOWN
+        try:
+            return call()
+        except Exception as error:  # an operator of torch raises what it likes, and one does not end the rest
+            self.failed.setdefault(node.name, reason_of(error))
+            return _UNKNOWN
+
+    def _group(self, node: fx.Node) -> tuple[Group, tuple[str, ...]]:
+        """The nodes that are computed with this one, with what they are computed from."""
+        nodes: dict[fx.Node, None] = {}
+        leaves: dict[fx.Node, object] = {}
+        reads: dict[str, None] = {}
+        for source in node.all_input_nodes:
+            before = self._groups[source]
+            nodes |= dict.fromkeys(before.nodes)
+            leaves |= before.leaves
+            reads |= dict.fromkeys(self._reads[source])
+            if not before.nodes:
+                leaves[source] = self._from_candidate[source]
+        return Group(self._stored, (*nodes, node), leaves), tuple(reads)
+
+
+class _Unknown:
+    """Stands for a value that could not be computed."""
+
+
+_UNKNOWN = _Unknown()
+
+
+def _owned(program: ExportedProgram) -> dict[str, Tensor]:
+    """Weights and constants by their placeholder's name."""
+    signature = program.graph_signature
+    names = {
+        **signature.inputs_to_parameters,
+        **signature.inputs_to_buffers,
+        **signature.inputs_to_lifted_tensor_constants,
+    }
+    found = {}
+    for place, name in names.items():
+        value = program.state_dict.get(name)
+        found[place] = (program.constants[name] if value is None else value).detach()
+    return found
+
+
+def _is_of_shape(want: object, value: Array) -> bool:
+    """Whether the value can be the node's: a runtime may keep another one under its name."""
+    return isinstance(want, Tensor) and tuple(want.shape) == np.shape(value)
 
 
 # The difference, over the largest magnitude, that a permutation of axes must explain: far more than rounding.
@@ -120,103 +259,20 @@ def _is_permuted(want: Tensor, value: Array) -> bool:
     if len(set(sizes)) == len(sizes) or not want.is_floating_point():
         return False
     got = torch.from_numpy(np.array(value)).to(want.dtype)
-    bound = _EXPLAINED * float(want.abs().max())
-    if not float((got - want).abs().max()) > bound:
+    bound = _EXPLAINED * largest_finite(want)
+    if _is_near(got, want, bound):
         return False
     return any(
-        tuple(want.permute(order).shape) == tuple(want.shape)
-        and float((got - want.permute(order)).abs().max()) <= bound
+        tuple(want.permute(order).shape) == tuple(want.shape) and _is_near(got, want.permute(order), bound)
         for order in itertools.permutations(range(want.ndim))
     )
 
 
-class _State:
-    """What is known at a place of the program: both values of each node, and what each was made from since
-    the last value that could be compared."""
-
-    def __init__(self, program: ExportedProgram, inputs: Mapping[str, Array], stored: torch.dtype) -> None:
-        self._stored = stored
-        self._reference: dict[fx.Node, object] = {}
-        self._from_candidate: dict[fx.Node, object] = {}
-        self._groups: dict[fx.Node, tuple[fx.Node, ...]] = {}
-        self._reads: dict[fx.Node, tuple[str, ...]] = {}
-        self._uses = {node: len(node.users) for node in program.graph.nodes}
-        for node, value in _placeholders(program, inputs, stored):
-            self.enter(node, value, value, group=(), reads=())
-
-    def enter(
-        self,
-        node: fx.Node,
-        reference: object,
-        from_candidate: object,
-        *,
-        group: tuple[fx.Node, ...],
-        reads: tuple[str, ...],
-    ) -> None:
-        self._reference[node], self._from_candidate[node] = reference, from_candidate
-        self._groups[node], self._reads[node] = group, reads
-
-    def compute(self, node: fx.Node) -> tuple[object, object]:
-        """The node's value from the inputs alone, and its value on the candidate's values."""
-        return _call(node, self._reference, self._stored), _call(node, self._from_candidate, self._stored)
-
-    def group(self, node: fx.Node) -> tuple[tuple[fx.Node, ...], tuple[str, ...]]:
-        nodes = dict.fromkeys(item for source in node.all_input_nodes for item in self._groups[source])
-        reads = dict.fromkeys(name for source in node.all_input_nodes for name in self._reads[source])
-        return (*nodes, node), tuple(reads)
-
-    def free(self, node: fx.Node) -> None:
-        for source in node.all_input_nodes:
-            self._uses[source] -= 1
-            if not self._uses[source]:
-                del self._reference[source], self._from_candidate[source]
+def _is_near(got: Tensor, want: Tensor, bound: float) -> bool:
+    return bool(((got == want) | ((got - want).abs() <= bound)).all())
 
 
-def _call(node: fx.Node, values: Mapping[fx.Node, object], stored: torch.dtype) -> object:
-    """The node on these values. A type that the program asks for is widened, as everything else is; a number
-    it multiplies or adds is a constant, and rounded as such."""
-    lookup = cast("Callable[[fx.Node], Argument]", values.__getitem__)
-    args = [_widened_types(item) for item in fx.map_arg(node.args, lookup)]
-    kwargs = {name: _widened_types(item) for name, item in fx.map_arg(node.kwargs, lookup).items()}
-    if node.target in _WITH_NUMBERS:
-        args = [_rounded(item, stored) if isinstance(item, float) else item for item in args]
-    assert callable(node.target)
-    return node.target(*args, **kwargs)
-
-
-def _rounded(number: float, stored: torch.dtype) -> float:
-    return float(torch.tensor(number, dtype=torch.float64).to(stored))
-
-
-def _widened_types(value: object) -> object:
-    if isinstance(value, torch.dtype):
-        return torch.float64 if value in _NARROW_TYPES else value
-    if isinstance(value, (tuple, list)):
-        return type(value)(_widened_types(item) for item in value)
-    if isinstance(value, dict):
-        return {key: _widened_types(item) for key, item in value.items()}
-    return value
-
-
-def _placeholders(
-    program: ExportedProgram, inputs: Mapping[str, Array], stored: torch.dtype
-) -> Iterator[tuple[fx.Node, object]]:
-    """Weights and constants rounded to ``stored``, inputs in their order, all in float64."""
-    signature = program.graph_signature
-    owned = {
-        **signature.inputs_to_parameters,
-        **signature.inputs_to_buffers,
-        **signature.inputs_to_lifted_tensor_constants,
-    }
-    given = iter(inputs.values())
-    for node in program.graph.nodes:
-        if node.op != "placeholder":
-            continue
-        if node.name in owned:
-            value = program.state_dict.get(owned[node.name])
-            value = program.constants[owned[node.name]] if value is None else value
-            value = value.detach()
-            value = value.to(stored) if value.is_floating_point() else value
-        else:
-            value = torch.from_numpy(np.array(next(given)))
-        yield node, value.double() if value.is_floating_point() else value
+def largest_finite(tensor: Tensor) -> float:
+    """The largest finite magnitude; 0 if there is none."""
+    finite = tensor[tensor.isfinite()]
+    return float(finite.abs().max()) if finite.numel() else 0.0

@@ -4,32 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cloformer.errors import GateError
+from cloformer.errors import GateError, UnsupportedError
 
 from ..artifact.folder import Artifact
+from ..artifact.origins import read_origins
 from ..artifact.vectors import Vectors
 from ..formats import FORMATS
 from ..formats.runners import RUNNERS, default_runner, open_model
+from ..parity.judge import Types
+from ..parity.operators import compare_operators
 from ..parity.outputs import compare_outputs
+from ..parity.report import OperatorResult, OutputResult
+from ..parity.tolerances import MAX_LOSS
 from ..reference.cases import Inputs
+from ..reference.rounding import Format
 
-__all__ = ["Difference", "check_against_reference"]
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+__all__ = ["Difference", "check_against_reference", "first_wrong"]
 
 
 @dataclass(frozen=True)
 class Difference:
     """Largest absolute difference from the untouched PyTorch model over all outputs and vectors.
 
-    ``largest`` is the largest magnitude of the model's outputs, ``reference`` the type it was computed in,
-    ``inputs`` what was tried and ``runner`` what ran the written file.
+    ``largest`` is the largest magnitude of the model's outputs, which are computed in float64, ``inputs`` what was tried
+    and ``runner`` what ran the written file.
     """
 
     max_abs: float
     largest: float
-    reference: str
     inputs: tuple[str, ...]
     runner: str
 
@@ -37,7 +46,7 @@ class Difference:
         return {
             "max_abs_error": self.max_abs,
             "largest_output": self.largest,
-            "reference": self.reference,
+            "reference": "float64",
             "inputs": list(self.inputs),
             "runner": self.runner,
         }
@@ -46,28 +55,51 @@ class Difference:
 def check_against_reference(
     artifact: Artifact, vectors: Vectors, progress: Callable[[str], None] = lambda _: None
 ) -> Difference:
-    """Run the artifact on its vectors. Raises :class:`GateError` if a difference is not a rounding error."""
+    """Run the artifact on its vectors. Raises :class:`GateError` if a difference is not a rounding error, or if the number
+    format costs more than it may."""
     name = default_runner(artifact.format)
     row = RUNNERS[name]
     progress(f"{FORMATS[artifact.format].title}: comparing with PyTorch ({row.title})")
     inputs = Inputs.of(artifact.function)
-    results = []
+    form = Format.of(artifact.manifest.precision.activations, narrow_sums=row.is_device_runtime)
+    results: list[OutputResult] = []
+    largest = 0.0
     with open_model(artifact.model, name) as runner:
-        for case, want in zip(vectors.cases, vectors.outputs, strict=True):
-            got = runner.run(case.for_candidate(inputs))
-            results += compare_outputs(
-                artifact, case, got, want, None, is_device_runtime=row.is_device_runtime
+        for case in vectors.cases:
+            expected = vectors.expected(case, form, artifact.signature)
+            largest = max(
+                largest, *(float(np.abs(item.want.astype(float)).max(initial=0)) for item in expected)
             )
+            results += compare_outputs(case, runner.run(case.for_candidate(inputs)), expected, MAX_LOSS)
     for result in results:
-        if not result.passed:
+        if result.failure is not None:
             raise GateError(
                 f"the written {artifact.format} model is not the PyTorch model: {result.name} is "
                 f"{result.failure} ({result.case})"
             )
+        if result.too_lossy is not None:
+            raise GateError(f"{result.name} on {result.case}: {result.too_lossy}")
     return Difference(
         max(result.figures.max_abs for result in results),
-        max(float(np.abs(output).max(initial=0)) for outputs in vectors.outputs for output in outputs),
-        vectors.reference,
+        largest,
         tuple(case.kind for case in vectors.cases),
         row.title,
     )
+
+
+def first_wrong(artifact: Artifact, program: ExportedProgram, vectors: Vectors) -> OperatorResult | None:
+    """The first operator that is wrong in itself, or that the number format ends before, on the first vector that shows
+    one; None if none is, or if the runtime does not give the values inside."""
+    inputs, precision = Inputs.of(artifact.function), artifact.manifest.precision
+    types = Types(precision.activations, precision.weights)
+    with open_model(artifact.model) as runner:
+        for case in vectors.cases:
+            fed = [(case.name, case.for_candidate(inputs))]
+            try:
+                found, _ = compare_operators(runner, program, read_origins(artifact), types, fed)
+            except UnsupportedError:
+                return None
+            first = next((item for item in found if item.verdict in ("wrong here", "overflows")), None)
+            if first is not None:
+                return first
+    return None

@@ -24,12 +24,13 @@ from ..source.counts import multiply_adds, parameter_count
 from ..source.function import Function, Input, Output
 from ..source.resolve import Source, resolve
 from ..source.signature import Signature
-from .check import Difference, check_against_reference
+from .check import Difference, check_against_reference, first_wrong
 from .request import ExportRequest, Job, choose_formats, jobs_for
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
+    from ..parity.report import OperatorResult
     from ..passes import Applied
     from ..source.trace import Trace
 
@@ -149,38 +150,43 @@ def _trace(source: Source, progress: Progress) -> Trace:
 
 
 def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exported]:
+    from ..reference.references import Reference
+
     traced = _trace(source, progress)
     progress("running the PyTorch model in float64")
-    vectors = make_vectors(source, traced.signature)
-    reference = _Reference(source, traced, vectors, make_kit(source, traced.signature))
+    model = Reference(traced)
+    vectors = make_vectors(source, model)
+    reference = _Reference(source, traced, vectors, make_kit(source, model))
     weights_bytes = 4 * sum(tensor.numel() for tensor in source.model.state_dict().values())
     exported = []
     for job in jobs:
         with staged(job.folder) as staging:
             # The model, its float32 copies on the way, and the package it is converted in.
             space_needed(staging, 4 * weights_bytes)
-            _write(job, reference, staging, progress)
+            program = _write(job, reference, staging, progress)
             artifact = read_artifact(staging)
             try:
                 difference = check_against_reference(artifact, vectors, progress)
             except GateError as error:
-                raise _failed(error, staging, job) from None
+                raise _failed(error, first_wrong(artifact, program, vectors), staging, job) from None
         exported.append(Exported(read_artifact(job.folder, verify=False), difference))
     return exported
 
 
-def _failed(error: GateError, staging: Path, job: Job) -> GateError:
-    """The error that says how to find the operator; with the artifact beside its place, if it is kept."""
+def _failed(error: GateError, first: OperatorResult | None, staging: Path, job: Job) -> GateError:
+    """The error with the first operator that is wrong, and the artifact beside its place, if it is kept."""
+    named = [] if first is None else [f"the first operator that {first.what}: {first}"]
     if not job.keep_failed:
         return GateError(
             error.lines[0],
-            "nothing was replaced; with --keep-failed, `cloformer parity --bisect` can name the operator",
+            *named,
+            "nothing was replaced; --keep-failed keeps it for `cloformer parity --bisect`",
         )
     kept = job.folder.with_name(f"{job.folder.name}-failed")
     with staged(kept) as place:
         shutil.copytree(staging, place, dirs_exist_ok=True)
     return GateError(
-        error.lines[0], f"kept as {kept}; `cloformer parity --bisect` and --headroom can name the operator"
+        error.lines[0], *named, f"kept as {kept}; `cloformer parity --bisect` and --headroom say more"
     )
 
 
@@ -198,8 +204,8 @@ def _recorded(applied: Applied) -> PassRecord:
     return PassRecord(applied.name, applied.law, applied.exactness.value, applied.sites)
 
 
-def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) -> None:
-    """The model, what goes with it, and the manifest that lists them."""
+def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) -> ExportedProgram:
+    """The model, what goes with it, and the manifest that lists them. Returns the program that the model was written of."""
     title, source = job.format.title, reference.source
     progress(f"{title}: rewriting the graph")
     rewritten = _rewrite(job, source, reference.traced)
@@ -210,7 +216,9 @@ def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) ->
     figures = job.format.exporter().check(folder / written.path)
     if source.labels is not None:
         (folder / LABELS).write_text("\n".join(source.labels) + "\n", "utf-8")
-    write_vectors(folder / CONFORMANCE, reference.vectors, written.signature)
+    write_vectors(
+        folder / CONFORMANCE, reference.vectors, written.signature, job.record.precision.activations
+    )
     if reference.kit is not None:
         write_kit(folder / KIT, reference.kit, written.signature)
     write_origins(folder / ORIGINS, rewritten.program, written)
@@ -221,6 +229,7 @@ def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) ->
     function = _function(source, written)
     manifest = Manifest.of(source, job.record, model, function, rewritten.passes, figures, files)
     (folder / MANIFEST).write_text(canonical_json(manifest.to_json()), "utf-8")
+    return rewritten.program
 
 
 def _lowered(job: Job, source: Source, signature: Signature, program: ExportedProgram) -> Lowered:

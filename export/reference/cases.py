@@ -9,6 +9,8 @@ from types import EllipsisType
 
 import numpy as np
 
+from cloformer.errors import InputError
+
 from ..formats.runners import Array
 from ..source.function import Function
 from ..source.preprocessing import Preprocessing, load_image
@@ -16,8 +18,18 @@ from ..source.resolve import Source
 from ..source.signature import TensorSpec
 from .photographs import reference_pixels
 
-__all__ = ["PHOTOGRAPH", "Case", "Inputs", "hostile_cases", "image_cases", "in_own_order", "noise_case"]
+__all__ = [
+    "PHOTOGRAPH",
+    "Case",
+    "Inputs",
+    "collect_images",
+    "hostile_cases",
+    "image_cases",
+    "in_own_order",
+    "noise_case",
+]
 
+_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 PHOTOGRAPH = Path(__file__).parent.parent / "data" / "chelsea.jpg"
 
 
@@ -107,6 +119,23 @@ def image_cases(inputs: Inputs, paths: Sequence[Path], own: Inputs | None = None
             }
         cases.append(Case(path.name, "photograph", values, apart))
     return cases
+
+
+def collect_images(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The files, and the images in the folders; :class:`InputError` for a folder without any."""
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"there is no image {path}", "--images takes files and folders")
+        inside = (
+            [item for item in sorted(path.iterdir()) if item.suffix.lower() in _IMAGES]
+            if path.is_dir()
+            else [path]
+        )
+        if not inside:
+            raise InputError(f"there is no image in {path}", f"--images takes files of {', '.join(_IMAGES)}")
+        found += inside
+    return tuple(found)
 
 
 def in_own_order(case: Case, inputs: Inputs, own: Inputs) -> Case:

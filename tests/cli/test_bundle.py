@@ -102,8 +102,8 @@ def test_the_kit_is_the_artifact_s(android: Path, artifacts: dict[str, Path]) ->
         assert np.array_equal(
             np.fromfile(folder / entry["outputs"]["logits"], "<f4"), vector.outputs["logits"][0]
         )
-        assert entry["tolerance"]["max_rel"] == 1e-5
-        assert entry["tolerance"]["because"]
+        assert 1e-6 < entry["tolerance"]["max_rel"] < 2e-5
+        assert "emulated" in entry["tolerance"]["because"]
 
 
 def test_a_folder_with_something_in_it(command: Command, artifacts: dict[str, Path], tmp_path: Path) -> None:

@@ -191,7 +191,12 @@ def test_the_plain_trace(command: Command, tmp_path: Path) -> None:
     shown = command(*arguments, "--no-reparameterize", "--output", tmp_path, "--json")
     assert shown.code == 0, shown.err
     manifest = shown.json["artifacts"][0]["manifest"]
-    assert [entry["name"] for entry in manifest["passes"]] == ["fix_sizes", "normalize_inside"]
+    assert [entry["name"] for entry in manifest["passes"]] == [
+        "fix_sizes",
+        "lower_rms_norm",
+        "lower_reciprocals",
+        "normalize_inside",
+    ]
     assert shown.json["artifacts"][0]["folder"].endswith("-plain")
 
 

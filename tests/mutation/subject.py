@@ -18,14 +18,15 @@ from cloformer.export.artifact.folder import ORIGINS, Artifact, read_artifact
 from cloformer.export.artifact.origins import read_origins
 from cloformer.export.artifact.rebuild import rebuild
 from cloformer.export.formats.runners import RUNNERS, Runner, default_runner, open_model
-from cloformer.export.parity.operators import Types, compare_operators
+from cloformer.export.parity.judge import Types
+from cloformer.export.parity.operators import compare_operators
 from cloformer.export.parity.outputs import compare_outputs
 from cloformer.export.parity.report import OperatorResult, OutputResult
-from cloformer.export.parity.tolerances import ROUNDOFF
+from cloformer.export.parity.tolerances import MAX_LOSS, ROUNDOFF
 from cloformer.export.parity.verify import ParityRequest, _cases, _of_each_kind, _program
 from cloformer.export.reference.cases import Case, Inputs, noise_case
-from cloformer.export.reference.outputs import run_model
-from cloformer.export.source.models import Models
+from cloformer.export.reference.references import References
+from cloformer.export.reference.rounding import Format
 
 from . import operators, weights  # noqa: F401 - they enter their faults in the table
 from .faults import FAULTS, Fault
@@ -84,12 +85,16 @@ class Subject:
         self._work = work / f"{folder.name}-mutant"
         source = rebuild(self.artifact, model=self.request.model, weights=self.request.weights)
         assert source is not None
-        self.program = _program(self.artifact, source, Models(), lambda _: None)
+        references = References()
+        self.program = _program(self.artifact, source, references.models, lambda _: None)
         self.cases = _cases(self.artifact, self.request, source)
         self.compared = _of_each_kind(self.cases)
         inputs = Inputs.of(self.artifact.function)
-        self._want = {
-            case.name: run_model(source.model, self.artifact.signature, case.for_reference(inputs))
+        is_device = RUNNERS[default_runner(self.artifact.format)].is_device_runtime
+        form = Format.of(self.artifact.manifest.precision.activations, narrow_sums=is_device)
+        reference = references.of(source)
+        self._expected = {
+            case.name: reference.expected(case.for_reference(inputs), form, self.artifact.signature.outputs)
             for case in self.cases
         }
         with open_model(self.artifact.model) as runner:
@@ -192,20 +197,12 @@ class Subject:
         return float(max(changes))
 
     def _outputs(self, mutant: Artifact, runner: Runner) -> list[OutputResult]:
-        inputs, is_device = (
-            Inputs.of(mutant.function),
-            RUNNERS[default_runner(mutant.format)].is_device_runtime,
-        )
+        inputs = Inputs.of(mutant.function)
         return [
             result
             for case in self.cases
             for result in compare_outputs(
-                mutant,
-                case,
-                runner.run(case.for_candidate(inputs)),
-                self._want[case.name],
-                None,
-                is_device_runtime=is_device,
+                case, runner.run(case.for_candidate(inputs)), self._expected[case.name], MAX_LOSS
             )
         ]
 

@@ -107,7 +107,7 @@ def prove(name: str, format_name: str, precision: str, target: str | None, image
 
 def main() -> int:
     import cloformer
-    from cloformer.export.parity.verify import collect_images
+    from cloformer.export.reference.cases import collect_images
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--variant", action="append", choices=cloformer.list_models())

@@ -65,7 +65,6 @@ def test_zeros() -> None:
     [
         (math.nan, 1.0),
         (1.0, math.nan),
-        (math.nan, math.nan),
         (math.inf, math.nan),
         (math.nan, math.inf),
         (math.inf, 1.0),
@@ -79,8 +78,9 @@ def test_what_is_not_finite(got: float, want: float) -> None:
     assert _far(figures(np.array([1.0, got]), np.array([1.0, want]))) == FAR
 
 
-def test_the_same_infinity_agrees() -> None:
-    assert figures(np.array([1.0, math.inf]), np.array([1.0, math.inf])).max_abs == 0.0
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_the_same_in_both_agrees(value: float) -> None:
+    assert figures(np.array([1.0, value]), np.array([1.0, value])) == Figures(0.0, 0.0, 1.0, math.inf, 1.0)
 
 
 def test_shapes_must_be_equal() -> None:

@@ -8,6 +8,8 @@ from ...passes.common import common_passes
 from ...passes.fix_sizes import FixSizes
 from ...passes.fold_input_scale import FoldInputScale
 from ...passes.lower_group_norm import LowerGroupNorm
+from ...passes.lower_reciprocals import LowerReciprocals
+from ...passes.lower_rms_norm import LowerRmsNorm
 from ...passes.normalize_inside import NormalizeInside
 from ...passes.remove_identities import RemoveIdentities
 from ...passes.transpose_products import TransposeProducts
@@ -29,9 +31,15 @@ def passes(setting: Setting) -> list[Pass]:
 
 
 def _interface(setting: Setting) -> list[Pass]:
-    """What a Core ML model takes and gives: pixels, and probabilities where its classes are named."""
+    """What any Core ML model needs: pixels in, probabilities out where its classes are named, operators that are
+    converted right."""
     softmax: list[Pass] = [AppendSoftmax()] if setting.is_classifier else []
-    return [NormalizeInside(setting.signature.inputs, setting.preprocessing), *softmax]
+    return [
+        LowerRmsNorm(),  # which coremltools writes wrong
+        LowerReciprocals(),  # after it, which makes some: its operators for them add an epsilon
+        NormalizeInside(setting.signature.inputs, setting.preprocessing),
+        *softmax,
+    ]
 
 
 def plain_passes(setting: Setting) -> list[Pass]:

@@ -51,7 +51,7 @@ def exported(item: Exported) -> Iterator[str]:
     yield from describe(item.artifact.manifest)
     yield (
         f"  PyTorch     largest difference {found.max_abs:.2g}, outputs up to {found.largest:.3g} "
-        f"({', '.join(found.inputs)}; {found.reference} reference; run by {found.runner})"
+        f"({', '.join(found.inputs)}; float64 reference; run by {found.runner})"
     )
 
 

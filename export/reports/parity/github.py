@@ -94,7 +94,7 @@ def _errors(report: ParityReport, root: Path | None) -> Iterator[tuple[str, dict
             yield text, {}
     for output in report.outputs:
         if not output.passed:
-            yield f"output {output.name} on {output.case}: {output.failure}", {}
+            yield f"output {output.name} on {output.case}: {output.reason}", {}
     for what in report.not_compared:
         yield f"not compared: {what}", {}
 

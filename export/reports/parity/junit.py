@@ -69,7 +69,7 @@ def _cases(report: ParityReport) -> Iterator[_Case]:
         yield _Case("outputs", "any", ["no output was compared"])
     for name, outputs in by_name(report.outputs).items():
         ordered = sorted(outputs, key=by_severity)
-        failures = [f"{item.case}: {item.failure}" for item in ordered if not item.passed]
+        failures = [f"{item.case}: {item.reason}" for item in ordered if not item.passed]
         yield _Case("outputs", name, failures, "\n".join(_output(item) for item in ordered))
     groups: dict[str, list[OperatorResult]] = {}
     for operator in worst_first(report):

@@ -12,7 +12,7 @@ from ..shared.parts import cell, chip, fact_list, folded, table
 from ..shared.words import count, decibels, number, times
 from .charts import depth_chart, histogram_chart, strip
 from .pictures import Histogram, Image
-from .words import by_name, by_severity, operator_counts, reasons, same_class, share_of_allowed
+from .words import by_name, by_severity, cautions, operator_counts, reasons, same_class, share_of_allowed
 
 if TYPE_CHECKING:
     from ...parity.report import OperatorResult, OutputResult, ParityReport
@@ -233,6 +233,7 @@ def _operator(place: int, item: OperatorResult, prefix: str) -> Markup:
 
 
 def remarks(report: ParityReport) -> Iterator[Markup]:
-    if report.notes:
-        yield tag("section", tag("h3", "Notes"), tag("ul", *(tag("li", note) for note in report.notes)))
+    notes = [*report.notes, *cautions(report)]
+    if notes:
+        yield tag("section", tag("h3", "Notes"), tag("ul", *(tag("li", note) for note in notes)))
     yield folded("Environment", fact_list(report.environment.items()))

@@ -11,6 +11,7 @@ from .words import (
     LOWER_BOUND,
     by_name,
     by_severity,
+    cautions,
     operator_counts,
     reasons,
     same_class,
@@ -54,7 +55,7 @@ def _head(report: ParityReport) -> Iterator[str]:
     yield from _field("compared", f"with {report.reference}")
     if not report.is_device_runtime:
         yield from _field("", f"{report.runner} {LOWER_BOUND}")
-    for note in report.notes:
+    for note in (*report.notes, *cautions(report)):
         yield from _field("note", note)
 
 
@@ -92,8 +93,8 @@ def _output(item: OutputResult) -> Iterator[str]:
         f"{same_class(item):>9}"
     )
     yield line.rstrip()
-    if item.failure is not None:
-        yield from _wrapped(f"  FAIL  {plain(item.failure)}", 8)
+    if item.reason is not None:
+        yield from _wrapped(f"  FAIL  {plain(item.reason)}", 8)
 
 
 def _operators(report: ParityReport) -> Iterator[str]:
@@ -156,7 +157,7 @@ def _bisected(report: ParityReport, first: OperatorResult) -> Iterator[str]:
         yield "    the model's inputs and constants alone"
     wrong = any(name in found and found[name].verdict != "right" for name in first.reads)
     before = "on inputs that were already off" if wrong else "on inputs that are right"
-    yield from _field("so", f"wrong here: it adds an error that rounding does not explain, {before}")
+    yield from _field("so", f"{first.verdict}: it {first.what}, {before}")
     later = [item for item in report.operators if item.depth > first.depth]
     inherited = sum(item.verdict == "inherited" for item in later)
     others = [item for item in later if not item.passed]

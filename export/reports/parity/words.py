@@ -12,6 +12,7 @@ __all__ = [
     "LOWER_BOUND",
     "by_name",
     "by_severity",
+    "cautions",
     "group_of",
     "operator_counts",
     "passed",
@@ -77,11 +78,16 @@ def operator_counts(report: ParityReport) -> str:
     of = f"{len(report.operators) + steps:,} operators compared"
     if steps:
         of += f" ({steps:,} with the one that they are fused into)"
-    wrong = sum(item.verdict == "wrong here" for item in report.operators)
-    inherited = sum(item.verdict == "inherited" for item in report.operators)
-    if not wrong and not inherited:
+    counts = dict.fromkeys(("wrong here", "overflows", "inherited", "right"), 0)
+    for item in report.operators:
+        counts[item.verdict] += 1
+    if counts["right"] == len(report.operators):
         return f"{of}, each within what rounding allows"
-    return f"{of}: {wrong:,} wrong here, {inherited:,} right but on inputs already off, {len(report.operators) - wrong - inherited:,} right"
+    overflows = f"{counts['overflows']:,} overflow, " if counts["overflows"] else ""
+    return (
+        f"{of}: {counts['wrong here']:,} wrong here, {overflows}{counts['inherited']:,} right but on inputs already off, "
+        f"{counts['right']:,} right"
+    )
 
 
 def group_of(item: OperatorResult) -> str:
@@ -98,6 +104,11 @@ def same_class(item: OutputResult) -> str:
 
 def why(item: OperatorResult) -> str:
     """What is wrong with an operator."""
+    if item.verdict == "overflows":
+        return (
+            f"overflows: the number format ends before its result, whose largest magnitude is {number(item.largest)}, on "
+            f"{plain(item.case)}"
+        )
     return (
         f"adds {number(item.own_error)} of the value's largest magnitude, and {number(item.tolerance)} is allowed; "
         f"{number(item.total_error)} from the reference in all, on {plain(item.case)}"
@@ -108,10 +119,33 @@ def reasons(report: ParityReport) -> list[str]:
     """Everything that makes the comparison fail, a line each; empty exactly if it passed."""
     found = [] if report.outputs else ["no output was compared"]
     found += [
-        f"output {item.name} on {item.case}: {item.failure}" for item in report.outputs if not item.passed
+        f"output {item.name} on {item.case}: {item.reason}" for item in report.outputs if not item.passed
     ]
     found += [f"{item} {why(item)}" for item in report.operators if not item.passed]
     found += [f"not compared: {what}" for what in report.not_compared]
+    return [plain(line) for line in found]
+
+
+def cautions(report: ParityReport) -> list[str]:
+    """What a person should know beside the verdict: what could not tell, and what was counted and not judged."""
+    found = []
+    for name, items in by_name(report.outputs).items():
+        silent = [item for item in items if not item.tolerance.judges]
+        if silent:
+            worst = max(item.tolerance.loss for item in silent)
+            cost = f"{worst:.0%} of the largest value" if math.isfinite(worst) else "a value that is finite"
+            found.append(
+                f"{name} cannot tell a right file from a wrong one on {', '.join(item.case for item in silent)}: rounding "
+                f"alone may cost {cost} there, so operators alone judge"
+            )
+        flips = sum(item.flips for item in items)
+        if flips:
+            found.append(
+                f"{name}: {flips:,} elements differ where rounding decides; they are counted and not judged"
+            )
+    flips = sum(item.flips for item in report.operators)
+    if flips:
+        found.append(f"inside, {flips:,} elements are decided otherwise where rounding decides")
     return [plain(line) for line in found]
 
 

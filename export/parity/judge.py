@@ -1,0 +1,121 @@
+"""Whether one value of a candidate is right, given what its operator was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..reference.places import as_good, search_of
+from .group import Group
+from .tolerances import BACKWARD, ROUNDOFF, allowance
+from .walk import Compared, largest_finite
+
+__all__ = ["Judgement", "Types", "judge"]
+
+_FORMATS = {"float32": torch.float32, "float16": torch.float16}
+# The smallest step of the format: what is smaller than it cannot be held to a share of itself.
+_SMALLEST = {"float32": 2.0**-126, "float16": 2.0**-24}
+
+
+@dataclass(frozen=True)
+class Types:
+    """The types that a candidate computes in and keeps its constants in: "float32" or "float16"."""
+
+    computed: str
+    stored: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """``own_error`` is what the operator did wrong by itself, and ``tolerance`` what it may, both where the first is
+    largest beside the second and over ``scale``, the largest finite magnitude; of integers and truths ``own_error`` is
+    the share that is wrong, and nothing is allowed. ``flips`` are elements that are decided otherwise where a rounding
+    decides. ``overflows``: the result is infinite because the format ends before it."""
+
+    own_error: float
+    tolerance: float
+    scale: float
+    is_wrong: bool
+    flips: int = 0
+    overflows: bool = False
+
+
+def judge(item: Compared, steps: int, types: Types) -> Judgement:
+    """``steps`` are the operators of the written model that compute the value."""
+    got, want = item.drift.candidate, item.drift.given_actual_inputs
+    if not got.numel():
+        return Judgement(0.0, 0.0, 1.0, is_wrong=False)
+    if not want.is_floating_point():
+        return _judge_decisions(item, types)
+    roundoff = ROUNDOFF[types.computed]
+    share = allowance(item.operators, steps, types.computed) * roundoff
+    smallest = _SMALLEST[types.computed]
+    scale = max(largest_finite(want), smallest / max(share, roundoff))
+    error, overflows = _error(got, want, types.computed, share)
+    allowed = torch.full_like(error, share * scale + smallest)
+    flips = 0
+    if not bool((error <= allowed).all()):
+        extra = BACKWARD * _spread(item.group, want, roundoff)
+        if item.group.decides:
+            flips = int(((error > allowed) & (error <= allowed + extra)).sum())
+        allowed += extra
+    place = _worst(error, allowed)
+    own, bound = float(error.flatten()[place]), float(allowed.flatten()[place])
+    return Judgement(
+        own / scale, bound / scale, scale, is_wrong=not own <= bound, flips=flips, overflows=overflows
+    )
+
+
+def _worst(error: Tensor, allowed: Tensor) -> int:
+    ratio = torch.where(error == 0, 0.0, error / allowed.clamp(min=torch.finfo(torch.float64).tiny))
+    return int(torch.nan_to_num(ratio, nan=torch.inf, posinf=torch.inf).argmax())
+
+
+def _error(got: Tensor, want: Tensor, computed: str, share: float) -> tuple[Tensor, bool]:
+    """The difference at each place, and whether the format ends before what is wanted. The same infinity, and not a
+    number in both, agree; one that is finite where the other is not is infinitely far off."""
+    limit = torch.finfo(_FORMATS[computed]).max
+    beyond = got.isinf() & want.isfinite() & (got.sign() == want.sign()) & (want.abs() * (1 + share) >= limit)
+    same = (got == want) | (got.isnan() & want.isnan()) | beyond
+    difference = torch.where(same, 0.0, (got.double() - want.double()).abs())
+    return torch.nan_to_num(difference, nan=torch.inf, posinf=torch.inf), bool(beyond.any())
+
+
+def _spread(group: Group, want: Tensor, roundoff: float) -> Tensor:
+    """How far one rounding of everything in the group moves its result, at each place."""
+    spread = torch.zeros_like(want, dtype=torch.float64)
+    for values in group.disturbed(roundoff):
+        moved = group.result(values)
+        assert isinstance(moved, Tensor)
+        spread = torch.maximum(spread, torch.nan_to_num((moved - want).abs(), nan=0.0, posinf=0.0))
+    return spread
+
+
+def _judge_decisions(item: Compared, types: Types) -> Judgement:
+    """Integers and truths are right or wrong, but where a rounding decides."""
+    got, want = item.drift.candidate, item.drift.given_actual_inputs
+    differs = got != want
+    if not bool(differs.any()):
+        return Judgement(0.0, 0.0, 1.0, is_wrong=False)
+    undecided = _undecided(item.group, got, ROUNDOFF[types.computed]) if item.group.decides else ~differs
+    wrong = int((differs & ~undecided).sum())
+    return Judgement(
+        wrong / want.numel(), 0.0, 1.0, is_wrong=wrong > 0, flips=int((differs & undecided).sum())
+    )
+
+
+def _undecided(group: Group, got: Tensor, roundoff: float) -> Tensor:
+    """Where what was got is what moving everything by a rounding gives too."""
+    search = search_of(group.nodes[-1]) if group.piece is None else None
+    if search is not None and search.node in group.nodes:
+        values = {**group.leaves, **group.computed()}
+        operand, best = values[search.operand], group.result(values)
+        assert isinstance(operand, Tensor) and isinstance(best, Tensor)
+        margin = BACKWARD * roundoff * largest_finite(operand)
+        return as_good(operand, got, best, search.dim, margin)
+    found = torch.zeros_like(got, dtype=torch.bool)
+    for values in group.disturbed(roundoff):
+        found |= got == group.result(values)
+    return found

@@ -1,0 +1,88 @@
+"""Is the float64 reference the model? Shown each time, by the model itself as PyTorch runs it.
+
+The trace in the model's own types must give what the module gives, bit for bit or within a few roundings; and each of its
+operators, computed in float64 on the values in the model's own types, what it gave in those, within what that operator may
+round. The first that does not is named: nothing can be judged by such a reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+from ..formats.runners import Array
+from ..reference.twin import Step, Twin
+from ..reference.wide import widened
+from ..source.trace import origin_of
+from .group import Group
+from .judge import Types, judge
+from .walk import Compared, Drift
+
+__all__ = ["why_not_the_model"]
+
+_ROUNDINGS = 4.0  # between the module and its trace, which call the same kernels
+
+
+@torch.no_grad()
+def why_not_the_model(twin: Twin, inputs: Mapping[str, Array], given: Sequence[Array]) -> str | None:
+    """What shows that the twin is another model than the one that gave ``given`` for these inputs; None if nothing does."""
+    nodes = twin.replay.outputs
+    values: dict[fx.Node, object] = dict(twin.replay.constants)
+    for step in twin.steps(inputs):
+        wrong = _why_not_the_operator(step) if step.operands else None
+        if wrong is not None:
+            return wrong
+        if step.node in nodes:
+            values[step.node] = step.own
+    for node, spec, array in zip(nodes, twin.signature.outputs, given, strict=True):
+        if not _is_same(values[node], array):
+            return f"the trace gives another {spec.name} than the module does"
+    return None
+
+
+def _why_not_the_operator(step: Step) -> str | None:
+    leaves = {source: widened(value) for source, value in step.operands.items()}
+    group = Group(torch.float32, (step.node,), leaves)
+    wide = group.result(group.computed())
+    is_list = isinstance(step.own, (list, tuple))
+    owns, wides = (value if isinstance(value, (list, tuple)) else [value] for value in (step.own, wide))
+    for piece, (own, want) in enumerate(zip(owns, wides, strict=True)):
+        if not (isinstance(own, Tensor) and isinstance(want, Tensor) and own.is_floating_point()):
+            continue  # integers and truths are the model's own
+        origin = origin_of(step.node)
+        given = widened(own)
+        assert isinstance(given, Tensor)
+        drift = Drift(None, want, given)
+        one = replace(group, piece=piece if is_list else None)
+        found = judge(
+            Compared(step.node.name, str(step.node.target), origin, one, (), (), drift), 0, _types(own)
+        )
+        if found.is_wrong:
+            return (
+                f"in float64, {step.node.target} at {origin} gives another result: off by {found.own_error:.3g} of the "
+                f"largest, and {found.tolerance:.3g} is allowed"
+            )
+    return None
+
+
+def _types(own: Tensor) -> Types:
+    """What the model itself computes in."""
+    kind = "float16" if own.dtype in (torch.float16, torch.bfloat16) else "float32"
+    return Types(kind, "float32")
+
+
+def _is_same(own: object, array: Array) -> bool:
+    found = np.asarray(own)
+    if found.shape != array.shape:
+        return False
+    if found.dtype.kind != "f":
+        return bool((found == array).all())
+    finite = found[np.isfinite(found)]
+    allowed = _ROUNDINGS * 2.0**-24 * float(np.abs(finite).max(initial=0))
+    same = (found == array) | (np.isnan(found) & np.isnan(array))
+    with np.errstate(invalid="ignore"):
+        return bool((same | (np.abs(found.astype(np.float64) - array) <= allowed)).all())

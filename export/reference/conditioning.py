@@ -1,0 +1,107 @@
+"""What kernels lose inside one operator, beyond the rounding of its result: in a sum's length, in a variance's cancellation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, fx
+
+from .natures import operator_name
+
+__all__ = ["Statistics", "lost_by_sum", "statistics", "terms"]
+
+
+_LANES = 16  # partial sums that a kernel keeps side by side, so that each has so many terms less
+
+
+def lost_by_sum(count: int, *, in_order: bool = False) -> float:
+    """The roundings that a sum of so many terms of one size loses on its way, each of the size of the result: they point in
+    any direction, so they grow with the square root of their number. ``in_order``: one addition after the other."""
+    return math.sqrt(count if in_order else count / _LANES)
+
+
+def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
+    """How many numbers each result of a sum is the sum of."""
+    operands = [value for source in node.all_input_nodes if isinstance(value := values[source], Tensor)]
+    name = operator_name(node.target)
+    if "conv" in name and len(operands) > 1:
+        weight = operands[1]
+        return weight.numel() // weight.shape[1 if "transpose" in name else 0]
+    if name == "scaled_dot_product_attention":
+        return int(operands[0].shape[-1] + operands[1].shape[-2])
+    if name in ("addmm", "baddbmm"):
+        return int(operands[1].shape[-1])
+    if name in ("linear", "mm", "bmm", "matmul", "einsum"):
+        return int(operands[0].shape[-1])
+    result = node.meta.get("val")
+    count = result.numel() if isinstance(result, Tensor) else 1
+    return max(int(operands[0].numel() // max(int(count), 1)), 1)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of what is normalized together, for each number of the operand: how many ``terms`` its mean has, and the root of the
+    mean square and the mean over the standard deviation. ``repeats``: neighbours are mostly the same number, as where an
+    image is flat."""
+
+    terms: int
+    size: Tensor
+    mean: Tensor
+    repeats: bool
+
+    def moved(self, roundoff: float, *, in_order: bool = False) -> tuple[Tensor, Tensor]:
+        """How far the result may be off: as a share of itself, and of its own size beside. The same number added again and
+        again is rounded the same way each time, so that nothing cancels."""
+        lost = roundoff * lost_by_sum(self.terms, in_order=in_order or self.repeats)
+        if not (in_order or self.repeats):
+            lost /= math.sqrt(_LANES)
+        return lost / 2 * (1 + self.mean.square()), lost * self.size
+
+
+def statistics(node: fx.Node, values: Mapping[fx.Node, object]) -> Statistics | None:
+    """The statistics that a normalization takes of its operand; None of what takes none.
+
+    A kernel that sums so many numbers gets the mean wrong by a rounding of that size times a root of their number, and one
+    that subtracts its square from the mean square (in one pass) loses as many times more of the variance as that is
+    smaller (Higham, section 1.9).
+    """
+    name = operator_name(node.target)
+    given = [values[item] if isinstance(item, fx.Node) else item for item in node.args]
+    x = given[0] if given else None
+    if not isinstance(x, Tensor) or not x.is_floating_point() or not x.numel():
+        return None
+    if name in ("layer_norm", "native_layer_norm"):
+        assert isinstance(given[1], (list, tuple))
+        return _statistics(x, tuple(range(-len(given[1]), 0)))
+    if name == "group_norm":
+        assert isinstance(given[1], int)
+        grouped = x.reshape(x.shape[0], given[1], -1)
+        found = _statistics(grouped, (-1,))
+        shape = grouped.shape
+        size, mean = (part.expand(shape).reshape(x.shape) for part in (found.size, found.mean))
+        return Statistics(found.terms, size, mean, _repeats(x))
+    return _statistics(x, tuple(range(2, x.ndim))) if name == "instance_norm" else None
+
+
+_LEAST = 1e-5  # what normalizations add to the variance
+
+
+def _statistics(x: Tensor, axes: tuple[int, ...]) -> Statistics:
+    variance, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
+    deviation = (variance + _LEAST).sqrt()
+    count = x.numel() // max(mean.numel(), 1)
+    return Statistics(count, (variance + mean.square()).sqrt() / deviation, mean / deviation, _repeats(x))
+
+
+_SAME = 1e-5  # of the largest: numbers that are the same but for what float32 has rounded before
+
+
+def _repeats(x: Tensor) -> bool:
+    """Whether most numbers that are not zero are followed by themselves."""
+    step = x.diff(dim=-1)
+    counted = x[..., 1:] != 0
+    same = counted & (step.abs() <= _SAME * float(x.abs().max()))
+    return 2 * int(same.sum()) > int(counted.sum()) > 0

@@ -1,0 +1,83 @@
+"""What an ATen operator does to numbers: what it may add to an error, and whether it decides.
+
+An operator *decides* where a small change of what it is given changes its result by more than a rounding: a comparison,
+a cast to integers or to a coarser type, the place of the largest. Between two ways of computing in floating point, such a result may differ
+although both are right.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import fx
+
+__all__ = ["decides", "gives_numbers", "nature_of", "operator_name"]
+
+_NATURES: dict[str, tuple[str, ...]] = {
+    "moves": (
+        "view", "reshape", "_unsafe_view", "transpose", "permute", "cat", "stack", "split", "split_with_sizes",
+        "chunk", "getitem", "slice", "select", "squeeze", "unsqueeze", "expand", "clone", "contiguous",
+        "flatten", "unbind", "alias", "copy", "pad", "constant_pad_nd", "index", "embedding", "gather", "roll",
+        "relu", "max_pool2d", "clamp", "hardtanh", "relu6", "amax", "amin", "maximum", "minimum", "neg", "abs",
+        "pixel_shuffle", "pixel_unshuffle", "upsample_nearest2d", "lift_fresh_copy", "detach_", "where", "t",
+        "unfold", "repeat", "flip", "full", "ones", "zeros", "arange",
+    ),
+    "rounds once": ("add", "sub", "mul", "div", "rsub", "square", "sqrt", "rsqrt", "reciprocal", "_to_copy", "to"),
+    "sums": (
+        "conv1d", "conv2d", "conv3d", "convolution", "conv_transpose2d", "linear", "addmm", "mm", "bmm", "baddbmm",
+        "matmul", "einsum", "avg_pool2d", "adaptive_avg_pool2d", "mean", "sum", "_adaptive_avg_pool2d",
+        "scaled_dot_product_attention", "upsample_bilinear2d", "upsample_bicubic2d", "cumsum",
+    ),
+    "normalizes": (
+        "layer_norm", "native_layer_norm", "group_norm", "native_group_norm", "instance_norm", "batch_norm",
+        "_native_batch_norm_legit_no_training", "var", "var_mean", "norm", "linalg_vector_norm",
+    ),
+}  # fmt: skip
+_NATURE_OF = {name: nature for nature, names in _NATURES.items() for name in names}
+
+_NARROW = (torch.float16, torch.bfloat16)  # which a model rounds to by itself, in steps
+
+# What gives numbers that jump; what gives integers or truths of numbers decides too, whatever its name.
+_JUMPS = {
+    "ceil", "floor", "round", "trunc", "fix", "sign", "sgn", "frac", "remainder", "fmod", "floor_divide", "heaviside",
+    "fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine", "quantize_per_tensor", "dequantize",
+    "topk", "sort", "kthvalue", "median", "nanmedian", "mode",
+}  # fmt: skip
+
+
+def operator_name(target: object) -> str:
+    """``conv2d`` for ``aten.conv2d.default``; ``getitem`` for what takes a piece of a list."""
+    name = str(target)
+    return "getitem" if "getitem" in name else name.removeprefix("aten.").partition(".")[0]
+
+
+def nature_of(target: object) -> str:
+    """moves, rounds once, sums, normalizes; function, if it is none of the operators that are known."""
+    return _NATURE_OF.get(operator_name(target), "function")
+
+
+def decides(node: fx.Node) -> bool:
+    """Whether the node's result may jump where what it is given changes by a rounding."""
+    if not any(gives_numbers(source) for source in node.all_input_nodes):
+        return False
+    name, value = operator_name(node.target), node.meta.get("val")
+    is_division = name == "div" and bool(node.kwargs.get("rounding_mode"))
+    is_narrow = (
+        isinstance(value, torch.Tensor) and value.dtype in _NARROW and nature_of(node.target) != "moves"
+    )
+    return is_division or is_narrow or name in _JUMPS or (name != "getitem" and not _all_numbers(value))
+
+
+def gives_numbers(node: fx.Node) -> bool:
+    """Whether the node gives floating-point numbers, alone or among others."""
+    value = node.meta.get("val")
+    found = value if isinstance(value, (list, tuple)) else [value]
+    return any(_is_number(item) for item in found)
+
+
+def _all_numbers(value: object) -> bool:
+    found = value if isinstance(value, (list, tuple)) else [value]
+    return all(_is_number(item) for item in found if isinstance(item, torch.Tensor))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, torch.Tensor) and (value.is_floating_point() or value.is_complex())

@@ -1,0 +1,188 @@
+"""The models of one call as yardsticks: what each gives in float64, and what rounding may cost there, computed once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import torch
+
+from ..source.arrays import Array
+from ..source.models import Models
+from ..source.postprocessing import softmax
+from ..source.signature import TensorSpec
+from .loss import RoundingLoss
+from .natures import decides
+from .places import undecided
+from .rounding import Format, Runs, opposite_runs, rounded_runs
+from .twin import Twin
+
+if TYPE_CHECKING:
+    from ..source.resolve import Source
+    from ..source.trace import Trace
+
+__all__ = ["Expected", "Reference", "References", "Searched", "in_roles"]
+
+_TIES = 8.0
+_KEPT = 16  # inputs whose results are kept: several artifacts of one model are compared on the same ones
+_FEW = 64  # elements of all outputs together, below which more runs are drawn
+_DRAWN, _DRAWN_OF_FEW = 3, 8
+
+
+Key = TypeVar("Key")
+Found = TypeVar("Found")
+
+
+def in_roles(outputs: Sequence[Array], roles: Sequence[str]) -> list[Array]:
+    """A model's own outputs as an artifact gives them: probabilities where it makes them of logits."""
+    return [
+        softmax(value) if role == "probabilities" else value
+        for value, role in zip(outputs, roles, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What an output's places were searched in, along which axis, and what rounding may cost it."""
+
+    operand: Array
+    dim: int | None
+    loss: RoundingLoss
+
+    def undecided(self, places: Array) -> Array:
+        """Whether what stands at each place is as high as another, but for several times what rounding may cost."""
+        margin = _TIES * self.loss.whole
+        found: Array = undecided(
+            torch.from_numpy(self.operand), torch.from_numpy(places), self.dim, margin
+        ).numpy()
+        return found
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One output as an artifact should give it, and what rounding every operator's result to ``form`` may cost it.
+
+    ``own`` is what PyTorch itself gives, as it runs the model; None if that is not known.
+    """
+
+    spec: TensorSpec
+    want: Array
+    form: Format
+    loss: RoundingLoss
+    own: Array | None = None
+    searched: Searched | None = None
+
+
+class Reference:
+    """A traced model in float64."""
+
+    def __init__(self, traced: Trace) -> None:
+        self.twin = Twin(traced)
+        self._outputs: dict[str, tuple[list[Array], list[Array]]] = {}
+        self._runs: dict[tuple[str, Format], Runs] = {}
+        self._pairs: dict[tuple[str, Format], list[tuple[list[Array], list[Array]]]] = {}
+
+    def run(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """The outputs in float64; what is no number in its own type."""
+        return self._watched(inputs)[0][: self._count]
+
+    def run_own(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """The trace's outputs in the model's own types."""
+        return self._watched(inputs)[1][: self._count]
+
+    def expected(
+        self, inputs: Mapping[str, Array], form: Format, specs: Sequence[TensorSpec]
+    ) -> list[Expected]:
+        """The first outputs, as ``specs`` say that an artifact gives them."""
+        roles = [spec.role for spec in specs]
+        outputs = self.run(inputs)[: len(specs)]
+        drawn = _DRAWN_OF_FEW if sum(output.size for output in outputs) < _FEW else _DRAWN
+        runs = _kept(
+            self._runs,
+            (_digest(inputs), form),
+            lambda: rounded_runs(self.twin.replay, inputs, form, drawn=drawn),
+        )
+        pairs = self._opposite(inputs, form)
+        given = [in_roles(run[: len(specs)], roles) for run in runs.rounded]
+        ended = None if runs.ended is None else in_roles(runs.ended[: len(specs)], roles)
+        opposite = [tuple(in_roles(run[: len(specs)], roles) for run in pair) for pair in pairs]
+        return [
+            Expected(
+                spec,
+                want,
+                form,
+                RoundingLoss.of(
+                    want,
+                    [run[place] for run in given],
+                    [(one[place], other[place]) for one, other in opposite],
+                    None if ended is None else ended[place],
+                ),
+                searched=self._searched(place, inputs, runs.rounded),
+            )
+            for place, (spec, want) in enumerate(zip(specs, in_roles(outputs, roles), strict=True))
+        ]
+
+    def _opposite(
+        self, inputs: Mapping[str, Array], form: Format
+    ) -> Sequence[tuple[list[Array], list[Array]]]:
+        """Pairs of opposite runs, if anything before the outputs decides."""
+        replay = self.twin.replay
+        if not any(decides(node) for node in replay.computed):
+            return ()
+        key = (_digest(inputs), form)
+        return _kept(self._pairs, key, lambda: list(opposite_runs(replay, inputs, form)))
+
+    def _searched(
+        self, place: int, inputs: Mapping[str, Array], runs: Sequence[Sequence[Array]]
+    ) -> Searched | None:
+        replay = self.twin.replay
+        search = replay.searches.get(replay.outputs[place])
+        if search is None:
+            return None
+        watched = self._count + list(replay.searches).index(replay.outputs[place])
+        operand = self._watched(inputs)[0][watched]
+        return Searched(operand, search.dim, RoundingLoss.of(operand, [run[watched] for run in runs]))
+
+    @property
+    def _count(self) -> int:
+        return len(self.twin.replay.outputs)
+
+    def _watched(self, inputs: Mapping[str, Array]) -> tuple[list[Array], list[Array]]:
+        return _kept(self._outputs, _digest(inputs), lambda: self.twin.run(inputs))
+
+
+@dataclass(frozen=True)
+class References:
+    """The models of one call, and each as a :class:`Reference`."""
+
+    models: Models = field(default_factory=Models)
+    _made: dict[int, Reference] = field(default_factory=dict)
+
+    def of(self, source: Source) -> Reference:
+        """``source``'s model; raises as :func:`..source.trace.trace` does."""
+        traced = self.models.trace(source)
+        if id(traced) not in self._made:
+            self._made[id(traced)] = Reference(
+                traced
+            )  # the models keep the trace, so its identity stays its own
+        return self._made[id(traced)]
+
+
+def _kept(known: dict[Key, Found], key: Key, make: Callable[[], Found]) -> Found:
+    if key in known:
+        return known[key]
+    found = make()
+    if len(known) < _KEPT:
+        known[key] = found
+    return found
+
+
+def _digest(inputs: Mapping[str, Array]) -> str:
+    found = hashlib.sha256()
+    for name, value in inputs.items():
+        found.update(f"{name} {value.dtype} {value.shape}".encode())
+        found.update(np.ascontiguousarray(value).tobytes())
+    return found.hexdigest()

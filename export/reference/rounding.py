@@ -1,0 +1,185 @@
+"""What a model loses by being computed in a number format: every operator's result rounded to it.
+
+The trace is computed in float64 and each result rounded to the format: once to the nearest number, and several times after
+every result was moved by a drawn rounding: of itself, and of what a sum of so many terms rounds on its way. The largest
+error at an output is what rounding may cost there, in whatever order a runtime adds up. It depends on the model and its
+input, and not on the machine. (Stochastic arithmetic: Vignes, A stochastic arithmetic for reliable scientific computation,
+1993.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, fx
+
+from ..source.arrays import Array
+from .conditioning import Statistics, lost_by_sum, statistics, terms
+from .natures import nature_of
+from .replay import Replay, as_array
+from .wide import widened
+
+__all__ = ["DRAWN", "Format", "Runs", "opposite_runs", "rounded_runs"]
+
+DRAWN = 8  # runs with drawn roundings, beside the one that rounds to the nearest
+_ROUNDOFF = {torch.float64: 2.0**-53, torch.float32: 2.0**-24, torch.float16: 2.0**-11}
+_FAR = 8.0  # roundings: as far as every value that could be decided otherwise
+_BITS = 65_521  # a prime, so that no axis of a tensor has its period
+
+
+@dataclass(frozen=True)
+class Format:
+    """``kind`` is what every result is rounded to, ``sums`` what sums are kept in on their way: float32 or float16."""
+
+    kind: torch.dtype
+    sums: torch.dtype
+
+    @classmethod
+    def of(cls, precision: str, *, narrow_sums: bool) -> Format:
+        """Of activations in "float32" or "float16"; sums are as wide as float32 unless they are narrow."""
+        kind = torch.float32 if precision == "float32" else torch.float16
+        return cls(kind, kind if narrow_sums else torch.float32)
+
+    @property
+    def label(self) -> str:
+        """Tells it from other formats where figures are kept."""
+        return f"{self.name}, sums fp{torch.finfo(self.sums).bits}"
+
+    @property
+    def roundoff(self) -> float:
+        """The largest error of one rounding, over what is rounded."""
+        return _ROUNDOFF[self.kind]
+
+    @property
+    def name(self) -> str:
+        """As the command line says it: fp32, fp16."""
+        return f"fp{torch.finfo(self.kind).bits}"
+
+    def lost_by_sum(self, count: int) -> float:
+        """The roundings of ``kind`` that a sum of so many terms loses on its way."""
+        return _ROUNDOFF[self.sums] / self.roundoff * lost_by_sum(count, in_order=self.in_order)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether sums are taken one addition after the other, as narrow ones may be."""
+        return self.sums is torch.float16
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The watched values, in order, of runs with rounded results: ``rounded`` as if the format had no end, ``ended`` where
+    it does end; None if no value reaches that."""
+
+    rounded: list[list[Array]]
+    ended: list[Array] | None
+
+
+def rounded_runs(
+    replay: Replay, inputs: Mapping[str, Array], form: Format, *, drawn: int = DRAWN, seed: int = 0
+) -> Runs:
+    """``1 + drawn`` runs, and one more where a value is beyond the format's largest."""
+    first = _Rounding(form)
+    runs = [_run(replay, inputs, first)]
+    runs += [_run(replay, inputs, _Rounding(form, _Draw(seed * 1000 + number))) for number in range(drawn)]
+    return Runs(runs, _run(replay, inputs, _Rounding(form, ends=True)) if first.went_beyond else None)
+
+
+def opposite_runs(
+    replay: Replay, inputs: Mapping[str, Array], form: Format, *, pairs: int = 4, seed: int = 0
+) -> Iterator[tuple[list[Array], list[Array]]]:
+    """The watched values of pairs of runs, each moved by many roundings in opposite directions: what is smooth cancels in
+    their mean, and what a comparison decides otherwise on one side of it does not."""
+    for number in range(pairs):
+        one, other = (
+            _run(replay, inputs, _Rounding(form, _Draw(seed * 1000 + number, size))) for size in (_FAR, -_FAR)
+        )
+        yield one, other
+
+
+class _Draw:
+    """Signs for tensors of any size: pieces of one long row, each from another place."""
+
+    def __init__(self, seed: int, size: float = 1.0) -> None:
+        self._generator = torch.Generator().manual_seed(seed)
+        self._signs = (torch.randint(0, 2, (_BITS,), generator=self._generator).double() * 2 - 1) * size
+
+    def sign(self) -> float:
+        return float(self._signs[int(torch.randint(0, _BITS, (), generator=self._generator))])
+
+    def signs(self, like: Tensor) -> Tensor:
+        start = int(torch.randint(0, _BITS, (), generator=self._generator))
+        count = like.numel()
+        turned = (
+            torch.cat([self._signs[start:], self._signs[:start]])
+            if start + count > _BITS
+            else self._signs[start:]
+        )
+        times = -(-count // turned.numel())
+        return (turned.repeat(times) if times > 1 else turned)[:count].reshape(like.shape)
+
+
+class _Rounding:
+    """What is done to every result: moved as ``draw`` says, if there is one, and rounded to the format. Unless it ``ends``,
+    numbers beyond its largest keep their digits and do not become infinite."""
+
+    def __init__(self, form: Format, draw: _Draw | None = None, *, ends: bool = False) -> None:
+        self.form, self.draw, self.ends = form, draw, ends
+        self.went_beyond = False
+
+    def of(self, value: object, *, is_exact: bool = False, count: int = 0) -> object:
+        """The value in float64 again. ``count`` are the terms that each number is the sum of; what ``is_exact`` is rounded
+        as it is."""
+        if isinstance(value, Tensor) and value.is_floating_point():
+            if self.draw is not None and not is_exact and value.numel():
+                value = self._moved(value, self.draw, count)
+            return self._rounded(value)
+        if isinstance(value, (list, tuple)):
+            return [self.of(item, is_exact=is_exact, count=count) for item in value]
+        return value
+
+    def of_normalized(self, value: object, found: Statistics | None) -> object:
+        """A normalization's result, with mean and variance off by what sums lose: alike for all numbers that share them,
+        which are on one side or the other of theirs."""
+        if found is not None and self.draw is not None and isinstance(value, Tensor):
+            share, beside = found.moved(_ROUNDOFF[self.form.sums], in_order=self.form.in_order)
+            one, other = self.draw.sign(), self.draw.sign()
+            value = value * (1 + one * share) + other * beside * value.square().mean().sqrt()
+        return self.of(value)
+
+    def _moved(self, value: Tensor, draw: _Draw, count: int) -> Tensor:
+        unit = self.form.roundoff
+        moved = value * (1 + unit * draw.signs(value))
+        lost = self.form.lost_by_sum(count)
+        if lost >= 1:
+            moved = moved + draw.signs(value) * (unit * lost * float(value.square().mean().sqrt()))
+        return moved
+
+    def _rounded(self, value: Tensor) -> Tensor:
+        found = value.to(self.form.kind).to(value.dtype)
+        beyond = found.isinf() & value.isfinite()
+        if self.ends or not bool(beyond.any()):
+            return found
+        self.went_beyond = True
+        digits, exponents = torch.frexp(value)
+        scale = 0.5 / self.form.roundoff
+        return torch.where(beyond, torch.ldexp((digits * scale).round() / scale, exponents), found)
+
+
+@torch.no_grad()
+def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> list[Array]:
+    values: dict[fx.Node, object] = {
+        node: rounding.of(widened(value), is_exact=True) for node, value in replay.constants.items()
+    }
+    values |= {node: rounding.of(widened(value)) for node, value in replay.fed(inputs).items()}
+    for node, call in replay.computed.items():
+        nature, found = nature_of(node.target), call.wide(values)
+        if nature == "normalizes":
+            values[node] = rounding.of_normalized(found, statistics(node, values))
+        else:
+            count = terms(node, values) if nature == "sums" else 0
+            values[node] = rounding.of(found, is_exact=nature == "moves", count=count)
+        for source in replay.last_read[node]:
+            del values[source]
+    return [as_array(values[node]) for node in replay.watched]

@@ -1,0 +1,176 @@
+"""Small networks on which a comparison is easily wrong: constants made in ``forward``, numbers that depend on the type,
+decisions, infinities, parts of different scales. Every factory takes no arguments; images have 32 pixels a side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class After(nn.Module):
+    """A 3x3 convolution, then ``function``."""
+
+    def __init__(self, function: Callable[[Tensor], object], channels: int = 8) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.function = nn.Conv2d(3, channels, 3, padding=1), function
+
+    def forward(self, x: Tensor) -> object:
+        return self.function(self.stem(x))
+
+
+class Tokens(nn.Module):
+    """Patches of 8 pixels as tokens of 32 numbers, then ``attend(q, k, v)``, by heads."""
+
+    def __init__(self, attend: Callable[[Tensor, Tensor, Tensor], Tensor], heads: int = 4) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.patch, self.qkv, self.out = nn.Conv2d(3, 32, 8, 8), nn.Linear(32, 96), nn.Linear(32, 32)
+        self.attend, self.heads = attend, heads
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        batch, count, channels = x.shape
+        q, k, v = (
+            part.reshape(batch, count, self.heads, -1).transpose(1, 2) for part in self.qkv(x).chunk(3, -1)
+        )
+        return self.out(self.attend(q, k, v).transpose(1, 2).reshape(batch, count, channels))
+
+
+class RootMeanSquare(nn.Module):
+    """A normalization whose epsilon is that of the type: ``scale`` makes it matter."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.patch, self.norm, self.head = nn.Conv2d(3, 64, 8, 8), nn.RMSNorm(64), nn.Linear(64, 10)
+        with torch.no_grad():
+            self.norm.weight.uniform_(0.5, 1.5)
+            self.patch.weight.mul_(scale)
+            self.patch.bias.mul_(scale)  # type: ignore[operator]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.norm(self.patch(x).flatten(2).transpose(1, 2)).mean(1))
+
+
+class Detector(nn.Module):
+    """Boxes to 640 and scores to 1 in one tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body, self.box, self.score = nn.Conv2d(3, 16, 3, 2, 1), nn.Conv2d(16, 4, 1), nn.Conv2d(16, 6, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.silu(self.body(x))
+        return torch.cat([self.box(y).sigmoid() * 640, self.score(y).sigmoid()], 1).flatten(2)
+
+
+# Float16 ends before the square does.
+def overflow() -> nn.Module:
+    return After(lambda x: ((x * 300) ** 2).mean((2, 3)).sqrt())
+
+
+def overflow_in_a_product() -> nn.Module:
+    return After(lambda x: torch.tanh((x * 200) * (x * 300).abs() / 1e5))
+
+
+# The model's own infinities.
+def infinite_where_zero() -> nn.Module:
+    return After(lambda x: 1 / torch.relu(x))
+
+
+def mask_of_infinities() -> nn.Module:
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        count = q.shape[-2]
+        mask = torch.zeros(count, count).masked_fill(torch.ones(count, count).bool().triu(1), float("-inf"))
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+    return Tokens(attend)
+
+
+# Constants that ``forward`` makes.
+def product_with_a_constant() -> nn.Module:
+    return After(lambda x: x.mean((2, 3)) @ torch.eye(8))
+
+
+def table_of_angles() -> nn.Module:
+    return After(lambda x: x + torch.sin(torch.arange(32) * 97.0))
+
+
+def grid_of_integers() -> nn.Module:
+    """Integers divided, which is float32 in the model."""
+    return After(lambda x: x * (torch.arange(32) / 3 + torch.linspace(0, 1, 32)[:, None]))
+
+
+# Numbers that depend on the type.
+def epsilon_of_the_type() -> nn.Module:
+    return RootMeanSquare(1.0)
+
+
+def epsilon_that_matters() -> nn.Module:
+    return RootMeanSquare(0.01)
+
+
+def smallest_of_the_type() -> nn.Module:
+    return After(lambda x: x / x.abs().clamp(min=torch.finfo(x.dtype).tiny).mean((2, 3), keepdim=True))
+
+
+def no_more_infinities() -> nn.Module:
+    return After(lambda x: torch.nan_to_num(1 / torch.relu(x)).clamp(max=5))
+
+
+def half_on_the_way() -> nn.Module:
+    """A type that the model narrows to by itself."""
+    return After(lambda x: x.half().float() * 2)
+
+
+# Operators that a candidate's values cannot simply be given to.
+def attention() -> nn.Module:
+    return Tokens(F.scaled_dot_product_attention)
+
+
+def attention_written_out() -> nn.Module:
+    return Tokens(lambda q, k, v: (q @ k.transpose(-2, -1) * 0.35).softmax(-1) @ v)
+
+
+def choice_by_sign() -> nn.Module:
+    return After(lambda x: torch.where(x > 0, x, 0.1 * x.exp()))
+
+
+# Constants that are rounded where numbers are only moved.
+def constant_bounds() -> nn.Module:
+    return After(lambda x: F.pad(x.clamp(-0.3, 0.7), (1, 1, 1, 1), value=0.3))
+
+
+def filled_where_negative() -> nn.Module:
+    return After(lambda x: x.masked_fill(x < 0, 0.3))
+
+
+# Decisions.
+def class_map() -> nn.Module:
+    return After(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear").argmax(1), channels=21)
+
+
+def largest_of_ties() -> nn.Module:
+    return After(lambda x: torch.topk(x.flatten(2).round(), 5, dim=2))
+
+
+def steps() -> nn.Module:
+    return After(lambda x: (x * 4).ceil() / 4)
+
+
+def counted() -> nn.Module:
+    return After(lambda x: (x > 0.1).sum((2, 3)))
+
+
+# Parts of their own scale, and shapes.
+def detector() -> nn.Module:
+    return Detector()
+
+
+def tokens_as_rows() -> nn.Module:
+    return After(lambda x: x.flatten(2).transpose(1, 2).flatten(0, 1))
