@@ -15,7 +15,7 @@ from cloformer.io.read import sha256_of
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.rebuild import rebuild
 from ..artifact.vectors import read_vectors
-from ..parity.outputs import compare_outputs, compare_preprocessing
+from ..parity.outputs import compare_outputs, compare_preprocessing, not_told
 from ..parity.report import OutputResult, ParityReport, described
 from ..parity.verify import OnCase, ParityRequest, show, with_own
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, in_own_order, noise_case
@@ -132,7 +132,7 @@ def _report(
         outputs=tuple(outputs),
         operators=(),
         operators_total=0,
-        not_compared=(),
+        not_compared=tuple(not_told(outputs)),
         notes=tuple(notes),
         environment={**device.environment, "torch": version("torch")},
     )

@@ -19,7 +19,7 @@ from .metrics import Figures, agreement, figures
 from .report import OutputResult
 from .tolerances import MARGIN, ROUNDINGS, output_tolerance
 
-__all__ = ["compare_outputs", "compare_preprocessing", "output_result"]
+__all__ = ["compare_outputs", "compare_preprocessing", "not_told", "output_result"]
 
 # What the artifact is fed is float64 by the same formula: nothing is rounded but what that formula rounds.
 _EXACT = Format(torch.float64, torch.float64)
@@ -138,6 +138,21 @@ def _too_lossy(result: OutputResult, expected: Expected, lost: float, max_loss: 
     if lost <= max_loss:
         return None
     return f"{name} costs {lost:.0%} of the largest value, and {max_loss:.0%} is the most (--max-loss); --headroom says where"
+
+
+def not_told(results: Sequence[OutputResult]) -> list[str]:
+    """The outputs that cannot tell a right file from a wrong one on any photograph or noise. Unless operators are compared,
+    nothing is shown of them."""
+    found: dict[str, bool] = {}
+    for item in results:
+        if item.kind != "hostile":
+            found[item.name] = found.get(item.name, False) or item.tolerance.judges
+    return [
+        f"{name}: rounding alone may change it so much that it cannot tell a right file from a wrong one; compare operators "
+        "(with --weights or --model)"
+        for name, judges in found.items()
+        if not judges
+    ]
 
 
 def compare_preprocessing(case: Case, inputs: Inputs, own: Inputs) -> list[OutputResult]:

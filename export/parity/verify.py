@@ -36,7 +36,7 @@ from ..reference.rounding import Format
 from ..source.models import Models
 from .judge import Types
 from .operators import compare_operators, program_origins
-from .outputs import compare_outputs, compare_preprocessing, output_result
+from .outputs import compare_outputs, compare_preprocessing, not_told, output_result
 from .report import OperatorResult, OutputResult, ParityReport, described
 from .tolerances import MAX_LOSS
 from .yardstick import why_not_the_model
@@ -159,6 +159,8 @@ def compare(
             found = _against_model(session, source, references.of(source), program, cases)
             if program is not None and request.operators:
                 _add_operators(found, session, program, cases)
+    if not found.operators:
+        found.not_compared.extend(not_told(found.outputs))
     if _hides_logits(artifact) and not any(item.name == _INSIDE for item in found.outputs):
         found.notes.append("only probabilities are compared: the logits are inside, and were not given")
     return _report(session, request, found)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from cloformer.export.parity.outputs import output_result
+from cloformer.export.parity.outputs import not_told, output_result
 from cloformer.export.parity.report import OutputResult
 from cloformer.export.reference.cases import Case
 from cloformer.export.reference.loss import RoundingLoss
@@ -121,6 +121,14 @@ def test_where_rounding_costs_too_much_outputs_do_not_judge() -> None:
     overflown = _result(np.full_like(WANT, np.inf), lost=math.inf, form=FP16)
     assert overflown.too_lossy is not None and "infinite" in overflown.too_lossy
     assert None not in overflown.tolerance.to_json().values() or overflown.tolerance.to_json()["loss"] is None
+
+
+def test_what_cannot_tell_is_not_shown_to_be_right() -> None:
+    """On no photograph or noise; a hostile input may be as bad as it likes."""
+    silent, telling = _result(WANT, lost=0.5, form=FP16), _result(WANT, form=FP16)
+    assert len(not_told([silent, silent])) == 1
+    assert not not_told([silent, telling]) and not not_told([telling])
+    assert not not_told([replace(silent, kind="hostile"), telling])
 
 
 def _decided(got: Any, want: Any, runs: Any = (), searched: Searched | None = None) -> OutputResult:
