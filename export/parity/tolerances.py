@@ -29,7 +29,7 @@ __all__ = [
 ROUNDOFF = {"float32": 2.0**-24, "float16": 2.0**-11}
 
 
-# Of what rounding every operator's result costs an output: the largest seen over 60 networks is 1.6 times (kernels that
+# Of what rounding every operator's result costs an output: the largest seen over six networks is 1.6 times (kernels that
 # add up in another order), and 2.8 times where coremltools joins a product and a sum into a batch_norm of epsilon 1e-5.
 MARGIN = 4.0
 # And never less than so many roundings of the largest value: what the last operators of a network may add.
