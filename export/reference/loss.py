@@ -59,16 +59,6 @@ class RoundingLoss:
         smooth = cls(float(worst.max(initial=0)), least, _by_axis(worst), None, beyond)
         return replace(smooth, jumps=_jumps(want, smooth, pairs)) if pairs else smooth
 
-    @classmethod
-    def largest(cls, losses: Sequence[RoundingLoss]) -> RoundingLoss:
-        """Of outputs of one shape on several inputs: the largest of each figure."""
-        return cls(
-            max(loss.whole for loss in losses),
-            min(loss.cosine for loss in losses),
-            tuple(np.maximum.reduce(axes) for axes in zip(*(loss.axes for loss in losses), strict=True)),
-            ended=max(loss.ended for loss in losses),
-        )
-
     def to_arrays(self) -> dict[str, Array]:
         """All figures in a row, and the jumps, rounded up to float32."""
         figures = np.concatenate([[self.whole, 1 - self.cosine, self.ended], *self.axes])

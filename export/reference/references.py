@@ -89,10 +89,6 @@ class Reference:
         """The outputs in float64; what is no number in its own type."""
         return self._watched(inputs)[0][: self._count]
 
-    def run_own(self, inputs: Mapping[str, Array]) -> list[Array]:
-        """The trace's outputs in the model's own types."""
-        return self._watched(inputs)[1][: self._count]
-
     def expected(
         self, inputs: Mapping[str, Array], form: Format, specs: Sequence[TensorSpec]
     ) -> list[Expected]:

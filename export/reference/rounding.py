@@ -21,9 +21,8 @@ from .natures import nature_of
 from .replay import Replay, as_array
 from .wide import widened
 
-__all__ = ["DRAWN", "Format", "Runs", "opposite_runs", "rounded_runs"]
+__all__ = ["Format", "Runs", "opposite_runs", "rounded_runs"]
 
-DRAWN = 8  # runs with drawn roundings, beside the one that rounds to the nearest
 _ROUNDOFF = {torch.float64: 2.0**-53, torch.float32: 2.0**-24, torch.float16: 2.0**-11}
 _FAR = 8.0  # roundings: as far as every value that could be decided otherwise
 _BITS = 65_521  # a prime, so that no axis of a tensor has its period
@@ -77,7 +76,7 @@ class Runs:
 
 
 def rounded_runs(
-    replay: Replay, inputs: Mapping[str, Array], form: Format, *, drawn: int = DRAWN, seed: int = 0
+    replay: Replay, inputs: Mapping[str, Array], form: Format, *, drawn: int, seed: int = 0
 ) -> Runs:
     """``1 + drawn`` runs, and one more where a value is beyond the format's largest."""
     first = _Rounding(form)
