@@ -43,10 +43,13 @@ def rebuild(
             if weights is None
             else "give another --weights",
         )
+    from ..source.widen import as_float32
+
+    as_float32(made.model.eval(), request.inputs)
     return Source(
         name=artifact.manifest.name,
         source=model,
-        model=made.model.eval(),
+        model=made.model,
         inputs=request.inputs,
         output_names=request.outputs,
         output_role="logits" if built_in or artifact.labels is not None else "tensor",

@@ -129,6 +129,7 @@ def export(
                     {
                         "folder": str(item.artifact.folder),
                         "difference_from_pytorch": item.difference.to_json(),
+                        "notes": list(item.notes),
                         "manifest": item.artifact.manifest.to_json(),
                     }
                     for item in exported

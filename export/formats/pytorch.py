@@ -13,7 +13,7 @@ from torch import fx, nn
 
 from cloformer.errors import UnsupportedError
 
-from ..source.signature import Signature
+from ..source.signature import Signature, TensorSpec
 from .runner import Array
 
 if TYPE_CHECKING:
@@ -39,10 +39,12 @@ class ModuleRunner:
         from torch.utils import _pytree as pytree
 
         assert self._model is not None, "enter the runner first"
-        tensors = [_tensor(inputs[spec.name], torch.float32) for spec in self.signature.inputs]
+        tensors = [_tensor(inputs[spec.name], spec) for spec in self.signature.inputs]
         with torch.no_grad():
             leaves = pytree.tree_leaves(self._model(*tensors))
-        return {spec.name: leaf.numpy() for spec, leaf in zip(self.signature.outputs, leaves, strict=True)}
+        # None is left out, as the trace leaves it out.
+        given = [leaf.detach().numpy() for leaf in leaves if leaf is not None]
+        return {spec.name: value for spec, value in zip(self.signature.outputs, given, strict=True)}
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:  # noqa: ARG002
         """None: a module gives its outputs alone."""
@@ -72,7 +74,7 @@ class GraphRunner:
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs by name."""
         assert self._values is not None, "enter the runner first"
-        tensors = [_tensor(inputs[spec.name], torch.float32) for spec in self.signature.inputs]
+        tensors = [_tensor(inputs[spec.name], spec) for spec in self.signature.inputs]
         with torch.no_grad():
             found = self._values.run(*tensors)
         return {spec.name: value.numpy() for spec, value in zip(self.signature.outputs, found, strict=True)}
@@ -103,6 +105,5 @@ class _Values(fx.Interpreter):
         return value
 
 
-def _tensor(value: Array, dtype: torch.dtype) -> torch.Tensor:
-    tensor = torch.from_numpy(np.array(value))
-    return tensor.to(dtype) if tensor.is_floating_point() else tensor
+def _tensor(value: Array, spec: TensorSpec) -> torch.Tensor:
+    return torch.from_numpy(np.array(value)).to(getattr(torch, spec.dtype))

@@ -209,7 +209,7 @@ def _program(artifact: Artifact, source: Source, models: Models, progress: Progr
 
     progress("tracing the reference model")
     traced = models.trace(source)
-    setting = Setting(traced.signature, source.preprocessing, is_classifier=source.labels is not None)
+    setting = Setting.of(traced.signature, source)
     passes = FORMATS[artifact.format].passes(setting, reparameterize=artifact.manifest.request.reparameterize)
     rewritten, _ = apply_passes(traced, passes)
     return lower(rewritten)

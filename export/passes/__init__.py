@@ -10,6 +10,7 @@ from cloformer.io.quiet import quiet
 
 from ..source.origin import Origin
 from ..source.preprocessing import Preprocessing
+from ..source.resolve import Source
 from ..source.signature import Signature
 from ..source.trace import Trace
 from ._pass import Exactness, Pass, PassResult
@@ -25,6 +26,13 @@ class Setting:
     signature: Signature
     preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
     is_classifier: bool = False
+
+    @classmethod
+    def of(cls, signature: Signature, source: Source) -> Setting:
+        """For the traced ``signature`` of ``source``. A model of several outputs is no classifier, whatever is named: Core
+        ML's have one."""
+        named = source.labels is not None and len(signature.outputs) == 1
+        return cls(signature, source.preprocessing, is_classifier=named)
 
 
 @dataclass(frozen=True)

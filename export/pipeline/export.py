@@ -47,10 +47,11 @@ _ROLES = {
 
 @dataclass(frozen=True)
 class Exported:
-    """An artifact that was written, and how far it is from the PyTorch model."""
+    """An artifact that was written, how far it is from the PyTorch model, and what a person should know of it."""
 
     artifact: Artifact
     difference: Difference
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,18 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
                 difference = check_against_reference(artifact, vectors, progress)
             except GateError as error:
                 raise _failed(error, first_wrong(artifact, program, vectors), staging, job) from None
-        exported.append(Exported(read_artifact(job.folder, verify=False), difference))
+        written = read_artifact(job.folder, verify=False)
+        exported.append(Exported(written, difference, (*source.notes, *traced.notes, *_labelled(written))))
     return exported
+
+
+def _labelled(artifact: Artifact) -> list[str]:
+    """Of several outputs, which one the class names are of."""
+    outputs = artifact.function.outputs
+    named = [item.spec.name for item in outputs if item.labels is not None]
+    if not named or len(outputs) == 1:
+        return []
+    return [f"{LABELS} names the classes of {named[0]}, the first of {len(outputs)} outputs"]
 
 
 def _failed(error: GateError, first: OperatorResult | None, staging: Path, job: Job) -> GateError:
@@ -194,7 +205,7 @@ def _rewrite(job: Job, source: Source, traced: Trace) -> _Rewritten:
     from ..passes import Setting, apply_passes
     from ..source.trace import lower
 
-    setting = Setting(traced.signature, source.preprocessing, is_classifier=source.labels is not None)
+    setting = Setting.of(traced.signature, source)
     passes = job.format.passes(setting, reparameterize=job.record.reparameterize)
     rewritten, applied = apply_passes(traced, passes)
     return _Rewritten(lower(rewritten), tuple(map(_recorded, applied)))

@@ -30,6 +30,8 @@ __all__ = [
 ]
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_ONES = (1, 1)  # which every table has: for an artifact that does not say what an input takes
+_TRUE = 0.75
 PHOTOGRAPH = Path(__file__).parent.parent / "data" / "chelsea.jpg"
 
 
@@ -155,7 +157,8 @@ def in_own_order(case: Case, inputs: Inputs, own: Inputs) -> Case:
 
 
 def noise_case(inputs: Inputs, seed: int = 0) -> Case:
-    """Uniform pixels, standard normal numbers; integers and truths are ones, which every table has."""
+    """Uniform pixels, standard normal numbers; integers over what the input takes, and truths, most of them true: a mask
+    that hides all leaves nothing."""
     generator = np.random.Generator(np.random.PCG64(seed))
     values: dict[str, Array] = {}
     for spec in inputs.specs:
@@ -163,35 +166,46 @@ def noise_case(inputs: Inputs, seed: int = 0) -> Case:
             values[spec.name] = generator.integers(0, 256, spec.shape).astype(np.float32)
         elif spec.dtype.startswith("float"):
             values[spec.name] = generator.standard_normal(spec.shape).astype(np.float32)
+        elif spec.dtype == "bool":
+            values[spec.name] = generator.random(spec.shape) < _TRUE
         else:
-            values[spec.name] = np.ones(spec.shape, spec.dtype)
+            low, high = spec.values or _ONES
+            values[spec.name] = generator.integers(low, high, spec.shape, np.int64, endpoint=True).astype(spec.dtype)
     return Case(f"noise, seed {seed}", "noise", values)
 
 
 def hostile_cases(inputs: Inputs, seed: int = 0) -> list[Case]:
-    """All black, all white, the largest contrast, one hot pixel; for tensors zeros, large and one large number."""
+    """All black, all white, the largest contrast, one hot pixel; for tensors zeros, large and one large number, for integers
+    the lowest and the highest that the input takes. Truths are true, or drawn where there is contrast."""
     generator = np.random.Generator(np.random.PCG64(seed + 1))
-    names = ("black", "white", "contrast", "hot pixel")
-    cases: dict[str, dict[str, Array]] = {name: {} for name in names}
+    cases: dict[str, dict[str, Array]] = {name: {} for name in ("black", "white", "contrast", "hot pixel")}
     for spec in inputs.specs:
-        is_image = spec.name in inputs.preprocessing
-        if not is_image and not spec.dtype.startswith("float"):
-            for values in cases.values():
-                values[spec.name] = np.ones(spec.shape, spec.dtype)
-            continue
-        low, high = (0.0, 255.0) if is_image else (0.0, 30.0)
-        one = np.full(spec.shape, low, np.float32)
+        dtype = np.float32 if spec.dtype.startswith("float") else np.dtype(spec.dtype)
+        low, high, opposite = _ends(spec, is_image=spec.name in inputs.preprocessing)
+        one = np.full(spec.shape, low, dtype)
         middle: tuple[EllipsisType | int, ...] = (..., *(size // 2 for size in spec.shape[2:]))
         one[middle] = high
         drawn = {
-            "black": np.full(spec.shape, low),
-            "white": np.full(spec.shape, high),
-            "contrast": np.where(generator.random(spec.shape) < 0.5, low if is_image else -high, high),
+            "black": np.full(spec.shape, low, dtype),
+            "white": np.full(spec.shape, high, dtype),
+            "contrast": np.where(generator.random(spec.shape) < 0.5, opposite, high).astype(dtype),
             "hot pixel": one,
         }
         for name, value in drawn.items():
-            cases[name][spec.name] = value.astype(np.float32)
+            cases[name][spec.name] = value
     return [Case(name, "hostile", values) for name, values in cases.items()]
+
+
+def _ends(spec: TensorSpec, *, is_image: bool) -> tuple[float, float, float]:
+    """The lowest and the highest number, and what stands beside the highest where there is contrast."""
+    if is_image:
+        return 0.0, 255.0, 0.0
+    if spec.dtype.startswith("float"):
+        return 0.0, 30.0, -30.0
+    if spec.dtype == "bool":
+        return True, True, False
+    low, high = spec.values or _ONES
+    return low, high, low
 
 
 def _batch(pixels_HWC: Array, spec: TensorSpec) -> Array:

@@ -45,7 +45,8 @@ class SourceRequest:
 
 @dataclass(frozen=True)
 class Source:
-    """A model ready to be traced, and everything the artifact says about it."""
+    """A model ready to be traced, and everything the artifact says about it. ``notes`` are for people: what was done to the
+    model that they brought."""
 
     name: str
     source: str
@@ -58,6 +59,7 @@ class Source:
     weights: Weights
     summary: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def resolve(request: SourceRequest) -> Source:
@@ -88,12 +90,17 @@ def resolve(request: SourceRequest) -> Source:
         preprocessing = dict.fromkeys(preprocessing, rule)
     if not is_module:
         _check_size(inputs[0])
+    from .whole_numbers import with_values
+    from .widen import as_float32
+
+    note = as_float32(made.model.eval(), inputs)
+    inputs = with_values(made.model, inputs)
     # CloFormer gives logits; a user's module gives logits if its classes are named, else plain tensors.
     logits = not is_module or names is not None
     return Source(
         name=reference.replace(":", "."),
         source=reference,
-        model=made.model.eval(),
+        model=made.model,
         inputs=inputs,
         output_names=spec.outputs or (("logits",) if logits else ()),
         output_role="logits" if logits else "tensor",
@@ -102,6 +109,7 @@ def resolve(request: SourceRequest) -> Source:
         weights=made.weights,
         summary=summary_of(reference, made.weights),
         metadata={**trained.about, **spec.metadata},
+        notes=() if note is None else (note,),
     )
 
 

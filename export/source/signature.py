@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from cloformer.io.fields import FieldError, Fields
 
-__all__ = ["DTYPES", "INPUT_ROLES", "MAX_ELEMENTS", "OUTPUT_ROLES", "Signature", "TensorSpec"]
+__all__ = ["DTYPES", "INPUT_ROLES", "MAX_ELEMENTS", "OUTPUT_ROLES", "Signature", "TensorSpec", "values_of"]
 
 DTYPES = ("float32", "float16", "int64", "int32", "bool")
 INPUT_ROLES = ("image", "tensor")
@@ -26,12 +26,14 @@ _MAX_RANK = 16
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input or output. ``role`` says what it means: an image is NCHW and has a preprocessing."""
+    """One input or output. ``role`` says what it means: an image is NCHW and has a preprocessing. ``values`` are the lowest
+    and the highest number that an integer input takes; None if that is not known."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str = "float32"
     role: str = "tensor"
+    values: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -46,11 +48,20 @@ class TensorSpec:
             raise ValueError(
                 f"{self.name} has more than {MAX_ELEMENTS} elements, or more than {_MAX_RANK} axes"
             )
+        if self.values is not None and not self._holds(*self.values):
+            raise ValueError(f"values of {self.name} are two whole numbers of its type, the lower first")
         if self.role == "image" and (len(self.shape) != 4 or self.shape[1] not in (1, 3)):
             raise ValueError(f"{self.name} is an image, so its shape is [batch, 1 or 3, height, width]")
 
+    def _holds(self, low: int, high: int) -> bool:
+        end = {"int32": 2**31, "int64": 2**63}.get(self.dtype, 0)
+        return -end <= low <= high < end
+
     def to_json(self) -> dict[str, object]:
-        return asdict(self) | {"shape": list(self.shape)}
+        document: dict[str, object] = {
+            "name": self.name, "shape": list(self.shape), "dtype": self.dtype, "role": self.role,
+        }  # fmt: skip
+        return document | ({} if self.values is None else {"values": list(self.values)})
 
     @classmethod
     def from_fields(cls, fields: Fields, roles: Collection[str]) -> TensorSpec:
@@ -61,10 +72,19 @@ class TensorSpec:
             fields.wholes("shape", 1, MAX_ELEMENTS, most=_MAX_RANK),
         )
         dtype, role = fields.choice("dtype", DTYPES), fields.choice("role", roles)
+        values = fields.default("values", lambda key: values_of(fields, key), None)
         try:
-            return cls(name, shape, dtype, role)
+            return cls(name, shape, dtype, role, values)
         except ValueError as error:
             raise FieldError(fields.path, f"is no tensor: {error}") from None
+
+
+def values_of(fields: Fields, key: str) -> tuple[int, int]:
+    """The lowest and the highest number of an input."""
+    found = fields.wholes(key, -(2**63), 2**63 - 1, most=2)
+    if len(found) != 2:  # noqa: PLR2004
+        raise fields.error(key, "is not the lowest and the highest number, as in [0, 999]")
+    return found[0], found[1]
 
 
 @dataclass(frozen=True)

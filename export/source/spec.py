@@ -7,7 +7,7 @@ outputs = ["logits"]
 name = "image"
 shape = [1, 3, 224, 224]
 dtype = "float32"
-role = "image"                 # or "tensor"
+role = "image"                 # or "tensor"; of integers, values = [0, 999] are the lowest and the highest
 [inputs.preprocessing]         # for images; what is left out is ImageNet's
 resize_size = 256
 mean = [0.5, 0.5, 0.5]
@@ -31,7 +31,7 @@ from cloformer.io.read import decoding, read_text
 
 from .labels import read_labels
 from .preprocessing import Preprocessing
-from .signature import TensorSpec
+from .signature import TensorSpec, values_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -144,8 +144,9 @@ def _input(fields: Fields) -> tuple[TensorSpec, Mapping[str, object]]:
     likely = "image" if len(shape) == 4 and has_rule else "tensor"
     role = fields.choice("role", ("image", "tensor")) if "role" in fields else likely
     kind = fields.default("dtype", fields.text, "float32")
+    values = fields.default("values", lambda key: values_of(fields, key), None)
     fields.done()
-    spec = TensorSpec(name, shape, kind, role)
+    spec = TensorSpec(name, shape, kind, role, values)
     if role == "image":
         _preprocessing(spec, rule)
     elif rule:

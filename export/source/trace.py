@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,12 @@ _TORCH_FOLDER = str(Path(torch.__file__).parent)
 
 @dataclass(frozen=True)
 class Trace:
-    """A traced graph and its signature. Passes rewrite ``graph_module``; exporters only read it."""
+    """A traced graph and its signature. Passes rewrite ``graph_module``; exporters only read it. ``notes`` are for people:
+    what of the model is not in the graph."""
 
     graph_module: fx.GraphModule
     signature: Signature
+    notes: tuple[str, ...] = ()
 
 
 def example_inputs(specs: Sequence[TensorSpec], *, batch: int | None = None) -> tuple[Tensor, ...]:
@@ -67,7 +69,8 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
     graph_module = _unlift(program)
     for node in graph_module.graph.nodes:
         node.meta["custom"] = {"cloformer": _read_origin(node)}
-    return Trace(graph_module, Signature(tuple(inputs), _output_specs(program, inputs, outputs)))
+    signature = Signature(tuple(inputs), _output_specs(program, inputs, outputs))
+    return Trace(graph_module, signature, tuple(_left_out(program)))
 
 
 def lower(traced: Trace) -> ExportedProgram:
@@ -162,7 +165,7 @@ def _unlift(program: ExportedProgram) -> fx.GraphModule:
     graph = graph_module.graph
     graph.set_codegen(fx.graph.CodeGen())
     output = graph.output_node()
-    output.args = (tuple(pytree.tree_leaves(output.args[0])),)
+    output.args = (tuple(leaf for leaf in pytree.tree_leaves(output.args[0]) if leaf is not None),)
     for node in list(graph.nodes):
         if node.op == "call_module" and not node.users:
             graph.erase_node(node)
@@ -193,23 +196,40 @@ def _innermost_frame(error: BaseException) -> str:
     return f"{Path(frames[-1][0]).name}, line {frames[-1][1]}" if frames else "not said by torch.export"
 
 
+def _returned(program: ExportedProgram) -> list[object]:
+    """What the module returns, flat: nodes, None and numbers."""
+    values = program.graph.output_node().args[0]
+    assert isinstance(values, (tuple, list))
+    # The outputs of a program begin with what it writes in place, if anything.
+    return list(values)[len(values) - len(program.graph_signature.user_outputs) :]
+
+
+def _left_out(program: ExportedProgram) -> Iterator[str]:
+    returned = _returned(program)
+    for place, value in enumerate(returned):
+        if value is None:
+            yield f"output {place + 1} of {len(returned)} is None in evaluation mode, and was left out"
+
+
 def _output_specs(
     program: ExportedProgram, inputs: Sequence[TensorSpec], names: Sequence[str]
 ) -> tuple[TensorSpec, ...]:
-    values = [
-        node.meta["val"]
-        for node in program.graph.output_node().args[0]
-        if isinstance(node, fx.Node) and node.name in set(program.graph_signature.user_outputs)
-    ]
-    if names and len(names) != len(values):
-        raise UnsupportedError(f"the model has {len(values)} outputs, and {len(names)} names were given")
-    single = len(values) == 1
-    names = list(names) or [("output" if single else f"output_{index}") for index in range(len(values))]
+    returned = [value for value in _returned(program) if value is not None]
+    if not returned:
+        raise UnsupportedError("the model returns no tensor", "return the tensors that an app is to have")
+    if names and len(names) != len(returned):
+        raise UnsupportedError(f"the model has {len(returned)} outputs, and {len(names)} names were given")
+    single = len(returned) == 1
+    names = list(names) or [("output" if single else f"output_{index}") for index in range(len(returned))]
     sizes = _symbol_sizes(program, inputs)
     specs = []
-    for name, value in zip(names, values, strict=True):
+    for name, node in zip(names, returned, strict=True):
+        value = node.meta["val"] if isinstance(node, fx.Node) else node
         if not isinstance(value, Tensor) or str(value.dtype).removeprefix("torch.") not in DTYPES:
-            raise UnsupportedError(f"output {name} is not a tensor of {', '.join(DTYPES)}")
+            kind = f"of {value.dtype}" if isinstance(value, Tensor) else f"the number {value}"
+            raise UnsupportedError(
+                f"output {name} is {kind}, not a tensor of {', '.join(DTYPES)}", "return tensors of these alone"
+            )
         shape = tuple(_size(size, sizes) for size in value.shape)
         try:
             specs.append(TensorSpec(name, shape, str(value.dtype).removeprefix("torch.")))

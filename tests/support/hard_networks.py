@@ -174,3 +174,26 @@ def detector() -> nn.Module:
 
 def tokens_as_rows() -> nn.Module:
     return After(lambda x: x.flatten(2).transpose(1, 2).flatten(0, 1))
+
+
+# Outputs of every kind.
+class ManyOutputs(nn.Module):
+    """None, one tensor twice, an input, a weight, places, counts and truths."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.anchors = nn.Conv2d(3, 8, 3, padding=1), nn.Parameter(torch.randn(5, 4))
+
+    def forward(self, x: Tensor) -> dict[str, object]:
+        y = self.stem(x)
+        found = {"map": y.argmax(1), "count": (y > 0).sum((2, 3)), "mask": (y > 0).any(1)}
+        return {"loss": None, "y": y, "more": {"again": y, "x": x}, "anchors": self.anchors, **found}
+
+
+def many_outputs() -> nn.Module:
+    return ManyOutputs()
+
+
+def half_weights() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()).half()

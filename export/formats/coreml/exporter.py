@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from ..exporter import GraphFigures, Lowered, Unsupported, ValueOrigin, Written,
 __all__ = ["check", "unsupported", "write"]
 
 CLASS_LABEL = "classLabel"
+# ArrayFeatureType.ArrayDataType of Core ML's specification.
+_ARRAY_TYPES = {0x10000 | 32: "float32", 0x10000 | 16: "float16", 0x20000 | 32: "int32"}
 _MODEL_FILE = Path("Data/com.apple.CoreML/model.mlmodel")
 _HANDLES_FILE = "executorch_debug_handle_mapping.json"
 _DATE = "com.github.apple.coremltools.conversion_date"
@@ -50,8 +53,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
     with quiet("coremltools"):
         import coremltools as ct
 
-        is_classifier = lowered.labels is not None
-        outputs = lowered.signature.outputs
+        outputs, labels = lowered.signature.outputs, _class_labels(lowered)
         try:
             model = ct.convert(
                 lowered.program,
@@ -60,10 +62,8 @@ def write(lowered: Lowered, folder: Path) -> Written:
                 compute_precision=_compute_precision(lowered),
                 inputs=[_input_type(spec, lowered) for spec in lowered.signature.inputs],
                 # A classifier's outputs are named by its configuration.
-                outputs=None if is_classifier else [_output_type(spec) for spec in outputs],
-                classifier_config=ct.ClassifierConfig(list(lowered.labels))
-                if lowered.labels is not None
-                else None,
+                outputs=[_output_type(spec) for spec in outputs] if labels is None else None,
+                classifier_config=None if labels is None else ct.ClassifierConfig(labels),
                 skip_model_load=True,
             )
         except (ValueError, NotImplementedError, RuntimeError) as error:
@@ -176,8 +176,15 @@ def _input_type(spec: TensorSpec, lowered: Lowered) -> Any:
 def _output_type(spec: TensorSpec) -> Any:
     import coremltools as ct
 
-    # Without a type, coremltools gives float16 outputs for float16 programs; apps expect float32.
-    return ct.TensorType(name=spec.name, dtype=np.float32 if spec.dtype.startswith("float") else None)
+    # Without a type, coremltools gives float16 outputs for float16 programs, counts too; apps expect float32 and integers.
+    return ct.TensorType(name=spec.name, dtype=np.float32 if spec.dtype.startswith("float") else np.int32)
+
+
+def _class_labels(lowered: Lowered) -> list[str] | None:
+    """The names inside the model, if it is a classifier: one with several outputs is none, and its names are in the
+    artifact alone."""
+    is_one = lowered.labels is not None and len(lowered.signature.outputs) == 1
+    return list(lowered.labels) if lowered.labels is not None and is_one else None
 
 
 def _describe(model: Any, lowered: Lowered) -> None:
@@ -192,7 +199,7 @@ def _describe(model: Any, lowered: Lowered) -> None:
             if rule is not None
             else f"{spec.dtype} {list(spec.shape)}"
         )
-    if lowered.labels is not None:
+    if _class_labels(lowered) is not None:
         model.output_description[CLASS_LABEL] = "The most probable class"
         model.output_description[f"{CLASS_LABEL}_probs"] = "The probability of each class"
         model.user_defined_metadata["com.apple.coreml.model.preview.type"] = "imageClassifier"
@@ -229,17 +236,21 @@ def _make_deterministic(path: Path) -> None:
 
 
 def _written_signature(path: Path, lowered: Lowered) -> Signature:
-    """The outputs as the package declares them."""
+    """The outputs as the package declares them, in its types: integers and truths are int32 there."""
     from coremltools.proto import Model_pb2
 
     declared = Model_pb2.Model.FromString((path / _MODEL_FILE).read_bytes()).description.output
-    if lowered.labels is not None:
+    if _class_labels(lowered) is not None:
         first = lowered.signature.outputs[0]
         probabilities = next(item.name for item in declared if item.name != CLASS_LABEL)
         return Signature(
             lowered.signature.inputs, (TensorSpec(probabilities, first.shape, "float32", "probabilities"),)
         )
-    lost = {spec.name for spec in lowered.signature.outputs} - {item.name for item in declared}
-    if lost:
-        raise UnsupportedError(f"coremltools did not write the outputs {', '.join(sorted(lost))}")
-    return lowered.signature
+    types = {item.name: _ARRAY_TYPES.get(item.type.multiArrayType.dataType) for item in declared}
+    outputs = []
+    for spec in lowered.signature.outputs:
+        kind = types.get(spec.name)
+        if kind is None:
+            raise UnsupportedError(f"coremltools did not write the output {spec.name} as an array")
+        outputs.append(replace(spec, dtype=kind))
+    return Signature(lowered.signature.inputs, tuple(outputs))

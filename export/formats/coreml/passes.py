@@ -12,6 +12,7 @@ from ...passes.lower_reciprocals import LowerReciprocals
 from ...passes.lower_rms_norm import LowerRmsNorm
 from ...passes.normalize_inside import NormalizeInside
 from ...passes.remove_identities import RemoveIdentities
+from ...passes.separate_outputs import SeparateOutputs
 from ...passes.transpose_products import TransposeProducts
 
 __all__ = ["passes", "plain_passes"]
@@ -27,6 +28,7 @@ def passes(setting: Setting) -> list[Pass]:
         FoldInputScale(),  # 1 / (255 std), into the stem
         LowerGroupNorm("layer_norm"),  # one operator; the composite form overflows in float16
         RemoveIdentities(),
+        SeparateOutputs(),
     ]
 
 
@@ -44,4 +46,4 @@ def _interface(setting: Setting) -> list[Pass]:
 
 def plain_passes(setting: Setting) -> list[Pass]:
     """What the format's interface needs."""
-    return [FixSizes(setting.signature.inputs), *_interface(setting)]
+    return [FixSizes(setting.signature.inputs), *_interface(setting), SeparateOutputs()]

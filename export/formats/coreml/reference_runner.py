@@ -9,8 +9,8 @@ import numpy as np
 
 from cloformer.errors import InputError, choose
 
-from ...source.signature import Signature
-from ..runner import Array, ModelFile
+from ...source.signature import Signature, TensorSpec
+from ..runner import Array, ModelFile, checked_outputs
 from ..work_limit import MOST_WORK, WorkMeter
 from .mil import Arithmetic, Description, ImageInput, Interpreter, Operation, read_package
 from .mil.interpreter import Observer
@@ -89,9 +89,13 @@ class ReferenceMilRunner:
         }
 
     def _outputs(self, raw: Mapping[str, object]) -> dict[str, Array]:
-        return {
-            spec.name: _as_array(raw, spec.name, spec.shape, spec.dtype) for spec in self.signature.outputs
+        is_exact = self.arithmetic is Arithmetic.EXACT
+        given = {
+            spec.name: _as_array(raw[spec.name], spec, is_exact=is_exact)
+            for spec in self.signature.outputs
+            if spec.name in raw
         }
+        return checked_outputs(self.signature, given)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -110,13 +114,9 @@ def _as_image(pixels: Array, given_order: str | None, image: ImageInput) -> Arra
     return np.ascontiguousarray(pixels[:, ::-1]) if reverse else pixels
 
 
-def _as_array(raw: Mapping[str, object], name: str, shape: tuple[int, ...], dtype: str) -> Array:
-    if name not in raw:
-        raise InputError(f"the program does not give the output {name!r}, which the manifest declares")
-    value = raw[name]
-    array = np.asarray(list(value.values()) if isinstance(value, dict) else value, dtype=dtype)
-    if array.size != np.prod(shape):
-        raise InputError(
-            f"the output {name!r} is {list(shape)} in the manifest, and {list(array.shape)} comes out"
-        )
-    return array.reshape(shape)
+def _as_array(value: object, spec: TensorSpec, *, is_exact: bool) -> Array:
+    """An output in its own type, which is then held to the manifest's; exact arithmetic gives float64."""
+    if isinstance(value, dict):
+        value = np.asarray(list(value.values()), spec.dtype).reshape(spec.shape)
+    array = np.asarray(value)
+    return array.astype(spec.dtype) if is_exact and array.dtype == np.float64 else array

@@ -53,6 +53,8 @@ def exported(item: Exported) -> Iterator[str]:
         f"  PyTorch     largest difference {found.max_abs:.2g}, outputs up to {found.largest:.3g} "
         f"({', '.join(found.inputs)}; float64 reference; run by {found.runner})"
     )
+    for note in item.notes:
+        yield f"  note        {note}"
 
 
 def previewed(planned: Preview) -> Iterator[str]:

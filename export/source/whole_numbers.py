@@ -1,0 +1,52 @@
+"""Which whole numbers a model takes at its integer inputs: the rows of a table, for instance, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from .signature import TensorSpec
+from .trace import example_inputs
+
+__all__ = ["with_values"]
+
+_MOST = 2**20  # beyond, it is taken to have no end: no table has so many rows
+_FLAG = (0, 1)  # what has no end may be a mask: other numbers than these could mean nothing
+
+
+def with_values(model: nn.Module, inputs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """``inputs`` with the lowest and highest number that each integer input takes, found by running ``model`` on constant
+    inputs; those that say it already are left as they are."""
+    return tuple(
+        replace(spec, values=_values(model, inputs, place))
+        if spec.dtype.startswith("int") and spec.values is None
+        else spec
+        for place, spec in enumerate(inputs)
+    )
+
+
+def _values(model: nn.Module, inputs: Sequence[TensorSpec], place: int) -> tuple[int, int]:
+    if _takes(model, inputs, place, _MOST):
+        return _FLAG
+    taken, refused = 0, _MOST
+    while refused - taken > 1:
+        middle = (taken + refused) // 2
+        if _takes(model, inputs, place, middle):
+            taken = middle
+        else:
+            refused = middle
+    return 0, taken
+
+
+def _takes(model: nn.Module, inputs: Sequence[TensorSpec], place: int, value: int) -> bool:
+    given = list(example_inputs(inputs))
+    given[place].fill_(value)
+    try:
+        with torch.no_grad():
+            model(*given)
+    except Exception:  # a user's module raises what it likes
+        return False
+    return True

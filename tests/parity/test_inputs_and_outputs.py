@@ -1,0 +1,162 @@
+"""Inputs that are whole numbers and truths, and outputs of every kind: what is fed, what the manifest says of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cloformer.errors import UnsupportedError
+from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.parity.verify import ParityRequest, compare
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
+from cloformer.export.reference.cases import Inputs, hostile_cases, noise_case
+from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.spec import ModelSpec
+from cloformer.export.source.trace import trace
+from cloformer.export.source.whole_numbers import with_values
+
+ROWS = 37
+
+
+class Words(nn.Module):
+    """Rows of a table, those that the mask leaves, and the means of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.table, self.head = nn.Embedding(ROWS, 16), nn.Linear(16, 5)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        kept = self.table(ids) * mask.unsqueeze(-1)
+        return self.head(kept.sum(1) / mask.sum(1, keepdim=True).clamp(min=1))
+
+
+class Picked(nn.Module):
+    """Columns by their numbers, from the third on."""
+
+    def forward(self, x: Tensor, places: Tensor) -> Tensor:
+        return torch.gather(x, 1, places + 2)
+
+
+def words() -> nn.Module:
+    return Words()
+
+
+class TwoHeads(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.animal, self.place = nn.Linear(3, 5), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        pooled = x.mean((2, 3))
+        return {"animal": self.animal(pooled), "place": self.place(pooled)}
+
+
+def two_heads() -> nn.Module:
+    return TwoHeads()
+
+
+IDS = TensorSpec("ids", (2, 12), "int32")
+MASK = TensorSpec("mask", (2, 12), "int32")
+HERE = "test_inputs_and_outputs"
+
+
+def test_the_numbers_that_an_input_takes_are_found() -> None:
+    ids, mask = with_values(Words(), (IDS, MASK))
+    assert (ids.values, mask.values) == ((0, ROWS - 1), (0, 1))
+    places = with_values(Picked(), (TensorSpec("x", (1, 8)), TensorSpec("places", (1, 3), "int64")))[1]
+    assert places.values == (0, 5)
+    said = replace(IDS, values=(3, 4))
+    assert with_values(Words(), (said, MASK))[0] is said
+
+
+def test_integers_and_truths_vary_over_their_range() -> None:
+    specs = (replace(IDS, shape=(40, 50), values=(2, 9)), TensorSpec("hidden", (40, 50), "bool"))
+    inputs = Inputs(specs, {}, {spec.name: False for spec in specs})
+    noise = noise_case(inputs).values
+    assert set(np.unique(noise["ids"])) == set(range(2, 10)) and noise["ids"].dtype == np.int32
+    assert 0 < noise["hidden"].mean() < 1 and noise["hidden"].dtype == bool
+    for case in hostile_cases(inputs):
+        assert set(np.unique(case.values["ids"])) <= {2, 9}
+    assert not all(case.values["hidden"].all() for case in hostile_cases(inputs))
+    unknown = Inputs((IDS,), {}, {"ids": False})
+    assert (noise_case(unknown).values["ids"] == 1).all()
+
+
+def test_a_row_of_a_table_that_is_wrong_is_found(tmp_path: Path) -> None:
+    """Every row but the second: all that was fed before."""
+    (exported,) = export(
+        ExportRequest(model=f"{HERE}:words", spec=ModelSpec((IDS, MASK)), output=tmp_path)
+    )
+    assert [spec.values for spec in exported.artifact.signature.inputs] == [(0, ROWS - 1), (0, 1)]
+    request = ParityRequest(model=f"{HERE}:words")
+    assert compare(exported.artifact, request).passed
+    model = onnx.load(exported.artifact.model_path)
+    table = next(item for item in model.graph.initializer if list(item.dims) == [ROWS, 16])
+    values = onnx.numpy_helper.to_array(table).copy()
+    values[[row for row in range(ROWS) if row != 1]] *= 1.001
+    table.CopyFrom(onnx.numpy_helper.from_array(values, table.name))
+    onnx.save(model, exported.artifact.model_path)
+    report = compare(read_artifact(exported.artifact.folder, verify=False), request)
+    assert report.first_divergence is not None
+    assert report.first_divergence.operator == "aten.embedding.default"
+
+
+def test_core_ml_gives_whole_numbers_as_int32(tmp_path: Path) -> None:
+    request = ExportRequest(
+        model="hard_networks:many_outputs", formats=("coreml",), image_size=(32, 32), output=tmp_path
+    )
+    (exported,) = export(request)
+    kinds = [spec.dtype for spec in exported.artifact.signature.outputs]
+    assert kinds == ["float32"] * 4 + ["int32"] * 3
+    assert exported.notes == ("output 1 of 8 is None in evaluation mode, and was left out",)
+
+
+def test_weights_in_half_precision_are_said(tmp_path: Path) -> None:
+    request = ExportRequest(model="hard_networks:half_weights", image_size=(32, 32), output=tmp_path)
+    (exported,) = export(request)
+    assert exported.notes == ("the weights are float16, and were exported as float32",)
+
+
+@pytest.mark.parametrize("format_name", ["onnx", "coreml"])
+def test_of_two_outputs_the_one_with_labels_is_said(tmp_path: Path, format_name: str) -> None:
+    labels = ("cat", "dog", "owl", "fox", "hen")
+    request = ExportRequest(
+        model=f"{HERE}:two_heads",
+        formats=(format_name,),
+        image_size=(32, 32),
+        spec=ModelSpec(outputs=("animal", "place"), labels=labels),
+        output=tmp_path,
+    )
+    (exported,) = export(request)
+    assert exported.notes == ("labels.txt names the classes of animal, the first of 2 outputs",)
+    first, second = exported.artifact.function.outputs
+    assert (first.spec.role, first.labels, second.labels) == ("logits", "labels.txt", None)
+    assert compare(exported.artifact, ParityRequest(model=f"{HERE}:two_heads")).passed
+
+
+class Counted(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, int]:
+        return x + 1, 3
+
+
+class Nothing(nn.Module):
+    def forward(self, x: Tensor) -> None:  # noqa: ARG002
+        return None
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [(Counted(), r"output_1 is the number 3, not a tensor"), (Nothing(), "the model returns no tensor")],
+)
+def test_what_is_no_tensor_is_refused_at_once(model: nn.Module, reason: str) -> None:
+    with pytest.raises(UnsupportedError, match=reason):
+        trace(model, [TensorSpec("x", (1, 4))])
