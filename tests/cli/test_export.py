@@ -193,9 +193,11 @@ def test_the_plain_trace(command: Command, tmp_path: Path) -> None:
     manifest = shown.json["artifacts"][0]["manifest"]
     assert [entry["name"] for entry in manifest["passes"]] == [
         "fix_sizes",
+        "count_in_integers",
         "lower_rms_norm",
         "lower_reciprocals",
         "normalize_inside",
+        "separate_outputs",
     ]
     assert shown.json["artifacts"][0]["folder"].endswith("-plain")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...passes import Pass, Setting
 from ...passes.append_softmax import AppendSoftmax
 from ...passes.common import common_passes
+from ...passes.count_in_integers import CountInIntegers
 from ...passes.fix_sizes import FixSizes
 from ...passes.fold_input_scale import FoldInputScale
 from ...passes.lower_group_norm import LowerGroupNorm
@@ -37,6 +38,7 @@ def _interface(setting: Setting) -> list[Pass]:
     converted right."""
     softmax: list[Pass] = [AppendSoftmax()] if setting.is_classifier else []
     return [
+        CountInIntegers(),  # which coremltools does in floats
         LowerRmsNorm(),  # which coremltools writes wrong
         LowerReciprocals(),  # after it, which makes some: its operators for them add an epsilon
         NormalizeInside(setting.signature.inputs, setting.preprocessing),
