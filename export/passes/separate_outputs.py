@@ -40,7 +40,7 @@ class SeparateOutputs(Pass):
                     copy = rewriter.call(aten.expand.default, value, list(shape))
                 copy.meta["custom"] = value.meta["custom"]
                 sites.append(origin_of(value))
-                value = copy  # noqa: PLW2901
+                value = copy
             seen.add(value)
             values.append(value)
         if sites:

@@ -170,7 +170,9 @@ def noise_case(inputs: Inputs, seed: int = 0) -> Case:
             values[spec.name] = generator.random(spec.shape) < _TRUE
         else:
             low, high = spec.values or _ONES
-            values[spec.name] = generator.integers(low, high, spec.shape, np.int64, endpoint=True).astype(spec.dtype)
+            values[spec.name] = generator.integers(low, high, spec.shape, np.int64, endpoint=True).astype(
+                spec.dtype
+            )
     return Case(f"noise, seed {seed}", "noise", values)
 
 

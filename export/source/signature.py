@@ -82,7 +82,7 @@ class TensorSpec:
 def values_of(fields: Fields, key: str) -> tuple[int, int]:
     """The lowest and the highest number of an input."""
     found = fields.wholes(key, -(2**63), 2**63 - 1, most=2)
-    if len(found) != 2:  # noqa: PLR2004
+    if len(found) != 2:
         raise fields.error(key, "is not the lowest and the highest number, as in [0, 999]")
     return found[0], found[1]
 

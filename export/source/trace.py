@@ -228,7 +228,8 @@ def _output_specs(
         if not isinstance(value, Tensor) or str(value.dtype).removeprefix("torch.") not in DTYPES:
             kind = f"of {value.dtype}" if isinstance(value, Tensor) else f"the number {value}"
             raise UnsupportedError(
-                f"output {name} is {kind}, not a tensor of {', '.join(DTYPES)}", "return tensors of these alone"
+                f"output {name} is {kind}, not a tensor of {', '.join(DTYPES)}",
+                "return tensors of these alone",
             )
         shape = tuple(_size(size, sizes) for size in value.shape)
         try:

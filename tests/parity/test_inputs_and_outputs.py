@@ -93,9 +93,7 @@ def test_integers_and_truths_vary_over_their_range() -> None:
 
 def test_a_row_of_a_table_that_is_wrong_is_found(tmp_path: Path) -> None:
     """Every row but the second: all that was fed before."""
-    (exported,) = export(
-        ExportRequest(model=f"{HERE}:words", spec=ModelSpec((IDS, MASK)), output=tmp_path)
-    )
+    (exported,) = export(ExportRequest(model=f"{HERE}:words", spec=ModelSpec((IDS, MASK)), output=tmp_path))
     assert [spec.values for spec in exported.artifact.signature.inputs] == [(0, ROWS - 1), (0, 1)]
     request = ParityRequest(model=f"{HERE}:words")
     assert compare(exported.artifact, request).passed
@@ -149,7 +147,7 @@ class Counted(nn.Module):
 
 
 class Nothing(nn.Module):
-    def forward(self, x: Tensor) -> None:  # noqa: ARG002
+    def forward(self, x: Tensor) -> None:
         return None
 
 
