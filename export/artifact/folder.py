@@ -13,6 +13,7 @@ from cloformer.io.staging import recover
 
 from ..formats.runner import ModelFile
 from ..source.function import Function
+from ..source.interface import LABELS
 from ..source.labels import read_labels
 from ..source.signature import Signature
 from .files import MANIFEST, FileEntry, verify_files
@@ -29,7 +30,7 @@ __all__ = [
     "read_manifest",
 ]
 
-ORIGINS, CONFORMANCE, KIT, LABELS = "origins.json", "conformance.safetensors", "kit.safetensors", "labels.txt"
+ORIGINS, CONFORMANCE, KIT = "origins.json", "conformance.safetensors", "kit.safetensors"
 _MAX_MANIFEST_BYTES = 64 * 2**20
 _TRIES = 100  # to read what an export replaces at the same time
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,11 @@ from cloformer.variants import VARIANTS
 
 from ..source.make import summary_of
 from ..source.models import Models
-from ..source.resolve import Source
+from ..source.preprocessing import Preprocessing
+from ..source.resolve import Source, labels_of
+from ..source.signature import TensorSpec
+from ..source.spec import ModelSpec
+from ..source.trained import training_of
 
 if TYPE_CHECKING:
     from .folder import Artifact
@@ -19,13 +25,21 @@ __all__ = ["rebuild"]
 
 
 def rebuild(
-    artifact: Artifact, *, model: str | None, weights: Path | None, models: Models | None = None
+    artifact: Artifact,
+    *,
+    model: str | None,
+    weights: Path | None,
+    spec: ModelSpec | None = None,
+    labels: Path | None = None,
+    models: Models | None = None,
 ) -> Source | None:
     """The model that ``artifact`` was exported from; None if what is given does not say which that is.
 
     A built-in model needs its checkpoint, or nothing if its weights are those of a seed. A module of the
-    user's is imported only if ``model`` names it, never because a manifest does. What ``models`` has made already is not
-    made again. Raises :class:`InputError` if the weights are not those of the export.
+    user's is imported only if ``model`` names it, never because a manifest does. Class names and preprocessing are those
+    that ``labels``, ``spec`` or the checkpoint give, and the artifact's own where none does: ``given_by`` tells. What
+    ``models`` has made already is not made again. Raises :class:`InputError` if the weights, or the inputs of ``spec``, are
+    not those of the export.
     """
     request, record = artifact.manifest.request, artifact.manifest.weights
     built_in = request.model in VARIANTS
@@ -43,19 +57,52 @@ def rebuild(
             if weights is None
             else "give another --weights",
         )
+    from ..source.whole_numbers import with_values
     from ..source.widen import as_float32
 
-    as_float32(made.model.eval(), request.inputs)
+    given, trained = spec or ModelSpec(), training_of(made.metadata, weights)
+    inputs = _inputs(artifact, given)
+    as_float32(made.model.eval(), inputs)
+    names, by = labels_of(labels, given, trained)
+    given_by = {} if by is None else {"labels": by}
+    rules: Mapping[str, Preprocessing] = request.preprocessing
+    if given.declared:
+        _, rules = given.inputs((1, 1), 1, given_size=False)
+        given_by["preprocessing"] = "--spec"
+    elif trained.preprocessing is not None and rules:
+        rules = {
+            item.name: trained.preprocessing.at_size(*item.shape[2:]) for item in inputs if item.name in rules
+        }
+        given_by["preprocessing"] = "the checkpoint"
+    names = names if by is not None else artifact.labels
     return Source(
         name=artifact.manifest.name,
         source=model,
         model=made.model,
-        inputs=request.inputs,
-        output_names=request.outputs,
-        output_role="logits" if built_in or artifact.labels is not None else "tensor",
-        preprocessing=request.preprocessing,
-        labels=artifact.labels,
+        inputs=with_values(made.model, inputs, said=request.inputs),
+        output_names=given.outputs or request.outputs,
+        output_role="logits" if built_in or names is not None else "tensor",
+        preprocessing=rules,
+        labels=names,
         weights=found,
         summary=summary_of(model, found),
         metadata=request.metadata,
+        given_by=given_by,
     )
+
+
+def _inputs(artifact: Artifact, spec: ModelSpec) -> tuple[TensorSpec, ...]:
+    """The model's inputs: as ``spec`` declares them, or as the artifact was asked for, but for the numbers that they take."""
+    asked = tuple(replace(item, values=None) for item in artifact.manifest.request.inputs)
+    if not spec.declared:
+        return asked
+    if tuple(replace(item, values=None) for item in spec.declared) != asked:
+        raise InputError(
+            f"--spec declares {_words(spec.declared)}, and {artifact.folder} takes {_words(asked)}",
+            "give the --spec of the export",
+        )
+    return spec.declared
+
+
+def _words(specs: Sequence[TensorSpec]) -> str:
+    return ", ".join(f"{item.name} {item.dtype} {list(item.shape)}" for item in specs)

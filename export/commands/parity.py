@@ -26,6 +26,17 @@ def parity(
     weights: Annotated[
         Path | None, typer.Option(help="The checkpoint of the export; its hash must be the manifest's.")
     ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(help="The TOML file of the export: the preprocessing and the labels must be these."),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="The class names, one a line, that the artifact must have.")
+    ] = None,
+    require_all: Annotated[
+        bool,
+        typer.Option("--require-all", help="Fail too where nobody but the artifact says what is so."),
+    ] = False,
     images: Annotated[
         list[Path] | None, typer.Option(help="Photographs, or a folder of them; may be given several times.")
     ] = None,
@@ -98,6 +109,7 @@ def parity(
     from ..reports.parity.files import write_reports
     from ..reports.parity.headroom import headroom_lines
     from ..reports.parity.pictures import Collector
+    from ..source.spec import read_spec
 
     others = {
         "--runner": runner,
@@ -112,6 +124,9 @@ def parity(
     request = ParityRequest(
         model=model,
         weights=weights,
+        spec=None if spec is None else read_spec(spec),
+        labels=labels,
+        require_all=require_all,
         images=collect_images(images or []),
         runner=runner,
         operators=operators,

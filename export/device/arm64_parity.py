@@ -7,17 +7,18 @@ model is given, photographs and noise.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 
 from cloformer.errors import UsageError
 from cloformer.io.read import sha256_of
 
 from ..artifact.folder import MANIFEST, Artifact
-from ..artifact.rebuild import rebuild
 from ..artifact.vectors import read_vectors
 from ..parity.outputs import compare_outputs, compare_preprocessing, not_told
-from ..parity.report import OutputResult, ParityReport, described
-from ..parity.verify import OnCase, ParityRequest, show, with_own
+from ..parity.report import OutputResult, ParityReport, Statement, described
+from ..parity.statements import statements_of_the_file, statements_of_the_model, unknown_statements
+from ..parity.verify import OnCase, ParityRequest, show, source_of, with_own
 from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, in_own_order, noise_case
 from ..reference.outputs import run_model
 from ..reference.references import Expected, References
@@ -48,7 +49,7 @@ def compare_on_device(
     refuse_other_formats(artifact)
     progress("making the reference model")
     references = references or References()
-    source = rebuild(artifact, model=request.model, weights=request.weights, models=references.models)
+    source = source_of(artifact, request, references)
     if source is None and request.images:
         raise UsageError(
             "--images are compared with the model, and it is not given",
@@ -60,14 +61,18 @@ def compare_on_device(
     ran = device.run(artifact, [case.for_candidate(inputs) for case in cases], progress)
     notes = ["outputs alone are compared on a device; without --device, operators are compared too"]
     results: list[OutputResult] = []
+    statements: list[Statement]
     if source is None:
-        expected = [item for _, item in vectors]
+        expected, statements = [item for _, item in vectors], unknown_statements(artifact)
         notes.append(
             "compared with the vectors that the artifact carries; --weights or --model gives the model itself"
         )
     else:
         progress("running the PyTorch model in float64")
         expected = _expected(artifact, source, references, cases)
+        statements = statements_of_the_model(
+            artifact, source, references.of(source), _form(artifact), progress
+        )
     for case, got, wanted in zip(cases, ran.outputs, expected, strict=True):
         found = compare_outputs(case, got, wanted, request.max_loss)
         show(on_case, case, found, got, wanted)
@@ -78,7 +83,9 @@ def compare_on_device(
     if counts is None:
         notes.append("instructions are not counted: this QEMU takes no plugins")
     reference = "conformance vectors" if source is None else "PyTorch, float64"
-    return _report(artifact, device, reference, results, notes), counts
+    report = _report(artifact, device, reference, results, notes)
+    said = (*statements_of_the_file(artifact), *statements)
+    return replace(report, statements=said, requires_all=request.require_all), counts
 
 
 def _counts(

@@ -11,11 +11,13 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from ..passes import Pass, Setting
+    from .contents import Contents, ReadsContents
     from .exporter import Exporter
     from .profiler import Profiler
 
@@ -101,6 +103,10 @@ class Format:
         module = self._module("passes")
         make: Callable[[Setting], Sequence[Pass]] = module.passes if reparameterize else module.plain_passes
         return make(setting)
+
+    def contents(self, path: Path) -> Contents:
+        """What is inside a written model; :class:`InputError` if it cannot be read."""
+        return cast("ReadsContents", self._module("contents")).read_contents(path)
 
     def _module(self, name: str) -> ModuleType:
         return importlib.import_module(f".{self.name}.{name}", __package__)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TypedDict
 
 from cloformer.io.read import sha256_of
 
@@ -15,7 +16,7 @@ from ..artifact.folder import MANIFEST, Artifact
 from .metrics import Figures
 from .tolerances import OutputTolerance
 
-__all__ = ["OperatorResult", "OutputResult", "ParityReport", "described"]
+__all__ = ["OperatorResult", "OutputResult", "ParityReport", "Statement", "described"]
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,34 @@ class OperatorResult:
 
 
 @dataclass(frozen=True)
+class Statement:
+    """Something that an artifact says of itself, and whom it was held against ("the checkpoint", "--labels", "the file");
+    None if nobody else says it. ``problem`` is None if it is right."""
+
+    about: str
+    against: str | None
+    problem: str | None
+
+    @property
+    def verdict(self) -> str:
+        if self.problem is not None:
+            return "wrong"
+        return "not checked" if self.against is None else "right"
+
+    def __str__(self) -> str:
+        return f"{self.about} (held against {self.against}): {self.problem or self.verdict}"
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self) | {"verdict": self.verdict}
+
+
+@dataclass(frozen=True)
 class ParityReport:
     """The whole comparison of one artifact with one runner.
 
     ``reference`` says what it was compared with; ``not_compared`` lists what could not be, each of which is
     a failure; ``operators_total`` counts also the values that are steps on the way to one that was compared.
+    ``statements`` are what the artifact says of itself; with ``requires_all``, one that nobody else could confirm fails.
     """
 
     artifact: str
@@ -149,10 +173,20 @@ class ParityReport:
     notes: tuple[str, ...]
     environment: Mapping[str, str]
     manifest_sha256: str
+    statements: tuple[Statement, ...] = ()
+    requires_all: bool = False
 
     @property
     def passed(self) -> bool:
-        return bool(self.outputs) and not self.not_compared and not self.failures
+        return (
+            bool(self.outputs) and not self.not_compared and not self.failures and not self.false_statements
+        )
+
+    @property
+    def false_statements(self) -> list[Statement]:
+        """Those that are wrong, and those that could not be checked where all must be."""
+        failing = ("wrong", "not checked") if self.requires_all else ("wrong",)
+        return [item for item in self.statements if item.verdict in failing]
 
     @property
     def failures(self) -> list[OutputResult | OperatorResult]:
@@ -189,6 +223,7 @@ class ParityReport:
             "operators_total": self.operators_total,
             "first_divergence": None if first is None else first.to_json(),
             "not_compared": list(self.not_compared),
+            "statements": [item.to_json() for item in self.statements],
             "notes": list(self.notes),
             "environment": dict(self.environment),
         }
@@ -199,7 +234,19 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def described(artifact: Artifact) -> dict[str, str]:
+class Described(TypedDict):
+    """Fields of :class:`ParityReport`."""
+
+    artifact: str
+    model: str
+    format: str
+    precision: str
+    target: str
+    image_size: str
+    manifest_sha256: str
+
+
+def described(artifact: Artifact) -> Described:
     """The fields of a report that are the artifact's, wherever it ran."""
     manifest, spec = artifact.manifest, artifact.signature.inputs[0]
     return {

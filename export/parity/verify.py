@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,7 +14,6 @@ from cloformer.errors import UnsupportedError, UsageError
 
 from ..artifact.folder import Artifact
 from ..artifact.origins import read_origins
-from ..artifact.rebuild import rebuild
 from ..artifact.vectors import read_vectors
 from ..formats import FORMATS
 from ..formats.runners import (
@@ -23,13 +21,12 @@ from ..formats.runners import (
     RUNNERS,
     Array,
     Runner,
-    RunnerOptions,
     RunnerRow,
     default_runner,
     open_graph,
     open_model,
 )
-from ..reference.cases import PHOTOGRAPH, Case, Inputs, hostile_cases, image_cases, in_own_order, noise_case
+from ..reference.cases import Case, Inputs
 from ..reference.outputs import run_model
 from ..reference.references import Expected, Reference, References, in_roles
 from ..reference.rounding import Format
@@ -37,8 +34,9 @@ from ..source.models import Models
 from .judge import Types
 from .operators import compare_operators, program_origins
 from .outputs import compare_outputs, compare_preprocessing, not_told, output_result
-from .report import OperatorResult, OutputResult, ParityReport, described
-from .tolerances import MAX_LOSS
+from .report import OperatorResult, OutputResult, ParityReport, Statement, described
+from .request import ParityRequest, cases_of, of_each_kind, source_of
+from .statements import statements_of_the_file, statements_of_the_model, unknown_statements
 from .yardstick import why_not_the_model
 
 if TYPE_CHECKING:
@@ -46,32 +44,12 @@ if TYPE_CHECKING:
 
     from ..source.resolve import Source
 
-__all__ = ["OnCase", "ParityRequest", "compare", "show", "with_own"]
+__all__ = ["OnCase", "ParityRequest", "compare", "show", "source_of", "with_own"]
 
 Progress = Callable[[str], None]
 OnCase = Callable[[Case, Sequence[OutputResult], Sequence[Array], Sequence[Array]], None]
 
 _INSIDE = "logits (inside)"  # of a classifier that gives probabilities alone
-
-# The operators are compared on this many inputs, each of another kind: what one of them leaves at rest
-# (a rectifier that is never reached) another one moves.
-_OPERATOR_CASES = 2
-
-
-@dataclass(frozen=True)
-class ParityRequest:
-    """What to compare and how. ``model`` and ``weights`` say which model the artifact was exported from;
-    ``max_loss`` is the share of the largest value that the number format may cost on photographs, and ``options`` go to
-    the runner."""
-
-    model: str | None = None
-    weights: Path | None = None
-    images: tuple[Path, ...] = ()
-    runner: str | None = None
-    operators: bool = True
-    seed: int = 0
-    max_loss: float = MAX_LOSS
-    options: RunnerOptions = field(default_factory=RunnerOptions)
 
 
 @dataclass(frozen=True)
@@ -119,6 +97,7 @@ class _Findings:
     operators: list[OperatorResult]
     not_compared: list[str]
     notes: list[str]
+    statements: list[Statement]
 
 
 def compare(
@@ -139,7 +118,7 @@ def compare(
         runner = open_model(artifact.model, name, request.options)
     progress("making the reference model")
     references = references or References()
-    source = rebuild(artifact, model=request.model, weights=request.weights, models=references.models)
+    source = source_of(artifact, request, references)
     program = None
     if source is not None and (request.operators or name == GRAPH or _hides_logits(artifact)):
         program = _program(artifact, source, references.models, progress)
@@ -155,10 +134,13 @@ def compare(
                 )
             found = _against_vectors(session)
         else:
-            cases = _cases(artifact, request, source)
+            cases = cases_of(artifact, request, source)
             found = _against_model(session, source, references.of(source), program, cases)
             if program is not None and request.operators:
                 _add_operators(found, session, program, cases)
+            found.statements.extend(
+                statements_of_the_model(artifact, source, references.of(source), session.form, progress)
+            )
     if not found.operators:
         found.not_compared.extend(not_told(found.outputs))
     if _hides_logits(artifact) and not any(item.name == _INSIDE for item in found.outputs):
@@ -186,22 +168,6 @@ class _one_thread:  # noqa: N801 - reads as what it does
         torch.set_num_threads(self._before)
 
 
-def _cases(artifact: Artifact, request: ParityRequest, source: Source) -> list[Case]:
-    """Photographs first, then noise, then what models are bad at."""
-    inputs, own = Inputs.of(artifact.function), Inputs.of_source(source)
-    drawn = [noise_case(inputs, request.seed), *hostile_cases(inputs, request.seed)]
-    return [
-        *image_cases(inputs, request.images or [PHOTOGRAPH], own),
-        *(in_own_order(case, inputs, own) for case in drawn),
-    ]
-
-
-def _of_each_kind(cases: Sequence[Case]) -> list[Case]:
-    firsts = {case.kind: case for case in reversed(cases)}
-    order = [firsts[kind] for kind in ("photograph", "noise", "hostile") if kind in firsts]
-    return order[:_OPERATOR_CASES]
-
-
 def _program(artifact: Artifact, source: Source, models: Models, progress: Progress) -> ExportedProgram:
     """The lowered program again, as the export made it."""
     from ..passes import Setting, apply_passes
@@ -227,7 +193,7 @@ def _against_vectors(session: _Session) -> _Findings:
         "compared with the vectors that the artifact carries, on outputs alone; --weights or --model "
         "compares with the model itself, operator by operator"
     )
-    return _Findings("conformance vectors", results, [], [], [note])
+    return _Findings("conformance vectors", results, [], [], [note], unknown_statements(session.artifact))
 
 
 def _against_model(
@@ -263,7 +229,7 @@ def _against_model(
             logits = with_own(reference.expected(prepared, session.form, [spec]), given[:1])
             value = session.runner.values(fed).get(inside)
             results.append(replace(output_result(case, value, logits[0]), name=_INSIDE))
-    return _Findings("PyTorch, float64", results, [], doubts, [])
+    return _Findings("PyTorch, float64", results, [], doubts, [], [])
 
 
 def with_own(expected: Sequence[Expected], given: Sequence[Array]) -> list[Expected]:
@@ -304,7 +270,7 @@ def _add_operators(
 
 def _fed(session: _Session, cases: Sequence[Case]) -> list[tuple[str, Mapping[str, Array]]]:
     """The inputs that operators are compared on, by the case's name."""
-    return [(case.name, case.for_candidate(session.inputs)) for case in _of_each_kind(cases)]
+    return [(case.name, case.for_candidate(session.inputs)) for case in of_each_kind(cases)]
 
 
 def _hides_logits(artifact: Artifact) -> bool:
@@ -339,4 +305,6 @@ def _report(session: _Session, request: ParityRequest, found: _Findings) -> Pari
             "python": platform.python_version(),
             **{package: version(package) for package in ("torch", session.row.package)},
         },
+        statements=(*statements_of_the_file(session.artifact), *found.statements),
+        requires_all=request.require_all,
     )

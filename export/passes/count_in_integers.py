@@ -36,6 +36,6 @@ class CountInIntegers(Pass):
                 continue
             with rewriter.at(node):
                 whole = rewriter.call(aten._to_copy.default, x, dtype=torch.int32)
-                result = rewriter.call(node.target, whole, *node.args[1:], **node.kwargs)  # type: ignore[arg-type]
+                result = rewriter.call(node.target, whole, *node.args[1:], **node.kwargs)
             sites.append(rewriter.replace(node, result))
         return sites

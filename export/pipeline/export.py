@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cloformer
-from cloformer.errors import GateError, InputError, UnsupportedError
+from cloformer.errors import GateError, UnsupportedError
 from cloformer.io.staging import space_needed, staged
 from cloformer.io.write import canonical_json
 
@@ -21,7 +21,7 @@ from ..artifact.origins import write_origins
 from ..artifact.vectors import Vectors, make_vectors, write_vectors
 from ..formats.exporter import Description, Lowered, Written, refuse_unsupported
 from ..source.counts import multiply_adds, parameter_count
-from ..source.function import Function, Input, Output
+from ..source.interface import interface_of, with_roles
 from ..source.resolve import Source, resolve
 from ..source.signature import Signature
 from .check import Difference, check_against_reference, first_wrong
@@ -221,7 +221,7 @@ def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) ->
     progress(f"{title}: rewriting the graph")
     rewritten = _rewrite(job, source, reference.traced)
     progress(f"{title}: writing")
-    signature = _with_roles(reference.traced.signature, source)
+    signature = with_roles(reference.traced.signature, source)
     written = _write_model(job, _lowered(job, source, signature, rewritten.program), folder)
     progress(f"{title}: loading it back")
     figures = job.format.exporter().check(folder / written.path)
@@ -237,7 +237,10 @@ def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) ->
     files = list_files(folder, {written.path: "model"} | _ROLES)
     size = parameter_count(source.model), multiply_adds(source.model, source.inputs)
     model = ModelEntry(source.source, written.path, *size)
-    function = _function(source, written)
+    given = written.signature
+    function = interface_of(
+        source, given.inputs, given.outputs, preprocessing_inside=written.preprocessing_inside
+    )
     manifest = Manifest.of(source, job.record, model, function, rewritten.passes, figures, files)
     (folder / MANIFEST).write_text(canonical_json(manifest.to_json()), "utf-8")
     return rewritten.program
@@ -269,36 +272,3 @@ def _write_model(job: Job, lowered: Lowered, folder: Path) -> Written:
 
 def _refuse_unsupported(job: Job, program: ExportedProgram) -> None:
     refuse_unsupported(job.format.exporter().unsupported(program), job.format.title)
-
-
-def _with_roles(signature: Signature, source: Source) -> Signature:
-    """The traced signature with the first output's role. :class:`InputError` if there are not as many labels as
-    classes."""
-    first, *others = signature.outputs
-    named = replace(signature, outputs=(replace(first, role=source.output_role), *others))
-    if source.labels is not None and (not first.shape or first.shape[-1] != len(source.labels)):
-        classes = first.shape[-1] if first.shape else 1
-        raise InputError(
-            f"there are {len(source.labels)} labels and the model has {classes} classes",
-            "give as many labels as classes, in the order of the model's outputs",
-        )
-    return named
-
-
-def _function(source: Source, written: Written) -> Function:
-    inputs = []
-    for spec in written.signature.inputs:
-        rule = source.preprocessing.get(spec.name)
-        inputs.append(Input(spec, rule, rule is not None and written.preprocessing_inside))
-    outputs = []
-    for spec in written.signature.outputs:
-        is_class = spec.role in ("logits", "probabilities")
-        outputs.append(
-            Output(
-                spec,
-                axes=("batch", "class") if is_class and len(spec.shape) == 2 else None,
-                labels=LABELS if is_class and source.labels is not None else None,
-                postprocessing="softmax" if spec.role == "logits" else None,
-            )
-        )
-    return Function("main", tuple(inputs), tuple(outputs))

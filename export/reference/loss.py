@@ -27,13 +27,15 @@ class RoundingLoss:
     where the reference is. ``axes``: for each axis, the largest error by index. ``cosine``: the smallest of any run.
     ``jumps``: how far each element jumps where rounding decides a comparison before it otherwise, 0 where it does not; of
     integers and truths 1 where it does. None if nothing before the output decides. ``ended``: the largest error where the
-    format ends before a value, which all other figures leave out; 0 if none reaches its end."""
+    format ends before a value, which all other figures leave out; 0 if none reaches its end. ``is_stated`` is False of what
+    was never measured."""
 
     whole: float
     cosine: float
     axes: tuple[Array, ...]
     jumps: Array | None = None
     ended: float = 0.0
+    is_stated: bool = True
 
     @classmethod
     def of(
@@ -74,9 +76,9 @@ class RoundingLoss:
     def unknown(cls, want: Array, share: float) -> RoundingLoss:
         """As large everywhere: ``share`` of the largest value."""
         if want.dtype.kind != "f":
-            return cls(0.0, 1.0, ())
+            return cls(0.0, 1.0, (), is_stated=False)
         whole = share * float(np.abs(want[np.isfinite(want)]).max(initial=0))
-        return cls(whole, 1.0, tuple(np.full(size, whole) for size in want.shape))
+        return cls(whole, 1.0, tuple(np.full(size, whole) for size in want.shape), is_stated=False)
 
     @classmethod
     def from_arrays(

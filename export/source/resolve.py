@@ -15,12 +15,12 @@ from .make import Weights, identified, make_model, summary_of
 from .preprocessing import Preprocessing
 from .signature import TensorSpec
 from .spec import ModelSpec
-from .trained import training_of
+from .trained import Training, training_of
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Source", "SourceRequest", "resolve"]
+__all__ = ["Source", "SourceRequest", "labels_of", "resolve"]
 
 DEFAULT_MODEL = "cloformer_xxs"
 
@@ -46,7 +46,8 @@ class SourceRequest:
 @dataclass(frozen=True)
 class Source:
     """A model ready to be traced, and everything the artifact says about it. ``notes`` are for people: what was done to the
-    model that they brought."""
+    model that they brought. ``given_by`` says who gives the "labels" and the "preprocessing", where that is not the artifact
+    that is judged."""
 
     name: str
     source: str
@@ -60,6 +61,7 @@ class Source:
     summary: str
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    given_by: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolve(request: SourceRequest) -> Source:
@@ -79,7 +81,7 @@ def resolve(request: SourceRequest) -> Source:
     made = make_model(reference, request.weights, request.num_classes, request.seed)
     trained = training_of(made.metadata, request.weights)
     spec = request.spec
-    names = read_labels(request.labels) if request.labels is not None else spec.labels or trained.labels
+    names, _ = labels_of(request.labels, spec, trained)
     default_size = (224, 224) if is_module else (VARIANTS[reference].image_size,) * 2
     if trained.preprocessing is not None:
         default_size = trained.preprocessing.height, trained.preprocessing.width
@@ -111,6 +113,17 @@ def resolve(request: SourceRequest) -> Source:
         metadata={**trained.about, **spec.metadata},
         notes=() if note is None else (note,),
     )
+
+
+def labels_of(
+    path: Path | None, spec: ModelSpec, trained: Training
+) -> tuple[tuple[str, ...] | None, str | None]:
+    """The class names, and who gives them: None twice if nobody does."""
+    if path is not None:
+        return read_labels(path), "--labels"
+    if spec.labels is not None:
+        return spec.labels, "--spec"
+    return trained.labels, None if trained.labels is None else "the checkpoint"
 
 
 def _check_size(spec: TensorSpec) -> None:

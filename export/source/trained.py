@@ -13,9 +13,11 @@ from cloformer.io.read import parse_json
 from .labels import check_names
 from .preprocessing import Preprocessing
 
+__all__ = ["Training", "training_of"]
+
 
 @dataclass(frozen=True)
-class _Training:
+class Training:
     """What a checkpoint says of how it was trained; a checkpoint from elsewhere says nothing."""
 
     labels: tuple[str, ...] | None = None
@@ -23,10 +25,10 @@ class _Training:
     about: Mapping[str, str] = field(default_factory=dict)
 
 
-def training_of(metadata: Mapping[str, str], weights: Path | None) -> _Training:
+def training_of(metadata: Mapping[str, str], weights: Path | None) -> Training:
     """:class:`InputError` if what `cloformer train` writes there is not what it writes."""
     if "cloformer" not in metadata:
-        return _Training()
+        return Training()
     try:
         labels = check_names(Fields({"labels": parse_json(metadata["labels"])}).texts("labels", least=1))
         rule = Preprocessing.from_json(parse_json(metadata["preprocessing"]))
@@ -35,4 +37,4 @@ def training_of(metadata: Mapping[str, str], weights: Path | None) -> _Training:
             f"checkpoint {weights} does not say how it was trained: {error}", "copy or download it again"
         ) from None
     about = {key: metadata[key] for key in ("dataset", "licence") if key in metadata}
-    return _Training(labels, rule, about)
+    return Training(labels, rule, about)

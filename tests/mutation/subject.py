@@ -22,8 +22,9 @@ from cloformer.export.parity.judge import Types
 from cloformer.export.parity.operators import compare_operators
 from cloformer.export.parity.outputs import compare_outputs
 from cloformer.export.parity.report import OperatorResult, OutputResult
+from cloformer.export.parity.request import ParityRequest, cases_of, of_each_kind
 from cloformer.export.parity.tolerances import MAX_LOSS, ROUNDOFF
-from cloformer.export.parity.verify import ParityRequest, _cases, _of_each_kind, _program
+from cloformer.export.parity.verify import _program
 from cloformer.export.reference.cases import Case, Inputs, noise_case
 from cloformer.export.reference.references import References
 from cloformer.export.reference.rounding import Format
@@ -87,8 +88,8 @@ class Subject:
         assert source is not None
         references = References()
         self.program = _program(self.artifact, source, references.models, lambda _: None)
-        self.cases = _cases(self.artifact, self.request, source)
-        self.compared = _of_each_kind(self.cases)
+        self.cases = cases_of(self.artifact, self.request, source)
+        self.compared = of_each_kind(self.cases)
         inputs = Inputs.of(self.artifact.function)
         is_device = RUNNERS[default_runner(self.artifact.format)].is_device_runtime
         form = Format.of(self.artifact.manifest.precision.activations, narrow_sums=is_device)

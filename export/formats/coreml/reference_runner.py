@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -91,7 +91,7 @@ class ReferenceMilRunner:
     def _outputs(self, raw: Mapping[str, object]) -> dict[str, Array]:
         is_exact = self.arithmetic is Arithmetic.EXACT
         given = {
-            spec.name: _as_array(raw[spec.name], spec, is_exact=is_exact)
+            spec.name: _as_array(raw[spec.name], spec, self._model.labels or (), is_exact=is_exact)
             for spec in self.signature.outputs
             if spec.name in raw
         }
@@ -114,9 +114,11 @@ def _as_image(pixels: Array, given_order: str | None, image: ImageInput) -> Arra
     return np.ascontiguousarray(pixels[:, ::-1]) if reverse else pixels
 
 
-def _as_array(value: object, spec: TensorSpec, *, is_exact: bool) -> Array:
-    """An output in its own type, which is then held to the manifest's; exact arithmetic gives float64."""
+def _as_array(value: object, spec: TensorSpec, labels: Sequence[str], *, is_exact: bool) -> Array:
+    """An output in its own type, which is then held to the manifest's; exact arithmetic gives float64. Of a classifier,
+    the probability of each label, as an app reads them."""
     if isinstance(value, dict):
-        value = np.asarray(list(value.values()), spec.dtype).reshape(spec.shape)
+        named = [value[label] for label in labels] if set(labels) == set(value) else list(value.values())
+        value = np.asarray(named, spec.dtype).reshape(spec.shape)
     array = np.asarray(value)
     return array.astype(spec.dtype) if is_exact and array.dtype == np.float64 else array

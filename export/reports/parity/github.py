@@ -14,6 +14,7 @@ from .words import (
     LOWER_BOUND,
     by_name,
     by_severity,
+    false_statement,
     operator_counts,
     passed,
     reasons,
@@ -97,6 +98,8 @@ def _errors(report: ParityReport, root: Path | None) -> Iterator[tuple[str, dict
             yield f"output {output.name} on {output.case}: {output.reason}", {}
     for what in report.not_compared:
         yield f"not compared: {what}", {}
+    for item in report.false_statements:
+        yield false_statement(item), {}
 
 
 def _command(kind: str, message: str, **properties: str) -> str:

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..shared.words import count, decibels, number, plain
-from .words import LOWER_BOUND, by_name, by_severity, group_of, same_class, title, why, worst_first
+from .words import (
+    LOWER_BOUND,
+    by_name,
+    by_severity,
+    false_statement,
+    group_of,
+    same_class,
+    title,
+    why,
+    worst_first,
+)
 
 if TYPE_CHECKING:
     from ...parity.report import OperatorResult, OutputResult, ParityReport
@@ -78,6 +88,10 @@ def _cases(report: ParityReport) -> Iterator[_Case]:
         yield _group(name, groups[name])
     for what in report.not_compared:
         yield _Case("not_compared", what, [f"could not be compared: {what}"])
+    false = report.false_statements
+    for item in report.statements:
+        failures = [plain(false_statement(item))] if item in false else []
+        yield _Case("statements", item.about, failures, plain(str(item)))
 
 
 def _group(name: str, operators: Sequence[OperatorResult]) -> _Case:

@@ -12,7 +12,16 @@ from ..shared.parts import cell, chip, fact_list, folded, table
 from ..shared.words import count, decibels, number, times
 from .charts import depth_chart, histogram_chart, strip
 from .pictures import Histogram, Image
-from .words import by_name, by_severity, cautions, operator_counts, reasons, same_class, share_of_allowed
+from .words import (
+    by_name,
+    by_severity,
+    cautions,
+    operator_counts,
+    reasons,
+    same_class,
+    share_of_allowed,
+    statements,
+)
 
 if TYPE_CHECKING:
     from ...parity.report import OperatorResult, OutputResult, ParityReport
@@ -233,6 +242,9 @@ def _operator(place: int, item: OperatorResult, prefix: str) -> Markup:
 
 
 def remarks(report: ParityReport) -> Iterator[Markup]:
+    said = [tag("li", line) for line in statements(report)]
+    if said:
+        yield tag("section", tag("h3", "What the artifact says"), tag("ul", *said))
     notes = [*report.notes, *cautions(report)]
     if notes:
         yield tag("section", tag("h3", "Notes"), tag("ul", *(tag("li", note) for note in notes)))

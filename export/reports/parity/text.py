@@ -16,6 +16,7 @@ from .words import (
     reasons,
     same_class,
     share_of_allowed,
+    statements,
     title,
     why,
     worst_first,
@@ -55,6 +56,8 @@ def _head(report: ParityReport) -> Iterator[str]:
     yield from _field("compared", f"with {report.reference}")
     if not report.is_device_runtime:
         yield from _field("", f"{report.runner} {LOWER_BOUND}")
+    for line in statements(report):
+        yield from _field("says", line)
     for note in (*report.notes, *cautions(report)):
         yield from _field("note", note)
 

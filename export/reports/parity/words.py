@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from ...parity.report import OperatorResult, OutputResult, ParityReport
+from ...parity.report import OperatorResult, OutputResult, ParityReport, Statement
 from ..shared.words import number, plain
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "by_name",
     "by_severity",
     "cautions",
+    "false_statement",
     "group_of",
     "operator_counts",
     "passed",
@@ -20,6 +21,7 @@ __all__ = [
     "same_class",
     "share_of_allowed",
     "source_of",
+    "statements",
     "title",
     "why",
     "worst_first",
@@ -123,7 +125,34 @@ def reasons(report: ParityReport) -> list[str]:
     ]
     found += [f"{item} {why(item)}" for item in report.operators if not item.passed]
     found += [f"not compared: {what}" for what in report.not_compared]
+    found += [false_statement(item) for item in report.false_statements]
     return [plain(line) for line in found]
+
+
+def false_statement(item: Statement) -> str:
+    """Why a statement of the artifact fails."""
+    if item.problem is None:
+        return f"{item.about}: nobody but the artifact says so, and --require-all asks for all; {_how_to_check(item)}"
+    return f"what the artifact says is wrong: {item.about}: {item.problem} (by {item.against})"
+
+
+def statements(report: ParityReport) -> Iterator[str]:
+    """What the artifact says of itself: what is right, by whom, and what nobody else says."""
+    right = [f"{item.about} (by {item.against})" for item in report.statements if item.verdict == "right"]
+    if right:
+        yield plain(f"right: {', '.join(right)}")
+    for item in report.statements:
+        if item.verdict == "wrong":
+            yield plain(f"WRONG: {item.about}: {item.problem} (by {item.against})")
+        elif item.verdict == "not checked":
+            yield plain(
+                f"not checked: {item.about}, which nobody but the artifact says; {_how_to_check(item)}"
+            )
+
+
+def _how_to_check(item: Statement) -> str:
+    options = {"labels": "--labels FILE", "preprocessing": "--spec FILE"}
+    return f"{options.get(item.about, '--model or --weights')} would"
 
 
 def cautions(report: ParityReport) -> list[str]:

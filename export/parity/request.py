@@ -1,0 +1,73 @@
+"""What is compared: the model that an artifact is held against, and the inputs that both are given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..artifact.folder import Artifact
+from ..artifact.rebuild import rebuild
+from ..formats.runners import RunnerOptions
+from ..reference.cases import PHOTOGRAPH, Case, Inputs, hostile_cases, image_cases, in_own_order, noise_case
+from ..reference.references import References
+from ..source.resolve import Source
+from ..source.spec import ModelSpec
+from .tolerances import MAX_LOSS
+
+__all__ = ["ParityRequest", "cases_of", "of_each_kind", "source_of"]
+
+# The operators are compared on this many inputs, each of another kind: what one of them leaves at rest
+# (a rectifier that is never reached) another one moves.
+_OPERATOR_CASES = 2
+
+
+@dataclass(frozen=True)
+class ParityRequest:
+    """What to compare and how. ``model`` and ``weights`` say which model the artifact was exported from, ``spec`` and
+    ``labels`` how it is fed and what its classes are called; with ``require_all``, what nobody but the artifact says of
+    these fails. ``max_loss`` is the share of the largest value that the number format may cost on photographs, and
+    ``options`` go to the runner."""
+
+    model: str | None = None
+    weights: Path | None = None
+    spec: ModelSpec | None = None
+    labels: Path | None = None
+    require_all: bool = False
+    images: tuple[Path, ...] = ()
+    runner: str | None = None
+    operators: bool = True
+    seed: int = 0
+    max_loss: float = MAX_LOSS
+    options: RunnerOptions = field(default_factory=RunnerOptions)
+
+
+def source_of(artifact: Artifact, request: ParityRequest, references: References) -> Source | None:
+    """The model that the artifact is held against; None if it is not given. Raises as :func:`rebuild` does."""
+    return rebuild(
+        artifact,
+        model=request.model,
+        weights=request.weights,
+        spec=request.spec,
+        labels=request.labels,
+        models=references.models,
+    )
+
+
+def cases_of(artifact: Artifact, request: ParityRequest, source: Source) -> list[Case]:
+    """Photographs first, then noise, then what models are bad at; over the numbers that the model takes, whatever the
+    artifact says of them."""
+    inputs, own = Inputs.of(artifact.function), Inputs.of_source(source)
+    taken = {spec.name: spec.values for spec in own.specs}
+    inputs = replace(inputs, specs=tuple(replace(spec, values=taken.get(spec.name)) for spec in inputs.specs))
+    drawn = [noise_case(inputs, request.seed), *hostile_cases(inputs, request.seed)]
+    return [
+        *image_cases(inputs, request.images or [PHOTOGRAPH], own),
+        *(in_own_order(case, inputs, own) for case in drawn),
+    ]
+
+
+def of_each_kind(cases: Sequence[Case]) -> list[Case]:
+    firsts = {case.kind: case for case in reversed(cases)}
+    order = [firsts[kind] for kind in ("photograph", "noise", "hostile") if kind in firsts]
+    return order[:_OPERATOR_CASES]
