@@ -271,9 +271,9 @@ def test_the_checkpoint_says_how_it_was_trained(tmp_path: Path) -> None:
     metadata = {
         "cloformer": "1",
         "labels": json.dumps(list(LABELS)),
-        "preprocessing": json.dumps(Preprocessing.imagenet(64, 64).to_json()),
+        "preprocessing": json.dumps(Preprocessing.imagenet(32, 32).to_json()),
     }
-    with small_variant.known() as name:
+    with small_variant.known(small_variant.TINY) as name:
         save_checkpoint(cloformer.create_model(name, num_classes=len(LABELS)), weights, metadata)
         (exported,) = export(ExportRequest(model=name, weights=weights, output=tmp_path / "build"))
         request = ParityRequest(weights=weights, operators=False, require_all=True)
