@@ -26,7 +26,7 @@ _UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "exp2": lambda x: torch.exp2(x) if x.is_floating_point() else torch.exp2(x.double()),
     "floor": torch.floor,
     "logical_not": torch.logical_not,
-    "round": torch.round,  # halves to the even number
+    "round": torch.round,  # halves to the even number; on devices, as the backend does
     "sign": torch.sign,
     "sin": torch.sin,
     "sinh": torch.sinh,
@@ -49,7 +49,7 @@ _BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "logical_xor": torch.logical_xor,
     "maximum": torch.maximum,
     "minimum": torch.minimum,
-    "mod": torch.remainder,  # the sign is the divisor's
+    "mod": torch.fmod,  # the sign is the dividend's, on macOS; coremltools folds constants with the divisor's
     "mul": torch.mul,
     "not_equal": torch.ne,
     "pow": torch.pow,
