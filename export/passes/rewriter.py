@@ -107,7 +107,7 @@ class Rewriter:
         return self._inherit(node)
 
     def new_constant(self, tensor: Tensor, like: fx.Node) -> fx.Node:
-        """A new constant, computed in float64, that will be stored with the type of ``like``."""
+        """A new constant: computed in float64, it will be stored with the type of ``like``; of integers, as it is."""
         stem = f"folded_{origin_of(like).module.replace('.', '_')}"
         name = next(
             name for index in itertools.count() if not hasattr(self.graph_module, name := f"{stem}_{index}")
@@ -115,8 +115,9 @@ class Rewriter:
         _store(self.graph_module, name, tensor.detach().clone())
         node = self.graph.get_attr(name)
         value = like.meta["val"]
+        dtype = value.dtype if tensor.is_floating_point() else tensor.dtype
         with value.fake_mode if isinstance(value, FakeTensor) else FakeTensorMode():
-            node.meta["val"] = torch.empty(tensor.shape, dtype=value.dtype)
+            node.meta["val"] = torch.empty(tensor.shape, dtype=dtype)
         return self._inherit(node)
 
     def replace(self, old: fx.Node, new: fx.Node) -> Origin:

@@ -8,13 +8,19 @@ from ...passes.common import common_passes
 from ...passes.count_in_integers import CountInIntegers
 from ...passes.fix_sizes import FixSizes
 from ...passes.fold_input_scale import FoldInputScale
+from ...passes.lower_arctangents import LowerArctangents
 from ...passes.lower_group_norm import LowerGroupNorm
+from ...passes.lower_log_softmax import LowerLogSoftmax
+from ...passes.lower_nearest import LowerNearest
+from ...passes.lower_poolings import LowerPoolings
 from ...passes.lower_reciprocals import LowerReciprocals
 from ...passes.lower_rms_norm import LowerRmsNorm
+from ...passes.lower_rounding import LowerRounding
 from ...passes.normalize_inside import NormalizeInside
 from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_outputs import SeparateOutputs
 from ...passes.transpose_products import TransposeProducts
+from ...passes.write_out_arguments import WriteOutArguments
 
 __all__ = ["passes", "plain_passes"]
 
@@ -37,12 +43,21 @@ def _interface(setting: Setting) -> list[Pass]:
     """What any Core ML model needs: pixels in, probabilities out where its classes are named, operators that are
     converted right."""
     softmax: list[Pass] = [AppendSoftmax()] if setting.is_classifier else []
+    return [*_device(), NormalizeInside(setting.signature.inputs, setting.preprocessing), *softmax]
+
+
+def _device() -> list[Pass]:
+    """What Core ML computes in another way than PyTorch, and what coremltools writes wrong: docs/coreml-semantics.md."""
     return [
-        CountInIntegers(),  # which coremltools does in floats
-        LowerRmsNorm(),  # which coremltools writes wrong
-        LowerReciprocals(),  # after it, which makes some: its operators for them add an epsilon
-        NormalizeInside(setting.signature.inputs, setting.preprocessing),
-        *softmax,
+        CountInIntegers(),  # truths are summed as floats
+        LowerRmsNorm(),  # coremltools multiplies its epsilon
+        LowerReciprocals(),  # after it, which makes some: the operators for them add an epsilon
+        LowerPoolings(),  # windows at the edges are laid and counted in another way
+        LowerRounding(),  # halves are rounded as the processor does
+        LowerNearest(),  # factors that are not whole are not what is divided by
+        LowerLogSoftmax(),  # which would end where the softmax does
+        LowerArctangents(),  # which would be wrong on the axes
+        WriteOutArguments(),  # which coremltools leaves out
     ]
 
 

@@ -1,0 +1,135 @@
+"""Arguments that a converter leaves out, as operators of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import fx
+
+from ..source.origin import Origin
+from ._pass import Exactness, Pass
+from .rewriter import Rewriter, arguments, shape_of
+
+__all__ = ["WriteOutArguments"]
+
+aten = torch.ops.aten
+
+_BOUNDED = (torch.float32, torch.int32, torch.int64)  # in which numbers are to coremltools
+
+
+@dataclass(frozen=True)
+class WriteOutArguments(Pass):
+    """Write as operators of their own what coremltools does not read, or reads as something else.
+
+    It drops ``alpha`` of sums and differences (its issue 2573), the threshold of softplus and the running statistics of
+    instance norm; takes variances by n, not n - 1, where nothing is said; makes floats of a mean that is an integer by then;
+    bounds at the largest float32 where a bound is not given, which makes a finite number of an infinite one; and takes the
+    place of the largest along each row where it is asked for among all.
+    """
+
+    law: ClassVar[str] = (
+        "add(x, y, alpha) = x + alpha y; softplus(x, t) = x where beta x > t; clamp(x, min) = max(x, min); "
+        "argmax(x) = argmax(flatten(x)); var(x) = var(x, correction 1); mean(x, t) = mean(t(x)); instance_norm(x, mean, var) = batch_norm(x, mean, var)"
+    )
+    exactness: ClassVar[Exactness] = Exactness.REAL
+
+    def rewrite(self, rewriter: Rewriter) -> list[Origin]:
+        sites = []
+        for node in rewriter.nodes(*_WRITTEN_OUT):
+            if shape_of(node) is None:
+                continue
+            with rewriter.at(node):
+                result = _WRITTEN_OUT[node.target](rewriter, node, arguments(node))
+            if result is not None:
+                sites.append(rewriter.replace(node, result))
+        return sites
+
+
+def _scaled_sum(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    """``other`` scaled before it is added or subtracted; of ``rsub``, ``self``."""
+    alpha = bound["alpha"]
+    if alpha == 1:
+        return None
+    first, second = bound["self"], bound["other"]
+    if node.target in (aten.rsub.Scalar, aten.rsub.Tensor):
+        first, second = second, first
+    scaled = rewriter.call(aten.mul.Tensor, second, alpha) if isinstance(second, fx.Node) else second * alpha
+    if node.target is aten.add.Tensor:
+        return rewriter.call(aten.add.Tensor, first, scaled)
+    if isinstance(first, fx.Node):
+        return rewriter.call(aten.sub.Tensor, first, scaled)
+    return rewriter.call(aten.rsub.Scalar, scaled, first)
+
+
+def _softplus(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    x, beta, threshold = bound["self"], bound["beta"], bound["threshold"]
+    if threshold >= 20:  # PyTorch's own, from which on a float32 is the same
+        return None
+    smooth = rewriter.call(aten.softplus.default, x, beta)
+    is_straight = rewriter.call(aten.gt.Scalar, rewriter.call(aten.mul.Tensor, x, beta), threshold)
+    return rewriter.call(aten.where.self, is_straight, x, smooth)
+
+
+def _one_bound(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    low, high, kind = bound["min"], bound["max"], node.meta["val"].dtype
+    if (low is None) == (high is None) or kind not in _BOUNDED:
+        return None
+    number = float if kind.is_floating_point else int
+    if low is not None:
+        return rewriter.call(aten.clamp_min.default, bound["self"], number(low))
+    return rewriter.call(aten.clamp_max.default, bound["self"], number(high))
+
+
+def _among_all(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    x = bound["self"]
+    if bound["dim"] is not None or not shape_of(x):
+        return None
+    flat = rewriter.call(aten.reshape.default, x, [-1])
+    place = rewriter.call(node.target, flat, 0, bound["keepdim"])
+    if not bound["keepdim"]:
+        return place
+    return rewriter.call(aten.reshape.default, place, list(shape_of(node) or ()))
+
+
+def _corrected(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    if bound["correction"] is not None:
+        return None
+    over = {"correction": 1, "keepdim": bound["keepdim"]}
+    return rewriter.call(node.target, bound["self"], bound["dim"], **over)
+
+
+def _mean_of_floats(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    x, kind = bound["self"], bound["dtype"]
+    if kind is None or x.meta["val"].is_floating_point():
+        return None
+    floats = rewriter.call(aten._to_copy.default, x, dtype=kind)
+    over = (bound["dim"], bound["keepdim"]) if node.target is aten.mean.dim else ()
+    return rewriter.call(node.target, floats, *over)
+
+
+def _known_statistics(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    if bound["use_input_stats"]:
+        return None
+    names = ("input", "weight", "bias", "running_mean", "running_var")
+    rest = (False, bound["momentum"], bound["eps"], bound["cudnn_enabled"])
+    return rewriter.call(aten.batch_norm.default, *(bound[name] for name in names), *rest)
+
+
+_WRITTEN_OUT: dict[object, Callable[[Rewriter, fx.Node, dict[str, Any]], fx.Node | None]] = {
+    aten.add.Tensor: _scaled_sum,
+    aten.sub.Tensor: _scaled_sum,
+    aten.rsub.Scalar: _scaled_sum,
+    aten.rsub.Tensor: _scaled_sum,
+    aten.softplus.default: _softplus,
+    aten.clamp.default: _one_bound,
+    aten.argmax.default: _among_all,
+    aten.argmin.default: _among_all,
+    aten.var.correction: _corrected,
+    aten.std.correction: _corrected,
+    aten.mean.default: _mean_of_floats,
+    aten.mean.dim: _mean_of_floats,
+    aten.instance_norm.default: _known_statistics,
+}
