@@ -53,6 +53,8 @@ def write(lowered: Lowered, folder: Path) -> Written:
     with quiet("coremltools"):
         import coremltools as ct
 
+        from .corrections import pipeline
+
         outputs, labels = lowered.signature.outputs, _class_labels(lowered)
         try:
             model = ct.convert(
@@ -64,6 +66,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
                 # A classifier's outputs are named by its configuration.
                 outputs=[_output_type(spec) for spec in outputs] if labels is None else None,
                 classifier_config=None if labels is None else ct.ClassifierConfig(labels),
+                pass_pipeline=pipeline(),
                 skip_model_load=True,
             )
         except (ValueError, NotImplementedError, RuntimeError) as error:

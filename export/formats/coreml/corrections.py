@@ -1,0 +1,104 @@
+"""What coremltools converts wrong, and what a rewritten graph cannot say otherwise."""
+
+from __future__ import annotations
+
+import coremltools as ct
+import numpy as np
+from coremltools.converters.mil import Builder as mb  # noqa: N813 - its own idiom
+from coremltools.converters.mil.frontend.torch import ops
+from coremltools.converters.mil.frontend.torch.internal_graph import InternalTorchIRNode
+from coremltools.converters.mil.frontend.torch.torch_op_registry import register_torch_op
+from coremltools.converters.mil.mil import Block, Operation, Program, types
+from coremltools.converters.mil.mil.passes.defs.cleanup.fuse_reduce_mean import fuse_reduce_mean
+from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
+from coremltools.converters.mil.mil.passes.helper import block_context_manager
+from coremltools.converters.mil.mil.passes.pass_registry import register_pass
+
+__all__ = ["pipeline"]
+
+
+def pipeline() -> ct.PassPipeline:
+    """coremltools' passes, with ours first or in the place of one."""
+    pipeline = ct.PassPipeline.DEFAULT
+    replaced = {"common::fuse_reduce_mean": "cloformer::fuse_exact_means"}
+    names = [replaced.get(name, name) for name in pipeline.passes]
+    pipeline.passes = ["cloformer::exact_operators", *names]
+    return pipeline
+
+
+_gelu_of_the_error_function = ops.gelu
+
+
+@register_torch_op(override=True)  # type: ignore[untyped-decorator]
+def gelu(context: ops.TranscriptionContext, node: InternalTorchIRNode) -> None:
+    """GELU in the form that is asked for by keyword, which coremltools does not read."""
+    (approximate,) = ops._get_kwinputs(context, node, "approximate", default=[None])
+    if getattr(approximate, "val", approximate) != "tanh":
+        _gelu_of_the_error_function(context, node)
+        return
+    (x,) = ops._get_inputs(context, node, expected=1)
+    context.add(mb.gelu(x=x, mode="TANH_APPROXIMATION", name=node.name))
+
+
+@register_pass(namespace="cloformer")
+class exact_operators(AbstractGraphPass):  # type: ignore[misc]  # noqa: N801 - its name is the class's
+    """Logarithms of their argument alone, and ``floor`` where ``floor_div`` divides by one.
+
+    ``log`` adds 1e-45 to its argument where no epsilon is given, so that the logarithm of 0 is -103 in float32. The pass
+    ``noop_elimination`` takes a division by one for the identity, the rounding one too (coremltools' issue 2761).
+    """
+
+    def apply(self, prog: Program) -> None:
+        for function in prog.functions.values():
+            self._rewrite(function)
+
+    @block_context_manager  # type: ignore[untyped-decorator]
+    def _rewrite(self, block: Block) -> None:
+        for operation in list(block.operations):
+            for inner in operation.blocks:
+                self._rewrite(inner)
+            if _adds_nothing(operation):
+                nothing = operation.epsilon.val * 0
+                new = mb.log(x=operation.x, epsilon=nothing, before_op=operation, name=operation.name)
+            elif _divides_by_one(operation):
+                new = mb.floor(x=operation.x, before_op=operation, name=operation.name)
+            else:
+                continue
+            old = operation.outputs[0]
+            block.replace_uses_of_var_after_op(anchor_op=operation, old_var=old, new_var=new)
+            block.remove_ops([operation])
+
+
+@register_pass(namespace="cloformer")
+class fuse_exact_means(fuse_reduce_mean):  # type: ignore[misc]  # noqa: N801
+    """A sum is a mean where it is divided by how many numbers it is of: coremltools' pass takes any factor that is nearer
+    than 1e-6 to that, which for a thousand numbers is one part in a thousand: a variance by n - 1."""
+
+    @staticmethod
+    def _try_to_transform(reduce_sum_op: Operation, block: Block) -> bool:
+        users = list(reduce_sum_op.outputs[0].child_ops)
+        if len(users) != 1 or reduce_sum_op.axes is None or reduce_sum_op.axes.val is None:
+            return False
+        count = np.prod([reduce_sum_op.x.shape[axis] for axis in reduce_sum_op.axes.val])
+        wanted = 1 / count if users[0].op_type == "mul" else count
+        others = [item for item in (users[0].inputs.get("x"), users[0].inputs.get("y")) if item is not None]
+        values = [item.val for item in others if item.val is not None]
+        if not any(np.all(value == np.asarray(value).dtype.type(wanted)) for value in values):
+            return False
+        return bool(fuse_reduce_mean._try_to_transform(reduce_sum_op, block))
+
+
+def _adds_nothing(operation: Operation) -> bool:
+    """Whether it is a logarithm with the epsilon that nobody asked for."""
+    return operation.op_type == "log" and bool(operation.epsilon.val == np.float32(1e-45))
+
+
+def _divides_by_one(operation: Operation) -> bool:
+    """Whether it is a rounding division of floats, of the result's shape, by ones."""
+    if operation.op_type != "floor_div" or not types.is_float(operation.x.dtype):
+        return False
+    value = operation.y.val
+    if value is None and operation.y.op is not None and operation.y.op.op_type == "fill":
+        value = operation.y.op.value.val
+    is_one = value is not None and bool(np.all(value == 1))
+    return is_one and operation.x.sym_type == operation.outputs[0].sym_type
