@@ -28,6 +28,7 @@ from cloformer.errors import UnsupportedError
 from cloformer.io.quiet import quiet
 from cloformer.io.words import reason_of
 
+from .lowering import as_program
 from .origin import Origin
 from .signature import DTYPES, Signature, TensorSpec
 
@@ -80,11 +81,8 @@ def lower(traced: Trace) -> ExportedProgram:
     is known to what comes after by its name here (:func:`lowered_name_of`), through torch's decompositions
     as through coremltools, which carries ``debug_handle``, the node's place in the graph.
     """
-    with quiet("torch"), torch.fx.traceback.preserve_node_meta():
-        program: ExportedProgram = torch.export.export(
-            _Replay(traced.graph_module), example_inputs(traced.signature.inputs)
-        )
-        program = program.run_decompositions({})
+    with quiet("torch"):
+        program = as_program(traced.graph_module, example_inputs(traced.signature.inputs))
     for index, node in enumerate(program.graph.nodes):
         node.meta["custom"] = (node.meta.get("custom") or {}) | {"cloformer_node": node.name}
         node.meta["debug_handle"] = index
@@ -103,27 +101,7 @@ def lowered_name_of(node: fx.Node) -> str | None:
     return name
 
 
-class _Replay(nn.Module):
-    """Runs a graph node by node, so that a new trace of it inherits each node's origin."""
-
-    def __init__(self, graph_module: fx.GraphModule) -> None:
-        super().__init__()
-        self.graph_module = graph_module
-
-    def forward(self, *inputs: Tensor) -> object:
-        return fx.Interpreter(self.graph_module).run(*inputs)
-
-
 def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
-    """Exported with a symbolic batch if the module allows one, else with the batch it was asked for."""
-    try:
-        batched = tuple({0: Dim.AUTO} if spec.shape else {} for spec in specs)
-        shapes = _nest(model, batched)
-        program = torch.export.export(model, example_inputs(specs, batch=2), dynamic_shapes=shapes)
-        if all(_is_symbolic(node) for node in _user_inputs(program)):
-            return program
-    except Exception:  # noqa: S110 - whatever went wrong, the plain export below says it better
-        pass
     try:
         return torch.export.export(model, example_inputs(specs))
     except Exception as error:  # a user's module, or torch on its way through it, raises what it likes
@@ -132,22 +110,6 @@ def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
             f"where: {_innermost_frame(error)}",
             "rewrite what depends on a tensor's values, or export the part before it",
         ) from error
-
-
-def _nest(model: nn.Module, shapes: tuple[object, ...]) -> tuple[object, ...]:
-    """``dynamic_shapes`` mirrors forward's parameters; a ``*args`` parameter takes a tuple of its own."""
-    kinds = [parameter.kind for parameter in inspect.signature(model.forward).parameters.values()]
-    return (shapes,) if kinds[:1] == [inspect.Parameter.VAR_POSITIONAL] else shapes
-
-
-def _user_inputs(program: ExportedProgram) -> list[fx.Node]:
-    names = set(program.graph_signature.user_inputs)
-    return [node for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
-
-
-def _is_symbolic(node: fx.Node) -> bool:
-    value = node.meta["val"]
-    return value.ndim == 0 or not isinstance(value.shape[0], int)
 
 
 def _mutates(node: fx.Node) -> bool:
@@ -221,7 +183,6 @@ def _output_specs(
         raise UnsupportedError(f"the model has {len(returned)} outputs, and {len(names)} names were given")
     single = len(returned) == 1
     names = list(names) or [("output" if single else f"output_{index}") for index in range(len(returned))]
-    sizes = _symbol_sizes(program, inputs)
     specs = []
     for name, node in zip(names, returned, strict=True):
         value = node.meta["val"] if isinstance(node, fx.Node) else node
@@ -231,23 +192,8 @@ def _output_specs(
                 f"output {name} is {kind}, not a tensor of {', '.join(DTYPES)}",
                 "return tensors of these alone",
             )
-        shape = tuple(_size(size, sizes) for size in value.shape)
         try:
-            specs.append(TensorSpec(name, shape, str(value.dtype).removeprefix("torch.")))
+            specs.append(TensorSpec(name, tuple(value.shape), str(value.dtype).removeprefix("torch.")))
         except ValueError as error:
             raise UnsupportedError(f"an output cannot be written: {error}") from None
     return tuple(specs)
-
-
-def _symbol_sizes(program: ExportedProgram, inputs: Sequence[TensorSpec]) -> dict[Any, int]:
-    """The size of every symbol, which is the leading size of an input."""
-    return {
-        node.meta["val"].shape[0].node.expr: spec.shape[0]
-        for node, spec in zip(_user_inputs(program), inputs, strict=True)
-        if spec.shape and not isinstance(node.meta["val"].shape[0], int)
-    }
-
-
-def _size(size: Any, sizes: Mapping[Any, int]) -> int:
-    """A size with its symbols' values put in."""
-    return size if isinstance(size, int) else int(size.node.expr.subs(sizes))

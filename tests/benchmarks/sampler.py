@@ -27,17 +27,24 @@ IMPORTS, REST = "imports", "the rest"
 
 # The stage that a function of ours is, by the end of its file's name and its own name. The innermost counts.
 STAGES = {
-    ("export/source.py", "resolve"): "make the model",
-    ("export/trace.py", "trace"): "trace",
-    ("export/conformance.py", "make_vectors"): "run PyTorch in float64",
+    ("export/source/resolve.py", "resolve"): "make the model",
+    ("export/source/trace.py", "trace"): "trace",
+    ("export/reference/references.py", "__init__"): "run PyTorch in float64",
+    ("export/artifact/vectors.py", "make_vectors"): "run PyTorch in float64",
+    ("export/artifact/kit.py", "make_kit"): "run PyTorch in float64",
+    ("export/reference/references.py", "run"): "run PyTorch in float64",
+    ("export/reference/rounding.py", "rounded_runs"): "emulate rounding",
+    ("export/reference/rounding.py", "opposite_runs"): "emulate rounding",
     ("export/passes/__init__.py", "apply_passes"): "passes",
-    ("export/trace.py", "lower"): "trace what the passes made",
-    ("export/formats/onnx.py", "write"): "write",
-    ("export/formats/onnx.py", "_simplify"): "write: onnxsim",
-    ("export/formats/onnx.py", "check"): "load back",
-    ("export/check.py", "check_against_reference"): "check",
-    ("export/figures.py", "multiply_adds"): "count multiply-adds",
-    ("export/pipeline.py", "export"): "manifest, hashes, files",
+    ("export/source/trace.py", "lower"): "trace what the passes made",
+    ("export/formats/onnx/exporter.py", "write"): "write ONNX",
+    ("export/formats/onnx/exporter.py", "_simplify"): "write ONNX: onnxsim",
+    ("export/formats/coreml/exporter.py", "write"): "write Core ML",
+    ("export/formats/onnx/exporter.py", "check"): "load back",
+    ("export/formats/coreml/exporter.py", "check"): "load back",
+    ("export/pipeline/check.py", "check_against_reference"): "check",
+    ("export/source/counts.py", "multiply_adds"): "count multiply-adds",
+    ("export/pipeline/export.py", "export"): "manifest, hashes, files",
 }
 _LOADING = "<frozen importlib._bootstrap>", "_find_and_load"
 _LIBRARY = signal.__file__.rpartition("/")[0] + "/"
