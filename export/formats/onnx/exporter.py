@@ -20,6 +20,7 @@ from cloformer.io.quiet import quiet
 
 from ...source.trace import lowered_name_of, origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, Written, value_origins
+from .settled import Settled
 
 __all__ = ["check", "unsupported", "write"]
 
@@ -55,7 +56,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
     with quiet("torch.onnx"):
         try:
             exported = torch.onnx.export(
-                lowered.program,
+                Settled.of(lowered.program),
                 (),
                 dynamo=True,
                 opset_version=opset,
