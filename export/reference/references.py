@@ -81,13 +81,13 @@ class Reference:
 
     def __init__(self, traced: Trace) -> None:
         self.twin = Twin(traced)
-        self._outputs: dict[str, tuple[list[Array], list[Array]]] = {}
+        self._outputs: dict[str, list[Array]] = {}
         self._runs: dict[tuple[str, Format], Runs] = {}
         self._pairs: dict[tuple[str, Format], list[tuple[list[Array], list[Array]]]] = {}
 
     def run(self, inputs: Mapping[str, Array]) -> list[Array]:
         """The outputs in float64; what is no number in its own type."""
-        return self._watched(inputs)[0][: self._count]
+        return self._watched(inputs)[: self._count]
 
     def expected(
         self, inputs: Mapping[str, Array], form: Format, specs: Sequence[TensorSpec]
@@ -139,14 +139,14 @@ class Reference:
         if search is None:
             return None
         watched = self._count + list(replay.searches).index(replay.outputs[place])
-        operand = self._watched(inputs)[0][watched]
+        operand = self._watched(inputs)[watched]
         return Searched(operand, search.dim, RoundingLoss.of(operand, [run[watched] for run in runs]))
 
     @property
     def _count(self) -> int:
         return len(self.twin.replay.outputs)
 
-    def _watched(self, inputs: Mapping[str, Array]) -> tuple[list[Array], list[Array]]:
+    def _watched(self, inputs: Mapping[str, Array]) -> list[Array]:
         return _kept(self._outputs, _digest(inputs), lambda: self.twin.run(inputs))
 
 

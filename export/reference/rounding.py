@@ -9,7 +9,7 @@ input, and not on the machine. (Stochastic arithmetic: Vignes, A stochastic arit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -102,21 +102,21 @@ class _Draw:
 
     def __init__(self, seed: int, size: float = 1.0) -> None:
         self._generator = torch.Generator().manual_seed(seed)
-        self._signs = (torch.randint(0, 2, (_BITS,), generator=self._generator).double() * 2 - 1) * size
+        signs = (torch.randint(0, 2, (_BITS,), generator=self._generator).double() * 2 - 1) * size
+        self._twice = torch.cat([signs, signs])  # so that a piece from any place is in one piece
 
     def sign(self) -> float:
-        return float(self._signs[int(torch.randint(0, _BITS, (), generator=self._generator))])
+        return float(self._twice[self._place()])
 
-    def signs(self, like: Tensor) -> Tensor:
-        start = int(torch.randint(0, _BITS, (), generator=self._generator))
-        count = like.numel()
-        turned = (
-            torch.cat([self._signs[start:], self._signs[:start]])
-            if start + count > _BITS
-            else self._signs[start:]
-        )
-        times = -(-count // turned.numel())
-        return (turned.repeat(times) if times > 1 else turned)[:count].reshape(like.shape)
+    def signs(self, like: Tensor, of: Callable[[Tensor], Tensor] = lambda piece: piece) -> Tensor:
+        """As many as ``like`` has numbers, and what ``of`` makes of each."""
+        start, count = self._place(), like.numel()
+        piece = of(self._twice[start : start + min(count, _BITS)])
+        times = -(-count // _BITS)
+        return (piece.repeat(times)[:count] if times > 1 else piece).reshape(like.shape)
+
+    def _place(self) -> int:
+        return int(torch.randint(0, _BITS, (), generator=self._generator))
 
 
 class _Rounding:
@@ -149,7 +149,7 @@ class _Rounding:
 
     def _moved(self, value: Tensor, draw: _Draw, count: int) -> Tensor:
         unit = self.form.roundoff
-        moved = value * (1 + unit * draw.signs(value))
+        moved = value * draw.signs(value, lambda signs: 1 + unit * signs)
         lost = self.form.lost_by_sum(count)
         if lost >= 1:
             moved = moved + draw.signs(value) * (unit * lost * float(value.square().mean().sqrt()))
@@ -157,8 +157,10 @@ class _Rounding:
 
     def _rounded(self, value: Tensor) -> Tensor:
         found = value.to(self.form.kind).to(value.dtype)
+        if self.ends or bool(found.sum().isfinite()):  # a sum of what is finite, far from where float64 ends
+            return found
         beyond = found.isinf() & value.isfinite()
-        if self.ends or not bool(beyond.any()):
+        if not bool(beyond.any()):
             return found
         self.went_beyond = True
         digits, exponents = torch.frexp(value)
@@ -175,7 +177,8 @@ def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> li
     for node, call in replay.computed.items():
         nature, found = nature_of(node.target), call.wide(values)
         if nature == "normalizes":
-            values[node] = rounding.of_normalized(found, statistics(node, values))
+            moved = None if rounding.draw is None else statistics(node, values)
+            values[node] = rounding.of_normalized(found, moved)
         else:
             count = terms(node, values) if nature == "sums" else 0
             values[node] = rounding.of(found, is_exact=nature == "moves", count=count)

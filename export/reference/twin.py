@@ -9,7 +9,7 @@ float64 follows what the model decided.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,25 +47,29 @@ class Twin:
         self.signature = traced.signature
         self.replay = Replay(traced)
         self._wide_constants = {node: widened(value) for node, value in self.replay.constants.items()}
+        self._own_needed = _read_by(node for node in self.replay.computed if decides(node))
 
-    def run(self, inputs: Mapping[str, Array]) -> tuple[list[Array], list[Array]]:
-        """The watched values in order: in float64 (what is no number in its own type), and in the model's own types."""
-        wide, own = dict(self._wide_constants), dict(self.replay.constants)
-        nodes = self.replay.watched
-        for step in self.steps(inputs):
-            if step.node in nodes:
-                wide[step.node], own[step.node] = step.wide, step.own
-        return [as_array(wide[node]) for node in nodes], [as_array(own[node]) for node in nodes]
+    @torch.no_grad()
+    def run(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """The watched values in order, in float64; what is no number in its own type.
+
+        In the model's own types only what a decision depends on is computed.
+        """
+        own, wide = self._fed(inputs)
+        for node, call in self.replay.computed.items():
+            if node in self._own_needed:
+                own[node] = call.own(own)
+            wide[node] = _followed(node, own.get(node), call.wide(wide))
+            for source in self.replay.last_read[node]:
+                own.pop(source, None)
+                del wide[source]
+        return [as_array(wide[node]) for node in self.replay.watched]
 
     @torch.no_grad()
     def steps(self, inputs: Mapping[str, Array]) -> Iterator[Step]:
         """Every node that depends on an input, in the order they run."""
-        given = self.replay.fed(inputs)
-        own: dict[fx.Node, object] = dict(self.replay.constants)
-        wide: dict[fx.Node, object] = dict(self._wide_constants)
-        for (node, value), spec in zip(given.items(), self.replay.signature.inputs, strict=True):
-            own[node], wide[node] = value.to(getattr(torch, spec.dtype)), widened(value)
-        for node in given:
+        own, wide = self._fed(inputs)
+        for node in self.replay.placeholders:
             yield Step(node, own[node], wide[node], {})
         for node, call in self.replay.computed.items():
             own[node] = call.own(own)
@@ -73,6 +77,27 @@ class Twin:
             yield Step(node, own[node], wide[node], {source: own[source] for source in node.all_input_nodes})
             for source in self.replay.last_read[node]:
                 del own[source], wide[source]
+
+    def _fed(self, inputs: Mapping[str, Array]) -> tuple[dict[fx.Node, object], dict[fx.Node, object]]:
+        """Constants and inputs, in the model's own types and in float64."""
+        own, wide = dict(self.replay.constants), dict(self._wide_constants)
+        for (node, value), spec in zip(
+            self.replay.fed(inputs).items(), self.replay.signature.inputs, strict=True
+        ):
+            own[node], wide[node] = value.to(getattr(torch, spec.dtype)), widened(value)
+        return own, wide
+
+
+def _read_by(nodes: Iterable[fx.Node]) -> set[fx.Node]:
+    """The nodes and all that they are computed from."""
+    found: set[fx.Node] = set()
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting += node.all_input_nodes
+    return found
 
 
 _BY_PLACE = ("topk", "sort", "kthvalue", "median", "nanmedian", "mode", "max", "min")
