@@ -53,8 +53,6 @@ def write(lowered: Lowered, folder: Path) -> Written:
     with quiet("coremltools"):
         import coremltools as ct
 
-        from .corrections import pipeline
-
         outputs, labels = lowered.signature.outputs, _class_labels(lowered)
         try:
             model = ct.convert(
@@ -66,7 +64,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
                 # A classifier's outputs are named by its configuration.
                 outputs=[_output_type(spec) for spec in outputs] if labels is None else None,
                 classifier_config=None if labels is None else ct.ClassifierConfig(labels),
-                pass_pipeline=pipeline(),
+                pass_pipeline=_pipeline(lowered),
                 skip_model_load=True,
             )
         except (ValueError, NotImplementedError, RuntimeError) as error:
@@ -129,6 +127,15 @@ def _values(path: Path, program: ExportedProgram) -> tuple[ValueOrigin, ...]:
 
 def _shape(kind: Any) -> tuple[int, ...]:
     return tuple(dimension.constant.size for dimension in kind.dimensions)
+
+
+def _pipeline(lowered: Lowered) -> Any:
+    """coremltools' own passes, corrected; in float32 with what they lose there put right."""
+    from .corrections import pipeline
+    from .exact_affine import with_exact_affine
+
+    corrected = pipeline()
+    return corrected if lowered.precision.activations == "float16" else with_exact_affine(corrected)
 
 
 def _compute_precision(lowered: Lowered) -> Any:
