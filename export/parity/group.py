@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx
 
 from ..reference.conditioning import statistics
-from ..reference.natures import decides, nature_of
+from ..reference.natures import decides, nature_of, operator_name
 from ..reference.wide import Call
 
 __all__ = ["Group", "constant_number"]
@@ -52,6 +52,18 @@ class Group:
         """Whether a result may jump where an operand moves by a rounding."""
         return any(decides(node) for node in self.nodes)
 
+    @property
+    def computing(self) -> list[fx.Node]:
+        """The nodes that do more than to move numbers."""
+        return [node for node in self.nodes if nature_of(node.target) != "moves"]
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether at most one node rounds, and that but once."""
+        kinds = [nature_of(node.target) for node in self.computing]
+        scales = any(node.kwargs.get("alpha", 1) != 1 for node in self.nodes)  # a product is rounded as well
+        return not self.decides and not scales and kinds in ([], ["rounds once"])
+
     def result(self, values: Mapping[fx.Node, object]) -> object:
         """The value that is compared."""
         value = values[self.nodes[-1]]
@@ -61,22 +73,34 @@ class Group:
         """The value of every node."""
         return self._run(None, 0.0)
 
-    def disturbed(self, roundoff: float) -> Iterator[dict[fx.Node, object]]:
-        """The same several times, each with every operand and every result moved by one rounding."""
+    def disturbed(self, roundoff: float, *, numbers_alone: bool = False) -> Iterator[dict[fx.Node, object]]:
+        """The same several times, each with every operand and every result moved by one rounding, or with the numbers
+        alone that stand in the graph."""
         for signs in _SIGNS:
-            yield self._run(_by_turns(signs), roundoff)
+            yield self._run(_by_turns(signs), roundoff, numbers_alone=numbers_alone)
         for seed in range(_DRAWS):
-            yield self._run(_drawn(seed), roundoff)
+            yield self._run(_drawn(seed), roundoff, numbers_alone=numbers_alone)
 
     @torch.no_grad()
-    def _run(self, move: Move | None, roundoff: float) -> dict[fx.Node, object]:
+    def _run(
+        self, move: Move | None, roundoff: float, *, numbers_alone: bool = False
+    ) -> dict[fx.Node, object]:
         values: dict[fx.Node, object] = {}
         for node, value in self.leaves.items():
-            values[node] = value if move is None else _moved(value, move, roundoff)
+            values[node] = value if move is None or numbers_alone else _moved(value, move, roundoff)
         for node in self.nodes:
             call = Call(node)
             result = call.wide(values, self._number(node, move, roundoff))
-            if move is not None and nature_of(node.target) != "moves" and not decides(node):
+            if move is not None and not _is_of_its_shape(
+                result, node
+            ):  # the number decided how much there is
+                result = call.wide(values, constant_number(node, self.stored))
+            if (
+                move is not None
+                and not numbers_alone
+                and nature_of(node.target) != "moves"
+                and not decides(node)
+            ):
                 result = _moved(result, move, roundoff, _added_up(call, values))
                 result = _miscounted(result, node, values, move, roundoff)
             values[node] = result
@@ -84,7 +108,7 @@ class Group:
 
     def _number(self, node: fx.Node, move: Move | None, roundoff: float) -> Callable[[float], float] | None:
         constant = constant_number(node, self.stored)
-        if move is None:
+        if move is None or "upsample" in operator_name(node.target):  # a factor that decides places
             return constant
 
         def moved(number: float) -> float:
@@ -92,6 +116,11 @@ class Group:
             return float(move(tensor, roundoff * tensor.abs()))
 
         return moved
+
+
+def _is_of_its_shape(value: object, node: fx.Node) -> bool:
+    example = node.meta.get("val")
+    return not (isinstance(value, Tensor) and isinstance(example, Tensor)) or value.shape == example.shape
 
 
 def _moved(value: object, move: Move, roundoff: float, size: Tensor | None = None) -> object:

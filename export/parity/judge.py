@@ -9,10 +9,11 @@ from torch import Tensor
 
 from ..reference.places import as_good, search_of
 from .group import Group
+from .sums import least_lost, lost, only_sum
 from .tolerances import BACKWARD, ROUNDOFF, allowance
 from .walk import Compared, largest_finite
 
-__all__ = ["Judgement", "Types", "judge"]
+__all__ = ["Judgement", "Types", "judge", "most_allowed"]
 
 _FORMATS = {"float32": torch.float32, "float16": torch.float16}
 # The smallest step of the format: what is smaller than it cannot be held to a share of itself.
@@ -21,10 +22,11 @@ _SMALLEST = {"float32": 2.0**-126, "float16": 2.0**-24}
 
 @dataclass(frozen=True)
 class Types:
-    """The types that a candidate computes in and keeps its constants in: "float32" or "float16"."""
+    """The types that a candidate computes in, keeps its constants in and adds up in: "float32" or "float16"."""
 
     computed: str
     stored: str
+    sums: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,13 @@ def judge(item: Compared, steps: int, types: Types) -> Judgement:
         return Judgement(0.0, 0.0, 1.0, is_wrong=False)
     if not want.is_floating_point():
         return _judge_decisions(item, types)
-    roundoff = ROUNDOFF[types.computed]
-    share = allowance(item.operators, steps, types.computed) * roundoff
-    smallest = _SMALLEST[types.computed]
-    scale = max(largest_finite(want), smallest / max(share, roundoff))
+    share, smallest = _share(item, steps, types), _SMALLEST[types.computed]
+    scale = max(largest_finite(want), smallest / max(share, ROUNDOFF[types.computed]))
     error, overflows = _error(got, want, types.computed, share)
     allowed = torch.full_like(error, share * scale + smallest)
     flips = 0
     if not bool((error <= allowed).all()):
-        extra = BACKWARD * _spread(item.group, want, roundoff)
+        extra = _more(item, steps, types)
         if item.group.decides:
             flips = int(((error > allowed) & (error <= allowed + extra)).sum())
         allowed += extra
@@ -66,6 +66,46 @@ def judge(item: Compared, steps: int, types: Types) -> Judgement:
     return Judgement(
         own / scale, bound / scale, scale, is_wrong=not own <= bound, flips=flips, overflows=overflows
     )
+
+
+def most_allowed(item: Compared, steps: int, types: Types) -> float:
+    """The largest error of numbers that passes at any place, over the result's largest magnitude."""
+    largest = largest_finite(item.drift.given_actual_inputs) or 1.0
+    return _share(item, steps, types) + float(_more(item, steps, types).max()) / largest
+
+
+def _share(item: Compared, steps: int, types: Types) -> float:
+    """What passes at any place, over the result's largest magnitude."""
+    roundoff = ROUNDOFF[types.computed]
+    return allowance(item.operators, steps, types.computed) * roundoff + _within(item.group, types)
+
+
+def _within(group: Group, types: Types) -> float:
+    """What the group's sums lose where nothing cancels, over the result's largest magnitude. What sums lose that are kept as
+    narrow as their results is judged by what moves them (:func:`_more`)."""
+    return 0.0 if types.sums == "float16" else ROUNDOFF[types.sums] * least_lost(group)
+
+
+def _more(item: Compared, steps: int, types: Types) -> Tensor:
+    """What passes besides at each place.
+
+    Where one operator of the written model computes the value, all that it was given is known: a sum may lose what its
+    partial sums lose, what rounds once or moves numbers may hold numbers of its own that are rounded, and others are off by
+    what is rounded inside them, in the type that sums are kept in. Elsewhere what was given and what was rounded in between
+    is known to a rounding of the type that is computed in.
+    """
+    want, group = item.drift.given_actual_inputs, item.group
+    if steps > 1:
+        return BACKWARD * _spread(group, want, ROUNDOFF[types.computed])
+    summed = only_sum(group) if types.sums != "float16" else None
+    if summed is not None:
+        lost_here = ROUNDOFF[types.sums] * lost(group, summed)
+        more = max(lost_here - _within(group, types) * largest_finite(want), 0.0)
+        return torch.full_like(want, more)
+    if group.is_simple:
+        return BACKWARD * _spread(group, want, ROUNDOFF[types.computed], numbers_alone=True)
+    inside = types.sums if len(group.computing) == 1 else types.computed
+    return BACKWARD * _spread(group, want, ROUNDOFF[inside])
 
 
 def _worst(error: Tensor, allowed: Tensor) -> int:
@@ -83,10 +123,10 @@ def _error(got: Tensor, want: Tensor, computed: str, share: float) -> tuple[Tens
     return torch.nan_to_num(difference, nan=torch.inf, posinf=torch.inf), bool(beyond.any())
 
 
-def _spread(group: Group, want: Tensor, roundoff: float) -> Tensor:
-    """How far one rounding of everything in the group moves its result, at each place."""
+def _spread(group: Group, want: Tensor, roundoff: float, *, numbers_alone: bool = False) -> Tensor:
+    """How far one rounding of everything in the group, or of the numbers in it, moves its result, at each place."""
     spread = torch.zeros_like(want, dtype=torch.float64)
-    for values in group.disturbed(roundoff):
+    for values in group.disturbed(roundoff, numbers_alone=numbers_alone):
         moved = group.result(values)
         assert isinstance(moved, Tensor)
         spread = torch.maximum(spread, torch.nan_to_num((moved - want).abs(), nan=0.0, posinf=0.0))

@@ -256,7 +256,7 @@ def _add_operators(
 ) -> None:
     """The operators are compared too, where the runner gives its values."""
     written = program_origins(program) if session.name == GRAPH else read_origins(session.artifact)
-    types = Types(session.precision, session.stored)
+    types = Types(session.precision, session.stored, str(session.form.sums).removeprefix("torch."))
     try:
         operators, missing = compare_operators(
             session.runner, program, written, types, _fed(session, cases), session.progress

@@ -11,7 +11,7 @@ from torch import Tensor, fx
 
 from .natures import operator_name
 
-__all__ = ["Statistics", "lost_by_sum", "statistics", "terms"]
+__all__ = ["Statistics", "lost_by_places", "lost_by_sum", "repeats", "resizes", "statistics", "terms"]
 
 
 _LANES = 16  # partial sums that a kernel keeps side by side, so that each has so many terms less
@@ -36,9 +36,38 @@ def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
         return int(operands[1].shape[-1])
     if name in ("linear", "mm", "bmm", "matmul", "einsum"):
         return int(operands[0].shape[-1])
+    if name == "cumsum":
+        axis = node.args[1]
+        assert isinstance(axis, int)
+        return int(operands[0].shape[axis])
+    if resizes(node):
+        return 16 if "bicubic" in name else 4
     result = node.meta.get("val")
     count = result.numel() if isinstance(result, Tensor) else 1
     return max(int(operands[0].numel() // max(int(count), 1)), 1)
+
+
+_WHOLE = 2.0**12  # a scale that is a whole number of such parts has places that float32 holds exactly
+
+
+def resizes(node: fx.Node) -> bool:
+    """Whether the node takes weighted means between neighbours, by places that it computes."""
+    return operator_name(node.target) in ("upsample_bilinear2d", "upsample_bicubic2d")
+
+
+def lost_by_places(node: fx.Node, values: Mapping[fx.Node, object]) -> float:
+    """What a resizing changes where a place is off by a rounding of the side's length, over the roundoff: the step between
+    neighbours times that length, the most of any axis. None is off where the scale is such that float32 holds every place."""
+    value, result = values[node.all_input_nodes[0]], node.meta["val"]
+    assert isinstance(value, Tensor)
+    corners = int(bool(node.args[2]))
+    found = 0.0
+    for axis in range(2, value.ndim):
+        before, after = int(value.shape[axis]), int(result.shape[axis])
+        scale = (before - corners) / max(after - corners, 1)
+        if scale * _WHOLE % 1 and before > 1:
+            found = max(found, before * float(value.diff(dim=axis).abs().nan_to_num(posinf=0).max()))
+    return found
 
 
 @dataclass(frozen=True)
@@ -82,7 +111,7 @@ def statistics(node: fx.Node, values: Mapping[fx.Node, object]) -> Statistics | 
         found = _statistics(grouped, (-1,))
         shape = grouped.shape
         size, mean = (part.expand(shape).reshape(x.shape) for part in (found.size, found.mean))
-        return Statistics(found.terms, size, mean, _repeats(x))
+        return Statistics(found.terms, size, mean, repeats(x))
     return _statistics(x, tuple(range(2, x.ndim))) if name == "instance_norm" else None
 
 
@@ -93,13 +122,13 @@ def _statistics(x: Tensor, axes: tuple[int, ...]) -> Statistics:
     variance, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
     deviation = (variance + _LEAST).sqrt()
     count = x.numel() // max(mean.numel(), 1)
-    return Statistics(count, (variance + mean.square()).sqrt() / deviation, mean / deviation, _repeats(x))
+    return Statistics(count, (variance + mean.square()).sqrt() / deviation, mean / deviation, repeats(x))
 
 
 _SAME = 1e-5  # of the largest: numbers that are the same but for what float32 has rounded before
 
 
-def _repeats(x: Tensor) -> bool:
+def repeats(x: Tensor) -> bool:
     """Whether most numbers that are not zero are followed by themselves."""
     step = x.diff(dim=-1)
     counted = x[..., 1:] != 0

@@ -150,6 +150,11 @@ def filled_where_negative() -> nn.Module:
     return After(lambda x: x.masked_fill(x < 0, 0.3))
 
 
+# Places that are computed: a weight between neighbours is as exact as the side is long.
+def resized_to_corners() -> nn.Module:
+    return After(lambda x: F.interpolate(x, size=(75, 75), mode="bilinear", align_corners=True))
+
+
 # Decisions.
 def class_map() -> nn.Module:
     return After(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear").argmax(1), channels=21)

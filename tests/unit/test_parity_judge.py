@@ -1,0 +1,164 @@
+"""What one operator may be off by: right results of PyTorch's own float32 kernels pass, and little more does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from proof import Lambda, traced
+from torch import Tensor, nn
+
+from cloformer.export.parity.judge import Judgement, Types, judge, most_allowed
+from cloformer.export.parity.walk import Compared, Walk
+from cloformer.export.source.trace import lower
+
+FLOAT32, FLOAT16 = Types("float32", "float32"), Types("float16", "float16")
+ROUNDING = 2.0**-24
+
+Law = Callable[..., Tensor]
+
+
+def _drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _compared(law: Law, x: Tensor, factor: float = 1.0, **parts: nn.Module | Tensor) -> Compared:
+    """The last operator of a law, with what torch's float32 gives, times ``factor``."""
+    module = Lambda(law, **parts).eval()
+    program = lower(traced(module, tuple(x.shape)))
+    with torch.no_grad():
+        result = module(x).double() * factor
+    last = program.graph.output_node().args[0][0]
+    found = {item.node: item for item in Walk(program, {"x0": x.numpy()}, {last.name: result.numpy()})}
+    return found[last.name]
+
+
+def _judged(*args: object, **parts: nn.Module | Tensor) -> Judgement:
+    return judge(_compared(*args, **parts), 1, FLOAT32)  # type: ignore[arg-type]
+
+
+def _conv(channels: int, kernel: int, groups: int = 1) -> nn.Conv2d:
+    torch.manual_seed(channels)
+    return nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=groups)
+
+
+SUMS: dict[str, tuple[Law, Tensor, dict[str, nn.Module | Tensor], float]] = {
+    "conv of 9": (lambda m, x: m.conv(x), _drawn(1, 8, 9, 9), {"conv": _conv(8, 3, 8)}, 8),
+    "conv of 144": (lambda m, x: m.conv(x), _drawn(1, 16, 9, 9), {"conv": _conv(16, 3)}, 24),
+    "conv of 3,200": (lambda m, x: m.conv(x), _drawn(1, 128, 9, 9), {"conv": _conv(128, 5)}, 80),
+    "conv of what is never negative": (lambda m, x: m.conv(x), _drawn(1, 16, 9, 9).abs(), {"conv": _conv(16, 3)}, 40),
+    "product": (lambda m, x: x @ m.y, _drawn(1, 12, 64), {"y": _drawn(64, 24, seed=1)}, 16),
+    "mean": (lambda _, x: x.mean((2, 3)), _drawn(1, 8, 20, 20).relu(), {}, 40),
+    "windows": (lambda _, x: F.avg_pool2d(x, 3, 2, 1), _drawn(1, 8, 20, 20), {}, 8),
+    "running sum": (lambda _, x: x.cumsum(-1), _drawn(1, 400), {}, 40),
+    "twice as large": (
+        lambda _, x: F.interpolate(x, scale_factor=2.0, mode="bilinear"), _drawn(1, 4, 64, 64), {}, 8,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_a_sum_may_lose_a_root_of_its_length(name: str) -> None:
+    """And not what a sum of thousands may."""
+    law, x, parts, most = SUMS[name]
+    right = _compared(law, x, **parts)
+    assert not judge(right, 1, FLOAT32).is_wrong
+    assert most_allowed(right, 1, FLOAT32) <= most * ROUNDING
+    assert _judged(law, x, 1 + 1.5 * most * ROUNDING, **parts).is_wrong
+
+
+def test_what_cancels_may_lose_what_its_terms_lose() -> None:
+    """A thousand is added and taken away again: the result is as good as a thousand is."""
+    x = torch.cat([_drawn(1, 8, 50), torch.full((1, 8, 50), 1000.0), torch.full((1, 8, 50), -1000.0)], 2)
+    weight = torch.ones(150, 3)
+    with torch.no_grad():
+        exact = x[..., :50].double().sum(-1, keepdim=True)
+    right = _compared(lambda m, x: x @ m.y, x, y=weight)
+    assert float((right.drift.candidate - exact).abs().max()) > 40 * ROUNDING * float(exact.abs().max())
+    assert not judge(right, 1, FLOAT32).is_wrong
+    assert _judged(lambda m, x: x @ m.y, x, 1 + 1e-2, y=weight).is_wrong
+
+
+@pytest.mark.parametrize("size", [70, 190, 300])
+def test_a_resizing_is_as_exact_as_its_places(size: int) -> None:
+    """Places on a side of 128 are off by a rounding of 128, and so are the weights that they give."""
+
+    def law(_: object, x: Tensor) -> Tensor:
+        return F.interpolate(x, size=(size, size), mode="bilinear", align_corners=True)
+
+    x = _drawn(1, 2, 128, 128)
+    found = _judged(law, x)
+    assert not found.is_wrong and found.own_error > 40 * ROUNDING
+    smooth = F.interpolate(_drawn(1, 2, 4, 4), (128, 128), mode="bilinear")
+    assert not _judged(law, smooth).is_wrong
+    assert _judged(law, smooth, 1 + 64 * ROUNDING).is_wrong
+
+
+def test_a_number_that_decides_a_shape_is_not_moved() -> None:
+    """Twice as large less a rounding is a column less, and its neighbours are others; what is wrong there is wrong."""
+
+    def resized(_: object, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+    def counted(_: object, x: Tensor) -> Tensor:
+        return x * torch.arange(0.0, x.shape[-1], 1.0)
+
+    x = _drawn(1, 2, 4, 4)
+    for law in (resized, counted):
+        assert not _judged(law, x).is_wrong
+        assert most_allowed(_compared(law, x), 1, FLOAT32) < 4 * ROUNDING
+        assert _judged(law, x, 1 + 4 * ROUNDING).is_wrong
+
+
+def test_a_sum_with_a_factor_rounds_twice() -> None:
+    """Three times a number is rounded before it is taken away."""
+
+    def law(m: nn.Module, x: Tensor) -> Tensor:
+        return torch.sub(m.three, x, alpha=3)
+
+    x = 1 + _drawn(1, 4, 64).abs()
+    right = _compared(law, x, three=(3 * x.double()).float() + 1e-4)
+    assert most_allowed(right, 1, FLOAT32) > 1e3 * ROUNDING
+    assert not judge(right, 1, FLOAT32).is_wrong
+
+
+ONE_ROUNDING: dict[str, Law] = {
+    "rectifier": lambda _, x: x.relu(),
+    "largest of windows": lambda _, x: F.max_pool2d(x, 2),
+    "sum of two": lambda _, x: x + x.flip(-1),
+    "product of two": lambda _, x: x * x.flip(-1),
+    "clamp": lambda _, x: x.clamp(-0.3, 5.0),
+}
+
+
+@pytest.mark.parametrize("name", ONE_ROUNDING)
+def test_what_copies_numbers_or_rounds_once_has_no_more(name: str) -> None:
+    x = _drawn(1, 4, 8, 8)
+    assert not _judged(ONE_ROUNDING[name], x).is_wrong
+    assert _judged(ONE_ROUNDING[name], x, 1 + 4 * ROUNDING).is_wrong
+
+
+@pytest.mark.parametrize(
+    "law",
+    [lambda m, x: m.conv(x), lambda _, x: F.gelu(x), lambda _, x: F.layer_norm(x, x.shape[1:])],
+    ids=["sum", "function", "normalization"],
+)
+def test_one_operator_in_float16_rounds_its_result(law: Law) -> None:
+    """It is given numbers of float16 and adds up in float32."""
+    module = Lambda(law, conv=_conv(16, 3).half().float()).eval()
+    x = _drawn(1, 16, 9, 9).half().float()
+    program = lower(traced(module, tuple(x.shape)))
+    with torch.no_grad():
+        result = module(x).half().double()
+    last = program.graph.output_node().args[0][0].name
+    for factor, is_wrong in ((1, False), (1 + 2.0**-9, True)):
+        given = {last: np.asarray(result * factor)}
+        item = next(
+            item
+            for item in Walk(program, {"x0": x.numpy()}, given, stored=torch.float16)
+            if item.node == last
+        )
+        assert judge(item, 1, FLOAT16).is_wrong == is_wrong
