@@ -1,4 +1,8 @@
-"""What a fault is: a name, the operators it can be planted at, and how."""
+"""What a fault is: a name, the operators it can be planted at, and how.
+
+``FAULTS`` are those of CloFormer's score, which draws from them by seed: a fault that joined them would change what each
+seed means. ``MORE`` are those that other networks have besides.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from numpy.random import Generator
 
 from .graph import Graph, Operator
 
-__all__ = ["FAULTS", "Fault", "fault"]
+__all__ = ["FAULTS", "MORE", "Fault", "fault"]
 
 Where = Callable[[Graph, Operator], bool]
 Plant = Callable[[Graph, Operator, Generator], str]
@@ -25,14 +29,15 @@ class Fault:
 
 
 FAULTS: dict[str, Fault] = {}
+MORE: dict[str, Fault] = {}
 
 
-def fault(name: str, fits: Where) -> Callable[[Plant], Plant]:
-    """Enter a function in the table of faults."""
+def fault(name: str, fits: Where, table: dict[str, Fault] = FAULTS) -> Callable[[Plant], Plant]:
+    """Enter a function in a table of faults."""
 
     def enter(plant: Plant) -> Plant:
-        assert name not in FAULTS, name
-        FAULTS[name] = Fault(name, fits, plant)
+        assert name not in FAULTS and name not in MORE, name
+        table[name] = Fault(name, fits, plant)
         return plant
 
     return enter

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.random import Generator
 
 from cloformer.export.artifact.folder import Artifact
 
@@ -48,6 +49,7 @@ class Graph(ABC):
     """
 
     tanh_gelu: tuple[str, str]  # the setting of a GELU, and its value for the approximation by tanh
+    edge: str  # padding by the number at the edge
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
@@ -79,6 +81,14 @@ class Graph(ABC):
     @abstractmethod
     def swap_outputs(self, operator: Operator, first: int, second: int) -> None:
         """Exchange the names of two outputs."""
+
+    @abstractmethod
+    def resize_otherwise(self, operator: Operator, random: Generator) -> str:
+        """Let an operator that resizes take other places or another filter, and say which."""
+
+    @abstractmethod
+    def scale_results(self, factors: Mapping[str, float]) -> None:
+        """Multiply these values, by name, where they are made."""
 
     @abstractmethod
     def _write_model(self, path: Path) -> None:

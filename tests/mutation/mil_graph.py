@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import Generator
 
 from cloformer.export.artifact.folder import Artifact
 from cloformer.export.formats.coreml.mil import Constant, Operation, read_package
@@ -17,15 +19,18 @@ from .graph import Array, Graph, Operator
 
 with quiet("coremltools"):
     from coremltools.converters.mil.backend.mil.helper import create_scalar_value, create_tensor_value
-    from coremltools.proto import Model_pb2
+    from coremltools.proto import MIL_pb2, Model_pb2
 
 __all__ = ["MilGraph"]
+
+_NUMBERS = {MIL_pb2.FLOAT16: np.float16, MIL_pb2.FLOAT32: np.float32}
 
 
 class MilGraph(Graph):
     """A changed constant is written into the operator's own argument; the weight file stays as it is."""
 
     tanh_gelu = ("mode", "TANH_APPROXIMATION")
+    edge = "replicate"
 
     def __init__(self, artifact: Artifact) -> None:
         super().__init__(artifact)
@@ -49,7 +54,7 @@ class MilGraph(Graph):
         if isinstance(value, str):
             message = create_scalar_value(value)
         else:
-            message = create_tensor_value(np.asarray(value, operator.constants[name].dtype))
+            message = create_tensor_value(_typed(value, operator.constants.get(name)))
         argument = self._operation(operator).inputs[name]
         del argument.arguments[:]
         argument.arguments.add().value.CopyFrom(message)
@@ -74,6 +79,42 @@ class MilGraph(Graph):
     def swap_outputs(self, operator: Operator, first: int, second: int) -> None:
         outputs = self._operation(operator).outputs
         outputs[first].name, outputs[second].name = outputs[second].name, outputs[first].name
+
+    def resize_otherwise(self, operator: Operator, random: Generator) -> str:
+        scales = ("scale_factor_height", "scale_factor_width")
+        if operator.kind == "upsample_nearest_neighbor":
+            self.become(operator, "upsample_bilinear", keep=scales)
+            return "by lines instead of the nearest"
+        if random.random() < 0.3:
+            self.become(operator, "upsample_nearest_neighbor", keep=scales)
+            return "by the nearest instead of lines"
+        align = not operator.constants["align_corners"]
+        self.set(operator, "align_corners", np.array(align))
+        return f"align_corners is {align}"
+
+    def scale_results(self, factors: Mapping[str, float]) -> None:
+        function = self._model.mlProgram.functions[self._function]
+        block = function.block_specializations[function.opset]
+        made = list(block.operations)
+        written = []
+        for operation in made:
+            written.append(operation)
+            for output in operation.outputs:
+                if output.name not in factors:
+                    continue
+                scaled = type(operation)()
+                scaled.type = "mul"
+                scaled.outputs.add().CopyFrom(output)
+                kind = output.type.tensorType.dataType
+                name, output.name = output.name, f"{output.name}_before"
+                scaled.inputs["x"].arguments.add().name = output.name
+                number = np.array(factors[name], _NUMBERS[kind])
+                scaled.inputs["y"].arguments.add().value.CopyFrom(create_tensor_value(number))
+                scaled.attributes["name"].CopyFrom(create_scalar_value(f"{name}_scaled"))
+                written.append(scaled)
+        kept = [type(item).FromString(item.SerializeToString()) for item in written]
+        del block.operations[:]
+        block.operations.extend(kept)
 
     @property
     def description(self) -> Any:
@@ -100,6 +141,10 @@ def _operator(index: int, operation: Operation, held: dict[str, Any]) -> Operato
                 reads[f"{name} {number}" if len(argument) > 1 else name] = str(item)
     outputs = tuple(item.name for item in operation.outputs)
     return Operator(index, operation.kind, outputs, reads, constants)
+
+
+def _typed(value: Array, like: Array | None) -> Array:
+    return np.asarray(value) if like is None else np.asarray(value, like.dtype)
 
 
 def _array(value: torch.Tensor | str | list[str]) -> Array:

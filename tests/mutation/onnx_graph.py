@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from numpy.random import Generator
 from onnx import numpy_helper
 
 from cloformer.export.artifact.folder import Artifact
@@ -16,20 +18,28 @@ from .graph import Array, Graph, Operator
 __all__ = ["OnnxGraph"]
 
 _KINDS = {
-    "Add": "add", "AveragePool": "avg_pool", "Concat": "concat", "Conv": "conv", "Gelu": "gelu", "Gemm": "linear",
-    "Identity": "identity", "InstanceNormalization": "layer_norm", "MatMul": "matmul", "MaxPool": "max_pool",
-    "Mul": "mul", "ReduceMax": "reduce_max", "ReduceMean": "reduce_mean", "Relu": "relu", "Reshape": "reshape",
-    "Sigmoid": "sigmoid", "Softmax": "softmax", "Split": "split", "Sub": "sub", "Tanh": "tanh",
+    "Add": "add", "AveragePool": "avg_pool", "Clip": "clip", "Concat": "concat", "Conv": "conv",
+    "ConvTranspose": "conv_transpose", "Div": "div", "Gather": "gather", "Gelu": "gelu", "Gemm": "linear",
+    "HardSigmoid": "sigmoid_hard", "HardSwish": "hardswish", "Identity": "identity",
+    "InstanceNormalization": "layer_norm", "LayerNormalization": "layer_norm", "LeakyRelu": "leaky_relu",
+    "MatMul": "matmul", "MaxPool": "max_pool", "Mul": "mul", "Pad": "pad", "ReduceMax": "reduce_max",
+    "ReduceMean": "reduce_mean", "ReduceSum": "reduce_sum", "Relu": "relu", "Reshape": "reshape", "Resize": "resize",
+    "Sigmoid": "sigmoid", "Slice": "slice", "Softmax": "softmax", "Split": "split", "Sub": "sub", "Tanh": "tanh",
     "Transpose": "transpose",
 }  # fmt: skip
-_TYPES = {kind: name for name, kind in _KINDS.items()}
+_TYPES = {kind: name for name, kind in _KINDS.items() if name != "LayerNormalization"}
 _INPUTS = {
+    "clip": ("x", "alpha", "beta"),
     "conv": ("x", "weight", "bias"),
+    "conv_transpose": ("x", "weight", "bias"),
+    "gather": ("x", "indices"),
     "linear": ("x", "weight", "bias"),
     "layer_norm": ("x", "gamma", "beta"),
+    "pad": ("x", "pad"),
     "reshape": ("x", "shape"),
-    "reduce_mean": ("x", "axes"),
-    **dict.fromkeys(("add", "matmul", "mul", "sub"), ("x", "y")),
+    "slice": ("x", "begin", "end", "axes"),
+    **dict.fromkeys(("reduce_mean", "reduce_sum"), ("x", "axes")),
+    **dict.fromkeys(("add", "div", "matmul", "mul", "sub"), ("x", "y")),
 }
 _ATTRIBUTES = {"pads": "pad", "kernel_shape": "kernel_sizes", "approximate": "mode"}
 _ATTRIBUTE_NAMES = {name: attribute for attribute, name in _ATTRIBUTES.items()}
@@ -39,6 +49,7 @@ class OnnxGraph(Graph):
     """Attributes are constants like any other; pads are (top, bottom, left, right)."""
 
     tanh_gelu = ("mode", "tanh")
+    edge = "edge"
 
     def __init__(self, artifact: Artifact) -> None:
         super().__init__(artifact)
@@ -60,7 +71,8 @@ class OnnxGraph(Graph):
             self._model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), own))
             node.input[names.index(name)] = own
             return
-        attribute = _ATTRIBUTE_NAMES.get(name, name)
+        own = any(item.name == name for item in node.attribute)  # "mode" is also what some call it themselves
+        attribute = name if own else _ATTRIBUTE_NAMES.get(name, name)
         kept = [item for item in node.attribute if item.name != attribute]
         del node.attribute[:]
         node.attribute.extend([*kept, onnx.helper.make_attribute(attribute, _as_attribute(name, value))])
@@ -88,6 +100,33 @@ class OnnxGraph(Graph):
     def swap_outputs(self, operator: Operator, first: int, second: int) -> None:
         names = self._node(operator).output
         names[first], names[second] = names[second], names[first]
+
+    def resize_otherwise(self, operator: Operator, random: Generator) -> str:
+        name = str(random.choice(("coordinate_transformation_mode", "mode")))
+        own = bytes(operator.constants[name].item()).decode()
+        others = {
+            "coordinate_transformation_mode": ("half_pixel", "align_corners", "asymmetric"),
+            "mode": ("linear", "nearest", "cubic"),
+        }[name]
+        other = str(random.choice([item for item in others if item != own]))
+        self.set(operator, name, other)
+        return f"{name} is {other} instead of {own}"
+
+    def scale_results(self, factors: Mapping[str, float]) -> None:
+        graph = self._model.graph
+        written = []
+        for node in graph.node:
+            written.append(node)
+            for place, name in enumerate(node.output):
+                if name not in factors:
+                    continue
+                node.output[place] = before = f"{name}.before"
+                number = f"{name}.factor"
+                graph.initializer.append(numpy_helper.from_array(np.array(factors[name], np.float32), number))
+                written.append(onnx.helper.make_node("Mul", [before, number], [name]))
+        kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in written]
+        del graph.node[:]
+        graph.node.extend(kept)
 
     def _node(self, operator: Operator) -> onnx.NodeProto:
         return self._model.graph.node[operator.index]

@@ -11,7 +11,7 @@ from numpy.random import Generator
 from .faults import Where, fault
 from .graph import Graph, Operator
 
-__all__: list[str] = []
+__all__ = ["POOLING", "is_kind", "one_of"]
 
 Item = TypeVar("Item")
 
@@ -23,20 +23,20 @@ _OTHER_ACTIVATIONS = {
     "sigmoid": ("tanh", "relu"),
 }
 _OTHER_OPERATIONS = {"add": ("sub", "mul"), "mul": ("add", "sub"), "sub": ("add", "mul")}
-_POOLING = ("kernel_sizes", "strides", "pad", "pad_type", "auto_pad", "ceil_mode")
+POOLING = ("kernel_sizes", "strides", "pad", "pad_type", "auto_pad", "ceil_mode")
 
 
-def _is(*kinds: str) -> Where:
+def is_kind(*kinds: str) -> Where:
     return lambda _graph, operator: operator.kind in kinds
 
 
-def _one_of(random: Generator, items: Sequence[Item]) -> Item:
+def one_of(random: Generator, items: Sequence[Item]) -> Item:
     return items[int(random.integers(len(items)))]
 
 
-@fault("activation swapped", _is(*_OTHER_ACTIVATIONS))
+@fault("activation swapped", is_kind(*_OTHER_ACTIVATIONS))
 def _activation(graph: Graph, operator: Operator, random: Generator) -> str:
-    other = _one_of(random, _OTHER_ACTIVATIONS[operator.kind])
+    other = one_of(random, _OTHER_ACTIVATIONS[operator.kind])
     if other == "approximation by tanh":
         graph.set(operator, *graph.tanh_gelu)
     else:
@@ -61,19 +61,19 @@ def _gated(graph: Graph, operator: Operator) -> str | None:
 
 @fault("x * sigmoid(x) swapped", lambda graph, operator: _gated(graph, operator) is not None)
 def _silu(graph: Graph, operator: Operator, random: Generator) -> str:
-    other = _one_of(random, ("relu", "identity", "gelu"))
+    other = one_of(random, ("relu", "identity", "gelu"))
     graph.become(operator, other, x=_gated(graph, operator))
     return f"x * sigmoid(x) replaced by {other}"
 
 
-@fault("epsilon wrong", _is("layer_norm", "batch_norm"))
+@fault("epsilon wrong", is_kind("layer_norm", "batch_norm"))
 def _epsilon(graph: Graph, operator: Operator, random: Generator) -> str:
-    value = _one_of(random, (1e-3, 1e-2))
+    value = one_of(random, (1e-3, 1e-2))
     graph.set(operator, "epsilon", np.array(value))
     return f"epsilon {value} instead of {operator.number('epsilon'):.3g}"
 
 
-@fault("normalization left out", _is("layer_norm", "batch_norm"))
+@fault("normalization left out", is_kind("layer_norm", "batch_norm"))
 def _no_normalization(graph: Graph, operator: Operator, _random: Generator) -> str:
     graph.become(operator, "identity")
     return "left out"
@@ -88,19 +88,19 @@ def _axes(graph: Graph, operator: Operator, _random: Generator) -> str:
     return "each channel by itself"
 
 
-@fault("stale statistics", _is("batch_norm"))
+@fault("stale statistics", is_kind("batch_norm"))
 def _statistics(graph: Graph, operator: Operator, random: Generator) -> str:
-    name = _one_of(random, ("mean", "variance"))
+    name = one_of(random, ("mean", "variance"))
     value = operator.constants[name].astype(np.float64)
     changed = value + random.normal(0, 0.05, value.shape) if name == "mean" else value * 1.1
     graph.set(operator, name, changed.astype(operator.constants[name].dtype))
     return f"another {name}"
 
 
-@fault("another pooling", _is("avg_pool", "reduce_mean"))
+@fault("another pooling", is_kind("avg_pool", "reduce_mean"))
 def _pooling(graph: Graph, operator: Operator, _random: Generator) -> str:
     if operator.kind == "avg_pool":
-        graph.become(operator, "max_pool", keep=_POOLING)
+        graph.become(operator, "max_pool", keep=POOLING)
     else:
         graph.become(operator, "reduce_max", keep=("axes", "keep_dims", "keepdims", "noop_with_empty_axes"))
     return "the maximum instead of the mean"
@@ -114,7 +114,7 @@ def _is_padded(_graph: Graph, operator: Operator) -> bool:
 def _padding(graph: Graph, operator: Operator, random: Generator) -> str:
     """The sum stays, and so does the shape: what TensorFlow's "same" does to a stride of two."""
     before, after, left, right = operator.numbers("pad")
-    pad = _one_of(
+    pad = one_of(
         random,
         (
             [before + 1, after - 1, left + 1, right - 1],
@@ -146,16 +146,16 @@ def _softmax_axes(graph: Graph, operator: Operator) -> list[int]:
 
 @fault("softmax over another axis", lambda graph, operator: bool(_softmax_axes(graph, operator)))
 def _softmax(graph: Graph, operator: Operator, random: Generator) -> str:
-    axis = _one_of(random, _softmax_axes(graph, operator))
+    axis = one_of(random, _softmax_axes(graph, operator))
     graph.set(operator, "axis", np.array(axis))
     return (
         f"axis {axis} instead of {int(operator.number('axis'))} of {list(graph.shapes[operator.outputs[0]])}"
     )
 
 
-@fault("another operation", _is(*_OTHER_OPERATIONS))
+@fault("another operation", is_kind(*_OTHER_OPERATIONS))
 def _operation(graph: Graph, operator: Operator, random: Generator) -> str:
-    other = _one_of(random, _OTHER_OPERATIONS[operator.kind])
+    other = one_of(random, _OTHER_OPERATIONS[operator.kind])
     graph.become(operator, other, keep=("y",))
     return f"{operator.kind} replaced by {other}"
 
@@ -171,7 +171,7 @@ def _whole_operands(graph: Graph, operator: Operator) -> list[str]:
     lambda graph, operator: operator.kind in ("add", "mul", "sub") and bool(_whole_operands(graph, operator)),
 )
 def _left_out(graph: Graph, operator: Operator, random: Generator) -> str:
-    kept = _one_of(random, _whole_operands(graph, operator))
+    kept = one_of(random, _whole_operands(graph, operator))
     graph.become(operator, "identity", x=operator.reads[kept])
     return f"only {kept} is passed on"
 
@@ -182,14 +182,17 @@ def _left_out(graph: Graph, operator: Operator, random: Generator) -> str:
 def _stale(graph: Graph, operator: Operator, random: Generator) -> str:
     """Another value of the same shape, most likely one of the last."""
     places = [name for name in operator.reads if graph.earlier(operator, name)]
-    name = _one_of(random, places)
+    name = one_of(random, places)
     values = graph.earlier(operator, name)
     value = values[-1 - min(int(random.geometric(0.4)) - 1, len(values) - 1)]
     graph.read(operator, name, value)
     return f"{name} is {value} instead of {operator.reads[name]}"
 
 
-@fault("concatenated in another order", _is("concat"))
+@fault(
+    "concatenated in another order",
+    lambda _graph, operator: operator.kind == "concat" and len(operator.reads) > 1,
+)
 def _concatenated(graph: Graph, operator: Operator, _random: Generator) -> str:
     first, second = list(operator.reads)[:2]
     graph.read(operator, first, operator.reads[second])
@@ -237,7 +240,7 @@ def _square_factors(graph: Graph, operator: Operator) -> list[str]:
 
 @fault("a factor transposed", lambda graph, operator: bool(_square_factors(graph, operator)))
 def _transposed(graph: Graph, operator: Operator, random: Generator) -> str:
-    flag = _one_of(random, _square_factors(graph, operator))
+    flag = one_of(random, _square_factors(graph, operator))
     graph.set(operator, flag, ~operator.constants[flag])
     return f"{flag} is {not operator.constants[flag]}"
 

@@ -173,7 +173,8 @@ def _stale(graph: Graph, operator: Operator, random: Generator) -> str:
     weight, bias = operator.constants["weight"], operator.constants["bias"].astype(np.float64)
     scale = np.exp(random.normal(0, 0.05, len(bias)))
     shift = random.normal(0, 0.05, len(bias)) * np.abs(bias).mean()
-    column = scale.reshape(-1, *[1] * (weight.ndim - 1))
+    turned = int(operator.constants.get("transB", np.array(1))) == 0  # its outputs are the last axis
+    column = scale if turned else scale.reshape(-1, *[1] * (weight.ndim - 1))
     _change(graph, operator, "weight", weight.astype(np.float64) * column)
     _change(graph, operator, "bias", bias * scale + shift)
     return "weight and bias folded with a variance 10 % off and another mean"

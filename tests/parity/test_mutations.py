@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mutation.faults import Fault
+from mutation.graded import Largest
 from mutation.graph import Graph, Operator
+from mutation.networks import NetworkScore
 from mutation.preprocessing import (
     PROGRAM,
     PreprocessingTrial,
@@ -115,11 +118,13 @@ def test_preprocessing_faults_of_a_program_are_caught(program: Subject, tmp_path
     assert trial.caught, trial
 
 
-def _trial(seed: int, *, change: float = 100.0, caught: bool = True, named: bool = True) -> Trial:
+def _trial(
+    seed: int, *, change: float = 100.0, caught: bool = True, named: bool = True, excess: float = 0.0
+) -> Trial:
     return Trial(
         subject="onnx fp32" if seed % 2 else "coreml fp16", seed=seed, fault="", kind="", value="", what="",
         change=change, caught_by_operators=caught, caught_by_outputs=False, site=(), first=None, named=named,
-        own_error=np.nan, allowed=np.nan, refused=None, seconds=0.0,
+        own_error=np.nan, allowed=np.nan, excess=excess, refused=None, seconds=0.0,
     )  # fmt: skip
 
 
@@ -140,3 +145,27 @@ def test_the_score_keeps_its_bounds() -> None:
         assert words in failure
     assert Score(tuple(good), bgr, ("onnx fp32: logits",)).failures == ["sound artifacts: 1 false alarms"]
     assert Score(tuple(good), (), ()).failures == ["preprocessing: 0.0% caught"]
+
+
+def test_the_score_of_other_networks_keeps_its_bounds() -> None:
+    good = [_trial(seed) for seed in range(400)]
+    seen = [replace(_trial(seed, excess=2.0), caught_by_outputs=True) for seed in range(100)]
+    passes = (Largest("residual onnx fp32", "conv2d", "sums", 16, 12.0),)
+    best = NetworkScore((*good, *seen), passes, 60, (), 12, ())
+    assert best.failures == []
+    unseen = [_trial(seed, excess=2.0) for seed in range(3)]
+    missed = [_trial(seed, caught=False, named=False) for seed in range(6)]
+    for change, words in (
+        ({"trials": (*good[:199], *seen)}, "299 faults counted"),
+        ({"trials": (*good, *seen, *missed)}, "98.8% caught"),
+        ({"trials": (*good, *seen, *[replace(item, caught_by_operators=True) for item in missed * 2])}, "97.7% named"),
+        ({"trials": (*good, *seen, *unseen)}, "97.1% of those beyond an output's bound"),
+        ({"largest": (replace(passes[0], passed=20),)}, "1.67 times what is allowed"),
+        ({"largest": ()}, "inf times"),
+        ({"sound": 59}, "59 sound artifacts"),
+        ({"false_alarms": ("u_net coreml fp32: output",)}, "1 false alarms"),
+        ({"overflows": 5}, "5 overflows planted"),
+        ({"unnamed_overflows": ("detector",)}, "1 overflows not named"),
+    ):  # fmt: skip
+        (failure,) = replace(best, **change).failures
+        assert words in failure
