@@ -1,0 +1,175 @@
+"""Whether a file computes what a network does, by eager PyTorch in float32 alone: parity has no part in it.
+
+What rounding may cost is found by running the network as it is, with the result of every operator that PyTorch dispatches
+moved by a rounding of the file's format, up or down as drawn. A file whose outputs are no farther from the network's than
+``MARGIN`` times that is right. Integers and truths must be those that the network gives, or gives when it is moved so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from cloformer.export.artifact.folder import Artifact
+from cloformer.export.formats.runners import open_model
+
+__all__ = ["MARGIN", "Finding", "hold", "largest_inside"]
+
+# The moved runs cost 8 draws' worst; a file adds up in another order and takes some operators apart.
+MARGIN = 8.0
+_LEAST = 8.0  # roundings of an output's largest value
+_DRAWS = 8
+_FAR = 4.0  # roundings, for decisions: every file decides some number otherwise, and not always the same
+_UNITS = {"float32": 2.0**-24, "float16": 2.0**-11}
+_SMALLEST = {"float32": 2.0**-126, "float16": 2.0**-24}
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_PHOTOGRAPH = Path(__file__).parents[2] / "export" / "data" / "chelsea.jpg"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``share`` is the largest error over its bound (at most 1 if the file is right), and ``words`` say where; ``loss`` is what
+    rounding costs the network on the photograph, over the largest value."""
+
+    share: float
+    loss: float
+    words: str
+
+    @property
+    def is_right(self) -> bool:
+        return self.share <= 1
+
+
+class _Moved(TorchDispatchMode):
+    """Every result moved by so many roundings; ``largest`` is the largest finite magnitude of any."""
+
+    def __init__(self, precision: str, size: float, seed: int) -> None:
+        super().__init__()
+        self.unit, self.least = size * _UNITS[precision], size * _SMALLEST[precision]
+        self.generator = torch.Generator().manual_seed(seed)
+        self.largest = 0.0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        found = func(*args, **(kwargs or {}))
+        returns = func._schema.returns
+        if not any(item.alias_info is not None and not item.alias_info.is_write for item in returns):
+            tree_map(self.move, found)  # a view's numbers were moved before
+        return found
+
+    def move(self, value: object) -> None:
+        if isinstance(value, Tensor) and value.dtype is torch.float32 and value.numel():
+            finite = value[value.isfinite()]
+            self.largest = max(self.largest, float(finite.abs().max()) if finite.numel() else 0.0)
+            if self.unit:
+                signs = torch.randint(0, 2, value.shape, generator=self.generator) * 2 - 1
+                value.add_(torch.where(value.isfinite(), signs * (self.unit * value.abs() + self.least), 0.0))
+
+
+@torch.no_grad()
+def _run(network: nn.Module, x: Tensor, mode: _Moved | None = None) -> list[Tensor]:
+    if mode is None:
+        return [leaf for leaf in tree_leaves(network(x)) if leaf is not None]
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with torch.utils._python_dispatch._disable_current_modes():
+        for value in (*network.parameters(), *network.buffers()):
+            mode.move(value.data)
+    given = x.clone()
+    mode.move(given)
+    with mode:
+        found = [leaf for leaf in tree_leaves(network(given)) if leaf is not None]
+    network.load_state_dict(before)
+    return found
+
+
+def largest_inside(network: nn.Module, size: tuple[int, int], seed: int = 0) -> float:
+    """The largest magnitude of any value inside on the oracle's inputs."""
+    found = 0.0
+    for x in _inputs(size, seed):
+        mode = _Moved("float32", 0.0, 0)
+        _run(network, _normalized(x), mode)
+        found = max(found, mode.largest)
+    return found
+
+
+def hold(artifact: Artifact, network: nn.Module, size: tuple[int, int], seed: int = 0) -> Finding:
+    """The outputs of a file against those of the network in evaluation mode, on a photograph and on noise."""
+    function, precision = artifact.function, artifact.manifest.precision.activations
+    worst, loss, words = 0.0, 0.0, ""
+    (spec,) = function.signature.inputs
+    inside = function.inputs[0].preprocessing_inside
+    with open_model(artifact.model) as runner:
+        for number, pixels in enumerate(_inputs(size, seed)):
+            x = _normalized(pixels)
+            got = runner.run({spec.name: (pixels if inside else x).numpy()})
+            want = _run(network, x)
+            moved = [_run(network, x, _Moved(precision, 1.0, draw)) for draw in range(_DRAWS)]
+            jumped = [_run(network, x, _Moved(precision, _FAR, draw)) for draw in range(2 * _DRAWS)]
+            names = [item.name for item in function.signature.outputs]
+            if len(names) != len(want):
+                return Finding(np.inf, 0.0, f"{len(names)} outputs, and the network has {len(want)}")
+            for place, name in enumerate(names):
+                share, lost = _compared(
+                    got[name],
+                    want[place],
+                    [run[place] for run in moved],
+                    [run[place] for run in jumped],
+                    precision,
+                )
+                if share > worst:
+                    worst, words = share, f"{name} on {'noise' if number else 'the photograph'}"
+                loss = loss if number else max(loss, lost)
+    return Finding(worst, loss, words)
+
+
+def _compared(
+    got: npt.NDArray[np.generic],
+    want: Tensor,
+    moved: Sequence[Tensor],
+    jumped: Sequence[Tensor],
+    precision: str,
+) -> tuple[float, float]:
+    """The largest error over its bound, and what moving costs over the largest value."""
+    if tuple(got.shape) != tuple(want.shape):
+        return np.inf, 0.0
+    found = torch.from_numpy(np.array(got))
+    if not want.is_floating_point():
+        undecided = torch.zeros(want.shape, dtype=torch.bool)
+        for run in (*moved, *jumped):
+            undecided |= run != want
+        wrong = (found.to(want.dtype) != want) & ~undecided
+        return (np.inf if bool(wrong.any()) else 0.0), 0.0
+    found, exact = found.double(), want.double()
+    spread = torch.stack([(run.double() - exact).abs() for run in moved]).amax(0)
+    error = torch.where(found == exact, 0.0, (found - exact).abs())
+    largest = exact.abs()
+    if want.ndim > 2:  # each channel by its own scale
+        axes = [axis for axis in range(want.ndim) if axis != 1]
+        spread, largest = spread.amax(axes, keepdim=True), largest.amax(axes, keepdim=True)
+    else:
+        spread, largest = spread.max(), largest.max()
+    bound = MARGIN * spread + _LEAST * _UNITS[precision] * largest + _SMALLEST[precision]
+    share = torch.nan_to_num(error / bound, nan=torch.inf)
+    return float(share.max()), float(spread.max() / exact.abs().max().clamp(min=1e-30))
+
+
+def _inputs(size: tuple[int, int], seed: int) -> list[Tensor]:
+    """Pixels from 0 to 255: a photograph, and noise."""
+    with Image.open(_PHOTOGRAPH) as image:
+        resized = np.array(image.convert("RGB").resize((size[1], size[0])), np.float32)
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randint(0, 256, (1, 3, *size), generator=generator).float()
+    return [torch.from_numpy(resized).permute(2, 0, 1)[None].contiguous(), noise]
+
+
+def _normalized(pixels: Tensor) -> Tensor:
+    mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (_MEAN, _STD))
+    return (pixels / 255 - mean) / std

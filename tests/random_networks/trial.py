@@ -1,0 +1,194 @@
+"""One network in one format: exported, judged by parity, and held to the truth."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from mutation.subject import Subject
+from torch import nn
+
+from cloformer.errors import GateError, UnsupportedError
+from cloformer.export.artifact.folder import Artifact, read_artifact
+from cloformer.export.parity.report import ParityReport
+from cloformer.export.parity.verify import ParityRequest, compare
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
+from cloformer.export.reference.references import References
+
+from .networks import image_size, make, reference_of
+from .oracle import Finding, hold, largest_inside
+
+__all__ = ["RESULTS", "RIGHT", "Trial", "try_network"]
+
+# What may come out, and whether the verdict was a true one.
+RESULTS = {
+    "passed": True,
+    "caught and named": True,
+    "overflow named": True,
+    "too lossy": True,  # float16 costs it so much by the oracle's measure too
+    "refused": True,
+    "no fault to plant": True,
+    "wrong, and named": True,  # the exporter's fault, which parity saw
+    "false failure": False,
+    "believed": False,  # wrong, and passed
+    "missed": False,
+    "misnamed": False,
+    "crashed": False,
+}
+RIGHT = [name for name, is_right in RESULTS.items() if is_right]
+
+_LARGEST = {"fp16": 65504.0, "fp32": 3.4e38}
+_LOSSY = 0.01  # of the largest value, by moved results: parity's bound is 0.10, of several roundings
+_TRIES = 25  # faults, until one counts
+
+
+@dataclass(frozen=True)
+class Trial:
+    """``result`` is one of ``RESULTS``; ``words`` say what was found, or what was planted; ``share`` is the largest error of the
+    sound file's outputs over the oracle's bound."""
+
+    number: int
+    format: str
+    precision: str
+    network: str
+    result: str
+    words: str
+    share: float
+    seconds: float
+
+    @property
+    def is_right(self) -> bool:
+        return RESULTS[self.result]
+
+
+def is_sound(number: int) -> bool:
+    """Whether nothing is planted."""
+    return number % 2 == 0
+
+
+def try_network(number: int, kind: str, folder: Path) -> Trial:
+    """Draw the network, export it as ``kind`` and compare; what nobody foresaw is a crash, with its last line."""
+    start = time.monotonic()
+    precision = "fp16" if kind == "coreml" and number % 4 < 2 else "fp32"
+    network = make(number)
+    work = folder / f"{kind}-{number}"
+    try:
+        result, words, share = (_sound if is_sound(number) else _damaged)(
+            number, kind, precision, network, work
+        )
+    except Exception as error:  # that there is none is what is tried
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        words = f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
+        result, share = "crashed", 0.0
+    shutil.rmtree(work, ignore_errors=True)
+    return Trial(
+        number,
+        kind,
+        precision,
+        ", ".join(network.words),
+        result,
+        words,
+        share,
+        round(time.monotonic() - start, 1),
+    )
+
+
+def _request(number: int, kind: str, precision: str, folder: Path) -> ExportRequest:
+    return ExportRequest(
+        model=reference_of(number),
+        formats=(kind,),
+        precision=precision,
+        image_size=image_size(number),
+        output=folder,
+        keep_failed=True,
+    )
+
+
+def _sound(
+    number: int, kind: str, precision: str, network: nn.Module, folder: Path
+) -> tuple[str, str, float]:
+    """Exported and compared; the oracle says whether that verdict is true."""
+    try:
+        artifact, refused = export(_request(number, kind, precision, folder))[0].artifact, None
+    except UnsupportedError as error:
+        return "refused", " ".join(error.lines), 0.0
+    except GateError as error:
+        (kept,) = folder.glob("*-failed")
+        artifact, refused = read_artifact(kept), " ".join(error.lines[:2])
+    report = compare(artifact, ParityRequest(model=reference_of(number)), references=References())
+    alone = compare(artifact, ParityRequest())
+    truth = hold(artifact, network, image_size(number), number)
+    found = _failures(report) or (_failures(alone) if not alone.passed else "") or (refused or "")
+    if not found:
+        return ("passed" if truth.is_right else "believed"), _told(truth), truth.share
+    return _failed(number, precision, network, report, truth, found)
+
+
+def _failed(
+    number: int, precision: str, network: nn.Module, report: ParityReport, truth: Finding, found: str
+) -> tuple[str, str, float]:
+    """Parity says no: why, and whether that is so."""
+    first = report.first_divergence
+    beyond = largest_inside(network, image_size(number), number) > _LARGEST[precision] / 4
+    if first is not None and first.verdict == "overflows" and beyond:
+        return "overflow named", found, truth.share
+    only_lossy = not report.not_compared and all(
+        getattr(item, "failure", "") is None for item in report.failures
+    )
+    if only_lossy and truth.loss > _LOSSY:
+        return "too lossy", found, truth.share
+    if truth.is_right:
+        return "false failure", found, truth.share
+    is_named = first is not None and first.verdict == "wrong here"
+    return ("wrong, and named" if is_named else "misnamed"), f"{found}; {_told(truth)}", truth.share
+
+
+def _failures(report: ParityReport) -> str:
+    if report.passed:
+        return ""
+    operators = [
+        f"{item} adds {item.own_error:.2g} where {item.tolerance:.2g} is allowed"
+        for item in report.operators
+        if not item.passed
+    ]
+    outputs = [f"{item.name} on {item.case}: {item.reason}" for item in report.outputs if not item.passed]
+    return "; ".join([*operators[:2], *outputs[:2], *report.not_compared[:2]])
+
+
+def _told(truth: Finding) -> str:
+    return "" if truth.is_right else f"by the oracle {truth.words} is off by {truth.share:.3g} of what may be"
+
+
+def _damaged(
+    number: int, kind: str, precision: str, network: nn.Module, folder: Path
+) -> tuple[str, str, float]:
+    """Exported, and one fault that counts planted."""
+    try:
+        artifact: Artifact = export(_request(number, kind, precision, folder))[0].artifact
+    except UnsupportedError as error:
+        return "refused", " ".join(error.lines), 0.0
+    except GateError as error:
+        return (*_sound(number, kind, precision, network, folder)[:1], " ".join(error.lines), 0.0)
+    subject = Subject(f"{kind} {precision}", artifact.folder, work=folder, model=reference_of(number))
+    for seed in range(number * 1000, number * 1000 + _TRIES):
+        fault, operator = subject.draw(seed)
+        try:
+            subject.plant(fault, operator, seed)
+        except (
+            ValueError,
+            IndexError,
+            KeyError,
+        ):  # a fault of images alone, at what has another number of axes
+            continue
+        trial = subject.try_fault(fault, operator, seed)
+        if trial.counts:
+            words = f"{trial.fault} at {trial.kind} `{trial.value}`: {trial.what}; changed by {trial.change:.3g} roundings"
+            if not trial.caught:
+                return "missed", f"{words}, {trial.allowed:.3g} allowed", 0.0
+            result = "caught and named" if trial.named else "misnamed"
+            return result, words if trial.named else f"{words}; called {trial.first}", 0.0
+    return "no fault to plant", "", 0.0
