@@ -215,7 +215,7 @@ def _against_model(
         given = run_model(source.model, artifact.signature, prepared)
         if case is cases[0]:
             session.progress(f"proving the float64 reference: {case.name}")
-            doubt = why_not_the_model(reference.twin, prepared, given)
+            doubt = why_not_the_model(reference, prepared, given)
             doubts += [] if doubt is None else [f"the float64 reference is not the model: {doubt}"]
         expected = with_own(reference.expected(prepared, session.form, artifact.signature.outputs), given)
         got = session.runner.run(fed)

@@ -137,6 +137,14 @@ def attention_written_out() -> nn.Module:
     return Tokens(lambda q, k, v: (q @ k.transpose(-2, -1) * 0.35).softmax(-1) @ v)
 
 
+def encoder_layers() -> nn.Module:
+    """Which the module itself computes by fused kernels, and its trace does not."""
+    network = After(lambda x: x)
+    layers = [nn.TransformerEncoderLayer(64, 4, 64, activation="gelu", batch_first=True) for _ in range(4)]
+    network.function = nn.Sequential(nn.MaxPool2d(4), nn.Flatten(2), *layers, nn.Linear(64, 3, bias=False))
+    return network
+
+
 def choice_by_sign() -> nn.Module:
     return After(lambda x: torch.where(x > 0, x, 0.1 * x.exp()))
 
