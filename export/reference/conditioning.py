@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx
+from torch.utils import _pytree as pytree
 
 from .natures import operator_name
 
-__all__ = ["Statistics", "lost_by_places", "lost_by_sum", "repeats", "resizes", "statistics", "terms"]
+__all__ = [
+    "Statistics", "adds_the_same", "lost_by_places", "lost_by_sum", "repeats", "resizes", "statistics", "terms",
+]  # fmt: skip
 
 
 _LANES = 16  # partial sums that a kernel keeps side by side, so that each has so many terms less
@@ -25,7 +28,7 @@ def lost_by_sum(count: int, *, in_order: bool = False) -> float:
 
 def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
     """How many numbers each result of a sum is the sum of."""
-    operands = [value for source in node.all_input_nodes if isinstance(value := values[source], Tensor)]
+    operands = _operands(node, values)
     name = operator_name(node.target)
     if "conv" in name and len(operands) > 1:
         weight = operands[1]
@@ -68,6 +71,29 @@ def lost_by_places(node: fx.Node, values: Mapping[fx.Node, object]) -> float:
         if scale * _WHOLE % 1 and before > 1:
             found = max(found, before * float(value.diff(dim=axis).abs().nan_to_num(posinf=0).max()))
     return found
+
+
+def _operands(node: fx.Node, values: Mapping[fx.Node, object]) -> list[Tensor]:
+    """The tensors in the order of the arguments; one that is given twice is there twice."""
+    given = (values[item] for item in pytree.tree_leaves(node.args) if isinstance(item, fx.Node))
+    return [value for value in given if isinstance(value, Tensor)]
+
+
+def adds_the_same(node: fx.Node, values: Mapping[fx.Node, object]) -> bool:
+    """Whether what a sum adds up is mostly one number again and again, which is rounded the same way each time: the mean of
+    a flat image, attention to pixels that are all alike."""
+    operands = _operands(node, values)
+    if not operands or not all(operand.is_floating_point() for operand in operands[:2]):
+        return False
+    name = operator_name(node.target)
+    if name == "scaled_dot_product_attention":
+        return all(repeats(operand.movedim(-2, -1)) for operand in operands[1:3])
+    if name in ("mm", "bmm", "matmul") and min(operand.ndim for operand in operands) > 1:
+        return repeats(operands[0]) and repeats(operands[1].movedim(-2, -1))
+    return name in _AVERAGES and repeats(operands[0])
+
+
+_AVERAGES = ("avg_pool2d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "mean", "sum")
 
 
 @dataclass(frozen=True)
@@ -129,7 +155,7 @@ _SAME = 1e-5  # of the largest: numbers that are the same but for what float32 h
 
 
 def repeats(x: Tensor) -> bool:
-    """Whether most numbers that are not zero are followed by themselves."""
+    """Whether most numbers that are not zero are followed by themselves along the last axis."""
     step = x.diff(dim=-1)
     counted = x[..., 1:] != 0
     same = counted & (step.abs() <= _SAME * float(x.abs().max()))

@@ -16,7 +16,15 @@ import torch
 from torch import Tensor, fx
 
 from ..source.arrays import Array
-from .conditioning import Statistics, lost_by_places, lost_by_sum, resizes, statistics, terms
+from .conditioning import (
+    Statistics,
+    adds_the_same,
+    lost_by_places,
+    lost_by_sum,
+    resizes,
+    statistics,
+    terms,
+)
 from .natures import nature_of
 from .replay import Replay, as_array
 from .wide import widened
@@ -156,6 +164,13 @@ class _Rounding:
             value = value * (1 + one * share) + other * beside * value.square().mean().sqrt()
         return self.of(value)
 
+    def of_the_same(self, value: object, count: int) -> object:
+        """A sum of so many numbers that are one and the same: it is off to one side, and nothing cancels."""
+        if self.draw is None or not isinstance(value, Tensor):
+            return value
+        lost = _ROUNDOFF[self.form.sums] * lost_by_sum(count, in_order=True)
+        return value * (1 + self.draw.sign() * lost)
+
     def _moved(self, value: Tensor, draw: _Draw, count: int) -> Tensor:
         unit = self.form.roundoff
         moved = value * draw.signs(value, lambda signs: 1 + unit * signs)
@@ -192,6 +207,8 @@ def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> li
             count = terms(node, values) if nature == "sums" else 0
             if resizes(node):
                 found = rounding.of_resized(found, lost_by_places(node, values))
+            elif count and adds_the_same(node, values):
+                found = rounding.of_the_same(found, count)
             values[node] = rounding.of(found, is_exact=nature == "moves", count=count)
         for source in replay.last_read[node]:
             del values[source]

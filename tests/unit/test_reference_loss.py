@@ -1,0 +1,73 @@
+"""What rounding costs is not less than what PyTorch itself loses in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import hard_networks
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cloformer.export.parity.tolerances import MARGIN
+from cloformer.export.reference.references import Reference
+from cloformer.export.reference.rounding import Format
+from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.trace import trace
+
+FORM = Format.of("float32", narrow_sums=False)
+
+
+def _flat(size: int = 64, channels: int = 3) -> np.ndarray:
+    """Pixels that are all alike, but for one."""
+    colour = torch.rand(1, channels, 1, 1, generator=torch.Generator().manual_seed(0)) + 0.3
+    image = colour.expand(1, channels, size, size).clone()
+    image[..., size // 2, size // 2] += 1
+    return image.numpy()
+
+
+def _attention_to_itself(x: Tensor) -> Tensor:
+    tokens = x.flatten(2).transpose(1, 2)
+    return F.scaled_dot_product_attention(tokens, tokens, tokens)
+
+
+def _product(x: Tensor) -> Tensor:
+    tokens = x.flatten(2)
+    return tokens @ tokens.transpose(1, 2)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        _attention_to_itself,
+        _product,
+        lambda x: x.mean((2, 3)),
+        lambda x: x.sum((2, 3)),
+        lambda x: F.adaptive_avg_pool2d(x, 1),
+        lambda x: F.avg_pool2d(x, 32),
+    ],
+)
+def test_one_number_again_and_again_is_rounded_to_one_side(function: Callable[[Tensor], Tensor]) -> None:
+    """Attention over a flat image was off by 44 roundings, and 6 were said to be what it costs."""
+
+    class Alone(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return function(x)
+
+    given = {"image": _flat()}
+    reference = Reference(trace(Alone(), [TensorSpec("image", (1, 3, 64, 64), "float32", "image")]))
+    (expected,) = reference.expected(given, FORM, reference.twin.signature.outputs)
+    own = function(torch.from_numpy(given["image"])).numpy()
+    assert np.abs(own - expected.want).max() <= MARGIN * expected.loss.whole
+    assert expected.loss.whole < 1e-4 * np.abs(expected.want).max()
+
+
+def test_numbers_that_differ_cost_no_more_than_before() -> None:
+    """A root of their number, over the partial sums that a kernel keeps side by side."""
+    model = hard_networks.After(lambda x: x.mean((2, 3))).eval()
+    reference = Reference(trace(model, [TensorSpec("image", (1, 3, 32, 32), "float32", "image")]))
+    noise = {"image": torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)).numpy()}
+    (expected,) = reference.expected(noise, FORM, reference.twin.signature.outputs)
+    assert expected.loss.whole < 32 * 2.0**-24 * np.abs(expected.want).max()
