@@ -33,7 +33,8 @@ __all__ = ["Compared", "Drift", "Walk", "largest_finite"]
 @dataclass(frozen=True)
 class Drift:
     """Values of one node: from the inputs alone (None if that could not be computed), on the candidate's values, and the
-    candidate's own."""
+    candidate's own: but where the candidate's values give no number and the model has one, no number either, since what a
+    runtime makes of those (a bound of "not a number" is zero in one) is no fault of the operator's."""
 
     reference: Tensor | None
     given_actual_inputs: Tensor
@@ -174,7 +175,7 @@ class Walk:
             group=group,
             permuted=tuple(item.name for item in group.nodes if item in permuted),
             reads=reads,
-            drift=Drift(reference if isinstance(reference, Tensor) else None, from_candidate, given),
+            drift=_drift(reference, from_candidate, given),
         )
 
     def _computed(self, node: fx.Node, is_given: bool) -> tuple[object, object]:
@@ -219,6 +220,13 @@ class Walk:
             if not before.nodes:
                 leaves[source] = self._from_candidate[source]
         return Group(self._stored, (*nodes, node), leaves), tuple(reads)
+
+
+def _drift(reference: object, from_candidate: Tensor, given: Tensor) -> Drift:
+    if not isinstance(reference, Tensor):
+        return Drift(None, from_candidate, given)
+    is_lost = from_candidate.isnan() & ~reference.isnan()
+    return Drift(reference, from_candidate, torch.where(is_lost, from_candidate, given))
 
 
 class _Unknown:

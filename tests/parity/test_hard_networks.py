@@ -20,7 +20,7 @@ from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.reference.references import References
 
-OVERFLOWING = ("overflow", "overflow_in_a_product")
+OVERFLOWING = ("overflow", "overflow_in_a_product", "overflow_to_no_number")
 # Float16 makes a zero of a small number, and its reciprocal is infinite: no operator is wrong in itself.
 UNDERFLOWING = ("infinite_where_zero",)
 NETWORKS = [name for name, made in vars(hard_networks).items() if name[0].islower() and callable(made)]
@@ -80,6 +80,18 @@ def test_an_overflow_is_named_by_the_export_and_by_parity(
         assert {item["failure"] for item in report["outputs"]} == {None}
         assert any(item["too_lossy"] for item in report["outputs"])
         assert json.dumps(report, allow_nan=False)
+
+
+def test_what_a_runtime_makes_of_no_number_is_no_operators_fault(tmp_path: Path) -> None:
+    """Infinity less infinity, and then a bound: one runtime keeps what is no number, and another makes it zero."""
+    with pytest.raises(GateError):
+        export(_request("overflow_to_no_number", tmp_path, "coreml", keep_failed=True))
+    (kept,) = tmp_path.glob("*-failed")
+    report = compare(read_artifact(kept), ParityRequest(model="hard_networks:overflow_to_no_number"))
+    verdicts = {item.operator: item.verdict for item in report.operators}
+    assert verdicts["aten.pow.Tensor_Scalar"] == "overflows"
+    assert verdicts["aten.hardswish.default"] == "inherited"
+    assert "wrong here" not in verdicts.values()
 
 
 def test_a_zero_that_float16_makes_is_the_formats_and_no_operators(tmp_path: Path) -> None:

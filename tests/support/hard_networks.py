@@ -78,6 +78,11 @@ def overflow_in_a_product() -> nn.Module:
     return After(lambda x: torch.tanh((x * 200) * (x * 300).abs() / 1e5))
 
 
+def overflow_to_no_number() -> nn.Module:
+    """Two infinities are subtracted, and what a runtime makes of the result is its own affair."""
+    return After(lambda x: F.hardswish((x * 300) ** 2 - (x * 290) ** 2).amax((2, 3)))
+
+
 # The model's own infinities.
 def infinite_where_zero() -> nn.Module:
     return After(lambda x: 1 / torch.relu(x))
