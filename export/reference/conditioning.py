@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
-from .natures import operator_name
+from .natures import nature_of, operator_name
 
 __all__ = [
-    "Statistics", "adds_the_same", "lost_by_places", "lost_by_sum", "repeats", "resizes", "statistics", "terms",
+    "Statistics", "axis_of_the_same", "lost_by_places", "lost_by_sum", "repeats", "resizes", "statistics", "terms",
 ]  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def lost_by_sum(count: int, *, in_order: bool = False) -> float:
 
 
 def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
-    """How many numbers each result of a sum is the sum of."""
+    """How many numbers each result is the sum of; a norm is a root of one. 0 of what adds up nothing."""
     operands = _operands(node, values)
     name = operator_name(node.target)
     if "conv" in name and len(operands) > 1:
@@ -45,8 +45,11 @@ def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
         return int(operands[0].shape[axis])
     if resizes(node):
         return 16 if "bicubic" in name else 4
+    if nature_of(node.target) != "sums" and name not in _NORMS:
+        return 0
     result = node.meta.get("val")
-    count = result.numel() if isinstance(result, Tensor) else 1
+    first = result[0] if isinstance(result, (list, tuple)) else result
+    count = first.numel() if isinstance(first, Tensor) else 1
     return max(int(operands[0].numel() // max(int(count), 1)), 1)
 
 
@@ -79,21 +82,26 @@ def _operands(node: fx.Node, values: Mapping[fx.Node, object]) -> list[Tensor]:
     return [value for value in given if isinstance(value, Tensor)]
 
 
-def adds_the_same(node: fx.Node, values: Mapping[fx.Node, object]) -> bool:
-    """Whether what a sum adds up is mostly one number again and again, which is rounded the same way each time: the mean of
-    a flat image, attention to pixels that are all alike."""
+def axis_of_the_same(node: fx.Node, values: Mapping[fx.Node, object]) -> int | None:
+    """Where a sum adds up mostly one number again and again, which is rounded the same way each time (the mean of a flat
+    image, attention to pixels that are all alike), the axis of its result along which that number differs; else None."""
     operands = _operands(node, values)
     if not operands or not all(operand.is_floating_point() for operand in operands[:2]):
-        return False
+        return None
     name = operator_name(node.target)
+    if name in _OF_ONE_OPERAND:
+        return 1 if repeats(operands[0]) else None
     if name == "scaled_dot_product_attention":
-        return all(repeats(operand.movedim(-2, -1)) for operand in operands[1:3])
-    if name in ("mm", "bmm", "matmul") and min(operand.ndim for operand in operands) > 1:
-        return repeats(operands[0]) and repeats(operands[1].movedim(-2, -1))
-    return name in _AVERAGES and repeats(operands[0])
+        factors = [operand.movedim(-2, -1) for operand in operands[1:3]]
+    elif name in ("mm", "bmm", "matmul") and min(operand.ndim for operand in operands) > 1:
+        factors = [operands[0], operands[1].movedim(-2, -1)]
+    else:
+        return None
+    return -1 if all(map(repeats, factors)) else None
 
 
-_AVERAGES = ("avg_pool2d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "mean", "sum")
+_NORMS = ("norm", "linalg_vector_norm", "var", "var_mean", "std", "std_mean")
+_OF_ONE_OPERAND = ("avg_pool2d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "mean", "sum", *_NORMS)
 
 
 @dataclass(frozen=True)

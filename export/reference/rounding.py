@@ -18,7 +18,7 @@ from torch import Tensor, fx
 from ..source.arrays import Array
 from .conditioning import (
     Statistics,
-    adds_the_same,
+    axis_of_the_same,
     lost_by_places,
     lost_by_sum,
     resizes,
@@ -36,6 +36,9 @@ _FAR = 8.0  # roundings: as far as every value that could be decided otherwise
 _PLACES = (
     0.5  # roundings of a side's length, by which kernels find places on it: 0.3 to 1.3 at the worst of them
 )
+# Roundings for each number of a sum of one number again and again: at worst a half, and a quarter was seen (ONNX Runtime's
+# ReduceL2, which adds one after the other); a margin of 4 makes it a half.
+_OF_THE_SAME = 1 / 8
 _BITS = 65_521  # a prime, so that no axis of a tensor has its period
 
 
@@ -155,21 +158,24 @@ class _Rounding:
             return value
         return value + self.draw.signs(value) * (_PLACES * lost * _ROUNDOFF[torch.float32])
 
-    def of_normalized(self, value: object, found: Statistics | None) -> object:
+    def of_normalized(self, value: object, found: Statistics) -> object:
         """A normalization's result, with mean and variance off by what sums lose: alike for all numbers that share them,
         which are on one side or the other of theirs."""
-        if found is not None and self.draw is not None and isinstance(value, Tensor):
+        if self.draw is not None and isinstance(value, Tensor):
             share, beside = found.moved(_ROUNDOFF[self.form.sums], in_order=self.form.in_order)
             one, other = self.draw.sign(), self.draw.sign()
             value = value * (1 + one * share) + other * beside * value.square().mean().sqrt()
         return self.of(value)
 
-    def of_the_same(self, value: object, count: int) -> object:
-        """A sum of so many numbers that are one and the same: it is off to one side, and nothing cancels."""
-        if self.draw is None or not isinstance(value, Tensor):
+    def of_the_same(self, value: object, count: int, axis: int) -> object:
+        """A sum of so many numbers that are one and the same: it is off to one side, and nothing cancels. Which side depends
+        on the number, so it is drawn for each index of ``axis``."""
+        if self.draw is None or not isinstance(value, Tensor) or not value.ndim:
             return value
-        lost = _ROUNDOFF[self.form.sums] * lost_by_sum(count, in_order=True)
-        return value * (1 + self.draw.sign() * lost)
+        axis = min(axis, value.ndim - 1)
+        signs = self.draw.signs(torch.empty(value.shape[axis]))
+        signs = signs.reshape([-1 if place == axis % value.ndim else 1 for place in range(value.ndim)])
+        return value * (1 + signs * (_ROUNDOFF[self.form.sums] * _OF_THE_SAME * count))
 
     def _moved(self, value: Tensor, draw: _Draw, count: int) -> Tensor:
         unit = self.form.roundoff
@@ -200,15 +206,16 @@ def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> li
     values |= {node: rounding.of(widened(value)) for node, value in replay.fed(inputs).items()}
     for node, call in replay.computed.items():
         nature, found = nature_of(node.target), call.wide(values)
-        if nature == "normalizes":
-            moved = None if rounding.draw is None else statistics(node, values)
-            values[node] = rounding.of_normalized(found, moved)
+        normalized = None if nature != "normalizes" or rounding.draw is None else statistics(node, values)
+        if normalized is not None:
+            values[node] = rounding.of_normalized(found, normalized)
         else:
-            count = terms(node, values) if nature == "sums" else 0
+            count = terms(node, values)
+            axis = axis_of_the_same(node, values) if count else None
             if resizes(node):
                 found = rounding.of_resized(found, lost_by_places(node, values))
-            elif count and adds_the_same(node, values):
-                found = rounding.of_the_same(found, count)
+            elif axis is not None:
+                found = rounding.of_the_same(found, count, axis)
             values[node] = rounding.of(found, is_exact=nature == "moves", count=count)
         for source in replay.last_read[node]:
             del values[source]
