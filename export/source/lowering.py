@@ -91,7 +91,9 @@ def _reshape(value: Tensor, shape: Sequence[int]) -> Tensor:
     sizes = _sizes(value, shape)
     if _is_viewable(value, sizes):
         return _aten.view.default(value, sizes)
-    return _aten._unsafe_view.default(_aten.clone.default(value, memory_format=torch.contiguous_format), sizes)
+    return _aten._unsafe_view.default(
+        _aten.clone.default(value, memory_format=torch.contiguous_format), sizes
+    )
 
 
 def _flatten(value: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:

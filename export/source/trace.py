@@ -12,16 +12,14 @@ module's path and ``package.module:Class:line``, never a path of this machine.
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.export import Dim, ExportedProgram
+from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
 from cloformer.errors import UnsupportedError
@@ -70,7 +68,7 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
     graph_module = _unlift(program)
     for node in graph_module.graph.nodes:
         node.meta["custom"] = {"cloformer": _read_origin(node)}
-    signature = Signature(tuple(inputs), _output_specs(program, inputs, outputs))
+    signature = Signature(tuple(inputs), _output_specs(program, outputs))
     return Trace(graph_module, signature, tuple(_left_out(program)))
 
 
@@ -173,9 +171,7 @@ def _left_out(program: ExportedProgram) -> Iterator[str]:
             yield f"output {place + 1} of {len(returned)} is None in evaluation mode, and was left out"
 
 
-def _output_specs(
-    program: ExportedProgram, inputs: Sequence[TensorSpec], names: Sequence[str]
-) -> tuple[TensorSpec, ...]:
+def _output_specs(program: ExportedProgram, names: Sequence[str]) -> tuple[TensorSpec, ...]:
     returned = [value for value in _returned(program) if value is not None]
     if not returned:
         raise UnsupportedError("the model returns no tensor", "return the tensors that an app is to have")

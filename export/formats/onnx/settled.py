@@ -85,7 +85,8 @@ def _parts(node: fx.Node, table: _Table) -> fx.Graph | None:
     traced = make_fx(call, decomposition_table=table)(*(leaves[place].meta["val"] for place in places))
     calls = [part for part in traced.graph.nodes if part.op not in ("placeholder", "output")]
     settled = all(
-        part.op == "call_function" and part.target not in table and stays_as_it_is(part.target) for part in calls
+        part.op == "call_function" and part.target not in table and stays_as_it_is(part.target)
+        for part in calls
     )
     return traced.graph if settled else None
 
@@ -94,8 +95,7 @@ def _inlined(made: fx.Graph, node: fx.Node, parts: fx.Graph, values: Mapping[fx.
     """The parts in the node's place, with its origin."""
     read = [item for item in pytree.tree_leaves((node.args, node.kwargs)) if isinstance(item, fx.Node)]
     inside = {
-        place: values[source]
-        for place, source in zip(parts.find_nodes(op="placeholder"), read, strict=True)
+        place: values[source] for place, source in zip(parts.find_nodes(op="placeholder"), read, strict=True)
     }
     for part in parts.nodes:
         if part.op == "call_function":
