@@ -136,8 +136,8 @@ def write_kit(path: Path, kit: Kit, signature: Signature) -> None:
     for image, outputs in zip(kit.pixels, kit.outputs, strict=True):
         for spec, output in zip(signature.outputs, outputs, strict=True):
             expected = softmax(output) if spec.role == "probabilities" else output
-            tensors[_SEPARATOR.join((image, spec.name))] = np.ascontiguousarray(
-                expected.astype(stored_type(spec))
+            tensors[_SEPARATOR.join((image, spec.name))] = np.asarray(
+                expected.astype(stored_type(spec)), order="C"
             )
     hashes = {image: _hash(pixels) for image, pixels in kit.pixels.items()}
     path.write_bytes(tensors_as_bytes(tensors, hashes))

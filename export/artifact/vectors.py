@@ -77,7 +77,8 @@ def write_vectors(path: Path, vectors: Vectors, signature: Signature, precision:
                 for what, figures in _loss_of(item).to_arrays().items():
                     place = (case.kind, case.name, f"{what} in {form.label}", item.spec.name)
                     tensors[_SEPARATOR.join(place)] = figures
-    contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    # ascontiguousarray would give a single number an axis.
+    contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     path.write_bytes(tensors_as_bytes(contiguous, {"reference": "float64"}))
 
 

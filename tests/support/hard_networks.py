@@ -185,7 +185,25 @@ def counted() -> nn.Module:
     return After(lambda x: (x > 0.1).sum((2, 3)))
 
 
+# Operators that an exporter joins with the next one.
+def gain_before_a_convolution() -> nn.Module:
+    """After a root, so that nothing before can take it in."""
+    gain = torch.linspace(0.5, 2, 8).reshape(8, 1, 1)
+    network = After(lambda x: x)
+    convolution = nn.Conv2d(8, 4, 3, padding=1)
+    network.convolution = convolution
+    network.gain = nn.Parameter(gain)
+    network.function = lambda x: convolution(
+        (x - x.mean((2, 3), keepdim=True)) / (x.abs() + 1).sqrt() * network.gain
+    )
+    return network
+
+
 # Parts of their own scale, and shapes.
+def one_number() -> nn.Module:
+    return After(lambda x: x.square().mean())
+
+
 def detector() -> nn.Module:
     return Detector()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import Counter
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 import onnx
@@ -154,11 +155,13 @@ def _nodes(model: onnx.ModelProto, program: ExportedProgram | None) -> dict[str,
 
 
 def _absorbed(before: onnx.ModelProto, after: onnx.ModelProto) -> dict[str, set[str]]:
-    """The values of ``before`` that each value of ``after`` stands for as well: onnxsim folds a product into the
-    convolution before it, which keeps its name. Seen by who reads what: where a node read one value and now
-    reads another, that one has taken the place of the first and of those on the way to it."""
+    """The values of ``before`` that each value of ``after`` stands for as well, or that its operator has taken in:
+    onnxsim folds a product into the convolution before it, which keeps its name, or into the one after it. Seen by who reads
+    what: where a node read one value and now reads another, that one has taken the place of the first and of those on the
+    way to it; but if its own operator is as it was and the reader's constants are not, the reader has."""
     made = {output: node for node in before.graph.node for output in node.output}
-    kept = {output for node in after.graph.node for output in node.output}
+    kept = {output: node for node in after.graph.node for output in node.output}
+    held = [{item.name: item for item in model.graph.initializer} for model in (before, after)]
     found: dict[str, set[str]] = {}
     for node in after.graph.node:
         same = made.get(node.output[0])
@@ -166,11 +169,36 @@ def _absorbed(before: onnx.ModelProto, after: onnx.ModelProto) -> dict[str, set[
             continue
         for old, new in zip(same.input, node.input, strict=True):
             if old != new and new in kept and old in made and old not in kept:
-                found.setdefault(new, set()).update(_vanished(old, made, kept))
+                maker = made.get(new)
+                is_forward = (
+                    maker is not None
+                    and not _has_other_constants(maker, kept[new], *held)
+                    and _has_other_constants(same, node, *held)
+                )
+                place = node.output[0] if is_forward else new
+                found.setdefault(place, set()).update(_vanished(old, made, kept))
     return found
 
 
-def _vanished(value: str, made: dict[str, onnx.NodeProto], kept: set[str]) -> set[str]:
+def _has_other_constants(
+    one: onnx.NodeProto,
+    other: onnx.NodeProto,
+    held_by_one: Mapping[str, onnx.TensorProto],
+    held_by_other: Mapping[str, onnx.TensorProto],
+) -> bool:
+    """Whether a node and what onnxsim made of it read other weights."""
+    if len(one.input) != len(other.input):
+        return True
+    for old, new in zip(one.input, other.input, strict=True):
+        if old == new and old in held_by_one and new in held_by_other:
+            if held_by_one[old].SerializeToString() != held_by_other[new].SerializeToString():
+                return True
+        elif old != new and new in held_by_other:
+            return True
+    return False
+
+
+def _vanished(value: str, made: Mapping[str, onnx.NodeProto], kept: Container[str]) -> set[str]:
     """The value and those that it was made of, as far back as they are not kept."""
     seen: set[str] = set()
     waiting = [value]
