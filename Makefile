@@ -88,7 +88,7 @@ fashion-mnist: setup
 	@$(call install-as-root,dataset-fashion-mnist)
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.shipped --write
 
-# Two minutes: how much of an export's time is the frameworks', and how much ours.
+# Ten minutes: an export's processor time beside the frameworks' own exports, and how much of it is our code's.
 export-time: setup
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.export_time
 

@@ -30,7 +30,6 @@ from ..reference.cases import Case, Inputs
 from ..reference.outputs import run_model
 from ..reference.references import Expected, Reference, References, in_roles
 from ..reference.rounding import Format
-from ..source.models import Models
 from .judge import Types
 from .operators import compare_operators, program_origins
 from .outputs import compare_outputs, compare_preprocessing, not_told, output_result
@@ -121,7 +120,7 @@ def compare(
     source = source_of(artifact, request, references)
     program = None
     if source is not None and (request.operators or name == GRAPH or _hides_logits(artifact)):
-        program = _program(artifact, source, references.models, progress)
+        program = _program(artifact, source, references, progress)
     if name == GRAPH:
         runner = open_graph(artifact.model, _given(program), request.options)
     with _one_thread(), runner:
@@ -168,17 +167,17 @@ class _one_thread:  # noqa: N801 - reads as what it does
         torch.set_num_threads(self._before)
 
 
-def _program(artifact: Artifact, source: Source, models: Models, progress: Progress) -> ExportedProgram:
+def _program(
+    artifact: Artifact, source: Source, references: References, progress: Progress
+) -> ExportedProgram:
     """The lowered program again, as the export made it."""
-    from ..passes import Setting, apply_passes
-    from ..source.trace import lower
+    from ..passes import Setting
 
     progress("tracing the reference model")
-    traced = models.trace(source)
+    traced = references.models.trace(source)
     setting = Setting.of(traced.signature, source)
     passes = FORMATS[artifact.format].passes(setting, reparameterize=artifact.manifest.request.reparameterize)
-    rewritten, _ = apply_passes(traced, passes)
-    return lower(rewritten)
+    return references.programs.lowered(traced, passes)
 
 
 def _against_vectors(session: _Session) -> _Findings:

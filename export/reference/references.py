@@ -17,6 +17,7 @@ from ..source.signature import TensorSpec
 from .loss import RoundingLoss
 from .natures import decides
 from .places import undecided
+from .programs import Programs
 from .rounding import Format, Runs, opposite_runs, rounded_runs
 from .twin import Twin
 
@@ -152,9 +153,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class References:
-    """The models of one call, and each as a :class:`Reference`."""
+    """The models of one call, each as a :class:`Reference`, and the programs that its artifacts were written of."""
 
     models: Models = field(default_factory=Models)
+    programs: Programs = field(default_factory=Programs)
     _made: dict[int, Reference] = field(default_factory=dict)
 
     def of(self, source: Source) -> Reference:

@@ -3,8 +3,8 @@
 The graph is the unlifted module of ``torch.export`` at the ATen level before decomposition
 (``aten.conv2d``, ``aten.group_norm``, ``aten.softmax``): high enough that a pass reads like its
 law. It is functional (nothing is written in place), its placeholders are the inputs in order
-and its output is a flat tuple of tensors. The batch is symbolic wherever the module allows it;
-what fixes sizes is a pass (:mod:`.passes.fix_sizes`), chosen by format.
+and its output is a flat tuple of tensors. It is traced for the shapes that are asked for: what a
+module decides by the number of images is decided for that number.
 
 Every node keeps where it came from in ``node.meta["custom"]``: the name in the trace, the
 module's path and ``package.module:Class:line``, never a path of this machine.
@@ -46,12 +46,9 @@ class Trace:
     notes: tuple[str, ...] = ()
 
 
-def example_inputs(specs: Sequence[TensorSpec], *, batch: int | None = None) -> tuple[Tensor, ...]:
-    """Zeros (ones for integers) of the given shapes; ``batch`` replaces every leading size."""
-    shapes = [(batch, *spec.shape[1:]) if batch and spec.shape else spec.shape for spec in specs]
-    return tuple(
-        torch.ones(shape, dtype=getattr(torch, spec.dtype)) for shape, spec in zip(shapes, specs, strict=True)
-    )
+def example_inputs(specs: Sequence[TensorSpec]) -> tuple[Tensor, ...]:
+    """Ones of the given shapes and types."""
+    return tuple(torch.ones(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in specs)
 
 
 def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str] = ()) -> Trace:
