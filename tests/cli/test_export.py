@@ -196,6 +196,12 @@ def test_the_plain_trace(command: Command, tmp_path: Path) -> None:
         "count_in_integers",
         "lower_rms_norm",
         "lower_reciprocals",
+        "lower_poolings",
+        "lower_rounding",
+        "lower_nearest",
+        "lower_log_softmax",
+        "lower_arctangents",
+        "write_out_arguments",
         "normalize_inside",
         "separate_outputs",
     ]
