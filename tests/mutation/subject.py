@@ -104,7 +104,7 @@ class Subject:
             self.artifact, model=self.request.model, weights=self.request.weights, models=references.models
         )
         assert source is not None
-        self.program = _program(self.artifact, source, references.models, lambda _: None)
+        self.program = _program(self.artifact, source, references, lambda _: None)
         self.cases = cases_of(self.artifact, self.request, source)
         self.compared = of_each_kind(self.cases)
         inputs = Inputs.of(self.artifact.function)
