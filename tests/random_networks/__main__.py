@@ -120,8 +120,9 @@ def main() -> int:
                     file=sys.stderr,
                     flush=True,
                 )
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps([asdict(trial) for trial in trials], indent=1) + "\n", "utf-8")
+                if arguments.json is not None:
+                    text = json.dumps([asdict(trial) for trial in trials], indent=1)
+                    arguments.json.write_text(f"{text}\n", "utf-8")
     print(f"\n{table(trials)}\n")
     largest = max((trial.share for trial in trials if trial.result == "passed"), default=0.0)
     print(f"the largest error of a file that passed: {largest:.2f} of the oracle's bound")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import shutil
 import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+from mutation.faults import FAULTS, Fault
+from mutation.graph import Graph, Operator
 from mutation.subject import Subject
+from mutation.subject import Trial as Planted
 from torch import nn
 
 from cloformer.errors import GateError, UnsupportedError
@@ -44,6 +49,7 @@ RIGHT = [name for name, is_right in RESULTS.items() if is_right]
 _LARGEST = {"fp16": 65504.0, "fp32": 3.4e38}
 _LOSSY = 0.01  # of the largest value, by moved results: parity's bound is 0.10, of several roundings
 _TRIES = 25  # faults, until one counts
+_NOT_THERE = (KeyError, IndexError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -174,21 +180,36 @@ def _damaged(
     except GateError as error:
         return (*_sound(number, kind, precision, network, folder)[:1], " ".join(error.lines), 0.0)
     subject = Subject(f"{kind} {precision}", artifact.folder, work=folder, model=reference_of(number))
-    for seed in range(number * 1000, number * 1000 + _TRIES):
-        fault, operator = subject.draw(seed)
+    places = {fault: _places(subject.graph, fault) for fault in FAULTS.values()}
+    draw = random.Random(number)
+    for attempt in range(_TRIES):
+        fault = draw.choice([fault for fault, found in places.items() if found])
+        operator, seed = draw.choice(places[fault]), 1000 * number + attempt
         try:
             subject.plant(fault, operator, seed)
-        except (
-            ValueError,
-            IndexError,
-            KeyError,
-        ):  # a fault of images alone, at what has another number of axes
+        except _NOT_THERE:
             continue
         trial = subject.try_fault(fault, operator, seed)
         if trial.counts:
-            words = f"{trial.fault} at {trial.kind} `{trial.value}`: {trial.what}; changed by {trial.change:.3g} roundings"
-            if not trial.caught:
-                return "missed", f"{words}, {trial.allowed:.3g} allowed", 0.0
-            result = "caught and named" if trial.named else "misnamed"
-            return result, words if trial.named else f"{words}; called {trial.first}", 0.0
+            return _of_fault(trial)
     return "no fault to plant", "", 0.0
+
+
+def _places(graph: Graph, fault: Fault) -> list[Operator]:
+    """Where the fault can be planted. Faults were written for some networks' operators: of others they may ask for what is
+    not there, such as the left and right padding of a sequence."""
+    found = []
+    for operator in graph.operators:
+        with contextlib.suppress(*_NOT_THERE):
+            if fault.fits(graph, operator):
+                found.append(operator)
+    return found
+
+
+def _of_fault(trial: Planted) -> tuple[str, str, float]:
+    words = f"{trial.fault} at {trial.kind} `{trial.value}`: {trial.what}; changed by {trial.change:.3g} roundings"
+    if not trial.caught:
+        return "missed", f"{words}, {trial.allowed:.3g} allowed", 0.0
+    if not trial.named:
+        return "misnamed", f"{words}; called {trial.first}", 0.0
+    return "caught and named", words, 0.0

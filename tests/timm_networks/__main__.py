@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests:tests/support python -m timm_networks [--only NAME ...] [--json FILE]
+    PYTHONPATH=tests:tests/support python -m timm_networks [--only NAME ...] [--forms FORM ...] [--json FILE]
 
 Every network is written as ONNX in float32 and as Core ML in float16 and float32; parity compares each with the model,
 operator by operator. Tables in Markdown say what it found, and how much of what is allowed was needed, by kind of operator.
@@ -30,7 +30,7 @@ import torch
 
 from cloformer.errors import CloformerError, GateError, UnsupportedError
 from cloformer.export.artifact.folder import Artifact, read_artifact
-from cloformer.export.parity.report import OperatorResult, ParityReport
+from cloformer.export.parity.report import OperatorResult, OutputResult, ParityReport
 from cloformer.export.parity.tolerances import ROUNDOFF
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
@@ -40,7 +40,7 @@ from cloformer.export.reference.references import References
 
 from .networks import NETWORKS
 
-FORMS = (("onnx", "fp32"), ("coreml", "fp16"), ("coreml", "fp32"))
+FORMS = {"onnx fp32": ("onnx", "fp32"), "coreml fp16": ("coreml", "fp16"), "coreml fp32": ("coreml", "fp32")}
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class Row:
     seconds: float
 
 
-def rows(names: Sequence[str], folder: Path) -> Iterator[Row]:
+def rows(names: Sequence[str], forms: Sequence[str], folder: Path) -> Iterator[Row]:
     """Every network in every form. What fails is a row too."""
     for name in names:
         references = References()
-        for form in FORMS:
+        for form in (FORMS[label] for label in forms):
             start = time.monotonic()
             report, verdict, is_right = _judged(name, form, folder, references)
             yield _row(name, form, verdict, is_right, report, time.monotonic() - start)
@@ -130,7 +130,7 @@ def _row(
     label = " ".join(form)
     if report is None:
         return Row(name, label, verdict, is_right, 0, 0, 0.0, 0.0, (), seconds)
-    judged = [item for item in report.outputs if item.tolerance.judges and item.allowed]
+    shares = [item.figures.max_abs / item.allowed for item in report.outputs if _tells(item)]
     roundoff = ROUNDOFF["float16" if form[1] == "fp16" else "float32"]
     return Row(
         name,
@@ -139,11 +139,18 @@ def _row(
         is_right,
         len(report.operators),
         report.operators_total,
-        max((item.figures.max_abs / item.allowed for item in judged), default=0.0),
+        max(shares, default=0.0),
         max((item.figures.max_rel for item in report.outputs if item.kind != "hostile"), default=0.0),
         tuple(_need(item, roundoff) for item in report.operators if item.tolerance > 0),
         seconds,
     )
+
+
+def _tells(item: OutputResult) -> bool:
+    """Whether the output is judged: not where the format costs so much that it cannot tell, nor where it ends before a
+    value inside."""
+    is_beyond = item.failure is None and item.figures.max_abs > item.allowed
+    return item.tolerance.judges and item.allowed > 0 and not is_beyond
 
 
 def _need(item: OperatorResult, roundoff: float) -> Need:
@@ -195,12 +202,20 @@ def _by_kind(found: Sequence[Row]) -> Mapping[tuple[str, str], list[Need]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Networks of timm, held to PyTorch operator by operator.")
     parser.add_argument("--only", nargs="+", choices=NETWORKS, default=list(NETWORKS), metavar="NAME")
+    parser.add_argument(
+        "--forms",
+        nargs="+",
+        choices=FORMS,
+        default=list(FORMS),
+        metavar="FORM",
+        help=f"of {', '.join(FORMS)}",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="every operator and what it needed")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     found = []
     with tempfile.TemporaryDirectory(prefix="timm-") as folder:
-        for row in rows(arguments.only, Path(folder)):
+        for row in rows(arguments.only, arguments.forms, Path(folder)):
             found.append(row)
             print(
                 f"{row.network} {row.form}: {row.verdict} ({row.seconds:.0f} s)", file=sys.stderr, flush=True

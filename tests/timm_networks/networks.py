@@ -18,13 +18,13 @@ _IMAGES = 16  # of noise, which the statistics are of
 
 @dataclass(frozen=True)
 class Network:
-    """``name`` is timm's; ``size`` are the image's sides in pixels. A variance is drawn within a factor of ``spread`` of
-    the true one: 1.5 lets EfficientViT's attention, which adds up products without a softmax, reach numbers that float16
-    does not have (``overflows``)."""
+    """``name`` is timm's; ``size`` are the image's sides in pixels. What a variance is off by is drawn from ``variance``:
+    where most are too small, activations grow from layer to layer, and EfficientViT's attention, which adds up products
+    without a softmax, reaches numbers that float16 does not have (``overflows``)."""
 
     name: str
     size: int = 64
-    spread: float = 1.25
+    variance: tuple[float, float] = (0.8, 1.25)
     overflows: bool = False
 
 
@@ -33,7 +33,7 @@ NETWORKS = {
     "efficientnet_b0": Network("efficientnet_b0"),
     "mobilenetv3_large": Network("mobilenetv3_large_100"),
     "efficientvit_b1": Network("efficientvit_b1"),
-    "efficientvit_b1_overflowing": Network("efficientvit_b1", spread=2.0, overflows=True),
+    "efficientvit_b1_overflowing": Network("efficientvit_b1", variance=(0.5, 1.2), overflows=True),
     "vit_tiny": Network("vit_tiny_patch16_224"),
     "repvit_m1": Network("repvit_m1"),
     "convnext_atto": Network("convnext_atto"),
@@ -84,7 +84,7 @@ def _draw_statistics(model: nn.Module, network: Network, generator: torch.Genera
     for norm in norms:
         mean, variance = norm.running_mean, norm.running_var
         assert mean is not None and variance is not None
-        factor = torch.empty_like(variance).uniform_(1 / network.spread, network.spread, generator=generator)
+        factor = torch.empty_like(variance).uniform_(*network.variance, generator=generator)
         variance.mul_(factor)
         mean.add_(0.05 * variance.sqrt() * torch.randn(mean.shape, generator=generator))
 
