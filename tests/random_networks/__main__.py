@@ -37,6 +37,7 @@ COUNT = 300  # networks in each format
 
 # Of the networks of one format. What is refused with a reason is no false verdict, but a network that nobody can export.
 FALSE_AT_MOST = 0.0
+UNDECIDED_AT_MOST = 0.02
 REFUSED_AT_MOST = 0.05
 WITHOUT_A_FAULT_AT_MOST = 0.05
 
@@ -48,6 +49,7 @@ def failures(trials: Sequence[Trial]) -> list[str]:
         results = [trial.result for trial in trials if trial.format == kind]
         shares = {
             "false verdicts": (sum(not RESULTS[result] for result in results), FALSE_AT_MOST),
+            "undecided by the oracle": (results.count("undecided"), UNDECIDED_AT_MOST),
             "refused": (results.count("refused"), REFUSED_AT_MOST),
             "exported wrongly": (results.count("wrong, and named"), FALSE_AT_MOST),
             "without a fault to plant": (results.count("no fault to plant"), WITHOUT_A_FAULT_AT_MOST),

@@ -39,6 +39,8 @@ class TorchAttention(nn.Module):
 class Heads(nn.Module):
     """Queries, keys and values of one projection, by heads; ``kind`` says what is done with them."""
 
+    mask: Tensor
+
     def __init__(self, channels: int, heads: int, kind: str, count: int) -> None:
         super().__init__()
         self.project, self.out = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)

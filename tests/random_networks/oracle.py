@@ -48,6 +48,11 @@ class Finding:
     def is_right(self) -> bool:
         return self.share <= 1
 
+    @property
+    def tells(self) -> bool:
+        """Whether rounding costs the network so little that another one would be seen."""
+        return MARGIN * self.loss <= 0.5
+
 
 class _Moved(TorchDispatchMode):
     """Every result moved by so many roundings; ``largest`` is the largest finite magnitude of any."""
