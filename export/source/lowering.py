@@ -18,7 +18,7 @@ from torch.export import ExportedProgram
 
 __all__ = ["as_program", "stays_as_it_is"]
 
-_aten = torch.ops.aten
+_aten: Any = torch.ops.aten  # operators, which torch does not type
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 # What torch rewrites though its schema says nothing of it: constants on their way in, and checks.
 _REWRITTEN = {"lift_fresh", "lift_fresh_copy", "lift", "alias", "native_batch_norm"}
@@ -31,7 +31,8 @@ def as_program(graph_module: fx.GraphModule, inputs: tuple[Tensor, ...]) -> Expo
         called = [node for node in program.graph.nodes if node.op == "call_function"]
         if all(stays_as_it_is(node.target) for node in called):
             return _inference(program)
-        return program.run_decompositions({})
+        decomposed: ExportedProgram = program.run_decompositions({})
+        return decomposed
 
 
 def stays_as_it_is(target: object) -> bool:
@@ -80,11 +81,11 @@ class _TakenApart(fx.Interpreter):
     """Runs a graph, and composite operators that have a row here as those that they are made of."""
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> object:
-        row = _PARTS.get(target)
+        row: Any = _PARTS.get(target)
         return super().call_function(target, args, kwargs) if row is None else row(*args, **kwargs)
 
 
-def _reshape(value: Tensor, shape: Sequence[int]) -> Tensor:
+def _reshape(value: Tensor, shape: Sequence[int]) -> object:
     """A view where the memory allows one, else a copy: ``at::native::reshape``."""
     if value.is_contiguous():
         return _aten.view.default(value, shape)
@@ -96,7 +97,7 @@ def _reshape(value: Tensor, shape: Sequence[int]) -> Tensor:
     )
 
 
-def _flatten(value: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+def _flatten(value: Tensor, start_dim: int = 0, end_dim: int = -1) -> object:
     """``at::native::flatten``."""
     rank = value.dim()
     if rank == 0:

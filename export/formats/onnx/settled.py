@@ -35,7 +35,7 @@ class Settled(ExportedProgram):
         table = {} if decomp_table is None else decomp_table
         graph = None if options or decomp_table is None else _decomposed(self.graph, table)
         if graph is None:
-            return super().run_decompositions(decomp_table, **options)
+            return cast("ExportedProgram", super().run_decompositions(decomp_table, **options))
         return _with_graph(ExportedProgram, self, graph)
 
 
