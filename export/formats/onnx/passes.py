@@ -19,7 +19,9 @@ __all__ = ["passes", "plain_passes"]
 def passes(setting: Setting) -> list[Pass]:
     """All of them; what a comment says was measured is from docs/passes.md."""
     return [
-        FixSizes(setting.signature.inputs),  # no pattern holds computed sizes; a trace for given shapes has few
+        FixSizes(
+            setting.signature.inputs
+        ),  # no pattern holds computed sizes; a trace for given shapes has few
         *common_passes(),
         TransposeProducts(keys_first=False),  # 12 operators; a softmax over another axis is slow: 1.8 %
         SeparateChunks(),  # no Split, each piece is computed where it is read: 2.4 % slower without
