@@ -99,9 +99,9 @@ fashion-mnist: setup
 	@$(call install-as-root,dataset-fashion-mnist)
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.shipped --write
 
-# Ten minutes: an export's processor time beside the frameworks' own exports, and how much of it is our code's.
+# Ten minutes: an export's processor time beside the frameworks' own exports, and how much of it is our code's; writes the README's table.
 export-time: setup
-	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.export_time
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.export_time --write
 
 # Three minutes: exports on an emulated arm64 device, and adb against an emulated one. It needs Debian 12's
 # packages below (300 MB), which it installs as root, and downloads 21 MB once.

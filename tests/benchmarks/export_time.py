@@ -2,13 +2,13 @@
 
 ::
 
-    PYTHONPATH=tests:tests/support python -m benchmarks.export_time [--runs 5]
+    PYTHONPATH=tests:tests/support python -m benchmarks.export_time [--runs 5] [--write]
 
 ``cloformer export --model cloformer_xxs``, to ONNX and to both formats, beside scripts that call ``torch.onnx.export``
 and coremltools and nothing else, each in a fresh interpreter with its imports, on one thread, interleaved. The processor's
 time is compared, and not the clock's, so that it is hardly changed by whatever else the machine does. Then
 :mod:`benchmarks.sampler` charges that of the export to ONNX to packages and stages. The first round is not counted. Exit
-code 1 if a bound below is not kept.
+code 1 if a bound below is not kept; ``--write`` puts the times into the README.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints
@@ -28,6 +28,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .markdown import replace_between
 from .sampler import IMPORTS, OURS, REST, STAGES
 
 OURS_AT_MOST = 0.05
@@ -35,6 +36,8 @@ OVER_PLAIN = 1.3  # times the processor's time of the plain scripts, at most
 EXPORT = ("export", "--model", "cloformer_xxs", "--format", "onnx")
 BOTH = (*EXPORT, "--format", "coreml")
 SCRIPTS = Path(__file__).parent / "plain_onnx.py", Path(__file__).parent / "plain_coreml.py"
+README = Path(__file__).parents[2] / "README.md"
+BEGIN, END = "<!-- export time: make export-time -->", "<!-- end of the export time -->"
 START = "Python itself: start and end"
 OTHERS = "other packages"
 
@@ -70,6 +73,7 @@ class Run:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--write", action="store_true", help="put the times into the README")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -78,12 +82,15 @@ def main() -> None:
     runs = [run for _, run in rounds]
     print(report(runs))
     shares = [run.ours for run in runs]
-    print(f"our own code: {statistics.median(shares):.1%} ({min(shares):.1%} to {max(shares):.1%})")
-    failures = beside_plain([found for found, _ in rounds])
+    lines, failures = beside_plain([found for found, _ in rounds])
+    lines += ["", f"Of the export to ONNX, {statistics.median(shares):.1%} is our own code's."]
+    print("\n".join(["", *lines]))
     if statistics.median(shares) > OURS_AT_MOST:
         failures.append(f"our own code takes more than {OURS_AT_MOST:.0%}")
     for text in failures:
         print(f"FAIL: {text}")
+    if given.write:
+        replace_between(README, BEGIN, END, lines)
     sys.exit(1 if failures else 0)
 
 
@@ -113,23 +120,26 @@ def _timed(*arguments: str) -> float:
     return spent
 
 
-def beside_plain(rounds: Sequence[Times]) -> list[str]:
-    """Prints the medians and their ratios; what is above the bound."""
+def beside_plain(rounds: Sequence[Times]) -> tuple[list[str], list[str]]:
+    """A table of the medians and their ratios, and what is above the bound."""
     plain = statistics.median(found.plain_onnx for found in rounds)
     plain_both = plain + statistics.median(found.plain_coreml for found in rounds)
     rows = {
         "ONNX": (plain, statistics.median(found.onnx for found in rounds)),
         "ONNX and Core ML": (plain_both, statistics.median(found.both for found in rounds)),
     }
-    print("| export to | plain, seconds | cloformer, seconds | times |\n| --- | ---: | ---: | ---: |")
-    for name, (theirs, ours) in rows.items():
-        print(f"| {name} | {theirs:.1f} | {ours:.1f} | {ours / theirs:.2f} |")
-    print(f"\nprocessor time with imports, medians of {len(rounds)} interleaved runs")
-    return [
+    lines = ["| export to | plain, seconds | cloformer, seconds | times |", "| --- | ---: | ---: | ---: |"]
+    lines += [
+        f"| {name} | {theirs:.1f} | {ours:.1f} | {ours / theirs:.2f} |"
+        for name, (theirs, ours) in rows.items()
+    ]
+    lines += ["", f"The processor's time with imports, medians of {len(rounds)} interleaved runs."]
+    failures = [
         f"{name} takes {ours / theirs:.2f} times the plain export's time, more than {OVER_PLAIN}"
         for name, (theirs, ours) in rows.items()
         if ours > OVER_PLAIN * theirs
     ]
+    return lines, failures
 
 
 def run_once(folder: Path) -> Run:
