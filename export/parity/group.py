@@ -73,17 +73,18 @@ class Group:
         """The value of every node."""
         return self._run(None, 0.0)
 
-    def disturbed(self, roundoff: float, *, numbers_alone: bool = False) -> Iterator[dict[fx.Node, object]]:
+    def disturbed(
+        self, roundoff: float, *, numbers_alone: bool = False, in_order: bool = False
+    ) -> Iterator[dict[fx.Node, object]]:
         """The same several times, each with every operand and every result moved by one rounding, or with the numbers
-        alone that stand in the graph."""
-        for signs in _SIGNS:
-            yield self._run(_by_turns(signs), roundoff, numbers_alone=numbers_alone)
-        for seed in range(_DRAWS):
-            yield self._run(_drawn(seed), roundoff, numbers_alone=numbers_alone)
+        alone that stand in the graph. ``in_order``: sums are taken one addition after the other."""
+        moves = [_by_turns(signs) for signs in _SIGNS] + [_drawn(seed) for seed in range(_DRAWS)]
+        for move in moves:
+            yield self._run(move, roundoff, numbers_alone=numbers_alone, in_order=in_order)
 
     @torch.no_grad()
     def _run(
-        self, move: Move | None, roundoff: float, *, numbers_alone: bool = False
+        self, move: Move | None, roundoff: float, *, numbers_alone: bool = False, in_order: bool = False
     ) -> dict[fx.Node, object]:
         values: dict[fx.Node, object] = {}
         for node, value in self.leaves.items():
@@ -102,7 +103,7 @@ class Group:
                 and not decides(node)
             ):
                 result = _moved(result, move, roundoff, _added_up(call, values))
-                result = _miscounted(result, node, values, move, roundoff)
+                result = _miscounted(result, node, values, move, roundoff, in_order=in_order)
             values[node] = result
         return values
 
@@ -142,13 +143,19 @@ def _added_up(call: Call, values: Mapping[fx.Node, object]) -> Tensor | None:
 
 
 def _miscounted(
-    result: object, node: fx.Node, values: Mapping[fx.Node, object], move: Move, roundoff: float
+    result: object,
+    node: fx.Node,
+    values: Mapping[fx.Node, object],
+    move: Move,
+    roundoff: float,
+    *,
+    in_order: bool,
 ) -> object:
     """Of a normalization, also by what its mean and variance are off by."""
     found = statistics(node, values) if nature_of(node.target) == "normalizes" else None
     if found is None or not isinstance(result, Tensor):
         return result
-    share, beside = found.moved(roundoff)
+    share, beside = found.moved(roundoff, in_order=in_order)
     sizes = result.abs() * share + beside * result.square().mean().sqrt()
     return move(result, sizes)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..reference.places import as_good, search_of
 from .group import Group
-from .sums import least_lost, lost, only_sum
+from .sums import largest_partial, least_lost, lost, only_sum
 from .tolerances import BACKWARD, ROUNDOFF, allowance
 from .walk import Compared, largest_finite
 
@@ -54,6 +54,9 @@ def judge(item: Compared, steps: int, types: Types) -> Judgement:
     share, smallest = _share(item, steps, types), _SMALLEST[types.computed]
     scale = max(largest_finite(want), smallest / max(share, ROUNDOFF[types.computed]))
     error, overflows = _error(got, want, types.computed, share)
+    if types.sums == "float16" and not bool(got.isfinite().all()) and _ends_inside(item.group):
+        error[~got.isfinite() & want.isfinite()] = 0.0
+        overflows = True
     allowed = torch.full_like(error, share * scale + smallest)
     flips = 0
     if not bool((error <= allowed).all()):
@@ -96,16 +99,19 @@ def _more(item: Compared, steps: int, types: Types) -> Tensor:
     """
     want, group = item.drift.given_actual_inputs, item.group
     if steps > 1:
-        return BACKWARD * _spread(group, want, ROUNDOFF[types.computed])
-    summed = only_sum(group) if types.sums != "float16" else None
+        return BACKWARD * _spread(group, want, ROUNDOFF[types.computed], in_order=types.sums == "float16")
+    summed = only_sum(group)
     if summed is not None:
         lost_here = ROUNDOFF[types.sums] * lost(group, summed)
         more = max(lost_here - _within(group, types) * largest_finite(want), 0.0)
-        return torch.full_like(want, more)
+        extra = torch.full_like(want, more)
+        if types.sums == "float16":  # products are rounded too, before they are added
+            extra += BACKWARD * _spread(group, want, ROUNDOFF[types.computed])
+        return extra
     if group.is_simple:
         return BACKWARD * _spread(group, want, ROUNDOFF[types.computed], numbers_alone=True)
     inside = types.sums if len(group.computing) == 1 else types.computed
-    return BACKWARD * _spread(group, want, ROUNDOFF[inside])
+    return BACKWARD * _spread(group, want, ROUNDOFF[inside], in_order=types.sums == "float16")
 
 
 def _worst(error: Tensor, allowed: Tensor) -> int:
@@ -123,10 +129,18 @@ def _error(got: Tensor, want: Tensor, computed: str, share: float) -> tuple[Tens
     return torch.nan_to_num(difference, nan=torch.inf, posinf=torch.inf), bool(beyond.any())
 
 
-def _spread(group: Group, want: Tensor, roundoff: float, *, numbers_alone: bool = False) -> Tensor:
+def _ends_inside(group: Group) -> bool:
+    """Whether a narrow sum can be infinite before it is complete, whatever it comes to."""
+    summed = only_sum(group)
+    return summed is not None and largest_partial(group, summed) > torch.finfo(torch.float16).max
+
+
+def _spread(
+    group: Group, want: Tensor, roundoff: float, *, numbers_alone: bool = False, in_order: bool = False
+) -> Tensor:
     """How far one rounding of everything in the group, or of the numbers in it, moves its result, at each place."""
     spread = torch.zeros_like(want, dtype=torch.float64)
-    for values in group.disturbed(roundoff, numbers_alone=numbers_alone):
+    for values in group.disturbed(roundoff, numbers_alone=numbers_alone, in_order=in_order):
         moved = group.result(values)
         assert isinstance(moved, Tensor)
         spread = torch.maximum(spread, torch.nan_to_num((moved - want).abs(), nan=0.0, posinf=0.0))

@@ -126,9 +126,11 @@ class Walk:
         self._enter(node, value, value)
 
     def _as_stored(self, constant: object) -> object:
-        """A constant in float64, rounded as the candidate keeps it."""
+        """A constant in float64, rounded as the candidate keeps it: what the type ends before is kept in the model's own."""
         if isinstance(constant, Tensor) and constant.is_floating_point():
-            return constant.to(self._stored).double()
+            rounded = constant.to(self._stored)
+            ends = bool((rounded.isinf() & constant.isfinite()).any())
+            return (constant if ends else rounded).double()
         if isinstance(constant, (list, tuple)):
             return [self._as_stored(item) for item in constant]
         return constant

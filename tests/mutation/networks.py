@@ -132,7 +132,7 @@ class NetworkScore:
             f"named: {share(counted, lambda t: t.named):.1%}",
             f"sound artifacts: {self.sound}, false alarms: {len(self.false_alarms)}",
             *(f"  {alarm}" for alarm in self.false_alarms),
-            f"overflows named: {self.overflows - len(self.unnamed_overflows)} of {self.overflows}",
+            f"overflows planted in {len(NETWORKS)} networks: {self.overflows}, not named: {len(self.unnamed_overflows)}",
             *(f"  {alarm}" for alarm in self.unnamed_overflows),
         ]
         return "\n".join(lines)
@@ -259,7 +259,7 @@ def _unnamed_overflow(network: str, folder: Path, say: Say) -> Iterator[str]:
         export(request)
         yield f"{network}: exported"
     except GateError as error:
-        if "overflows the number format" not in error.lines[0]:
+        if not any("overflows the number format" in line for line in error.lines):
             yield f"{network}: {error.lines[0]}"
     kept = list((folder / network).glob("*-failed"))
     if not kept:
@@ -270,13 +270,10 @@ def _unnamed_overflow(network: str, folder: Path, say: Say) -> Iterator[str]:
         asked = ParityRequest(model=model, options=RunnerOptions(arithmetic=arithmetic))
         report = compare(read_artifact(kept[0]), asked, references=references)
         first = report.first_divergence
-        if (
-            report.passed
-            or first is None
-            or first.verdict != "overflows"
-            or first.module not in overflows_in(network)
-        ):
-            yield f"{network}, {arithmetic}: passed {report.passed}, first {first}"
+        named = first is not None and first.verdict == "overflows" and first.module in overflows_in(network)
+        if report.passed or not named:
+            verdict = "nothing" if first is None else f"{first}, {first.verdict}"
+            yield f"{network}, {arithmetic}: {verdict}"
 
 
 def _form(trial: Trial) -> str:

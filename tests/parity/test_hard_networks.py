@@ -20,7 +20,7 @@ from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.reference.references import References
 
-OVERFLOWING = ("overflow", "overflow_in_a_product", "overflow_to_no_number")
+OVERFLOWING = ("overflow", "overflow_in_a_product", "overflow_in_a_weight", "overflow_to_no_number")
 # Float16 makes a zero of a small number, and its reciprocal is infinite: no operator is wrong in itself.
 UNDERFLOWING = ("infinite_where_zero",)
 NETWORKS = [name for name, made in vars(hard_networks).items() if name[0].islower() and callable(made)]

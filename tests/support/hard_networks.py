@@ -83,6 +83,13 @@ def overflow_to_no_number() -> nn.Module:
     return After(lambda x: F.hardswish((x * 300) ** 2 - (x * 290) ** 2).amax((2, 3)))
 
 
+def overflow_in_a_weight() -> nn.Module:
+    network = After(lambda x: torch.tanh(x.abs().sqrt() * 2.0**-10))
+    with torch.no_grad():
+        network.stem.weight.mul_(2.0**20)
+    return network
+
+
 # The model's own infinities.
 def infinite_where_zero() -> nn.Module:
     return After(lambda x: 1 / torch.relu(x))

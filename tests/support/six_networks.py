@@ -322,27 +322,27 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "u_net": UNet,
     "detector": Detector,
 }
-# Of each network, what is made larger, and what makes it smaller again; a normalization does that by itself.
-_LARGER = {
-    "residual": ("blocks.1.one.1", "blocks.1.two.0"),
-    "mobile": ("blocks.1.body.0.1", "blocks.1.body.1.0"),
-    "attention_module": ("layers.0.mlp.0", "layers.0.mlp.2"),
-    "attention_written_out": ("mlp.0", "mlp.2"),
-    "u_net": ("eight.3", None),
-    "detector": ("heads.0.box.0.1", "heads.0.box.1"),
+# Of each network, what is made larger, what makes it smaller again (a normalization does that by itself), and how much:
+# float16 ends at 65,504, weights stay within it, and their sums do not.
+_LARGER: dict[str, tuple[str, str | None, float]] = {
+    "residual": ("blocks.1.one.1", "blocks.1.two.0", 3 * 2.0**13),
+    "mobile": ("blocks.1.body.0.1", "blocks.1.body.1.0", 3 * 2.0**13),
+    "attention_module": ("layers.0.mlp.0", "layers.0.mlp.2", 2.0**15),
+    "attention_written_out": ("mlp.0", "mlp.2", 3 * 2.0**13),
+    "u_net": ("eight.3", None, 2.0**17),
+    "detector": ("heads.0.box.0.1", "heads.0.box.1", 3 * 2.0**13),
 }
-_BEYOND = 2.0**17  # float16 ends at 65,504
 
 
 def _overflowing(kind: str) -> nn.Module:
     """The network of seed 0 with one value inside beyond float16's end."""
     network = _drawn(NETWORKS[kind](), 0)
-    larger, smaller = _LARGER[kind]
+    larger, smaller, factor = _LARGER[kind]
     with torch.no_grad():
         for parameter in network.get_submodule(larger).parameters():
-            parameter.mul_(_BEYOND)
+            parameter.mul_(factor)
         if smaller is not None:
-            network.get_submodule(smaller).weight.div_(_BEYOND)  # type: ignore[operator, union-attr]
+            network.get_submodule(smaller).weight.div_(factor)  # type: ignore[operator, union-attr]
     return network
 
 
