@@ -40,6 +40,7 @@ _NARROW = (torch.float16, torch.bfloat16)  # which a model rounds to by itself, 
 _JUMPS = {
     "ceil", "floor", "round", "trunc", "fix", "sign", "sgn", "frac", "remainder", "fmod", "floor_divide", "heaviside",
     "fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine", "quantize_per_tensor", "dequantize",
+    "atan2",  # between half a turn and minus half a turn
     "topk", "sort", "kthvalue", "median", "nanmedian", "mode",
 }  # fmt: skip
 

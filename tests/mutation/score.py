@@ -2,11 +2,11 @@
 
 ::
 
-    PYTHONPATH=tests:tests/support python -m mutation.score [--only clo|networks] [--json FILE]
+    PYTHONPATH=tests:tests/support python -m mutation.score [--only clo|networks|statements] [--json FILE]
 
 It exports CloFormer-XXS in the forms of :data:`SUBJECTS`, holds that parity passes them as they are, plants a
-fault by each seed and prints tables in Markdown; then the same with six other networks (:mod:`.networks`). Exit code 1
-if a bound below or there is not kept.
+fault by each seed and prints tables in Markdown; then the same with six other networks (:mod:`.networks`), and with what
+artifacts say of themselves (:mod:`.statements`). Exit code 1 if a bound below or there is not kept.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints
@@ -39,7 +39,7 @@ from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
 
-from . import networks
+from . import networks, statements
 from .preprocessing import PreprocessingTrial, lying_photograph, places, try_preprocessing_fault
 from .subject import COUNTS, Subject, Trial
 from .tables import by, grouped, share
@@ -237,12 +237,22 @@ def _score_networks(arguments: argparse.Namespace, folder: Path) -> tuple[list[s
     return found.failures, found.to_json()
 
 
-_PARTS = {"clo": _score_cloformer, "networks": _score_networks}
+def _score_statements(arguments: argparse.Namespace, folder: Path) -> tuple[list[str], dict[str, Any]]:
+    found = statements.measure(tuning=arguments.tuning, folder=folder, say=_say)
+    print(f"\n{found.tables()}\n")
+    return found.failures, found.to_json()
+
+
+_PARTS = {"clo": _score_cloformer, "networks": _score_networks, "statements": _score_statements}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="The share of planted faults that parity finds and names.")
-    parser.add_argument("--only", choices=_PARTS, help="CloFormer alone, or the six other networks alone")
+    parser.add_argument(
+        "--only",
+        choices=_PARTS,
+        help="CloFormer alone, the six other networks, or what artifacts say of themselves",
+    )
     parser.add_argument(
         "--faults", type=int, default=len(REPORTED_SEEDS), help="how many in CloFormer, at most (%(default)s)"
     )
