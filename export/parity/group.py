@@ -92,10 +92,10 @@ class Group:
         for node in self.nodes:
             call = Call(node)
             result = call.wide(values, self._number(node, move, roundoff))
-            if move is not None and not _is_of_its_shape(
-                result, node
-            ):  # the number decided how much there is
-                result = call.wide(values, constant_number(node, self.stored))
+            if move is not None and not _are_alike(result, node.meta.get("val")):
+                plain = call.wide(values, constant_number(node, self.stored))
+                if not _are_alike(result, plain):  # a number decided how much there is
+                    result = plain
             if (
                 move is not None
                 and not numbers_alone
@@ -119,9 +119,9 @@ class Group:
         return moved
 
 
-def _is_of_its_shape(value: object, node: fx.Node) -> bool:
-    example = node.meta.get("val")
-    return not (isinstance(value, Tensor) and isinstance(example, Tensor)) or value.shape == example.shape
+def _are_alike(value: object, other: object) -> bool:
+    """Whether both are of one shape, as far as they have one; a trace's own may be of any batch."""
+    return not (isinstance(value, Tensor) and isinstance(other, Tensor)) or value.shape == other.shape
 
 
 def _moved(value: object, move: Move, roundoff: float, size: Tensor | None = None) -> object:
