@@ -52,6 +52,8 @@ CATCHES_ALL = {
     ("export/passes/fix_sizes.py", "_value"): "an operator of torch",
     ("export/source/trace.py", "_export"): "a user's module, and torch on its way through it",
     ("export/source/user_module.py", "user_module"): "a user's factory",
+    ("export/source/whole_numbers.py", "_takes"): "a user's module",
+    ("export/source/widen.py", "as_float32"): "the same",
 }
 
 

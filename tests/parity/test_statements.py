@@ -156,4 +156,4 @@ def test_the_checkpoint_says_how_it_was_trained(tmp_path: Path) -> None:
         assert {item.against for item in report.statements} == {"the file", "the model", "the checkpoint"}
         LIES["preprocessing changed"].tell(np.random.default_rng(0), exported.artifact)
         report = compare(read_artifact(exported.artifact.folder, verify=False), request)
-        assert [item.about for item in report.false_statements] == ["preprocessing"]
+        assert "preprocessing" in [item.about for item in report.false_statements]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from torch import Tensor, fx
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.export import ExportedProgram
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
@@ -82,7 +83,12 @@ def _parts(node: fx.Node, table: _Table) -> fx.Graph | None:
         args, kwargs = pytree.tree_unflatten(filled, shape)
         return cast("Tensor", node.target(*args, **kwargs))  # type: ignore[operator]
 
-    traced = make_fx(call, decomposition_table=table)(*(leaves[place].meta["val"] for place in places))
+    examples = [leaves[place].meta["val"] for place in places]
+    mode = next((value.fake_mode for value in examples if isinstance(value, FakeTensor)), None)
+    if mode is None:
+        return None
+    with mode:  # so that what a decomposition makes is of the same mode
+        traced = make_fx(call, decomposition_table=table)(*examples)
     calls = [part for part in traced.graph.nodes if part.op not in ("placeholder", "output")]
     settled = all(
         part.op == "call_function" and part.target not in table and stays_as_it_is(part.target)
