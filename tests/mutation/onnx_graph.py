@@ -138,9 +138,8 @@ class OnnxGraph(Graph):
 def _parameters(kind: str, node: onnx.NodeProto) -> tuple[str, ...]:
     if kind == "concat":
         return tuple(f"values {number}" for number in range(len(node.input)))
-    return _INPUTS.get(kind, ("x", *(f"input {number}" for number in range(1, len(node.input)))))[
-        : len(node.input)
-    ]
+    known = _INPUTS.get(kind, ("x",))[: len(node.input)]
+    return (*known, *(f"input {number}" for number in range(len(known), len(node.input))))
 
 
 def _operator(index: int, node: onnx.NodeProto, weights: dict[str, Array]) -> Operator:

@@ -46,7 +46,7 @@ def _activation(graph: Graph, operator: Operator, random: Generator) -> str:
 
 def _gated(graph: Graph, operator: Operator) -> str | None:
     """Of a product x * sigmoid(x), which is a SiLU: x."""
-    if operator.kind != "mul" or "y" not in operator.reads:
+    if operator.kind != "mul" or not {"x", "y"} <= operator.reads.keys():
         return None
     made_by = {value: other for other in graph.operators for value in other.outputs}
     for gate, value in (
@@ -110,7 +110,11 @@ def _is_padded(_graph: Graph, operator: Operator) -> bool:
     return operator.kind == "conv" and min(operator.constants["weight"].shape[2:]) > 1
 
 
-@fault("padding on the wrong side", _is_padded)
+def _is_padded_image(graph: Graph, operator: Operator) -> bool:
+    return _is_padded(graph, operator) and operator.constants["weight"].ndim == 4
+
+
+@fault("padding on the wrong side", _is_padded_image)
 def _padding(graph: Graph, operator: Operator, random: Generator) -> str:
     """The sum stays, and so does the shape: what TensorFlow's "same" does to a stride of two."""
     before, after, left, right = operator.numbers("pad")
