@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
-__all__ = ["as_program", "stays_as_it_is"]
+__all__ = ["as_program", "stays_as_it_is", "with_graph"]
 
 _aten: Any = torch.ops.aten  # operators, which torch does not type
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
@@ -54,9 +54,14 @@ def stays_as_it_is(target: object) -> bool:
 def _inference(program: ExportedProgram) -> ExportedProgram:
     """The same program in the dialect of decomposed ones, ATen for inference, without what nothing reads."""
     program.graph.eliminate_dead_code()
-    return ExportedProgram(
+    return with_graph(ExportedProgram, program, program.graph)
+
+
+def with_graph(kind: type[ExportedProgram], program: ExportedProgram, graph: fx.Graph) -> ExportedProgram:
+    """``program`` with another graph, as a program of that kind; the rest is not copied."""
+    return kind(
         root=program.graph_module,
-        graph=program.graph,
+        graph=graph,
         graph_signature=program.graph_signature,
         state_dict=program.state_dict,
         range_constraints=program.range_constraints,

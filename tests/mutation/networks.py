@@ -28,7 +28,7 @@ from .faults import FAULTS, MORE
 from .graded import Largest, largest_that_pass
 from .preprocessing import lying_photograph
 from .subject import Subject, Trial
-from .tables import by, grouped, share
+from .tables import by, grouped, missed, share
 
 __all__ = ["NetworkScore", "measure"]
 
@@ -117,15 +117,8 @@ class NetworkScore:
             "",
             *self._by_kind(),
             "",
-            "| seed | artifact | fault | operator | what was done | change | allowed | missed |",
-            "| --: | --- | --- | --- | --- | --: | --: | --- |",
+            *missed(counted),
         ]
-        for trial in (trial for trial in counted if not (trial.caught and trial.named)):
-            missed = f"called {trial.first}" if trial.caught else "not caught"
-            lines.append(
-                f"| {trial.seed} | {trial.subject} | {trial.fault} | {trial.kind} `{trial.value}` | {trial.what} | "
-                f"{trial.change:.1f} | {trial.allowed:.1f} | {missed} |"
-            )
         lines += [
             "",
             f"caught: {share(counted, lambda t: t.caught):.1%} of {len(counted)}",

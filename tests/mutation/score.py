@@ -42,7 +42,7 @@ from cloformer.export.pipeline.request import ExportRequest
 from . import networks, statements
 from .preprocessing import PreprocessingTrial, lying_photograph, places, try_preprocessing_fault
 from .subject import COUNTS, Subject, Trial
-from .tables import by, grouped, share
+from .tables import by, grouped, missed, share
 
 # Faults, sites and tolerances were worked on with the first; the second were run when all was settled.
 TUNING_SEEDS = range(0, 300)
@@ -189,15 +189,8 @@ def tables(score: Score) -> str:
         lines.append(f"| {fault} | {len(of_it)} | {sum(trial.caught for trial in of_it)} | {seen} |")
     lines += [
         "",
-        "| seed | artifact | fault | operator | what was done | change | allowed | missed |",
-        "| --: | --- | --- | --- | --- | --: | --: | --- |",
+        *missed(counted),
     ]
-    for trial in (trial for trial in counted if not (trial.caught and trial.named)):
-        missed = f"called {trial.first}" if trial.caught else "not caught"
-        lines.append(
-            f"| {trial.seed} | {trial.subject} | {trial.fault} | {trial.kind} `{trial.value}` | {trial.what} | "
-            f"{trial.change:.1f} | {trial.allowed:.1f} | {missed} |"
-        )
     lines += [
         f"| {trial.seed} | {trial.subject} | {trial.fault} | | {trial.what} | | | not caught |"
         for trial in score.preprocessing
@@ -264,8 +257,8 @@ def main() -> int:
     failures, found = [], {}
     for part in [arguments.only] if arguments.only else _PARTS:
         with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-            missed, found[part] = _PARTS[part](arguments, Path(folder))
-        failures += [f"{part}: {failure}" for failure in missed]
+            unkept, found[part] = _PARTS[part](arguments, Path(folder))
+        failures += [f"{part}: {failure}" for failure in unkept]
     print(f"{(time.monotonic() - start) / 60:.0f} minutes")
     for failure in failures:
         print(f"FAIL {failure}")

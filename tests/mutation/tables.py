@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from .subject import Trial
 
-__all__ = ["by", "grouped", "share"]
+__all__ = ["by", "grouped", "missed", "share"]
 
 Item = TypeVar("Item")
 
@@ -43,3 +43,18 @@ def grouped(items: Iterable[Item], key: Callable[[Item], str]) -> list[tuple[str
 
 def share(items: Sequence[Item], holds: Callable[[Item], bool]) -> float:
     return sum(holds(item) for item in items) / len(items) if items else 0.0
+
+
+def missed(counted: Iterable[Trial]) -> list[str]:
+    """A row for each fault that was not caught, or not named."""
+    rows = [
+        "| seed | artifact | fault | operator | what was done | change | allowed | missed |",
+        "| --: | --- | --- | --- | --- | --: | --: | --- |",
+    ]
+    for trial in (trial for trial in counted if not (trial.caught and trial.named)):
+        how = f"called {trial.first}" if trial.caught else "not caught"
+        rows.append(
+            f"| {trial.seed} | {trial.subject} | {trial.fault} | {trial.kind} `{trial.value}` | {trial.what} | "
+            f"{trial.change:.1f} | {trial.allowed:.1f} | {how} |"
+        )
+    return rows

@@ -16,7 +16,7 @@ from torch.export import ExportedProgram
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from ...source.lowering import stays_as_it_is
+from ...source.lowering import stays_as_it_is, with_graph
 
 __all__ = ["Settled"]
 
@@ -30,27 +30,14 @@ class Settled(ExportedProgram):
     @classmethod
     def of(cls, program: ExportedProgram) -> Settled:
         """The program itself, not a copy: nothing may change it."""
-        return cast("Settled", _with_graph(cls, program, program.graph))
+        return cast("Settled", with_graph(cls, program, program.graph))
 
     def run_decompositions(self, decomp_table: Any = None, **options: Any) -> ExportedProgram:
         table = {} if decomp_table is None else decomp_table
         graph = None if options or decomp_table is None else _decomposed(self.graph, table)
         if graph is None:
             return cast("ExportedProgram", super().run_decompositions(decomp_table, **options))
-        return _with_graph(ExportedProgram, self, graph)
-
-
-def _with_graph(kind: type[ExportedProgram], program: ExportedProgram, graph: fx.Graph) -> ExportedProgram:
-    return kind(
-        root=program.graph_module,
-        graph=graph,
-        graph_signature=program.graph_signature,
-        state_dict=program.state_dict,
-        range_constraints=program.range_constraints,
-        module_call_graph=program.module_call_graph,
-        example_inputs=program.example_inputs,
-        constants=program.constants,
-    )
+        return with_graph(ExportedProgram, self, graph)
 
 
 def _decomposed(graph: fx.Graph, table: _Table) -> fx.Graph | None:
