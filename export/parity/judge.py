@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..reference.places import as_good, search_of
 from .group import Group
-from .sums import largest_partial, least_lost, lost, only_sum
+from .sums import largest_partial, largest_rounded, least_lost, lost, only_sum
 from .tolerances import BACKWARD, ROUNDOFF, allowance
 from .walk import Compared, largest_finite
 
@@ -94,12 +94,18 @@ def _more(item: Compared, steps: int, types: Types) -> Tensor:
 
     Where one operator of the written model computes the value, all that it was given is known: a sum may lose what its
     partial sums lose, what rounds once or moves numbers may hold numbers of its own that are rounded, and others are off by
-    what is rounded inside them, in the type that sums are kept in. Elsewhere what was given and what was rounded in between
-    is known to a rounding of the type that is computed in.
+    what is rounded inside them, in the type that sums are kept in. Where several do, one that is written out has its partial
+    sums, or its mean, rounded to the type that is computed in. Elsewhere what was given and what was rounded in between is
+    known to a rounding of that type.
     """
     want, group = item.drift.given_actual_inputs, item.group
     if steps > 1:
-        return BACKWARD * _spread(group, want, ROUNDOFF[types.computed], in_order=types.sums == "float16")
+        roundoff = ROUNDOFF[types.computed]
+        if ROUNDOFF[types.sums] < roundoff:
+            rounded = largest_rounded(group)
+            if rounded is not None:
+                return torch.full_like(want, BACKWARD * roundoff * rounded)
+        return BACKWARD * _spread(group, want, roundoff, in_order=types.sums == "float16")
     summed = only_sum(group)
     if summed is not None:
         lost_here = ROUNDOFF[types.sums] * lost(group, summed)

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, fx
 
-from ..reference.conditioning import lost_by_places, repeats, resizes, terms
+from ..reference.conditioning import lost_by_places, repeats, resizes, statistics, terms
 from ..reference.natures import nature_of, operator_name
 from ..reference.wide import Call
 from .group import Group
 from .walk import largest_finite
 
-__all__ = ["largest_partial", "least_lost", "lost", "only_sum"]
+__all__ = ["largest_partial", "largest_rounded", "least_lost", "lost", "only_sum"]
 
 # Of a square root of the number of terms; the largest seen is 0.94, over 800 convolutions and products in ONNX Runtime,
 # torch and the reference runtime, and as much where all terms are positive.
@@ -62,16 +62,37 @@ def least_lost(group: Group) -> float:
 def lost(group: Group, node: fx.Node) -> float:
     """What a sum of the group loses at most on the numbers that it is given, over the roundoff of that type."""
     values = {**group.leaves, **group.computed()}
-    result = values[node]
-    assert isinstance(result, Tensor)
     count = terms(node, values)
-    squares = Call(node).wide({source: _squared(values[source]) for source in node.all_input_nodes})
-    assert isinstance(squares, Tensor)
-    if operator_name(node.target) in _AVERAGES:  # each term is divided by their number, and squares only once
-        squares = squares / count
-    size = largest_finite((result.square() + squares.abs()).sqrt())
+    size = largest_finite(_partial_sums(node, values))
     places = _PLACES * lost_by_places(node, values) if resizes(node) else 0.0
     return max(_LOST * _growth(node, count), _same(node, values, count)) * size + places
+
+
+@torch.no_grad()
+def largest_rounded(group: Group) -> float | None:
+    """Of a sum or a normalization that is written out in several steps, the largest number that is rounded in between: a
+    partial sum, or the mean that is subtracted, as large as it is beside the result. None of other groups."""
+    node = group.computing[0] if len(group.computing) == 1 else None
+    if node is None:
+        return None
+    values = {**group.leaves, **group.computed()}
+    if node == only_sum(group):
+        return largest_finite(_partial_sums(node, values))
+    found = statistics(node, values) if nature_of(node.target) == "normalizes" else None
+    result = group.result(values)
+    if found is None or not isinstance(result, Tensor):
+        return None
+    return largest_finite(found.mean) * float(result.square().mean().sqrt())
+
+
+def _partial_sums(node: fx.Node, values: Mapping[fx.Node, object]) -> Tensor:
+    """At each place, about how large they are where terms are taken in any order."""
+    squares = Call(node).wide({source: _squared(values[source]) for source in node.all_input_nodes})
+    result = values[node]
+    assert isinstance(squares, Tensor) and isinstance(result, Tensor)
+    if operator_name(node.target) in _AVERAGES:  # each term is divided by their number, and squares only once
+        squares = squares / terms(node, values)
+    return (result.square() + squares.abs()).sqrt()
 
 
 @torch.no_grad()
