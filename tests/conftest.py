@@ -16,6 +16,8 @@ os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
 # A shell that starts them in the background lets them ignore Ctrl-C, which tests raise.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+import copy
+import functools
 import gc
 import sys
 from pathlib import Path
@@ -41,6 +43,22 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if nextitem is not None and nextitem.path != item.path:
         gc.collect()
         gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _torchlib_is_listed_once() -> None:
+    """Every ``torch.onnx.export`` lists the operators that it can write, for a third of a second; the first list does for
+    all, each with its own copy."""
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    made = functools.cache(ONNXRegistry.from_torchlib)
+
+    def copied(**version: int) -> ONNXRegistry:
+        registry = copy.copy(made(**version))
+        registry.functions = {target: list(found) for target, found in registry.functions.items()}
+        return registry
+
+    ONNXRegistry.from_torchlib = staticmethod(copied)
 
 
 @pytest.fixture
@@ -88,8 +106,8 @@ def checkpoint(shared: Shared) -> Path:
 
 @pytest.fixture(scope="session")
 def artifacts(exported: Exports, checkpoint: Path) -> dict[str, Path]:
-    """CloFormer-XXS with the reference weights, by format."""
-    return exported(weights=checkpoint, formats=("onnx", "coreml"))
+    """CloFormer-XXS with the reference weights, by format, for images of 96 pixels."""
+    return exported(weights=checkpoint, formats=("onnx", "coreml"), image_size=(96, 96))
 
 
 @pytest.fixture(scope="session")

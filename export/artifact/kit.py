@@ -11,6 +11,7 @@ import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,10 +102,15 @@ def has_kit(preprocessing: Mapping[str, Preprocessing], signature: Signature) ->
 
 def kit_images(rule: Preprocessing) -> list[KitImage]:
     """The images for a preprocessing, always the same bytes for the same Pillow."""
-    side = rule.resize_size
+    return list(_images_of(rule.resize_size))
+
+
+@lru_cache(maxsize=8)
+def _images_of(side: int) -> tuple[KitImage, ...]:
+    """Those that are resized to ``side`` pixels; packing them as PNG takes longer than a small model."""
     tile = _noise(1, (_PERIOD, _PERIOD))
     grey = _repeat(tile, side)
-    return [
+    return (
         KitImage("channel-order", "the order of red, green and blue", "channel-order.png",
                  _png(_repeat(_noise(2, (_PERIOD, _PERIOD, 3)), side)), "pixels"),
         KitImage("normalization", "scale, mean and standard deviation", "normalization.png", _png(grey), "input"),
@@ -117,7 +123,7 @@ def kit_images(rule: Preprocessing) -> list[KitImage]:
                  _png(_transparent(grey, side)), "pixels"),
         KitImage("photograph", "the model itself", "photograph.png", _png(np.asarray(load_image(PHOTOGRAPH))),
                  "outputs"),
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def make_kit(source: Source, reference: Reference) -> Kit | None:

@@ -15,6 +15,7 @@ from benchmarks.slower import SIDE, slow_down
 from changed_artifact import with_model
 from onnx import helper, numpy_helper
 from outcome import Command
+from shared import Exports
 
 from cloformer.export.latency import counting
 from cloformer.export.schemas import schema
@@ -138,10 +139,10 @@ def test_valgrind_counts_the_same_again(command: Command, small: Path, more: Pat
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
 def test_a_product_more_is_seen_in_cloformer(
-    command: Command, artifacts: dict[str, Path], tmp_path: Path
+    command: Command, exported: Exports, checkpoint: Path, tmp_path: Path
 ) -> None:
     """At 224 pixels: the count is the same again, and one matrix product, 2 % of the multiply-adds, is over 1 %."""
-    base = artifacts["onnx"]
+    base = exported(weights=checkpoint, formats=("onnx",))["onnx"]
     slower = slow_down(base, tmp_path / "slower", 1)
     limits = ("--max-instructions", "1", "--time-limit", "3000")
     done = command("bench", base, base, slower, *limits, "--count-only", "--counter", "valgrind", "--json")

@@ -25,7 +25,7 @@ def test_the_onnx_file_is_self_contained_and_says_where_its_nodes_come_from(
     model = onnx.load(artifact.model_path, load_external_data=False)
     assert not [t for t in model.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
     assert [(i.name, [d.dim_value for d in i.type.tensor_type.shape.dim]) for i in model.graph.input] == [
-        ("image", [1, 3, 224, 224])
+        ("image", [1, 3, 96, 96])
     ]
     assert [o.name for o in model.graph.output] == ["logits"]
     assert len(model.graph.node) == artifact.manifest.graph.operators <= 520
@@ -52,7 +52,7 @@ def test_the_core_ml_program(artifacts: dict[str, Path]) -> None:
     )
     assert spec.specificationVersion == 7  # iOS 16
     image = spec.description.input[0].type.imageType
-    assert (image.width, image.height) == (224, 224)
+    assert (image.width, image.height) == (96, 96)
     assert "conversion_date" not in str(spec.description.metadata)
     assert artifact.function.inputs[0].preprocessing_inside
 
@@ -83,7 +83,7 @@ def test_predict_on_a_photograph(command: Command, artifacts: dict[str, Path], c
     top = shown.json["predictions"][0]["top"]
     model, _ = load_checkpoint(checkpoint)
     with torch.no_grad():
-        x = torch.from_numpy(Preprocessing.imagenet(224, 224).prepare(load_image(PHOTOGRAPH)))
+        x = torch.from_numpy(Preprocessing.imagenet(96, 96).prepare(load_image(PHOTOGRAPH)))
         expected = model(x).softmax(-1)[0].topk(5)
     assert [guess["class"] for guess in top] == expected.indices.tolist()
     np.testing.assert_allclose([guess["probability"] for guess in top], expected.values, atol=1e-5)
@@ -295,7 +295,7 @@ def test_photographs_against_float64(artifacts: dict[str, Path], checkpoint: Pat
     from cloformer.export.source.preprocessing import Preprocessing
 
     model = load_checkpoint(checkpoint)[0].double()
-    rule = Preprocessing.imagenet(224, 224)
+    rule = Preprocessing.imagenet(96, 96)
     with open_model(read_artifact(artifacts["onnx"]).model) as runner, torch.no_grad():
         for name in ("astronaut", "chelsea", "coffee", "rocket"):
             x = rule.prepare(Image.fromarray(getattr(skimage_data, name)()))

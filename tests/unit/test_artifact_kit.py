@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 from safetensors.numpy import load_file, save_file
 
 from cloformer.errors import InputError
+from cloformer.export.artifact import kit
 from cloformer.export.artifact.folder import KIT, read_artifact
 from cloformer.export.artifact.kit import KitImage, kit_images, read_kit
 from cloformer.export.source.preprocessing import Preprocessing
@@ -110,7 +111,7 @@ def test_the_turned_jpeg_is_decoded_to_the_bit() -> None:
 
 
 def test_the_same_bytes_again() -> None:
-    assert kit_images(RULE) == kit_images(RULE)
+    assert tuple(kit_images(RULE)) == kit._images_of.__wrapped__(RULE.resize_size)
 
 
 def test_blue_first() -> None:
