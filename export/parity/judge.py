@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..reference.places import as_good, search_of
 from .group import Group
-from .sums import largest_partial, largest_rounded, least_lost, lost, only_sum
+from .sums import largest_partial, largest_rounded, least_lost, lost, lost_to_the_same, only_sum
 from .tolerances import BACKWARD, ROUNDOFF, allowance
 from .walk import Compared, largest_finite
 
@@ -60,7 +60,7 @@ def judge(item: Compared, steps: int, types: Types) -> Judgement:
     allowed = torch.full_like(error, share * scale + smallest)
     flips = 0
     if not bool((error <= allowed).all()):
-        extra = _more(item, steps, types)
+        extra = _more(item, steps, types) + _same(item, types)
         if item.group.decides:
             flips = int(((error > allowed) & (error <= allowed + extra)).sum())
         allowed += extra
@@ -74,7 +74,8 @@ def judge(item: Compared, steps: int, types: Types) -> Judgement:
 def most_allowed(item: Compared, steps: int, types: Types) -> float:
     """The largest error of numbers that passes at any place, over the result's largest magnitude."""
     largest = largest_finite(item.drift.given_actual_inputs) or 1.0
-    return _share(item, steps, types) + float(_more(item, steps, types).max()) / largest
+    more = float(_more(item, steps, types).max()) + _same(item, types)
+    return _share(item, steps, types) + more / largest
 
 
 def _share(item: Compared, steps: int, types: Types) -> float:
@@ -118,6 +119,11 @@ def _more(item: Compared, steps: int, types: Types) -> Tensor:
         return BACKWARD * _spread(group, want, ROUNDOFF[types.computed], numbers_alone=True)
     inside = types.sums if len(group.computing) == 1 else types.computed
     return BACKWARD * _spread(group, want, ROUNDOFF[inside], in_order=types.sums == "float16")
+
+
+def _same(item: Compared, types: Types) -> float:
+    """What passes besides where sums are of mostly one number."""
+    return ROUNDOFF[types.sums] * lost_to_the_same(item.group)
 
 
 def _worst(error: Tensor, allowed: Tensor) -> int:

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, fx
 
-from ..reference.conditioning import lost_by_places, repeats, resizes, statistics, terms
+from ..reference.conditioning import axis_of_the_same, lost_by_places, resizes, statistics, terms
 from ..reference.natures import nature_of, operator_name
 from ..reference.wide import Call
 from .group import Group
 from .walk import largest_finite
 
-__all__ = ["largest_partial", "largest_rounded", "least_lost", "lost", "only_sum"]
+__all__ = ["largest_partial", "largest_rounded", "least_lost", "lost", "lost_to_the_same", "only_sum"]
 
 # Of a square root of the number of terms; the largest seen is 0.94, over 800 convolutions and products in ONNX Runtime,
 # torch and the reference runtime, and as much where all terms are positive.
@@ -65,7 +65,21 @@ def lost(group: Group, node: fx.Node) -> float:
     count = terms(node, values)
     size = largest_finite(_partial_sums(node, values))
     places = _PLACES * lost_by_places(node, values) if resizes(node) else 0.0
-    return max(_LOST * _growth(node, count), _same(node, values, count)) * size + places
+    return _LOST * _growth(node, count) * size + places
+
+
+@torch.no_grad()
+def lost_to_the_same(group: Group) -> float:
+    """What sums of mostly one number lose besides, over the same roundoff: it is rounded the same way each time, and nothing
+    cancels (the mean of a flat image, attention to tokens that are all alike)."""
+    values = {**group.leaves, **group.computed()}
+    found = 0.0
+    for node in group.nodes:
+        if nature_of(node.target) == "sums" and axis_of_the_same(node, values) is not None:
+            result = values[node]
+            assert isinstance(result, Tensor)
+            found += _SAME * terms(node, values) * largest_finite(result)
+    return found
 
 
 @torch.no_grad()
@@ -110,13 +124,6 @@ def _growth(node: fx.Node, count: int) -> float:
     if count <= _BLOCK or operator_name(node.target) in _MEANS:
         return math.sqrt(count)
     return math.sqrt(_BLOCK) * math.sqrt(math.sqrt(count / _BLOCK))
-
-
-def _same(node: fx.Node, values: Mapping[fx.Node, object], count: int) -> float:
-    """Of a mean of mostly the same number: it is rounded the same way each time."""
-    value = values[node.all_input_nodes[0]]
-    is_flat = operator_name(node.target) in _MEANS and isinstance(value, Tensor) and repeats(value)
-    return _SAME * count if is_flat else 0.0
 
 
 def _magnitude(value: object) -> object:

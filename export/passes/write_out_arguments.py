@@ -26,8 +26,8 @@ class WriteOutArguments(Pass):
 
     It drops ``alpha`` of sums and differences (its issue 2573), the threshold of softplus and the running statistics of
     instance norm; takes variances by n, not n - 1, where nothing is said; makes floats of a mean that is an integer by then;
-    bounds at the largest float32 where a bound is not given, which makes a finite number of an infinite one; and takes the
-    place of the largest along each row where it is asked for among all.
+    bounds at the largest float32 where a bound is not given, which makes a finite number of an infinite one; takes the place
+    of the largest along each row where it is asked for among all; and refuses an integer where an activation has a number.
     """
 
     law: ClassVar[str] = (
@@ -118,6 +118,13 @@ def _known_statistics(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any])
     return rewriter.call(aten.batch_norm.default, *(bound[name] for name in names), *rest)
 
 
+def _floats(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    if not bound["self"].meta["val"].is_floating_point() or not any(type(item) is int for item in bound.values()):
+        return None
+    given = [float(item) if type(item) is int else item for item in bound.values()]
+    return rewriter.call(node.target, *given)
+
+
 _WRITTEN_OUT: dict[object, Callable[[Rewriter, fx.Node, dict[str, Any]], fx.Node | None]] = {
     aten.add.Tensor: _scaled_sum,
     aten.sub.Tensor: _scaled_sum,
@@ -132,4 +139,8 @@ _WRITTEN_OUT: dict[object, Callable[[Rewriter, fx.Node, dict[str, Any]], fx.Node
     aten.mean.default: _mean_of_floats,
     aten.mean.dim: _mean_of_floats,
     aten.instance_norm.default: _known_statistics,
+    aten.elu.default: _floats,
+    aten.hardtanh.default: _floats,
+    aten.leaky_relu.default: _floats,
+    aten.threshold.default: _floats,
 }

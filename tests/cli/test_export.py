@@ -201,6 +201,8 @@ def test_the_plain_trace(command: Command, tmp_path: Path) -> None:
         "lower_nearest",
         "lower_log_softmax",
         "lower_arctangents",
+        "lower_resizing",
+        "write_out_operators",
         "write_out_arguments",
         "normalize_inside",
         "separate_outputs",

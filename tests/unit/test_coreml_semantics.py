@@ -40,6 +40,37 @@ def _norm() -> nn.InstanceNorm2d:
 
 NORM = _norm()
 
+
+def _transposed(after: nn.Module) -> nn.Module:
+    """In two groups of three channels, and a gain for each."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.ConvTranspose2d(2, 6, 3, groups=2), after)
+
+
+def _batch_norm() -> nn.BatchNorm2d:
+    norm = nn.BatchNorm2d(6).eval()
+    norm.running_var = torch.arange(1.0, 7)
+    return norm
+
+
+class Product(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.arange(1.0, 7)[:, None, None]
+
+
+NORMALIZED, SCALED = _transposed(_batch_norm()), _transposed(Product())
+
+
+def _upright(x: Tensor) -> Tensor:
+    """Cubic and antialiased, by sizes and by factors."""
+    smaller = F.interpolate(x, (3, 4), mode="bilinear", antialias=True)
+    return (
+        smaller
+        + F.interpolate(x, (3, 4), mode="bicubic", antialias=True)
+        + F.interpolate(x, (3, 4), mode="bicubic")
+    )
+
+
 # By the first column of the page's first table.
 ROWS: dict[str, Callable[[Tensor], Tensor]] = {
     "avg_pool, ceil_mode": lambda x: F.avg_pool2d(x, 2, 3, ceil_mode=True),
@@ -56,6 +87,25 @@ ROWS: dict[str, Callable[[Tensor], Tensor]] = {
     "rms_norm": lambda x: F.rms_norm(x, (9,)),
     "atan2": lambda x: torch.atan2(x.relu(), x.flip(3)),
     "upsample_nearest": lambda x: F.interpolate(x, scale_factor=1.7),
+    "interpolate, antialias, bicubic": _upright,
+    "pad, circular": lambda x: F.pad(x, (2, 1, 0, 3), mode="circular"),
+    "lerp, celu, hardshrink, log_sigmoid, trunc, frac": lambda x: torch.cat(
+        [
+            torch.lerp(x, x.flip(3), 0.3),
+            torch.lerp(x, x.flip(3), 0.7),
+            torch.lerp(x, x.flip(2), x.sigmoid()),
+            F.celu(x, 0.5),
+            F.hardshrink(x),
+            F.logsigmoid(x),
+            x.trunc(),
+            x.frac(),
+        ]
+    ),
+    "where of two types": lambda x: torch.where(x > 0, 1, x) + torch.where(x > 1, x, x.int()),
+    "conv_transpose, groups, then batch norm or product": lambda x: NORMALIZED(x) + SCALED(x),
+    "elu, hardtanh, leaky_relu, threshold of integers": lambda x: torch.cat(
+        [F.elu(x, 2), F.hardtanh(x, -1, 2), F.leaky_relu(x, 2), F.threshold(x, 1, 3)]
+    ),
     "gelu, approximate": lambda x: F.gelu(x, approximate="tanh"),
     "softplus, threshold": lambda x: F.softplus(x, 2, 1),
     "clamp, one bound": lambda x: torch.cat([(1 / x).clamp(min=1), (1 / x).clamp(max=1)]),

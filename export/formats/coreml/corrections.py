@@ -10,6 +10,7 @@ from coremltools.converters.mil.frontend.torch.internal_graph import InternalTor
 from coremltools.converters.mil.frontend.torch.torch_op_registry import register_torch_op
 from coremltools.converters.mil.mil import Block, Operation, Program, types
 from coremltools.converters.mil.mil.passes.defs.cleanup.fuse_reduce_mean import fuse_reduce_mean
+from coremltools.converters.mil.mil.passes.defs.optimize_conv import fuse_conv_batchnorm, fuse_conv_scale
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.passes.helper import block_context_manager
 from coremltools.converters.mil.mil.passes.pass_registry import register_pass
@@ -20,7 +21,11 @@ __all__ = ["pipeline"]
 def pipeline() -> ct.PassPipeline:
     """coremltools' passes, with ours first or in the place of one."""
     pipeline = ct.PassPipeline.DEFAULT
-    replaced = {"common::fuse_reduce_mean": "cloformer::fuse_exact_means"}
+    replaced = {
+        "common::fuse_reduce_mean": "cloformer::fuse_exact_means",
+        "common::fuse_conv_batchnorm": "cloformer::fuse_right_batchnorms",
+        "common::fuse_conv_scale": "cloformer::fuse_right_scales",
+    }
     names = [replaced.get(name, name) for name in pipeline.passes]
     pipeline.passes = ["cloformer::exact_operators", *names]
     return pipeline
@@ -86,6 +91,31 @@ class fuse_exact_means(fuse_reduce_mean):  # type: ignore[misc]  # noqa: N801
         if not any(np.all(value == np.asarray(value).dtype.type(wanted)) for value in values):
             return False
         return bool(fuse_reduce_mean._try_to_transform(reduce_sum_op, block))
+
+
+@register_pass(namespace="cloformer")
+class fuse_right_batchnorms(fuse_conv_batchnorm):  # type: ignore[misc]  # noqa: N801
+    """A batch norm is folded into a convolution but for transposed ones in groups of several channels: coremltools' pass
+    takes one group's weights for another's there."""
+
+    @staticmethod
+    def _try_to_transform(conv_op: Operation, bn_op: Operation) -> bool:
+        return not _mixes_groups(conv_op) and bool(fuse_conv_batchnorm._try_to_transform(conv_op, bn_op))
+
+
+@register_pass(namespace="cloformer")
+class fuse_right_scales(fuse_conv_scale):  # type: ignore[misc]  # noqa: N801
+    """The same of a product with a number for each channel."""
+
+    @staticmethod
+    def _try_to_transform(conv_op: Operation, scale_op: Operation) -> bool:
+        return not _mixes_groups(conv_op) and bool(fuse_conv_scale._try_to_transform(conv_op, scale_op))
+
+
+def _mixes_groups(operation: Operation) -> bool:
+    """Whether coremltools' passes would: the weights are (in, out / groups, ...)."""
+    is_transposed = operation.op_type == "conv_transpose"
+    return is_transposed and bool(operation.groups.val > 1 and operation.weight.shape[1] > 1)
 
 
 def _adds_nothing(operation: Operation) -> bool:

@@ -14,6 +14,7 @@ from ...passes.lower_log_softmax import LowerLogSoftmax
 from ...passes.lower_nearest import LowerNearest
 from ...passes.lower_poolings import LowerPoolings
 from ...passes.lower_reciprocals import LowerReciprocals
+from ...passes.lower_resizing import LowerResizing
 from ...passes.lower_rms_norm import LowerRmsNorm
 from ...passes.lower_rounding import LowerRounding
 from ...passes.normalize_inside import NormalizeInside
@@ -21,6 +22,7 @@ from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_outputs import SeparateOutputs
 from ...passes.transpose_products import TransposeProducts
 from ...passes.write_out_arguments import WriteOutArguments
+from ...passes.write_out_operators import WriteOutOperators
 
 __all__ = ["passes", "plain_passes"]
 
@@ -57,6 +59,8 @@ def _device() -> list[Pass]:
         LowerNearest(),  # factors that are not whole are not what is divided by
         LowerLogSoftmax(),  # which would end where the softmax does
         LowerArctangents(),  # which would be wrong on the axes
+        LowerResizing(),  # cubic or antialiased: there is no operator for it
+        WriteOutOperators(),  # which coremltools does not convert
         WriteOutArguments(),  # which coremltools leaves out
     ]
 
