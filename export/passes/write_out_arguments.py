@@ -119,7 +119,9 @@ def _known_statistics(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any])
 
 
 def _floats(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
-    if not bound["self"].meta["val"].is_floating_point() or not any(type(item) is int for item in bound.values()):
+    if not bound["self"].meta["val"].is_floating_point() or not any(
+        type(item) is int for item in bound.values()
+    ):
         return None
     given = [float(item) if type(item) is int else item for item in bound.values()]
     return rewriter.call(node.target, *given)

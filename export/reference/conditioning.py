@@ -104,6 +104,12 @@ _NORMS = ("norm", "linalg_vector_norm", "var", "var_mean", "std", "std_mean")
 _OF_ONE_OPERAND = ("avg_pool2d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "mean", "sum", *_NORMS)
 
 
+def stands_still(count: int, roundoff: float) -> float:
+    """The share that is lost of a sum of so many terms of one sign and about one size, one addition after the other: it
+    stands still from where a term is less than half of its last digit."""
+    return max(1 - 1 / (count * roundoff), 0.0)
+
+
 @dataclass(frozen=True)
 class Statistics:
     """Of what is normalized together, for each number of the operand: how many ``terms`` its mean has, and the root of the
@@ -121,6 +127,8 @@ class Statistics:
         lost = roundoff * lost_by_sum(self.terms, in_order=in_order or self.repeats)
         if not (in_order or self.repeats):
             lost /= math.sqrt(_LANES)
+        elif in_order:
+            lost = max(lost, stands_still(self.terms, roundoff))
         return lost / 2 * (1 + self.mean.square()), lost * self.size
 
 

@@ -70,6 +70,19 @@ def test_a_sum_may_lose_a_root_of_its_length(name: str) -> None:
     assert _judged(law, x, 1 + 1.5 * most * ROUNDING, **parts).is_wrong
 
 
+def test_tokens_that_are_alike_are_added_up_to_one_side() -> None:
+    """Attention to 2,000 tokens that are one and the same: every addition rounds as the last did."""
+
+    def law(_: object, x: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(x, x, x)
+
+    alike = torch.cat([_drawn(1, 2, 1, 4).expand(1, 2, 1990, 4), _drawn(1, 2, 10, 4, seed=1)], 2)
+    right, other = _compared(law, alike), _compared(law, _drawn(1, 2, 2000, 4))
+    assert not judge(right, 1, FLOAT32).is_wrong
+    more = most_allowed(right, 1, FLOAT32) - most_allowed(other, 1, FLOAT32)
+    assert more > 400 * ROUNDING  # a quarter of a rounding each
+
+
 def test_what_cancels_may_lose_what_its_terms_lose() -> None:
     """A thousand is added and taken away again: the result is as good as a thousand is."""
     x = torch.cat([_drawn(1, 8, 50), torch.full((1, 8, 50), 1000.0), torch.full((1, 8, 50), -1000.0)], 2)
@@ -139,6 +152,23 @@ def test_what_copies_numbers_or_rounds_once_has_no_more(name: str) -> None:
     x = _drawn(1, 4, 8, 8)
     assert not _judged(ONE_ROUNDING[name], x).is_wrong
     assert _judged(ONE_ROUNDING[name], x, 1 + 4 * ROUNDING).is_wrong
+
+
+@pytest.mark.parametrize(
+    "law", [lambda m, x: m.conv(x), lambda _, x: F.layer_norm(x, x.shape[1:])], ids=["sum", "normalization"]
+)
+def test_what_is_written_out_in_float16_rounds_what_is_between(law: Law) -> None:
+    """And not the sum of its terms' magnitudes, which is nowhere rounded."""
+    right = _compared(law, _drawn(1, 16, 9, 9), conv=_conv(16, 3))
+    assert most_allowed(right, 8, FLOAT16) <= 16 * 2.0**-11
+
+
+def test_a_large_mean_is_rounded_where_it_is_subtracted() -> None:
+    def law(_: object, x: Tensor) -> Tensor:
+        return F.layer_norm(x, x.shape[1:])
+
+    large, small = (_compared(law, _drawn(1, 16, 9, 9) + mean) for mean in (100.0, 0.0))
+    assert most_allowed(large, 8, FLOAT16) > 10 * most_allowed(small, 8, FLOAT16)
 
 
 @pytest.mark.parametrize(

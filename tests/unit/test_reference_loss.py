@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cloformer.export.parity.tolerances import MARGIN
+from cloformer.export.parity.tolerances import MARGIN, MOST_LOSS
 from cloformer.export.reference.references import Reference
 from cloformer.export.reference.rounding import Format
 from cloformer.export.source.signature import TensorSpec
@@ -92,3 +92,21 @@ def test_numbers_that_differ_cost_no_more_than_before() -> None:
     noise = {"image": torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)).numpy()}
     (expected,) = reference.expected(noise, FORM, reference.twin.signature.outputs)
     assert expected.loss.whole < 32 * 2.0**-24 * np.abs(expected.want).max()
+
+
+def test_a_narrow_sum_of_thousands_stands_still() -> None:
+    """Added up in float16, 12,288 squares come to a sixth of themselves: what a normalization makes of them is no figure that
+    outputs could be held to."""
+
+    class Normalized(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.layer_norm(x, x.shape[1:])
+
+    image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).numpy()
+    reference = Reference(trace(Normalized(), [TensorSpec("image", (1, 3, 64, 64), "float32", "image")]))
+    shares = []
+    for narrow_sums in (False, True):
+        form = Format.of("float16", narrow_sums=narrow_sums)
+        (expected,) = reference.expected({"image": image}, form, reference.twin.signature.outputs)
+        shares.append(expected.loss.whole / np.abs(expected.want).max())
+    assert shares[0] < 2e-3 and shares[1] > MOST_LOSS
