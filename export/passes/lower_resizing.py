@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, fx
@@ -35,20 +35,17 @@ class LowerResizing(Pass):
     exactness: ClassVar[Exactness] = Exactness.REAL
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
-        sites = []
-        for node in rewriter.nodes(*_RESIZES):
-            x, after = arguments(node)["input"], shape_of(node)
-            before = shape_of(x)
-            if before is None or after is None:
-                continue
-            with rewriter.at(node):
-                columns = rewriter.new_constant(_weights(node, 1, before[3], after[3]).T[None, None], node)
-                rows = rewriter.new_constant(_weights(node, 0, before[2], after[2])[None, None], node)
-                result = rewriter.call(
-                    aten.matmul.default, rows, rewriter.call(aten.matmul.default, x, columns)
-                )
-            sites.append(rewriter.replace(node, result))
-        return sites
+        return rewriter.write_out(dict.fromkeys(_RESIZES, _products))
+
+
+def _products(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    x = bound["input"]
+    before, after = shape_of(x), shape_of(node)
+    if before is None or after is None:
+        return None
+    columns = rewriter.new_constant(_weights(node, 1, before[3], after[3]).T[None, None], node)
+    rows = rewriter.new_constant(_weights(node, 0, before[2], after[2])[None, None], node)
+    return rewriter.call(aten.matmul.default, rows, rewriter.call(aten.matmul.default, x, columns))
 
 
 def _weights(node: fx.Node, axis: int, before: int, after: int) -> Tensor:

@@ -7,7 +7,7 @@ New constants are kept in float64 and remember the type they will have in the en
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch.utils import _pytree as pytree
 from ..source.origin import Origin
 from ..source.trace import origin_of
 
-__all__ = ["Rewriter", "alike", "arguments", "cast_constants", "read_constant", "shape_of"]
+__all__ = ["Form", "Rewriter", "alike", "arguments", "cast_constants", "read_constant", "shape_of"]
 
 aten = torch.ops.aten
 
@@ -69,6 +69,10 @@ def cast_constants(graph_module: fx.GraphModule) -> None:
         value = node.meta.get("val")
         if tensor is not None and value is not None and tensor.dtype != value.dtype:
             _store(graph_module, str(node.target), tensor.to(value.dtype))
+
+
+# What another operator writes in a node's place, of its arguments by name; None if it stays.
+Form = Callable[["Rewriter", fx.Node, dict[str, Any]], fx.Node | None]
 
 
 class Rewriter:
@@ -126,6 +130,19 @@ class Rewriter:
         old.replace_all_uses_with(new)
         self.graph.erase_node(old)
         return origin
+
+    def write_out(self, forms: Mapping[object, Form]) -> list[Origin]:
+        """Every call of an operator in ``forms`` by what its form writes instead, before it; returns the sites. A form that
+        gives None leaves its node, and so does a shape that is not fixed."""
+        sites = []
+        for node in self.nodes(*forms):
+            if shape_of(node) is None:
+                continue
+            with self.at(node):
+                result = forms[node.target](self, node, arguments(node))
+            if result is not None:
+                sites.append(self.replace(node, result))
+        return sites
 
     def finish(self) -> None:
         """Check the graph, remove what is dead, drop constants nothing reads. The module's code is not made anew."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +10,7 @@ from torch import fx
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
-from .rewriter import Rewriter, arguments, shape_of
+from .rewriter import Form, Rewriter, shape_of
 
 __all__ = ["WriteOutOperators"]
 
@@ -32,15 +31,7 @@ class WriteOutOperators(Pass):
     exactness: ClassVar[Exactness] = Exactness.REAL
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
-        sites = []
-        for node in rewriter.nodes(*_WRITTEN_OUT):
-            if shape_of(node) is None:
-                continue
-            with rewriter.at(node):
-                result = _WRITTEN_OUT[node.target](rewriter, node, arguments(node))
-            if result is not None:
-                sites.append(rewriter.replace(node, result))
-        return sites
+        return rewriter.write_out(_WRITTEN_OUT)
 
 
 def _mean_of_two(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
@@ -127,7 +118,7 @@ def _number(rewriter: Rewriter, like: fx.Node, number: float) -> fx.Node:
     )
 
 
-_WRITTEN_OUT: dict[object, Callable[[Rewriter, fx.Node, dict[str, Any]], fx.Node | None]] = {
+_WRITTEN_OUT: dict[object, Form] = {
     aten.lerp.Scalar: _mean_of_two,
     aten.lerp.Tensor: _mean_of_two,
     aten.hardshrink.default: _hardshrink,
