@@ -11,21 +11,29 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, fx
 
-from ..reference.conditioning import statistics
+from ..reference.conditioning import statistics, terms
 from ..reference.natures import decides, nature_of, operator_name
 from ..reference.wide import Call
 
-__all__ = ["Group", "constant_number"]
+__all__ = ["AVERAGES", "Group", "Sums", "constant_number", "partial_sums"]
 
 _aten = torch.ops.aten
 _WITH_NUMBERS = (_aten.mul.Tensor, _aten.div.Tensor, _aten.add.Tensor, _aten.sub.Tensor, _aten.mul.Scalar)
 
 _DRAWS = 8
 _SIGNS = ((1.0,), (-1.0,), (1.0, -1.0), (-1.0, 1.0))  # of one value after the other: for comparisons of two
+
+# How sums are kept: as narrow as what is moved, and so one addition after the other at worst, or in a wider type.
+Sums = Literal["as narrow", "in order", "wider"]
+AVERAGES = (
+    "mean", "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d", "_adaptive_avg_pool2d", "_adaptive_avg_pool3d",
+)  # fmt: skip
 
 Move = Callable[[Tensor, Tensor], Tensor]  # of a tensor, by so much at each place
 
@@ -74,17 +82,34 @@ class Group:
         return self._run(None, 0.0)
 
     def disturbed(
-        self, roundoff: float, *, numbers_alone: bool = False, in_order: bool = False
+        self, roundoff: float, *, numbers_alone: bool = False, sums: Sums = "as narrow"
     ) -> Iterator[dict[fx.Node, object]]:
         """The same several times, each with every operand and every result moved by one rounding, or with the numbers
-        alone that stand in the graph. ``in_order``: sums are taken one addition after the other."""
+        alone that stand in the graph."""
         moves = [_by_turns(signs) for signs in _SIGNS] + [_drawn(seed) for seed in range(_DRAWS)]
         for move in moves:
-            yield self._run(move, roundoff, numbers_alone=numbers_alone, in_order=in_order)
+            yield self._run(move, roundoff, numbers_alone=numbers_alone, sums=sums)
+
+    def disturbed_one_by_one(self, roundoff: float) -> Iterator[dict[fx.Node, object]]:
+        """The same with one operand or result moved at a time, all others as they are: what each does to a number cannot be
+        cancelled there by what another does. None where sums are among the nodes, each of whose terms moves by itself."""
+        if len(self.computing) < 2 or any(
+            nature_of(node.target) in ("sums", "normalizes") for node in self.nodes
+        ):
+            return
+        calls = itertools.count()
+
+        def counted(value: Tensor, _size: Tensor) -> Tensor:
+            next(calls)
+            return value
+
+        self._run(counted, roundoff)
+        for place in range(next(calls)):
+            yield self._run(_alone(place), roundoff)
 
     @torch.no_grad()
     def _run(
-        self, move: Move | None, roundoff: float, *, numbers_alone: bool = False, in_order: bool = False
+        self, move: Move | None, roundoff: float, *, numbers_alone: bool = False, sums: Sums = "as narrow"
     ) -> dict[fx.Node, object]:
         values: dict[fx.Node, object] = {}
         for node, value in self.leaves.items():
@@ -102,8 +127,8 @@ class Group:
                 and nature_of(node.target) != "moves"
                 and not decides(node)
             ):
-                result = _moved(result, move, roundoff, _added_up(call, values))
-                result = _miscounted(result, node, values, move, roundoff, in_order=in_order)
+                result = _moved(result, move, roundoff, _added_up(call, values, result, sums))
+                result = _miscounted(result, node, values, move, roundoff, in_order=sums == "in order")
             values[node] = result
         return values
 
@@ -134,12 +159,29 @@ def _moved(value: object, move: Move, roundoff: float, size: Tensor | None = Non
     return value
 
 
-def _added_up(call: Call, values: Mapping[fx.Node, object]) -> Tensor | None:
-    """Of a sum, the sum of its terms' magnitudes: what is lost in between is a share of that, and not of the sum."""
+def _added_up(call: Call, values: Mapping[fx.Node, object], result: object, sums: Sums) -> Tensor | None:
+    """Of a sum, what is rounded in between, at each place: the sum of its terms' magnitudes, or a partial sum where what is
+    lost before it is rounded is less."""
     if nature_of(call.node.target) != "sums":
         return None
+    if sums == "wider":
+        return partial_sums(call, values, result)
     found = call.wide({source: _magnitude(values[source]) for source in call.node.all_input_nodes})
     return found.abs() if isinstance(found, Tensor) and found.isfinite().all() else None
+
+
+def partial_sums(call: Call, values: Mapping[fx.Node, object], result: object) -> Tensor | None:
+    """About how large they are at each place where terms are taken in any order: (s^2 + sum(t^2))^(1/2). None of an attention,
+    whose terms are not what it is given."""
+    name = operator_name(call.node.target)
+    if name == "scaled_dot_product_attention" or not isinstance(result, Tensor):
+        return None
+    squares = call.wide({source: _squared(values[source]) for source in call.node.all_input_nodes})
+    if not isinstance(squares, Tensor):
+        return None
+    if name in AVERAGES:  # each term is divided by their number, and squares only once
+        squares = squares / terms(call.node, values)
+    return (result.square() + squares.abs()).sqrt()
 
 
 def _miscounted(
@@ -166,9 +208,19 @@ def _magnitude(value: object) -> object:
     return [_magnitude(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+def _squared(value: object) -> object:
+    return value.square() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
 def _by_turns(signs: Sequence[float]) -> Move:
     turns = itertools.cycle(signs)
     return lambda value, size: value + next(turns) * size
+
+
+def _alone(place: int) -> Move:
+    """Of the values in the order that they are moved in, one."""
+    calls = itertools.count()
+    return lambda value, size: value + size if next(calls) == place else value
 
 
 def _drawn(seed: int) -> Move:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from ..reference.places import as_good, search_of
-from .group import Group
+from .group import Group, Sums
 from .sums import largest_partial, largest_rounded, least_lost, lost, lost_to_the_same, only_sum
 from .tolerances import BACKWARD, ROUNDOFF, allowance
 from .walk import Compared, largest_finite
@@ -106,7 +107,7 @@ def _more(item: Compared, steps: int, types: Types) -> Tensor:
             rounded = largest_rounded(group)
             if rounded is not None:
                 return torch.full_like(want, BACKWARD * roundoff * rounded)
-        return BACKWARD * _spread(group, want, roundoff, in_order=types.sums == "float16")
+        return BACKWARD * _spread(group, want, roundoff, sums=_sums(types, roundoff))
     summed = only_sum(group)
     if summed is not None:
         lost_here = ROUNDOFF[types.sums] * lost(group, summed)
@@ -117,8 +118,15 @@ def _more(item: Compared, steps: int, types: Types) -> Tensor:
         return extra
     if group.is_simple:
         return BACKWARD * _spread(group, want, ROUNDOFF[types.computed], numbers_alone=True)
-    inside = types.sums if len(group.computing) == 1 else types.computed
-    return BACKWARD * _spread(group, want, ROUNDOFF[inside], in_order=types.sums == "float16")
+    inside = ROUNDOFF[types.sums if len(group.computing) == 1 else types.computed]
+    return BACKWARD * _spread(group, want, inside, sums=_sums(types, inside))
+
+
+def _sums(types: Types, roundoff: float) -> Sums:
+    """How sums are kept where everything is moved by ``roundoff``."""
+    if types.sums == "float16":
+        return "in order"
+    return "wider" if ROUNDOFF[types.sums] < roundoff else "as narrow"
 
 
 def _same(item: Compared, types: Types) -> float:
@@ -148,15 +156,24 @@ def _ends_inside(group: Group) -> bool:
 
 
 def _spread(
-    group: Group, want: Tensor, roundoff: float, *, numbers_alone: bool = False, in_order: bool = False
+    group: Group, want: Tensor, roundoff: float, *, numbers_alone: bool = False, sums: Sums = "as narrow"
 ) -> Tensor:
     """How far one rounding of everything in the group, or of the numbers in it, moves its result, at each place."""
-    spread = torch.zeros_like(want, dtype=torch.float64)
-    for values in group.disturbed(roundoff, numbers_alone=numbers_alone, in_order=in_order):
+
+    def distance(values: Mapping[fx.Node, object]) -> Tensor:
         moved = group.result(values)
         assert isinstance(moved, Tensor)
-        spread = torch.maximum(spread, torch.nan_to_num((moved - want).abs(), nan=0.0, posinf=0.0))
-    return spread
+        return torch.nan_to_num((moved - want).abs(), nan=0.0, posinf=0.0)
+
+    spread = torch.zeros_like(want, dtype=torch.float64)
+    for values in group.disturbed(roundoff, numbers_alone=numbers_alone, sums=sums):
+        spread = torch.maximum(spread, distance(values))
+    if numbers_alone:
+        return spread
+    apart = torch.zeros_like(spread)
+    for values in group.disturbed_one_by_one(roundoff):
+        apart += distance(values)
+    return torch.maximum(spread, apart)
 
 
 def _judge_decisions(item: Compared, types: Types) -> Judgement:

@@ -17,7 +17,7 @@ from torch import Tensor, fx
 from ..reference.conditioning import axis_of_the_same, lost_by_places, resizes, statistics, terms
 from ..reference.natures import nature_of, operator_name
 from ..reference.wide import Call
-from .group import Group
+from .group import AVERAGES, Group, partial_sums
 from .walk import largest_finite
 
 __all__ = ["largest_partial", "largest_rounded", "least_lost", "lost", "lost_to_the_same", "only_sum"]
@@ -32,8 +32,7 @@ _SAME = (
 # Of the side's length times the largest step between neighbours; 1.3 is the largest seen, of sides from 4 to 256.
 _PLACES = 2.0
 
-_AVERAGES = ("mean", "avg_pool2d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d")
-_MEANS = (*_AVERAGES, "sum", "cumsum")
+_MEANS = (*AVERAGES, "sum", "cumsum")
 _ATTENTION = "scaled_dot_product_attention"
 
 
@@ -63,7 +62,7 @@ def lost(group: Group, node: fx.Node) -> float:
     """What a sum of the group loses at most on the numbers that it is given, over the roundoff of that type."""
     values = {**group.leaves, **group.computed()}
     count = terms(node, values)
-    size = largest_finite(_partial_sums(node, values))
+    size = _largest_partial_sum(node, values)
     places = _PLACES * lost_by_places(node, values) if resizes(node) else 0.0
     return _LOST * _growth(node, count) * size + places
 
@@ -91,7 +90,7 @@ def largest_rounded(group: Group) -> float | None:
         return None
     values = {**group.leaves, **group.computed()}
     if node == only_sum(group):
-        return largest_finite(_partial_sums(node, values))
+        return _largest_partial_sum(node, values)
     found = statistics(node, values) if nature_of(node.target) == "normalizes" else None
     result = group.result(values)
     if found is None or not isinstance(result, Tensor):
@@ -99,14 +98,10 @@ def largest_rounded(group: Group) -> float | None:
     return largest_finite(found.mean) * float(result.square().mean().sqrt())
 
 
-def _partial_sums(node: fx.Node, values: Mapping[fx.Node, object]) -> Tensor:
-    """At each place, about how large they are where terms are taken in any order."""
-    squares = Call(node).wide({source: _squared(values[source]) for source in node.all_input_nodes})
-    result = values[node]
-    assert isinstance(squares, Tensor) and isinstance(result, Tensor)
-    if operator_name(node.target) in _AVERAGES:  # each term is divided by their number, and squares only once
-        squares = squares / terms(node, values)
-    return (result.square() + squares.abs()).sqrt()
+def _largest_partial_sum(node: fx.Node, values: Mapping[fx.Node, object]) -> float:
+    found = partial_sums(Call(node), values, values[node])
+    assert found is not None
+    return largest_finite(found)
 
 
 @torch.no_grad()
@@ -115,7 +110,7 @@ def largest_partial(group: Group, node: fx.Node) -> float:
     values = {**group.leaves, **group.computed()}
     sizes = Call(node).wide({source: _magnitude(values[source]) for source in node.all_input_nodes})
     assert isinstance(sizes, Tensor)
-    count = terms(node, values) if operator_name(node.target) in _AVERAGES else 1
+    count = terms(node, values) if operator_name(node.target) in AVERAGES else 1
     return count * largest_finite(sizes)
 
 
@@ -128,7 +123,3 @@ def _growth(node: fx.Node, count: int) -> float:
 
 def _magnitude(value: object) -> object:
     return value.abs() if isinstance(value, Tensor) and value.is_floating_point() else value
-
-
-def _squared(value: object) -> object:
-    return value.square() if isinstance(value, Tensor) and value.is_floating_point() else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,8 @@ from torch.utils import _pytree as pytree
 from .natures import nature_of, operator_name
 
 __all__ = [
-    "Statistics", "axis_of_the_same", "lost_by_places", "lost_by_sum", "repeats", "resizes", "statistics", "terms",
+    "Statistics", "axis_of_the_same", "factors", "lost_by_places", "lost_by_sum", "repeats", "resizes", "stands_still", "statistics",
+    "terms",
 ]  # fmt: skip
 
 
@@ -37,28 +38,73 @@ def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
         return int(operands[0].shape[-1] + operands[1].shape[-2])
     if name in ("addmm", "baddbmm"):
         return int(operands[1].shape[-1])
-    if name in ("linear", "mm", "bmm", "matmul", "einsum"):
+    if name == "einsum":
+        summed = _summed(str(node.args[0]), operands)
+        sizes = [math.prod(x.shape[axis] for axis in axes) for x, axes in zip(operands, summed)]
+        return max(sizes, default=1)
+    if name in ("linear", "mm", "bmm", "matmul", "mv", "dot"):
         return int(operands[0].shape[-1])
+    if name in _RECURRENT:
+        width = operands[0].shape[-1] + _first(node.meta["val"]).shape[-1]
+        return int(operands[0].numel() // operands[0].shape[-1] * width)
+    if name in ("scatter_add", "index_add"):
+        return max(int(operands[-1].numel() // max(operands[0].numel(), 1)), 2)
     if name == "cumsum":
         axis = node.args[1]
         assert isinstance(axis, int)
         return int(operands[0].shape[axis])
     if resizes(node):
-        return 16 if "bicubic" in name else 4
+        axes, after = operands[0].shape[2:], node.meta["val"].shape[2:]
+        wider = [max(-(-b // max(a, 1)), 1) if "_aa" in name else 1 for b, a in zip(axes, after)]
+        return math.prod((4 if "bicubic" in name else 2) * times for times in wider)
     if nature_of(node.target) != "sums" and name not in _NORMS:
         return 0
-    result = node.meta.get("val")
-    first = result[0] if isinstance(result, (list, tuple)) else result
-    count = first.numel() if isinstance(first, Tensor) else 1
-    return max(int(operands[0].numel() // max(int(count), 1)), 1)
+    count = int(_first(node.meta.get("val")).numel())
+    return max(int(operands[0].numel() // max(count, 1)), 1)
 
 
+def factors(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
+    """How many numbers each result is the product of; 0 of what does not multiply them all."""
+    operands, name = _operands(node, values), operator_name(node.target)
+    if name == "cumprod":
+        axis = node.args[1]
+        assert isinstance(axis, int)
+        return int(operands[0].shape[axis])
+    first = _first(node.meta.get("val"))
+    return operands[0].numel() // max(first.numel(), 1) if name == "prod" else 0
+
+
+def _first(value: object) -> Tensor:
+    """A result, or the first of several."""
+    found = value[0] if isinstance(value, (list, tuple)) else value
+    return found if isinstance(found, Tensor) else torch.zeros(())
+
+
+def _summed(equation: str, operands: Sequence[Tensor]) -> list[list[int]]:
+    """Of each operand of an ``einsum``, the axes that its result does not have, counted from the end."""
+    given, arrow, result = equation.replace(" ", "").partition("->")
+    if not arrow:
+        result = "".join(letter for letter in given if given.count(letter) == 1)
+    found = []
+    for letters, operand in zip(given.split(","), operands, strict=True):
+        front, _, back = letters.partition("...")
+        named = dict(enumerate(front)) if "..." in letters else {}
+        named |= {operand.ndim - len(back or front) + place: name for place, name in enumerate(back or front)}
+        found.append([axis - operand.ndim for axis, name in named.items() if name not in result])
+    return found
+
+
+_RECURRENT = ("gru", "lstm", "rnn_tanh", "rnn_relu")
+_RESIZES = {
+    "upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d", "_upsample_bilinear2d_aa",
+    "_upsample_bicubic2d_aa", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d",
+}  # fmt: skip
 _WHOLE = 2.0**12  # a scale that is a whole number of such parts has places that float32 holds exactly
 
 
 def resizes(node: fx.Node) -> bool:
     """Whether the node takes weighted means between neighbours, by places that it computes."""
-    return operator_name(node.target) in ("upsample_bilinear2d", "upsample_bicubic2d")
+    return operator_name(node.target) in _RESIZES
 
 
 def lost_by_places(node: fx.Node, values: Mapping[fx.Node, object]) -> float:
@@ -66,12 +112,13 @@ def lost_by_places(node: fx.Node, values: Mapping[fx.Node, object]) -> float:
     neighbours times that length, the most of any axis. None is off where the scale is such that float32 holds every place."""
     value, result = values[node.all_input_nodes[0]], node.meta["val"]
     assert isinstance(value, Tensor)
+    samples = "grid" in operator_name(node.target)  # at places that are given, on a side from -1 to 1
     corners = int(bool(node.args[2]))
     found = 0.0
     for axis in range(2, value.ndim):
         before, after = int(value.shape[axis]), int(result.shape[axis])
         scale = (before - corners) / max(after - corners, 1)
-        if scale * _WHOLE % 1 and before > 1:
+        if (samples or scale * _WHOLE % 1) and before > 1:
             found = max(found, before * float(value.diff(dim=axis).abs().nan_to_num(posinf=0).max()))
     return found
 
@@ -91,6 +138,10 @@ def axis_of_the_same(node: fx.Node, values: Mapping[fx.Node, object]) -> int | N
     name = operator_name(node.target)
     if name in _OF_ONE_OPERAND:
         return 1 if repeats(operands[0]) else None
+    if name == "einsum":
+        summed = _summed(str(node.args[0]), operands)
+        factors = [operand.movedim(axes[0], -1) for operand, axes in zip(operands, summed) if axes]
+        return -1 if len(factors) == len(operands) and all(map(repeats, factors)) else None
     if name == "scaled_dot_product_attention":
         factors = [operand.movedim(-2, -1) for operand in operands[1:3]]
     elif name in ("mm", "bmm", "matmul") and min(operand.ndim for operand in operands) > 1:

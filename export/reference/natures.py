@@ -23,9 +23,12 @@ _NATURES: dict[str, tuple[str, ...]] = {
     ),
     "rounds once": ("add", "sub", "mul", "div", "rsub", "square", "sqrt", "rsqrt", "reciprocal", "_to_copy", "to"),
     "sums": (
-        "conv1d", "conv2d", "conv3d", "convolution", "conv_transpose2d", "linear", "addmm", "mm", "bmm", "baddbmm",
-        "matmul", "einsum", "avg_pool2d", "adaptive_avg_pool2d", "mean", "sum", "_adaptive_avg_pool2d",
-        "scaled_dot_product_attention", "upsample_bilinear2d", "upsample_bicubic2d", "cumsum",
+        "conv1d", "conv2d", "conv3d", "convolution", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+        "linear", "addmm", "mm", "bmm", "baddbmm", "matmul", "einsum", "mv", "dot", "mean", "sum", "cumsum",
+        "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
+        "_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "scaled_dot_product_attention", "upsample_linear1d",
+        "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d", "_upsample_bilinear2d_aa",
+        "_upsample_bicubic2d_aa", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "scatter_add", "index_add",
     ),
     "normalizes": (
         "layer_norm", "native_layer_norm", "group_norm", "native_group_norm", "instance_norm", "batch_norm",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from ..source.arrays import Array
+from .natures import nature_of
 from .places import search_of
 from .wide import Call
 
@@ -50,6 +51,10 @@ class Replay:
         self.searches = {node: search for node in self.outputs if (search := search_of(node)) is not None}
         self.watched = [*self.outputs, *(search.operand for search in self.searches.values())]
         self.last_read = self._last_read()
+
+    def is_weight(self, node: fx.Node) -> bool:
+        """Whether sums alone read the constant: passes fold scales into such, which are rounded afterwards."""
+        return bool(node.users) and all(nature_of(user.target) == "sums" for user in node.users)
 
     def fed(self, inputs: Mapping[str, Array]) -> dict[fx.Node, Tensor]:
         """The inputs' values by node, in the types that they are given in."""

@@ -9,6 +9,7 @@ input, and not on the machine. (Stochastic arithmetic: Vignes, A stochastic arit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from ..source.arrays import Array
 from .conditioning import (
     Statistics,
     axis_of_the_same,
+    factors,
     lost_by_places,
     lost_by_sum,
     resizes,
@@ -100,7 +102,7 @@ def rounded_runs(
 
 
 def opposite_runs(
-    replay: Replay, inputs: Mapping[str, Array], form: Format, *, pairs: int = 4, seed: int = 0
+    replay: Replay, inputs: Mapping[str, Array], form: Format, *, pairs: int, seed: int = 0
 ) -> Iterator[tuple[list[Array], list[Array]]]:
     """The watched values of pairs of runs, each moved by many roundings in opposite directions: what is smooth cancels in
     their mean, and what a comparison decides otherwise on one side of it does not."""
@@ -152,6 +154,14 @@ class _Rounding:
             return [self.of(item, is_exact=is_exact, count=count) for item in value]
         return value
 
+    def of_pixels(self, value: object) -> object:
+        """An image whose mean was subtracted, and its deviation divided by, in the format: what is rounded there is the same
+        for all of a channel's pixels."""
+        if self.draw is None or not isinstance(value, Tensor):
+            return value
+        largest = value.abs().amax((0, 2, 3), keepdim=True)
+        return value + self.draw.signs(largest) * (self.form.roundoff * largest)
+
     def of_resized(self, value: object, lost: float) -> object:
         """A resizing's result with its places off; ``lost`` is what a rounding of them changes, over the roundoff."""
         if not lost or self.draw is None or not isinstance(value, Tensor):
@@ -170,12 +180,21 @@ class _Rounding:
     def of_the_same(self, value: object, count: int, axis: int) -> object:
         """A sum of so many numbers that are one and the same: it is off to one side, and nothing cancels. Which side depends
         on the number, so it is drawn for each index of ``axis``."""
-        if self.draw is None or not isinstance(value, Tensor) or not value.ndim:
+        if self.draw is None or not isinstance(value, Tensor):
             return value
+        share = _ROUNDOFF[self.form.sums] * _OF_THE_SAME * count
+        if not value.ndim:
+            return value * (1 + self.draw.sign() * share)
         axis = min(axis, value.ndim - 1)
         signs = self.draw.signs(torch.empty(value.shape[axis]))
         signs = signs.reshape([-1 if place == axis % value.ndim else 1 for place in range(value.ndim)])
-        return value * (1 + signs * (_ROUNDOFF[self.form.sums] * _OF_THE_SAME * count))
+        return value * (1 + signs * share)
+
+    def of_a_product(self, value: object, count: int) -> object:
+        """A product of so many numbers, each rounded before the next."""
+        if self.draw is None or not isinstance(value, Tensor):
+            return value
+        return value * (1 + self.draw.signs(value) * (self.form.roundoff * math.sqrt(count)))
 
     def _moved(self, value: Tensor, draw: _Draw, count: int) -> Tensor:
         unit = self.form.roundoff
@@ -201,9 +220,13 @@ class _Rounding:
 @torch.no_grad()
 def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> list[Array]:
     values: dict[fx.Node, object] = {
-        node: rounding.of(widened(value), is_exact=True) for node, value in replay.constants.items()
+        node: rounding.of(widened(value), is_exact=not replay.is_weight(node))
+        for node, value in replay.constants.items()
     }
-    values |= {node: rounding.of(widened(value)) for node, value in replay.fed(inputs).items()}
+    roles = (spec.role for spec in replay.signature.inputs)
+    for (node, value), role in zip(replay.fed(inputs).items(), roles, strict=True):
+        given = widened(value)
+        values[node] = rounding.of(rounding.of_pixels(given) if role == "image" else given)
     for node, call in replay.computed.items():
         nature, found = nature_of(node.target), call.wide(values)
         normalized = None if nature != "normalizes" or rounding.draw is None else statistics(node, values)
@@ -212,6 +235,9 @@ def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> li
         else:
             count = terms(node, values)
             axis = axis_of_the_same(node, values) if count else None
+            multiplied = factors(node, values)
+            if multiplied:
+                found = rounding.of_a_product(found, multiplied)
             if resizes(node):
                 found = rounding.of_resized(found, lost_by_places(node, values))
             elif axis is not None:
