@@ -59,7 +59,17 @@ class RoundingLoss:
             worst = np.maximum(worst, errors(found, want))
             least = min(least, cosine(found, want))
         smooth = cls(float(worst.max(initial=0)), least, _by_axis(worst), None, beyond)
-        return replace(smooth, jumps=_jumps(want, smooth, pairs)) if pairs else smooth
+        if not pairs:
+            return smooth
+        jumps = _jumps(want, smooth._without(worst, _one_sided(want, pairs)), pairs)
+        return replace(smooth._without(worst, jumps > 0), jumps=jumps)
+
+    def _without(self, worst: Array, left_out: Array) -> RoundingLoss:
+        """The same without the elements that are left out, unless these are all."""
+        if left_out.all() or not left_out.any():
+            return self
+        rest = np.where(left_out, 0.0, worst)
+        return replace(self, whole=float(rest.max(initial=0)), axes=_by_axis(rest))
 
     def to_arrays(self) -> dict[str, Array]:
         """All figures in a row, and the jumps, rounded up to float32."""
@@ -137,6 +147,17 @@ def cosine(got: Array, want: Array) -> float:
     got, want = got / scale, want / scale
     lengths = math.sqrt(float((want**2).sum())) * math.sqrt(float((got**2).sum()))
     return float((got * want).sum() / lengths) if lengths else float((got == want).all())
+
+
+def _one_sided(want: Array, pairs: Sequence[tuple[Array, Array]]) -> Array:
+    """Where opposite runs of any pair are not on opposite sides of the reference, by and large: what jumped on one side of it
+    is half as far in their mean."""
+    found = np.zeros(want.shape, bool)
+    for one, other in pairs:
+        with np.errstate(invalid="ignore"):
+            middle = errors((np.asarray(one, np.float64) + other) / 2, want)
+        found |= middle > np.maximum(errors(one, want), errors(other, want)) / 4
+    return found
 
 
 def _jumps(want: Array, smooth: RoundingLoss, pairs: Sequence[tuple[Array, Array]]) -> Array:

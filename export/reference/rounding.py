@@ -9,7 +9,6 @@ input, and not on the machine. (Stochastic arithmetic: Vignes, A stochastic arit
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -41,6 +40,7 @@ _PLACES = (
 # Roundings for each number of a sum of one number again and again: at worst a half, and a quarter was seen (ONNX Runtime's
 # ReduceL2, which adds one after the other); a margin of 4 makes it a half.
 _OF_THE_SAME = 1 / 8
+_OF_A_PRODUCT = 1 / 4  # roundings for each of its factors
 _BITS = 65_521  # a prime, so that no axis of a tensor has its period
 
 
@@ -191,17 +191,20 @@ class _Rounding:
         return value * (1 + signs * share)
 
     def of_a_product(self, value: object, count: int) -> object:
-        """A product of so many numbers, each rounded before the next."""
+        """A product of so many numbers, each rounded before the next: those that are nearly the same are rounded alike."""
         if self.draw is None or not isinstance(value, Tensor):
             return value
-        return value * (1 + self.draw.signs(value) * (self.form.roundoff * math.sqrt(count)))
+        return value * (1 + self.draw.signs(value) * (self.form.roundoff * _OF_A_PRODUCT * count))
 
     def _moved(self, value: Tensor, draw: _Draw, count: int) -> Tensor:
         unit = self.form.roundoff
         moved = value * draw.signs(value, lambda signs: 1 + unit * signs)
         lost = self.form.lost_by_sum(count)
         if lost >= 1:
-            moved = moved + draw.signs(value) * (unit * lost * float(value.square().mean().sqrt()))
+            squares = (
+                value.square()
+            )  # partial sums of n terms t with the sum s: about (s^2 / 3 + sum(t^2))^(1/2)
+            moved = moved + draw.signs(value) * (squares / 3 + float(squares.mean())).sqrt() * (unit * lost)
         return moved
 
     def _rounded(self, value: Tensor) -> Tensor:

@@ -170,6 +170,53 @@ def filled_where_negative() -> nn.Module:
     return After(lambda x: x.masked_fill(x < 0, 0.3))
 
 
+def sums_of_other_kinds() -> nn.Module:
+    """Over several axes, to a single number, of a mean whose rounding is the same for all pixels; a product of many, and a
+    difference that cancels where what it is of is rounded to whole numbers."""
+
+    def law(x: Tensor) -> list[Tensor]:
+        means = x.mean((2, 3)).flatten()
+        whole = x * 1e3 - (x * 1e3).round() / 2
+        return [torch.einsum("bchw,bdhw->bcd", x, x) / 1024, x.mean(), torch.outer(means, means.exp()), whole]
+
+    return After(law)
+
+
+class Recurrent(nn.Module):
+    """Rows as tokens of 96 numbers, one way and both ways."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.gru = nn.GRU(96, 16, batch_first=True)
+        self.lstm = nn.LSTM(96, 16, batch_first=True, bidirectional=True)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        rows = x.permute(0, 2, 1, 3).flatten(2)
+        return [self.gru(rows)[0], self.lstm(rows)[0]]
+
+
+def recurrent() -> nn.Module:
+    """What each step loses is carried to the next."""
+    return Recurrent()
+
+
+def at_other_places() -> nn.Module:
+    """Pixels between others, along three axes, and on a grid that is turned."""
+
+    def law(x: Tensor) -> list[Tensor]:
+        turned = torch.tensor([[[0.8, 0.1, 0.05], [-0.1, 0.9, 0.02]]])
+        grid = F.affine_grid(turned, [1, 8, 32, 32], align_corners=False)
+        volume = F.interpolate(x.unsqueeze(1), size=(16, 20, 40), mode="trilinear")
+        return [F.grid_sample(x, grid, align_corners=False), volume]
+
+    return After(law)
+
+
+def product_of_many() -> nn.Module:
+    return After(lambda x: (x * 0.1 + 1).cumprod(3))
+
+
 # Places that are computed: a weight between neighbours is as exact as the side is long.
 def resized_to_corners() -> nn.Module:
     return After(lambda x: F.interpolate(x, size=(75, 75), mode="bilinear", align_corners=True))
