@@ -26,7 +26,8 @@ class WriteOutArguments(Pass):
     It drops ``alpha`` of sums and differences (its issue 2573), the threshold of softplus and the running statistics of
     instance norm; takes variances by n, not n - 1, where nothing is said; makes floats of a mean that is an integer by then;
     bounds at the largest float32 where a bound is not given, which makes a finite number of an infinite one; takes the place
-    of the largest along each row where it is asked for among all; and refuses an integer where an activation has a number.
+    of the largest along each row where it is asked for among all; refuses an integer where an
+    activation has a number; and knows no product with a vector.
     """
 
     law: ClassVar[str] = (
@@ -118,6 +119,18 @@ def _floats(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node
     return rewriter.call(node.target, *given)
 
 
+def _with_a_vector(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    x, y = bound["self"], bound["other"]
+    if shape_of(x) is None or shape_of(y) is None or 1 not in (x.meta["val"].ndim, y.meta["val"].ndim):
+        return None
+    left = rewriter.call(aten.unsqueeze.default, x, 0) if x.meta["val"].ndim == 1 else x
+    right = rewriter.call(aten.unsqueeze.default, y, 1) if y.meta["val"].ndim == 1 else y
+    result = rewriter.call(aten.matmul.default, left, right)
+    if right is not y:
+        result = rewriter.call(aten.squeeze.dim, result, -1)
+    return rewriter.call(aten.squeeze.dim, result, -1 if right is not y else -2) if left is not x else result
+
+
 _WRITTEN_OUT: dict[object, Form] = {
     aten.add.Tensor: _scaled_sum,
     aten.sub.Tensor: _scaled_sum,
@@ -132,6 +145,7 @@ _WRITTEN_OUT: dict[object, Form] = {
     aten.mean.default: _mean_of_floats,
     aten.mean.dim: _mean_of_floats,
     aten.instance_norm.default: _known_statistics,
+    aten.matmul.default: _with_a_vector,
     aten.elu.default: _floats,
     aten.hardtanh.default: _floats,
     aten.leaky_relu.default: _floats,

@@ -137,7 +137,7 @@ def axis_of_the_same(node: fx.Node, values: Mapping[fx.Node, object]) -> int | N
         return None
     name = operator_name(node.target)
     if name in _OF_ONE_OPERAND:
-        return 1 if repeats(operands[0]) else None
+        return 1 if repeats(_summed_last(node, operands[0])) else None
     if name == "einsum":
         summed = _summed(str(node.args[0]), operands)
         factors = [operand.movedim(axes[0], -1) for operand, axes in zip(operands, summed) if axes]
@@ -149,6 +149,15 @@ def axis_of_the_same(node: fx.Node, values: Mapping[fx.Node, object]) -> int | N
     else:
         return None
     return -1 if all(map(repeats, factors)) else None
+
+
+def _summed_last(node: fx.Node, x: Tensor) -> Tensor:
+    """With an axis last that is summed over, the last of these: of those that pool all are behind the channels."""
+    axes = node.args[1] if operator_name(node.target) in ("mean", "sum") and len(node.args) > 1 else None
+    found = (
+        [axis % x.ndim for axis in axes if isinstance(axis, int)] if isinstance(axes, (list, tuple)) else []
+    )
+    return x.movedim(max(found), -1) if found else x
 
 
 _NORMS = ("norm", "linalg_vector_norm", "var", "var_mean", "std", "std_mean")
@@ -219,11 +228,18 @@ def _statistics(x: Tensor, axes: tuple[int, ...]) -> Statistics:
 
 
 _SAME = 1e-5  # of the largest: numbers that are the same but for what float32 has rounded before
+_SAMPLE = 2048  # numbers that are looked at, wherever they stand
 
 
 def repeats(x: Tensor) -> bool:
-    """Whether most numbers that are not zero are followed by themselves along the last axis."""
+    """Whether most numbers that are not zero are followed by themselves along the last axis, or one in four is there again
+    somewhere, as where they are taken from a table."""
     step = x.diff(dim=-1)
     counted = x[..., 1:] != 0
-    same = counted & (step.abs() <= _SAME * float(x.abs().max()))
-    return 2 * int(same.sum()) > int(counted.sum()) > 0
+    largest = float(x.abs().max())
+    same = counted & (step.abs() <= _SAME * largest)
+    if 2 * int(same.sum()) > int(counted.sum()) > 0:
+        return True
+    some = x.flatten()[:: max(x.numel() // _SAMPLE, 1)]
+    ordered = some[some != 0].sort().values
+    return 4 * int((ordered.diff() <= _SAME**2 * largest).sum()) > ordered.numel() > 0

@@ -58,7 +58,7 @@ class RoundingLoss:
         for found in runs:
             worst = np.maximum(worst, errors(found, want))
             least = min(least, cosine(found, want))
-        smooth = cls(float(worst.max(initial=0)), least, _by_axis(worst), None, beyond)
+        smooth = cls(float(worst.max(initial=0)), least, _by_axis(worst, are_drawn=True), None, beyond)
         if not pairs:
             return smooth
         jumps = _jumps(want, smooth._without(worst, _one_sided(want, pairs)), pairs)
@@ -69,7 +69,7 @@ class RoundingLoss:
         if left_out.all() or not left_out.any():
             return self
         rest = np.where(left_out, 0.0, worst)
-        return replace(self, whole=float(rest.max(initial=0)), axes=_by_axis(rest))
+        return replace(self, whole=float(rest.max(initial=0)), axes=_by_axis(rest, are_drawn=True))
 
     def to_arrays(self) -> dict[str, Array]:
         """All figures in a row, and the jumps, rounded up to float32."""
@@ -172,14 +172,21 @@ def _jumps(want: Array, smooth: RoundingLoss, pairs: Sequence[tuple[Array, Array
     return found
 
 
-def _by_axis(values: Array) -> tuple[Array, ...]:
-    """The largest of the values at each index of each axis; of all of them on axes whose parts are too small."""
+def _by_axis(values: Array, *, are_drawn: bool = False) -> tuple[Array, ...]:
+    """The largest of the values at each index of each axis; of all of them on axes whose parts are too small, and, where the
+    values ``are_drawn``, for a part whose largest is one of few: another draw would have given another."""
     whole = values.max(initial=0)
     found = []
     for axis, size in enumerate(values.shape):
         others = tuple(other for other in range(values.ndim) if other != axis)
-        is_enough = size and values.size // size >= _ENOUGH
-        found.append(values.max(axis=others) if is_enough else np.full(size, whole))
+        if not size or values.size // size < _ENOUGH:
+            found.append(np.full(size, whole))
+            continue
+        largest = values.max(axis=others, keepdims=True)
+        if are_drawn:
+            many = (2 * values >= largest).sum(axis=others, keepdims=True) >= _ENOUGH
+            largest = np.where(many, largest, whole)
+        found.append(largest.reshape(-1))
     return tuple(found)
 
 

@@ -14,7 +14,7 @@ from ..source.arrays import Array
 from ..source.models import Models
 from ..source.postprocessing import softmax
 from ..source.signature import TensorSpec
-from .loss import RoundingLoss
+from .loss import RoundingLoss, errors
 from .natures import decides
 from .places import undecided
 from .programs import Programs
@@ -29,8 +29,8 @@ __all__ = ["Expected", "Reference", "References", "Searched", "in_roles"]
 
 _TIES = 8.0
 _KEPT = 16  # inputs whose results are kept: several artifacts of one model are compared on the same ones
-_FEW = 64  # elements of all outputs together, below which more runs are drawn
-_DRAWN, _DRAWN_OF_FEW = 3, 8
+_MANY = 8  # elements of an output that are off by half as much as the one that is off most, or more runs are drawn
+_DRAWN = (3, 8)
 # Of opposite runs. An integer output is right or wrong by them alone: one of thousands that lies next to an edge is seen by
 # no run of four pairs in one of 2,000 cases, and of eight in one of 4,000,000.
 _PAIRS, _PAIRS_OF_DECISIONS = 4, 8
@@ -99,11 +99,16 @@ class Reference:
         """The first outputs, as ``specs`` say that an artifact gives them."""
         roles = [spec.role for spec in specs]
         outputs = self.run(inputs)[: len(specs)]
-        drawn = _DRAWN_OF_FEW if sum(output.size for output in outputs) < _FEW else _DRAWN
         runs = _kept(
             self._runs,
             (_digest(inputs), form),
-            lambda: rounded_runs(self.twin.replay, inputs, form, drawn=drawn),
+            lambda: rounded_runs(
+                self.twin.replay,
+                inputs,
+                form,
+                drawn=_DRAWN,
+                is_enough=lambda runs: all(_are_many(*each) for each in zip(outputs, *runs)),
+            ),
         )
         pairs = self._opposite(inputs, form)
         given = [in_roles(run[: len(specs)], roles) for run in runs.rounded]
@@ -172,6 +177,14 @@ class References:
                 traced
             )  # the models keep the trace, so its identity stays its own
         return self._made[id(traced)]
+
+
+def _are_many(want: Array, *runs: Array) -> bool:
+    """Whether the largest error of the runs is one of many: then other runs would have about the same."""
+    if want.dtype.kind != "f":
+        return True
+    worst = np.max([errors(run, want) for run in runs], axis=0)
+    return int((2 * worst >= worst.max(initial=0)).sum()) >= _MANY
 
 
 def _kept(known: dict[Key, Found], key: Key, make: Callable[[], Found]) -> Found:

@@ -1,15 +1,15 @@
 """What a model loses by being computed in a number format: every operator's result rounded to it.
 
 The trace is computed in float64 and each result rounded to the format: once to the nearest number, and several times after
-every result was moved by a drawn rounding: of itself, and of what a sum of so many terms rounds on its way. The largest
-error at an output is what rounding may cost there, in whatever order a runtime adds up. It depends on the model and its
-input, and not on the machine. (Stochastic arithmetic: Vignes, A stochastic arithmetic for reliable scientific computation,
-1993.)
+every result, image and weight was moved by a drawn rounding: of itself, and of what a sum of so many terms rounds on its
+way. The largest error at an output is what rounding may cost there, in whatever order a runtime adds up. It depends on the
+model and its input, and not on the machine. (Stochastic arithmetic: Vignes, A stochastic arithmetic for reliable scientific
+computation, 1993.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,12 +92,23 @@ class Runs:
 
 
 def rounded_runs(
-    replay: Replay, inputs: Mapping[str, Array], form: Format, *, drawn: int, seed: int = 0
+    replay: Replay,
+    inputs: Mapping[str, Array],
+    form: Format,
+    *,
+    drawn: Sequence[int],
+    is_enough: Callable[[Sequence[Sequence[Array]]], bool],
+    seed: int = 0,
 ) -> Runs:
-    """``1 + drawn`` runs, and one more where a value is beyond the format's largest."""
+    """One run, as many with a draw as the first of ``drawn`` says, more until it is as many as the next while these are not
+    enough, and one more where a value is beyond the format's largest."""
     first = _Rounding(form)
     runs = [_run(replay, inputs, first)]
-    runs += [_run(replay, inputs, _Rounding(form, _Draw(seed * 1000 + number))) for number in range(drawn)]
+    for count in drawn:
+        if len(runs) > 1 and is_enough(runs):
+            break
+        numbers = range(len(runs) - 1, count)
+        runs += [_run(replay, inputs, _Rounding(form, _Draw(seed * 1000 + number))) for number in numbers]
     return Runs(runs, _run(replay, inputs, _Rounding(form, ends=True)) if first.went_beyond else None)
 
 

@@ -45,6 +45,10 @@ CATCHES_ALL = {
     ("export/commands/bench.py", "bench"): "tells an error, which is raised again, from a signal",
     ("export/commands/compare.py", "compare"): "the same",
     ("export/formats/coreml/exporter.py", "check"): "coremltools",
+    (
+        "export/formats/coreml/exporter.py",
+        "write",
+    ): "coremltools, of a network that none of its authors foresaw",
     ("export/formats/doctor.py", "_imports"): "an installed package that is broken",
     ("export/formats/onnx/session.py", "runtime_errors"): "ONNX Runtime",
     ("export/latency/worker.py", "serve"): "a runtime, or a user's module, in a process of its own",

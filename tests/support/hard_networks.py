@@ -182,6 +182,28 @@ def sums_of_other_kinds() -> nn.Module:
     return After(law)
 
 
+class FromATable(nn.Module):
+    """Places in a table, half of which are the first: one row is added up again and again, and not one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.table, self.head = nn.Embedding(256, 16), nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = (x[:, 0] * 20).round().clamp(0, 255).long()
+        return self.head(self.table(places)).mean((1, 2))
+
+
+def taken_from_a_table() -> nn.Module:
+    return FromATable()
+
+
+def one_that_stands_out() -> nn.Module:
+    """What is off most is one pixel, and a product with a vector."""
+    return After(lambda x: [(6 * x).exp(), (x.flatten(2) * 20).softmax(-1) @ torch.linspace(0, 1, 1024)])
+
+
 class Recurrent(nn.Module):
     """Rows as tokens of 96 numbers, one way and both ways."""
 
