@@ -242,4 +242,4 @@ def repeats(x: Tensor) -> bool:
         return True
     some = x.flatten()[:: max(x.numel() // _SAMPLE, 1)]
     ordered = some[some != 0].sort().values
-    return 4 * int((ordered.diff() <= _SAME**2 * largest).sum()) > ordered.numel() > 0
+    return 4 * int((ordered.diff() <= _SAME * largest).sum()) > ordered.numel() > 0

@@ -18,7 +18,8 @@ from ..source.arrays import Array
 __all__ = ["RoundingLoss", "cosine", "errors"]
 
 _SMOOTH = 2.0  # times the loss: farther from the reference, the mean of two opposite runs is not by rounding
-_ENOUGH = 8  # elements, from which on a part has figures of its own
+_ENOUGH = 32  # elements, from which on a part has figures of its own
+_MANY = 8  # of them that are off by half as much as the one that is off most: fewer say little of what another draw would give
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ def _by_axis(values: Array, *, are_drawn: bool = False) -> tuple[Array, ...]:
             continue
         largest = values.max(axis=others, keepdims=True)
         if are_drawn:
-            many = (2 * values >= largest).sum(axis=others, keepdims=True) >= _ENOUGH
+            many = (2 * values >= largest).sum(axis=others, keepdims=True) >= _MANY
             largest = np.where(many, largest, whole)
         found.append(largest.reshape(-1))
     return tuple(found)

@@ -182,6 +182,21 @@ def sums_of_other_kinds() -> nn.Module:
     return After(law)
 
 
+def place_of_the_largest_logarithm() -> nn.Module:
+    """onnxsim leaves the logarithm out, as it changes no place: nobody has computed it."""
+    return After(lambda x: x.log_softmax(1).argmax(1))
+
+
+def products_of_softmaxes() -> nn.Module:
+    """Columns of eight numbers, of which one in a thousand is drawn badly."""
+
+    def law(x: Tensor) -> Tensor:
+        tokens = x.flatten(2)
+        return (tokens.softmax(-1) @ tokens.transpose(1, 2)) @ tokens.softmax(1)
+
+    return After(law)
+
+
 class FromATable(nn.Module):
     """Places in a table, half of which are the first: one row is added up again and again, and not one after the other."""
 

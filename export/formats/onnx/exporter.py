@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import Container, Mapping
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
+from onnx import numpy_helper
 from torch.export import ExportedProgram
 
 from cloformer.errors import UnsupportedError
@@ -154,11 +156,15 @@ def _nodes(model: onnx.ModelProto, program: ExportedProgram | None) -> dict[str,
     return found
 
 
+_LEAVE_NUMBERS = ("Identity", "Dropout", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Pad", "Slice", "Concat")  # fmt: skip
+
+
 def _absorbed(before: onnx.ModelProto, after: onnx.ModelProto) -> dict[str, set[str]]:
     """The values of ``before`` that each value of ``after`` stands for as well, or that its operator has taken in:
     onnxsim folds a product into the convolution before it, which keeps its name, or into the one after it. Seen by who reads
     what: where a node read one value and now reads another, that one has taken the place of the first and of those on the
-    way to it; but if its own operator is as it was and the reader's constants are not, the reader has."""
+    way to it; but if its own operator is as it was, and the reader's constants are not or numbers were changed on the way
+    (a logarithm before the place of the largest), the reader has."""
     made = {output: node for node in before.graph.node for output in node.output}
     kept = {output: node for node in after.graph.node for output in node.output}
     held = [{item.name: item for item in model.graph.initializer} for model in (before, after)]
@@ -169,14 +175,16 @@ def _absorbed(before: onnx.ModelProto, after: onnx.ModelProto) -> dict[str, set[
             continue
         for old, new in zip(same.input, node.input, strict=True):
             if old != new and new in kept and old in made and old not in kept:
-                maker = made.get(new)
+                maker, gone = made.get(new), _vanished(old, made, kept)
                 is_forward = (
                     maker is not None
                     and not _has_other_constants(maker, kept[new], *held)
-                    and _has_other_constants(same, node, *held)
+                    and (
+                        _has_other_constants(same, node, *held)
+                        or any(made[value].op_type not in _LEAVE_NUMBERS for value in gone)
+                    )
                 )
-                place = node.output[0] if is_forward else new
-                found.setdefault(place, set()).update(_vanished(old, made, kept))
+                found.setdefault(node.output[0] if is_forward else new, set()).update(gone)
     return found
 
 
@@ -186,14 +194,14 @@ def _has_other_constants(
     held_by_one: Mapping[str, onnx.TensorProto],
     held_by_other: Mapping[str, onnx.TensorProto],
 ) -> bool:
-    """Whether a node and what onnxsim made of it read other weights."""
+    """Whether a node and what onnxsim made of it read other weights; under another name they may be the same."""
     if len(one.input) != len(other.input):
         return True
     for old, new in zip(one.input, other.input, strict=True):
-        if old == new and old in held_by_one and new in held_by_other:
-            if held_by_one[old].SerializeToString() != held_by_other[new].SerializeToString():
-                return True
-        elif old != new and new in held_by_other:
+        if new not in held_by_other:
+            continue
+        first, second = held_by_one.get(old), held_by_other[new]
+        if first is None or not np.array_equal(numpy_helper.to_array(first), numpy_helper.to_array(second)):
             return True
     return False
 
