@@ -170,6 +170,9 @@ def _spread(
         spread = torch.maximum(spread, distance(values))
     if numbers_alone:
         return spread
+    if group.decides:  # what jumps does so at once, where it is as far away as all may be off
+        for values in group.disturbed(BACKWARD * roundoff, sums=sums):
+            spread = torch.maximum(spread, distance(values) / BACKWARD)
     apart = torch.zeros_like(spread)
     for values in group.disturbed_one_by_one(roundoff):
         apart += distance(values)
@@ -190,7 +193,7 @@ def _judge_decisions(item: Compared, types: Types) -> Judgement:
 
 
 def _undecided(group: Group, got: Tensor, roundoff: float) -> Tensor:
-    """Where what was got is what moving everything by a rounding gives too."""
+    """Where what was got is what moving everything by as much as it may be off gives too."""
     search = search_of(group.nodes[-1]) if group.piece is None else None
     if search is not None and search.node in group.nodes:
         values = {**group.leaves, **group.computed()}
@@ -199,6 +202,7 @@ def _undecided(group: Group, got: Tensor, roundoff: float) -> Tensor:
         margin = BACKWARD * roundoff * largest_finite(operand)
         return as_good(operand, got, best, search.dim, margin)
     found = torch.zeros_like(got, dtype=torch.bool)
-    for values in group.disturbed(roundoff):
-        found |= got == group.result(values)
+    for size in (roundoff, BACKWARD * roundoff):
+        for values in group.disturbed(size):
+            found |= got == group.result(values)
     return found
