@@ -86,8 +86,9 @@ def _loss_of(item: Expected) -> RoundingLoss:
     """With the places that are undecided, for what they are searched in is not kept."""
     if item.searched is None or item.loss.jumps is None:
         return item.loss
-    ties = item.searched.undecided(item.want)
-    return replace(item.loss, jumps=np.maximum(item.loss.jumps, ties).astype(np.float32))
+    ties = item.searched.undecided(item.want)  # whichever place it is
+    anywhere = np.float32(item.searched.operand.size)
+    return replace(item.loss, jumps=np.where(ties, anywhere, item.loss.jumps).astype(np.float32))
 
 
 def stored_type(spec: TensorSpec) -> str:

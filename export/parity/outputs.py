@@ -102,7 +102,7 @@ def _of_decisions(result: OutputResult, got: Array, expected: Expected) -> Outpu
     """Integers and truths are right or wrong, but where rounding decides."""
     want = expected.want
     differs = got != want
-    undecided = np.zeros(want.shape, bool) if expected.loss.jumps is None else expected.loss.jumps > 0
+    undecided = expected.loss.undecided(got, want)
     if differs.any() and expected.searched is not None:
         searched = expected.searched
         near = as_good(

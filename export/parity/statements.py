@@ -201,7 +201,7 @@ def _vectors(artifact: Artifact, source: Source, reference: Reference, form: For
 
 def _differs(have: Expected, want: Expected) -> str | None:
     if want.want.dtype.kind != "f":
-        undecided = want.loss.jumps > 0 if want.loss.jumps is not None else np.zeros(want.want.shape, bool)
+        undecided = want.loss.undecided(have.want, want.want)
         wrong = int(((have.want != want.want) & ~undecided).sum())
         return f"{wrong:,} of {want.want.size:,} are not the model's" if wrong else None
     problem = _off(have.want, want.want)

@@ -26,8 +26,7 @@ _MANY = 8  # of them that are off by half as much as the one that is off most: f
 class RoundingLoss:
     """``whole`` is the largest error over all elements and runs, in the output's units; infinite if a run is not finite
     where the reference is. ``axes``: for each axis, the largest error by index. ``cosine``: the smallest of any run.
-    ``jumps``: how far each element jumps where rounding decides a comparison before it otherwise, 0 where it does not; of
-    integers and truths 1 where it does. None if nothing before the output decides. ``ended``: the largest error where the
+    ``jumps``: how far each element jumps where rounding decides a comparison before it otherwise, 0 where it does not. None if nothing before the output decides. ``ended``: the largest error where the
     format ends before a value, which all other figures leave out; 0 if none reaches its end. ``is_stated`` is False of what
     was never measured."""
 
@@ -50,10 +49,10 @@ class RoundingLoss:
         :class:`.rounding.Runs` has them, ``pairs`` moved in opposite directions."""
         beyond = 0.0 if ended is None else float(errors(ended, want).max(initial=0))
         if want.dtype.kind != "f":
-            differs = np.zeros(want.shape, bool)
+            farthest = np.zeros(want.shape)
             for found in (*runs, *(one for pair in pairs for one in pair)):
-                differs |= found != want
-            return cls(0.0, 1.0, (), differs.astype(np.float32), beyond)
+                farthest = np.maximum(farthest, errors(found, want))
+            return cls(0.0, 1.0, (), farthest.astype(np.float32), beyond)
         worst = np.zeros(want.shape)
         least = 1.0
         for found in runs:
@@ -123,6 +122,13 @@ class RoundingLoss:
         found: Array = (
             limits if self.jumps is None else np.where(self.jumps > 0, limits + 2 * self.jumps, limits)
         )
+        return found
+
+    def undecided(self, got: Array, want: Array) -> Array:
+        """Of integers and truths, where rounding decides, and ``got`` is about as near as what it was seen to give."""
+        if self.jumps is None:
+            return np.zeros(want.shape, bool)
+        found: Array = (self.jumps > 0) & (errors(got, want) <= 2 * self.jumps)
         return found
 
 

@@ -179,6 +179,19 @@ def test_what_jumps_may_jump_where_rounding_decides() -> None:
     assert not output_result(CASE, elsewhere, expected).passed
 
 
+def test_an_integer_that_rounding_decides_is_about_what_runs_give() -> None:
+    """And not any integer."""
+    want = np.array([[3, 4, 5]], np.int32)
+    loss = RoundingLoss.of(want, [want + np.array([[0, 1, 0]])])
+    expected = Expected(TensorSpec("counts", want.shape, "int32"), want, FP16, loss)
+    near, far, decided = (
+        want + np.array([change], np.int32) for change in ([0, -1, 0], [0, 9, 0], [1, 0, 0])
+    )
+    assert output_result(CASE, near, expected).passed
+    assert not output_result(CASE, far, expected).passed
+    assert not output_result(CASE, decided, expected).passed
+
+
 def test_a_loss_is_kept_and_read_again() -> None:
     want = np.random.default_rng(1).standard_normal((2, 3, 16))
     loss = RoundingLoss.of(want, [want * 1.01], [(want + 1, want + 1)])
