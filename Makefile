@@ -43,7 +43,7 @@ kill-tests: setup
 operator-tests: setup
 	$(BIN)/python tests/operators/apple.py -n 2
 
-# Forty minutes: plants 300 faults in exported CloFormers and 342 in six other networks, and counts those that parity
+# Fifty minutes: plants 300 faults in exported CloFormers and 342 in six other networks, and counts those that parity
 # catches and names; `python -m mutation.score --only clo` or `--only networks` is one half.
 mutation-score: setup
 	PYTHONPATH=tests:tests/support $(BIN)/python -m mutation.score

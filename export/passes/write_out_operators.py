@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import fx
 
+from ..reference.natures import operator_name
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .rewriter import Form, Rewriter, shape_of
@@ -22,6 +23,8 @@ class WriteOutOperators(Pass):
     """Write what coremltools has no conversion for: means of two tensors by a weight (``lerp``), ``hardshrink``,
     ``celu``, ``log_sigmoid``, what is before and behind the point (``trunc``, ``frac``), padding that goes round, and choices between numbers of two types."""
 
+    names: tuple[str, ...] = ()  # of the operators; all of them if it is empty
+
     law: ClassVar[str] = (
         "lerp(x, y, w) = x + w (y - x) if |w| < 1/2 else y - (1 - w) (y - x); hardshrink(x, l) = 0 if |x| <= l else x; "
         "celu(x, a) = x if x > 0 else a elu(x / a); log_sigmoid(x) = -softplus(-x); "
@@ -31,7 +34,13 @@ class WriteOutOperators(Pass):
     exactness: ClassVar[Exactness] = Exactness.REAL
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
-        return rewriter.write_out(_WRITTEN_OUT)
+        return rewriter.write_out(
+            {
+                target: form
+                for target, form in _WRITTEN_OUT.items()
+                if not self.names or operator_name(target) in self.names
+            }
+        )
 
 
 def _mean_of_two(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import fx
 
-__all__ = ["decides", "gives_numbers", "nature_of", "operator_name"]
+__all__ = ["decides", "gives_numbers", "is_near_one", "nature_of", "operator_name"]
 
 _NATURES: dict[str, tuple[str, ...]] = {
     "moves": (
@@ -57,6 +57,15 @@ def operator_name(target: object) -> str:
 def nature_of(target: object) -> str:
     """moves, rounds once, sums, normalizes; function, if it is none of the operators that are known."""
     return _NATURE_OF.get(operator_name(target), "function")
+
+
+# Written with what is added to one, or a logarithm of what is near it: as good as a rounding of one, however small they are.
+_NEAR_ONE = {"log1p", "expm1", "softplus", "log_sigmoid", "logaddexp", "logaddexp2", "sinh", "atanh", "elu", "celu", "selu", "mish"}  # fmt: skip
+
+
+def is_near_one(node: fx.Node) -> bool:
+    """Whether the operator may lose a rounding of one, and not of its result."""
+    return operator_name(node.target) in _NEAR_ONE
 
 
 def decides(node: fx.Node) -> bool:

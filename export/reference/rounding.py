@@ -26,7 +26,7 @@ from .conditioning import (
     statistics,
     terms,
 )
-from .natures import nature_of
+from .natures import is_near_one, nature_of
 from .replay import Replay, as_array
 from .wide import widened
 
@@ -201,6 +201,12 @@ class _Rounding:
         signs = signs.reshape([-1 if place == axis % value.ndim else 1 for place in range(value.ndim)])
         return value * (1 + signs * share)
 
+    def of_one(self, value: object) -> object:
+        """What is off by a rounding of one."""
+        if self.draw is None or not isinstance(value, Tensor):
+            return value
+        return value + self.draw.signs(value) * self.form.roundoff
+
     def of_a_product(self, value: object, count: int) -> object:
         """A product of so many numbers, each rounded before the next: those that are nearly the same are rounded alike."""
         if self.draw is None or not isinstance(value, Tensor):
@@ -252,6 +258,8 @@ def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> li
             multiplied = factors(node, values)
             if multiplied:
                 found = rounding.of_a_product(found, multiplied)
+            if is_near_one(node):
+                found = rounding.of_one(found)
             if resizes(node):
                 found = rounding.of_resized(found, lost_by_places(node, values))
             elif axis is not None:
