@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import torch
 from torch import fx
 
-from ..reference.natures import operator_name
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .rewriter import Form, Rewriter, shape_of
@@ -21,26 +20,18 @@ aten = torch.ops.aten
 @dataclass(frozen=True)
 class WriteOutOperators(Pass):
     """Write what coremltools has no conversion for: means of two tensors by a weight (``lerp``), ``hardshrink``,
-    ``celu``, ``log_sigmoid``, what is before and behind the point (``trunc``, ``frac``), padding that goes round, and choices between numbers of two types."""
-
-    names: tuple[str, ...] = ()  # of the operators; all of them if it is empty
+    ``celu``, what is before and behind the point (``trunc``, ``frac``), padding that goes round, and choices between numbers of two types."""
 
     law: ClassVar[str] = (
         "lerp(x, y, w) = x + w (y - x) if |w| < 1/2 else y - (1 - w) (y - x); hardshrink(x, l) = 0 if |x| <= l else x; "
-        "celu(x, a) = x if x > 0 else a elu(x / a); log_sigmoid(x) = -softplus(-x); "
+        "celu(x, a) = x if x > 0 else a elu(x / a); "
         "trunc(x) = ceil(x) if x < 0 else floor(x); frac(x) = x - trunc(x); "
         "pad(x, circular) = cat(the last of x, x, the first of x); where(c, x, y) = where(c, t(x), t(y)), t the result's type"
     )
     exactness: ClassVar[Exactness] = Exactness.REAL
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
-        return rewriter.write_out(
-            {
-                target: form
-                for target, form in _WRITTEN_OUT.items()
-                if not self.names or operator_name(target) in self.names
-            }
-        )
+        return rewriter.write_out(_WRITTEN_OUT)
 
 
 def _mean_of_two(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
@@ -69,11 +60,6 @@ def _celu(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node 
     below = rewriter.call(aten.mul.Tensor, rewriter.call(aten.elu.default, scaled, 1.0), alpha)
     is_above = rewriter.call(aten.gt.Scalar, x, 0)
     return rewriter.call(aten.where.self, is_above, x, below)
-
-
-def _log_sigmoid(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
-    opposite = rewriter.call(aten.softplus.default, rewriter.call(aten.neg.default, bound["self"]))
-    return rewriter.call(aten.neg.default, opposite)
 
 
 def _whole_part(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
@@ -132,7 +118,6 @@ _WRITTEN_OUT: dict[object, Form] = {
     aten.lerp.Tensor: _mean_of_two,
     aten.hardshrink.default: _hardshrink,
     aten.celu.default: _celu,
-    aten.log_sigmoid.default: _log_sigmoid,
     aten.trunc.default: _whole_part,
     aten.fix.default: _whole_part,
     aten.frac.default: _fraction,

@@ -202,6 +202,7 @@ def test_the_plain_trace(command: Command, tmp_path: Path) -> None:
         "lower_log_softmax",
         "lower_arctangents",
         "lower_resizing",
+        "lower_log_sigmoid",
         "write_out_operators",
         "write_out_arguments",
         "normalize_inside",

@@ -17,7 +17,6 @@ def test_law() -> None:
                 torch.lerp(x, y, y.sigmoid()),
                 F.hardshrink(x, 0.7),
                 F.celu(x, 0.5),
-                F.logsigmoid(30 * x),
                 x.trunc() + y.fix(),
                 x.frac(),
                 torch.where(x > 0, x, 0),
@@ -29,9 +28,9 @@ def test_law() -> None:
         WriteOutOperators(),
         (2, 3, 4),
         (2, 3, 4),
-        sites=13,
+        sites=12,
     )
-    assert not {"lerp", "hardshrink", "celu", "log_sigmoid", "trunc", "fix", "frac"} & set(found)
+    assert not {"lerp", "hardshrink", "celu", "trunc", "fix", "frac"} & set(found)
 
 
 @pytest.mark.parametrize("widths", [(1, 2), (0, 2, 3, 0), (1, 1, 1, 1, 2, 0), (4, 0)])

@@ -10,6 +10,7 @@ from ...passes.fix_sizes import FixSizes
 from ...passes.fold_input_scale import FoldInputScale
 from ...passes.lower_arctangents import LowerArctangents
 from ...passes.lower_group_norm import LowerGroupNorm
+from ...passes.lower_log_sigmoid import LowerLogSigmoid
 from ...passes.lower_log_softmax import LowerLogSoftmax
 from ...passes.lower_nearest import LowerNearest
 from ...passes.lower_poolings import LowerPoolings
@@ -60,7 +61,8 @@ def _device() -> list[Pass]:
         LowerLogSoftmax(),  # which would end where the softmax does
         LowerArctangents(),  # which would be wrong on the axes
         LowerResizing(),  # cubic or antialiased: there is no operator for it
-        WriteOutOperators(),  # which coremltools does not convert
+        LowerLogSigmoid(),  # which coremltools does not convert
+        WriteOutOperators(),  # nor these
         WriteOutArguments(),  # which coremltools leaves out
     ]
 

@@ -7,13 +7,13 @@ from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.common import common_passes
 from ...passes.fix_sizes import FixSizes
 from ...passes.lower_group_norm import LowerGroupNorm
+from ...passes.lower_log_sigmoid import LowerLogSigmoid
 from ...passes.lower_poolings import LowerPoolings
 from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_chunks import SeparateChunks
 from ...passes.split_projection import SplitProjection
 from ...passes.transpose_products import TransposeProducts
 from ...passes.winograd_rows import WinogradRows
-from ...passes.write_out_operators import WriteOutOperators
 
 __all__ = ["passes", "plain_passes"]
 
@@ -40,5 +40,5 @@ def plain_passes(_setting: Setting) -> list[Pass]:
     """What ONNX Runtime computes in another way than PyTorch."""
     return [
         LowerPoolings(),  # windows at the edges are counted in another way
-        WriteOutOperators(("log_sigmoid",)),  # the logarithm of a sigmoid, which ends at -18
+        LowerLogSigmoid(),  # the logarithm of a sigmoid, which ends at -18
     ]
