@@ -26,9 +26,9 @@ _MANY = 8  # of them that are off by half as much as the one that is off most: f
 class RoundingLoss:
     """``whole`` is the largest error over all elements and runs, in the output's units; infinite if a run is not finite
     where the reference is. ``axes``: for each axis, the largest error by index. ``cosine``: the smallest of any run.
-    ``jumps``: how far each element jumps where rounding decides a comparison before it otherwise, 0 where it does not. None if nothing before the output decides. ``ended``: the largest error where the
-    format ends before a value, which all other figures leave out; 0 if none reaches its end. ``is_stated`` is False of what
-    was never measured."""
+    ``jumps``: how far each element jumps where rounding decides a comparison before it otherwise, 0 where it does not. None
+    if nothing before the output decides. ``ended``: the largest error where the format ends before a value, which all other
+    figures leave out; 0 if none reaches its end. ``is_stated`` is False of what was never measured."""
 
     whole: float
     cosine: float

@@ -59,8 +59,8 @@ def nature_of(target: object) -> str:
     return _NATURE_OF.get(operator_name(target), "function")
 
 
-# Written with what is added to one, or a logarithm of what is near it: as good as a rounding of one, however small they are.
-_NEAR_ONE = {"log1p", "expm1", "softplus", "log_sigmoid", "logaddexp", "logaddexp2", "sinh", "atanh", "elu", "celu", "selu", "mish"}  # fmt: skip
+# ONNX and Core ML have no log1p and expm1: they write log(1 + x) and exp(x) - 1, which are off by a rounding of one.
+_NEAR_ONE = {"log1p", "expm1", "softplus", "log_sigmoid"}
 
 
 def is_near_one(node: fx.Node) -> bool:
