@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor, fx
 
-from ..reference.conditioning import statistics, terms
+from ..reference.conditioning import is_exact, is_whole, statistics, terms
 from ..reference.natures import decides, nature_of, operator_name
 from ..reference.wide import Call
 
@@ -112,8 +112,12 @@ class Group:
         self, move: Move | None, roundoff: float, *, numbers_alone: bool = False, sums: Sums = "as narrow"
     ) -> dict[fx.Node, object]:
         values: dict[fx.Node, object] = {}
+        decided = self.decides
         for node, value in self.leaves.items():
-            values[node] = value if move is None or numbers_alone else _moved(value, move, roundoff)
+            if move is None or numbers_alone or (decided and is_whole(value, 1 / roundoff)):
+                values[node] = value
+            else:
+                values[node] = _moved(value, move, roundoff)
         for node in self.nodes:
             call = Call(node)
             result = call.wide(values, self._number(node, move, roundoff))
@@ -126,6 +130,7 @@ class Group:
                 and not numbers_alone
                 and nature_of(node.target) != "moves"
                 and not decides(node)
+                and not is_exact(node, values, result, roundoff)
             ):
                 result = _moved(result, move, roundoff, _added_up(call, values, result, sums))
                 result = _miscounted(result, node, values, move, roundoff, in_order=sums == "in order")

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
-from .natures import nature_of, operator_name
+from .natures import decides, nature_of, operator_name
 
 __all__ = [
-    "Statistics", "axis_of_the_same", "factors", "lost_by_places", "lost_by_sum", "repeats", "resizes", "stands_still", "statistics",
-    "terms",
+    "Statistics", "axis_of_the_same", "factors", "is_exact", "is_whole", "lost_by_places", "lost_by_sum", "repeats", "resizes",
+    "stands_still", "statistics", "terms",
 ]  # fmt: skip
 
 
@@ -72,6 +72,29 @@ def factors(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
         return int(operands[0].shape[axis])
     first = _first(node.meta.get("val"))
     return operands[0].numel() // max(first.numel(), 1) if name == "prod" else 0
+
+
+def is_whole(value: object, most: float) -> bool:
+    """Whether the numbers of a tensor are all whole, and none is larger than ``most``."""
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        return False
+    some = value.reshape(-1)[:_LANES]  # most tensors are not, which their first numbers say
+    return all(bool((part == part.round()).all() and (part.abs() <= most).all()) for part in (some, value))
+
+
+def is_exact(node: fx.Node, values: Mapping[fx.Node, object], result: object, roundoff: float) -> bool:
+    """Whether the result is of whole numbers that no kernel rounds: what decides gives them as they are, and so does one
+    operation that would round, or a sum that is nowhere too large. A count is not off by a share of itself."""
+    most = 1 / roundoff
+    if not is_whole(result, most):
+        return False
+    if decides(node) or nature_of(node.target) == "rounds once":
+        return True
+    if nature_of(node.target) != "sums":
+        return False
+    operands = _operands(node, values)
+    largest = math.prod(float(operand.abs().max()) for operand in operands if operand.numel())
+    return all(is_whole(operand, most) for operand in operands) and largest * terms(node, values) <= most
 
 
 def _first(value: object) -> Tensor:

@@ -85,6 +85,7 @@ class Reference:
 
     def __init__(self, traced: Trace) -> None:
         self.twin = Twin(traced)
+        self._decides = any(decides(node) for node in self.twin.replay.computed)
         self._outputs: dict[str, list[Array]] = {}
         self._runs: dict[tuple[str, Format], Runs] = {}
         self._pairs: dict[tuple[str, Format], list[tuple[list[Array], list[Array]]]] = {}
@@ -106,7 +107,7 @@ class Reference:
                 self.twin.replay,
                 inputs,
                 form,
-                drawn=_DRAWN,
+                drawn=_DRAWN[-1:] if self._decides else _DRAWN,  # what jumps is seen by few runs
                 is_enough=lambda runs: all(_are_many(*each) for each in zip(outputs, *runs)),
             ),
         )
@@ -135,7 +136,7 @@ class Reference:
     ) -> Sequence[tuple[list[Array], list[Array]]]:
         """Pairs of opposite runs, if anything before the outputs decides."""
         replay = self.twin.replay
-        if not any(decides(node) for node in replay.computed):
+        if not self._decides:
             return ()
         key = (_digest(inputs), form)
         decided = any(output.dtype.kind != "f" for output in self.run(inputs))

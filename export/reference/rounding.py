@@ -20,6 +20,7 @@ from .conditioning import (
     Statistics,
     axis_of_the_same,
     factors,
+    is_exact,
     lost_by_places,
     lost_by_sum,
     resizes,
@@ -264,7 +265,8 @@ def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> li
                 found = rounding.of_resized(found, lost_by_places(node, values))
             elif axis is not None:
                 found = rounding.of_the_same(found, count, axis)
-            values[node] = rounding.of(found, is_exact=nature == "moves", count=count)
+            as_it_is = nature == "moves" or is_exact(node, values, found, rounding.form.roundoff)
+            values[node] = rounding.of(found, is_exact=as_it_is, count=count)
         for source in replay.last_read[node]:
             del values[source]
     return [as_array(values[node]) for node in replay.watched]

@@ -202,6 +202,19 @@ class Subject:
             seconds=round(time.monotonic() - start, 2),
         )
 
+    def gives_the_same(self, fault: Fault, operator: Operator, seed: int) -> bool:
+        """Whether the damaged artifact gives the sound one's outputs to the last bit, on all of parity's inputs: a relu may
+        let nothing through of what was changed."""
+        mutant, _ = self.plant(fault, operator, seed)
+        inputs = Inputs.of(mutant.function)
+        with open_model(mutant.model) as runner:
+            found = {case.name: runner.run(case.for_candidate(inputs)) for case in self.cases}
+        return all(
+            np.array_equal(value, found[case][name], equal_nan=value.dtype.kind == "f")
+            for case, given in self._given.items()
+            for name, value in given.items()
+        )
+
     def false_alarms(self, seeds: range) -> list[str]:
         """What the comparison of operators finds on other noise where there is nothing to find."""
         inputs = Inputs.of(self.artifact.function)

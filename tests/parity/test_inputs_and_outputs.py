@@ -64,6 +64,22 @@ def two_heads() -> nn.Module:
     return TwoHeads()
 
 
+class Steps(nn.Module):
+    """Whole numbers: which of eight steps a number is on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.convolution = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ((self.convolution(x) * 4).round() + 8).int()
+
+
+def steps() -> nn.Module:
+    return Steps()
+
+
 IDS = TensorSpec("ids", (2, 12), "int32")
 MASK = TensorSpec("mask", (2, 12), "int32")
 HERE = "test_inputs_and_outputs"
@@ -106,6 +122,25 @@ def test_a_row_of_a_table_that_is_wrong_is_found(tmp_path: Path) -> None:
     report = compare(read_artifact(exported.artifact.folder, verify=False), request)
     assert report.first_divergence is not None
     assert report.first_divergence.operator == "aten.embedding.default"
+
+
+def test_a_whole_number_that_is_one_too_small_is_found(tmp_path: Path) -> None:
+    """A number that was rounded to a whole one is not at the edge of the next: all are cut off below themselves."""
+    (exported,) = export(ExportRequest(model=f"{HERE}:steps", image_size=(16, 16), output=tmp_path))
+    request = ParityRequest(model=f"{HERE}:steps")
+    assert compare(exported.artifact, request).passed
+    model = onnx.load(exported.artifact.model_path)
+    cast = next(node for node in model.graph.node if node.op_type == "Cast")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(1 - 1e-6), "below"))
+    model.graph.node.insert(
+        list(model.graph.node).index(cast), onnx.helper.make_node("Mul", [cast.input[0], "below"], ["cut"])
+    )
+    cast.input[0] = "cut"
+    onnx.save(model, exported.artifact.model_path)
+    damaged = read_artifact(exported.artifact.folder, verify=False)
+    report = compare(damaged, request)
+    assert report.first_divergence is not None and "to" in report.first_divergence.operator
+    assert all(not item.passed for item in [*report.outputs, *compare(damaged, ParityRequest()).outputs])
 
 
 def test_core_ml_gives_whole_numbers_as_int32(tmp_path: Path) -> None:

@@ -54,12 +54,13 @@ def test_the_bounds_are_kept() -> None:
     for result, words in (
         ("false failure", "1 of 100 false verdicts"),
         ("believed", "1 of 100 false verdicts"),
-        ("missed", "1 of 100 false verdicts"),
+        ("missed", "1 of 100 faults missed"),
         ("crashed", "1 of 100 false verdicts"),
         ("wrong, and named", "1 of 100 exported wrongly"),
     ):
         wrong = [replace(right, result=result), *trials[1:]]
         assert failures(wrong) == [f"onnx: {words}"]
         assert result in table(wrong)
+    assert failures([replace(right, result="missed"), *trials, *trials[1:]]) == []  # one of a hundred faults
     refused = [replace(right, result="refused")] * 6 + trials[6:]
     assert failures(refused) == ["onnx: 6 of 100 refused"]

@@ -24,8 +24,9 @@ from cloformer.export.formats.runners import open_model
 
 __all__ = ["MARGIN", "Finding", "hold", "largest_inside"]
 
-# The moved runs cost 8 draws' worst; a file adds up in another order and takes some operators apart.
-MARGIN = 8.0
+# Times what 8 draws cost at most. A file adds up in another order and takes some operators apart, and a runtime may lose more than a
+# rounding in one: ONNX Runtime's instance norm loses 26 over 1,024 numbers.
+MARGIN = 16.0
 _LEAST = 8.0  # roundings of an output's largest value
 _DRAWS = 8
 _FAR = 4.0  # roundings, for decisions: every file decides some number otherwise, and not always the same

@@ -191,7 +191,7 @@ def _damaged(
         except _NOT_THERE:
             continue
         trial = subject.try_fault(fault, operator, seed)
-        if trial.counts:
+        if trial.counts and not (trial.excess == 0 and subject.gives_the_same(fault, operator, seed)):
             return _of_fault(trial)
     return "no fault to plant", "", 0.0
 
