@@ -7,6 +7,8 @@ although both are right.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import fx
 
@@ -48,12 +50,14 @@ _JUMPS = {
 }  # fmt: skip
 
 
+@cache
 def operator_name(target: object) -> str:
     """``conv2d`` for ``aten.conv2d.default``; ``getitem`` for what takes a piece of a list."""
     name = str(target)
     return "getitem" if "getitem" in name else name.removeprefix("aten.").partition(".")[0]
 
 
+@cache
 def nature_of(target: object) -> str:
     """moves, rounds once, sums, normalizes; function, if it is none of the operators that are known."""
     return _NATURE_OF.get(operator_name(target), "function")

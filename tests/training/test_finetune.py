@@ -149,7 +149,7 @@ def test_other_classes_are_refused(command: Command, exported: list[Path]) -> No
 
 
 def test_to_an_app(command: Command, run: Path, exported: list[Path], tmp_path: Path) -> None:
-    done = command("parity", *exported, "--weights", run / BEST)
+    done = command("parity", *exported, "--weights", run / BEST, "--no-operators")
     assert done.code == 0, done.out
     for system, artifact in zip(("android", "ios"), exported, strict=True):
         done = command("bundle", system, artifact, "--output", tmp_path / system)
