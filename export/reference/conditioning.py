@@ -29,8 +29,10 @@ def lost_by_sum(count: int, *, in_order: bool = False) -> float:
 
 def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
     """How many numbers each result is the sum of; a norm is a root of one. 0 of what adds up nothing."""
-    operands = _operands(node, values)
     name = operator_name(node.target)
+    if nature_of(node.target) != "sums" and name not in (*_NORMS, *_RECURRENT) and not resizes(node):
+        return 0
+    operands = _operands(node, values)
     if "conv" in name and len(operands) > 1:
         weight = operands[1]
         return weight.numel() // weight.shape[1 if "transpose" in name else 0]
@@ -57,26 +59,27 @@ def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
         axes, after = operands[0].shape[2:], node.meta["val"].shape[2:]
         wider = [max(-(-b // max(a, 1)), 1) if "_aa" in name else 1 for b, a in zip(axes, after)]
         return math.prod((4 if "bicubic" in name else 2) * times for times in wider)
-    if nature_of(node.target) != "sums" and name not in _NORMS:
-        return 0
     count = int(_first(node.meta.get("val")).numel())
     return max(int(operands[0].numel() // max(count, 1)), 1)
 
 
 def factors(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
     """How many numbers each result is the product of; 0 of what does not multiply them all."""
-    operands, name = _operands(node, values), operator_name(node.target)
+    name = operator_name(node.target)
+    if name not in ("cumprod", "prod"):
+        return 0
+    operands = _operands(node, values)
     if name == "cumprod":
         axis = node.args[1]
         assert isinstance(axis, int)
         return int(operands[0].shape[axis])
     first = _first(node.meta.get("val"))
-    return operands[0].numel() // max(first.numel(), 1) if name == "prod" else 0
+    return operands[0].numel() // max(first.numel(), 1)
 
 
 def is_whole(value: object, most: float) -> bool:
     """Whether the numbers of a tensor are all whole, and none is larger than ``most``."""
-    if not isinstance(value, Tensor) or not value.is_floating_point():
+    if not isinstance(value, Tensor) or not value.is_floating_point() or not value.numel():
         return False
     some = value.reshape(-1)[:_LANES]  # most tensors are not, which their first numbers say
     return all(bool((part == part.round()).all() and (part.abs() <= most).all()) for part in (some, value))
