@@ -30,7 +30,9 @@ def lost_by_sum(count: int, *, in_order: bool = False) -> float:
 def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
     """How many numbers each result is the sum of; a norm is a root of one. 0 of what adds up nothing."""
     name = operator_name(node.target)
-    if nature_of(node.target) != "sums" and name not in (*_NORMS, *_RECURRENT) and not resizes(node):
+    if not (
+        nature_of(node.target) == "sums" or "conv" in name or name in (*_NORMS, *_RECURRENT) or resizes(node)
+    ):
         return 0
     operands = _operands(node, values)
     if "conv" in name and len(operands) > 1:

@@ -103,15 +103,14 @@ def rounded_runs(
 ) -> Runs:
     """One run, as many with a draw as the first of ``drawn`` says, more until it is as many as the next while these are not
     enough, and one more where a value is beyond the format's largest."""
-    first, same = _Rounding(form), dict[fx.Node, int | None]()
-    runs = [_run(replay, inputs, first, same)]
+    first = _Rounding(form)
+    runs = [_run(replay, inputs, first)]
     for count in drawn:
         if len(runs) > 1 and is_enough(runs):
             break
         numbers = range(len(runs) - 1, count)
-        draws = [_Rounding(form, _Draw(seed * 1000 + number)) for number in numbers]
-        runs += [_run(replay, inputs, draw, same) for draw in draws]
-    return Runs(runs, _run(replay, inputs, _Rounding(form, ends=True), same) if first.went_beyond else None)
+        runs += [_run(replay, inputs, _Rounding(form, _Draw(seed * 1000 + number))) for number in numbers]
+    return Runs(runs, _run(replay, inputs, _Rounding(form, ends=True)) if first.went_beyond else None)
 
 
 def opposite_runs(
@@ -119,10 +118,10 @@ def opposite_runs(
 ) -> Iterator[tuple[list[Array], list[Array]]]:
     """The watched values of pairs of runs, each moved by many roundings in opposite directions: what is smooth cancels in
     their mean, and what a comparison decides otherwise on one side of it does not."""
-    same: dict[fx.Node, int | None] = {}
     for number in range(pairs):
-        draws = [_Rounding(form, _Draw(seed * 1000 + number, size)) for size in (_FAR, -_FAR)]
-        one, other = (_run(replay, inputs, draw, same) for draw in draws)
+        one, other = (
+            _run(replay, inputs, _Rounding(form, _Draw(seed * 1000 + number, size))) for size in (_FAR, -_FAR)
+        )
         yield one, other
 
 
@@ -240,10 +239,7 @@ class _Rounding:
 
 
 @torch.no_grad()
-def _run(
-    replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding, same: dict[fx.Node, int | None]
-) -> list[Array]:
-    """``same`` has the axes of sums of one number, which the first run finds for all on these inputs."""
+def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> list[Array]:
     values: dict[fx.Node, object] = {
         node: rounding.of(widened(value), is_exact=not replay.is_weight(node))
         for node, value in replay.constants.items()
@@ -259,9 +255,7 @@ def _run(
             values[node] = rounding.of_normalized(found, normalized)
         else:
             count = terms(node, values)
-            if count and node not in same:
-                same[node] = axis_of_the_same(node, values)
-            axis = same.get(node)
+            axis = axis_of_the_same(node, values) if count else None
             multiplied = factors(node, values)
             if multiplied:
                 found = rounding.of_a_product(found, multiplied)
