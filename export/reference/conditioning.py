@@ -259,14 +259,22 @@ _SAME = 1e-5  # of the largest: numbers that are the same but for what float32 h
 _SAMPLE = 2048  # numbers that are looked at, wherever they stand
 
 
+def _followed(rows: Tensor, apart: float) -> float:
+    """The share of the numbers that are not zero which are followed by themselves."""
+    counted = rows[:, 1:] != 0
+    same = counted & (rows.diff(dim=-1).abs() <= apart)
+    return int(same.sum()) / max(int(counted.sum()), 1)
+
+
 def repeats(x: Tensor) -> bool:
     """Whether most numbers that are not zero are followed by themselves along the last axis, or one in four is there again
     somewhere, as where they are taken from a table."""
-    step = x.diff(dim=-1)
-    counted = x[..., 1:] != 0
     largest = float(x.abs().max())
-    same = counted & (step.abs() <= _SAME * largest)
-    if 2 * int(same.sum()) > int(counted.sum()) > 0:
+    rows = x.reshape(-1, x.shape[-1])
+    some_rows = rows[
+        :: max(x.numel() // (8 * _SAMPLE), 1)
+    ]  # where these say no by far, not all are looked at
+    if _followed(some_rows, _SAME * largest) > 0.25 and _followed(rows, _SAME * largest) > 0.5:
         return True
     some = x.flatten()[:: max(x.numel() // _SAMPLE, 1)]
     ordered = some[some != 0].sort().values

@@ -132,15 +132,24 @@ class _Draw:
         self._generator = torch.Generator().manual_seed(seed)
         signs = (torch.randint(0, 2, (_BITS,), generator=self._generator).double() * 2 - 1) * size
         self._twice = torch.cat([signs, signs])  # so that a piece from any place is in one piece
+        self._factors: dict[float, Tensor] = {}
 
     def sign(self) -> float:
         return float(self._twice[self._place()])
 
-    def signs(self, like: Tensor, of: Callable[[Tensor], Tensor] = lambda piece: piece) -> Tensor:
-        """As many as ``like`` has numbers, and what ``of`` makes of each."""
+    def signs(self, like: Tensor) -> Tensor:
+        """As many as ``like`` has numbers."""
+        return self._as_many(self._twice, like)
+
+    def factors(self, like: Tensor, unit: float) -> Tensor:
+        """As many, each as a factor: one and a sign times ``unit``."""
+        if unit not in self._factors:
+            self._factors[unit] = 1 + unit * self._twice
+        return self._as_many(self._factors[unit], like)
+
+    def _as_many(self, row: Tensor, like: Tensor) -> Tensor:
         start, count = self._place(), like.numel()
-        piece = of(self._twice[start : start + min(count, _BITS)])
-        times = -(-count // _BITS)
+        piece, times = row[start : start + min(count, _BITS)], -(-count // _BITS)
         return (piece.repeat(times)[:count] if times > 1 else piece).reshape(like.shape)
 
     def _place(self) -> int:
@@ -216,13 +225,15 @@ class _Rounding:
 
     def _moved(self, value: Tensor, draw: _Draw, count: int) -> Tensor:
         unit = self.form.roundoff
-        moved = value * draw.signs(value, lambda signs: 1 + unit * signs)
+        moved = value * draw.factors(value, unit)
         lost = self.form.lost_by_sum(count)
-        if lost >= 1:
-            squares = (
-                value.square()
-            )  # partial sums of n terms t with the sum s: about (s^2 / 3 + sum(t^2))^(1/2)
-            moved = moved + draw.signs(value) * (squares / 3 + float(squares.mean())).sqrt() * (unit * lost)
+        if lost >= 1:  # partial sums of n terms t with the sum s: about (s^2 / 3 + sum(t^2))^(1/2)
+            squares = value.square()
+            mean = float(squares.mean())
+            sizes = (
+                squares.div_(3).add_(mean).sqrt_().mul_(unit * lost)
+            )  # in place, as these are the largest tensors
+            moved.addcmul_(draw.signs(value), sizes)
         return moved
 
     def _rounded(self, value: Tensor) -> Tensor:
