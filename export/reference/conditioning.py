@@ -271,9 +271,8 @@ def repeats(x: Tensor) -> bool:
     somewhere, as where they are taken from a table."""
     largest = float(x.abs().max())
     rows = x.reshape(-1, x.shape[-1])
-    some_rows = rows[
-        :: max(x.numel() // (8 * _SAMPLE), 1)
-    ]  # where these say no by far, not all are looked at
+    some_rows = rows[:: max(x.numel() // (8 * _SAMPLE), 1)]
+    # Where some rows say no by far, not all are looked at.
     if _followed(some_rows, _SAME * largest) > 0.25 and _followed(rows, _SAME * largest) > 0.5:
         return True
     some = x.flatten()[:: max(x.numel() // _SAMPLE, 1)]

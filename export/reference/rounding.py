@@ -230,9 +230,7 @@ class _Rounding:
         if lost >= 1:  # partial sums of n terms t with the sum s: about (s^2 / 3 + sum(t^2))^(1/2)
             squares = value.square()
             mean = float(squares.mean())
-            sizes = (
-                squares.div_(3).add_(mean).sqrt_().mul_(unit * lost)
-            )  # in place, as these are the largest tensors
+            sizes = squares.div_(3).add_(mean).sqrt_().mul_(unit * lost)  # in place: these tensors are large
             moved.addcmul_(draw.signs(value), sizes)
         return moved
 
@@ -249,6 +247,26 @@ class _Rounding:
         return torch.where(beyond, torch.ldexp((digits * scale).round() / scale, exponents), found)
 
 
+def _off(node: fx.Node, found: object, values: Mapping[fx.Node, object], rounding: _Rounding) -> object:
+    """A node's result, off by what its kernel may lose and rounded."""
+    is_drawn = nature_of(node.target) == "normalizes" and rounding.draw is not None
+    normalized = statistics(node, values) if is_drawn else None
+    if normalized is not None:
+        return rounding.of_normalized(found, normalized)
+    count = terms(node, values)
+    axis = axis_of_the_same(node, values) if count else None
+    multiplied = factors(node, values)
+    if multiplied:
+        found = rounding.of_a_product(found, multiplied)
+    if is_near_one(node):
+        found = rounding.of_one(found)
+    if resizes(node):
+        found = rounding.of_resized(found, lost_by_places(node, values))
+    elif axis is not None:
+        found = rounding.of_the_same(found, count, axis)
+    return rounding.of(found, count=count)
+
+
 @torch.no_grad()
 def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> list[Array]:
     values: dict[fx.Node, object] = {
@@ -261,23 +279,10 @@ def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> li
         values[node] = rounding.of(rounding.of_pixels(given) if role == "image" else given)
     for node, call in replay.computed.items():
         nature, found = nature_of(node.target), call.wide(values)
-        normalized = None if nature != "normalizes" or rounding.draw is None else statistics(node, values)
-        if normalized is not None:
-            values[node] = rounding.of_normalized(found, normalized)
+        if nature == "moves" or is_exact(node, values, found, rounding.form.roundoff):
+            values[node] = rounding.of(found, is_exact=True)
         else:
-            count = terms(node, values)
-            axis = axis_of_the_same(node, values) if count else None
-            multiplied = factors(node, values)
-            if multiplied:
-                found = rounding.of_a_product(found, multiplied)
-            if is_near_one(node):
-                found = rounding.of_one(found)
-            if resizes(node):
-                found = rounding.of_resized(found, lost_by_places(node, values))
-            elif axis is not None:
-                found = rounding.of_the_same(found, count, axis)
-            as_it_is = nature == "moves" or is_exact(node, values, found, rounding.form.roundoff)
-            values[node] = rounding.of(found, is_exact=as_it_is, count=count)
+            values[node] = _off(node, found, values, rounding)
         for source in replay.last_read[node]:
             del values[source]
     return [as_array(values[node]) for node in replay.watched]
