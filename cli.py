@@ -10,7 +10,7 @@ import gc
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
@@ -28,16 +28,21 @@ from cloformer.export.commands import (
     profile,
     train,
 )
+from cloformer.export.commands.help import Commands, OneCommand
 from cloformer.export.commands.options import Debug, Json, MaxWork, parse_size
+from cloformer.export.commands.wrong_usage import ParserError, usage_lines
 from cloformer.export.formats.work_limit import MOST_WORK
 from cloformer.io.output import OutputClosedError, guarded_output, say, say_json, tell
 from cloformer.io.signals import Terminated, signals_raise_once
 from cloformer.io.words import bounded
 
+if TYPE_CHECKING:
+    from typer._click import Command
+
 app = typer.Typer(
     name="cloformer",
+    cls=Commands,
     help="Export CloFormer, or any PyTorch vision model, to ONNX and Core ML, and prove that the export is the model.",
-    no_args_is_help=True,
     rich_markup_mode=None,  # rich takes longer to import than `--help` may take
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -67,7 +72,7 @@ def _main(
     pass
 
 
-@app.command()
+@app.command(cls=OneCommand)
 def models(
     image_size: Annotated[str, typer.Option(help="Pixels, 224 or HEIGHTxWIDTH.")] = "224",
     num_classes: Annotated[int, typer.Option(min=1, help="Classes of the head.")] = 1000,
@@ -93,10 +98,10 @@ def models(
     say(*summary.models(rows, size))
 
 
-app.command()(export.export)
+app.command(cls=OneCommand)(export.export)
 
 
-@app.command()
+@app.command(cls=OneCommand)
 def inspect(artifact: _Artifact, as_json: Json = False, debug: Debug = False) -> None:
     """Say what an artifact is, and check by its hashes that it is whole."""
     from cloformer.export.artifact.folder import read_artifact
@@ -109,7 +114,7 @@ def inspect(artifact: _Artifact, as_json: Json = False, debug: Debug = False) ->
     say(*summary.inspected(found))
 
 
-@app.command()
+@app.command(cls=OneCommand)
 def predict(
     artifact: _Artifact,
     images: Annotated[
@@ -144,7 +149,7 @@ def predict(
         say(f"  ({NOT_TRAINED})")
 
 
-@app.command()
+@app.command(cls=OneCommand)
 def doctor(as_json: Json = False, debug: Debug = False) -> None:
     """Say what is installed, what works here, and which combinations are known to be bad. Exit 5 if something needed is not there."""
     from cloformer.export.formats.doctor import examine
@@ -161,15 +166,15 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
         raise typer.Exit(5)
 
 
-app.command()(parity.parity)
-app.command()(bench.bench)
-app.command()(compare.compare)
-app.command()(profile.profile)
-app.command()(bundle.bundle)
-app.command()(import_device_report.import_device_report)
-app.command()(train.train)
-app.command()(evaluate.evaluate)
-app.command()(hub.hub)
+app.command(cls=OneCommand)(parity.parity)
+app.command(cls=OneCommand)(bench.bench)
+app.command(cls=OneCommand)(compare.compare)
+app.command(cls=OneCommand)(profile.profile)
+app.command(cls=OneCommand)(bundle.bundle)
+app.command(cls=OneCommand)(import_device_report.import_device_report)
+app.command(cls=OneCommand)(train.train)
+app.command(cls=OneCommand)(evaluate.evaluate)
+app.command(cls=OneCommand)(hub.hub)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -186,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        code = app(arguments, standalone_mode=False, prog_name="cloformer")
+        code = app(arguments or ["--help"], standalone_mode=False, prog_name="cloformer")
         sys.stdout.flush()
         if code == _INTERRUPTED:
             raise KeyboardInterrupt  # typer has made a code of it
@@ -207,13 +212,16 @@ def _run(arguments: Sequence[str]) -> int:
         lines = [f"{str(error.filename)!r} cannot be used: {error.strerror}", "give another place"]
         return _fail(list(map(bounded, lines)), InputError.exit_code, arguments, error=error)
     except Exception as error:  # typer's own are wrong usage; all others are bugs, which have a code too
-        if hasattr(error, "format_message"):  # an option or a command that does not exist
-            lines = [
-                bounded(" ".join(error.format_message().split())),
-                "`cloformer --help` lists the commands, COMMAND --help its options",
-            ]
-            return _fail(lines, 2, arguments, error=error)
+        if hasattr(error, "format_message"):  # words that the parser does not take
+            lines = list(usage_lines(cast(ParserError, error), arguments, _commands()))
+            return _fail(list(map(bounded, lines)), 2, arguments, error=error)
         return _bug(error, arguments)
+
+
+def _commands() -> Mapping[str, Command]:
+    group = typer.main.get_command(app)
+    assert isinstance(group, Commands)
+    return group.commands
 
 
 def _bug(error: Exception, arguments: Sequence[str]) -> int:

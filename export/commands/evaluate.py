@@ -10,6 +10,7 @@ import typer
 from cloformer.io.output import say, say_json
 
 from ..formats.work_limit import MOST_WORK
+from .completion import checkpoints
 from .options import Debug, Json, MaxWork
 from .progress import progress
 
@@ -19,7 +20,10 @@ __all__ = ["evaluate"]
 def evaluate(
     subjects: Annotated[
         list[Path],
-        typer.Argument(help="Checkpoints, artifacts' folders, or fashion-mnist, which is in the box."),
+        typer.Argument(
+            help="Checkpoints, artifacts' folders, or fashion-mnist, which is in the box.",
+            autocompletion=checkpoints,
+        ),
     ],
     data: Annotated[
         Path,
@@ -30,7 +34,7 @@ def evaluate(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="The checkpoint that the others are to agree with. Default: the first one given."),
+        typer.Option(help="The checkpoint that the others are to agree with.", autocompletion=checkpoints),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="So many images, drawn once and for all, and not every one.")

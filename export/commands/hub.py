@@ -9,6 +9,7 @@ import typer
 
 from cloformer.io.output import say, say_json
 
+from .completion import checkpoints
 from .options import Debug, Json
 
 __all__ = ["hub"]
@@ -16,7 +17,10 @@ __all__ = ["hub"]
 
 def hub(
     checkpoint: Annotated[
-        Path, typer.Argument(help="A checkpoint that `cloformer train` wrote, or fashion-mnist.")
+        Path,
+        typer.Argument(
+            help="A checkpoint that `cloformer train` wrote, or fashion-mnist.", autocompletion=checkpoints
+        ),
     ],
     output: Annotated[Path, typer.Option(help="The folder, new or empty.")],
     as_json: Json = False,

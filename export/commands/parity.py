@@ -11,6 +11,7 @@ from cloformer.io.output import say, say_json
 
 from ..formats.runners import RUNNERS, RunnerOptions
 from ..formats.work_limit import MOST_WORK
+from .completion import checkpoints, models_and_files
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
 from .options import Debug, Json, MaxWork
 from .progress import progress
@@ -21,10 +22,16 @@ __all__ = ["parity"]
 def parity(
     artifacts: Annotated[list[Path], typer.Argument(help="Folders of artifacts.")],
     model: Annotated[
-        str | None, typer.Option(help="The package.module:factory an artifact was exported from.")
+        str | None,
+        typer.Option(
+            help="The nets.py:factory an artifact was exported from.", autocompletion=models_and_files
+        ),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="The checkpoint of the export; its hash must be the manifest's.")
+        Path | None,
+        typer.Option(
+            help="The checkpoint of the export; its hash must be the manifest's.", autocompletion=checkpoints
+        ),
     ] = None,
     spec: Annotated[
         Path | None,

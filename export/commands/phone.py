@@ -19,7 +19,8 @@ __all__ = ["Device", "Package", "bench_on_phone"]
 Device = Annotated[
     str | None,
     typer.Option(
-        help="Time on a phone instead: adb, or adb:SERIAL; the app of `cloformer bundle` is installed there."
+        help="Time on a phone instead: adb, or adb:SERIAL; the app of `cloformer bundle` is installed there.",
+        autocompletion=lambda: ["adb"],
     ),
 ]
 Package = Annotated[

@@ -14,6 +14,7 @@ DOCUMENT = ROOT / "docs" / "architecture.md"
 # From what everything stands on to what stands on everything: a file imports from its own room and from earlier ones.
 ROOMS = (
     "cloformer.io.words",  # an error makes its lines harmless by itself
+    "cloformer.io.near",
     "cloformer.errors",
     "cloformer.io",
     "cloformer",  # the network, its variants and its checkpoints
