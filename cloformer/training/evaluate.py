@@ -18,6 +18,7 @@ from cloformer.export.artifact.folder import MANIFEST, Artifact, read_artifact
 from cloformer.export.formats.runners import RUNNERS, RunnerOptions, default_runner, open_model
 from cloformer.export.source.preprocessing import Preprocessing, as_planes
 from cloformer.export.source.trained import training_of
+from cloformer.io.progress import Progress, Stage, part
 
 from .augment import seed_of
 from .data import Dataset
@@ -71,7 +72,7 @@ def evaluate(
     reference: Path | None = None,
     limit: int | None = None,
     options: RunnerOptions = _NONE,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> Iterator[Evaluation]:
     """Each subject's scores on the validation images, or on ``limit`` of them, the same for all.
 
@@ -86,9 +87,9 @@ def evaluate(
     paths = dict.fromkeys((*([reference] if reference else []), *subjects))
     with ExitStack() as opened:
         found = {path: opened.enter_context(_opened(path, data, options)) for path in paths}
-        for path, subject in found.items():
-            progress(f"{subject.name}: {len(chosen)} images in {subject.runs_in}")
-            sums, guesses[path] = _run(subject, data, chosen, progress)
+        for number, (path, subject) in enumerate(found.items()):
+            along = part(progress, number / len(found), (number + 1) / len(found))
+            sums, guesses[path] = _run(subject, data, chosen, along)
             if path in subjects:
                 agreed = None
                 if reference is not None and path != reference:
@@ -105,7 +106,7 @@ def _chosen(count: int, limit: int | None) -> list[int]:
 
 
 def _run(
-    subject: _Subject, data: Dataset, chosen: Sequence[int], progress: Callable[[str], None]
+    subject: _Subject, data: Dataset, chosen: Sequence[int], progress: Progress
 ) -> tuple[Tensor, Tensor]:
     place = _places(subject, data)
     sums, guesses = torch.zeros(4, dtype=torch.float64), []
@@ -115,8 +116,9 @@ def _run(
         logits_BK = subject.classify(pixels)[:, place]
         sums += counted(logits_BK, torch.tensor([data.val.labels[index] for index in some]))
         guesses.append(logits_BK.argmax(1).cpu())
-        if start and start // _BATCH % 16 == 0:
-            progress(f"{subject.name}: {start} of {len(chosen)}")
+        told = start // (16 * _BATCH) * 16 * _BATCH
+        where = f"{subject.name}: {len(chosen)} images in {subject.runs_in}"
+        progress(Stage(f"{where}, {told} done" if told else where, start / len(chosen)))
     return sums, torch.cat(guesses)
 
 

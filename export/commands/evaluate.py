@@ -11,7 +11,7 @@ from cloformer.io.output import say, say_json
 
 from ..formats.work_limit import MOST_WORK
 from .completion import checkpoints
-from .options import Debug, Json, MaxWork
+from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress
 
 __all__ = ["evaluate"]
@@ -45,6 +45,7 @@ def evaluate(
     ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the runtimes; 0: their own choice.")] = 0,
     max_work: MaxWork = MOST_WORK,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -56,7 +57,7 @@ def evaluate(
     from ..reports.training import evaluated
 
     found = read_dataset(data, labels)
-    with progress(as_json) as report:
+    with progress(quiet or as_json) as report:
         options = RunnerOptions(threads=threads, max_work=max_work or None)
         results = list(
             run_evaluate(subjects, found, reference=weights, limit=limit, options=options, progress=report)

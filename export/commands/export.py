@@ -13,7 +13,7 @@ from cloformer.variants import list_models
 
 from ..formats import FORMATS
 from ..source.precision import PRECISIONS
-from .options import Debug, Json, parse_size, with_format_options
+from .options import Debug, Json, Quiet, parse_size, with_format_options
 from .progress import progress
 
 __all__ = ["export"]
@@ -80,6 +80,7 @@ def export(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Trace, rewrite and check the operators; write nothing.")
     ] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
     **options: str | None,
@@ -113,14 +114,14 @@ def export(
         output=output,
     )
     if dry_run:
-        with progress(as_json) as report:
+        with progress(quiet or as_json) as report:
             previews = preview(request, report)
         if as_json:
             say_json({"dry_run": True, "artifacts": [planned.to_json() for planned in previews]})
         for planned in [] if as_json else previews:
             say(*summary.previewed(planned))
         return
-    with progress(as_json) as report:
+    with progress(quiet or as_json) as report:
         exported = run_export(request, report)
     if as_json:
         say_json(

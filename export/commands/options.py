@@ -13,7 +13,7 @@ from cloformer.errors import UsageError
 from ..formats import FORMATS
 from ..formats.row import Option
 
-__all__ = ["Debug", "Json", "MaxWork", "parse_size", "with_format_options"]
+__all__ = ["Debug", "Json", "MaxWork", "Quiet", "parse_size", "with_format_options"]
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")
@@ -25,6 +25,7 @@ MaxWork = Annotated[
         help="Refuse a model that takes more multiply-adds for an inference than this; 0: compute as long as it takes.",
     ),
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing of how far it is on standard error.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]
 
 

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from cloformer.io.output import say, say_json
+from cloformer.io.progress import part
 
 from ..formats.runners import RUNNERS, RunnerOptions
 from ..formats.work_limit import MOST_WORK
 from .completion import checkpoints, models_and_files
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
-from .options import Debug, Json, MaxWork
+from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress
 
 __all__ = ["parity"]
@@ -98,6 +99,7 @@ def parity(
     max_work: MaxWork = MOST_WORK,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -145,14 +147,18 @@ def parity(
             max_work=max_work or None,
         ),
     )
-    with progress(as_json) as report_stage:
+    with progress(quiet or as_json) as report_stage:
         found = [read_artifact(path) for path in artifacts]
         collectors = [Collector() for _ in found]
         pairs = list(zip(found, collectors, strict=True))
         works, references = [], References()
+        along = [
+            part(report_stage, number / len(pairs), (number + 1) / len(pairs)) for number in range(len(pairs))
+        ]
         if asked is None:
             reports = [
-                compare(artifact, request, report_stage, watch, references) for artifact, watch in pairs
+                compare(artifact, request, stage, watch, references)
+                for (artifact, watch), stage in zip(pairs, along, strict=True)
             ]
         else:
             from ..device.arm64_parity import compare_on_device

@@ -38,6 +38,7 @@ def bench_on_phone(
     threads: str,
     time_limit: float | None,
     output: Path | None,
+    quiet: bool,
     as_json: bool,
     others: Mapping[str, object],
 ) -> None:
@@ -72,7 +73,7 @@ def bench_on_phone(
             "an app has one model, and runs it with one thread count", "give one artifact and one --threads"
         )
     artifact = read_artifact(artifacts[0])
-    with progress(as_json) as report_stage:
+    with progress(quiet or as_json) as report_stage:
         measured = measure_on_phone(
             artifact,
             find_adb(serial or None),

@@ -10,13 +10,14 @@ import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from cloformer.errors import GateError, InputError, MissingRuntimeError, UnsupportedError, UsageError, choose
+from cloformer.io.progress import Progress
 
 from ..artifact.folder import Artifact
 from ..formats.onnx.file import read_onnx
@@ -104,7 +105,7 @@ class Arm64Device:
         self,
         artifact: Artifact,
         cases: Sequence[Mapping[str, Array]],
-        progress: Callable[[str], None] = lambda _: None,
+        progress: Progress = lambda _: None,
     ) -> DeviceRun:
         """Run the ONNX artifact on each case, one after the other in one process.
 

@@ -6,11 +6,12 @@ model is given, photographs and noise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
 from cloformer.errors import UsageError
+from cloformer.io.progress import Progress
 from cloformer.io.read import sha256_of
 
 from ..artifact.folder import MANIFEST, Artifact
@@ -28,8 +29,6 @@ from .arm64 import TITLE, Arm64Device, DeviceRun, refuse_other_formats
 from .instructions import InstructionCounts, subject_of
 
 __all__ = ["compare_on_device"]
-
-Progress = Callable[[str], None]
 
 
 def compare_on_device(

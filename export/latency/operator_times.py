@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cloformer.errors import MissingRuntimeError, UnsupportedError
+from cloformer.io.progress import Progress, Stage
 from cloformer.io.read import sha256_of
 
 from ..artifact.folder import MANIFEST, Artifact
@@ -32,7 +33,7 @@ def profile(
     threads: int = 1,
     runs: int = 50,
     layout: bool = True,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _: None,
     roofline: Roofline | None = None,
 ) -> Profile:
     """Run the artifact ``runs`` times under its runtime's profiler, after a warm-up that is thrown away.
@@ -45,10 +46,10 @@ def profile(
     """
     profiler = _profiler(artifact)
     origins = read_origins(artifact)
-    progress(f"running {runs} times under the profiler")
+    progress(Stage(f"running {runs} times under the profiler", 0.0))
     found = _profiled(profiler, artifact, threads, runs, layout)
     if roofline is None:
-        progress("measuring the machine's rates")
+        progress(Stage("measuring the machine's rates", 0.7))
         roofline = measure_roofline(profiler, threads)
     rows = tuple(_row(operator, origins) for operator in found.operators)
     return Profile(

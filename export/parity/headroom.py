@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from cloformer.errors import UnsupportedError
+from cloformer.io.progress import Progress
 from cloformer.io.write import canonical_json, write_whole
 
 from ..artifact.folder import Artifact
@@ -37,7 +38,6 @@ GAINS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
 _SQUARES = ("square", "reduce_sum_square", "reduce_l2_norm", "l2_norm")
 _CENTRED = ("layer_norm", "instance_norm")
 
-Progress = Callable[[str], None]
 Places = Mapping[str, Origin]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cloformer
 from cloformer.errors import GateError, UnsupportedError
+from cloformer.io.progress import Progress, Stage, part
 from cloformer.io.staging import space_needed, staged
 from cloformer.io.write import canonical_json
 
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Exported", "Preview", "export", "export_plain", "preview"]
 
-Progress = Callable[[str], None]
 
+_BEFORE = 0.25  # of the time of an export: the model, its trace, and what it gives
 _ATTRIBUTES = ".gitattributes"
 _UNTOUCHED = "# The manifest's hashes are of these bytes: git must not change line ends.\n* -text\n"
 _ROLES = {
@@ -139,14 +140,14 @@ def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list
 
 
 def _make(request: ExportRequest, progress: Progress) -> Source:
-    progress(f"making {request.model or 'the model'}")
+    progress(Stage(f"making {request.model or 'the model'}", 0.0))
     return resolve(request)
 
 
 def _trace(source: Source, progress: Progress) -> Trace:
     from ..source.trace import trace
 
-    progress(f"tracing {source.name}")
+    progress(Stage(f"tracing {source.name}", 0.03))
     return trace(source.model, source.inputs, source.output_names)
 
 
@@ -154,20 +155,21 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
     from ..reference.references import Reference
 
     traced = _trace(source, progress)
-    progress("running the PyTorch model in float64")
+    progress(Stage("running the PyTorch model in float64", 0.1))
     model = Reference(traced)
     vectors = make_vectors(source, model)
     reference = _Reference(source, traced, vectors, make_kit(source, model))
     weights_bytes = 4 * sum(tensor.numel() for tensor in source.model.state_dict().values())
     exported = []
-    for job in jobs:
+    for number, job in enumerate(jobs):
+        along = part(progress, *(_BEFORE + (1 - _BEFORE) * n / len(jobs) for n in (number, number + 1)))
         with staged(job.folder) as staging:
             # The model, its float32 copies on the way, and the package it is converted in.
             space_needed(staging, 4 * weights_bytes)
-            program = _write(job, reference, staging, progress)
+            program = _write(job, reference, staging, along)
             artifact = read_artifact(staging)
             try:
-                difference = check_against_reference(artifact, vectors, progress)
+                difference = check_against_reference(artifact, vectors, along)
             except GateError as error:
                 raise _failed(error, first_wrong(artifact, program, vectors), staging, job) from None
         written = read_artifact(job.folder, verify=False)
@@ -218,12 +220,12 @@ def _recorded(applied: Applied) -> PassRecord:
 def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) -> ExportedProgram:
     """The model, what goes with it, and the manifest that lists them. Returns the program that the model was written of."""
     title, source = job.format.title, reference.source
-    progress(f"{title}: rewriting the graph")
+    progress(Stage(f"{title}: rewriting the graph", 0.0))
     rewritten = _rewrite(job, source, reference.traced)
-    progress(f"{title}: writing")
+    progress(Stage(f"{title}: writing", 0.1))
     signature = with_roles(reference.traced.signature, source)
     written = _write_model(job, _lowered(job, source, signature, rewritten.program), folder)
-    progress(f"{title}: loading it back")
+    progress(Stage(f"{title}: loading it back", 0.7))
     figures = job.format.exporter().check(folder / written.path)
     if source.labels is not None:
         (folder / LABELS).write_text("\n".join(source.labels) + "\n", "utf-8")
