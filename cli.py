@@ -25,13 +25,13 @@ from cloformer.export.commands import (
     hub,
     import_device_report,
     parity,
+    predict,
     profile,
     train,
 )
 from cloformer.export.commands.help import Commands, OneCommand
-from cloformer.export.commands.options import Debug, Json, MaxWork, parse_size
+from cloformer.export.commands.options import Debug, Json, parse_size
 from cloformer.export.commands.wrong_usage import ParserError, usage_lines
-from cloformer.export.formats.work_limit import MOST_WORK
 from cloformer.io.output import OutputClosedError, guarded_output, say, say_json, tell
 from cloformer.io.signals import Terminated, signals_raise_once
 from cloformer.io.words import bounded
@@ -114,39 +114,7 @@ def inspect(artifact: _Artifact, as_json: Json = False, debug: Debug = False) ->
     say(*summary.inspected(found))
 
 
-@app.command(cls=OneCommand)
-def predict(
-    artifact: _Artifact,
-    images: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Photographs, JPEG or PNG. None: the one that comes with cloformer."),
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 5,
-    threads: Annotated[int, typer.Option(min=0, help="Threads of the runtime; 0: its own choice.")] = 0,
-    max_work: MaxWork = MOST_WORK,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Classify photographs with an artifact, preprocessed as its manifest says."""
-    from cloformer.export.artifact.folder import read_artifact
-    from cloformer.export.artifact.predict import predict as run_predict
-    from cloformer.export.formats.runners import RunnerOptions
-    from cloformer.export.reference.cases import PHOTOGRAPH
-    from cloformer.export.reports.artifact.text import NOT_TRAINED
-
-    found = read_artifact(artifact)
-    options = RunnerOptions(threads=threads, max_work=max_work or None)
-    untrained = found.manifest.weights.origin == "random"
-    predictions = run_predict(found, images or [PHOTOGRAPH], top=top, options=options)
-    if as_json:
-        say_json({"trained": not untrained, "predictions": [item.to_json() for item in predictions]})
-        return
-    for item in predictions:
-        say(Path(item.image).name if not images else item.image)
-        for guess in item.top:
-            say(f"  {guess.probability:>7.2%}  {guess.label or f'class {guess.index}'}")
-    if untrained:
-        say(f"  ({NOT_TRAINED})")
+app.command(cls=OneCommand)(predict.predict)
 
 
 @app.command(cls=OneCommand)

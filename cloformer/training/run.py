@@ -82,6 +82,8 @@ def train(request: TrainRequest, callback: Callback) -> Result:
     callback = callback if accelerator.is_main_process else _Silent()
     model = _model(model_name, data, recipe, checkpoint, callback)
     if earlier is None:  # a run that goes on has looked at them
+        for left_out in data.left_out:
+            callback.say(str(left_out))
         for images in (data.train, data.val):
             if images is not None:
                 check_images(images, callback.say, accelerator.process_index, accelerator.num_processes)

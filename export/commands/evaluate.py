@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cloformer.io.output import say, say_json
+from cloformer.errors import InputError
+from cloformer.io.output import say, say_json, tell
 
 from ..formats.work_limit import MOST_WORK
 from .completion import checkpoints
@@ -49,11 +50,15 @@ def evaluate(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Say how often models are right on labelled images, and how often they agree with the trained one."""
+    """Say how often models are right on labelled images, and how often they agree with the trained one.
+
+    An image that cannot be read is in none of the figures, and is named: exit 3.
+    """
     from cloformer.training.data import read_dataset
     from cloformer.training.evaluate import evaluate as run_evaluate
 
     from ..formats.runners import RunnerOptions
+    from ..reports.shared.words import unreadable_lines
     from ..reports.training import evaluated
 
     found = read_dataset(data, labels)
@@ -62,15 +67,21 @@ def evaluate(
         results = list(
             run_evaluate(subjects, found, reference=weights, limit=limit, options=options, progress=report)
         )
+    unreadable = list({item.image: item for result in results for item in result.unreadable}.values())
     failed = [result for result in results if min_top1 is not None and result.scores.top1 < min_top1]
     if as_json:
         say_json({
-            "data": found.name, "min_top1": min_top1, "passed": not failed,
+            "data": found.name, "min_top1": min_top1, "passed": not failed and not unreadable,
+            "left_out": [item.to_json() for item in found.left_out],
             "subjects": [result.to_json() for result in results],
         })  # fmt: skip
     else:
         say(*evaluated.table(results))
         for result in failed:
             say(f"FAIL  {result.subject}: {result.scores.top1:.2%} is below {min_top1:.2%}")
+        tell(*map(str, found.left_out))
+    tell(*unreadable_lines([item.reason for item in unreadable], results[0].scores.images))
     if failed:
         raise typer.Exit(1)
+    if unreadable:
+        raise typer.Exit(InputError.exit_code)

@@ -110,7 +110,6 @@ def parity(
     from ..artifact.folder import read_artifact
     from ..parity.headroom import measure_all, write_precision_map
     from ..parity.verify import ParityRequest, compare
-    from ..reference.cases import collect_images
     from ..reference.references import References
     from ..reports.device import instructions as device_lines
     from ..reports.parity import github
@@ -118,6 +117,7 @@ def parity(
     from ..reports.parity.files import write_reports
     from ..reports.parity.headroom import headroom_lines
     from ..reports.parity.pictures import Collector
+    from ..source.images import collect_images
     from ..source.spec import read_spec
 
     others = {
@@ -130,13 +130,15 @@ def parity(
     asked = device_request(
         device, optimization, max_instructions, baseline, max_regression, save_baseline, others
     )
+    photographs = collect_images(images or [])
     request = ParityRequest(
         model=model,
         weights=weights,
         spec=None if spec is None else read_spec(spec),
         labels=labels,
         require_all=require_all,
-        images=collect_images(images or []),
+        images=photographs.images,
+        left_out=tuple(map(str, photographs.left_out)),
         runner=runner,
         operators=operators,
         seed=seed,

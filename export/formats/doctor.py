@@ -18,6 +18,7 @@ _REQUIRED = (
 _OPTIONAL = {
     "accelerate": "`cloformer train`: pip install 'cloformer[train]'",
     "kornia": "`cloformer train` with random colours: pip install 'cloformer[train]'",
+    "pillow-heif": "HEIC photographs: pip install 'cloformer[heic]'",
     "scikit-image": "photographs for the tests: pip install 'cloformer[test]'",
 }
 

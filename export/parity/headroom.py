@@ -27,9 +27,9 @@ from ..artifact.origins import read_origins
 from ..formats.coreml.mil import Arithmetic, Operation
 from ..formats.coreml.reference_runner import ReferenceMilRunner
 from ..formats.runners import Array
-from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, noise_case
+from ..reference.cases import Case, Inputs, noise_case
 from ..source.origin import Origin
-from .verify import ParityRequest
+from .request import ParityRequest, photographs_of
 
 __all__ = ["LIMIT", "Headroom", "OperatorHeadroom", "Overflow", "measure_headroom"]
 
@@ -169,7 +169,8 @@ def measure_all(
     rooms = []
     for artifact in able:
         inputs = Inputs.of(artifact.function)
-        cases = [*image_cases(inputs, request.images or [PHOTOGRAPH])[:1], noise_case(inputs, request.seed)]
+        photographs, _ = photographs_of(inputs, request)  # those that cannot be read are in the report
+        cases = [*photographs[:1], noise_case(inputs, request.seed)]
         rooms.append(measure_headroom(artifact, cases, progress=progress))
     return rooms
 

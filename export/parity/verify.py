@@ -135,8 +135,9 @@ def compare(
                 )
             found = _against_vectors(session)
         else:
-            cases = cases_of(artifact, request, source)
+            cases, missing = cases_of(artifact, request, source)
             found = _against_model(session, source, references.of(source), program, cases)
+            found.not_compared.extend(missing)
             if program is not None and request.operators:
                 _add_operators(found, session, program, cases)
             found.statements.extend(
@@ -302,7 +303,7 @@ def _report(session: _Session, request: ParityRequest, found: _Findings) -> Pari
         operators=tuple(found.operators),
         operators_total=total,
         not_compared=tuple(found.not_compared),
-        notes=tuple(found.notes),
+        notes=(*request.left_out, *found.notes),
         environment={
             "system": platform.system(),
             "machine": platform.machine(),

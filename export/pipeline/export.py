@@ -131,7 +131,9 @@ def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list
     source = _make(request, progress)
     traced = _trace(source, progress)
     previews = []
-    for job in jobs_for(request, choices, source):
+    jobs = jobs_for(request, choices, source)
+    refuse_labels(jobs, source, traced)
+    for job in jobs:
         progress(f"{job.format.title}: rewriting and checking operators")
         rewritten = _rewrite(job, source, traced)
         _refuse_unsupported(job, rewritten.program)
@@ -155,6 +157,7 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
     from ..reference.references import Reference
 
     traced = _trace(source, progress)
+    refuse_labels(jobs, source, traced)
     progress(Stage("running the PyTorch model in float64", 0.1))
     model = Reference(traced)
     vectors = make_vectors(source, model)
@@ -175,6 +178,13 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
         written = read_artifact(job.folder, verify=False)
         exported.append(Exported(written, difference, (*source.notes, *traced.notes, *_labelled(written))))
     return exported
+
+
+def refuse_labels(jobs: Sequence[Job], source: Source, traced: Trace) -> None:
+    """:class:`InputError` for class names that a format cannot take, or that are not as many as the classes."""
+    for job in jobs:
+        job.format.refuse_repeated_names(source.labels, len(traced.signature.outputs))
+    with_roles(traced.signature, source)
 
 
 def _labelled(artifact: Artifact) -> list[str]:

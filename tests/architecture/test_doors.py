@@ -91,7 +91,6 @@ OPENED = {
     # This package's own, which come with it.
     "export/schemas/__init__.py": "the schemas",
     "export/reports/shared/page.py": "a page's style and script",
-    "export/reference/photographs.py": "the photographs that come with it, or with another package",
     "export/device/toolchain.py": "the source of its runner, and this system's own C library",
     # What it has just written itself, in a folder that nobody else knows.
     "export/device/arm64.py": "what its runner has just written",
@@ -112,7 +111,7 @@ OPENED = {
     "export/formats/coreml/mil/read.py": "bytes",
     "export/formats/onnx/file.py": "bytes",
     "export/formats/onnx/session.py": "a file that has been looked at, for the runtime alone can open it",
-    "export/source/preprocessing.py": "an open file",
+    "export/source/images.py": "an open file",
     "export/source/spec.py": "text",
     # No file is read.
     "cloformer/__main__.py": "/dev/null, in place of a closed output",
@@ -137,6 +136,7 @@ WRITES = re.compile(
     r"|\b(np|torch|onnx)\.save\w*\(|\btempfile\.\w+\(|\bjson\.dump\(|\bsave_file\("
 )
 WRITTEN = {
+    "export/artifact/predict.py": "into memory: the one writer writes what is there",
     "export/artifact/kit.py": "into an export's staging folder",
     "export/artifact/origins.py": "the same",
     "export/artifact/vectors.py": "the same",

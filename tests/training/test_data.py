@@ -88,9 +88,28 @@ def test_arrays(tmp_path: Path) -> None:
     assert data.val.load(3).size == (6, 5)
 
 
+def test_what_is_no_image_is_left_out_and_named(tmp_path: Path) -> None:
+    root = write_folders(tmp_path / "data")
+    (root / "train" / "bee" / "0.png").rename(root / "train" / "bee" / "no ending")
+    (root / "train" / "bee" / "notes.txt").write_text("words")
+    (root / "val" / "ant" / "list.csv").write_text("words")
+    (root / "val" / "ant" / ".DS_Store").write_text("words")
+    data = read_dataset(root)
+    assert data.train is not None
+    assert len(data.train.labels) == len(data.val.labels) == 9
+    assert [(item.folder.name, item.files) for item in data.left_out] == [
+        ("train", ("bee/notes.txt",)), ("val", ("ant/list.csv",)),
+    ]  # fmt: skip
+
+
 def _emptied(root: Path) -> None:
     for file in (root / "train" / "bee").iterdir():
         file.unlink()
+
+
+def _of_words(root: Path) -> None:
+    _emptied(root)
+    (root / "train" / "bee" / "notes.txt").write_text("words")
 
 
 def _twice(root: Path) -> None:
@@ -101,6 +120,7 @@ def _twice(root: Path) -> None:
     ("change", "words"),
     [
         (_emptied, "bee is empty"),
+        (_of_words, "bee has no image"),
         (_twice, "two classes that are called 'Bee'"),
         (lambda root: shutil.rmtree(root / "val"), "no val/"),
         (lambda root: shutil.rmtree(root / "val" / "bee"), "'bee' is in .*train and not in .*val"),
@@ -168,9 +188,7 @@ def test_idx_files_that_are_wrong(
         read_dataset(root)
 
 
-@pytest.mark.parametrize(
-    ("names", "words"), [("a\nb\n", "class 2"), ("a\nb\nb\n", "twice"), ("a\n\nc\n", "empty line")]
-)
+@pytest.mark.parametrize(("names", "words"), [("a\nb\n", "class 2"), ("a\n\nc\n", "empty line")])
 def test_names_that_do_not_fit(tmp_path: Path, names: str, words: str) -> None:
     (tmp_path / "names.txt").write_text(names)
     with pytest.raises(InputError, match=words):

@@ -31,5 +31,6 @@ COREML = Format(
             "coremltools", is_device_runtime=False, options=("threads", "arithmetic", "max_work"),
         ),
     },
+    scores_by_name=True,
     app_system="ios",
 )  # fmt: skip
