@@ -17,6 +17,9 @@ _ANDROID_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*(\.[a-zA-Z][a-zA-Z0-9_]*)+")
 _IOS_ID = re.compile(r"[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
 _LONGEST_ID = 155  # of a bundle identifier; a longer name serves nobody on Android either
 _LONGEST_NAME = 50
+_JOINERS = dict.fromkeys(
+    map(ord, "\u200c\u200d")
+)  # seen by what they do: to letters of Persian, and to emoji
 # No part of an application ID may be one of Java's own words.
 _JAVA_WORDS = frozenset(
     (
@@ -85,9 +88,11 @@ def _check_identifier(text: str, form: re.Pattern[str], words: str) -> None:
 
 
 def _check_name(text: str) -> None:
-    """Into a properties file, a build setting and XML it goes, where quotes and their like mean something."""
-    if not text.strip() or len(text) > _LONGEST_NAME or re.search(r"[^\w .,()+-]", text):
+    """Whatever can be shown is a name: :mod:`.systems` writes it so that quotes and their like mean themselves."""
+    shown = text.translate(_JOINERS)
+    if not shown or not shown.isprintable() or text != text.strip() or len(text) > _LONGEST_NAME:
         raise UsageError(
             f"--app-name {text[:80]!r} is not a name for an app",
-            f"it takes 1 to {_LONGEST_NAME} letters, digits, blanks and . , ( ) + - _",
+            f"it takes 1 to {_LONGEST_NAME} characters that can be seen, and no blank at either end: "
+            "--app-name 'Bird Finder'",
         )
