@@ -28,6 +28,7 @@ from cloformer.export.commands import (
     profile,
     train,
 )
+from cloformer.export.commands.numbers import read_numbers
 from cloformer.export.commands.options import Debug, Json, MaxWork, parse_size
 from cloformer.export.formats.work_limit import MOST_WORK
 from cloformer.io.output import OutputClosedError, guarded_output, say, say_json, tell
@@ -170,6 +171,7 @@ app.command()(import_device_report.import_device_report)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(hub.hub)
+read_numbers(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass
 
 from cloformer.errors import UsageError
+from cloformer.io.numbers import whole
 
 __all__ = ["Settings", "check_android", "check_ios"]
 
 MIN_SDK = 24  # of ONNX Runtime's library for Android
 MAX_SDK = 99
-MIN_IOS = (16, 0)
+MIN_IOS = 16
 
 _ANDROID_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*(\.[a-zA-Z][a-zA-Z0-9_]*)+")
 _IOS_ID = re.compile(r"[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
@@ -58,12 +59,13 @@ def check_android(settings: Settings) -> None:
             f"--package {settings.identifier}: {reserved[0]!r} is a word of Java's own", "use another"
         )
     _check_name(settings.app_name)
-    level = settings.minimum_os
-    if not level.isdecimal() or not MIN_SDK <= int(level) <= MAX_SDK:
+    try:
+        whole(settings.minimum_os, MIN_SDK, MAX_SDK)
+    except ValueError:
         raise UsageError(
-            f"--min-os {level} is not an API level from {MIN_SDK} on",
-            f"ONNX Runtime for Android needs {MIN_SDK} (Android 7)",
-        )
+            f"--min-os {settings.minimum_os} is not an API level from {MIN_SDK} to {MAX_SDK}",
+            f"ONNX Runtime for Android needs {MIN_SDK} (Android 7); for Android 8 on: --min-os 26",
+        ) from None
 
 
 def check_ios(settings: Settings) -> None:
@@ -72,11 +74,11 @@ def check_ios(settings: Settings) -> None:
         settings.identifier, _IOS_ID, "two or more words of letters, digits and -, joined by dots"
     )
     _check_name(settings.app_name)
-    version = re.fullmatch(r"(\d{1,2})(?:\.(\d{1,2}))?", settings.minimum_os)
-    if version is None or (int(version[1]), int(version[2] or 0)) < MIN_IOS:
+    version = re.fullmatch(r"([0-9]{1,2})(\.[0-9]{1,2})?", settings.minimum_os)
+    if version is None or int(version[1]) < MIN_IOS:
         raise UsageError(
-            f"--min-os {settings.minimum_os} is not an iOS version from {MIN_IOS[0]}.{MIN_IOS[1]} on",
-            "the Core ML programs that are exported, and the app, need iOS 16",
+            f"--min-os {settings.minimum_os} is not an iOS version from {MIN_IOS}.0 to 99.99",
+            f"the Core ML programs that are exported, and the app, need iOS {MIN_IOS}; for a later one: --min-os 16.4",
         )
 
 
