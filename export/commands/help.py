@@ -17,6 +17,7 @@ from cloformer.io.output import text_width
 
 from .completion import install
 from .examples import EXAMPLES
+from .numbers import refuse_other_numbers
 from .option_table import GROUPS, OUTPUT, Row, row_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ _COLUMN = 28  # an option that is longer has its words on the next line
 
 
 class OneCommand(TyperCommand):
-    """A command whose help is laid out here."""
+    """A command whose help is laid out here, and whose numbers are written in the digits 0 to 9."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        refuse_other_numbers(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         lines = [_usage(ctx, self), "", *_said(self), *_examples(self.name or ""), *_arguments(self, ctx)]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typer._click import Command, Context
     from typer._click.core import Parameter
 
-__all__ = ["ParserError", "usage_lines"]
+__all__ = ["ParserError", "bad_number", "usage_lines"]
 
 _WHOLE = ("N",)  # what the table of options calls a whole number; another number is a share, seconds or times
 
@@ -43,7 +43,7 @@ def usage_lines(
         needed = _named(param, command.name or "")
         return f"{path} needs {needed}", f"for example: {EXAMPLES[command.name or ''][0][1]}"
     if param is not None:
-        return _bad_value(param, _value_of(param.opts, arguments), command.name or "")
+        return bad_number(param, _value_of(param.opts, arguments), command.name or "")
     if option is not None and type(error).__name__ == "NoSuchOption":
         return _no_option(_typed(option, arguments), path, command, commands)
     if option is not None:
@@ -72,7 +72,8 @@ def _named(param: Parameter, command: str) -> str:
     return f"{param.opts[0]} {row.value if row else ''}".rstrip()
 
 
-def _bad_value(param: Parameter, value: str, command: str) -> tuple[str, str]:
+def bad_number(param: Parameter, value: str, command: str) -> tuple[str, str]:
+    """The two lines about ``value``, which was given to ``param`` of ``command`` and is no number that it takes."""
     flag = param.opts[0] if param.param_type_name == "option" else (param.name or "").upper()
     row = row_of(command, flag)
     whole = row is None or row.value in _WHOLE

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from cloformer.errors import GateError, InputError, MissingRuntimeError, UnsupportedError, UsageError, choose
+from cloformer.io.numbers import whole
 from cloformer.io.progress import Progress
 
 from ..artifact.folder import Artifact
@@ -229,6 +230,10 @@ def _read(artifact: Artifact, folder: Path, index: int, lines: Sequence[str]) ->
 
 def _read_counts(path: Path, cases: int) -> tuple[int, ...]:
     lines = path.read_text("ascii").splitlines() if path.is_file() else []
-    if len(lines) != cases or not all(line.isdecimal() and int(line) > 0 for line in lines):
+    try:
+        counts = tuple(whole(line, 1) for line in lines)
+    except ValueError:
+        counts = ()
+    if len(counts) != cases:
         raise GateError(f"the {TITLE} gave no counts of its instructions, and so nothing is verified")
-    return tuple(int(line) for line in lines)
+    return counts

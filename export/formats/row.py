@@ -47,7 +47,7 @@ class Option:
 
     def worded(self, choice: str) -> str:
         """The choice as reports name it: by itself, unless it is a bare number."""
-        return f"{self.name} {choice}" if choice.isdecimal() else choice
+        return choice if choice[:1].isalpha() else f"{self.name} {choice}"
 
 
 @dataclass(frozen=True)

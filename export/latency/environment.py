@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cloformer
+from cloformer.io.numbers import whole
 
 __all__ = ["Environment", "Load", "environment", "explain_load", "read_load", "usable_processors"]
 
@@ -119,7 +120,9 @@ def _processor() -> str:
 def _cores() -> int | None:
     if sys.platform == "darwin":
         text = _sysctl("hw.physicalcpu")
-        return int(text) if text.isdecimal() else None
+        with contextlib.suppress(ValueError):
+            return whole(text, 1)
+        return None
     package, found = "", set()
     for key, value in _cpuinfo():
         if key == "physical id":

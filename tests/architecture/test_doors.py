@@ -190,3 +190,9 @@ def test_words_are_printed_in_one_place() -> None:
     assert printing == {"cloformer/io/output.py"}
     # A progress bar on a terminal, whose words are made harmless beside it; and colours for words that are harmless already.
     assert drawing == {"cloformer/io/colour.py", "export/commands/progress.py", "export/commands/train.py"}
+
+
+def test_numbers_are_read_from_words_in_one_place() -> None:
+    """Everywhere else digits would be those of every script."""
+    loose = re.compile(r"\.(isdecimal|isdigit|isnumeric)\(|\\d")
+    assert [_name(path) for path in FILES if loose.search(path.read_text("utf-8"))] == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+from cloformer.io.numbers import whole
+
 from ...parity.report import OperatorResult, OutputResult, ParityReport, Statement
 from ..shared.words import number, plain
 
@@ -181,11 +183,9 @@ def cautions(report: ParityReport) -> list[str]:
 def source_of(location: str) -> tuple[str, int] | None:
     """``package/module.py`` and the line of ``package.module:Class:line``; None if it does not say a line."""
     module, _, rest = location.partition(":")
-    line = rest.rpartition(":")[2]
-    if (
-        not line.isascii()
-        or not line.isdecimal()
-        or not all(part.isidentifier() for part in module.split("."))
-    ):
+    if not all(part.isidentifier() for part in module.split(".")):
         return None
-    return module.replace(".", "/") + ".py", int(line)
+    try:
+        return module.replace(".", "/") + ".py", whole(rest.rpartition(":")[2], 0)
+    except ValueError:
+        return None
