@@ -89,7 +89,7 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     request = TrainRequest(folder, output, recipe="finetune", settings=settings, weights=NAME, licence="MIT")
     watch = Watch()
     train(request, watch)
-    assert "the head is new: 10 classes were, 3 are" in watch.said
+    assert "the head is new: the weights know 10 classes, and the data have 3" in watch.said
     return output
 
 
@@ -139,7 +139,7 @@ def test_the_card_s_command_is_the_run(
     assert f"from the checkpoint with SHA-256 `{first.sha256}`" in card
     assert "--teacher nets:build" in card
     words = [str(NAME) if word == "CHECKPOINT" else word for word in asked_by(card)]
-    assert json.loads(command(*words, "--show-recipe").out) == recipe.to_json()
+    assert json.loads(command(*words, "--show-recipe", "--json").out) == recipe.to_json()
 
 
 def test_other_classes_are_refused(command: Command, exported: list[Path]) -> None:
