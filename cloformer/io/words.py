@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Sized
 from html import escape
 
 __all__ = [
@@ -43,7 +43,7 @@ def plain(text: str) -> str:
     )
 
 
-def count(items: int | Sequence[object], word: str) -> str:
+def count(items: int | Sized, word: str) -> str:
     """``3 outputs``, ``1 output``, ``1,024 queries``, ``2 classes``."""
     total = items if isinstance(items, int) else len(items)
     return f"{total:,} {word if total == 1 else _plural(word)}"

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from cloformer.errors import InputError
 from cloformer.export.source.labels import check_names, read_labels
 from cloformer.export.source.preprocessing import load_image
+from cloformer.io.words import count
 
 from .arrays import ADVICE, Halves, read_idx_folder, read_npz
 
@@ -164,7 +165,7 @@ def _folder(path: Path) -> tuple[tuple[str, ...], FileImages]:
     folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     by_class = {folder.name: sorted(_files(folder)) for folder in folders}
     if len(by_class) < 2:
-        raise InputError(f"{path} has {len(by_class)} class folders, and at least 2 are needed", ADVICE)
+        raise InputError(f"{path} has {count(by_class, 'class folder')}, and at least 2 are needed", ADVICE)
     try:
         check_names(list(by_class))
     except ValueError as error:

@@ -18,6 +18,7 @@ from cloformer.export.artifact.folder import MANIFEST, Artifact, read_artifact
 from cloformer.export.formats.runners import RUNNERS, RunnerOptions, default_runner, open_model
 from cloformer.export.source.preprocessing import Preprocessing, as_planes
 from cloformer.export.source.trained import training_of
+from cloformer.io.words import count
 
 from .augment import seed_of
 from .data import Dataset
@@ -33,12 +34,13 @@ _TINY = 1e-38  # of a probability whose logarithm is taken
 @dataclass(frozen=True)
 class Evaluation:
     """One subject's scores; ``agreement`` is the share of images on which its first guess is the reference's, None
-    without a reference."""
+    without a reference. ``format`` is an artifact's, None of a checkpoint."""
 
     subject: str
     runs_in: str
     scores: Scores
     agreement: float | None
+    format: str | None = None
 
     def to_json(self) -> dict[str, object]:
         agreement = self.agreement
@@ -62,6 +64,7 @@ class _Subject:
     rule: Preprocessing
     labels: Sequence[str] | None
     classify: Callable[[npt.NDArray[np.uint8]], Tensor]
+    format: str | None = None  # None of a checkpoint
 
 
 def evaluate(
@@ -87,13 +90,13 @@ def evaluate(
     with ExitStack() as opened:
         found = {path: opened.enter_context(_opened(path, data, options)) for path in paths}
         for path, subject in found.items():
-            progress(f"{subject.name}: {len(chosen)} images in {subject.runs_in}")
+            progress(f"{subject.name}: {count(chosen, 'image')} in {subject.runs_in}")
             sums, guesses[path] = _run(subject, data, chosen, progress)
             if path in subjects:
                 agreed = None
                 if reference is not None and path != reference:
                     agreed = float((guesses[path] == guesses[reference]).double().mean())
-                yield Evaluation(subject.name, subject.runs_in, scores_of(sums), agreed)
+                yield Evaluation(subject.name, subject.runs_in, scores_of(sums), agreed, subject.format)
 
 
 def _chosen(count: int, limit: int | None) -> list[int]:
@@ -138,7 +141,7 @@ def _check_classes(subject: _Subject, classes: int, data: Dataset) -> _Subject:
             )
     elif classes < len(data.classes) or (subject.labels is None and classes != len(data.classes)):
         raise InputError(
-            f"{subject.name} has {classes} classes, and {data.name} has {len(data.classes)}",
+            f"{subject.name} has {count(classes, 'class')}, and {data.name} has {len(data.classes)}",
             "give a model of these classes",
         )
     return subject
@@ -201,5 +204,5 @@ def _artifact(artifact: Artifact, data: Dataset, options: RunnerOptions) -> Iter
             return scores if found.postprocessing == "softmax" else torch.log(scores.clamp_min(_TINY))
 
         title = RUNNERS[default_runner(artifact.format)].title
-        subject = _Subject(str(artifact.folder), title, rule, artifact.labels, classify)
+        subject = _Subject(str(artifact.folder), title, rule, artifact.labels, classify, artifact.format)
         yield _check_classes(subject, classifier.classes, data)

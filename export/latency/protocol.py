@@ -165,13 +165,16 @@ def parse_threads(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
-def parse_share(option: str, text: str) -> float:
-    """``5%`` or ``0.05`` as 0.05; :class:`UsageError` if it is no share from 0 to 1."""
+def parse_share(option: str, text: str, example: float = 0.05) -> float:
+    """``5%`` or ``0.05`` as 0.05; :class:`UsageError`, with an ``example``, if it is no share from 0 to 1."""
     number, per = (text.strip()[:-1], 100) if text.strip().endswith("%") else (text, 1)
     try:
         share = float(number) / per
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise UsageError(f"{text!r} is no share", f"{option} takes 5%, or 0.05")
+        meant = share / 100 if per == 1 and 1 < share <= 100 else example
+        raise UsageError(
+            f"{option} {text!r} is no share from 0 to 1", f"{option} takes {100 * meant:g}%, or {meant:g}"
+        )
     return share

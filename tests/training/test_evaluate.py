@@ -208,9 +208,10 @@ def test_show_recipe(command: Command, digits: Path) -> None:
 
 
 def test_hub_folder(command: Command, trained: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "hub" / "digits"
+    folder = tmp_path / "hub" / "my digits"
     done = command("hub", trained, "--output", folder)
     assert done.code == 0, done.err
+    assert done.out.endswith(f"\n  next: hf upload YOUR-NAME/my-digits '{folder}'\n")
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     config = json.loads((folder / "config.json").read_text())
     assert (config["model_type"], config["num_labels"], config["id2label"]["7"]) == ("cloformer", 10, "7")

@@ -126,6 +126,18 @@ def test_every_form_is_right(command: Command, folder: Path, run: Path, exported
         assert other["loss"] == pytest.approx(own["loss"], abs=close)
 
 
+def test_what_comes_next(command: Command, folder: Path, run: Path, exported: list[Path]) -> None:
+    """For one image, said as a command: an artifact becomes an app, a checkpoint an artifact."""
+    for subject, words in zip(
+        (run / BEST, *exported),
+        (f"export --weights {run / BEST} --format onnx --format coreml",
+         f"bundle android {exported[0]} --output apps/android", f"bundle ios {exported[1]} --output apps/ios"),
+    ):  # fmt: skip
+        done = command("evaluate", subject, "--data", folder, "--limit", "1")
+        assert done.out.endswith(f"\n  next: cloformer {words}\n")
+        assert ": 1 image in " in done.err
+
+
 @pytest.mark.parametrize("settings", [(), ("image_size=224", "std=0.25,0.25,0.25")])
 def test_the_card_s_command_is_the_run(
     command: Command, run: Path, tmp_path: Path, settings: tuple[str, ...]

@@ -399,7 +399,7 @@ def test_digits_from_scratch(command: Command, model: str, tmp_path: Path) -> No
         "--data",
         data,
         "--output",
-        tmp_path / "run",
+        tmp_path / "a run",
         "--recipe",
         "quick",
         *settings,
@@ -408,10 +408,12 @@ def test_digits_from_scratch(command: Command, model: str, tmp_path: Path) -> No
     )
     assert done.code == 0, done.err
     assert "epoch 4 of 4: loss" in done.err
-    judged = command("evaluate", tmp_path / "run" / BEST, "--data", data, "--min-top1", "0.95", "--json")
+    best = tmp_path / "a run" / BEST
+    assert done.out.endswith(f"\n  next: cloformer export --weights '{best}' --format onnx --format coreml\n")
+    judged = command("evaluate", best, "--data", data, "--min-top1", "95%", "--json")
     assert judged.code == 0, judged.out
     (found,) = json.loads(judged.out)["subjects"]
     assert found["images"] == 360
     assert found["top1_interval"][0] < found["top1"] < found["top1_interval"][1]
     assert f"top-1 {found['top1']:.2%} after 4 epochs" in done.out
-    assert command("evaluate", tmp_path / "run" / BEST, "--data", data, "--min-top1", "0.9999").code == 1
+    assert command("evaluate", best, "--data", data, "--min-top1", "0.9999").code == 1
