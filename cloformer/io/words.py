@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sized
 from html import escape
 
 __all__ = [
     "bounded",
+    "count",
     "escape_controls",
     "escape_halves",
     "harmless",
@@ -39,6 +41,18 @@ def plain(text: str) -> str:
         char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
         for char in text
     )
+
+
+def count(items: int | Sized, word: str) -> str:
+    """``3 outputs``, ``1 output``, ``1,024 queries``, ``2 classes``."""
+    total = items if isinstance(items, int) else len(items)
+    return f"{total:,} {word if total == 1 else _plural(word)}"
+
+
+def _plural(word: str) -> str:
+    if word.endswith(("s", "x")):
+        return word + "es"
+    return word[:-1] + "ies" if word.endswith("y") else word + "s"
 
 
 def bounded(text: str, longest: int = _LONGEST_ERROR) -> str:

@@ -88,6 +88,15 @@ class Dataset:
     named: bool = True
     left_out: tuple[LeftOut, ...] = ()
 
+    @property
+    def to_train(self) -> Images:
+        """:class:`InputError` if there are none."""
+        if self.train is None:
+            raise InputError(
+                f"{self.name} has no training images", "put them under train/, a folder per class"
+            )
+        return self.train
+
 
 def read_dataset(path: Path, labels: Path | None = None) -> Dataset:
     """What ``path`` holds. ``labels`` names the classes of a set that has numbers alone.

@@ -21,6 +21,7 @@ from cloformer.export.source.images import Unreadable, attempts, refuse_none
 from cloformer.export.source.preprocessing import Preprocessing, as_planes
 from cloformer.export.source.trained import training_of
 from cloformer.io.progress import Progress, Stage, part
+from cloformer.io.words import count
 
 from .augment import seed_of
 from .data import Dataset
@@ -36,13 +37,15 @@ _TINY = 1e-38  # of a probability whose logarithm is taken
 @dataclass(frozen=True)
 class Evaluation:
     """One subject's scores; ``agreement`` is the share of images on which its first guess is the reference's, None
-    without a reference. ``unreadable`` are images that are in none of the figures."""
+    without a reference. ``unreadable`` are images that are in none of the figures. ``format`` is an artifact's, None of a
+    checkpoint."""
 
     subject: str
     runs_in: str
     scores: Scores
     agreement: float | None
     unreadable: tuple[Unreadable, ...] = ()
+    format: str | None = None
 
     def to_json(self) -> dict[str, object]:
         agreement = self.agreement
@@ -67,6 +70,7 @@ class _Subject:
     rule: Preprocessing
     labels: Sequence[str] | None
     classify: Callable[[npt.NDArray[np.uint8]], Tensor]
+    format: str | None = None  # None of a checkpoint
 
 
 def evaluate(
@@ -98,7 +102,9 @@ def evaluate(
                 agreed = None
                 if reference is not None and path != reference:
                     agreed = _agreement(guesses[path], guesses[reference])
-                yield Evaluation(subject.name, subject.runs_in, scores_of(sums), agreed, tuple(unreadable))
+                yield Evaluation(
+                    subject.name, subject.runs_in, scores_of(sums), agreed, tuple(unreadable), subject.format
+                )
 
 
 def _chosen(count: int, limit: int | None) -> list[int]:
@@ -133,7 +139,7 @@ def _run(
             sums += counted(logits_BK, torch.tensor([data.val.labels[index] for index in cropped]))
             guesses |= dict(zip(cropped, logits_BK.argmax(1).tolist(), strict=True))
         told = start // (16 * _BATCH) * 16 * _BATCH
-        where = f"{subject.name}: {len(chosen)} images in {subject.runs_in}"
+        where = f"{subject.name}: {count(chosen, 'image')} in {subject.runs_in}"
         progress(Stage(f"{where}, {told} done" if told else where, start / len(chosen)))
     if not guesses:
         refuse_none(unreadable)
@@ -176,7 +182,7 @@ def _check_classes(subject: _Subject, classes: int, data: Dataset) -> _Subject:
             )
     elif classes < len(data.classes) or (subject.labels is None and classes != len(data.classes)):
         raise InputError(
-            f"{subject.name} has {classes} classes, and {data.name} has {len(data.classes)}",
+            f"{subject.name} has {count(classes, 'class')}, and {data.name} has {len(data.classes)}",
             "give a model of these classes",
         )
     return subject
@@ -235,5 +241,5 @@ def _artifact(artifact: Artifact, data: Dataset, options: RunnerOptions) -> Iter
             return scores if found.postprocessing == "softmax" else torch.log(scores.clamp_min(_TINY))
 
         title = RUNNERS[default_runner(artifact.format)].title
-        subject = _Subject(str(artifact.folder), title, rule, artifact.labels, classify)
+        subject = _Subject(str(artifact.folder), title, rule, artifact.labels, classify, artifact.format)
         yield _check_classes(subject, classifier.classes, data)

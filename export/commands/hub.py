@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from cloformer.io.output import say, say_json
 
 from .completion import checkpoints
+from .next_step import next_step
 from .options import Debug, Json
 
 __all__ = ["hub"]
@@ -37,4 +39,9 @@ def hub(
         say_json({"folder": str(folder), "files": sorted(path.name for path in folder.iterdir())})
         return
     say(f"{folder}: config.json, model.safetensors, README.md")
-    say(f"  next: hf upload YOUR-NAME/{folder.name} {folder}")
+    say(next_step("upload", f"YOUR-NAME/{_repository(folder)}", folder, program="hf"))
+
+
+def _repository(folder: Path) -> str:
+    """The folder's name, of the letters that the Hub takes."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", folder.resolve().name).strip("-.") or "model"

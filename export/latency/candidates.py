@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloformer.errors import MissingRuntimeError, UnsupportedError, UsageError, choose
+from cloformer.io.words import count
 from cloformer.variants import VARIANTS
 
 from ..formats.runners import RUNNERS
@@ -186,7 +187,7 @@ def _pinned(threads: int, protocol: Protocol) -> tuple[int, ...] | None:
     usable = usable_processors()
     if threads > len(usable):
         raise UnsupportedError(
-            f"{threads} threads cannot be pinned to {len(usable)} processors",
+            f"{threads} threads cannot be pinned to {count(usable, 'processor')}",
             "lower --threads, or leave --pin out",
         )
     return usable[:threads]

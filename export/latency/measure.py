@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from cloformer.errors import MissingRuntimeError
 from cloformer.io.progress import Progress, Stage, part
 from cloformer.io.read import sha256_of
+from cloformer.io.words import count as plural
 
 from ..artifact.folder import MANIFEST
 from .candidates import Candidate
@@ -122,7 +123,7 @@ class _Run:
         self._progress("running")
         while len(wall_ns) < protocol.min_queries or spent < protocol.min_seconds:
             if spent >= protocol.max_seconds:
-                note = f"ended after {spent:.0f} s with {len(wall_ns)} of {protocol.min_queries} queries"
+                note = f"ended after {spent:.0f} s with {len(wall_ns)} of {plural(protocol.min_queries, 'query')}"
                 self._note(notes=(*self.row.notes, note))
                 break
             if spent >= shown_at + _TELL_SECONDS:
@@ -185,7 +186,7 @@ def describe(candidate: Candidate, versions: Mapping[str, str]) -> Measurement:
     usable = len(usable_processors())
     notes = []
     if candidate.threads > usable:
-        notes.append(f"{candidate.threads} threads on {usable} processors")
+        notes.append(f"{candidate.threads} threads on {plural(usable, 'processor')}")
     if not candidate.row.obeys_threads:
         notes.append("the runtime chooses its threads by itself")
     return Measurement(

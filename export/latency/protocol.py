@@ -166,10 +166,16 @@ def parse_threads(text: str) -> tuple[int, ...]:
         raise UsageError(f"{text!r} is no list of thread counts", "--threads takes 1, or 1,2,4") from None
 
 
-def parse_share(option: str, text: str) -> float:
-    """``5%`` or ``0.05`` as 0.05; :class:`UsageError` if it is no share from 0 to 1."""
+def parse_share(option: str, text: str, example: float = 0.05) -> float:
+    """``5%`` or ``0.05`` as 0.05; :class:`UsageError`, with an ``example``, if it is no share from 0 to 1."""
     number, per = (text.strip()[:-1], 100) if text.strip().endswith("%") else (text.strip(), 1)
     try:
-        return finite(number.strip(), 0, per) / per
+        share = finite(number.strip()) / per
     except ValueError:
-        raise UsageError(f"{text!r} is no share", f"{option} takes 5%, or 0.05") from None
+        share = math.nan
+    if 0 <= share <= 1:
+        return share
+    meant = share / 100 if per == 1 and 1 < share <= 100 else example
+    raise UsageError(
+        f"{option} {text!r} is no share from 0 to 1", f"{option} takes {100 * meant:g}%, or {meant:g}"
+    )

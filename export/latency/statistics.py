@@ -11,6 +11,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cloformer.io.words import count
+
 __all__ = [
     "MAX_DRIFT",
     "MAX_TAIL",
@@ -117,7 +119,7 @@ def drift(samples: Sequence[float]) -> float | None:
 def stability(summary: Summary) -> Verdict:
     """Whether the run's own samples agree with one another."""
     if summary.variation is None or summary.drift is None:
-        return Verdict("unstable", (f"{summary.n} queries are too few to tell: {MIN_TO_JUDGE} are needed",))
+        return Verdict("unstable", (f"{count(summary.n, 'query')} cannot tell: {MIN_TO_JUDGE} are needed",))
     reasons = []
     if summary.variation > MAX_VARIATION:
         reasons.append(f"coefficient of variation {summary.variation:.1%}, above {MAX_VARIATION:.0%}")

@@ -143,9 +143,9 @@ def test_what_cannot_be_evaluated(
         (["--model", "cloformer_xss"], 2, "Did you mean cloformer_x"),
         (["--set", "epoch=3"], 2, "Did you mean epochs"),
         (["--set", "image_size=30"], 2, "choose another --set image_size"),
-        (["--set", "batch_size=512"], 3, "there are 20 training images"),
+        (["--set", "batch_size=512"], 3, "add --set batch_size=20, or --set batch_size=auto"),
         (["--weights", "nowhere.safetensors"], 3, "there is no file"),
-        (["--teacher", "nowhere:it"], 2, "no module"),
+        (["--teacher", "nowhere:it", "--set", "batch_size=4"], 2, "no module"),
         (["--labels", "nowhere.txt"], 3, "there is no file"),
         (["--resume"], 3, "no run to go on with"),
     ],
@@ -188,15 +188,30 @@ def test_a_package_that_is_not_there(
     assert not (tmp_path / "run").exists()
 
 
-def test_show_recipe(command: Command, tmp_path: Path) -> None:
-    done = command("train", "--data", tmp_path, "--output", tmp_path, "--show-recipe", "--set", "epochs=7")
-    assert json.loads(done.out) == RECIPES["paper"].changed(["epochs=7"]).to_json()
+def test_show_recipe(command: Command, digits: Path) -> None:
+    """Without data, but for a batch size that follows them."""
+    asked = ("train", "--show-recipe", "--set", "epochs=7")
+    recipe = RECIPES["paper"].changed(["epochs=7"])
+    assert command(*asked, "--json").json == recipe.to_json()
+    shown = command(*asked)
+    assert shown.out.startswith(
+        "epochs             7                  how often every training image is seen\n"
+    )
+    assert [line.split()[:2] for line in shown.out.splitlines()[:-1]] == [
+        [name, value] for name, value, _ in recipe.described()
+    ]
+    assert "--set NAME=VALUE" in shown.out
+    asked = (*asked, "--set", "batch_size=auto", "--json")
+    assert command(*asked, "--data", digits).json == recipe.changed(["batch_size=20"]).to_json()
+    refused = command(*asked)
+    assert (refused.code, refused.json["error"]["message"]) == (2, "--set batch_size=auto needs --data")
 
 
 def test_hub_folder(command: Command, trained: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "hub" / "digits"
+    folder = tmp_path / "hub" / "my digits"
     done = command("hub", trained, "--output", folder)
     assert done.code == 0, done.err
+    assert done.out.endswith(f"\n  next: hf upload YOUR-NAME/my-digits '{folder}'\n")
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     config = json.loads((folder / "config.json").read_text())
     assert (config["model_type"], config["num_labels"], config["id2label"]["7"]) == ("cloformer", 10, "7")
@@ -204,7 +219,7 @@ def test_hub_folder(command: Command, trained: Path, tmp_path: Path) -> None:
     assert card.startswith("---\nlibrary_name: cloformer\n")
     assert "license: mit" in card
     assert "10.00% of 40 images (95 %: 3.96% to 23.05%)" in card
-    shown = command(*asked_by(card), "--show-recipe")
+    shown = command(*asked_by(card), "--show-recipe", "--json")
     assert json.loads(shown.out) == RECIPES["quick"].changed(QUICK).to_json()
     both = [read_checkpoint(path) for path in (trained, folder)]
     assert both[0].sha256 == both[1].sha256

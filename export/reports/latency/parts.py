@@ -25,7 +25,7 @@ def verdict(row: Measurement) -> Markup:
 
 def queries(number: int) -> str:
     """``1,024 queries``."""
-    return f"{number:,} {'query' if number == 1 else 'queries'}"
+    return count(number, "query")
 
 
 def threads(row: Measurement) -> str:

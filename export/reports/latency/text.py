@@ -51,7 +51,7 @@ def how(report: LatencyReport) -> str:
     measured_on = " and ".join(sorted({row.measured_on for row in report.rows})) or "nothing measured"
     if rules.counting is not None and rules.counting.only:
         return f"{measured_on}; counted, and not timed"
-    least = f"at least {rules.min_queries:,} queries and {rules.min_seconds:g} s"
+    least = f"at least {count(rules.min_queries, 'query')} and {rules.min_seconds:g} s"
     return f"{measured_on}; milliseconds; preset {rules.preset}: {least}; p90 by early stopping"
 
 
