@@ -19,6 +19,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
+from cloformer.io.near import closest
 from cloformer.io.words import bounded
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "UnsupportedError",
     "UsageError",
     "choose",
+    "closest",
 ]
 
 MAX_LINES = 3
