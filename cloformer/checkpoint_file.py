@@ -20,17 +20,19 @@ from torch import Tensor, nn
 
 from .errors import CheckpointError, InputError
 from .hub import CONFIG, WEIGHTS, check_config
+from .io.missing import is_file
 from .io.read import read_bytes
 from .io.safetensors import check_head, with_sorted_header
 from .io.words import bounded, reason_of
 from .io.write import write_whole
-from .weights import find_weights, shipped_weights
+from .weights import ENDINGS, find_weights, shipped_weights
 
 __all__ = ["Checkpoint", "read_checkpoint", "save_checkpoint", "shown_key", "type_name"]
 
 _MAX_BYTES = 2**32
 _MAX_RANK = 64  # what NumPy and torch compute with
 _WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_WEIGHTS_ALONE = "in Python: torch.save(model.state_dict(), 'weights.pth'); then --model nets.py:build --weights weights.pth"
 _TABLES = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)  # of users' models
 
 
@@ -50,18 +52,11 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     :func:`~cloformer.weights.shipped_weights`. Raises :class:`CheckpointError`.
     """
     path = find_weights(Path(path))
-    if not _has_config(path):
+    if not is_file(path / CONFIG):
         return _read_file(path)
     found = _read_file(path / WEIGHTS)
     check_config(path, found.metadata)
     return found
-
-
-def _has_config(path: Path) -> bool:
-    try:
-        return (path / CONFIG).is_file()
-    except OSError:  # a name that the system does not take: reading it says so
-        return False
 
 
 def _read_file(path: Path) -> Checkpoint:
@@ -73,7 +68,7 @@ def _read_file(path: Path) -> Checkpoint:
         raise CheckpointError(f"checkpoint: {first}", *rest) from None
     if path.suffix == ".safetensors":
         content, metadata = _read_safetensors(path, data)
-    elif path.suffix in (".pth", ".pt", ".bin", ".ckpt"):
+    elif path.suffix in ENDINGS:
         content, metadata = _read_torch(path, data), {}
     else:
         raise CheckpointError(
@@ -122,15 +117,18 @@ def _read_torch(path: Path, data: bytes) -> object:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch wonders about pickles that it then refuses
             _refuse_packed(data)
+            _refuse_programs(path, data)
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error)
         if "Unsupported" in reason or "global" in reason.lower():
             raise CheckpointError(
                 f"checkpoint {path} holds more than tensors, and loading it could run code: refused",
-                "save its state_dict alone, best as .safetensors",
+                _WEIGHTS_ALONE,
             ) from None
         raise _damaged(path, error) from None
+    except CheckpointError:
+        raise
     except Exception as error:  # torch's unpickler and its reader of archives raise what they like
         raise _damaged(path, error) from None
     for key in ("model", "state_dict"):
@@ -149,6 +147,21 @@ def _refuse_packed(data: bytes) -> None:
         members = archive.infolist()
     if sum(member.file_size for member in members) > len(data):
         raise ValueError("its members unpack to more bytes than the file has")
+
+
+def _refuse_programs(path: Path, data: bytes) -> None:
+    """:class:`CheckpointError` for what torch.jit.save or torch.export.save wrote."""
+    file = io.BytesIO(data)
+    if not zipfile.is_zipfile(file):
+        return
+    with zipfile.ZipFile(file) as archive:
+        parts = [name.split("/")[1:] for name in archive.namelist()]
+    for folder, what in (("code", "a TorchScript model"), ("models", "a program of torch.export")):
+        if any(part[:1] == [folder] for part in parts):
+            raise CheckpointError(
+                f"checkpoint {path} is {what}: it holds code beside its weights, which is not run",
+                _WEIGHTS_ALONE,
+            )
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:

@@ -31,6 +31,7 @@ __all__ = [
     "UnsupportedError",
     "UsageError",
     "choose",
+    "closest",
 ]
 
 MAX_LINES = 3
@@ -111,7 +112,7 @@ def choose(
         return value
     option = option or f"--{kind}"
     takes = f"{option} takes: {', '.join(names)}; for example {option} "
-    if all(name.isdecimal() for name in names) and re.fullmatch(r"[0-9.+-]+", value):
+    if all(re.fullmatch("[0-9]+", name) for name in names) and re.fullmatch(r"[0-9.+-]+", value):
         lowest, highest = min(names, key=int), max(names, key=int)
         raise UsageError(f"{kind} {value} is not from {lowest} to {highest}", takes + names[-1])
     parts = [part for part in re.split(r"[\s,;+&|/]+", value) if part]

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeVar
 
+from .near import closest
+
 __all__ = ["FieldError", "Fields"]
 
 T = TypeVar("T")
@@ -37,8 +39,10 @@ class Fields:
             raise FieldError(path, f"is {_kind(value)}, not an object")
         self.path = path
         self._left: dict[str, object] = dict(value)
+        self._known: list[str] = []  # what was asked for, whether or not it was there
 
     def __contains__(self, name: str) -> bool:
+        self._known.append(name)
         return name in self._left
 
     def at(self, name: str) -> str:
@@ -50,12 +54,18 @@ class Fields:
         return FieldError(self.at(name), problem)
 
     def done(self) -> None:
-        """Refuse the fields that nobody has taken."""
-        if self._left:
-            raise FieldError(self.at(sorted(self._left)[0][:80]), "is not a field that is known here")
+        """Refuse the fields that nobody has taken, with the one that was meant and all that are asked for here."""
+        if not self._left:
+            return
+        unknown, known = sorted(self._left)[0][:80], list(dict.fromkeys(self._known))
+        near = closest(unknown, known) or _one_with_the_word(unknown, known)
+        meant = "" if near is None else f". Did you mean {near}?"
+        listed = f" Known are: {', '.join(known)}" if known else ""
+        raise FieldError(self.at(unknown), f"is not a field that is known here{meant or '.'}{listed}")
 
     def take(self, name: str) -> object:
         """Any value."""
+        self._known.append(name)
         value = self._left.pop(name, _MISSING)
         if value is _MISSING:
             raise FieldError(self.at(name), "is missing")
@@ -152,14 +162,20 @@ class Fields:
 
     def optional(self, name: str, read: Callable[[str], T]) -> T | None:
         """What ``read`` takes, or None if the field is null: ``fields.optional("seed", fields.whole)``."""
-        if name in self._left and self._left[name] is None:
+        if name in self and self._left[name] is None:
             del self._left[name]
             return None
         return read(name)
 
     def default(self, name: str, read: Callable[[str], T], value: T) -> T:
         """What ``read`` takes, or ``value`` if the field is not there."""
-        return read(name) if name in self._left else value
+        return read(name) if name in self else value
+
+
+def _one_with_the_word(unknown: str, known: Collection[str]) -> str | None:
+    """The only known name with ``unknown`` as one of its words: resize_size for resize."""
+    found = [name for name in known if unknown.lower() in name.split("_")]
+    return found[0] if len(found) == 1 else None
 
 
 def _text(value: object, path: str, longest: int, empty: bool) -> str:

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 
 __all__ = ["closest"]
 
-_WORDS = re.compile(r"[^\W\d_]+|\d+")  # the words and the numbers of a name
+_WORDS = re.compile(r"[^\W0-9_]+|[0-9]+")  # the words and the numbers of a name
+_DIGITS = "0123456789"
+_LONGEST = 80  # characters: no name that is known is longer
 _SHORT = 2  # letters of a word that says too little to be corrected
 _LONG = 8  # letters from which on two slips are forgiven
 
@@ -24,8 +26,10 @@ def closest(value: str, known: Iterable[str]) -> str | None:
     that changed places: one in a word of up to seven letters, two in longer ones. In a number, and in a word of one or two
     letters, only what changed places or came twice is a slip.
     """
+    if len(value) > _LONGEST:
+        return None
     names = list(dict.fromkeys(known))
-    spelt = [name for name in names if _letters(name) == _letters(value)]
+    spelt = [name for name in names if _letters(value) and _letters(name) == _letters(value)]
     if len(spelt) == 1:
         return spelt[0]
     slips = {name: _slips(value, name) for name in names}
@@ -54,7 +58,7 @@ def _slips_in_word(given: str, meant: str) -> int | None:
         return 1
     if len(given) > _SHORT and _undoubled(given) == _undoubled(meant):
         return abs(len(given) - len(meant))
-    if given.isdigit() or meant.isdigit() or min(len(given), len(meant)) <= _SHORT:
+    if given[0] in _DIGITS or meant[0] in _DIGITS or min(len(given), len(meant)) <= _SHORT:
         return None
     allowed = 1 if min(len(given), len(meant)) < _LONG else 2
     distance = _distance(given, meant)

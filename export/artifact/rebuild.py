@@ -77,7 +77,7 @@ def rebuild(
     names = names if by is not None else artifact.labels
     return Source(
         name=artifact.manifest.name,
-        source=model,
+        source=made.reference,
         model=made.model,
         inputs=with_values(made.model, inputs, said=request.inputs),
         output_names=given.outputs or request.outputs,
@@ -85,7 +85,7 @@ def rebuild(
         preprocessing=rules,
         labels=names,
         weights=found,
-        summary=summary_of(model, found),
+        summary=summary_of(made.reference, found),
         metadata=request.metadata,
         given_by=given_by,
     )

@@ -10,6 +10,7 @@ import typer
 from cloformer.errors import UsageError
 from cloformer.io.output import say, say_json
 from cloformer.variants import list_models
+from cloformer.weights import shipped_weights
 
 from ..formats import FORMATS
 from ..source.precision import PRECISIONS
@@ -21,10 +22,20 @@ __all__ = ["export"]
 
 @with_format_options
 def export(
+    named: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            show_default=False,
+            help="--model or --weights, by what it is: cloformer_xs, nets.py:build, best.safetensors, fashion-mnist.",
+            autocompletion=lambda: [*list_models(), *shipped_weights()],
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="A built-in model, or package.module:factory. Without: what the weights are, or cloformer_xxs.",
+            help="A built-in model, package.module:factory, or nets.py:factory. Without: what the weights are, or "
+            "cloformer_xxs.",
             autocompletion=list_models,
         ),
     ] = None,
@@ -91,9 +102,11 @@ def export(
     from ..pipeline.request import ExportRequest
     from ..reports.artifact import text as summary
     from ..source.spec import ModelSpec, parse_input, read_spec
+    from ..source.what import model_and_weights
 
     if spec is not None and inputs:
         raise UsageError("--spec and --input both declare inputs", "give one of them")
+    model, weights = model_and_weights(named, model, weights)
     request = ExportRequest(
         model=model,
         weights=weights,

@@ -243,7 +243,9 @@ def _begins_like_one(head: bytes) -> bool:
     if any(head.startswith(bytes_, place) for place, bytes_ in _BEGINNINGS):
         return True
     is_bitmap = head.startswith(b"BM") and head[6:10] == bytes(4) and head[15:18] == bytes(3)
-    is_netpbm = head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace() and head[3:4].isdigit()
+    is_netpbm = (
+        head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace() and b"0" <= head[3:4] <= b"9"
+    )
     return is_bitmap or is_netpbm or _container(head) is not None
 
 

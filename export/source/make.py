@@ -12,8 +12,10 @@ import cloformer
 from cloformer.errors import choose
 from cloformer.io.fields import Fields
 from cloformer.variants import VARIANTS
+from cloformer.weights import find_weights
 
-from .user_module import user_module
+from .named import locate, names_a_module
+from .user_module import made_by
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,21 +51,24 @@ class Weights:
 
 @dataclass(frozen=True)
 class Made:
-    """A module, the record of its weights, and the metadata of the checkpoint that they came from."""
+    """A module, what names it in a manifest, the record of its weights, and the metadata of the checkpoint that they came
+    from."""
 
+    reference: str
     model: nn.Module
     weights: Weights
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_model(reference: str, weights: Path | None, num_classes: int | None, seed: int) -> Made:
-    """The model that ``reference`` names, a variant or ``package.module:factory``, with the weights of a checkpoint,
-    or those of ``seed``.
+    """The model that ``reference`` names, a variant or a factory as :mod:`.named` says, with the weights of a checkpoint, or
+    those of ``seed``.
 
     Raises :class:`UsageError` for a name that does not exist, :class:`InputError` for a checkpoint that cannot be
     read or does not fit, and for a factory that fails.
     """
-    if ":" in reference:
+    weights = None if weights is None else find_weights(weights)
+    if names_a_module(reference):
         return _from_module(reference, weights, seed)
     choose("model", reference, VARIANTS)
     return _from_variant(reference, weights, num_classes, seed)
@@ -103,18 +108,21 @@ def _from_variant(name: str, weights: Path | None, num_classes: int | None, seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model: nn.Module = cloformer.create_model(name, num_classes=num_classes or 1000)
-        return Made(model, Weights("random", None, tensors_sha256(model), seed))
+        return Made(name, model, Weights("random", None, tensors_sha256(model), seed))
     model, checkpoint = load_checkpoint(weights, name, num_classes=num_classes)
     record = Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None)
-    return Made(model, record, checkpoint.metadata)
+    return Made(name, model, record, checkpoint.metadata)
 
 
 def _from_module(reference: str, weights: Path | None, seed: int) -> Made:
-    model = user_module(reference, seed=seed)
+    factory = locate(reference, "--model")
+    model = made_by(factory, "--model", seed)
     if weights is None:
-        return Made(model, Weights("module", None, tensors_sha256(model), seed))
+        return Made(factory.reference, model, Weights("module", None, tensors_sha256(model), seed))
     from cloformer.checkpoint import load_into, read_checkpoint
 
     checkpoint = read_checkpoint(weights)
     load_into(model, checkpoint.tensors)
-    return Made(model, Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None))
+    return Made(
+        factory.reference, model, Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None)
+    )

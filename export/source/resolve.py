@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloformer.errors import UsageError, choose
+from cloformer.errors import CheckpointError, UsageError, choose
 from cloformer.variants import VARIANTS
 
 from .labels import read_labels
-from .make import Weights, identified, make_model, summary_of
+from .make import Made, Weights, identified, make_model, summary_of
+from .named import names_a_module
 from .preprocessing import Preprocessing
 from .signature import TensorSpec
 from .spec import ModelSpec
@@ -29,7 +30,7 @@ DEFAULT_MODEL = "cloformer_xxs"
 class SourceRequest:
     """Which model is asked for, as the options say it.
 
-    ``model`` is a variant's name or ``package.module:factory``; None is the variant that ``weights`` are, or
+    ``model`` is a variant's name or a factory, as :mod:`.named` says; None is the variant that ``weights`` are, or
     cloformer_xxs. ``image_size`` is (height, width) in pixels; None is the model's own.
     """
 
@@ -69,16 +70,16 @@ def resolve(request: SourceRequest) -> Source:
 
     Raises :class:`UsageError` for an unknown model, :class:`InputError` for a bad checkpoint, label file or factory.
     """
-    reference = request.model
+    reference, held = request.model, None
     if reference is None:
         held = None if request.weights is None else identified(request.weights)
         reference = held or DEFAULT_MODEL
-    is_module = ":" in reference
+    is_module = names_a_module(reference)
     if not is_module:
         choose("model", reference, VARIANTS)
     if is_module and request.num_classes is not None:
         raise UsageError("--num-classes is for the built-in models", "let the factory make the right head")
-    made = make_model(reference, request.weights, request.num_classes, request.seed)
+    made = _make(reference, request, is_known=held is not None or request.model is not None)
     trained = training_of(made.metadata, request.weights)
     spec = request.spec
     names, _ = labels_of(request.labels, spec, trained)
@@ -100,8 +101,8 @@ def resolve(request: SourceRequest) -> Source:
     # CloFormer gives logits; a user's module gives logits if its classes are named, else plain tensors.
     logits = not is_module or names is not None
     return Source(
-        name=reference.replace(":", "."),
-        source=reference,
+        name=made.reference.replace(":", "."),
+        source=made.reference,
         model=made.model,
         inputs=inputs,
         output_names=spec.outputs or (("logits",) if logits else ()),
@@ -109,10 +110,24 @@ def resolve(request: SourceRequest) -> Source:
         preprocessing=preprocessing,
         labels=names,
         weights=made.weights,
-        summary=summary_of(reference, made.weights),
+        summary=summary_of(made.reference, made.weights),
         metadata={**trained.about, **spec.metadata},
         notes=() if note is None else (note,),
     )
+
+
+def _make(reference: str, request: SourceRequest, *, is_known: bool) -> Made:
+    """The model with its weights. Where the checkpoint was to say which model it is, and does not, the error says so."""
+    try:
+        return make_model(reference, request.weights, request.num_classes, request.seed)
+    except CheckpointError as error:
+        if is_known:
+            raise
+        raise CheckpointError(
+            f"{request.weights} holds no built-in model. As {reference}: {error.lines[0]}",
+            f"for a model of your own: --model nets.py:build --weights {request.weights}",
+            **error.details,  # type: ignore[arg-type]
+        ) from None
 
 
 def labels_of(

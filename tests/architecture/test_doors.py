@@ -55,7 +55,12 @@ CATCHES_ALL = {
     ("export/parity/walk.py", "_attempt"): "an operator of torch, one of which does not end the rest",
     ("export/passes/fix_sizes.py", "_value"): "an operator of torch",
     ("export/source/trace.py", "_export"): "a user's module, and torch on its way through it",
-    ("export/source/user_module.py", "user_module"): "a user's factory",
+    ("export/source/user_module.py", "_module"): "a user's module",
+    (
+        "export/source/user_module.py",
+        "_from_its_place",
+    ): "the same: what failed is imported again the next time",
+    ("export/source/user_module.py", "_called"): "a user's factory",
     ("export/source/whole_numbers.py", "_takes"): "a user's module",
     ("export/source/widen.py", "as_float32"): "the same",
 }

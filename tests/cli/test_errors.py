@@ -78,7 +78,7 @@ class _RunsCode:
         (["--num-classes", "0"], 2, "num-classes"),
         (["--formt", "onnx"], 2, "--formt"),
         (["--model", "no.such.module:factory"], 2, "there is no module 'no'"),
-        (["--model", "user_models:nosuch"], 2, "no attribute 'nosuch'"),
+        (["--model", "user_models:nosuch"], 2, "there is no 'nosuch' in user_models"),
         (["--model", "user_models:fails"], 3, "the data set is not here"),
         (["--model", "user_models:not_a_module"], 3, "not a torch.nn.Module"),
         (["--model", "user_models:data_dependent", "--image-size", "32"], 4, "user_models.py, line"),
@@ -86,6 +86,19 @@ class _RunsCode:
         (["--labels", "/nowhere/labels.txt"], 3, "there is no file"),
         (["--spec", "/nowhere/model.toml"], 3, "there is no file"),
         (["--weights", "/nowhere/weights.pth"], 3, "there is no file"),
+        (["--weights", "fashion-mnst"], 3, "Did you mean fashion-mnist?"),
+        (["--weights", "cloformer_xs"], 3, "give it as --model cloformer_xs"),
+        (["--model", "best.pth"], 2, "give it as --weights best.pth"),
+        (["cloformer_xxxs"], 2, "Did you mean cloformer_xxs?"),
+        (["cloformer_xs", "--model", "cloformer_s"], 2, "both name the model"),
+        (["best.pth", "--weights", "last.pth"], 2, "both name the checkpoint"),
+        (["/nowhere/weights.pth"], 3, "there is no file"),
+        (["/nowhere/nets.py:build"], 3, "there is no file"),
+        (["model.onnx"], 3, "is an ONNX model, and export takes a PyTorch model"),
+        (["--model", "user_models:resnt"], 2, "Did you mean resnet?"),
+        (["--model", "user_models:GroupNormNet"], 2, "needs arguments: scale"),
+        (["--model", ":"], 2, "names no module"),
+        (["/"], 3, "there is no file"),
     ],
 )
 def test_export_refuses(command: Command, kept: Path, arguments: list[str], code: int, words: str) -> None:
@@ -97,13 +110,21 @@ def test_export_refuses(command: Command, kept: Path, arguments: list[str], code
     assert len(said) >= 2  # what to do next
 
 
-@pytest.mark.parametrize("how", ["missing", "truncated", "variant", "classes", "pickle"])
+@pytest.mark.parametrize(
+    "how", ["missing", "truncated", "variant", "classes", "pickle", "whole", "script", "another"]
+)
 def test_export_refuses_checkpoints(command: Command, kept: Path, tmp_path: Path, how: str) -> None:
     path, trap = tmp_path / "weights.pth", tmp_path / "owned"
     arguments = ["--model", "cloformer_xs"] if how == "variant" else []
     arguments += ["--num-classes", "10"] if how == "classes" else []
     if how == "pickle":
         path.write_bytes(pickle.dumps(_RunsCode(trap)))
+    elif how == "whole":
+        torch.save(torch.nn.Linear(2, 2), path)
+    elif how == "another":
+        torch.save(torch.nn.Linear(2, 2).state_dict(), path)
+    elif how == "script":
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), path)
     elif how != "missing":
         torch.save(fill(cloformer.create_model("cloformer_xxs")).state_dict(), path)
     if how == "truncated":
@@ -120,7 +141,12 @@ def test_export_refuses_checkpoints(command: Command, kept: Path, tmp_path: Path
         "variant": "holds cloformer_xxs, not cloformer_xs",
         "classes": "has 1000 classes, and 10 were asked for",
         "pickle": "could run code: refused",
+        "whole": "could run code: refused",
+        "script": "is a TorchScript model",
+        "another": "holds no built-in model",
     }
+    if how in ("whole", "script", "another"):
+        assert "--model nets.py:build --weights" in " ".join(error["next"])
     assert words[how] in error["message"]
     if how == "variant":
         assert len(error["misshaped"]) > 100  # every key, for those who ask in JSON

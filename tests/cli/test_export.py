@@ -106,6 +106,28 @@ def test_core_ml_itself_cannot_run_here_and_the_reference_runtime_can(
     assert [guess["class"] for guess in found[0]] == [guess["class"] for guess in found[1]]
 
 
+def test_a_model_is_the_same_by_its_file_and_by_its_module(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same folder and bytes; and parity takes either for the model of the other."""
+    (tmp_path / "spelt").mkdir()
+    (tmp_path / "spelt" / "nets.py").write_text(
+        "from user_models import GroupNormNet\ndef build():\n    return GroupNormNet(1.0)"
+    )
+    monkeypatch.chdir(tmp_path)
+    spellings = {"file": ["./spelt/nets.py:build"], "module": ["--model", "spelt.nets:build"]}
+    folders = []
+    for output, model in spellings.items():
+        shown = command("export", *model, "--image-size", "32", "--output", output, "--json")
+        assert shown.code == 0, shown.err
+        folders.append(Path(shown.json["artifacts"][0]["folder"]))
+    one, other = folders
+    assert one.name == other.name == "spelt.nets.build-onnx-32-fp32"
+    assert all((other / path.name).read_bytes() == path.read_bytes() for path in one.iterdir())
+    shown = command("parity", one, "--model", tmp_path / "spelt" / "nets.py:build", "--no-operators")
+    assert shown.code == 0, shown.out
+
+
 @pytest.mark.parametrize("name", ["resnet", "mobilenet", "vit"])
 def test_users_models_in_both_formats(command: Command, tmp_path: Path, name: str) -> None:
     shown = command(

@@ -212,6 +212,26 @@ def test_fields() -> None:
     fields.done()
 
 
+@pytest.mark.parametrize(
+    ("unknown", "meant"),
+    [
+        ("meen", ". Did you mean mean?"), ("Std", ". Did you mean std?"), ("colour_order", ". Did you mean color_order?"),
+        ("resize", ". Did you mean resize_size?"), ("size", ". Did you mean resize_size?"),
+        ("zoom", "."), ("", "."), ("m" * 10_000, "."),
+    ],
+)  # fmt: skip
+def test_an_unknown_field_is_told_which_one_was_meant(unknown: str, meant: str) -> None:
+    """Among all that were asked for, there or not; never one that is nothing like it."""
+    fields = Fields({"mean": 1, unknown: 2})
+    fields.take("mean")
+    for name in ("std", "color_order", "resize_size"):
+        fields.default(name, fields.number, 0)
+    with pytest.raises(FieldError) as refused:
+        fields.done()
+    said = f"is not a field that is known here{meant} Known are: mean, std, color_order, resize_size"
+    assert refused.value.problem == said
+
+
 WRONG: list[tuple[str, object]] = [
     ("whole", True), ("whole", 1.0), ("whole", "1"), ("whole", -1), ("whole", 2**63), ("number", math.nan),
     ("number", math.inf), ("number", False), ("number", "1"), ("text", 1), ("text", "a\0"), ("text", "\ud800"),

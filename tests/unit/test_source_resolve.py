@@ -74,7 +74,7 @@ def test_labels_of_the_option_come_before_those_of_the_file(tmp_path: Path) -> N
         (SourceRequest(model="cloformer_xxxs"), "cloformer_xxxs"),
         (SourceRequest(model=RESNET, num_classes=7), "--num-classes is for the built-in models"),
         (SourceRequest(image_size=(30, 32)), "multiples of 4 from 32 on"),
-        (SourceRequest(model="user_models:nosuch"), "no attribute 'nosuch'"),
+        (SourceRequest(model="user_models:nosuch"), "there is no 'nosuch' in user_models"),
     ],
 )
 def test_what_is_refused(request_: SourceRequest, words: str) -> None:

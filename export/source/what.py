@@ -1,0 +1,75 @@
+"""What a word on the command line names: a model or a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cloformer.errors import InputError, UsageError, closest
+from cloformer.io.missing import is_file
+from cloformer.variants import VARIANTS
+from cloformer.weights import find_weights, is_checkpoint, shipped_weights
+
+from .named import names_a_module
+
+__all__ = ["model_and_weights"]
+
+# What a folder or file is that no model is made of.
+_EXPORTED = {
+    ".onnx": "an ONNX model", ".ort": "a model of ONNX Runtime", ".mlpackage": "a Core ML model",
+    ".mlmodel": "a Core ML model", ".tflite": "a TensorFlow Lite model", ".pte": "an ExecuTorch program",
+    ".pt2": "a program of torch.export",
+}  # fmt: skip
+_TAKEN = (
+    "a built-in model, a checkpoint (.safetensors, .pth), a folder of the Hub, nets.py:build, or "
+    "package.module:build"
+)
+
+
+def model_and_weights(
+    named: str | None, model: str | None, weights: Path | None
+) -> tuple[str | None, Path | None]:
+    """``--model`` and ``--weights`` with what ``named``, the argument without an option, adds to them.
+
+    Raises :class:`UsageError` if it says again what one of them says, or names nothing, and :class:`InputError` for a
+    checkpoint that is not there.
+    """
+    for word, option in (
+        (named, ""),
+        (model, "--model "),
+        (None if weights is None else str(weights), "--weights "),
+    ):
+        if word is not None:
+            _refuse_exported(word, option)
+    if model is not None and model not in VARIANTS and is_checkpoint(model):
+        raise UsageError(f"--model {model} is a checkpoint, not a model", f"give it as --weights {model}")
+    if named is None:
+        return model, weights
+    option, given = ("--weights", weights) if _is_weights(named) else ("--model", model)
+    if given is not None:
+        what = "checkpoint" if option == "--weights" else "model"
+        raise UsageError(f"{named} and {option} {given} both name the {what}", "give one of them")
+    if option == "--model":
+        return named, weights
+    find_weights(Path(named))
+    return model, Path(named)
+
+
+def _is_weights(named: str) -> bool:
+    """Whether it is a checkpoint, and not a model."""
+    path = Path(named)
+    if named in VARIANTS:
+        return False
+    if is_checkpoint(named) or (is_file(path) and path.suffix != ".py"):
+        return True  # of an ending that no checkpoint has, too: reading it says so
+    if names_a_module(named):
+        return False
+    near = closest(named, [*VARIANTS, *shipped_weights()])
+    meant = "" if near is None else f". Did you mean {near}?"
+    raise UsageError(f"there is no model or checkpoint {named!r}{meant}", f"give {_TAKEN}")
+
+
+def _refuse_exported(word: str, option: str) -> None:
+    path = Path(word)
+    what = "an artifact, exported already" if is_file(path / "manifest.json") else _EXPORTED.get(path.suffix)
+    if what is not None:
+        raise InputError(f"{option}{word} is {what}, and export takes a PyTorch model", f"give {_TAKEN}")
