@@ -29,13 +29,15 @@ def closest(value: str, known: Iterable[str]) -> str | None:
     if len(value) > _LONGEST:
         return None
     names = list(dict.fromkeys(known))
-    spelt = [name for name in names if _letters(value) and _letters(name) == _letters(value)]
-    if len(spelt) == 1:
-        return spelt[0]
-    slips = {name: _slips(value, name) for name in names}
-    possible = {name: count for name, count in slips.items() if count is not None}
-    fewest = [name for name, count in possible.items() if count == min(possible.values())]
-    return fewest[0] if len(fewest) == 1 else None
+    found = [name for name in names if _letters(value) and _letters(name) == _letters(value)]
+    if not found:
+        slips = {name: _slips(value, name) for name in names}
+        fewest = min((count for count in slips.values() if count is not None), default=None)
+        found = [name for name, count in slips.items() if count is not None and count == fewest]
+    if len(found) > 1:  # names that differ in case, or in what stands between words
+        far = {name: _distance(value, name) for name in found}
+        found = [name for name in found if far[name] == min(far.values())]
+    return found[0] if len(found) == 1 else None
 
 
 def _letters(name: str) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "markdown",
     "plain",
     "reason_of",
+    "size",
 ]
 
 _LONGEST_ERROR = 300  # characters of an error's line
@@ -53,6 +54,11 @@ def _plural(word: str) -> str:
     if word.endswith(("s", "x")):
         return word + "es"
     return word[:-1] + "ies" if word.endswith("y") else word + "s"
+
+
+def size(total: int) -> str:
+    """Bytes in megabytes, or in kilobytes if these are few."""
+    return f"{total / 1e6:.2f} MB" if total >= 1e5 else f"{total / 1e3:.1f} kB"
 
 
 def bounded(text: str, longest: int = _LONGEST_ERROR) -> str:

@@ -14,6 +14,7 @@ from cloformer.weights import shipped_weights
 
 from ..formats import FORMATS
 from ..source.precision import PRECISIONS
+from .next_step import next_step
 from .options import Debug, Json, Quiet, parse_size, with_format_options
 from .progress import progress
 
@@ -98,7 +99,7 @@ def export(
 ) -> None:
     """Write a model as ONNX and Core ML, load each file back, and compare it with PyTorch."""
     from ..pipeline.export import export as run_export
-    from ..pipeline.export import preview
+    from ..pipeline.preview import preview
     from ..pipeline.request import ExportRequest
     from ..reports.artifact import text as summary
     from ..source.spec import ModelSpec, parse_input, read_spec
@@ -153,3 +154,11 @@ def export(
         return
     for item in exported:
         say(*summary.exported(item))
+    given = {
+        "--model": model if ":" in (model or "") else None,
+        "--weights": weights,
+        "--spec": spec,
+        "--labels": labels,
+    }
+    options_given = [word for name, value in given.items() if value is not None for word in (name, value)]
+    say(next_step("parity", *(item.artifact.folder for item in exported), *options_given))

@@ -28,7 +28,7 @@ MaxWork = Annotated[
         help="Refuse a model that takes more multiply-adds for an inference than this; 0: compute as long as it takes.",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing of how far it is on standard error.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing of how far it is on standard error.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]
 
 
