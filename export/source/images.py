@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from cloformer.errors import CloformerError, InputError, MissingRuntimeError
 from cloformer.io.read import decoding, opened
-from cloformer.io.words import plain
+from cloformer.io.words import bounded, plain
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -102,14 +102,16 @@ class Unreadable:
 
     @property
     def reason(self) -> str:
-        return self.error.lines[0]
+        """One line, with the image in it: of one that is read and cannot be cropped, the error does not know the place."""
+        line = self.error.lines[0]
+        return line if plain(self.image) in line else bounded(f"image {self.image}: {line}")
 
     def to_json(self) -> dict[str, object]:
         return {"image": self.image, "reason": self.reason}
 
 
 def collect_images(paths: Sequence[Path]) -> Collected:
-    """The files, and the images in the folders and in the folders in these, in the order of their names.
+    """The files, and the images in the folders and in the folders in these, in the order of their names, each once.
 
     Hidden files are passed over. :class:`InputError` for what does not exist, and for a folder without any image.
     """
@@ -129,7 +131,7 @@ def collect_images(paths: Sequence[Path]) -> Collected:
             raise InputError(f"there is no image in {path}{more}", ADVICE)
         images += found
         left_out += [LeftOut(path, others)] if others else []
-    return Collected(tuple(images), tuple(left_out))
+    return Collected(tuple(dict.fromkeys(images)), tuple(left_out))
 
 
 def is_hidden(name: str) -> bool:

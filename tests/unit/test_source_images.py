@@ -40,6 +40,7 @@ def test_every_image_below_a_folder_is_taken_and_what_is_none_is_named(tmp_path:
     (tmp_path / "below" / "round").symlink_to(tmp_path)
     found = collect_images([tmp_path])
     assert list(found.images) == sorted([*paths, tmp_path / "damaged.jpg"])
+    assert collect_images([tmp_path, paths[0]]).images == found.images  # each once
     (left_out,) = found.left_out
     assert left_out.files == ("BMW", "P1 of the list", "below/film.mov", "below/pipe", "notes.txt")
     assert str(left_out) == (
@@ -152,6 +153,12 @@ def test_a_bad_one_does_not_stop_the_others(tmp_path: Path) -> None:
     found = list(attempts(sorted(tmp_path.iterdir()), load_image))
     assert [isinstance(item, Unreadable) for item in found] == [False, True, False]
     bad = [item for item in found if isinstance(item, Unreadable)]
+    Image.new("L", (60_000, 1)).save(tmp_path / "thin.png")
+    rule = Preprocessing.imagenet(224, 224)
+    (thin,) = attempts([tmp_path / "thin.png"], lambda path: rule.crop_image(load_image(path)))
+    assert isinstance(thin, Unreadable) and thin.reason.startswith(
+        f"image {tmp_path / 'thin.png'}: an image of 60000 x 1"
+    )
     assert bad[0].to_json() == {"image": str(tmp_path / "b.png"), "reason": bad[0].reason}
     with pytest.raises(InputError, match=r"^image .*b.png cannot be read"):
         refuse_none(bad)
