@@ -452,6 +452,26 @@ def test_page_of_several() -> None:
     assert f"{sum(not item.passed for item in REPORTS.values())} of {len(REPORTS)} artifacts" in text
 
 
+def test_the_largest_error_is_the_largest_of_all() -> None:
+    """Of the second output, on its last input, where the most is allowed: nowhere is it the nearest to failing."""
+    found = report(
+        outputs=(
+            output(error=1e-6, allowed=1e-6),
+            output("noise, seed 0", 2e-6, allowed=2e-5),
+            output(error=3e-6, allowed=1e-3, name="boxes"),
+            output("noise, seed 0", 7.5e-4, allowed=1e-2, name="boxes"),
+        )
+    )
+    said = "2 outputs within tolerance, the largest error 7.5e-04, at most 1 times what is allowed"
+    assert said in github.annotations([found])
+    assert said in github.step_summary([found])
+    cells = Elements(html_page([found, report()])).text
+    heads = ["Artifact", "Run by", "Largest error", "Of allowed", "Operators", "Verdict"]
+    start = cells.index("Artifact")
+    assert cells[start : start + 6] == heads
+    assert cells[start + 8 : start + 10] == ["7.5e-04", "1"]
+
+
 def test_page_shows_hostile_names_as_they_are() -> None:
     page = Elements(html_page([EVIL], [pictures()]))
     shown = [text for text in page.text if plain(HOSTILE) in text]

@@ -11,7 +11,7 @@ from ..shared.parts import badge, cell, chip, table
 from ..shared.words import number
 from .pictures import Histogram, Image, Pictures
 from .sections import divergence, facts, failures, images, operators, outputs, remarks, spreads
-from .words import LOWER_BOUND, by_severity, passed, title
+from .words import LOWER_BOUND, largest_error, largest_share, passed, title
 
 if TYPE_CHECKING:
     from ...parity.report import ParityReport
@@ -58,21 +58,20 @@ def _header(reports: Sequence[ParityReport]) -> list[Markup]:
 def _overview(reports: Sequence[ParityReport]) -> Markup:
     rows = []
     for index, report in enumerate(reports, 1):
-        worst = min(report.outputs, key=by_severity, default=None)
         link = tag("a", title(report), href=f"#r{index}")
-        error = "none compared" if worst is None else number(worst.figures.max_abs)
+        error = number(largest_error(report.outputs)) if report.outputs else "none compared"
         rows.append(
             tag(
                 "tr",
                 tag("th", link, scope="row"),
                 cell("Run by", report.runner),
                 cell("Largest error", error, "num"),
-                cell("Allowed", "" if worst is None else number(worst.allowed), "num"),
+                cell("Of allowed", largest_share(report.outputs) if report.outputs else "", "num"),
                 cell("Operators", _short_counts(report), "num"),
                 cell("Verdict", chip(report.passed)),
             )
         )
-    names = ("Artifact", "Run by", "*Largest error", "*Allowed", "*Operators", "Verdict")
+    names = ("Artifact", "Run by", "*Largest error", "*Of allowed", "*Operators", "Verdict")
     return tag("div", table(names, rows), class_="panel")
 
 

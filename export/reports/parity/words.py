@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from cloformer.io.numbers import whole
 
 from ...parity.report import OperatorResult, OutputResult, ParityReport, Statement
-from ..shared.words import number, plain
+from ..shared.words import number, plain, times
 
 __all__ = [
     "LOWER_BOUND",
@@ -17,6 +17,8 @@ __all__ = [
     "cautions",
     "false_statement",
     "group_of",
+    "largest_error",
+    "largest_share",
     "operator_counts",
     "passed",
     "reasons",
@@ -60,6 +62,18 @@ def by_severity(item: OutputResult | OperatorResult) -> tuple[bool, float]:
     """Sorts what failed before what passed, and the largest share of what is allowed first."""
     share = share_of_allowed(item)
     return item.passed, -math.inf if math.isnan(share) else -share
+
+
+def largest_error(outputs: Sequence[OutputResult]) -> float:
+    """Of all outputs on all inputs; NaN if one is no number."""
+    errors = [item.figures.max_abs for item in outputs]
+    return math.nan if any(map(math.isnan, errors)) else max(errors)
+
+
+def largest_share(outputs: Sequence[OutputResult]) -> str:
+    """The largest share of what is allowed that any output takes on any input: the nearest to failing, or the furthest
+    beyond. It need not be the largest error's, for each has its own allowance."""
+    return times(share_of_allowed(min(outputs, key=by_severity)))
 
 
 def by_name(outputs: Iterable[OutputResult]) -> dict[str, list[OutputResult]]:
