@@ -171,7 +171,7 @@ def test_table(found: ParityReport) -> None:
 
 def test_table_says_what_failed_and_what_was_compared() -> None:
     text = table.render(WRONG)
-    assert "8 operators compared (2 with the one that they are fused into): 2 wrong here" in text
+    assert "8 results of operators compared (2 with the one that they are fused into): 2 wrong here" in text
     assert "2 wrong here, 2 right but on inputs already off, 2 right" in " ".join(text.split())
     first = text[text.index("FIRST DIVERGENCE") :]
     assert "gelu_2 at stages.0.blocks.0.act (nets:Block:12), fused with mul_1" in " ".join(first.split())
@@ -208,14 +208,14 @@ def test_bisect(found: ParityReport) -> None:
 
 def test_bisect_says_where_the_error_comes_from() -> None:
     text = table.render_bisect(WRONG)
-    assert "3 of 6 compared operators" in text
+    assert "3 of 6 compared results" in text
     assert "3,000 times as much" in text
     assert "right: aten.gelu.default gelu_1" in text
     assert "on inputs that are right" in text
     assert "2 operators right on inputs already off, 1 wrong" in text
     later = [item for item in WRONG.operators if item.depth != 2]
     assert "on inputs that were already off" in table.render_bisect(report(operators=tuple(later)))
-    assert "none of 6 operators" in table.render_bisect(PASSING)
+    assert "none of 8 results of operators compared" in table.render_bisect(PASSING)
     assert "not compared" in table.render_bisect(NO_OPERATORS)
 
 
@@ -263,7 +263,10 @@ def test_junit_has_a_case_per_output_and_group() -> None:
     assert failing == ["value_7 (relu_7) on cat.jpg"]
     values = {item.get("name"): item.get("value") for item in root[0].iter("property")}
     assert values["environment.torch"] == "2.13"
-    assert values["operators_compared"] == "6 of 8"
+    assert (
+        values["operators_compared"]
+        == "8 results of operators compared (2 with the one that they are fused into)"
+    )
 
 
 @pytest.mark.parametrize("write", [junit_xml, html_page, github.annotations, github.step_summary])

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from ..shared.markup import Markup, tag
 from ..shared.page import page
 from ..shared.parts import badge, cell, chip, table
-from ..shared.words import number
+from ..shared.words import count, number
 from .pictures import Histogram, Image, Pictures
 from .sections import divergence, facts, failures, images, operators, outputs, remarks, spreads
-from .words import LOWER_BOUND, largest_error, largest_share, passed, title
+from .words import LOWER_BOUND, largest_error, largest_share, passed, steps, title
 
 if TYPE_CHECKING:
     from ...parity.report import ParityReport
@@ -79,7 +79,8 @@ def _short_counts(report: ParityReport) -> str:
     wrong = sum(not item.passed for item in report.operators)
     if not report.operators:
         return "not compared"
-    return f"{len(report.operators):,}, {wrong:,} wrong" if wrong else f"{len(report.operators):,} right"
+    total = len(report.operators) + steps(report)
+    return f"{count(total, 'result')}, {wrong:,} wrong" if wrong else f"{count(total, 'result')}, none wrong"
 
 
 def _report(index: int, report: ParityReport, extra: Pictures) -> Markup:

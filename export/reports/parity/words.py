@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from cloformer.io.numbers import whole
 
 from ...parity.report import OperatorResult, OutputResult, ParityReport, Statement
-from ..shared.words import number, plain, times
+from ..shared.words import count, number, plain, times
 
 __all__ = [
     "LOWER_BOUND",
     "by_name",
     "by_severity",
     "cautions",
+    "compared",
     "false_statement",
     "group_of",
     "largest_error",
@@ -26,6 +27,7 @@ __all__ = [
     "share_of_allowed",
     "source_of",
     "statements",
+    "steps",
     "title",
     "why",
     "worst_first",
@@ -88,14 +90,23 @@ def worst_first(report: ParityReport) -> list[OperatorResult]:
     return sorted(report.operators, key=by_severity)
 
 
+def steps(report: ParityReport) -> int:
+    """Results that are compared with the one that they are fused into, and so are no entries of ``operators``."""
+    return max(report.operators_total - len(report.operators), 0)
+
+
+def compared(report: ParityReport) -> str:
+    """``402 results of operators compared (21 with the one that they are fused into)``. An operator may have several
+    results: there can be more of them than operators in the file."""
+    fused = f" ({steps(report):,} with the one that they are fused into)" if steps(report) else ""
+    return f"{count(len(report.operators) + steps(report), 'result')} of operators compared{fused}"
+
+
 def operator_counts(report: ParityReport) -> str:
-    """``402 operators compared (21 with the one that they are fused into): 1 wrong here, ..``."""
+    """What was compared, and what came of it: ``402 results of operators compared: 1 wrong here, ..``."""
     if not report.operators:
         return "operators were not compared"
-    steps = max(report.operators_total - len(report.operators), 0)
-    of = f"{len(report.operators) + steps:,} operators compared"
-    if steps:
-        of += f" ({steps:,} with the one that they are fused into)"
+    of = compared(report)
     counts = dict.fromkeys(("wrong here", "overflows", "inherited", "right"), 0)
     for item in report.operators:
         counts[item.verdict] += 1
