@@ -13,6 +13,9 @@ __all__ = ["MEASURED_ON", "UNMAPPED", "WHOLE_MODEL", "Group", "OperatorTime", "P
 
 MEASURED_ON = "host CPU"
 WHOLE_MODEL = "(the model itself)"
+OPERATORS_RUN = (
+    "as ONNX Runtime runs them: its optimizer joins some of the file's, and adds some that change a layout"
+)
 UNMAPPED = "(not traced to a module)"
 
 

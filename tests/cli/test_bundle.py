@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +55,7 @@ def copy(android: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("system", FORMATS)
 def test_a_project(command: Command, artifacts: dict[str, Path], tmp_path: Path, system: str) -> None:
     """The model arrives to the byte, the kit's hashes hold, and what the build reads says what was asked."""
-    folder, row, source = tmp_path / "app", SYSTEMS[system], artifacts[FORMATS[system]]
+    folder, row, source = tmp_path / "an app", SYSTEMS[system], artifacts[FORMATS[system]]
     done = command(
         "bundle",
         system,
@@ -68,6 +69,10 @@ def test_a_project(command: Command, artifacts: dict[str, Path], tmp_path: Path,
     )
     assert done.code == 0, done.err
     assert "7 conformance vectors" in done.out
+    last = done.out.splitlines()[-1].partition("#")[0]
+    assert shlex.split(last)[1] == str(folder if system == "android" else folder / "CloFormer.xcodeproj")
+    if system == "ios":
+        assert (folder / "CloFormer.xcodeproj").is_dir()
     payload = folder / row.payload
     assert (payload / MANIFEST).read_bytes() == (source / MANIFEST).read_bytes()
     for entry in read_artifact(source).files:

@@ -39,7 +39,7 @@ def describe(manifest: Manifest) -> Iterator[str]:
     total = sum(entry.bytes for entry in manifest.model_files)
     graph, weights = manifest.graph, manifest.weights
     yield f"  model       {manifest.model.path}, {size(total)}, {manifest.precision.name}"
-    yield f"  graph       {graph.operators} operators (constants not counted), rank at most {graph.max_rank}"
+    yield f"  graph       {count(graph.operators, 'operator')} in the file (constants not counted), rank at most {graph.max_rank}"
     dataset = manifest.request.metadata.get("dataset")
     trained = f", trained on {dataset}" if dataset else ""
     origin = {
@@ -92,7 +92,7 @@ def inspected(artifact: Artifact) -> Iterator[str]:
         for output in function.outputs:
             labels = f", labels in {output.labels}" if output.labels else ""
             yield f"  {'output':<12}{_tensor(output.spec, labels)}"
-    counts = (f"{kind} {count}" for kind, count in manifest.graph.by_type.items())
+    counts = (f"{kind} {number}" for kind, number in manifest.graph.by_type.items())
     yield f"  operators   {', '.join(counts)}"
     yield from _passes(manifest.passes)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from ...latency.profile_report import OPERATORS_RUN
 from ..shared.words import count, plain, tail
 
 if TYPE_CHECKING:
@@ -137,7 +138,9 @@ def _end(report: LatencyReport) -> Iterator[str]:
 
 
 def about_counts(report: LatencyReport) -> Iterator[str]:
-    """What can be compared with them."""
+    """What they are of, and what can be compared with them."""
+    if any(row.operators is not None for row in report.rows):
+        yield f"operators are counted {OPERATORS_RUN}"
     if any(row.instructions is not None for row in report.rows):
         yield (
             "instructions are comparable with those that the same counter counts on the same processor, "

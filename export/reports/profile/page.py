@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...latency.profile_report import MEASURED_ON
+from ...latency.profile_report import MEASURED_ON, OPERATORS_RUN
 from ..shared.file import write_report
 from ..shared.markup import Markup, tag
 from ..shared.page import page
@@ -40,7 +40,7 @@ def profile_page(report: Profile, depth: int) -> str:
         _groups("Time by module", f"PyTorch modules, to depth {depth}.", "Module", report.by_module(depth)),
         _groups(
             "Time by type of operator",
-            "ONNX Runtime's own operators, after its optimizer.",
+            f"Operators {OPERATORS_RUN}.",
             "Type",
             report.by_type(),
         ),
@@ -60,7 +60,7 @@ def _header(report: Profile, name: str) -> list[Markup]:
     total = report.total
     said = (
         f"{count(total.operators, 'operator')} take {milliseconds(total.us)} ms on the {MEASURED_ON}, "
-        f"{percent(total.of_roofline)} of what its measured rates allow."
+        f"{percent(total.of_roofline)} of what its measured rates allow; operators are counted {OPERATORS_RUN}."
     )
     return [
         tag("p", "cloformer profile", class_="eyebrow"),
@@ -156,7 +156,7 @@ def _operators(report: Profile) -> Markup:
     return tag(
         "section",
         tag("h3", "Operators"),
-        tag("p", "As ONNX Runtime ran them, the slowest first. What its optimizer fused is one operator; what it put in to move a value is one too.", class_="aside"),
+        tag("p", f"The slowest first, {OPERATORS_RUN}.", class_="aside"),
         folded(f"All {count(pairs, 'operator')}", filters, tag("div", table(names, rows), class_="panel operators")),
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ...latency.profile_report import MEASURED_ON, UNMAPPED, WHOLE_MODEL
+from ...latency.profile_report import MEASURED_ON, OPERATORS_RUN, UNMAPPED, WHOLE_MODEL
 from ...latency.roofline import CONVENTION
 from ..shared.words import count, plain, tail
 
@@ -126,6 +126,7 @@ def _operators(report: Profile, top: int) -> Iterator[str]:
 def _end(report: Profile) -> Iterator[str]:
     total = report.total
     yield f"{'total, ' + count(total.operators, 'operator'):<{_FIRST}}{_figures(total)}"
+    yield from _field("operators", OPERATORS_RUN)
     yield from _field(
         "roofline",
         f"{milliseconds(total.bound_us)} ms: the sum over operators of what products or memory take, whichever is "
