@@ -6,13 +6,18 @@ import math
 
 from cloformer.io.words import count, plain
 
-__all__ = ["count", "decibels", "number", "plain", "tail", "times"]
+__all__ = ["count", "decibels", "loads", "number", "plain", "tail", "times"]
 
 
 def tail(text: str, width: int) -> str:
     """The end of a name that is too long: the innermost module says more than the outermost."""
     text = plain(text)
     return text if len(text) <= width else "..." + text[len(text) - width + 3 :]
+
+
+def loads(before: float | None, after: float | None) -> str:
+    """Two load averages, ``0.52, then 1.20``; nothing where the system does not say."""
+    return "" if before is None or after is None else f"{before:.2f}, then {after:.2f}"
 
 
 def number(value: float) -> str:
