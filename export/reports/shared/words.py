@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from cloformer.io.words import bounded, count, plain
 
-__all__ = ["count", "decibels", "number", "plain", "tail", "times", "unreadable_lines"]
+__all__ = ["count", "decibels", "loads", "number", "plain", "tail", "times", "unreadable_lines"]
 
 _NAMED = 20  # images that are named one by one
 
@@ -16,6 +16,11 @@ def tail(text: str, width: int) -> str:
     """The end of a name that is too long: the innermost module says more than the outermost."""
     text = plain(text)
     return text if len(text) <= width else "..." + text[len(text) - width + 3 :]
+
+
+def loads(before: float | None, after: float | None) -> str:
+    """Two load averages, ``0.52, then 1.20``; nothing where the system does not say."""
+    return "" if before is None or after is None else f"{before:.2f}, then {after:.2f}"
 
 
 def number(value: float) -> str:
