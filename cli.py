@@ -26,6 +26,7 @@ from cloformer.export.commands import (
     import_device_report,
     parity,
     profile,
+    spec,
     train,
 )
 from cloformer.export.commands.options import Debug, Json, MaxWork, parse_size
@@ -94,6 +95,7 @@ def models(
 
 
 app.command()(export.export)
+app.command()(spec.spec)
 
 
 @app.command()
