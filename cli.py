@@ -27,6 +27,7 @@ from cloformer.export.commands import (
     parity,
     predict,
     profile,
+    spec,
     train,
 )
 from cloformer.export.commands.help import Commands, OneCommand
@@ -99,6 +100,7 @@ def models(
 
 
 app.command(cls=OneCommand)(export.export)
+app.command(cls=OneCommand)(spec.spec)
 
 
 @app.command(cls=OneCommand)

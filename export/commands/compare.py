@@ -59,11 +59,9 @@ def compare(
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help=f"{PRESET_HELP} The baseline's, or normal, if not given.", autocompletion=presets),
+        typer.Option(help=PRESET_HELP, autocompletion=presets),
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Threads of the runtime; 1 if not given.")
-    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads of the runtime.")] = None,
     runners: Runners = None,
     rounds: Annotated[int, typer.Option(min=3, help="Rounds of fresh processes.")] = 3,
     max_rounds: Annotated[

@@ -26,6 +26,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("a network of yours: the function build in nets.py", "cloformer export nets.py:build --image-size 64"),
         ("what would be written, and whether it can be", "cloformer export nets.py:build --labels labels.txt --dry-run"),
     ),
+    "spec": (
+        ("every key of the file", "cloformer spec"),
+        ("an example to edit, for `export --spec model.toml`", "cloformer spec --init model.toml"),
+        ("is it right?", "cloformer spec model.toml"),
+    ),
     "inspect": (
         ("what goes in and comes out, and is it whole", f"cloformer inspect {_ONNX}"),
         ("the manifest", f"cloformer inspect {_ONNX} --json"),

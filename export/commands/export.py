@@ -9,11 +9,10 @@ import typer
 
 from cloformer.errors import UsageError
 from cloformer.io.output import say, say_json
-from cloformer.variants import list_models
-from cloformer.weights import shipped_weights
 
 from ..formats import FORMATS
 from ..source.precision import PRECISIONS
+from .completion import checkpoints, models_and_files
 from .next_step import next_step
 from .options import Debug, Json, Quiet, parse_size, with_format_options
 from .progress import progress
@@ -29,37 +28,35 @@ def export(
             metavar="[MODEL]",
             show_default=False,
             help="--model or --weights, by what it is: cloformer_xs, nets.py:build, best.safetensors, fashion-mnist.",
-            autocompletion=lambda: [*list_models(), *shipped_weights()],
+            autocompletion=lambda incomplete: [*models_and_files(incomplete), *checkpoints(incomplete)],
         ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="A built-in model, package.module:factory, or nets.py:factory. Without: what the weights are, or "
-            "cloformer_xxs.",
-            autocompletion=list_models,
+            help="A built-in model, package.module:factory, or nets.py:factory.",
+            autocompletion=models_and_files,
         ),
     ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="A checkpoint, .safetensors or .pth, or fashion-mnist, which is in the box. Without: random "
-            "weights from --seed."
+            help="A checkpoint, .safetensors or .pth, or fashion-mnist, which is in the box.",
+            autocompletion=checkpoints,
         ),
     ] = None,
     formats: Annotated[
         list[str] | None,
         typer.Option(
             "--format",
-            help=f"{', '.join(FORMATS)}; may be given several times.",
+            help=f"{', '.join(FORMATS)}. Given several times, one artifact each.",
             autocompletion=lambda: list(FORMATS),
         ),
     ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
-            help="; ".join(f"{row.name}: {' or '.join(row.precisions)}" for row in FORMATS.values())
-            + ". The first is the default.",
+            help="; ".join(f"{row.name}: {' or '.join(row.precisions)}" for row in FORMATS.values()) + ".",
             autocompletion=lambda: list(PRECISIONS),
         ),
     ] = None,
@@ -68,12 +65,13 @@ def export(
     ] = None,
     image_size: Annotated[str | None, typer.Option(help="Pixels, 224 or HEIGHTxWIDTH.")] = None,
     batch: Annotated[int, typer.Option(help="Images per inference.")] = 1,
-    num_classes: Annotated[
-        int | None, typer.Option(min=1, help="Classes of a built-in model; the checkpoint's if not given.")
-    ] = None,
+    num_classes: Annotated[int | None, typer.Option(min=1, help="Classes of a built-in model.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Class names, one a line: makes a classifier.")] = None,
     spec: Annotated[
-        Path | None, typer.Option(help="TOML file with a module's inputs, preprocessing, outputs, labels.")
+        Path | None,
+        typer.Option(
+            help="TOML file with a module's inputs, preprocessing, outputs, labels: `cloformer spec` has its keys."
+        ),
     ] = None,
     inputs: Annotated[
         list[str] | None, typer.Option("--input", help="An input of a module: NAME=1x3x224x224[:DTYPE].")

@@ -19,6 +19,7 @@ from .completion import install
 from .examples import EXAMPLES
 from .numbers import refuse_other_numbers
 from .option_table import GROUPS, OUTPUT, Row, row_of
+from .wrong_usage import argument_name
 
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter
@@ -28,7 +29,7 @@ __all__ = ["COMMANDS", "Commands", "OneCommand"]
 
 # What one wants to do, in the order in which one does it.
 COMMANDS = {
-    "Export a model": ("models", "export", "inspect", "predict"),
+    "Export a model": ("models", "export", "spec", "inspect", "predict"),
     "Prove that the export is the model": ("parity", "evaluate"),
     "Measure how fast it is": ("bench", "compare", "profile"),
     "Bring it to a phone": ("bundle", "import-device-report"),
@@ -98,7 +99,11 @@ def _unknown(name: str, rest: Sequence[str], known: Sequence[str]) -> UsageError
 
 
 def _usage(ctx: Context, command: Command) -> str:
-    return f"Usage: {ctx.command_path} {' '.join(command.collect_usage_pieces(ctx))}"
+    taken = [item for item in command.params if item.param_type_name == "argument"]
+    words = [_argument(item) if item.required else f"[{_argument(item)}]" for item in taken]
+    return " ".join(
+        ["Usage:", ctx.command_path, *(["COMMAND"] if isinstance(command, Commands) else words), "[OPTIONS]"]
+    )
 
 
 def _said(command: Command) -> Iterator[str]:
@@ -129,7 +134,7 @@ def _arguments(command: Command, ctx: Context) -> Iterator[str]:
 
 
 def _argument(item: Parameter) -> str:
-    name = (item.name or "").upper()
+    name = argument_name(item)
     return f"{name}..." if item.nargs == -1 else name
 
 
@@ -160,7 +165,8 @@ def _words(item: Parameter, row: Row) -> str:
     elif item.secondary_opts:
         words.append(f"[default: {(item.opts if default else item.secondary_opts)[0]}]")
     elif not getattr(item, "is_flag", False):
-        shown = row.without if default is None or callable(default) else str(default)
+        said = getattr(item, "show_default", None)
+        shown = said if isinstance(said, str) else row.without if default is None else str(default)
         words += [f"[default: {shown}]"] if shown else []
     return " ".join(filter(None, words))
 

@@ -52,7 +52,7 @@ Runners = Annotated[
     list[str] | None,
     typer.Option(
         "--runner",
-        help=f"{', '.join(CANDIDATES)}; may be given several times; the artifact's own runtime if not given.",
+        help=f"{', '.join(CANDIDATES)}; may be given several times.",
         autocompletion=lambda: list(CANDIDATES),
     ),
 ]

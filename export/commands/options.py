@@ -61,7 +61,9 @@ def with_format_options(command: _Command) -> _Command:
             default=None,
             annotation=Annotated[
                 str | None,
-                typer.Option(help=option.help, autocompletion=_completion(option)),
+                typer.Option(
+                    help=option.help, show_default=option.default, autocompletion=_completion(option)
+                ),
             ],
         )
         for row in FORMATS.values()

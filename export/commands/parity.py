@@ -51,7 +51,7 @@ def parity(
     runner: Annotated[
         str | None,
         typer.Option(
-            help=f"{', '.join(RUNNERS)}; the first that runs the format here if not given.",
+            help=f"{', '.join(RUNNERS)}.",
             autocompletion=lambda: list(RUNNERS),
         ),
     ] = None,

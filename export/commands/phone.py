@@ -23,9 +23,7 @@ Device = Annotated[
         autocompletion=lambda: ["adb"],
     ),
 ]
-Package = Annotated[
-    str | None, typer.Option(help="With --device: the app's identifier; com.example.cloformer if not given.")
-]
+Package = Annotated[str | None, typer.Option(help="With --device: the app's identifier.")]
 _PACKAGE = SYSTEMS["android"].default.identifier  # if nobody gave another
 _SECONDS = 900.0
 

@@ -46,7 +46,7 @@ def train(
     model: Annotated[
         str | None,
         typer.Option(
-            help="A built-in model. Without: what the weights are, or cloformer_xxs.",
+            help="A built-in model.",
             autocompletion=list_models,
         ),
     ] = None,
@@ -54,7 +54,7 @@ def train(
         str | None,
         typer.Option(
             help="paper: 300 epochs of ImageNet at 224 pixels; finetune: a few classes, from --weights; quick: small "
-            "images on a CPU. Default: paper.",
+            "images on a CPU.",
             autocompletion=_recipes,
         ),
     ] = None,

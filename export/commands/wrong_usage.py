@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typer._click import Command, Context
     from typer._click.core import Parameter
 
-__all__ = ["ParserError", "bad_number", "usage_lines"]
+__all__ = ["ParserError", "argument_name", "bad_number", "usage_lines"]
 
 _WHOLE = ("N",)  # what the table of options calls a whole number; another number is a share, seconds or times
 
@@ -64,17 +64,22 @@ def _command_of(
     return next((commands[word] for word in arguments if word in commands), None)
 
 
+def argument_name(param: Parameter) -> str:
+    """As help and errors call an argument: ARTIFACT."""
+    return (param.metavar or param.name or "").strip("[]").upper()
+
+
 def _named(param: Parameter, command: str) -> str:
     """ARTIFACT, or --data FOLDER: as it is typed."""
     if param.param_type_name == "argument":
-        return (param.name or "").upper()
+        return argument_name(param)
     row = row_of(command, param.opts[0])
     return f"{param.opts[0]} {row.value if row else ''}".rstrip()
 
 
 def bad_number(param: Parameter, value: str, command: str) -> tuple[str, str]:
     """The two lines about ``value``, which was given to ``param`` of ``command`` and is no number that it takes."""
-    flag = param.opts[0] if param.param_type_name == "option" else (param.name or "").upper()
+    flag = param.opts[0] if param.param_type_name == "option" else argument_name(param)
     row = row_of(command, flag)
     whole = row is None or row.value in _WHOLE
     low, high = _bounds(param)

@@ -30,12 +30,21 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["INTERPOLATIONS", "Preprocessing", "as_planes", "load_image", "upright"]
+__all__ = [
+    "COLOR_ORDERS",
+    "CROPS",
+    "INTERPOLATIONS",
+    "MAX_SIDE",
+    "Preprocessing",
+    "as_planes",
+    "load_image",
+    "upright",
+]
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 CROPS = ("center",)
 COLOR_ORDERS = ("RGB", "BGR")
-_MAX_SIDE = 8192  # pixels; an image of this size has as many as Pillow decodes
+MAX_SIDE = 8192  # pixels; an image of this size has as many as Pillow decodes
 _LARGEST = 1e9  # of scale, mean and std; the smallest is one over it: no pixel leaves float32's range
 
 
@@ -60,8 +69,8 @@ class Preprocessing:
             ("width", self.width),
             ("resize_size", self.resize_size),
         ):
-            if type(size) is not int or not 1 <= size <= _MAX_SIDE:
-                raise FieldError(name, f"is {size!r}, not a whole number of pixels from 1 to {_MAX_SIDE}")
+            if type(size) is not int or not 1 <= size <= MAX_SIDE:
+                raise FieldError(name, f"is {size!r}, not a whole number of pixels from 1 to {MAX_SIDE}")
         if self.resize_size < max(self.height, self.width):
             raise FieldError(
                 "resize_size", f"{self.resize_size} is smaller than the crop {self.height} x {self.width}"
@@ -108,7 +117,7 @@ class Preprocessing:
     def from_fields(cls, fields: Fields) -> Preprocessing:
         """What :meth:`to_json` gave, from a JSON object; :class:`FieldError` with the path of what is wrong."""
         height, width, resize_size = (
-            fields.whole(name, 1, _MAX_SIDE) for name in ("height", "width", "resize_size")
+            fields.whole(name, 1, MAX_SIDE) for name in ("height", "width", "resize_size")
         )
         words = {
             name: fields.default(name, fields.text, default)

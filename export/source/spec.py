@@ -1,20 +1,6 @@
 """What a TOML file or ``--input`` options say of a user's module: inputs, outputs, preprocessing, labels.
 
-labels = "labels.txt"          # beside the TOML file
-outputs = ["logits"]
-
-[[inputs]]
-name = "image"
-shape = [1, 3, 224, 224]
-dtype = "float32"
-role = "image"                 # or "tensor"; of integers, values = [0, 999] are the lowest and the highest
-[inputs.preprocessing]         # for images; what is left out is ImageNet's
-resize_size = 256
-mean = [0.5, 0.5, 0.5]
-
-[metadata]
-author = "..."
-license = "..."
+The file's keys, with their meanings and an example, are the table in :mod:`.spec_keys`.
 """
 
 from __future__ import annotations
@@ -22,16 +8,18 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypedDict, cast
 
 from cloformer.errors import InputError, UsageError
-from cloformer.io.fields import Fields
+from cloformer.io.fields import FieldError, Fields
 from cloformer.io.read import decoding, read_text
 
 from .labels import read_labels
 from .preprocessing import Preprocessing
-from .signature import TensorSpec, values_of
+from .signature import TensorSpec
+from .spec_keys import INPUT, PREPROCESSING, TOP
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,17 +30,36 @@ __all__ = ["ModelSpec", "parse_input", "read_spec"]
 
 _INPUT = re.compile(r"(?P<name>\w+)=(?P<shape>[0-9]+(x[0-9]+)*)(:(?P<dtype>\w+))?")
 _MAX_BYTES = 2**16
-_ADVICE = "see `cloformer export --help`"
+_ADVICE = "`cloformer spec` lists the keys of the file, and `cloformer spec --init` writes one to begin with"
+
+
+class _Top(TypedDict, total=False):
+    outputs: tuple[str, ...]
+    labels: str
+    labels_of: str
+
+
+class _Named(TypedDict):
+    name: str
+    shape: tuple[int, ...]
+
+
+class _Input(_Named, total=False):
+    dtype: str
+    role: str
+    values: tuple[int, int]
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Declared inputs (none: one image), output names, labels and metadata."""
+    """Declared inputs (none: one image) with the preprocessing of images, output names, labels and the output that they are
+    of (None: the first), and metadata."""
 
     declared: tuple[TensorSpec, ...] = ()
-    preprocessing: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     labels: tuple[str, ...] | None = None
+    labels_of: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def inputs(
@@ -70,7 +77,7 @@ class ModelSpec:
                 "--image-size and --batch do not go with declared inputs", "give the sizes in their shapes"
             )
         rules = {
-            spec.name: _preprocessing(spec, self.preprocessing.get(spec.name, {}))
+            spec.name: self.preprocessing.get(spec.name) or _default(spec)
             for spec in self.declared
             if spec.role == "image"
         }
@@ -104,17 +111,20 @@ def read_spec(path: Path) -> ModelSpec:
 
 
 def _spec(fields: Fields, path: Path) -> ModelSpec:
-    inputs = [_input(each) for each in fields.objects("inputs")] if "inputs" in fields else []
-    labels = fields.default("labels", fields.text, "")
-    spec = ModelSpec(
+    inputs = [_input(each) for each in fields.each("inputs")]
+    metadata = _metadata(fields)
+    given = cast("_Top", TOP.read(fields))
+    outputs, labels, labels_of = given.get("outputs", ()), given.get("labels"), given.get("labels_of")
+    if outputs and labels_of is not None and labels_of not in outputs:
+        raise fields.error("labels_of", f"is {labels_of[:80]!r}, not one of outputs: {', '.join(outputs)}")
+    return ModelSpec(
         tuple(declared for declared, _ in inputs),
-        {declared.name: rule for declared, rule in inputs},
-        fields.default("outputs", fields.texts, ()),
+        {declared.name: rule for declared, rule in inputs if rule is not None},
+        outputs,
         read_labels(_beside(path, labels)) if labels else None,
-        _metadata(fields),
+        labels_of,
+        metadata,
     )
-    fields.done()
-    return spec
 
 
 def _beside(path: Path, name: str) -> Path:
@@ -135,28 +145,35 @@ def _metadata(fields: Fields) -> dict[str, str]:
     }
 
 
-def _input(fields: Fields) -> tuple[TensorSpec, Mapping[str, object]]:
-    """An input, and what is said of its preprocessing, which is tried here."""
-    name = fields.text("name", longest=200, empty=False)
-    shape = fields.wholes("shape", 1, 2**31, most=16)
-    has_rule = "preprocessing" in fields
-    rule = fields.child("preprocessing").rest() if has_rule else {}
-    likely = "image" if len(shape) == 4 and has_rule else "tensor"
-    role = fields.choice("role", ("image", "tensor")) if "role" in fields else likely
-    kind = fields.default("dtype", fields.text, "float32")
-    values = fields.default("values", lambda key: values_of(fields, key), None)
-    fields.done()
-    spec = TensorSpec(name, shape, kind, role, values)
+def _input(fields: Fields) -> tuple[TensorSpec, Preprocessing | None]:
+    """An input, and the preprocessing of an image."""
+    rule = fields.child("preprocessing") if "preprocessing" in fields else None
+    given = cast("_Input", INPUT.read(fields))
+    name, shape = given["name"], given["shape"]
+    role = given.get("role") or ("image" if len(shape) == 4 and rule is not None else "tensor")
+    spec = TensorSpec(name, shape, given.get("dtype", "float32"), role, given.get("values"))
     if role == "image":
-        _preprocessing(spec, rule)
-    elif rule:
+        return spec, _default(spec) if rule is None else _preprocessing(spec, rule)
+    if rule is not None:
         raise fields.error("preprocessing", f"is of {name}, which is not an image")
-    return spec, rule
+    return spec, None
 
 
-def _preprocessing(spec: TensorSpec, overrides: Mapping[str, object]) -> Preprocessing:
-    height, width = spec.shape[2:]
-    default = Preprocessing.imagenet(height, width).to_json()
-    if spec.shape[1] == 1:
-        default |= {"mean": [0.5], "std": [0.5]}
-    return Preprocessing.from_json({**default, **overrides})
+def _default(spec: TensorSpec) -> Preprocessing:
+    """ImageNet's, and of a grey image one that is about as dark."""
+    rule = Preprocessing.imagenet(*spec.shape[2:])
+    return replace(rule, mean=(0.5,), std=(0.5,)) if spec.shape[1] == 1 else rule
+
+
+def _preprocessing(spec: TensorSpec, fields: Fields) -> Preprocessing:
+    """What ``fields`` say, and the default for the rest."""
+    given = PREPROCESSING.read(fields)
+    try:
+        rule = replace(_default(spec), **given)  # type: ignore[arg-type]  # of the table's types
+    except FieldError as error:
+        raise fields.error(error.path, error.problem) from None
+    if (rule.height, rule.width) != spec.shape[2:]:
+        raise fields.error("height", f"and width are not those of the shape, {list(spec.shape)}")
+    if len(rule.mean) > spec.shape[1]:
+        raise fields.error("mean", f"has {len(rule.mean)} numbers, and {spec.name} one channel")
+    return rule

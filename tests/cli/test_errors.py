@@ -320,7 +320,28 @@ def test_two_classes_of_one_name(command: Command, tmp_path: Path, more: tuple[s
             "inputs[0].role is 'logits', not one of image, tensor",
         ),
         ("colour = 'red'", "colour is not a field"),
-        ("= 1", "cannot be read"),
+        (
+            "label = 'labels.txt'",
+            "Did you mean labels? Known are: inputs, metadata, outputs, labels, labels_of",
+        ),
+        (
+            "[[inputs]]\nnmae = 'x'\nshape = [1, 2]",
+            "inputs[0].nmae is not a field that is known here. Did you mean name?",
+        ),
+        (
+            "[[inputs]]\nname = 'x'\nshape = [1, 3, 8, 8]\n[inputs.preprocessing]\nresize = 9",
+            "inputs[0].preprocessing.resize is not a field that is known here. Did you mean resize_size?",
+        ),
+        (
+            "[[inputs]]\nname = 'x'\nshape = [1, 3, 8, 8]\n[inputs.preprocessing]\nheight = 9\nresize_size = 9",
+            "height and width are not those of the shape",
+        ),
+        (
+            "[[inputs]]\nname = 'x'\nshape = [1, 1, 8, 8]\n[inputs.preprocessing]\nmean = [0, 0, 0]\nstd = [1, 1, 1]",
+            "preprocessing.mean has 3 numbers, and x one channel",
+        ),
+        ("outputs = ['a']\nlabels_of = 'b'", "labels_of is 'b', not one of outputs: a"),
+        ("= 1", "cannot be read: Invalid statement (at line 1"),
     ],
 )
 def test_specifications_that_mean_nothing(
@@ -333,6 +354,8 @@ def test_specifications_that_mean_nothing(
     assert shown.code == 3
     assert words in " ".join(_said(shown))
     assert 2 <= len(_said(shown)) <= 3
+    assert "`cloformer spec`" in _said(shown)[-1]
+    assert command("spec", tmp_path / "model.toml").err == shown.err  # told without a model too
 
 
 def test_a_bug_of_ours(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from cloformer.errors import UsageError
+from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.spec import ModelSpec, parse_input, read_spec
+from cloformer.export.source.spec_keys import INPUT, PREPROCESSING, example
 
 TOML = """
 labels = "names.txt"
@@ -44,6 +47,25 @@ def test_a_whole_file(path: Path) -> None:
     assert spec.outputs == ("scores", "features")
     assert spec.labels == ("ant", "bee")
     assert spec.metadata == {"licence": "MIT"}
+
+
+def test_the_example_is_read_and_says_what_nothing_says(tmp_path: Path) -> None:
+    """One image, as ImageNet's; with every comment taken for a line too, and the labels' file there."""
+    (tmp_path / "model.toml").write_text(example(), "utf-8")
+    spec = read_spec(tmp_path / "model.toml")
+    assert spec.inputs((1, 1), 1, given_size=False) == ModelSpec().inputs((224, 224), 1, given_size=False)
+    whole = re.sub(r"^# (\w+ = )", r"\1", example(), flags=re.MULTILINE).replace('"float32"', '"int64"')
+    (tmp_path / "model.toml").write_text(whole, "utf-8")
+    (tmp_path / "labels.txt").write_text("ant\n", "utf-8")
+    every = read_spec(tmp_path / "model.toml")
+    assert (every.outputs, every.labels, every.labels_of) == (("logits",), ("ant",), "logits")
+    assert every.declared[0].values == (0, 999) and every.metadata.keys() == {"author", "license"}
+
+
+def test_the_keys_are_those_of_the_manifest() -> None:
+    rule, (spec,) = Preprocessing.imagenet(8, 8), ModelSpec().inputs((8, 8), 1, given_size=False)[0]
+    assert {key.name for key in PREPROCESSING.keys} == rule.to_json().keys()
+    assert {key.name for key in INPUT.keys} == spec.to_json().keys() | {"values"}
 
 
 def test_what_is_left_out_of_a_preprocessing_is_imagenets(path: Path) -> None:

@@ -16,7 +16,7 @@ COREML = Format(
     options=(
         Option(
             "target",
-            f"Core ML deployment target: {', '.join(_TARGETS)}; ios16 if not given.",
+            f"Core ML deployment target: {', '.join(_TARGETS)}.",
             _TARGETS, "ios16", "{}",
         ),
     ),

@@ -1,0 +1,1 @@
+"""What `spec` prints of the file that describes a model of the user's."""
