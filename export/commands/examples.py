@@ -22,7 +22,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("for images of another shape, and ten classes", "cloformer models --image-size 192x320 --num-classes 10"),
     ),
     "export": (
-        ("what you trained, for both systems", "cloformer export best.safetensors --format onnx --format coreml"),
+        ("what you trained, for iOS 17", "cloformer export best.safetensors --format coreml --target ios17"),
         ("a network of yours: the function build in nets.py", "cloformer export nets.py:build --image-size 64"),
         ("what would be written, and whether it can be", "cloformer export nets.py:build --labels labels.txt --dry-run"),
     ),
@@ -47,11 +47,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "bench": (
         ("ten seconds, one thread", f"cloformer bench {_ONNX} --preset quick"),
         ("one, two and four threads, with every sample", f"cloformer bench {_ONNX} --threads 1,2,4 --output latency.json"),
-        ("no times: operators and multiply-adds, on a busy machine", f"cloformer bench {_ONNX} --count-only"),
+        ("a baseline, for `compare --baseline baselines/xxs`", f"cloformer bench {_ONNX} --preset quick --save-baseline baselines/xxs"),
     ),
     "compare": (
         ("what the passes gain", f"cloformer compare {_ONNX} --naive --preset quick"),
         ("two artifacts", f"cloformer compare {_ONNX} build/nets.build-onnx-64-fp32 --preset rapid"),
+        ("is it as fast as it was?", f"cloformer compare {_ONNX} --baseline baselines/xxs --max-regression 5%"),
     ),
     "profile": (
         ("by module and by operator", f"cloformer profile {_ONNX}"),
@@ -66,7 +67,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("what the app's tests found", f"cloformer import-device-report device-report.json --artifact {_ONNX}"),
     ),
     "train": (
-        ("from the weights in the box", "cloformer train --data clothes --weights fashion-mnist --recipe finetune --output runs/mine"),
+        ("from the weights in the box", "cloformer train --data clothes --weights fashion-mnist --recipe finetune --set batch_size=auto --output runs/mine"),
         ("what a recipe does", "cloformer train --recipe finetune --set epochs=5 --show-recipe"),
         ("go on where it was stopped", "cloformer train --data clothes --output runs/mine --resume"),
     ),

@@ -1,0 +1,79 @@
+"""Every example of every `--help` runs as it is printed, in the order in which they stand, in one folder.
+
+cloformer_xxs and fashion-mnist are a small network under their names, which takes images of 32 pixels, and measurements
+are short.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from device_reports import device_report
+from image_folders import CLASSES, write_folders
+from outcome import Command
+from PIL import Image
+from small_variant import TINY
+
+import cloformer
+from cloformer import checkpoint, variants, weights
+from cloformer.checkpoint import read_checkpoint, save_checkpoint
+from cloformer.export.commands.examples import EXAMPLES
+from cloformer.export.latency import protocol
+from cloformer.export.reference.cases import PHOTOGRAPH
+
+_WRITE_FIRST = ("", "export", "train")  # what the others read
+_LINES = dict.fromkeys(
+    line for name in sorted(EXAMPLES, key=lambda name: name not in _WRITE_FIRST) for _, line in EXAMPLES[name]
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, brief: None) -> Iterator[Path]:
+    """The reader's folder: a checkpoint, a network, photographs, labels, images in a folder per class."""
+    folder = tmp_path_factory.mktemp("mine")
+    metadata = read_checkpoint("fashion-mnist").metadata
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(variants.VARIANTS, "cloformer_xxs", replace(TINY, name="cloformer_xxs", image_size=32))
+        patch.setattr(weights, "_FOLDER", folder / "box")
+        for name, row in protocol.PRESETS.items():
+            patch.setitem(protocol.PRESETS, name, replace(row, queries=5, seconds=0.05))
+        patch.chdir(folder)
+        checkpoint._expected_shapes.cache_clear()
+        _write_all(folder, metadata)
+        yield folder
+    checkpoint._expected_shapes.cache_clear()
+
+
+def _write_all(folder: Path, metadata: Mapping[str, str]) -> None:
+    model = cloformer.create_model("cloformer_xxs", num_classes=len(CLASSES))
+    (folder / "box").mkdir()
+    for path in (folder / "box" / "fashion-mnist.safetensors", folder / "best.safetensors"):
+        save_checkpoint(model, path, {**metadata, "labels": json.dumps(CLASSES)})
+    (folder / "nets.py").write_text(
+        "from torch import nn\n\n"
+        "def build():\n"
+        "    return nn.Sequential(nn.Conv2d(3, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+    )
+    (folder / "labels.txt").write_text("cat\ndog\nfish\n")
+    (folder / "photos").mkdir()
+    Image.open(PHOTOGRAPH).resize((64, 48)).save(folder / "photos" / "cat.jpg")
+    write_folders(folder / "clothes")
+
+
+@pytest.mark.parametrize("line", _LINES)
+def test_an_example_runs(command: Command, place: Path, line: str) -> None:
+    program, *words = shlex.split(line.replace("-224-", "-32-"))
+    assert program == "cloformer"
+    if words[0] == "import-device-report":
+        (place / "device-report.json").write_text(json.dumps(device_report(place / words[-1])))
+    shown = command(*(found for word in words for found in sorted(glob.glob(word)) or [word]))
+    # Which weights that nobody trained may miss, and a run of milliseconds.
+    is_gate = any(word.startswith(("--min-top1", "--max-regression")) for word in words)
+    assert shown.code in ((0, 1) if is_gate else (0,)), shown.err
+    assert shown.out
