@@ -124,8 +124,8 @@ def collect_images(paths: Sequence[Path]) -> Collected:
             images.append(path)
             continue
         inside = _files(path)
-        found = [item for item in inside if is_image(item)]
-        others = tuple(item.relative_to(path).as_posix() for item in inside if item not in set(found))
+        found = dict.fromkeys(item for item in inside if is_image(item))
+        others = tuple(item.relative_to(path).as_posix() for item in inside if item not in found)
         if not found:
             more = f"; {LeftOut(path, others)}" if others else ""
             raise InputError(f"there is no image in {path}{more}", ADVICE)
