@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloformer.errors import CheckpointError, UsageError, choose
+from cloformer.errors import CheckpointError, UsageError
 from cloformer.variants import VARIANTS
 
 from .labels import read_labels
@@ -76,8 +76,6 @@ def resolve(request: SourceRequest) -> Source:
         held = None if request.weights is None else identified(request.weights)
         reference = held or DEFAULT_MODEL
     is_module = names_a_module(reference)
-    if not is_module:
-        choose("model", reference, VARIANTS)
     if is_module and request.num_classes is not None:
         raise UsageError("--num-classes is for the built-in models", "let the factory make the right head")
     made = _make(reference, request, is_known=held is not None or request.model is not None)
