@@ -10,7 +10,7 @@ import gc
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
@@ -25,20 +25,25 @@ from cloformer.export.commands import (
     hub,
     import_device_report,
     parity,
+    predict,
     profile,
     spec,
     train,
 )
-from cloformer.export.commands.options import Debug, Json, MaxWork, parse_size
-from cloformer.export.formats.work_limit import MOST_WORK
+from cloformer.export.commands.help import Commands, OneCommand
+from cloformer.export.commands.options import Debug, Json, parse_size
+from cloformer.export.commands.wrong_usage import ParserError, usage_lines
 from cloformer.io.output import OutputClosedError, guarded_output, say, say_json, tell
 from cloformer.io.signals import Terminated, signals_raise_once
 from cloformer.io.words import bounded
 
+if TYPE_CHECKING:
+    from typer._click import Command
+
 app = typer.Typer(
     name="cloformer",
+    cls=Commands,
     help="Export CloFormer, or any PyTorch vision model, to ONNX and Core ML, and prove that the export is the model.",
-    no_args_is_help=True,
     rich_markup_mode=None,  # rich takes longer to import than `--help` may take
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -68,7 +73,7 @@ def _main(
     pass
 
 
-@app.command()
+@app.command(cls=OneCommand)
 def models(
     image_size: Annotated[str, typer.Option(help="Pixels, 224 or HEIGHTxWIDTH.")] = "224",
     num_classes: Annotated[int, typer.Option(min=1, help="Classes of the head.")] = 1000,
@@ -94,11 +99,11 @@ def models(
     say(*summary.models(rows, size))
 
 
-app.command()(export.export)
-app.command()(spec.spec)
+app.command(cls=OneCommand)(export.export)
+app.command(cls=OneCommand)(spec.spec)
 
 
-@app.command()
+@app.command(cls=OneCommand)
 def inspect(artifact: _Artifact, as_json: Json = False, debug: Debug = False) -> None:
     """Say what an artifact is, and check by its hashes that it is whole."""
     from cloformer.export.artifact.folder import read_artifact
@@ -111,42 +116,10 @@ def inspect(artifact: _Artifact, as_json: Json = False, debug: Debug = False) ->
     say(*summary.inspected(found))
 
 
-@app.command()
-def predict(
-    artifact: _Artifact,
-    images: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Photographs, JPEG or PNG. None: the one that comes with cloformer."),
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 5,
-    threads: Annotated[int, typer.Option(min=0, help="Threads of the runtime; 0: its own choice.")] = 0,
-    max_work: MaxWork = MOST_WORK,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Classify photographs with an artifact, preprocessed as its manifest says."""
-    from cloformer.export.artifact.folder import read_artifact
-    from cloformer.export.artifact.predict import predict as run_predict
-    from cloformer.export.formats.runners import RunnerOptions
-    from cloformer.export.reference.cases import PHOTOGRAPH
-    from cloformer.export.reports.artifact.text import NOT_TRAINED
-
-    found = read_artifact(artifact)
-    options = RunnerOptions(threads=threads, max_work=max_work or None)
-    untrained = found.manifest.weights.origin == "random"
-    predictions = run_predict(found, images or [PHOTOGRAPH], top=top, options=options)
-    if as_json:
-        say_json({"trained": not untrained, "predictions": [item.to_json() for item in predictions]})
-        return
-    for item in predictions:
-        say(Path(item.image).name if not images else item.image)
-        for guess in item.top:
-            say(f"  {guess.probability:>7.2%}  {guess.label or f'class {guess.index}'}")
-    if untrained:
-        say(f"  ({NOT_TRAINED})")
+app.command(cls=OneCommand)(predict.predict)
 
 
-@app.command()
+@app.command(cls=OneCommand)
 def doctor(as_json: Json = False, debug: Debug = False) -> None:
     """Say what is installed, what works here, and which combinations are known to be bad. Exit 5 if something needed is not there."""
     from cloformer.export.formats.doctor import examine
@@ -163,15 +136,15 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
         raise typer.Exit(5)
 
 
-app.command()(parity.parity)
-app.command()(bench.bench)
-app.command()(compare.compare)
-app.command()(profile.profile)
-app.command()(bundle.bundle)
-app.command()(import_device_report.import_device_report)
-app.command()(train.train)
-app.command()(evaluate.evaluate)
-app.command()(hub.hub)
+app.command(cls=OneCommand)(parity.parity)
+app.command(cls=OneCommand)(bench.bench)
+app.command(cls=OneCommand)(compare.compare)
+app.command(cls=OneCommand)(profile.profile)
+app.command(cls=OneCommand)(bundle.bundle)
+app.command(cls=OneCommand)(import_device_report.import_device_report)
+app.command(cls=OneCommand)(train.train)
+app.command(cls=OneCommand)(evaluate.evaluate)
+app.command(cls=OneCommand)(hub.hub)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -188,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        code = app(arguments, standalone_mode=False, prog_name="cloformer")
+        code = app(arguments or ["--help"], standalone_mode=False, prog_name="cloformer")
         sys.stdout.flush()
         if code == _INTERRUPTED:
             raise KeyboardInterrupt  # typer has made a code of it
@@ -209,13 +182,16 @@ def _run(arguments: Sequence[str]) -> int:
         lines = [f"{str(error.filename)!r} cannot be used: {error.strerror}", "give another place"]
         return _fail(list(map(bounded, lines)), InputError.exit_code, arguments, error=error)
     except Exception as error:  # typer's own are wrong usage; all others are bugs, which have a code too
-        if hasattr(error, "format_message"):  # an option or a command that does not exist
-            lines = [
-                bounded(" ".join(error.format_message().split())),
-                "`cloformer --help` lists the commands, COMMAND --help its options",
-            ]
-            return _fail(lines, 2, arguments, error=error)
+        if hasattr(error, "format_message"):  # words that the parser does not take
+            lines = list(usage_lines(cast(ParserError, error), arguments, _commands()))
+            return _fail(list(map(bounded, lines)), 2, arguments, error=error)
         return _bug(error, arguments)
+
+
+def _commands() -> Mapping[str, Command]:
+    group = typer.main.get_command(app)
+    assert isinstance(group, Commands)
+    return group.commands
 
 
 def _bug(error: Exception, arguments: Sequence[str]) -> int:

@@ -15,7 +15,7 @@ cut here.
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
@@ -99,14 +99,29 @@ class MissingRuntimeError(CloformerError):
     exit_code = 5
 
 
-def choose(kind: str, value: str, known: Iterable[str], option: str | None = None) -> str:
-    """``value`` if it is one of ``known``; :class:`UsageError` with a did-you-mean otherwise."""
+def choose(
+    kind: str, value: str, known: Iterable[str], option: str | None = None, *, repeats: bool = False
+) -> str:
+    """``value`` if it is one of ``known``; else :class:`UsageError`, with a did-you-mean only where one name is meant.
+
+    Of numbers the range is told, and of several names in one word how to give them: an option that ``repeats`` is given
+    once for each.
+    """
     names = list(known)
     if value in names:
         return value
-    near = difflib.get_close_matches(value.lower(), names, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    raise UsageError(
-        f"unknown {kind} {value!r}.{hint}",
-        f"{option or '--' + kind} takes: {', '.join(names)}",
-    )
+    option = option or f"--{kind}"
+    takes = f"{option} takes: {', '.join(names)}; for example {option} "
+    if all(re.fullmatch("[0-9]+", name) for name in names) and re.fullmatch(r"[0-9.+-]+", value):
+        lowest, highest = min(names, key=int), max(names, key=int)
+        raise UsageError(f"{kind} {value} is not from {lowest} to {highest}", takes + names[-1])
+    parts = [part for part in re.split(r"[\s,;+&|/]+", value) if part]
+    if len(parts) > 1 and all(part in names or closest(part, names) for part in parts):
+        each = " ".join(f"{option} {closest(part, names) or part}" for part in parts)
+        raise UsageError(
+            f"{option} takes one name, and {value!r} is {len(parts)}",
+            f"give it for each: {each}" if repeats else takes + parts[0],
+        )
+    near = closest(value, names)
+    hint = "" if near is None else f" Did you mean {near}?"
+    raise UsageError(f"unknown {kind} {value!r}.{hint}", takes + (near or names[0]))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
+
+from cloformer.io.near import closest
 
 __all__ = ["VARIANTS", "UnknownVariantError", "Variant", "get_variant", "list_models"]
 
@@ -54,6 +55,6 @@ def get_variant(name: str) -> Variant:
     """The row called ``name``; :class:`UnknownVariantError` names the nearest one."""
     if name in VARIANTS:
         return VARIANTS[name]
-    near = difflib.get_close_matches(name, VARIANTS, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    near = closest(name, VARIANTS)
+    hint = "" if near is None else f" Did you mean {near}?"
     raise UnknownVariantError(f"unknown model {name!r}.{hint}\nmodels: {', '.join(VARIANTS)}")

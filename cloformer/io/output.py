@@ -8,15 +8,17 @@ import contextlib
 import errno
 import io
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from cloformer.errors import InputError
 
+from .colour import painted
 from .words import harmless, json_text
 
-__all__ = ["OutputClosedError", "guarded_output", "say", "say_json", "tell", "tell_commands"]
+__all__ = ["OutputClosedError", "guarded_output", "say", "say_json", "tell", "tell_commands", "text_width"]
 
 _GONE = {errno.EPIPE, errno.EBADF, errno.ECONNRESET}
 
@@ -31,7 +33,7 @@ def say(*lines: str) -> None:
     Raises :class:`OutputClosedError` if nobody reads it any more, :class:`InputError` if it is full.
     """
     stream = _stdout()
-    stream.write(_encodable(lines, stream))
+    stream.write(_encodable(painted(list(map(harmless, lines))), stream))
     stream.flush()
 
 
@@ -49,8 +51,17 @@ def say_json(document: object) -> None:
 def tell(*lines: str) -> None:
     """Print lines on standard error; nothing if that cannot be, for there is nowhere to say so."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(_encodable(lines, sys.stderr))
+        sys.stderr.write(_encodable(painted(list(map(harmless, lines)), error=True), sys.stderr))
         sys.stderr.flush()
+
+
+def text_width(narrowest: int, widest: int, *, elsewhere: int = 80) -> int:
+    """Columns for text on standard output: the terminal's, within bounds; ``elsewhere`` where it is none and nobody set
+    ``COLUMNS``."""
+    stream = sys.stdout
+    if "COLUMNS" not in os.environ and not (stream is not None and stream.isatty()):
+        return elsewhere
+    return max(narrowest, min(widest, shutil.get_terminal_size((elsewhere, 24)).columns))
 
 
 def tell_commands(text: str) -> None:
@@ -144,7 +155,7 @@ def _stdout() -> _Guarded:
     return sys.stdout if isinstance(sys.stdout, _Guarded) else _Guarded()
 
 
-def _encodable(lines: tuple[str, ...], stream: TextIO | _Guarded) -> str:
+def _encodable(lines: Sequence[str], stream: TextIO | _Guarded) -> str:
     encoding = getattr(stream, "encoding", None) or "utf-8"  # what tests put there has none
-    text = "".join(f"{harmless(line)}\n" for line in lines)
+    text = "".join(f"{line}\n" for line in lines)
     return text.encode(encoding, "backslashreplace").decode(encoding)

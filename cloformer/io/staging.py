@@ -101,6 +101,20 @@ def _held_beside(destination: Path, check: Check, advice: str) -> Iterator[Path]
                 _remove(staging, held)
 
 
+def refuse_early(destination: Path, check: Check = _refuse_foreign, advice: str = _ADVICE) -> None:
+    """Raise what :func:`staged` would, as far as that can be told without making anything."""
+    with _explained(destination, advice):
+        refuse_inside_an_artifact(destination, advice)
+        check(destination)
+        parent = destination.absolute().parent
+        while not parent.exists() and parent != parent.parent:
+            parent = parent.parent
+        if not parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(parent))
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(parent))
+
+
 def recover(parent: Path) -> None:
     """Remove what killed exports left in ``parent``, and take back a swap that one was in the middle of.
 

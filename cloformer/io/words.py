@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sized
 from html import escape
 
 __all__ = [
     "bounded",
+    "count",
     "escape_controls",
     "escape_halves",
     "harmless",
@@ -23,6 +25,7 @@ __all__ = [
     "markdown",
     "plain",
     "reason_of",
+    "size",
 ]
 
 _LONGEST_ERROR = 300  # characters of an error's line
@@ -39,6 +42,23 @@ def plain(text: str) -> str:
         char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
         for char in text
     )
+
+
+def count(items: int | Sized, word: str) -> str:
+    """``3 outputs``, ``1 output``, ``1,024 queries``, ``2 classes``."""
+    total = items if isinstance(items, int) else len(items)
+    return f"{total:,} {word if total == 1 else _plural(word)}"
+
+
+def _plural(word: str) -> str:
+    if word.endswith(("s", "x")):
+        return word + "es"
+    return word[:-1] + "ies" if word.endswith("y") else word + "s"
+
+
+def size(total: int) -> str:
+    """Bytes in megabytes, or in kilobytes if these are few."""
+    return f"{total / 1e6:.2f} MB" if total >= 1e5 else f"{total / 1e3:.1f} kB"
 
 
 def bounded(text: str, longest: int = _LONGEST_ERROR) -> str:

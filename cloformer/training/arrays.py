@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from cloformer.errors import InputError
 from cloformer.io.read import decoding, opened
+from cloformer.io.words import count
 
 __all__ = ["ADVICE", "Halves", "read_idx_folder", "read_npz"]
 
@@ -163,6 +164,7 @@ def _checked(
         )
     if len(pixels) != len(labels):
         raise InputError(
-            f"{name}: {len(pixels)} images have {len(labels)} labels", "give a label for every image"
+            f"{name}: {count(len(labels), 'label')} for {count(len(pixels), 'image')}",
+            "give a label for every image",
         )
     return pixels.view(np.uint8), labels.astype(np.int64)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
-from cloformer.errors import CloformerError, InputError, UsageError
+from cloformer.errors import CloformerError
 
 from .augment import Views, seed_of
+from .batch_size import refuse_what_does_not_fit
 from .data import Images
 from .recipe import Recipe
 
@@ -49,19 +50,7 @@ class Order:
     processes: int = 1
 
     def __post_init__(self) -> None:
-        recipe, parts = self.recipe, self.processes * self.recipe.accumulate
-        pairs = 2 if parts > 1 and (recipe.mixup or recipe.cutmix) else 1
-        if recipe.batch_size % (parts * pairs):
-            even = ", each even for mixup and cutmix" if pairs == 2 else ""
-            raise UsageError(
-                f"a batch of {recipe.batch_size} cannot be divided into {parts} equal parts{even}",
-                f"--set batch_size={-(-recipe.batch_size // (parts * pairs)) * parts * pairs}",
-            )
-        if self.count < recipe.batch_size:
-            raise InputError(
-                f"there are {self.count} training images, and a step takes {recipe.batch_size}",
-                f"--set batch_size={max(self.count // (parts * pairs), 1) * parts * pairs}",
-            )
+        refuse_what_does_not_fit(self.recipe, self.count, self.processes)
 
     @property
     def steps(self) -> int:

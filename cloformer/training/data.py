@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cloformer.errors import InputError
+from cloformer.export.source.images import LeftOut, is_hidden, is_image
 from cloformer.export.source.labels import check_names, read_labels
 from cloformer.export.source.preprocessing import load_image
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset", "Images", "check_images", "read_dataset"]
 
-_JUNK = {"thumbs.db", "desktop.ini"}  # what file managers leave behind
 _VALIDATION = ("val", "validation", "valid", "test")
 _AT_ONCE = 1000
 _MOST_CLASSES = 100_000
@@ -79,13 +79,23 @@ class ArrayImages:
 @dataclass(frozen=True)
 class Dataset:
     """``train`` is None where there are only images to evaluate on. ``classes`` are names, by number; ``named`` says
-    whether somebody gave them, or they are the numbers."""
+    whether somebody gave them, or they are the numbers. ``left_out`` is what is no image in folders of images."""
 
     name: str
     train: Images | None
     val: Images
     classes: tuple[str, ...]
     named: bool = True
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def to_train(self) -> Images:
+        """:class:`InputError` if there are none."""
+        if self.train is None:
+            raise InputError(
+                f"{self.name} has no training images", "put them under train/, a folder per class"
+            )
+        return self.train
 
 
 def read_dataset(path: Path, labels: Path | None = None) -> Dataset:
@@ -134,51 +144,53 @@ def _folders(path: Path) -> Dataset:
     train = path / "train"
     val = next((path / name for name in _VALIDATION if (path / name).is_dir()), None)
     if not train.is_dir() and val is None:
-        classes, images = _folder(path)  # images to evaluate on
-        return Dataset(path.name, None, images, classes)
+        classes, images, left_out = _folder(path)  # images to evaluate on
+        return Dataset(path.name, None, images, classes, left_out=left_out)
     if val is None:
         raise InputError(
             f"{path} has train/ but no val/", "put some images of every class under val/ as well"
         )
-    val_classes, val_images = _folder(val)
+    val_classes, val_images, left_out = _folder(val)
     if not train.is_dir():
-        return Dataset(path.name, None, val_images, val_classes)
-    classes, images = _folder(train)
+        return Dataset(path.name, None, val_images, val_classes, left_out=left_out)
+    classes, images, more = _folder(train)
     if classes != val_classes:
         name = sorted(set(classes) ^ set(val_classes))[0]
         place, other = (train, val) if name in classes else (val, train)
         raise InputError(f"the class {name!r} is in {place} and not in {other}", "give both the same classes")
-    return Dataset(path.name, images, val_images, classes)
+    return Dataset(path.name, images, val_images, classes, left_out=(*more, *left_out))
 
 
-def _folder(path: Path) -> tuple[tuple[str, ...], FileImages]:
+def _folder(path: Path) -> tuple[tuple[str, ...], FileImages, tuple[LeftOut, ...]]:
     folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    by_class = {folder.name: sorted(_files(folder)) for folder in folders}
-    if len(by_class) < 2:
-        raise InputError(f"{path} has {len(by_class)} class folders, and at least 2 are needed", ADVICE)
+    if len(folders) < 2:
+        raise InputError(f"{path} has {len(folders)} class folders, and at least 2 are needed", ADVICE)
+    files = {folder.name: sorted(_files(folder)) for folder in folders}
     try:
-        check_names(list(by_class))
+        check_names(list(files))
     except ValueError as error:
         raise InputError(f"{path}: a folder's name is no name of a class: {error}", "rename it") from None
-    alike = Counter(" ".join(name.casefold().split()) for name in by_class)
-    for name in by_class:
+    alike = Counter(" ".join(name.casefold().split()) for name in files)
+    for name in files:
         if alike[" ".join(name.casefold().split())] > 1:
             raise InputError(
                 f"{path} has two classes that are called {name.strip()!r}", "rename one, or join them"
             )
-    for name, files in by_class.items():
-        if not files:
-            raise InputError(
-                f"the class folder {path / name} is empty", "put images in, or remove the folder"
-            )
-    paths = [file for files in by_class.values() for file in files]
-    numbers = [number for number, files in enumerate(by_class.values()) for _ in files]
-    return tuple(by_class), FileImages(paths, numbers)
+    by_class = {name: [file for file in each if is_image(file)] for name, each in files.items()}
+    for name, images in by_class.items():
+        if not images:
+            state = "has no image" if files[name] else "is empty"
+            raise InputError(f"the class folder {path / name} {state}", "put images in, or remove the folder")
+    paths = [image for images in by_class.values() for image in images]
+    numbers = [number for number, images in enumerate(by_class.values()) for _ in images]
+    others = sorted({file for each in files.values() for file in each} - set(paths))
+    left_out = LeftOut(path, tuple(file.relative_to(path).as_posix() for file in others))
+    return tuple(by_class), FileImages(paths, numbers), (left_out,) if others else ()
 
 
 def _files(folder: Path) -> Iterator[Path]:
     for entry in folder.iterdir():
-        if entry.name.startswith(".") or entry.name.lower() in _JUNK:
+        if is_hidden(entry.name):
             continue
         if entry.is_dir():
             raise InputError(f"{entry} is a folder in a class folder", ADVICE)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,13 @@ from torch import Tensor
 
 from cloformer.checkpoint import load_checkpoint
 from cloformer.errors import InputError, UnsupportedError
-from cloformer.export.artifact.folder import MANIFEST, Artifact, read_artifact
+from cloformer.export.artifact.folder import Artifact, is_artifact, read_artifact
 from cloformer.export.formats.runners import RUNNERS, RunnerOptions, default_runner, open_model
+from cloformer.export.source.images import Unreadable, attempts, refuse_none
 from cloformer.export.source.preprocessing import Preprocessing, as_planes
 from cloformer.export.source.trained import training_of
+from cloformer.io.progress import Progress, Stage, part
+from cloformer.io.words import count
 
 from .augment import seed_of
 from .data import Dataset
@@ -33,12 +37,15 @@ _TINY = 1e-38  # of a probability whose logarithm is taken
 @dataclass(frozen=True)
 class Evaluation:
     """One subject's scores; ``agreement`` is the share of images on which its first guess is the reference's, None
-    without a reference."""
+    without a reference. ``unreadable`` are images that are in none of the figures. ``format`` is an artifact's, None of a
+    checkpoint."""
 
     subject: str
     runs_in: str
     scores: Scores
     agreement: float | None
+    unreadable: tuple[Unreadable, ...] = ()
+    format: str | None = None
 
     def to_json(self) -> dict[str, object]:
         agreement = self.agreement
@@ -50,6 +57,7 @@ class Evaluation:
             "agreement_interval": None
             if agreement is None
             else list(interval(agreement, self.scores.images)),
+            "unreadable": [item.to_json() for item in self.unreadable],
         }
 
 
@@ -62,6 +70,7 @@ class _Subject:
     rule: Preprocessing
     labels: Sequence[str] | None
     classify: Callable[[npt.NDArray[np.uint8]], Tensor]
+    format: str | None = None  # None of a checkpoint
 
 
 def evaluate(
@@ -71,7 +80,7 @@ def evaluate(
     reference: Path | None = None,
     limit: int | None = None,
     options: RunnerOptions = _NONE,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> Iterator[Evaluation]:
     """Each subject's scores on the validation images, or on ``limit`` of them, the same for all.
 
@@ -80,20 +89,22 @@ def evaluate(
     :class:`UnsupportedError` for an artifact that is no classifier of images, before anything is run.
     """
     if reference is None:
-        reference = next((path for path in subjects if not _is_artifact(path)), None)
+        reference = next((path for path in subjects if not is_artifact(path)), None)
     chosen = _chosen(len(data.val.labels), limit)
-    guesses: dict[Path, Tensor] = {}
+    guesses: dict[Path, dict[int, int]] = {}
     paths = dict.fromkeys((*([reference] if reference else []), *subjects))
     with ExitStack() as opened:
         found = {path: opened.enter_context(_opened(path, data, options)) for path in paths}
-        for path, subject in found.items():
-            progress(f"{subject.name}: {len(chosen)} images in {subject.runs_in}")
-            sums, guesses[path] = _run(subject, data, chosen, progress)
+        for number, (path, subject) in enumerate(found.items()):
+            along = part(progress, number / len(found), (number + 1) / len(found))
+            sums, guesses[path], unreadable = _run(subject, data, chosen, along)
             if path in subjects:
                 agreed = None
                 if reference is not None and path != reference:
-                    agreed = float((guesses[path] == guesses[reference]).double().mean())
-                yield Evaluation(subject.name, subject.runs_in, scores_of(sums), agreed)
+                    agreed = _agreement(guesses[path], guesses[reference])
+                yield Evaluation(
+                    subject.name, subject.runs_in, scores_of(sums), agreed, tuple(unreadable), subject.format
+                )
 
 
 def _chosen(count: int, limit: int | None) -> list[int]:
@@ -105,51 +116,80 @@ def _chosen(count: int, limit: int | None) -> list[int]:
 
 
 def _run(
-    subject: _Subject, data: Dataset, chosen: Sequence[int], progress: Callable[[str], None]
-) -> tuple[Tensor, Tensor]:
+    subject: _Subject, data: Dataset, chosen: Sequence[int], progress: Progress
+) -> tuple[Tensor, dict[int, int], list[Unreadable]]:
+    """The sums of what is counted; the first guess on each image by its number, and the images that cannot be read.
+    The first one's error is raised where none can."""
     place = _places(subject, data)
-    sums, guesses = torch.zeros(4, dtype=torch.float64), []
+    sums = torch.zeros(4, dtype=torch.float64)
+    guesses: dict[int, int] = {}
+    unreadable: list[Unreadable] = []
+
+    def read(index: int) -> tuple[int, npt.NDArray[np.uint8]]:
+        return index, subject.rule.crop_image(data.val.load(index))
+
     for start in range(0, len(chosen), _BATCH):
-        some = chosen[start : start + _BATCH]
-        pixels = np.stack([subject.rule.crop_image(data.val.load(index)) for index in some])
-        logits_BK = subject.classify(pixels)[:, place]
-        sums += counted(logits_BK, torch.tensor([data.val.labels[index] for index in some]))
-        guesses.append(logits_BK.argmax(1).cpu())
-        if start and start // _BATCH % 16 == 0:
-            progress(f"{subject.name}: {start} of {len(chosen)}")
-    return sums, torch.cat(guesses)
+        found = list(attempts(chosen[start : start + _BATCH], read, data.val.where))
+        unreadable += [item for item in found if isinstance(item, Unreadable)]
+        cropped: dict[int, npt.NDArray[np.uint8]] = dict(
+            item for item in found if not isinstance(item, Unreadable)
+        )
+        if cropped:
+            logits_BK = subject.classify(np.stack(list(cropped.values())))[:, place]
+            sums += counted(logits_BK, torch.tensor([data.val.labels[index] for index in cropped]))
+            guesses |= dict(zip(cropped, logits_BK.argmax(1).tolist(), strict=True))
+        told = start // (16 * _BATCH) * 16 * _BATCH
+        where = f"{subject.name}: {count(chosen, 'image')} in {subject.runs_in}"
+        progress(Stage(f"{where}, {told} done" if told else where, start / len(chosen)))
+    if not guesses:
+        refuse_none(unreadable)
+    return sums, guesses, unreadable
+
+
+def _agreement(guesses: Mapping[int, int], reference: Mapping[int, int]) -> float | None:
+    """The share of equal ones, of the images that both have seen; None if there is none."""
+    both = guesses.keys() & reference.keys()
+    return sum(guesses[index] == reference[index] for index in both) / len(both) if both else None
 
 
 def _places(subject: _Subject, data: Dataset) -> list[int]:
-    """Which of the subject's classes each of the data's is: by name, or by number where one side has no names."""
+    """Which of the subject's classes each of the data's is: by name, or by number where one side has no names. Of a name
+    that both have several times, the first is the first."""
     names = subject.labels
     if names is None or not data.named:
         return list(range(len(data.classes)))
-    return [list(names).index(name) for name in data.classes]
+    places: dict[str, list[int]] = {}
+    for number, name in enumerate(names):
+        places.setdefault(name, []).append(number)
+    return [places[name].pop(0) for name in data.classes]
 
 
 def _check_classes(subject: _Subject, classes: int, data: Dataset) -> _Subject:
     if subject.labels is not None and data.named:
-        unknown = [name for name in data.classes if name not in subject.labels]
-        if unknown:
+        known, asked = Counter(subject.labels), Counter(data.classes)
+        unknown = next((name for name in data.classes if name not in known), None)
+        if unknown is not None:
             raise InputError(
-                f"{subject.name} does not know the data's class {unknown[0]!r}",
+                f"{subject.name} does not know the data's class {unknown!r}",
                 "give a model of these classes",
+            )
+        unclear = next((name for name in data.classes if known[name] != asked[name]), None)
+        if unclear is not None:
+            raise InputError(
+                f"{subject.name} has {known[unclear]} classes that are called {unclear!r}, and {data.name} has "
+                f"{asked[unclear]}: which is which cannot be told",
+                "make the names differ in both",
             )
     elif classes < len(data.classes) or (subject.labels is None and classes != len(data.classes)):
         raise InputError(
-            f"{subject.name} has {classes} classes, and {data.name} has {len(data.classes)}",
+            f"{subject.name} has {count(classes, 'class')}, and {data.name} has {len(data.classes)}",
             "give a model of these classes",
         )
     return subject
 
 
-def _is_artifact(path: Path) -> bool:
-    return (path / MANIFEST).exists()
-
-
 def _opened(path: Path, data: Dataset, options: RunnerOptions) -> AbstractContextManager[_Subject]:
-    if _is_artifact(path):
+    if is_artifact(path):
         return _artifact(read_artifact(path), data, options)
     return _checkpoint(path, data, options.threads)
 
@@ -201,5 +241,5 @@ def _artifact(artifact: Artifact, data: Dataset, options: RunnerOptions) -> Iter
             return scores if found.postprocessing == "softmax" else torch.log(scores.clamp_min(_TINY))
 
         title = RUNNERS[default_runner(artifact.format)].title
-        subject = _Subject(str(artifact.folder), title, rule, artifact.labels, classify)
+        subject = _Subject(str(artifact.folder), title, rule, artifact.labels, classify, artifact.format)
         yield _check_classes(subject, classifier.classes, data)

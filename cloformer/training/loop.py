@@ -88,15 +88,11 @@ class Training:
 
     def __init__(self, model: CloFormer, setting: Setting, accelerator: Accelerator) -> None:
         data, recipe, folder = setting.data, setting.recipe, setting.folder
-        if data.train is None:
-            raise InputError(
-                f"{data.name} has no training images", "put them under train/, a folder per class"
-            )
-        self.images, self.data, self.recipe, self.folder = data.train, data, recipe, folder
+        self.images, self.data, self.recipe, self.folder = data.to_train, data, recipe, folder
         self.accelerator, self.teacher, self.workers = accelerator, setting.teacher, setting.workers
         self.about = dict(setting.about)
         self.views = Views(recipe, recipe.preprocessing())
-        self.order = Order(recipe, len(data.train.labels), accelerator.num_processes)
+        self.order = Order(recipe, len(self.images.labels), accelerator.num_processes)
         self.dtype = torch.float64 if recipe.precision == "fp64" else torch.float32
         self.model = model.to(accelerator.device, self.dtype)
         if accelerator.device.type == "cpu":

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-import types
+import textwrap
 import typing
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated
 
 from cloformer.errors import UsageError, choose
 from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing
 from cloformer.io.fields import Fields
 
-__all__ = ["PRECISIONS", "RECIPES", "Recipe"]
+from .settings import Rule, assigned, check, kind_of, parsed, shown
 
+__all__ = ["AUTO", "PRECISIONS", "RECIPES", "RULES", "Recipe"]
+
+_Colours = tuple[float, ...]
+AUTO = "auto"  # the batch size that :mod:`.batch_size` finds
 PRECISIONS = ("fp32", "bf16", "fp16", "fp64")
 
 
@@ -24,55 +29,75 @@ class Recipe:
     Rates are per step; 0 turns a thing off. :class:`UsageError` if a number makes no sense.
     """
 
-    epochs: int = 300
-    batch_size: int = 1024  # images per step, of all processes and all accumulated parts
-    accumulate: int = 1  # parts that a process computes one after the other before a step
-    learning_rate: float = 5e-4  # for 512 images per step; in proportion for more or fewer
-    min_learning_rate: float = 5e-6  # where the cosine ends
-    warmup_epochs: float = 20.0  # the rate grows from 0 in a straight line
-    weight_decay: float = 0.05  # of matrices and kernels; not of norms and biases
-    clip: float = 5.0  # the gradient's largest length
-    label_smoothing: float = 0.1
-    rand_augment: float = 9.0  # magnitude of 30; two operations an image
-    rand_augment_std: float = 0.5
-    color_jitter: float = 0.4
-    erasing: float = 0.25  # how often a rectangle is blanked
-    mixup: float = 0.8  # alpha of the share's Beta distribution
-    cutmix: float = 1.0
-    flip: float = 0.5  # how often an image is mirrored
-    crop_area: float = 0.08  # the smallest share of the image that a random crop shows
-    drop_path: float | None = None  # the variant's
-    ema: float = 0.9999  # decay of the averaged weights, less in the first steps
-    distill: float = 0.5  # the teacher's share of the loss, where there is a teacher
-    temperature: float = 1.0  # of the teacher's and the student's probabilities
-    image_size: int = 224
-    resize_size: int | None = None  # short side before the validation's crop; 256 / 224 of the image size
-    interpolation: str = "bicubic"
-    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    std: tuple[float, ...] = (0.229, 0.224, 0.225)
-    precision: str = "fp32"
-    stored: str = "fp32"  # the written checkpoint's weights
-    seed: int = 0
+    epochs: Annotated[int, Rule("how often every training image is seen", "10", 1)] = 300
+    batch_size: Annotated[
+        int,
+        Rule("images per step, of all processes and parts; auto: what fits the images", "32", 1, also=AUTO),
+    ] = 1024
+    accumulate: Annotated[
+        int, Rule("parts that a process computes one after the other before a step", "2", 1)
+    ] = 1
+    learning_rate: Annotated[
+        float, Rule("for 512 images per step; in proportion for more or fewer", "0.001", 0)
+    ] = 5e-4
+    min_learning_rate: Annotated[float, Rule("where the cosine ends", "0.00001", 0)] = 5e-6
+    warmup_epochs: Annotated[
+        float, Rule("epochs in which the rate grows from 0 in a straight line", "2", 0)
+    ] = 20.0
+    weight_decay: Annotated[float, Rule("of matrices and kernels; not of norms and biases", "0.05", 0)] = 0.05
+    clip: Annotated[float, Rule("the gradient's largest length", "5", 0)] = 5.0
+    label_smoothing: Annotated[
+        float, Rule("the target's share that is spread over all classes", "0.1", 0, 1)
+    ] = 0.1
+    rand_augment: Annotated[float, Rule("magnitude, below 30; two operations an image", "9", 0)] = 9.0
+    rand_augment_std: Annotated[float, Rule("standard deviation of that magnitude", "0.5", 0)] = 0.5
+    color_jitter: Annotated[float, Rule("how far brightness, contrast and saturation vary", "0.4", 0)] = 0.4
+    erasing: Annotated[float, Rule("how often a rectangle is blanked", "0.25", 0, 1)] = 0.25
+    mixup: Annotated[float, Rule("alpha of the Beta distribution of an image's share", "0.8", 0)] = 0.8
+    cutmix: Annotated[float, Rule("the same for images that are pasted into others", "1", 0)] = 1.0
+    flip: Annotated[float, Rule("how often an image is mirrored", "0.5", 0, 1)] = 0.5
+    crop_area: Annotated[
+        float, Rule("the smallest share of the image that a random crop shows", "0.4", 0.01, 1)
+    ] = 0.08
+    drop_path: Annotated[
+        float | None, Rule("how often a block is left out; default: the variant's", "0.1", 0, 1)
+    ] = None
+    ema: Annotated[float, Rule("decay of the averaged weights, less in the first steps", "0.99", 0, 1)] = (
+        0.9999
+    )
+    distill: Annotated[
+        float, Rule("the teacher's share of the loss, where there is a teacher", "0.5", 0, 1)
+    ] = 0.5
+    temperature: Annotated[float, Rule("of the teacher's and the student's probabilities", "1", 0.01)] = 1.0
+    image_size: Annotated[int, Rule("pixels, the height and the width", "224", 1, 8192)] = 224
+    resize_size: Annotated[
+        int | None,
+        Rule("short side before validation's crop; default: 256 / 224 of image_size", "256", 1, 8192),
+    ] = None
+    interpolation: Annotated[str, Rule("of the resizing", "bicubic", names=tuple(INTERPOLATIONS))] = "bicubic"
+    mean: Annotated[_Colours, Rule("of red, green and blue, from 0 to 1", "0.5,0.5,0.5")] = (
+        0.485,
+        0.456,
+        0.406,
+    )
+    std: Annotated[_Colours, Rule("their standard deviations", "0.25,0.25,0.25")] = (0.229, 0.224, 0.225)
+    precision: Annotated[str, Rule("of the computation", "fp32", names=PRECISIONS)] = "fp32"
+    stored: Annotated[str, Rule("the written checkpoint's weights", "fp16", names=("fp32", "fp16"))] = "fp32"
+    seed: Annotated[int, Rule("of everything that is drawn", "0", 0)] = 0
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value >= least):
-                raise UsageError(f"{name} must be at least {least}, not {value}", f"--set {name}={least}")
-        for name in ("label_smoothing", "erasing", "flip", "crop_area", "ema", "distill", "drop_path"):
-            if (getattr(self, name) or 0.0) > 1:
-                raise UsageError(f"{name} must be at most 1, not {getattr(self, name)}", f"--set {name}=1")
+        for name, rule in RULES.items():
+            check(name, getattr(self, name), rule)
         if self.rand_augment >= 30:
             raise UsageError(
-                f"rand_augment must be below 30, not {self.rand_augment}", "--set rand_augment=9"
+                f"rand_augment must be below 30, not {self.rand_augment}", "for example --set rand_augment=9"
             )
-        choose("precision", self.precision, PRECISIONS, "precision")
-        choose("stored", self.stored, ("fp32", "fp16"), "stored")
-        choose("interpolation", self.interpolation, INTERPOLATIONS, "interpolation")
         try:
             self.preprocessing()
         except ValueError as error:
-            raise UsageError(str(error), "change image_size, resize_size, mean or std with --set") from None
+            raise UsageError(
+                str(error), "change image_size, resize_size, mean or std, for example --set mean=0.5,0.5,0.5"
+            ) from None
 
     def preprocessing(self) -> Preprocessing:
         """Of validation and of every export: the middle of the resized image, normalized."""
@@ -113,11 +138,13 @@ class Recipe:
         """With ``name=value`` put in; :class:`UsageError` for what is no such assignment."""
         changes: dict[str, object] = {}
         for assignment in assignments:
-            name, equals, text = assignment.partition("=")
-            name = choose("setting", name.strip().replace("-", "_"), _TYPES, "--set")
-            if not equals:
-                raise UsageError(f"--set {assignment} gives no value", f"--set {name}=VALUE")
-            changes[name] = _parsed(name, text.strip())
+            name, text = assigned(assignment)
+            name = _known(name)
+            if not text:
+                raise UsageError(
+                    f"--set {assignment} gives no value", f"for example --set {name}={RULES[name].example}"
+                )
+            changes[name] = parsed(name, text, _TYPES[name], RULES[name])
         if "image_size" in changes:
             changes.setdefault("resize_size", None)  # another image's
         return replace(self, **changes)  # type: ignore[arg-type]
@@ -129,15 +156,17 @@ class Recipe:
         """
         values = {
             name: getattr(self, name)
-            for name in _TYPES
+            for name in RULES
             if getattr(self, name) != getattr(base, name) or (fed and name in _FED)
         }
         if "image_size" in values:
             values["resize_size"] = self.resize_size  # which changed() would leave to the size
-        return [
-            f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
-            for name, value in values.items()
-        ]
+        return [f"{name}={shown(value)}" for name, value in values.items()]
+
+    def described(self) -> list[tuple[str, str, str]]:
+        """Each name with its value, as it is typed, and with what it means."""
+        values = {name: getattr(self, name) for name in RULES}
+        return [(name, shown(value), RULES[name].meaning) for name, value in values.items()]
 
     def to_json(self) -> dict[str, object]:
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
@@ -154,9 +183,9 @@ class Recipe:
             raise ValueError(error.lines[0]) from None
 
 
-def _taken(given: Fields, name: str, kind: object) -> object:
-    if isinstance(kind, types.UnionType):
-        kind = next(each for each in typing.get_args(kind) if each is not type(None))
+def _taken(given: Fields, name: str, annotated: object) -> object:
+    kind = kind_of(annotated)
+    if kind is not annotated:
         return given.optional(name, lambda name: _taken(given, name, kind))
     if typing.get_origin(kind) is tuple:
         return given.numbers(name, most=3)
@@ -165,15 +194,24 @@ def _taken(given: Fields, name: str, kind: object) -> object:
     return given.number(name) if kind is float else given.text(name)
 
 
+def _known(name: str) -> str:
+    """A setting's name; :class:`UsageError` for another."""
+    try:
+        return choose("setting", name, RULES, "--set")
+    except UsageError as error:
+        # All of the names, which one line does not hold.
+        names = textwrap.wrap(
+            f"--set takes: {', '.join(RULES)}; `cloformer train --show-recipe` says what each is", 240
+        )
+        raise UsageError(error.lines[0], *names) from None
+
+
 _TYPES = typing.get_type_hints(Recipe)
 _FED = ("image_size", "resize_size", "interpolation", "mean", "std")
-_LEAST: dict[str, float] = {
-    "epochs": 1, "batch_size": 1, "accumulate": 1, "learning_rate": 0, "min_learning_rate": 0, "warmup_epochs": 0,
-    "weight_decay": 0, "clip": 0, "label_smoothing": 0, "rand_augment": 0, "rand_augment_std": 0, "color_jitter": 0,
-    "erasing": 0, "mixup": 0, "cutmix": 0, "flip": 0, "crop_area": 0.01, "drop_path": 0, "ema": 0, "distill": 0,
-    "temperature": 0.01, "seed": 0,
-}  # fmt: skip
-assert {field.name for field in fields(Recipe)} >= set(_LEAST)
+RULES: dict[str, Rule] = {
+    name: typing.get_args(hint)[1]
+    for name, hint in typing.get_type_hints(Recipe, include_extras=True).items()
+}
 
 RECIPES: dict[str, Recipe] = {
     "paper": Recipe(),
@@ -189,20 +227,3 @@ RECIPES: dict[str, Recipe] = {
         image_size=64,
     ),
 }  # fmt: skip
-
-
-def _parsed(name: str, text: str) -> object:
-    kind = _TYPES[name]
-    if isinstance(kind, types.UnionType):
-        if text.lower() in ("none", "default"):
-            return None
-        kind = next(each for each in typing.get_args(kind) if each is not type(None))
-    try:
-        if typing.get_origin(kind) is tuple:
-            return tuple(float(part) for part in text.strip("[]()").split(","))
-        return kind(text)
-    except ValueError:
-        known = "numbers" if typing.get_origin(kind) is tuple else kind.__name__
-        raise UsageError(
-            f"--set {name}={text}: {known} expected", f"--set {name}={getattr(Recipe(), name)}"
-        ) from None

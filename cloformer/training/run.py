@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,13 +17,14 @@ from cloformer.errors import InputError, UsageError
 from cloformer.export.source.trained import training_of
 from cloformer.io.fields import Fields
 from cloformer.io.read import read_json
-from cloformer.io.words import json_text
+from cloformer.io.words import count, json_text
 from cloformer.io.write import remove_what_was_left, write_whole
 from cloformer.model import CloFormer, check_image_size
 from cloformer.variants import VARIANTS
 
 from .accelerator import make_accelerator
 from .augment import Views
+from .batch_size import fitted, refuse_what_does_not_fit, without_auto
 from .data import Dataset, check_images, read_dataset
 from .loop import Callback, Result, Setting, Training
 from .recipe import RECIPES, Recipe
@@ -56,8 +57,15 @@ class TrainRequest:
 
 
 def recipe_of(request: TrainRequest) -> Recipe:
-    """The one that :func:`train` would follow, and the same errors."""
-    return _recipe(request, _earlier(request) if request.resume else None, _read(request.weights))
+    """The one that :func:`train` would follow in one process, and the same errors.
+
+    The data are looked at for a batch size that follows them, and the folder for a run that goes on.
+    """
+    earlier = _earlier(request) if request.resume else None
+    recipe = _recipe(request, earlier, _read(request.weights))
+    if not _finds_batch_size(request, earlier):
+        return recipe
+    return fitted(recipe, len(read_dataset(request.data, request.labels).to_train.labels))
 
 
 def train(request: TrainRequest, callback: Callback) -> Result:
@@ -72,19 +80,25 @@ def train(request: TrainRequest, callback: Callback) -> Result:
     recipe = _recipe(request, earlier, checkpoint)
     Views(recipe, recipe.preprocessing()).check()
     data = read_dataset(request.data, request.labels)
+    images = len(data.to_train.labels)
+    accelerator = make_accelerator(recipe)
+    callback = callback if accelerator.is_main_process else _Silent()
+    if _finds_batch_size(request, earlier):
+        recipe = fitted(recipe, images, accelerator.num_processes)
+        callback.say(f"a step takes {recipe.batch_size} of {count(images, 'training image')}")
+    refuse_what_does_not_fit(recipe, images, accelerator.num_processes)  # before every image is decoded
     model_name = _variant(request, checkpoint, earlier)
     about = _about(request, model_name, recipe, data, checkpoint)
     if earlier is not None:
         # The weights are in the state by now, and the licence need not be said again.
         about |= {name: earlier[name] for name in ("weights", "licence") if about[name] is None}
         _refuse_another(about, earlier, request)
-    accelerator = make_accelerator(recipe)
-    callback = callback if accelerator.is_main_process else _Silent()
     model = _model(model_name, data, recipe, checkpoint, callback)
     if earlier is None:  # a run that goes on has looked at them
-        for images in (data.train, data.val):
-            if images is not None:
-                check_images(images, callback.say, accelerator.process_index, accelerator.num_processes)
+        for left_out in data.left_out:
+            callback.say(str(left_out))
+        for half in (data.to_train, data.val):
+            check_images(half, callback.say, accelerator.process_index, accelerator.num_processes)
     teacher = None
     if request.teacher is not None:
         teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
@@ -110,7 +124,7 @@ def _about(
         "recipe": recipe.to_json(),
         "data": {
             "name": data.name,
-            "train": 0 if data.train is None else len(data.train.labels),
+            "train": len(data.to_train.labels),
             "val": len(data.val.labels),
             "classes": list(data.classes),
         },
@@ -197,12 +211,20 @@ def _recipe(
         rule = None if checkpoint is None else training_of(checkpoint.metadata, request.weights).preprocessing
         if request.recipe == "finetune" and rule is not None:
             recipe = recipe.fed_by(rule)
-    recipe = recipe.changed(request.settings)
+    settings, is_auto = without_auto(request.settings)
+    recipe = recipe.changed(settings)
+    if earlier is not None and is_auto:
+        recipe = replace(recipe, batch_size=Recipe.from_json(earlier["recipe"]).batch_size)
     try:
         check_image_size(recipe.image_size, recipe.image_size)
     except ValueError as error:
         raise UsageError(str(error), "choose another --set image_size") from None
     return recipe
+
+
+def _finds_batch_size(request: TrainRequest, earlier: Mapping[str, object] | None) -> bool:
+    """Whether it follows the number of images; a run that goes on has found it."""
+    return earlier is None and without_auto(request.settings)[1]
 
 
 def _variant(
@@ -254,7 +276,7 @@ def _model(
     fresh = {key: value for key, value in model.state_dict().items() if key.startswith(_HEAD)}
     if any(key in tensors and tensors[key].shape != value.shape for key, value in fresh.items()):
         callback.say(
-            f"the head is new: {len(tensors[_HEAD + 'weight'])} classes were, {len(data.classes)} are"
+            f"the head is new: the weights know {count(len(tensors[_HEAD + 'weight']), 'class')}, and the data have {len(data.classes)}"
         )
         tensors |= fresh
     load_into(model, tensors)

@@ -11,6 +11,7 @@ from cloformer.io.fields import FieldError
 from cloformer.io.read import read_json
 from cloformer.io.staging import recover
 
+from ..formats import FORMATS
 from ..formats.runner import ModelFile
 from ..source.function import Function
 from ..source.interface import LABELS
@@ -26,12 +27,14 @@ __all__ = [
     "MANIFEST",
     "ORIGINS",
     "Artifact",
+    "is_artifact",
     "read_artifact",
     "read_manifest",
 ]
 
 ORIGINS, CONFORMANCE, KIT = "origins.json", "conformance.safetensors", "kit.safetensors"
 _MAX_MANIFEST_BYTES = 64 * 2**20
+_ADVICE = "give the folder that `cloformer export` printed"
 _TRIES = 100  # to read what an export replaces at the same time
 
 
@@ -84,11 +87,12 @@ class Artifact:
 
 
 def read_artifact(folder: Path, *, verify: bool = True) -> Artifact:
-    """Read ``folder`` (or its manifest.json); :class:`InputError` if it is not a whole artifact of ours.
+    """Read ``folder``, or the one that a manifest.json or a model's file is in; :class:`InputError` if it is not a whole
+    artifact of ours.
 
     An export may put another one in its place at the same time: then that one is read.
     """
-    folder = folder.parent if folder.name == MANIFEST else folder
+    given, folder = folder, _around(folder)
     for _ in range(_TRIES):
         before = _identity(folder)
         if before is None and folder.parent.is_dir():
@@ -100,8 +104,20 @@ def read_artifact(folder: Path, *, verify: bool = True) -> Artifact:
                 raise
             continue
         if _identity(folder) == before or not verify:
-            return artifact
+            return _as_given(artifact, given)
     raise InputError(f"{folder} is being replaced all the time", "wait until the export has ended")
+
+
+def _around(path: Path) -> Path:
+    """The artifact's folder: ``path``, or the one around it if that has the manifest and ``path`` has none."""
+    if path.name == MANIFEST or (not _has_manifest(path) and path.exists() and _has_manifest(path.parent)):
+        return path.parent
+    return path
+
+
+def is_artifact(path: Path) -> bool:
+    """Whether there is a manifest in it, or beside it."""
+    return _has_manifest(_around(path))
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -113,15 +129,36 @@ def read_manifest(path: Path) -> Manifest:
         raise InputError(f"{path}: {error}", "export it again") from None
 
 
+def _has_manifest(folder: Path) -> bool:
+    """Also where it is a link to nothing. By its name to the letter: a Core ML package has a Manifest.json of its own."""
+    try:
+        return MANIFEST in os.listdir(folder)  # noqa: PTH208 - a name with a zero byte is an error of this call alone
+    except (OSError, ValueError):
+        return False
+
+
+def _as_given(artifact: Artifact, given: Path) -> Artifact:
+    """The artifact, if ``given`` is its folder, its manifest or its model, and no other file in it."""
+    if given in (artifact.folder, artifact.folder / MANIFEST, artifact.model_path):
+        return artifact
+    raise InputError(
+        f"{given} is not the model of the artifact {artifact.folder}, which is {artifact.manifest.model.path}",
+        _ADVICE,
+    )
+
+
+def _why_not(folder: Path) -> str:
+    if not folder.exists():
+        return f"{folder} does not exist, so it is not an artifact"
+    if folder.is_dir():
+        return f"{folder} is not an artifact: it has no {MANIFEST}"
+    return f"{folder} is a file and not an artifact: there is no {MANIFEST} beside it"
+
+
 def _read(folder: Path, *, verify: bool) -> Artifact:
     path = folder / MANIFEST
     if not path.exists() and not path.is_symlink():
-        raise InputError(
-            f"{folder} is not an artifact: it has no {MANIFEST}"
-            if folder.exists()
-            else f"{folder} does not exist, so it is not an artifact",
-            "give the folder that `cloformer export` printed",
-        )
+        raise InputError(_why_not(folder), _ADVICE)
     manifest = read_manifest(path)
     if verify:
         verify_files(folder, manifest.files)
@@ -138,6 +175,7 @@ def _labels(folder: Path, manifest: Manifest) -> tuple[str, ...] | None:
                     f"{folder} has {len(names)} labels for {output.spec.shape[-1]} classes",
                     "export it again with as many labels as classes",
                 )
+            FORMATS[manifest.format].refuse_repeated_names(names, len(manifest.function.outputs))
             return names
     return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +11,19 @@ from pathlib import Path
 import numpy as np
 
 from cloformer.errors import UnsupportedError
+from cloformer.io.write import write_whole
 
 from ..formats.runners import Array, RunnerOptions, open_model
+from ..source.function import Input, Output
+from ..source.images import Unreadable, attempts, refuse_none
 from ..source.postprocessing import softmax
-from ..source.preprocessing import as_planes, load_image
+from ..source.preprocessing import Preprocessing, as_planes, load_image
+from ..source.signature import TensorSpec
 from .folder import Artifact
 
-__all__ = ["Guess", "Prediction", "predict"]
+__all__ = ["Guess", "Head", "Prediction", "predict", "save_outputs"]
+
+_LONGEST_NAME = 100  # characters of a folder for what one image gave
 
 
 @dataclass(frozen=True)
@@ -28,46 +36,130 @@ class Guess:
 
 
 @dataclass(frozen=True)
+class Head:
+    """One output for one image: as it came, and the most probable classes, most probable first, if it is scores of
+    classes."""
+
+    spec: TensorSpec
+    value: Array
+    top: tuple[Guess, ...] | None
+
+    @property
+    def range(self) -> tuple[float, float, float]:
+        """The least, the mean and the largest number."""
+        numbers = self.value.astype(np.float64)
+        return float(numbers.min()), float(numbers.mean()), float(numbers.max())
+
+    def to_json(self) -> dict[str, object]:
+        least, mean, most = (number if math.isfinite(number) else None for number in self.range)
+        return {
+            "name": self.spec.name, "shape": list(self.spec.shape), "dtype": self.spec.dtype, "role": self.spec.role,
+            "min": least, "mean": mean, "max": most,
+            "top": None if self.top is None else _guesses(self.top),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Prediction:
-    """The most probable classes of one image, most probable first."""
+    """All outputs for one image."""
 
     image: str
-    top: tuple[Guess, ...]
+    heads: tuple[Head, ...]
+
+    @property
+    def top(self) -> tuple[Guess, ...]:
+        """The most probable classes of the first output that has classes."""
+        return next((head.top for head in self.heads if head.top is not None), ())
 
     def to_json(self) -> dict[str, object]:
         return {
             "image": self.image,
-            "top": [{"class": g.index, "label": g.label, "probability": g.probability} for g in self.top],
+            "top": _guesses(self.top),
+            "outputs": [head.to_json() for head in self.heads],
         }
 
 
 def predict(
     artifact: Artifact, images: Sequence[Path], *, top: int = 5, options: RunnerOptions | None = None
-) -> Iterator[Prediction]:
-    """The ``top`` classes of each image, one image at a time.
+) -> Iterator[Prediction | Unreadable]:
+    """What the artifact gives for each image, one at a time, with the ``top`` classes of every output that has classes.
 
-    Every image is decoded before the first is run, so that a bad one costs nothing. Raises
-    :class:`UnsupportedError` if the artifact is not a classifier of one image,
-    :class:`MissingRuntimeError` if it cannot run here, :class:`InputError` for a bad image.
+    An image that cannot be read does not stop the others; where none can, the first one's error is raised. Raises
+    :class:`UnsupportedError` if the artifact takes something else than one image, and :class:`MissingRuntimeError` if it
+    cannot run here.
     """
-    classifier = artifact.function.classifier
-    if classifier is None:
-        raise UnsupportedError(
-            f"{artifact.folder} does not classify one image, so there is nothing to rank",
-            "`cloformer inspect` says what goes in and comes out",
+    image, rule = _image_of(artifact)
+    unreadable: list[Unreadable] = []
+
+    def read(path: Path) -> tuple[str, Array]:
+        return str(path), rule.crop_image(load_image(path))
+
+    with open_model(artifact.model, options=options) as runner:
+        for found in attempts(images, read):
+            if isinstance(found, Unreadable):
+                unreadable.append(found)
+                if len(unreadable) == len(images):
+                    refuse_none(unreadable)
+                yield found
+                continue
+            name, pixels = found
+            value = as_planes(pixels) if image.preprocessing_inside else rule.normalize(pixels)
+            given = runner.run(
+                {image.spec.name: np.broadcast_to(value, image.spec.shape).astype(image.spec.dtype)}
+            )
+            heads = [
+                _head(output, given[output.spec.name], artifact, top) for output in artifact.function.outputs
+            ]
+            yield Prediction(name, tuple(heads))
+
+
+def save_outputs(prediction: Prediction, folder: Path, taken: set[str]) -> Path:
+    """Write every output, as the model gave it, as ``NAME.npy`` into a folder below ``folder`` that is called as the image
+    is; a number is added to a name in ``taken``. :class:`InputError` if that cannot be written."""
+    stem = Path(prediction.image).stem.strip(". ")[:_LONGEST_NAME] or "image"
+    name, number = stem, 1
+    while name.casefold() in taken:  # as file systems compare that know no capitals
+        number += 1
+        name = f"{stem}-{number}"
+    taken.add(name.casefold())
+    for head in prediction.heads:
+        content = io.BytesIO()
+        np.save(content, head.value, allow_pickle=False)
+        write_whole(folder / name / f"{head.spec.name}.npy", content.getvalue(), "choose another --save")
+    return folder / name
+
+
+def _image_of(artifact: Artifact) -> tuple[Input, Preprocessing]:
+    """The one input, if it is an image."""
+    first, *others = artifact.function.inputs
+    if others or first.preprocessing is None:
+        taken = ", ".join(
+            f"{item.spec.name} {item.spec.dtype} {list(item.spec.shape)} ({item.spec.role})"
+            for item in artifact.function.inputs
         )
-    runner = open_model(artifact.model, options=options)
-    image, rule, scores = classifier.image, classifier.rule, classifier.scores
-    pixels = [rule.crop_image(load_image(path)) for path in images]
-    with runner:
-        for path, cropped in zip(images, pixels, strict=True):
-            value = as_planes(cropped) if image.preprocessing_inside else rule.normalize(cropped)
-            batch = np.broadcast_to(value, image.spec.shape).astype(image.spec.dtype)
-            found = runner.run({image.spec.name: batch})[scores.spec.name][0].astype(np.float64)
-            probabilities = softmax(found) if scores.postprocessing == "softmax" else found
-            yield Prediction(str(path), _ranked(probabilities, artifact.labels, top))
+        raise UnsupportedError(
+            f"{artifact.folder} takes {taken}, and a photograph is one image alone",
+            f"run {artifact.manifest.model.path} with arrays of these shapes in its own runtime; conformance.safetensors "
+            "beside it holds some, with what comes of them",
+            "`cloformer parity` compares it with the PyTorch model on such arrays",
+        )
+    return first, first.preprocessing
+
+
+def _head(output: Output, value: Array, artifact: Artifact, top: int) -> Head:
+    """Of a batch, which is the same image again and again, the first row's classes."""
+    spec = output.spec
+    if spec.role not in ("logits", "probabilities") or len(spec.shape) != 2:
+        return Head(spec, value, None)
+    row = value[0].astype(np.float64)
+    probabilities = softmax(row) if output.postprocessing == "softmax" else row
+    return Head(spec, value, _ranked(probabilities, artifact.labels if output.labels else None, top))
 
 
 def _ranked(probabilities: Array, labels: Sequence[str] | None, top: int) -> tuple[Guess, ...]:
     order = np.argsort(-probabilities, kind="stable")[:top]
     return tuple(Guess(int(i), labels[int(i)] if labels else None, float(probabilities[i])) for i in order)
+
+
+def _guesses(top: Sequence[Guess]) -> list[dict[str, object]]:
+    return [{"class": guess.index, "label": guess.label, "probability": guess.probability} for guess in top]

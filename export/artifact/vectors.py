@@ -58,7 +58,7 @@ def forms_of(precision: str) -> list[Format]:
 def make_vectors(source: Source, reference: Reference) -> Vectors:
     """A photograph, if the model takes images alone, and seeded noise."""
     inputs = Inputs.of_source(source)
-    return Vectors(reference, inputs, (*image_cases(inputs, [PHOTOGRAPH]), noise_case(inputs)))
+    return Vectors(reference, inputs, (*image_cases(inputs, [PHOTOGRAPH]).cases, noise_case(inputs)))
 
 
 def write_vectors(path: Path, vectors: Vectors, signature: Signature, precision: str) -> None:

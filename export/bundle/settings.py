@@ -6,17 +6,21 @@ import re
 from dataclasses import dataclass
 
 from cloformer.errors import UsageError
+from cloformer.io.numbers import whole
 
 __all__ = ["Settings", "check_android", "check_ios"]
 
 MIN_SDK = 24  # of ONNX Runtime's library for Android
 MAX_SDK = 99
-MIN_IOS = (16, 0)
+MIN_IOS = 16
 
 _ANDROID_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*(\.[a-zA-Z][a-zA-Z0-9_]*)+")
 _IOS_ID = re.compile(r"[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
 _LONGEST_ID = 155  # of a bundle identifier; a longer name serves nobody on Android either
 _LONGEST_NAME = 50
+_JOINERS = dict.fromkeys(
+    map(ord, "\u200c\u200d")
+)  # seen by what they do: to letters of Persian, and to emoji
 # No part of an application ID may be one of Java's own words.
 _JAVA_WORDS = frozenset(
     (
@@ -55,12 +59,13 @@ def check_android(settings: Settings) -> None:
             f"--package {settings.identifier}: {reserved[0]!r} is a word of Java's own", "use another"
         )
     _check_name(settings.app_name)
-    level = settings.minimum_os
-    if not level.isdecimal() or not MIN_SDK <= int(level) <= MAX_SDK:
+    try:
+        whole(settings.minimum_os, MIN_SDK, MAX_SDK)
+    except ValueError:
         raise UsageError(
-            f"--min-os {level} is not an API level from {MIN_SDK} on",
-            f"ONNX Runtime for Android needs {MIN_SDK} (Android 7)",
-        )
+            f"--min-os {settings.minimum_os} is not an API level from {MIN_SDK} to {MAX_SDK}",
+            f"ONNX Runtime for Android needs {MIN_SDK} (Android 7); for Android 8 on: --min-os 26",
+        ) from None
 
 
 def check_ios(settings: Settings) -> None:
@@ -69,11 +74,11 @@ def check_ios(settings: Settings) -> None:
         settings.identifier, _IOS_ID, "two or more words of letters, digits and -, joined by dots"
     )
     _check_name(settings.app_name)
-    version = re.fullmatch(r"(\d{1,2})(?:\.(\d{1,2}))?", settings.minimum_os)
-    if version is None or (int(version[1]), int(version[2] or 0)) < MIN_IOS:
+    version = re.fullmatch(r"([0-9]{1,2})(\.[0-9]{1,2})?", settings.minimum_os)
+    if version is None or int(version[1]) < MIN_IOS:
         raise UsageError(
-            f"--min-os {settings.minimum_os} is not an iOS version from {MIN_IOS[0]}.{MIN_IOS[1]} on",
-            "the Core ML programs that are exported, and the app, need iOS 16",
+            f"--min-os {settings.minimum_os} is not an iOS version from {MIN_IOS}.0 to 99.99",
+            f"the Core ML programs that are exported, and the app, need iOS {MIN_IOS}; for a later one: --min-os 16.4",
         )
 
 
@@ -85,9 +90,11 @@ def _check_identifier(text: str, form: re.Pattern[str], words: str) -> None:
 
 
 def _check_name(text: str) -> None:
-    """Into a properties file, a build setting and XML it goes, where quotes and their like mean something."""
-    if not text.strip() or len(text) > _LONGEST_NAME or re.search(r"[^\w .,()+-]", text):
+    """Whatever can be shown is a name: :mod:`.systems` writes it so that quotes and their like mean themselves."""
+    shown = text.translate(_JOINERS)
+    if not shown or not shown.isprintable() or text != text.strip() or len(text) > _LONGEST_NAME:
         raise UsageError(
             f"--app-name {text[:80]!r} is not a name for an app",
-            f"it takes 1 to {_LONGEST_NAME} letters, digits, blanks and . , ( ) + - _",
+            f"it takes 1 to {_LONGEST_NAME} characters that can be seen, and no blank at either end: "
+            "--app-name 'Bird Finder'",
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import string
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,9 +34,16 @@ class System:
         return next(row.name for row in FORMATS.values() if row.app_system == self.name)
 
 
+# What means something to a manifest of Android (@ ? ' " \), to Gradle's placeholders in it (${}) or to XML, by number.
+_BY_NUMBER = {ord(char): f"\\u{ord(char):04x}" for char in string.punctuation if char not in ".,()+-_"}
+_NOTHING = "$(CLOFORMER_NOTHING)"  # an empty setting of Xcode's
+
+
 def _properties(settings: Settings) -> str:
-    """Gradle's: read as ISO 8859-1, so other letters are written by number."""
-    name = "".join(c if c.isascii() else f"\\u{ord(c):04x}" for c in settings.app_name)
+    """Gradle's, which puts the name into the app's manifest. Read as ISO 8859-1, so other letters are written by
+    number, as in JSON: those beyond 16 bits by the two that stand for them."""
+    name = settings.app_name.translate(_BY_NUMBER).replace("\\", r"\\")
+    name = "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in name)
     return (
         "# Written by `cloformer bundle`; read by app/build.gradle.kts.\n"
         f"applicationId={settings.identifier}\n"
@@ -43,11 +53,15 @@ def _properties(settings: Settings) -> str:
 
 
 def _xcconfig(settings: Settings) -> str:
+    """Xcode's, which takes the rest of a line as it is, but for // and what ends it (; or a backslash), and evaluates the
+    name twice: as a setting, and as a value of the property list that it goes into. $$ stands for $ each time."""
+    name = re.sub(r"(?<=/)(?=/)|(?<=[;\\])$", _NOTHING, settings.app_name.replace("$", "$$$$"))
+    nothing = f"{_NOTHING[2:-1]} =\n" if _NOTHING in name else ""
     return (
         "// Written by `cloformer bundle`; read by the Xcode project.\n"
         f"PRODUCT_BUNDLE_IDENTIFIER = {settings.identifier}\n"
-        f"INFOPLIST_KEY_CFBundleDisplayName = {settings.app_name}\n"
-        f"IPHONEOS_DEPLOYMENT_TARGET = {settings.minimum_os}\n"
+        f"INFOPLIST_KEY_CFBundleDisplayName = {name}\n"
+        f"IPHONEOS_DEPLOYMENT_TARGET = {settings.minimum_os}\n{nothing}"
     )
 
 

@@ -28,7 +28,7 @@ from .latency_options import (
     presets,
     stop,
 )
-from .options import Debug, Json, MaxWork
+from .options import Debug, Json, MaxWork, Quiet
 from .phone import Device, Package, bench_on_phone
 from .progress import progress
 
@@ -70,6 +70,7 @@ def bench(
     device: Device = None,
     package: Package = None,
     max_work: MaxWork = MOST_WORK,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -111,7 +112,9 @@ def bench(
             "--plots": plots,
             "--save-baseline": save_baseline,
         }
-        bench_on_phone(artifacts, device, package, preset, threads, time_limit, output, as_json, others)
+        bench_on_phone(
+            artifacts, device, package, preset, threads, time_limit, output, quiet, as_json, others
+        )
         return
     if package is not None:
         raise UsageError("--package names an app on a phone", "add --device adb")
@@ -154,7 +157,7 @@ def bench(
         kept[:] = [report]
 
     try:
-        with progress(as_json) as report_stage:
+        with progress(quiet or as_json) as report_stage:
             report = measure(candidates, settings, report_stage, keep)
     except Exception:
         raise

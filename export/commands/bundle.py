@@ -30,13 +30,11 @@ def bundle(
     ] = None,
     package: Annotated[
         str | None,
-        typer.Option(help="Application ID or bundle identifier; com.example.cloformer if not given."),
+        typer.Option(help="Application ID or bundle identifier."),
     ] = None,
-    app_name: Annotated[
-        str | None, typer.Option(help="What the app is called; CloFormer if not given.")
-    ] = None,
+    app_name: Annotated[str | None, typer.Option(help="What the app is called.")] = None,
     min_os: Annotated[
-        str | None, typer.Option(help="Lowest API level (24) or iOS version (16.0) that the app runs on.")
+        str | None, typer.Option(help="Lowest API level or iOS version that the app runs on.")
     ] = None,
     reduced_operators: Annotated[
         bool,

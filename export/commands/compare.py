@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloformer.io.output import say, say_json
+from cloformer.io.progress import Progress
 
 from ..formats.work_limit import MOST_WORK
 from .latency_options import (
@@ -30,7 +31,7 @@ from .latency_options import (
     presets,
     stop,
 )
-from .options import Debug, Json, MaxWork
+from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -58,11 +59,9 @@ def compare(
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help=f"{PRESET_HELP} The baseline's, or normal, if not given.", autocompletion=presets),
+        typer.Option(help=PRESET_HELP, autocompletion=presets),
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Threads of the runtime; 1 if not given.")
-    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads of the runtime.")] = None,
     runners: Runners = None,
     rounds: Annotated[int, typer.Option(min=3, help="Rounds of fresh processes.")] = 3,
     max_rounds: Annotated[
@@ -79,6 +78,7 @@ def compare(
     html: Html = None,
     plots: Plots = None,
     max_work: MaxWork = MOST_WORK,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -135,7 +135,7 @@ def compare(
 
     try:
         with (
-            progress(as_json) as report_stage,
+            progress(quiet or as_json) as report_stage,
             _plain(naive, found[0], model, weights, report_stage) as plain,
         ):
             first = [plain] if plain is not None else [] if kept_before is None else [kept_before.artifact]
@@ -169,7 +169,7 @@ def compare(
 
 @contextmanager
 def _plain(
-    wanted: bool, artifact: Artifact, model: str | None, weights: Path | None, progress: Callable[[str], None]
+    wanted: bool, artifact: Artifact, model: str | None, weights: Path | None, progress: Progress
 ) -> Iterator[Artifact | None]:
     """The plain export of the model of ``artifact``, in a folder that does not outlive the block."""
     if not wanted:

@@ -47,9 +47,7 @@ WorkBaseline = Annotated[
 ]
 MaxMore = Annotated[
     str | None,
-    typer.Option(
-        "--max-regression", help=f"With --baseline: how many more are allowed; {_DEFAULT_MORE} if not given."
-    ),
+    typer.Option("--max-regression", help="With --baseline: how many more are allowed."),
 ]
 SaveWork = Annotated[
     Path | None,

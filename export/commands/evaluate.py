@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cloformer.io.output import say, say_json
+from cloformer.errors import InputError
+from cloformer.io.output import say, say_json, tell
 
+from ..formats import FORMATS
 from ..formats.work_limit import MOST_WORK
-from .options import Debug, Json, MaxWork
+from .completion import checkpoints
+from .next_step import next_step
+from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress
+
+if TYPE_CHECKING:
+    from cloformer.training.evaluate import Evaluation
 
 __all__ = ["evaluate"]
 
@@ -19,7 +27,10 @@ __all__ = ["evaluate"]
 def evaluate(
     subjects: Annotated[
         list[Path],
-        typer.Argument(help="Checkpoints, artifacts' folders, or fashion-mnist, which is in the box."),
+        typer.Argument(
+            help="Checkpoints, artifacts' folders, or fashion-mnist, which is in the box.",
+            autocompletion=checkpoints,
+        ),
     ],
     data: Annotated[
         Path,
@@ -30,42 +41,66 @@ def evaluate(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="The checkpoint that the others are to agree with. Default: the first one given."),
+        typer.Option(help="The checkpoint that the others are to agree with.", autocompletion=checkpoints),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="So many images, drawn once and for all, and not every one.")
     ] = None,
     min_top1: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Exit 1 if a share of right first guesses is below, 0.91 say."),
+        str | None,
+        typer.Option(help="Exit 1 if a share of right first guesses is below, as 0.91 or 91%."),
     ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the runtimes; 0: their own choice.")] = 0,
     max_work: MaxWork = MOST_WORK,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Say how often models are right on labelled images, and how often they agree with the trained one."""
+    """Say how often models are right on labelled images, and how often they agree with the trained one.
+
+    An image that cannot be read is in none of the figures, and is named: exit 3.
+    """
     from cloformer.training.data import read_dataset
     from cloformer.training.evaluate import evaluate as run_evaluate
 
     from ..formats.runners import RunnerOptions
+    from ..latency.protocol import parse_share
+    from ..reports.shared.words import unreadable_lines
     from ..reports.training import evaluated
 
+    least = None if min_top1 is None else parse_share("--min-top1", min_top1, 0.91)
     found = read_dataset(data, labels)
-    with progress(as_json) as report:
+    with progress(quiet or as_json) as report:
         options = RunnerOptions(threads=threads, max_work=max_work or None)
         results = list(
             run_evaluate(subjects, found, reference=weights, limit=limit, options=options, progress=report)
         )
-    failed = [result for result in results if min_top1 is not None and result.scores.top1 < min_top1]
+    unreadable = list({item.image: item for result in results for item in result.unreadable}.values())
+    failed = [result for result in results if least is not None and result.scores.top1 < least]
     if as_json:
         say_json({
-            "data": found.name, "min_top1": min_top1, "passed": not failed,
+            "data": found.name, "min_top1": least, "passed": not failed and not unreadable,
+            "left_out": [item.to_json() for item in found.left_out],
             "subjects": [result.to_json() for result in results],
         })  # fmt: skip
     else:
         say(*evaluated.table(results))
         for result in failed:
-            say(f"FAIL  {result.subject}: {result.scores.top1:.2%} is below {min_top1:.2%}")
+            say(f"FAIL  {result.subject}: {result.scores.top1:.2%} is below {least:.2%}")
+        tell(*map(str, found.left_out))
+        if not failed and not unreadable:
+            say(_next(results))
+    tell(*unreadable_lines([item.reason for item in unreadable], results[0].scores.images))
     if failed:
         raise typer.Exit(1)
+    if unreadable:
+        raise typer.Exit(InputError.exit_code)
+
+
+def _next(results: Sequence[Evaluation]) -> str:
+    """What comes after: the first artifact goes into an app; checkpoints alone become artifacts."""
+    for result in results:
+        system = None if result.format is None else FORMATS[result.format].app_system
+        if system is not None:
+            return next_step("bundle", system, result.subject, "--output", f"apps/{system}")
+    return next_step("export", "--weights", results[0].subject, "--format", "onnx", "--format", "coreml")

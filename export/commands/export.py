@@ -9,12 +9,12 @@ import typer
 
 from cloformer.errors import UsageError
 from cloformer.io.output import say, say_json
-from cloformer.variants import list_models
-from cloformer.weights import shipped_weights
 
 from ..formats import FORMATS
 from ..source.precision import PRECISIONS
-from .options import Debug, Json, parse_size, with_format_options
+from .completion import checkpoints, models_and_files
+from .next_step import next_step
+from .options import Debug, Json, Quiet, parse_size, with_format_options
 from .progress import progress
 
 __all__ = ["export"]
@@ -28,37 +28,35 @@ def export(
             metavar="[MODEL]",
             show_default=False,
             help="--model or --weights, by what it is: cloformer_xs, nets.py:build, best.safetensors, fashion-mnist.",
-            autocompletion=lambda: [*list_models(), *shipped_weights()],
+            autocompletion=lambda incomplete: [*models_and_files(incomplete), *checkpoints(incomplete)],
         ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="A built-in model, package.module:factory, or nets.py:factory. Without: what the weights are, or "
-            "cloformer_xxs.",
-            autocompletion=list_models,
+            help="A built-in model, package.module:factory, or nets.py:factory.",
+            autocompletion=models_and_files,
         ),
     ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="A checkpoint, .safetensors or .pth, or fashion-mnist, which is in the box. Without: random "
-            "weights from --seed."
+            help="A checkpoint, .safetensors or .pth, or fashion-mnist, which is in the box.",
+            autocompletion=checkpoints,
         ),
     ] = None,
     formats: Annotated[
         list[str] | None,
         typer.Option(
             "--format",
-            help=f"{', '.join(FORMATS)}; may be given several times.",
+            help=f"{', '.join(FORMATS)}. Given several times, one artifact each.",
             autocompletion=lambda: list(FORMATS),
         ),
     ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
-            help="; ".join(f"{row.name}: {' or '.join(row.precisions)}" for row in FORMATS.values())
-            + ". The first is the default.",
+            help="; ".join(f"{row.name}: {' or '.join(row.precisions)}" for row in FORMATS.values()) + ".",
             autocompletion=lambda: list(PRECISIONS),
         ),
     ] = None,
@@ -67,12 +65,13 @@ def export(
     ] = None,
     image_size: Annotated[str | None, typer.Option(help="Pixels, 224 or HEIGHTxWIDTH.")] = None,
     batch: Annotated[int, typer.Option(help="Images per inference.")] = 1,
-    num_classes: Annotated[
-        int | None, typer.Option(min=1, help="Classes of a built-in model; the checkpoint's if not given.")
-    ] = None,
+    num_classes: Annotated[int | None, typer.Option(min=1, help="Classes of a built-in model.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Class names, one a line: makes a classifier.")] = None,
     spec: Annotated[
-        Path | None, typer.Option(help="TOML file with a module's inputs, preprocessing, outputs, labels.")
+        Path | None,
+        typer.Option(
+            help="TOML file with a module's inputs, preprocessing, outputs, labels: `cloformer spec` has its keys."
+        ),
     ] = None,
     inputs: Annotated[
         list[str] | None, typer.Option("--input", help="An input of a module: NAME=1x3x224x224[:DTYPE].")
@@ -91,13 +90,14 @@ def export(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Trace, rewrite and check the operators; write nothing.")
     ] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
     **options: str | None,
 ) -> None:
     """Write a model as ONNX and Core ML, load each file back, and compare it with PyTorch."""
     from ..pipeline.export import export as run_export
-    from ..pipeline.export import preview
+    from ..pipeline.preview import preview
     from ..pipeline.request import ExportRequest
     from ..reports.artifact import text as summary
     from ..source.spec import ModelSpec, parse_input, read_spec
@@ -126,14 +126,14 @@ def export(
         output=output,
     )
     if dry_run:
-        with progress(as_json) as report:
+        with progress(quiet or as_json) as report:
             previews = preview(request, report)
         if as_json:
             say_json({"dry_run": True, "artifacts": [planned.to_json() for planned in previews]})
         for planned in [] if as_json else previews:
             say(*summary.previewed(planned))
         return
-    with progress(as_json) as report:
+    with progress(quiet or as_json) as report:
         exported = run_export(request, report)
     if as_json:
         say_json(
@@ -152,3 +152,11 @@ def export(
         return
     for item in exported:
         say(*summary.exported(item))
+    given = {
+        "--model": model if ":" in (model or "") else None,
+        "--weights": weights,
+        "--spec": spec,
+        "--labels": labels,
+    }
+    options_given = [word for name, value in given.items() if value is not None for word in (name, value)]
+    say(next_step("parity", *(item.artifact.folder for item in exported), *options_given))

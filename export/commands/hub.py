@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from cloformer.io.output import say, say_json
 
+from .completion import checkpoints
+from .next_step import next_step
 from .options import Debug, Json
 
 __all__ = ["hub"]
@@ -16,7 +19,10 @@ __all__ = ["hub"]
 
 def hub(
     checkpoint: Annotated[
-        Path, typer.Argument(help="A checkpoint that `cloformer train` wrote, or fashion-mnist.")
+        Path,
+        typer.Argument(
+            help="A checkpoint that `cloformer train` wrote, or fashion-mnist.", autocompletion=checkpoints
+        ),
     ],
     output: Annotated[Path, typer.Option(help="The folder, new or empty.")],
     as_json: Json = False,
@@ -33,4 +39,9 @@ def hub(
         say_json({"folder": str(folder), "files": sorted(path.name for path in folder.iterdir())})
         return
     say(f"{folder}: config.json, model.safetensors, README.md")
-    say(f"  next: hf upload YOUR-NAME/{folder.name} {folder}")
+    say(next_step("upload", f"YOUR-NAME/{_repository(folder)}", folder, program="hf"))
+
+
+def _repository(folder: Path) -> str:
+    """The folder's name, of the letters that the Hub takes."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", folder.resolve().name).strip("-.") or "model"

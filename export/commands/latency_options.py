@@ -15,6 +15,7 @@ from cloformer.io.output import tell
 
 from ..latency.candidates import CANDIDATES
 from ..latency.protocol import MAX_SECONDS, PRESETS
+from .completion import checkpoints, models_and_files
 
 if TYPE_CHECKING:
     from ..latency.comparison import Comparison
@@ -51,7 +52,7 @@ Runners = Annotated[
     list[str] | None,
     typer.Option(
         "--runner",
-        help=f"{', '.join(CANDIDATES)}; may be given several times; the artifact's own runtime if not given.",
+        help=f"{', '.join(CANDIDATES)}; may be given several times.",
         autocompletion=lambda: list(CANDIDATES),
     ),
 ]
@@ -61,11 +62,15 @@ Pin = Annotated[bool, typer.Option("--pin", help="Keep each candidate on as many
 Model = Annotated[
     str | None,
     typer.Option(
-        help="The package.module:factory an artifact was exported from, for pytorch-eager and --naive."
+        help="The nets.py:factory that an artifact was exported from, for pytorch-eager and --naive.",
+        autocompletion=models_and_files,
     ),
 ]
 Weights = Annotated[
-    Path | None, typer.Option(help="The checkpoint of the export, for pytorch-eager and --naive.")
+    Path | None,
+    typer.Option(
+        help="The checkpoint of the export, for pytorch-eager and --naive.", autocompletion=checkpoints
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the inputs.")]
 TimeLimit = Annotated[

@@ -9,11 +9,14 @@ from typing import Annotated, TypeVar
 import typer
 
 from cloformer.errors import UsageError
+from cloformer.io.numbers import whole
 
 from ..formats import FORMATS
 from ..formats.row import Option
 
-__all__ = ["Debug", "Json", "MaxWork", "parse_size", "with_format_options"]
+__all__ = ["Debug", "Json", "MaxWork", "Quiet", "parse_size", "with_format_options"]
+
+_MOST_PIXELS = 99_999  # of a side
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")
@@ -25,15 +28,19 @@ MaxWork = Annotated[
         help="Refuse a model that takes more multiply-adds for an inference than this; 0: compute as long as it takes.",
     ),
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing of how far it is on standard error.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]
 
 
 def parse_size(text: str) -> tuple[int, int]:
     """(height, width) of ``224`` or ``HEIGHTxWIDTH``; :class:`UsageError` for anything else."""
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and 0 < len(part) < 6 and int(part) > 0 for part in parts):
+    try:
+        sizes = [whole(part, 1, _MOST_PIXELS) for part in text.lower().split("x", 2)]
+    except ValueError:
+        sizes = []
+    if len(sizes) not in (1, 2):
         raise UsageError(f"image size {text!r} is not a size", "--image-size takes 224 or HEIGHTxWIDTH")
-    return int(parts[0]), int(parts[-1])
+    return sizes[0], sizes[-1]
 
 
 def _completion(option: Option) -> Callable[[], list[str]]:
@@ -54,7 +61,9 @@ def with_format_options(command: _Command) -> _Command:
             default=None,
             annotation=Annotated[
                 str | None,
-                typer.Option(help=option.help, autocompletion=_completion(option)),
+                typer.Option(
+                    help=option.help, show_default=option.default, autocompletion=_completion(option)
+                ),
             ],
         )
         for row in FORMATS.values()

@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from cloformer.io.output import say, say_json
+from cloformer.io.progress import part
 
 from ..formats.runners import RUNNERS, RunnerOptions
 from ..formats.work_limit import MOST_WORK
+from .completion import checkpoints, models_and_files
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
-from .options import Debug, Json, MaxWork
+from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress
 
 __all__ = ["parity"]
@@ -21,10 +23,16 @@ __all__ = ["parity"]
 def parity(
     artifacts: Annotated[list[Path], typer.Argument(help="Folders of artifacts.")],
     model: Annotated[
-        str | None, typer.Option(help="The package.module:factory an artifact was exported from.")
+        str | None,
+        typer.Option(
+            help="The nets.py:factory an artifact was exported from.", autocompletion=models_and_files
+        ),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="The checkpoint of the export; its hash must be the manifest's.")
+        Path | None,
+        typer.Option(
+            help="The checkpoint of the export; its hash must be the manifest's.", autocompletion=checkpoints
+        ),
     ] = None,
     spec: Annotated[
         Path | None,
@@ -43,7 +51,7 @@ def parity(
     runner: Annotated[
         str | None,
         typer.Option(
-            help=f"{', '.join(RUNNERS)}; the first that runs the format here if not given.",
+            help=f"{', '.join(RUNNERS)}.",
             autocompletion=lambda: list(RUNNERS),
         ),
     ] = None,
@@ -91,6 +99,7 @@ def parity(
     max_work: MaxWork = MOST_WORK,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -101,7 +110,6 @@ def parity(
     from ..artifact.folder import read_artifact
     from ..parity.headroom import measure_all, write_precision_map
     from ..parity.verify import ParityRequest, compare
-    from ..reference.cases import collect_images
     from ..reference.references import References
     from ..reports.device import instructions as device_lines
     from ..reports.parity import github
@@ -109,6 +117,7 @@ def parity(
     from ..reports.parity.files import write_reports
     from ..reports.parity.headroom import headroom_lines
     from ..reports.parity.pictures import Collector
+    from ..source.images import collect_images
     from ..source.spec import read_spec
 
     others = {
@@ -121,13 +130,15 @@ def parity(
     asked = device_request(
         device, optimization, max_instructions, baseline, max_regression, save_baseline, others
     )
+    photographs = collect_images(images or [])
     request = ParityRequest(
         model=model,
         weights=weights,
         spec=None if spec is None else read_spec(spec),
         labels=labels,
         require_all=require_all,
-        images=collect_images(images or []),
+        images=photographs.images,
+        left_out=tuple(map(str, photographs.left_out)),
         runner=runner,
         operators=operators,
         seed=seed,
@@ -138,14 +149,18 @@ def parity(
             max_work=max_work or None,
         ),
     )
-    with progress(as_json) as report_stage:
+    with progress(quiet or as_json) as report_stage:
         found = [read_artifact(path) for path in artifacts]
         collectors = [Collector() for _ in found]
         pairs = list(zip(found, collectors, strict=True))
         works, references = [], References()
+        along = [
+            part(report_stage, number / len(pairs), (number + 1) / len(pairs)) for number in range(len(pairs))
+        ]
         if asked is None:
             reports = [
-                compare(artifact, request, report_stage, watch, references) for artifact, watch in pairs
+                compare(artifact, request, stage, watch, references)
+                for (artifact, watch), stage in zip(pairs, along, strict=True)
             ]
         else:
             from ..device.arm64_parity import compare_on_device

@@ -19,12 +19,11 @@ __all__ = ["Device", "Package", "bench_on_phone"]
 Device = Annotated[
     str | None,
     typer.Option(
-        help="Time on a phone instead: adb, or adb:SERIAL; the app of `cloformer bundle` is installed there."
+        help="Time on a phone instead: adb, or adb:SERIAL; the app of `cloformer bundle` is installed there.",
+        autocompletion=lambda: ["adb"],
     ),
 ]
-Package = Annotated[
-    str | None, typer.Option(help="With --device: the app's identifier; com.example.cloformer if not given.")
-]
+Package = Annotated[str | None, typer.Option(help="With --device: the app's identifier.")]
 _PACKAGE = SYSTEMS["android"].default.identifier  # if nobody gave another
 _SECONDS = 900.0
 
@@ -37,6 +36,7 @@ def bench_on_phone(
     threads: str,
     time_limit: float | None,
     output: Path | None,
+    quiet: bool,
     as_json: bool,
     others: Mapping[str, object],
 ) -> None:
@@ -71,7 +71,7 @@ def bench_on_phone(
             "an app has one model, and runs it with one thread count", "give one artifact and one --threads"
         )
     artifact = read_artifact(artifacts[0])
-    with progress(as_json) as report_stage:
+    with progress(quiet or as_json) as report_stage:
         measured = measure_on_phone(
             artifact,
             find_adb(serial or None),

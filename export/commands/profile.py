@@ -11,7 +11,7 @@ from cloformer.io.output import say, say_json
 
 from ..formats.work_limit import MOST_WORK
 from .latency_options import Html, Plots
-from .options import Debug, Json, MaxWork
+from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress
 
 __all__ = ["profile"]
@@ -29,6 +29,7 @@ def profile(
     html: Html = None,
     plots: Plots = None,
     max_work: MaxWork = MOST_WORK,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -48,7 +49,7 @@ def profile(
         prepare(plots)
     opened = read_artifact(artifact)
     refuse_endless(opened.model, max_work or None)
-    with progress(as_json) as report_stage:
+    with progress(quiet or as_json) as report_stage:
         found = run_profile(opened, threads=threads, runs=runs, layout=layout, progress=report_stage)
     if html is not None:
         write_page(html, found, depth)

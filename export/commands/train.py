@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,13 +13,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloformer.io.output import say, say_json, tell
-from cloformer.io.words import harmless
+from cloformer.io.words import count, harmless
 from cloformer.variants import list_models
 
+from .next_step import next_step
 from .options import Debug, Json
 
 if TYPE_CHECKING:
     from cloformer.training.logs import Epoch
+    from cloformer.training.loop import Result
+    from cloformer.training.recipe import Recipe
 
 __all__ = ["train"]
 
@@ -31,16 +35,18 @@ def _recipes() -> list[str]:
 
 def train(
     data: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             help="train/ and val/ with a folder per class, or MNIST's idx files, or an .npz of arrays."
         ),
-    ],
-    output: Annotated[Path, typer.Option(help="The run's folder: new, empty, or one to --resume.")],
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The run's folder: new, empty, or one to --resume.")
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="A built-in model. Without: what the weights are, or cloformer_xxs.",
+            help="A built-in model.",
             autocompletion=list_models,
         ),
     ] = None,
@@ -48,13 +54,16 @@ def train(
         str | None,
         typer.Option(
             help="paper: 300 epochs of ImageNet at 224 pixels; finetune: a few classes, from --weights; quick: small "
-            "images on a CPU. Default: paper.",
+            "images on a CPU.",
             autocompletion=_recipes,
         ),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Change a number of the recipe: NAME=VALUE. May be given several times."),
+        typer.Option(
+            "--set",
+            help="Change a number of the recipe: NAME=VALUE, once for each; batch_size=auto fits it to the images.",
+        ),
     ] = None,
     weights: Annotated[
         Path | None,
@@ -77,7 +86,11 @@ def train(
         bool, typer.Option("--resume", help="Go on where the run in --output stopped.")
     ] = False,
     show_recipe: Annotated[
-        bool, typer.Option("--show-recipe", help="Print the recipe's numbers, and train nothing.")
+        bool,
+        typer.Option(
+            "--show-recipe",
+            help="Print the recipe's numbers and what they mean, and train nothing; --data is not needed.",
+        ),
     ] = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -86,25 +99,76 @@ def train(
 
     On several processors: torchrun --nproc-per-node N -m cloformer train ...
     """
-    from cloformer.errors import choose
+    from cloformer.errors import UsageError, choose
     from cloformer.training.recipe import RECIPES
-    from cloformer.training.run import TrainRequest, recipe_of
-    from cloformer.training.run import train as run_train
 
     if model is not None:
         choose("model", model, list_models())
     if recipe is not None:
         choose("recipe", recipe, RECIPES)
+    if missing := _missing(data, output, settings or [], resume, show_recipe):
+        what, *options = missing
+        example = _example(data, output, recipe, weights, what if show_recipe else None)
+        raise UsageError(f"{what} needs {' and '.join(options)}", example)
+
+    from cloformer.training.run import TrainRequest, recipe_of  # torch comes with it
+    from cloformer.training.run import train as run_train
+
     request = TrainRequest(
-        data, output, model, recipe, tuple(settings or ()), weights, labels, teacher, licence, workers, resume
-    )
+        # Where they may be missing, nobody looks at them.
+        data or Path(), output or Path(), model, recipe, tuple(settings or ()), weights, labels, teacher, licence, workers,
+        resume,
+    )  # fmt: skip
     if show_recipe:
-        say_json(recipe_of(request).to_json())
+        _show_recipe(recipe_of(request), as_json)
         return
     with _watch(as_json) as callback:
         result = run_train(request, callback)
-    if not result.rows:
-        return  # the first process has the log
+    if result.rows:  # the first process has the log
+        _show(result, as_json)
+
+
+def _missing(
+    data: Path | None, output: Path | None, settings: Sequence[str], resume: bool, show_recipe: bool
+) -> list[str]:
+    """What needs options that are not there, and they: to train takes both, to show a recipe what it depends on."""
+    from cloformer.training.batch_size import without_auto
+
+    follows_data = without_auto(settings)[1] and not resume
+    if not show_recipe:
+        what, needed = "train", {"--data": data, "--output": output}
+    elif resume:
+        what, needed = "--resume", {"--output": output}
+    else:
+        what, needed = "--set batch_size=auto", {"--data": data} if follows_data else {}
+    missing = [option for option, given in needed.items() if given is None]
+    return [what, *missing] if missing else []
+
+
+def _example(
+    data: Path | None, output: Path | None, recipe: str | None, weights: Path | None, shown: str | None
+) -> str:
+    """A whole command, with what was given; the recipe alone is to be ``shown``, with that option."""
+    data, recipe = data or Path("photos"), recipe or "finetune"
+    words = ["cloformer", "train", "--data", str(data), "--output", str(output or Path("runs", data.stem))]
+    words += ["--recipe", recipe]
+    if weights is not None or recipe == "finetune":
+        words += ["--weights", str(weights or "fashion-mnist")]
+    if shown is not None:
+        words += [*shlex.split(shown), "--show-recipe"]
+    return f"for example: {shlex.join(words)}"
+
+
+def _show_recipe(recipe: Recipe, as_json: bool) -> None:
+    from ..reports.training.recipe import lines
+
+    if as_json:
+        say_json(recipe.to_json())
+    else:
+        say(*lines(recipe.described()))
+
+
+def _show(result: Result, as_json: bool) -> None:
     if as_json:
         document = {
             "best": str(result.best), "last": str(result.last), "top1": result.top1,
@@ -112,8 +176,8 @@ def train(
         }  # fmt: skip
         say_json(document)
         return
-    say(f"{result.best}: top-1 {result.top1:.2%} after {len(result.rows)} epochs")
-    say(f"  next: cloformer export --weights {result.best} --format onnx --format coreml")
+    say(f"{result.best}: top-1 {result.top1:.2%} after {count(result.rows, 'epoch')}")
+    say(next_step("export", "--weights", result.best, "--format", "onnx", "--format", "coreml"))
 
 
 class _Lines:

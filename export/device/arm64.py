@@ -10,13 +10,15 @@ import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from cloformer.errors import GateError, InputError, MissingRuntimeError, UnsupportedError, UsageError, choose
+from cloformer.io.numbers import whole
+from cloformer.io.progress import Progress
 
 from ..artifact.folder import Artifact
 from ..formats.onnx.file import read_onnx
@@ -104,7 +106,7 @@ class Arm64Device:
         self,
         artifact: Artifact,
         cases: Sequence[Mapping[str, Array]],
-        progress: Callable[[str], None] = lambda _: None,
+        progress: Progress = lambda _: None,
     ) -> DeviceRun:
         """Run the ONNX artifact on each case, one after the other in one process.
 
@@ -228,6 +230,10 @@ def _read(artifact: Artifact, folder: Path, index: int, lines: Sequence[str]) ->
 
 def _read_counts(path: Path, cases: int) -> tuple[int, ...]:
     lines = path.read_text("ascii").splitlines() if path.is_file() else []
-    if len(lines) != cases or not all(line.isdecimal() and int(line) > 0 for line in lines):
+    try:
+        counts = tuple(whole(line, 1) for line in lines)
+    except ValueError:
+        counts = ()
+    if len(counts) != cases:
         raise GateError(f"the {TITLE} gave no counts of its instructions, and so nothing is verified")
-    return tuple(int(line) for line in lines)
+    return counts

@@ -6,20 +6,22 @@ model is given, photographs and noise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
 from cloformer.errors import UsageError
+from cloformer.io.progress import Progress
 from cloformer.io.read import sha256_of
 
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.vectors import read_vectors
 from ..parity.outputs import compare_outputs, compare_preprocessing, not_told
 from ..parity.report import OutputResult, ParityReport, Statement, described
+from ..parity.request import photographs_of
 from ..parity.statements import statements_of_the_file, statements_of_the_model, unknown_statements
 from ..parity.verify import OnCase, ParityRequest, show, source_of, with_own
-from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, in_own_order, noise_case
+from ..reference.cases import Case, Inputs, in_own_order, noise_case
 from ..reference.outputs import run_model
 from ..reference.references import Expected, References
 from ..reference.rounding import Format
@@ -28,8 +30,6 @@ from .arm64 import TITLE, Arm64Device, DeviceRun, refuse_other_formats
 from .instructions import InstructionCounts, subject_of
 
 __all__ = ["compare_on_device"]
-
-Progress = Callable[[str], None]
 
 
 def compare_on_device(
@@ -57,7 +57,9 @@ def compare_on_device(
         )
     inputs = Inputs.of(artifact.function)
     vectors = read_vectors(artifact, _form(artifact)) if source is None else []
-    cases = [case for case, _ in vectors] if source is None else _cases(inputs, request, source)
+    cases, missing = (
+        ([case for case, _ in vectors], []) if source is None else _cases(inputs, request, source)
+    )
     ran = device.run(artifact, [case.for_candidate(inputs) for case in cases], progress)
     notes = ["outputs alone are compared on a device; without --device, operators are compared too"]
     results: list[OutputResult] = []
@@ -83,9 +85,12 @@ def compare_on_device(
     if counts is None:
         notes.append("instructions are not counted: this QEMU takes no plugins")
     reference = "conformance vectors" if source is None else "PyTorch, float64"
-    report = _report(artifact, device, reference, results, notes)
+    report = _report(artifact, device, reference, results, [*request.left_out, *notes])
     said = (*statements_of_the_file(artifact), *statements)
-    return replace(report, statements=said, requires_all=request.require_all), counts
+    not_compared = (*report.not_compared, *missing)
+    return replace(
+        report, statements=said, requires_all=request.require_all, not_compared=not_compared
+    ), counts
 
 
 def _counts(
@@ -102,10 +107,11 @@ def _counts(
     )
 
 
-def _cases(inputs: Inputs, request: ParityRequest, source: Source) -> list[Case]:
+def _cases(inputs: Inputs, request: ParityRequest, source: Source) -> tuple[list[Case], list[str]]:
     own = Inputs.of_source(source)
     drawn = in_own_order(noise_case(inputs, request.seed), inputs, own)
-    return [*image_cases(inputs, request.images or [PHOTOGRAPH], own), drawn]
+    photographs, missing = photographs_of(inputs, request, own)
+    return [*photographs, drawn], missing
 
 
 def _expected(

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cloformer.errors import GateError, MissingRuntimeError, UnsupportedError, UsageError
+from cloformer.io.progress import Progress
 
 from ..artifact.folder import Artifact
 from ..bundle.device_report import DeviceReport, read_device_report
@@ -105,7 +106,7 @@ def measure_on_phone(
     *,
     threads: int = 1,
     time_limit: float = 900.0,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> PhoneLatency:
     """Run the installed app's tests and judge what they wrote by the artifact.
 

@@ -49,7 +49,7 @@ class Toolchain:
 
     def counter(self) -> Path:
         """The emulator's plugin that counts instructions."""
-        version = tuple(int(part) for part in re.findall(r"\d+", self.emulator_version)[:2])
+        version = tuple(int(part) for part in re.findall("[0-9]+", self.emulator_version)[:2])
         interface = 2 if version >= _PLUGINS_CHANGED else 1
         flags = ("-O2", "-std=gnu11", "-Wall", "-shared", "-fPIC", f"-DAPI_VERSION={interface}")
         return compiled(self.compiler, flags, _NATIVE / "count.c", (), "count.so")
@@ -67,7 +67,7 @@ def find_toolchain() -> Toolchain:
     if missing:
         raise MissingRuntimeError(f"an emulated device needs {', '.join(missing)}", INSTALL)
     emulator, cross, compiler = (str(path) for path in found.values())
-    version = re.search(r"version (\d+(?:\.\d+)+)", _output([emulator, "--version"]))
+    version = re.search(r"version ([0-9]+(?:\.[0-9]+)+)", _output([emulator, "--version"]))
     if version is None:
         raise MissingRuntimeError(f"{emulator} does not say its version", INSTALL)
     # A name that the compiler does not find comes back as it is.
@@ -104,5 +104,5 @@ def _output(command: Sequence[str], *, is_asked_for_help: bool = False) -> str:
 
 def _libc_version(library: Path) -> str:
     """As the library's own banner has it: its memory functions are counted with a model's instructions."""
-    found = re.search(rb"GNU C Library [^\n]*? version (\d+\.\d+)", library.read_bytes())
+    found = re.search(rb"GNU C Library [^\n]*? version ([0-9]+\.[0-9]+)", library.read_bytes())
     return found[1].decode() if found else "not known"

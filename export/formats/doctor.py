@@ -18,6 +18,7 @@ _REQUIRED = (
 _OPTIONAL = {
     "accelerate": "`cloformer train`: pip install 'cloformer[train]'",
     "kornia": "`cloformer train` with random colours: pip install 'cloformer[train]'",
+    "pillow-heif": "HEIC photographs: pip install 'cloformer[heic]'",
     "scikit-image": "photographs for the tests: pip install 'cloformer[test]'",
 }
 
@@ -152,5 +153,5 @@ def _version(name: str) -> str | None:
 
 
 def _number(version: str | None) -> tuple[int, int] | None:
-    match = re.match(r"(\d+)\.(\d+)", version or "")
+    match = re.match(r"([0-9]+)\.([0-9]+)", version or "")
     return (int(match[1]), int(match[2])) if match else None

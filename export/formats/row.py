@@ -15,6 +15,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
+from cloformer.errors import InputError
+from cloformer.io.words import bounded
+
+from ..source.labels import first_repeated
+
 if TYPE_CHECKING:
     from ..passes import Pass, Setting
     from .contents import Contents, ReadsContents
@@ -42,7 +47,7 @@ class Option:
 
     def worded(self, choice: str) -> str:
         """The choice as reports name it: by itself, unless it is a bare number."""
-        return f"{self.name} {choice}" if choice.isdecimal() else choice
+        return choice if choice[:1].isalpha() else f"{self.name} {choice}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ class RunnerRow:
 @dataclass(frozen=True)
 class Format:
     """``precisions`` begin with the default. ``packages`` are those whose versions decide the bytes. ``runners`` stand
-    in order of preference. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
+    in order of preference. ``scores_by_name``: a classifier's scores are a dictionary by the names of its classes, so that no two may be the same.
+    ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
     the folder has a profiler of its runtime.
     """
 
@@ -83,12 +89,25 @@ class Format:
     options: tuple[Option, ...]
     packages: tuple[str, ...]
     runners: Mapping[str, RunnerRow]
+    scores_by_name: bool = False
     app_system: str | None = None
     has_profiler: bool = False
 
     @property
     def default_precision(self) -> str:
         return self.precisions[0]
+
+    def refuse_repeated_names(self, labels: Sequence[str] | None, outputs: int) -> None:
+        """:class:`InputError` for class names that a model with so many outputs cannot have in this format: one with
+        several outputs is no classifier, and its names are in the artifact alone."""
+        found = first_repeated(labels or ()) if self.scores_by_name and outputs == 1 else None
+        if found is not None:
+            name, first, second = found
+            raise InputError(
+                f"the labels have {bounded(name, 80)!r} on line {first} and on line {second}, and {self.title} gives a "
+                "classifier's scores by name",
+                f"make the names differ, as in '{bounded(name, 40)} ({second})', or choose a --format that numbers them: onnx",
+            )
 
     def exporter(self) -> Exporter:
         """The module that writes it; imports the format's framework."""

@@ -6,15 +6,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cloformer.errors import MissingRuntimeError, UnsupportedError, UsageError, choose
+from cloformer.io.words import count
 from cloformer.variants import VARIANTS
 
-from ..artifact.folder import Artifact
 from ..formats.runners import RUNNERS
 from .environment import usable_processors
 from .messages import Task
 from .protocol import Protocol
+
+if TYPE_CHECKING:
+    from ..artifact.folder import Artifact
 
 __all__ = ["CANDIDATES", "Candidate", "CandidateRow", "plan"]
 
@@ -152,7 +156,7 @@ def _known(name: str) -> str:
             f"{RUNNERS[name].title} is there to compare values: its time is no runtime's",
             f"--runner takes: {', '.join(CANDIDATES)}",
         )
-    return choose("runner", name, CANDIDATES)
+    return choose("runner", name, CANDIDATES, repeats=True)
 
 
 def _able(formats: set[str]) -> list[str]:
@@ -183,7 +187,7 @@ def _pinned(threads: int, protocol: Protocol) -> tuple[int, ...] | None:
     usable = usable_processors()
     if threads > len(usable):
         raise UnsupportedError(
-            f"{threads} threads cannot be pinned to {len(usable)} processors",
+            f"{threads} threads cannot be pinned to {count(usable, 'processor')}",
             "lower --threads, or leave --pin out",
         )
     return usable[:threads]

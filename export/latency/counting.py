@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cloformer.errors import MissingRuntimeError, UnsupportedError, choose
+from cloformer.io.progress import Progress
 
 from . import perf_event, valgrind
 from .candidates import Candidate
@@ -93,7 +94,7 @@ def _what_to_do(counter: str) -> str:
     )
 
 
-def count(candidate: Candidate, protocol: Protocol, progress: Callable[[str], None]) -> Counts:
+def count(candidate: Candidate, protocol: Protocol, progress: Progress) -> Counts:
     """Count, in processes that nothing is timed in. Raises :class:`WorkerError` if the model does not even load."""
     asked = protocol.counting
     assert asked is not None
@@ -141,9 +142,7 @@ def _executed(candidate: Candidate, protocol: Protocol, deadline: float) -> Exec
             raise _NotCountedError(str(error)) from None
 
 
-def _instructions(
-    candidate: Candidate, protocol: Protocol, deadline: float, progress: Callable[[str], None]
-) -> int:
+def _instructions(candidate: Candidate, protocol: Protocol, deadline: float, progress: Progress) -> int:
     asked, task = protocol.counting, _one_input(candidate, protocol)
     assert asked is not None
     if asked.counter == "perf_event":

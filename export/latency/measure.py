@@ -9,7 +9,9 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 from cloformer.errors import MissingRuntimeError
+from cloformer.io.progress import Progress, Stage, part
 from cloformer.io.read import sha256_of
+from cloformer.io.words import count as plural
 
 from ..artifact.folder import MANIFEST
 from .candidates import Candidate
@@ -19,9 +21,9 @@ from .parent import Worker, WorkerError, worker
 from .protocol import Protocol
 from .report import LatencyReport, Measurement
 
-__all__ = ["Progress", "describe", "measure", "package_versions"]
+__all__ = ["describe", "measure", "package_versions"]
 
-Progress = Callable[[str], None]
+_RUN = 0.95  # of the time that a candidate takes: all but its memory
 OnChange = Callable[[LatencyReport], None]
 
 _BLOCK_SECONDS = 1.0  # how long a worker is left alone: between two blocks the parent can be heard
@@ -51,15 +53,14 @@ def measure(
     for index, candidate in enumerate(candidates, 1):
         row = describe(candidate, here.versions)
         name = f"{index} of {len(candidates)}: {row.artifact}, {row.title}"
-        run = _Run(
-            candidate, protocol, row, partial(_tell, progress, name), lambda row: on_change(so_far(row))
-        )
+        along = part(progress, (index - 1) / len(candidates), index / len(candidates))
+        run = _Run(candidate, protocol, row, partial(_tell, along, name), lambda row: on_change(so_far(row)))
         rows.append(run.measure())
     return so_far()
 
 
 def _tell(progress: Progress, name: str, stage: str) -> None:
-    progress(f"{name}: {stage}")
+    progress(Stage(f"{name}: {stage}", getattr(stage, "done", None)))
 
 
 class _Run:
@@ -101,7 +102,7 @@ class _Run:
         """Load, first inference, warm-up, the run, and the photograph: one process."""
         protocol = self._protocol
         with worker(self._candidate.threads, self._deadline) as running:
-            self._progress("loading")
+            self._progress(Stage("loading", 0.0))
             loaded = running.load(self._candidate.task(self._protocol, check=True))
             self._note(load_ns=loaded.load_ns)
             self._note(first_ns=running.first().wall_ns[0])
@@ -122,12 +123,15 @@ class _Run:
         self._progress("running")
         while len(wall_ns) < protocol.min_queries or spent < protocol.min_seconds:
             if spent >= protocol.max_seconds:
-                note = f"ended after {spent:.0f} s with {len(wall_ns)} of {protocol.min_queries} queries"
+                note = f"ended after {spent:.0f} s with {len(wall_ns)} of {plural(protocol.min_queries, 'query')}"
                 self._note(notes=(*self.row.notes, note))
                 break
             if spent >= shown_at + _TELL_SECONDS:
                 shown_at = spent
-                self._progress(f"{len(wall_ns)} queries in {spent:.0f} s")
+                behind = _RUN * min(
+                    spent / max(protocol.min_seconds, 1e-9), len(wall_ns) / protocol.min_queries
+                )
+                self._progress(Stage(f"{len(wall_ns)} queries in {spent:.0f} s", behind))
             block = running.run(size)
             wall_ns += block.wall_ns
             cpu_ns += block.cpu_ns
@@ -137,7 +141,7 @@ class _Run:
 
     def _read_memory(self) -> None:
         """In a process of its own, which holds no samples and no photograph, and has not looked at the file."""
-        self._progress("reading its memory")
+        self._progress(Stage("reading its memory", _RUN))
         with worker(self._candidate.threads, self._deadline) as running:
             loaded = running.load(self._candidate.task(self._protocol))
             running.run(self._protocol.memory_queries)
@@ -182,7 +186,7 @@ def describe(candidate: Candidate, versions: Mapping[str, str]) -> Measurement:
     usable = len(usable_processors())
     notes = []
     if candidate.threads > usable:
-        notes.append(f"{candidate.threads} threads on {usable} processors")
+        notes.append(f"{candidate.threads} threads on {plural(usable, 'processor')}")
     if not candidate.row.obeys_threads:
         notes.append("the runtime chooses its threads by itself")
     return Measurement(

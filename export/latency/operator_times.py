@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cloformer.errors import MissingRuntimeError, UnsupportedError
+from cloformer.io.progress import Progress, Stage
 from cloformer.io.read import sha256_of
+from cloformer.io.words import count
 
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.origins import Origins, read_origins
 from ..formats import FORMATS
 from ..formats.profiler import ExecutedOperator, ProfiledRuns, Profiler
 from ..formats.runners import RUNNERS
-from .environment import environment
+from .environment import environment, explain_load, read_load, usable_processors
 from .profile_report import OperatorTime, Profile
 from .roofline import Roofline, measure_roofline
 
@@ -32,24 +34,30 @@ def profile(
     threads: int = 1,
     runs: int = 50,
     layout: bool = True,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _: None,
     roofline: Roofline | None = None,
 ) -> Profile:
     """Run the artifact ``runs`` times under its runtime's profiler, after a warm-up that is thrown away.
 
     ``threads`` is 0 for the runtime's own choice; ``layout`` is whether the runtime may reorder memory for its kernels;
-    ``roofline`` is measured unless it is given; ``progress`` is told what is being done. The result has one row for each
+    ``roofline`` is measured, before and after, unless it is given; ``progress`` is told what is being done. The result has one row for each
     operator that was executed. Raises :class:`MissingRuntimeError` or :class:`UnsupportedError` for an artifact of a
     format without a profiler, :class:`InputError` for a model that cannot be run, :class:`UsageError` for more runs than
     can be recorded, :class:`UnsupportedError` if the profiler writes what is not understood.
     """
     profiler = _profiler(artifact)
     origins = read_origins(artifact)
-    progress(f"running {runs} times under the profiler")
+    load_before = read_load()
+    before = roofline
+    if before is None:
+        progress(Stage("measuring the machine's rates", 0.0))
+        before = measure_roofline(profiler, threads)
+    progress(Stage(f"running {count(runs, 'time')} under the profiler", 0.25))
     found = _profiled(profiler, artifact, threads, runs, layout)
     if roofline is None:
-        progress("measuring the machine's rates")
-        roofline = measure_roofline(profiler, threads)
+        progress(Stage("measuring the machine's rates again", 0.75))
+        roofline = before.and_again(measure_roofline(profiler, threads))
+    load_after = read_load()
     rows = tuple(_row(operator, origins) for operator in found.operators)
     return Profile(
         artifact=artifact.folder.name,
@@ -62,10 +70,14 @@ def profile(
         runs=runs,
         warm_up=found.warm_up,
         rows=rows,
+        runs_us=tuple(sum(times) for times in zip(*(operator.us for operator in found.operators))),
         whole_us=statistics.median(found.whole_us) if found.whole_us else None,
         roofline=roofline,
-        notes=tuple(_notes(rows, roofline, profiler.UNCOUNTED)),
+        notes=tuple(_notes(rows, profiler.UNCOUNTED)),
         environment=environment(found.versions),
+        load_before=load_before,
+        load_after=load_after,
+        disturbed=explain_load(load_before, load_after, len(usable_processors())),
     )
 
 
@@ -129,19 +141,13 @@ def _uncounted(rows: Sequence[ExecutedOperator | OperatorTime], known: frozenset
     return sorted(names & known or names)
 
 
-def _notes(rows: Sequence[OperatorTime], roofline: Roofline, uncounted: frozenset[str]) -> list[str]:
+def _notes(rows: Sequence[OperatorTime], uncounted: frozenset[str]) -> list[str]:
     """What the numbers leave out."""
     notes = []
     unmapped = sorted({row.operator for row in rows if row.module is None})
     if unmapped:
         total = sum(row.module is None for row in rows)
-        notes.append(f"{total} operators are not traced to a module: {', '.join(unmapped)}")
-    above = sum(roofline.bound_us(row.work) > row.us for row in rows)
-    if above:
-        notes.append(
-            f"{above} operators are above their roofline, most of them because their values were still in a "
-            "cache: the share of the roofline that is achieved in all is an upper estimate"
-        )
+        notes.append(f"not traced to a module: {count(total, 'operator')} ({', '.join(unmapped)})")
     if any(row.work.multiply_adds is None for row in rows):
         found = [name for name in _uncounted(rows, uncounted) if name in uncounted]
         names = ", ".join(found) or "operators without known shapes"

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+from cloformer.io.words import count
 
 from ..formats.profiler import Work
-from .environment import Environment
+from .environment import Environment, Load
 from .roofline import Roofline
+from .statistics import Verdict, judged, summarize
 
 __all__ = ["MEASURED_ON", "UNMAPPED", "WHOLE_MODEL", "Group", "OperatorTime", "Profile"]
 
 MEASURED_ON = "host CPU"
 WHOLE_MODEL = "(the model itself)"
+OPERATORS_RUN = (
+    "as ONNX Runtime runs them: its optimizer joins some of the file's, and adds some that change a layout"
+)
 UNMAPPED = "(not traced to a module)"
+_ROUNDED_US = 1  # of the profiler's times
 
 
 @dataclass(frozen=True)
@@ -92,8 +99,9 @@ class Group:
 
 @dataclass(frozen=True)
 class Profile:
-    """Rows in the order they run. ``whole_us`` is the median of whole runs under the profiler, with what it
-    costs to time each operator; None if it was not told."""
+    """Rows in the order they run. ``runs_us`` are microseconds of all operators in each run, ``whole_us`` the median of
+    whole runs under the profiler, with what it costs to time each operator; None if it was not told. ``disturbed`` says
+    what else the machine did from ``load_before`` to ``load_after``."""
 
     artifact: str
     model: str
@@ -105,10 +113,41 @@ class Profile:
     runs: int
     warm_up: int
     rows: tuple[OperatorTime, ...]
+    runs_us: tuple[int, ...]
     whole_us: float | None
     roofline: Roofline
     notes: tuple[str, ...]
     environment: Environment
+    load_before: Load
+    load_after: Load
+    disturbed: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the runs agree with one another and nothing else disturbed them, as `cloformer bench` judges it."""
+        if not self.runs_us:
+            return Verdict("unstable", ("nothing was timed",))
+        return judged(summarize([us / 1e6 for us in self.runs_us]), self.disturbed, "run")
+
+    @property
+    def above_roofline(self) -> tuple[str, ...]:
+        """Why operators are faster than the roofline allows, a line for each cause that there is."""
+        bounds = [
+            (row, self.roofline.memory_us(row.work), self.roofline.compute_us(row.work)) for row in self.rows
+        ]
+        above = [row for row, memory, compute in bounds if max(memory, compute) > row.us]
+        rounded = [
+            row for row, memory, compute in bounds if row.us < max(memory, compute) <= row.us + _ROUNDED_US
+        ]
+        in_cache = [row for row, memory, _ in bounds if memory > row.us + _ROUNDED_US]
+        multiplied = [row for row, _, compute in bounds if compute > row.us + _ROUNDED_US]
+        causes = {
+            f"{count(in_cache, 'operator')} moved values that were still in a cache, which is faster than memory": in_cache,
+            f"{count(multiplied, 'operator')} multiplied faster than the matrix products that were measured": multiplied,
+            f"{count(rounded, 'operator')} may owe it to the profiler, which leaves out parts of microseconds": rounded,
+            "the machine was busy, and the measured rates may be too low": above if self.disturbed else [],
+        }
+        return tuple(words for words, rows in causes.items() if rows)
 
     @property
     def total(self) -> Group:
@@ -144,6 +183,12 @@ class Profile:
             "roofline": self.roofline.to_json(),
             "total": self.total.to_json(),
             "whole_run_microseconds": self.whole_us,
+            "run_microseconds": list(self.runs_us),
+            "verdict": {"word": self.verdict.word, "reasons": list(self.verdict.reasons)},
+            "load_before": asdict(self.load_before),
+            "load_after": asdict(self.load_after),
+            "disturbed": list(self.disturbed),
+            "above_roofline": list(self.above_roofline),
             "depth": depth,
             "by_module": [group.to_json() for group in self.by_module(depth)],
             "by_type": [group.to_json() for group in self.by_type()],

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 
 from cloformer.errors import UsageError, choose
+from cloformer.io.numbers import finite, whole
 
 __all__ = [
     "AUTO",
@@ -159,19 +160,22 @@ def protocol(
 
 def parse_threads(text: str) -> tuple[int, ...]:
     """``1,2,4`` as numbers, each once; :class:`UsageError` if it is something else."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdecimal() and 1 <= int(part[:9]) <= _MAX_THREADS for part in parts):
-        raise UsageError(f"{text!r} is no list of thread counts", "--threads takes 1, or 1,2,4")
-    return tuple(dict.fromkeys(int(part) for part in parts))
-
-
-def parse_share(option: str, text: str) -> float:
-    """``5%`` or ``0.05`` as 0.05; :class:`UsageError` if it is no share from 0 to 1."""
-    number, per = (text.strip()[:-1], 100) if text.strip().endswith("%") else (text, 1)
     try:
-        share = float(number) / per
+        return tuple(dict.fromkeys(whole(part.strip(), 1, _MAX_THREADS) for part in text.split(",")))
+    except ValueError:
+        raise UsageError(f"{text!r} is no list of thread counts", "--threads takes 1, or 1,2,4") from None
+
+
+def parse_share(option: str, text: str, example: float = 0.05) -> float:
+    """``5%`` or ``0.05`` as 0.05; :class:`UsageError`, with an ``example``, if it is no share from 0 to 1."""
+    number, per = (text.strip()[:-1], 100) if text.strip().endswith("%") else (text.strip(), 1)
+    try:
+        share = finite(number.strip()) / per
     except ValueError:
         share = math.nan
-    if not 0 <= share <= 1:
-        raise UsageError(f"{text!r} is no share", f"{option} takes 5%, or 0.05")
-    return share
+    if 0 <= share <= 1:
+        return share
+    meant = share / 100 if per == 1 and 1 < share <= 100 else example
+    raise UsageError(
+        f"{option} {text!r} is no share from 0 to 1", f"{option} takes {100 * meant:g}%, or {meant:g}"
+    )

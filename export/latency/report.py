@@ -11,7 +11,7 @@ from functools import cached_property
 
 from .environment import Environment, Load
 from .protocol import Protocol
-from .statistics import Summary, Verdict, stability, summarize
+from .statistics import Summary, Verdict, judged, summarize
 
 __all__ = ["LatencyReport", "Measurement"]
 
@@ -83,9 +83,7 @@ class Measurement:
             return Verdict("counted", ())
         if not self.complete or self.summary is None:
             return Verdict("incomplete", ("it was stopped before its end",))
-        own = stability(self.summary)
-        word = "unstable" if own.word == "stable" and self.disturbed else own.word
-        return Verdict(word, (*own.reasons, *self.disturbed))
+        return judged(self.summary, self.disturbed)
 
     def to_json(self) -> dict[str, object]:
         # Not asdict, which would copy every sample.

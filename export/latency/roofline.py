@@ -1,9 +1,9 @@
 """The two rates that bound an operator on this machine, measured: of products, and of memory.
 
-Both are measured in this process through the runtime that is profiled, with the same thread count. The rate of
-products is the best of several matrix products by constant weights; the rate of memory that of arrays which no cache
-holds. An operator whose values are still in a cache can go beyond the second, and a convolution with a kernel of its
-own a little beyond the first.
+Both are measured in this process through the runtime that is profiled, with the same thread count, before and after
+the profile: the best counts, since what else the machine did can only have slowed one down. The rate of products is that
+of matrix products by constant weights; the rate of memory that of arrays which no cache holds. An operator whose values
+are still in a cache can go beyond the second, and a convolution with a kernel of its own a little beyond the first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..formats.profiler import Profiler, Rate, Work
 __all__ = ["CONVENTION", "Roofline", "measure_roofline"]
 
 CONVENTION = "one multiply-add is 2 FLOP"
-_SECONDS = 0.25  # for each product and each way through memory
+_SECONDS = 0.15  # for each product and each way through memory, each time
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _SMALLEST_ARRAY, _LARGEST_ARRAY = 64 * 2**20, 256 * 2**20  # bytes
 
@@ -37,6 +37,10 @@ class Roofline:
     @property
     def transfer(self) -> Rate:
         return max(self.transfers, key=lambda rate: rate.giga_per_second)
+
+    def and_again(self, later: Roofline) -> Roofline:
+        """With what was measured ``later``, with as many threads."""
+        return Roofline(self.threads, self.products + later.products, self.transfers + later.transfers)
 
     def compute_us(self, work: Work) -> float:
         """Microseconds that the multiply-adds take at the measured rate; 0 where they are not known."""

@@ -11,6 +11,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cloformer.io.words import count
+
 __all__ = [
     "MAX_DRIFT",
     "MAX_TAIL",
@@ -22,6 +24,7 @@ __all__ = [
     "discarded",
     "drift",
     "early_stopping",
+    "judged",
     "percentile",
     "ratio_interval",
     "stability",
@@ -114,10 +117,17 @@ def drift(samples: Sequence[float]) -> float | None:
     return statistics.median(samples[-tenth:]) / statistics.median(samples[:tenth]) - 1
 
 
-def stability(summary: Summary) -> Verdict:
+def judged(summary: Summary, disturbed: tuple[str, ...], word: str = "query") -> Verdict:
+    """Whether a run is to be relied on: by its own samples, each of them a ``word``, and by what disturbed it."""
+    own = stability(summary, word)
+    is_unstable = own.word == "stable" and disturbed
+    return Verdict("unstable" if is_unstable else own.word, (*own.reasons, *disturbed))
+
+
+def stability(summary: Summary, word: str = "query") -> Verdict:
     """Whether the run's own samples agree with one another."""
     if summary.variation is None or summary.drift is None:
-        return Verdict("unstable", (f"{summary.n} queries are too few to tell: {MIN_TO_JUDGE} are needed",))
+        return Verdict("unstable", (f"{count(summary.n, word)} cannot tell: {MIN_TO_JUDGE} are needed",))
     reasons = []
     if summary.variation > MAX_VARIATION:
         reasons.append(f"coefficient of variation {summary.variation:.1%}, above {MAX_VARIATION:.0%}")

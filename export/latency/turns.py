@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
+from cloformer.io.progress import Progress, Stage
+
 from .candidates import Candidate
 from .comparison import Comparison, Turn
 from .environment import environment, explain_load, read_load, usable_processors
-from .measure import Progress, describe, package_versions
+from .measure import describe, package_versions
 from .parent import Worker, WorkerError, worker
 from .protocol import Protocol, Rounds
 
@@ -103,6 +105,14 @@ class _Run:
                 with self._failing(index):
                     spent[index] += self._take_turn(index, running[index], each)
             turns += 1
+            behind = min(
+                turns / self.found.rounds.turns,
+                turns * each * least / protocol.min_queries,
+                min(spent.values()) * least / max(protocol.min_seconds, 1e-9),
+            )
+            self._progress(
+                Stage(self._round_name(number), (number - 1 + min(behind, 1.0)) / max(number, least))
+            )
             self._become(replace(self.found, turns=(*self.found.turns, Turn(number, each))))
 
     def _start(self, index: int, stack: ExitStack) -> tuple[Worker, float]:

@@ -8,6 +8,7 @@ lies too: of two processes, one may have compiled a module on its way.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from cloformer.io.numbers import whole
 
 from .messages import Task
 from .parent import WorkerError, worker
@@ -80,9 +83,10 @@ def read_total(written: Path) -> int:
     except OSError:
         raise WorkerError("counting: Valgrind wrote no counts") from None
     kinds, counts = events.split()[1:], summary.split()[1:]
-    if kinds[:1] != ["Ir"] or not counts or not (counts[0].isascii() and counts[0].isdecimal()):
-        raise WorkerError("counting: what Valgrind wrote is not understood")
-    return int(counts[0])
+    if kinds[:1] == ["Ir"] and counts:
+        with contextlib.suppress(ValueError):
+            return whole(counts[0], 0)
+    raise WorkerError("counting: what Valgrind wrote is not understood")
 
 
 def find() -> Valgrind | None:

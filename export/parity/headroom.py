@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from cloformer.errors import UnsupportedError
+from cloformer.io.progress import Progress
 from cloformer.io.write import canonical_json, write_whole
 
 from ..artifact.folder import Artifact
@@ -26,9 +27,9 @@ from ..artifact.origins import read_origins
 from ..formats.coreml.mil import Arithmetic, Operation
 from ..formats.coreml.reference_runner import ReferenceMilRunner
 from ..formats.runners import Array
-from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, noise_case
+from ..reference.cases import Case, Inputs, noise_case
 from ..source.origin import Origin
-from .verify import ParityRequest
+from .request import ParityRequest, photographs_of
 
 __all__ = ["LIMIT", "Headroom", "OperatorHeadroom", "Overflow", "measure_headroom"]
 
@@ -37,7 +38,6 @@ GAINS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
 _SQUARES = ("square", "reduce_sum_square", "reduce_l2_norm", "l2_norm")
 _CENTRED = ("layer_norm", "instance_norm")
 
-Progress = Callable[[str], None]
 Places = Mapping[str, Origin]
 
 
@@ -169,7 +169,8 @@ def measure_all(
     rooms = []
     for artifact in able:
         inputs = Inputs.of(artifact.function)
-        cases = [*image_cases(inputs, request.images or [PHOTOGRAPH])[:1], noise_case(inputs, request.seed)]
+        photographs, _ = photographs_of(inputs, request)  # those that cannot be read are in the report
+        cases = [*photographs[:1], noise_case(inputs, request.seed)]
         rooms.append(measure_headroom(artifact, cases, progress=progress))
     return rooms
 

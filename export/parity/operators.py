@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
+
+from cloformer.io.progress import Progress, Stage
 
 from ..artifact.origins import Origins
 from ..formats.runners import Array, Runner
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 __all__ = ["compare_operators", "program_origins"]
-
-Progress = Callable[[str], None]
 
 
 # The least share of the traced operators that compute that is compared, each alone or as a step to one that is: a batch norm
@@ -62,8 +62,8 @@ def compare_operators(
     computing = {node.name for node in program.graph.nodes if nature_of(node.target) != "moves"}
     worst: dict[str, OperatorResult] = {}
     missing: list[str] = []
-    for name, fed in inputs:
-        progress(f"comparing operator by operator: {name}")
+    for number, (name, fed) in enumerate(inputs):
+        progress(Stage(f"comparing operator by operator: {name}", number / len(inputs)))
         candidate = origins.candidate(runner.values(fed))
         seen: set[str] = set()
         divergent: set[str] = set()  # nodes whose value is out of line with the reference

@@ -6,12 +6,13 @@ Nothing that is judged is the yardstick. What nobody else says is taken from the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from cloformer.errors import InputError
+from cloformer.io.progress import Progress, Stage
 
 from ..artifact.folder import KIT, Artifact
 from ..artifact.kit import make_kit, read_kit
@@ -33,7 +34,6 @@ from .tolerances import MARGIN, ROUNDINGS
 
 __all__ = ["statements_of_the_file", "statements_of_the_model", "unknown_statements"]
 
-Progress = Callable[[str], None]
 
 _MODEL, _FILE = "the model", "the file"
 # Stored figures are float32 of what float64 gives, which may differ in its last digits from machine to machine.
@@ -57,7 +57,7 @@ def statements_of_the_model(
     artifact: Artifact, source: Source, reference: Reference, form: Format, progress: Progress
 ) -> list[Statement]:
     """What the model, its checkpoint and the options can tell. What none of them says is not checked."""
-    progress("holding what the artifact says against the model")
+    progress(Stage("holding what the artifact says against the model", 0.97))
     by = source.given_by
     found = [
         Statement("inputs and outputs", _MODEL, _interface(artifact, source, reference.twin.signature)),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from cloformer.errors import UnsupportedError, UsageError
+from cloformer.io.progress import Progress, Stage, part
 
 from ..artifact.folder import Artifact
 from ..artifact.origins import read_origins
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OnCase", "ParityRequest", "compare", "show", "source_of", "with_own"]
 
-Progress = Callable[[str], None]
+# Of the time of a comparison, what lies behind it when the model is traced, outputs are compared, and operators too.
+_TRACED, _COMPARED, _ALL = 0.08, 0.5, 0.97
 OnCase = Callable[[Case, Sequence[OutputResult], Sequence[Array], Sequence[Array]], None]
 
 _INSIDE = "logits (inside)"  # of a classifier that gives probabilities alone
@@ -115,7 +117,7 @@ def compare(
     name = request.runner or default_runner(artifact.format)
     if name != GRAPH:
         runner = open_model(artifact.model, name, request.options)
-    progress("making the reference model")
+    progress(Stage("making the reference model", 0.0))
     references = references or References()
     source = source_of(artifact, request, references)
     program = None
@@ -133,8 +135,9 @@ def compare(
                 )
             found = _against_vectors(session)
         else:
-            cases = cases_of(artifact, request, source)
+            cases, missing = cases_of(artifact, request, source)
             found = _against_model(session, source, references.of(source), program, cases)
+            found.not_compared.extend(missing)
             if program is not None and request.operators:
                 _add_operators(found, session, program, cases)
             found.statements.extend(
@@ -173,7 +176,7 @@ def _program(
     """The lowered program again, as the export made it."""
     from ..passes import Setting
 
-    progress("tracing the reference model")
+    progress(Stage("tracing the reference model", 0.02))
     traced = references.models.trace(source)
     setting = Setting.of(traced.signature, source)
     passes = FORMATS[artifact.format].passes(setting, reparameterize=artifact.manifest.request.reparameterize)
@@ -208,8 +211,10 @@ def _against_model(
         inside = _logits_inside(artifact, program)
     results: list[OutputResult] = []
     doubts: list[str] = []
-    for case in cases:
-        session.progress(f"comparing outputs: {case.name}")
+    for number, case in enumerate(cases):
+        session.progress(
+            Stage(f"comparing outputs: {case.name}", _TRACED + (_COMPARED - _TRACED) * number / len(cases))
+        )
         prepared, fed = case.for_reference(own), case.for_candidate(inputs)
         given = run_model(source.model, artifact.signature, prepared)
         if case is cases[0]:
@@ -255,10 +260,11 @@ def _add_operators(
 ) -> None:
     """The operators are compared too, where the runner gives its values."""
     written = program_origins(program) if session.name == GRAPH else read_origins(session.artifact)
+    along = part(session.progress, _COMPARED, _ALL)
     types = Types(session.precision, session.stored, str(session.form.sums).removeprefix("torch."))
     try:
         operators, missing = compare_operators(
-            session.runner, program, written, types, _fed(session, cases), session.progress
+            session.runner, program, written, types, _fed(session, cases), along
         )
     except UnsupportedError as error:
         found.notes.append(f"operators are not compared: {error.lines[0]}")
@@ -297,7 +303,7 @@ def _report(session: _Session, request: ParityRequest, found: _Findings) -> Pari
         operators=tuple(found.operators),
         operators_total=total,
         not_compared=tuple(found.not_compared),
-        notes=tuple(found.notes),
+        notes=(*request.left_out, *found.notes),
         environment={
             "system": platform.system(),
             "machine": platform.machine(),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cloformer.errors import GateError, UnsupportedError
+from cloformer.io.progress import Progress, Stage
 
 from ..artifact.folder import Artifact
 from ..artifact.origins import read_origins
@@ -53,13 +53,13 @@ class Difference:
 
 
 def check_against_reference(
-    artifact: Artifact, vectors: Vectors, progress: Callable[[str], None] = lambda _: None
+    artifact: Artifact, vectors: Vectors, progress: Progress = lambda _: None
 ) -> Difference:
     """Run the artifact on its vectors. Raises :class:`GateError` if a difference is not a rounding error, or if the number
     format costs more than it may."""
     name = default_runner(artifact.format)
     row = RUNNERS[name]
-    progress(f"{FORMATS[artifact.format].title}: comparing with PyTorch ({row.title})")
+    progress(Stage(f"{FORMATS[artifact.format].title}: comparing with PyTorch ({row.title})", 0.8))
     inputs = Inputs.of(artifact.function)
     form = Format.of(artifact.manifest.precision.activations, narrow_sums=row.is_device_runtime)
     results: list[OutputResult] = []

@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cloformer
 from cloformer.errors import GateError, UnsupportedError
+from cloformer.io.progress import Progress, Stage, part
 from cloformer.io.staging import space_needed, staged
 from cloformer.io.write import canonical_json
 
 from ..artifact.files import list_files
 from ..artifact.folder import CONFORMANCE, KIT, LABELS, MANIFEST, ORIGINS, Artifact, read_artifact
 from ..artifact.kit import Kit, make_kit, write_kit
-from ..artifact.manifest import Manifest, ModelEntry, PassRecord
+from ..artifact.manifest import Manifest, ModelEntry
 from ..artifact.origins import write_origins
 from ..artifact.vectors import Vectors, make_vectors, write_vectors
-from ..formats.exporter import Description, Lowered, Written, refuse_unsupported
+from ..formats.exporter import Description, Lowered, Written
 from ..source.counts import multiply_adds, parameter_count
 from ..source.interface import interface_of, with_roles
-from ..source.resolve import Source, resolve
+from ..source.resolve import Source
 from ..source.signature import Signature
 from .check import Difference, check_against_reference, first_wrong
 from .request import ExportRequest, Job, choose_formats, jobs_for
+from .steps import make_source, refuse_labels, refuse_operators, rewrite, room_for, trace_source
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from ..parity.report import OperatorResult
-    from ..passes import Applied
     from ..source.trace import Trace
 
-__all__ = ["Exported", "Preview", "export", "export_plain", "preview"]
+__all__ = ["Exported", "export", "export_plain"]
 
-Progress = Callable[[str], None]
 
+_BEFORE = 0.25  # of the time of an export: the model, its trace, and what it gives
 _ATTRIBUTES = ".gitattributes"
 _UNTOUCHED = "# The manifest's hashes are of these bytes: git must not change line ends.\n* -text\n"
 _ROLES = {
@@ -55,26 +56,6 @@ class Exported:
 
 
 @dataclass(frozen=True)
-class Preview:
-    """An artifact that would be written: its job, and the passes with the sites that they rewrite."""
-
-    job: Job
-    passes: tuple[PassRecord, ...]
-
-    @property
-    def folder(self) -> Path:
-        return self.job.folder
-
-    def to_json(self) -> dict[str, object]:
-        return {
-            "folder": self.folder.name,
-            "format": self.job.format.name,
-            "passes": [{"name": item.name, "sites": len(item.sites)} for item in self.passes],
-            "request": self.job.record.to_json(),
-        }
-
-
-@dataclass(frozen=True)
 class _Reference:
     """What is the same for every format: the model, its trace, and what it gives for the vectors and the kit."""
 
@@ -84,14 +65,6 @@ class _Reference:
     kit: Kit | None
 
 
-@dataclass(frozen=True)
-class _Rewritten:
-    """The lowered program of a format, and the passes that made it."""
-
-    program: ExportedProgram
-    passes: tuple[PassRecord, ...]
-
-
 def export(request: ExportRequest, progress: Progress = lambda _: None) -> list[Exported]:
     """Write one artifact for each format of ``request``; ``progress`` is told every stage.
 
@@ -99,7 +72,7 @@ def export(request: ExportRequest, progress: Progress = lambda _: None) -> list[
     errors of :mod:`cloformer.errors`; what was there then stays.
     """
     choices = choose_formats(request)
-    source = _make(request, progress)
+    source = make_source(request, progress)
     return _export(source, jobs_for(request, choices, source), progress)
 
 
@@ -121,55 +94,24 @@ def export_plain(
     return _export(source, jobs_for(request, choose_formats(request), source), progress)[0].artifact
 
 
-def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list[Preview]:
-    """What :func:`export` would do, without writing: folder, passes with their sites, resolved request.
-
-    Raises :class:`UnsupportedError` with all operators that a format cannot take.
-    """
-    choices = choose_formats(request)
-    source = _make(request, progress)
-    traced = _trace(source, progress)
-    previews = []
-    for job in jobs_for(request, choices, source):
-        progress(f"{job.format.title}: rewriting and checking operators")
-        rewritten = _rewrite(job, source, traced)
-        _refuse_unsupported(job, rewritten.program)
-        previews.append(Preview(job, rewritten.passes))
-    return previews
-
-
-def _make(request: ExportRequest, progress: Progress) -> Source:
-    progress(f"making {request.model or 'the model'}")
-    return resolve(request)
-
-
-def _trace(source: Source, progress: Progress) -> Trace:
-    from ..source.trace import trace
-
-    progress(f"tracing {source.name}")
-    traced = trace(source.model, source.inputs, source.output_names)
-    with_roles(traced.signature, source)  # whether the labels fit is known before anything is written
-    return traced
-
-
 def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exported]:
     from ..reference.references import Reference
 
-    traced = _trace(source, progress)
-    progress("running the PyTorch model in float64")
+    traced = trace_source(source, progress)
+    refuse_labels(jobs, source, traced)
+    progress(Stage("running the PyTorch model in float64", 0.1))
     model = Reference(traced)
     vectors = make_vectors(source, model)
     reference = _Reference(source, traced, vectors, make_kit(source, model))
-    weights_bytes = 4 * sum(tensor.numel() for tensor in source.model.state_dict().values())
     exported = []
-    for job in jobs:
+    for number, job in enumerate(jobs):
+        along = part(progress, *(_BEFORE + (1 - _BEFORE) * n / len(jobs) for n in (number, number + 1)))
         with staged(job.folder) as staging:
-            # The model, its float32 copies on the way, and the package it is converted in.
-            space_needed(staging, 4 * weights_bytes)
-            program = _write(job, reference, staging, progress)
+            space_needed(staging, room_for(source))
+            program = _write(job, reference, staging, along)
             artifact = read_artifact(staging)
             try:
-                difference = check_against_reference(artifact, vectors, progress)
+                difference = check_against_reference(artifact, vectors, along)
             except GateError as error:
                 raise _failed(error, first_wrong(artifact, program, vectors), staging, job) from None
         written = read_artifact(job.folder, verify=False)
@@ -204,29 +146,15 @@ def _failed(error: GateError, first: OperatorResult | None, staging: Path, job: 
     )
 
 
-def _rewrite(job: Job, source: Source, traced: Trace) -> _Rewritten:
-    from ..passes import Setting, apply_passes
-    from ..source.trace import lower
-
-    setting = Setting.of(traced.signature, source)
-    passes = job.format.passes(setting, reparameterize=job.record.reparameterize)
-    rewritten, applied = apply_passes(traced, passes)
-    return _Rewritten(lower(rewritten), tuple(map(_recorded, applied)))
-
-
-def _recorded(applied: Applied) -> PassRecord:
-    return PassRecord(applied.name, applied.law, applied.exactness.value, applied.sites)
-
-
 def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) -> ExportedProgram:
     """The model, what goes with it, and the manifest that lists them. Returns the program that the model was written of."""
     title, source = job.format.title, reference.source
-    progress(f"{title}: rewriting the graph")
-    rewritten = _rewrite(job, source, reference.traced)
-    progress(f"{title}: writing")
+    progress(Stage(f"{title}: rewriting the graph", 0.0))
+    rewritten = rewrite(job, source, reference.traced)
+    progress(Stage(f"{title}: writing", 0.1))
     signature = with_roles(reference.traced.signature, source)
     written = _write_model(job, _lowered(job, source, signature, rewritten.program), folder)
-    progress(f"{title}: loading it back")
+    progress(Stage(f"{title}: loading it back", 0.7))
     figures = job.format.exporter().check(folder / written.path)
     if source.labels is not None:
         (folder / LABELS).write_text("\n".join(source.labels) + "\n", "utf-8")
@@ -269,9 +197,5 @@ def _write_model(job: Job, lowered: Lowered, folder: Path) -> Written:
         return job.format.exporter().write(lowered, folder)
     except UnsupportedError:
         # The framework names the first operator it stumbles over; a person wants all of them.
-        _refuse_unsupported(job, lowered.program)
+        refuse_operators(job, lowered.program)
         raise
-
-
-def _refuse_unsupported(job: Job, program: ExportedProgram) -> None:
-    refuse_unsupported(job.format.exporter().unsupported(program), job.format.title)

@@ -61,7 +61,7 @@ def choose_formats(request: ExportRequest) -> list[Choices]:
     Raises :class:`UsageError` for names that do not exist or do not go together, and :class:`UnsupportedError` for a
     precision that a format does not have.
     """
-    names = list(dict.fromkeys(choose("format", name, FORMATS) for name in request.formats))
+    names = list(dict.fromkeys(choose("format", name, FORMATS, repeats=True) for name in request.formats))
     if request.precision is not None:
         choose("precision", request.precision, PRECISIONS)
     if request.batch < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,10 +10,9 @@ from types import EllipsisType
 
 import numpy as np
 
-from cloformer.errors import InputError
-
 from ..formats.runners import Array
 from ..source.function import Function
+from ..source.images import Unreadable, attempts, refuse_none
 from ..source.preprocessing import Preprocessing, load_image
 from ..source.resolve import Source
 from ..source.signature import TensorSpec
@@ -22,14 +22,13 @@ __all__ = [
     "PHOTOGRAPH",
     "Case",
     "Inputs",
-    "collect_images",
+    "Photographs",
     "hostile_cases",
     "image_cases",
     "in_own_order",
     "noise_case",
 ]
 
-_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _ONES = (1, 1)  # which every table has: for an artifact that does not say what an input takes
 _TRUE = 0.75
 PHOTOGRAPH = Path(__file__).parent.parent / "data" / "chelsea.jpg"
@@ -99,45 +98,48 @@ class Case:
         }
 
 
-def image_cases(inputs: Inputs, paths: Sequence[Path], own: Inputs | None = None) -> list[Case]:
+@dataclass(frozen=True)
+class Photographs:
+    """A case per photograph, and the photographs that cannot be read."""
+
+    cases: list[Case]
+    unreadable: list[Unreadable]
+
+
+def image_cases(inputs: Inputs, paths: Sequence[Path], own: Inputs | None = None) -> Photographs:
     """A case per photograph, fed to every input; none unless all inputs are images.
 
-    ``inputs`` are the artifact's; the pixels for the reference are made apart from them, as ``own`` says.
+    ``inputs`` are the artifact's; the pixels for the reference are made apart from them, as ``own`` says. A photograph that
+    cannot be read does not stop the others; where none can, the first one's error is raised.
     """
     if not inputs.are_all_images:
-        return []
-    cases = []
-    for path in paths:
-        image = load_image(path)
-        values = {
-            spec.name: _batch(inputs.preprocessing[spec.name].crop_image(image), spec)
-            for spec in inputs.specs
+        return Photographs([], [])
+    names = Counter(path.name for path in paths)
+
+    def read(path: Path) -> Case:
+        name = path.name if names[path.name] == 1 else str(path)
+        return _photograph(name, path, inputs, own)
+
+    found = list(attempts(paths, read))
+    cases = [item for item in found if isinstance(item, Case)]
+    unreadable = [item for item in found if isinstance(item, Unreadable)]
+    if unreadable and not cases:
+        refuse_none(unreadable)
+    return Photographs(cases, unreadable)
+
+
+def _photograph(name: str, path: Path, inputs: Inputs, own: Inputs | None) -> Case:
+    image = load_image(path)
+    values = {
+        spec.name: _batch(inputs.preprocessing[spec.name].crop_image(image), spec) for spec in inputs.specs
+    }
+    apart = None
+    if own is not None:
+        apart = {
+            spec.name: _batch(reference_pixels(path, own.preprocessing[spec.name]), spec)
+            for spec in own.specs
         }
-        apart = None
-        if own is not None:
-            apart = {
-                spec.name: _batch(reference_pixels(path, own.preprocessing[spec.name]), spec)
-                for spec in own.specs
-            }
-        cases.append(Case(path.name, "photograph", values, apart))
-    return cases
-
-
-def collect_images(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The files, and the images in the folders; :class:`InputError` for a folder without any."""
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise InputError(f"there is no image {path}", "--images takes files and folders")
-        inside = (
-            [item for item in sorted(path.iterdir()) if item.suffix.lower() in _IMAGES]
-            if path.is_dir()
-            else [path]
-        )
-        if not inside:
-            raise InputError(f"there is no image in {path}", f"--images takes files of {', '.join(_IMAGES)}")
-        found += inside
-    return tuple(found)
+    return Case(name, "photograph", values, apart)
 
 
 def in_own_order(case: Case, inputs: Inputs, own: Inputs) -> Case:

@@ -2,17 +2,17 @@
 
 The steps are those of :mod:`..preprocessing`, written a second time: that module feeds the artifact here as it
 does everywhere, so a fault in it (a photograph left lying on its side) is a difference and not the same twice.
-Decoding and resampling are Pillow's on both sides.
+Decoding, which turns HEIC upright already, and resampling are the same on both sides.
 """
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 
 from ..formats.runners import Array
+from ..source.images import opened_image
 from ..source.preprocessing import Preprocessing, _rgb
 
 __all__ = ["reference_pixels"]
@@ -26,14 +26,12 @@ _TURNS = {
 
 
 def reference_pixels(path: Path, rule: Preprocessing) -> Array:
-    """(height, width, channels), 0 to 255, in the rule's colour order. ``path`` must be a whole image."""
+    """(height, width, channels), 0 to 255, in the rule's colour order. Raises as :func:`.load_image` does."""
     from PIL import Image
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of large images and odd tags
-        with Image.open(path) as image:
-            tag = image.getexif().get(_ORIENTATION, 1)
-            pixels = np.asarray(_rgb(image))
+    with opened_image(path) as image:
+        tag = image.getexif().get(_ORIENTATION, 1)
+        pixels = np.asarray(_rgb(image))
     is_exchanged, is_upside_down, is_mirrored = _TURNS.get(tag, (False, False, False))
     pixels = pixels.swapaxes(0, 1) if is_exchanged else pixels
     pixels = pixels[::-1] if is_upside_down else pixels

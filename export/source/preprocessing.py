@@ -13,14 +13,14 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloformer.errors import InputError
 from cloformer.io.fields import FieldError, Fields
-from cloformer.io.read import decoding, opened
+
+from .images import MAX_PIXELS, opened_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,10 +46,6 @@ CROPS = ("center",)
 COLOR_ORDERS = ("RGB", "BGR")
 MAX_SIDE = 8192  # pixels; an image of this size has as many as Pillow decodes
 _LARGEST = 1e9  # of scale, mean and std; the smallest is one over it: no pixel leaves float32's range
-
-_ADVICE = "give a whole JPEG or PNG file"
-# Pillow's own limit against decompression bombs, which training code likes to switch off for the process.
-_MAX_PIXELS = 178_956_970
 
 
 @dataclass(frozen=True)
@@ -146,7 +142,7 @@ class Preprocessing:
 
         short, long = sorted(image.size)
         other = int(self.resize_size * long / short)
-        if self.resize_size * other > _MAX_PIXELS:
+        if self.resize_size * other > MAX_PIXELS:
             raise InputError(
                 f"an image of {image.width} x {image.height} pixels is too thin: resized for the model, it "
                 f"would be {other} pixels long",
@@ -198,32 +194,10 @@ def as_planes(pixels_HWC: Pixels) -> Floats:
 
 
 def load_image(path: Path) -> Image.Image:
-    """The photograph at ``path``, upright, in RGB; :class:`InputError` if it is not a whole image."""
-    from PIL import Image, ImageFile, UnidentifiedImageError
-
-    half_images_too = ImageFile.LOAD_TRUNCATED_IMAGES  # training code sets this for the whole process
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        with (
-            opened(path, _ADVICE) as file,
-            decoding(f"image {path}", _ADVICE),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")  # of large images and odd tags; what matters is an error
-            with Image.open(file) as image:
-                if image.width * image.height > _MAX_PIXELS:
-                    raise ValueError(f"{image.width} x {image.height} pixels are more than {_MAX_PIXELS}")
-                if image.format == "EPS":
-                    raise ValueError("it is a PostScript program, which is not run")
-                return upright(image)
-    except InputError as error:
-        if isinstance(error.__cause__, UnidentifiedImageError):  # which names the open file
-            raise InputError(
-                f"image {path} cannot be read: no image format begins like it", _ADVICE
-            ) from None
-        raise
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = half_images_too
+    """The photograph at ``path``, upright, in RGB; :class:`InputError` if it is not a whole image, and
+    :class:`MissingRuntimeError` if its format needs a package that is not there."""
+    with opened_image(path) as image:
+        return upright(image)
 
 
 def upright(image: Image.Image) -> Image.Image:

@@ -28,7 +28,7 @@ else:
 
 __all__ = ["ModelSpec", "parse_input", "read_spec"]
 
-_INPUT = re.compile(r"(?P<name>\w+)=(?P<shape>\d+(x\d+)*)(:(?P<dtype>\w+))?")
+_INPUT = re.compile(r"(?P<name>\w+)=(?P<shape>[0-9]+(x[0-9]+)*)(:(?P<dtype>\w+))?")
 _MAX_BYTES = 2**16
 _ADVICE = "`cloformer spec` lists the keys of the file, and `cloformer spec --init` writes one to begin with"
 

@@ -32,7 +32,7 @@ from .signature import DTYPES, Signature, TensorSpec
 
 __all__ = ["Trace", "example_inputs", "lower", "lowered_name_of", "origin_of", "trace"]
 
-_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>[0-9]+)')
 _TORCH_FOLDER = str(Path(torch.__file__).parent)
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from . import apk, gradle, levels, shrinking
+from app_names import NAMES
+
+from . import apk, gradle, levels, names, shrinking
 from .compiled import APP, CORE, HERE, ORT, Compiled, compile_modules, declarations
 from .images import write_images
 from .native import make_loadable
@@ -226,6 +228,14 @@ def configures(project: Project) -> list[str]:
     return [f"{len(versions())} versions in one file"]
 
 
+def names_itself(project: Project) -> list[str]:
+    """Whatever an app is called, Gradle's reader and Android's packer make the same name of it."""
+    found = dict(zip(NAMES, names.shown(project.work / "names", NAMES), strict=True))
+    wrong = [f"{given!r} has become {label!r}" for given, label in found.items() if given != label]
+    assert not wrong, "\n".join(wrong)
+    return [f"{len(NAMES)} names"]
+
+
 def supports_old_android(project: Project) -> list[str]:
     """Every symbol is there on the oldest Android that is supported, or is asked for behind a check of the level."""
     minimum = int(settings()["minSdk"])
@@ -244,6 +254,7 @@ def supports_old_android(project: Project) -> list[str]:
 
 
 CHECKS = [
-    compiles, bundles, preprocesses, conforms, refuses, reports, shrinks, packs, configures, supports_old_android,
+    compiles, bundles, preprocesses, conforms, refuses, reports, shrinks, packs, configures, names_itself,
+    supports_old_android,
 ]  # fmt: skip
 NEEDED = [compiles, bundles]  # without which there is nothing to check

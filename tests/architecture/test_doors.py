@@ -97,7 +97,6 @@ OPENED = {
     # This package's own, which come with it.
     "export/schemas/__init__.py": "the schemas",
     "export/reports/shared/page.py": "a page's style and script",
-    "export/reference/photographs.py": "the photographs that come with it, or with another package",
     "export/device/toolchain.py": "the source of its runner, and this system's own C library",
     # What it has just written itself, in a folder that nobody else knows.
     "export/device/arm64.py": "what its runner has just written",
@@ -118,7 +117,7 @@ OPENED = {
     "export/formats/coreml/mil/read.py": "bytes",
     "export/formats/onnx/file.py": "bytes",
     "export/formats/onnx/session.py": "a file that has been looked at, for the runtime alone can open it",
-    "export/source/preprocessing.py": "an open file",
+    "export/source/images.py": "an open file",
     "export/source/spec.py": "text",
     # No file is read.
     "cloformer/__main__.py": "/dev/null, in place of a closed output",
@@ -143,6 +142,7 @@ WRITES = re.compile(
     r"|\b(np|torch|onnx)\.save\w*\(|\btempfile\.\w+\(|\bjson\.dump\(|\bsave_file\("
 )
 WRITTEN = {
+    "export/artifact/predict.py": "into memory: the one writer writes what is there",
     "export/artifact/kit.py": "into an export's staging folder",
     "export/artifact/origins.py": "the same",
     "export/artifact/vectors.py": "the same",
@@ -194,5 +194,11 @@ def test_words_are_printed_in_one_place() -> None:
             if ast.unparse(call.func) in ("Console", "rich.print"):
                 drawing.add(_name(path))
     assert printing == {"cloformer/io/output.py"}
-    # A progress bar on a terminal, whose words are made harmless beside it.
-    assert drawing == {"export/commands/progress.py", "export/commands/train.py"}
+    # A progress bar on a terminal, whose words are made harmless beside it; and colours for words that are harmless already.
+    assert drawing == {"cloformer/io/colour.py", "export/commands/progress.py", "export/commands/train.py"}
+
+
+def test_numbers_are_read_from_words_in_one_place() -> None:
+    """Everywhere else digits would be those of every script."""
+    loose = re.compile(r"\.(isdecimal|isdigit|isnumeric)\(|\\d")
+    assert [_name(path) for path in FILES if loose.search(path.read_text("utf-8"))] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from app_names import android_label, java_properties, xcode_display_name
 from device_reports import device_report
 from outcome import Command
 
@@ -25,6 +27,7 @@ from cloformer.export.bundle.systems import SYSTEMS
 from cloformer.io.write import canonical_json
 
 FORMATS = {"android": "onnx", "ios": "coreml"}
+NAME = 'Bob\'s "𠮷" <b> & $(HOME) // β\\'
 
 
 def _hash(path: Path) -> str:
@@ -52,7 +55,7 @@ def copy(android: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("system", FORMATS)
 def test_a_project(command: Command, artifacts: dict[str, Path], tmp_path: Path, system: str) -> None:
     """The model arrives to the byte, the kit's hashes hold, and what the build reads says what was asked."""
-    folder, row, source = tmp_path / "app", SYSTEMS[system], artifacts[FORMATS[system]]
+    folder, row, source = tmp_path / "an app", SYSTEMS[system], artifacts[FORMATS[system]]
     done = command(
         "bundle",
         system,
@@ -62,10 +65,14 @@ def test_a_project(command: Command, artifacts: dict[str, Path], tmp_path: Path,
         "--package",
         "org.example.birds",
         "--app-name",
-        "Bird (β)",
+        NAME,
     )
     assert done.code == 0, done.err
     assert "7 conformance vectors" in done.out
+    last = done.out.splitlines()[-1].partition("#")[0]
+    assert shlex.split(last)[1] == str(folder if system == "android" else folder / "CloFormer.xcodeproj")
+    if system == "ios":
+        assert (folder / "CloFormer.xcodeproj").is_dir()
     payload = folder / row.payload
     assert (payload / MANIFEST).read_bytes() == (source / MANIFEST).read_bytes()
     for entry in read_artifact(source).files:
@@ -77,7 +84,12 @@ def test_a_project(command: Command, artifacts: dict[str, Path], tmp_path: Path,
         assert _hash(folder / row.conformance / entry["path"]) == entry["sha256"]
     settings = (folder / row.settings_file).read_text("latin-1" if system == "android" else "utf-8")
     assert "org.example.birds" in settings
-    assert ("\\u03b2" if system == "android" else "β") in settings
+    shown = (
+        android_label(java_properties(settings)["appName"])
+        if system == "android"
+        else xcode_display_name(settings)
+    )
+    assert shown == NAME == json.loads((folder / RECORD).read_bytes())["settings"]["app_name"]
     assert command("bundle", system, "--verify", folder).code == 0
 
 
@@ -279,8 +291,7 @@ def test_the_other_format(command: Command, artifacts: dict[str, Path], tmp_path
         ("android", "--package", "org.example.class"),
         ("android", "--package", "org.1example"),
         ("ios", "--package", "org.example.bi rds"),
-        ("android", "--app-name", 'Birds"'),
-        ("ios", "--app-name", "${HOME}"),
+        ("ios", "--app-name", "Bi\trds"),
         ("android", "--app-name", " "),
         ("android", "--min-os", "21"),
         ("android", "--min-os", "7.0"),

@@ -274,12 +274,35 @@ def test_labels_must_fit(command: Command, kept: Path, tmp_path: Path) -> None:
     for content, words in (
         ("a\nb\n", "2 labels and the model has 10"),
         ("a\n\nb\n", "empty line"),
-        ("a\na\n", "twice"),
     ):
         (tmp_path / "labels.txt").write_text(content)
         shown = command("export", *SMALL, "--labels", tmp_path / "labels.txt", "--output", kept)
         assert shown.code == 3
         assert words in " ".join(_said(shown))
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)], ids=["export", "dry run"])
+def test_two_classes_of_one_name(command: Command, tmp_path: Path, more: tuple[str, ...]) -> None:
+    """Numbers tell them apart in ONNX; Core ML gives scores by name, and so nothing is written for either."""
+    (tmp_path / "labels.txt").write_text("crane\nmaillot\ncrane\n")
+    asked = (
+        "export",
+        "--model",
+        "tiny:net",
+        "--image-size",
+        "16",
+        "--labels",
+        tmp_path / "labels.txt",
+        *more,
+    )
+    done = command(*asked, "--output", tmp_path / "onnx")
+    assert done.code == 0, done.err
+    both = command(*asked, "--format", "onnx", "--format", "coreml", "--output", tmp_path / "both")
+    assert both.code == 3
+    said = " ".join(_said(both))
+    assert "'crane' on line 1 and on line 3, and Core ML gives a classifier's scores by name" in said
+    assert "make the names differ" in said
+    assert not (tmp_path / "both").exists()
 
 
 @pytest.mark.parametrize(

@@ -87,16 +87,9 @@ def test_predict_on_a_photograph(command: Command, artifacts: dict[str, Path], c
         expected = model(x).softmax(-1)[0].topk(5)
     assert [guess["class"] for guess in top] == expected.indices.tolist()
     np.testing.assert_allclose([guess["probability"] for guess in top], expected.values, atol=1e-5)
-    assert "NOT TRAINED" not in command("predict", artifacts["onnx"]).out
-
-
-def test_an_image_that_is_not_one(command: Command, artifacts: dict[str, Path], tmp_path: Path) -> None:
-    (tmp_path / "text.jpg").write_text("hello")
-    for path in (tmp_path / "text.jpg", tmp_path / "missing.jpg"):
-        shown = command("predict", artifacts["onnx"], PHOTOGRAPH, path)
-        assert shown.code == 3
-        assert shown.out == ""  # a bad image among good ones costs nothing
-        assert 2 <= len(shown.err[shown.err.index("error: ") :].splitlines()) <= 3
+    text = command("predict", artifacts["onnx"]).out
+    assert "NOT TRAINED" not in text
+    assert f"{top[0]['probability']:.2%}  class {top[0]['class']}\n" in text  # nobody has named it
 
 
 def test_core_ml_itself_cannot_run_here_and_the_reference_runtime_can(

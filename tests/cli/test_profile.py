@@ -39,6 +39,11 @@ def test_json_follows_its_schema(command: Command, small: Path) -> None:
     report = document["profile"]
     assert (report["runs"], report["threads"], report["depth"], report["layout"]) == (2, 2, 1, False)
     assert report["roofline"]["threads"] == 2
+    assert len(report["roofline"]["products"]) == 2 * len(
+        {row["name"] for row in report["roofline"]["products"]}
+    )
+    assert len(report["run_microseconds"]) == 2 and report["verdict"]["word"] == "unstable"
+    assert report["load_before"].keys() == report["load_after"].keys() == {"average", "stolen", "total"}
     assert sum(row["share"] for row in report["operators"]) == pytest.approx(1)
     assert {row["name"] for row in report["by_module"]} >= {"stem", "blocks", "fc"}
     for change in (

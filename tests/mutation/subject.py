@@ -105,7 +105,7 @@ class Subject:
         )
         assert source is not None
         self.program = _program(self.artifact, source, references, lambda _: None)
-        self.cases = cases_of(self.artifact, self.request, source)
+        self.cases, _ = cases_of(self.artifact, self.request, source)
         self.compared = of_each_kind(self.cases)
         inputs = Inputs.of(self.artifact.function)
         is_device = RUNNERS[default_runner(self.artifact.format)].is_device_runtime

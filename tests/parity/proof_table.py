@@ -107,7 +107,7 @@ def prove(name: str, format_name: str, precision: str, target: str | None, image
 
 def main() -> int:
     import cloformer
-    from cloformer.export.reference.cases import collect_images
+    from cloformer.export.source.images import collect_images
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--variant", action="append", choices=cloformer.list_models())
@@ -116,7 +116,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     parser.add_argument("--write", action="store_true", help="put the table into the README")
     given = parser.parse_args()
-    images = collect_images(given.images) if given.images else _photographs()
+    images = collect_images(given.images).images if given.images else _photographs()
     wanted = [(name, *form) for name in given.variant or cloformer.list_models() for form in FORMS]
     rows: dict[tuple[str, str, str, str | None], Row] = {}
     with ProcessPoolExecutor(given.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:

@@ -17,7 +17,8 @@ from cloformer.export.artifact.folder import read_artifact
 from cloformer.export.artifact.manifest import Manifest
 from cloformer.export.bundle.payload import check_artifact
 from cloformer.export.parity.verify import ParityRequest, compare
-from cloformer.export.pipeline.export import export, preview
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.preview import preview
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.reference.cases import Inputs, hostile_cases, noise_case
 from cloformer.export.schemas import schema

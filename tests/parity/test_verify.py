@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from outcome import Command
+from photographs import encoded
 from shared import Exports
 
 import cloformer
@@ -18,6 +19,8 @@ from cloformer.export.formats.runners import RunnerOptions
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
+from cloformer.export.reference.cases import PHOTOGRAPH
+from cloformer.export.source.spec import ModelSpec, parse_input
 
 ONE_BLOCK = "reference_weights:one_block_a_stage"
 
@@ -125,6 +128,43 @@ def test_reports_are_written(small: Path, tmp_path: Path, command: Command) -> N
     text = page.read_text("utf-8")
     assert text.startswith("<!DOCTYPE html>") and "data:image/png;base64," in text
     assert "<testsuites" in junit.read_text("utf-8")
+
+
+def test_a_photograph_that_cannot_be_read_fails_and_stops_no_other(
+    small: Path, tmp_path: Path, command: Command
+) -> None:
+    """It was given, and was not compared. Photographs of one name in two folders are two."""
+    photos = tmp_path / "photos"
+    (photos / "below").mkdir(parents=True)
+    for name in ("a.heic", "below/a.heic", "b.avif"):
+        (photos / name).write_bytes(encoded("AVIF" if name.endswith("avif") else "HEIF"))
+    (photos / "notes.txt").write_text("words")
+    arguments = ("parity", small, "--model", "user_models:resnet", "--images", photos, "--no-operators")
+    good = command(*arguments, "--json")
+    assert good.code == 0, good.err
+    (report,) = good.json["reports"]
+    names = {str(photos / "a.heic"), str(photos / "below" / "a.heic"), "b.avif"}
+    assert {output["case"] for output in report["outputs"] if output["kind"] == "photograph"} == names
+    assert report["notes"] == [f"left out of {photos}: 1 file that is no image (notes.txt)"]
+    (photos / "bad.png").write_bytes(encoded("PNG")[:60])
+    bad = command(*arguments)
+    assert bad.code == 1
+    assert "FAIL: 1 failure" in bad.out
+    words = " ".join(bad.out.split())
+    assert f"- not compared: image {photos / 'bad.png'} cannot be read: " in words
+    assert f"note left out of {photos}" in words
+    alone = command("parity", small, "--model", "user_models:resnet", "--images", photos / "bad.png")
+    assert alone.code == 3
+
+
+def test_photographs_that_fit_no_input_were_not_compared(exported: Exports) -> None:
+    spec = ModelSpec((parse_input("image=1x3x8x8"), parse_input("scalars=1x4")))
+    folder = exported(model="user_models:two_inputs", spec=spec)["onnx"]
+    for images in ((), (PHOTOGRAPH,)):
+        request = ParityRequest(model="user_models:two_inputs", spec=spec, images=images, operators=False)
+        report = compare(read_artifact(folder), request)
+        assert report.passed is not bool(images)
+        assert all("the input scalars is no image" in line for line in report.not_compared)
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,19 @@ class TwoInputs(nn.Module):
         return {"features": features, "pooled": features.mean((2, 3))}
 
 
+class TwoHeads(nn.Module):
+    """An image in, scores of three classes and a map of features out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, 2, 1)
+        self.fc = nn.Linear(8, 3)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        features = F.silu(self.conv(image))
+        return {"scores": self.fc(features.mean((2, 3))), "features": features}
+
+
 class Unexportable(nn.Module):
     """Uses operators that no format has, at two places."""
 
@@ -223,6 +236,10 @@ def group_norm_scaled() -> nn.Module:
 
 def two_inputs() -> nn.Module:
     return TwoInputs()
+
+
+def two_heads() -> nn.Module:
+    return TwoHeads()
 
 
 def unexportable() -> nn.Module:

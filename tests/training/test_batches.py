@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloformer.errors import InputError, UsageError
+from cloformer.training.batch_size import fitted, without_auto
 from cloformer.training.batches import Order
 from cloformer.training.recipe import Recipe
 
@@ -48,6 +49,8 @@ def test_going_on_in_the_middle() -> None:
 @pytest.mark.parametrize(("settings", "processes", "wanted"), [
     (["batch_size=10"], 3, "batch_size=12"),
     (["batch_size=6", "accumulate=2"], 1, "batch_size=8"),
+    (["batch_size=49"], 2, "batch_size=48"),
+    (["batch_size=99"], 3, "batch_size=48"),
 ])  # fmt: skip
 def test_a_step_that_cannot_be_divided(settings: list[str], processes: int, wanted: str) -> None:
     with pytest.raises(UsageError, match="cannot be divided") as refused:
@@ -61,3 +64,33 @@ def test_a_step_that_cannot_be_divided(settings: list[str], processes: int, want
 def test_too_few_images() -> None:
     with pytest.raises(InputError, match="there are 15 training images, and a step takes 16"):
         Order(RECIPE, 15)
+
+
+@pytest.mark.parametrize(("images", "processes", "settings", "wanted"), [
+    (15, 1, [], 15), (15, 1, ["accumulate=2"], 12), (15, 2, ["mixup=0", "cutmix=0"], 14), (15, 2, [], 12),
+    (15, 1, ["batch_size=8"], 8), (6, 3, ["batch_size=12"], 6), (100, 3, ["batch_size=4"], 6),
+])  # fmt: skip
+def test_the_batch_size_that_fits(images: int, processes: int, settings: list[str], wanted: int) -> None:
+    """It works as it stands, and is what is proposed where another one does not."""
+    recipe = RECIPE.changed(settings)
+    found = fitted(recipe, images, processes)
+    assert (found.batch_size, Order(found, images, processes).steps) == (wanted, images // wanted)
+    if images < recipe.batch_size:
+        with pytest.raises(InputError, match=f"add --set batch_size={wanted}, or --set batch_size=auto"):
+            Order(recipe, images, processes)
+
+
+def test_no_batch_size_fits() -> None:
+    for refused in (fitted, Order):
+        with pytest.raises(InputError, match="there are 5 training images, and a step takes 6 at least"):
+            refused(RECIPE.changed(["batch_size=12"]), 5, 3)
+
+
+@pytest.mark.parametrize(("settings", "kept", "is_auto"), [
+    (["epochs=3"], ["epochs=3"], False),
+    (["batch_size=auto", "epochs=3"], ["epochs=3"], True),
+    (["batch-size=8", "batch_size = AUTO"], [], True),
+    (["batch_size=auto", "batch_size=8"], ["batch_size=8"], False),
+])  # fmt: skip
+def test_the_last_batch_size_counts(settings: list[str], kept: list[str], is_auto: bool) -> None:
+    assert without_auto(settings) == (kept, is_auto)

@@ -88,9 +88,28 @@ def test_arrays(tmp_path: Path) -> None:
     assert data.val.load(3).size == (6, 5)
 
 
+def test_what_is_no_image_is_left_out_and_named(tmp_path: Path) -> None:
+    root = write_folders(tmp_path / "data")
+    (root / "train" / "bee" / "0.png").rename(root / "train" / "bee" / "no ending")
+    (root / "train" / "bee" / "notes.txt").write_text("words")
+    (root / "val" / "ant" / "list.csv").write_text("words")
+    (root / "val" / "ant" / ".DS_Store").write_text("words")
+    data = read_dataset(root)
+    assert data.train is not None
+    assert len(data.train.labels) == len(data.val.labels) == 9
+    assert [(item.folder.name, item.files) for item in data.left_out] == [
+        ("train", ("bee/notes.txt",)), ("val", ("ant/list.csv",)),
+    ]  # fmt: skip
+
+
 def _emptied(root: Path) -> None:
     for file in (root / "train" / "bee").iterdir():
         file.unlink()
+
+
+def _of_words(root: Path) -> None:
+    _emptied(root)
+    (root / "train" / "bee" / "notes.txt").write_text("words")
 
 
 def _twice(root: Path) -> None:
@@ -101,12 +120,13 @@ def _twice(root: Path) -> None:
     ("change", "words"),
     [
         (_emptied, "bee is empty"),
+        (_of_words, "bee has no image"),
         (_twice, "two classes that are called 'Bee'"),
         (lambda root: shutil.rmtree(root / "val"), "no val/"),
         (lambda root: shutil.rmtree(root / "val" / "bee"), "'bee' is in .*train and not in .*val"),
         (lambda root: shutil.rmtree(root / "train" / "bee"), "'bee' is in .*val and not in .*train"),
         (lambda root: (root / "train" / "bee" / "more").mkdir(), "folder in a class folder"),
-        (lambda root: [shutil.rmtree(root / "train" / name) for name in CLASSES[1:]], "1 class folders"),
+        (lambda root: [shutil.rmtree(root / "train" / name) for name in CLASSES[1:]], "1 class folder,"),
     ],
 )
 def test_folders_that_are_wrong(tmp_path: Path, change: Callable[[Path], object], words: str) -> None:
@@ -149,7 +169,7 @@ def _shorter(path: Path) -> None:
     [
         ("train-labels-idx1-ubyte", _shorter, "has 5 values, and 6 are announced"),
         ("train-labels-idx1-ubyte", lambda p: p.write_bytes(p.read_bytes() + b"\0"), "more than 6 values"),
-        ("train-labels-idx1-ubyte", lambda p: p.write_bytes(idx(np.zeros(5, np.uint8))), "6 images have 5 labels"),
+        ("train-labels-idx1-ubyte", lambda p: p.write_bytes(idx(np.zeros(5, np.uint8))), "5 labels for 6 images"),
         ("train-labels-idx1-ubyte", lambda p: p.write_bytes(b"\0\0\x0d\1" + bytes(4)), "no idx file"),
         ("train-labels-idx1-ubyte", lambda p: p.write_bytes(b"\0\0\x08\1\xff\xff\xff\xff"), "are announced"),
         ("train-labels-idx1-ubyte", Path.unlink, "no file of labels"),
@@ -168,9 +188,7 @@ def test_idx_files_that_are_wrong(
         read_dataset(root)
 
 
-@pytest.mark.parametrize(
-    ("names", "words"), [("a\nb\n", "class 2"), ("a\nb\nb\n", "twice"), ("a\n\nc\n", "empty line")]
-)
+@pytest.mark.parametrize(("names", "words"), [("a\nb\n", "class 2"), ("a\n\nc\n", "empty line")])
 def test_names_that_do_not_fit(tmp_path: Path, names: str, words: str) -> None:
     (tmp_path / "names.txt").write_text(names)
     with pytest.raises(InputError, match=words):
@@ -182,7 +200,7 @@ def test_names_that_do_not_fit(tmp_path: Path, names: str, words: str) -> None:
     [
         ({"val_images": np.zeros((2, 4, 4), np.float32)}, "float32"),
         ({"val_images": np.zeros((2, 4, 4, 5), np.uint8)}, "give uint8 of"),
-        ({"val_images": np.zeros((3, 4, 4), np.uint8)}, "3 images have 2 labels"),
+        ({"val_images": np.zeros((3, 4, 4), np.uint8)}, "2 labels for 3 images"),
         ({"val_labels": np.array([0, -1])}, "whole numbers from 0"),
         ({"val_labels": np.array([0.0, 1.0])}, "float64"),
         ({"val_labels": np.array(["a", "b"], dtype=object)}, "cannot be read"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -113,6 +114,80 @@ def test_classes_are_matched_by_name(command: Command, tmp_path: Path) -> None:
     assert "does not know the data's class 'moth'" in refused.err
 
 
+def test_classes_of_one_name(command: Command, tmp_path: Path) -> None:
+    """Where both sides have a name as often, the first is the first; else it cannot be told which is which."""
+    pixels, labels = np.zeros((3, 8, 8), np.uint8), np.array([0, 1, 2])
+    np.savez(
+        tmp_path / "some.npz", train_images=pixels, train_labels=labels, val_images=pixels, val_labels=labels
+    )
+    names = tmp_path / "names.txt"
+    names.write_text("crane\nbee\ncrane\n")
+    data = read_dataset(tmp_path / "some.npz", names)
+    model = cloformer.create_model("cloformer_xxs", num_classes=3)
+    model.head.bias.data[2] = 100.0
+    path, recipe = tmp_path / "birds.safetensors", RECIPES["quick"].changed(QUICK)
+    classes = ("bee", "crane", "crane")
+    write_weights(
+        path, model, "cloformer_xxs", replace(data, classes=classes), recipe, Scores(1, 0, 0, 0), {}
+    )
+    done = command("evaluate", path, "--data", tmp_path / "some.npz", "--labels", names, "--json")
+    assert done.json["subjects"][0]["top1"] == pytest.approx(
+        1 / 3
+    )  # the model's last is the data's second crane
+    names.write_text("crane\nbee\nwasp\n")
+    write_weights(
+        path,
+        model,
+        "cloformer_xxs",
+        replace(data, classes=("wasp", *classes[:2])),
+        recipe,
+        Scores(1, 0, 0, 0),
+        {},
+    )
+    assert command("evaluate", path, "--data", tmp_path / "some.npz", "--labels", names).code == 0
+    write_weights(
+        path,
+        model,
+        "cloformer_xxs",
+        replace(data, classes=("crane", "bee", "crane")),
+        recipe,
+        Scores(1, 0, 0, 0),
+        {},
+    )
+    names.write_text("crane\nbee\nbee\n")
+    refused = command("evaluate", path, "--data", tmp_path / "some.npz", "--labels", names)
+    assert refused.code == 3
+    assert "has 2 classes that are called 'crane', and some has 1" in refused.err
+
+
+def test_an_image_that_cannot_be_read_is_in_no_figure(command: Command, tmp_path: Path) -> None:
+    root = write_folders(tmp_path / "data", each=2, halves=("val",))
+    bad = root / "val" / "wasp" / "1.png"
+    bad.write_bytes(bad.read_bytes()[:50])
+    (root / "val" / "wasp" / "notes.txt").write_text("words")
+    model = cloformer.create_model("cloformer_xxs", num_classes=3)
+    model.head.bias.data[0] = 100.0
+    path, recipe = tmp_path / "insects.safetensors", RECIPES["quick"].changed(QUICK)
+    write_weights(
+        path, model, "cloformer_xxs", replace(read_dataset(root), train=None), recipe, Scores(1, 0, 0, 0), {}
+    )
+    twin = Path(shutil.copy(path, tmp_path / "twin.safetensors"))
+    done = command("evaluate", path, twin, "--data", root, "--json")
+    assert done.code == 3
+    for subject in done.json["subjects"]:
+        assert (subject["images"], subject["top1"]) == (5, 2 / 5)
+        assert [item["image"] for item in subject["unreadable"]] == [str(bad)]
+    assert done.json["subjects"][1]["agreement"] == 1.0
+    assert not done.json["passed"]
+    assert done.json["left_out"] == [{"folder": str(root / "val"), "files": ["wasp/notes.txt"]}]
+    text = command("evaluate", path, "--data", root)
+    assert f"left out of {root / 'val'}: 1 file that is no image (wasp/notes.txt)" in text.err
+    assert f"error: image {bad} cannot be read" in text.err
+    for image in root.rglob("*.png"):
+        image.write_bytes(b"none")
+    assert "none of 6 images can be read" in command("evaluate", path, "--data", root).err
+
+
 def test_all_are_looked_at_before_one_is_run(
     command: Command, trained: Path, digits: Path, tmp_path: Path
 ) -> None:
@@ -143,9 +218,9 @@ def test_what_cannot_be_evaluated(
         (["--model", "cloformer_xss"], 2, "Did you mean cloformer_x"),
         (["--set", "epoch=3"], 2, "Did you mean epochs"),
         (["--set", "image_size=30"], 2, "choose another --set image_size"),
-        (["--set", "batch_size=512"], 3, "there are 20 training images"),
+        (["--set", "batch_size=512"], 3, "add --set batch_size=20, or --set batch_size=auto"),
         (["--weights", "nowhere.safetensors"], 3, "there is no file"),
-        (["--teacher", "nowhere:it"], 2, "no module"),
+        (["--teacher", "nowhere:it", "--set", "batch_size=4"], 2, "no module"),
         (["--labels", "nowhere.txt"], 3, "there is no file"),
         (["--resume"], 3, "no run to go on with"),
     ],
@@ -188,15 +263,30 @@ def test_a_package_that_is_not_there(
     assert not (tmp_path / "run").exists()
 
 
-def test_show_recipe(command: Command, tmp_path: Path) -> None:
-    done = command("train", "--data", tmp_path, "--output", tmp_path, "--show-recipe", "--set", "epochs=7")
-    assert json.loads(done.out) == RECIPES["paper"].changed(["epochs=7"]).to_json()
+def test_show_recipe(command: Command, digits: Path) -> None:
+    """Without data, but for a batch size that follows them."""
+    asked = ("train", "--show-recipe", "--set", "epochs=7")
+    recipe = RECIPES["paper"].changed(["epochs=7"])
+    assert command(*asked, "--json").json == recipe.to_json()
+    shown = command(*asked)
+    assert shown.out.startswith(
+        "epochs             7                  how often every training image is seen\n"
+    )
+    assert [line.split()[:2] for line in shown.out.splitlines()[:-1]] == [
+        [name, value] for name, value, _ in recipe.described()
+    ]
+    assert "--set NAME=VALUE" in shown.out
+    asked = (*asked, "--set", "batch_size=auto", "--json")
+    assert command(*asked, "--data", digits).json == recipe.changed(["batch_size=20"]).to_json()
+    refused = command(*asked)
+    assert (refused.code, refused.json["error"]["message"]) == (2, "--set batch_size=auto needs --data")
 
 
 def test_hub_folder(command: Command, trained: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "hub" / "digits"
+    folder = tmp_path / "hub" / "my digits"
     done = command("hub", trained, "--output", folder)
     assert done.code == 0, done.err
+    assert done.out.endswith(f"\n  next: hf upload YOUR-NAME/my-digits '{folder}'\n")
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     config = json.loads((folder / "config.json").read_text())
     assert (config["model_type"], config["num_labels"], config["id2label"]["7"]) == ("cloformer", 10, "7")
@@ -204,7 +294,7 @@ def test_hub_folder(command: Command, trained: Path, tmp_path: Path) -> None:
     assert card.startswith("---\nlibrary_name: cloformer\n")
     assert "license: mit" in card
     assert "10.00% of 40 images (95 %: 3.96% to 23.05%)" in card
-    shown = command(*asked_by(card), "--show-recipe")
+    shown = command(*asked_by(card), "--show-recipe", "--json")
     assert json.loads(shown.out) == RECIPES["quick"].changed(QUICK).to_json()
     both = [read_checkpoint(path) for path in (trained, folder)]
     assert both[0].sha256 == both[1].sha256

@@ -89,7 +89,7 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     request = TrainRequest(folder, output, recipe="finetune", settings=settings, weights=NAME, licence="MIT")
     watch = Watch()
     train(request, watch)
-    assert "the head is new: 10 classes were, 3 are" in watch.said
+    assert "the head is new: the weights know 10 classes, and the data have 3" in watch.said
     return output
 
 
@@ -126,6 +126,18 @@ def test_every_form_is_right(command: Command, folder: Path, run: Path, exported
         assert other["loss"] == pytest.approx(own["loss"], abs=close)
 
 
+def test_what_comes_next(command: Command, folder: Path, run: Path, exported: list[Path]) -> None:
+    """For one image, said as a command: an artifact becomes an app, a checkpoint an artifact."""
+    for subject, words in zip(
+        (run / BEST, *exported),
+        (f"export --weights {run / BEST} --format onnx --format coreml",
+         f"bundle android {exported[0]} --output apps/android", f"bundle ios {exported[1]} --output apps/ios"),
+    ):  # fmt: skip
+        done = command("evaluate", subject, "--data", folder, "--limit", "1")
+        assert done.out.endswith(f"\n  next: cloformer {words}\n")
+        assert ": 1 image in " in done.err
+
+
 @pytest.mark.parametrize("settings", [(), ("image_size=224", "std=0.25,0.25,0.25")])
 def test_the_card_s_command_is_the_run(
     command: Command, run: Path, tmp_path: Path, settings: tuple[str, ...]
@@ -139,7 +151,7 @@ def test_the_card_s_command_is_the_run(
     assert f"from the checkpoint with SHA-256 `{first.sha256}`" in card
     assert "--teacher nets:build" in card
     words = [str(NAME) if word == "CHECKPOINT" else word for word in asked_by(card)]
-    assert json.loads(command(*words, "--show-recipe").out) == recipe.to_json()
+    assert json.loads(command(*words, "--show-recipe", "--json").out) == recipe.to_json()
 
 
 def test_other_classes_are_refused(command: Command, exported: list[Path]) -> None:

@@ -71,7 +71,7 @@ def test_what_a_recipe_differs_in_makes_it_again(base: str, settings: list[str])
     [
         ("epochs", "gives no value"),
         ("epoch=3", "Did you mean epochs"),
-        ("epochs=few", "int expected"),
+        ("epochs=few", "takes a whole number, at least 1"),
         ("epochs=0", "at least 1"),
         ("learning_rate=-1", "at least 0"),
         ("learning_rate=nan", "at least 0"),
@@ -80,7 +80,10 @@ def test_what_a_recipe_differs_in_makes_it_again(base: str, settings: list[str])
         ("precision=int8", "unknown precision"),
         ("interpolation=cubic", "Did you mean bicubic"),
         ("mean=0.5,0.5", "one per channel"),
-        ("mean=a,b,c", "numbers expected"),
+        ("epochs=3,batch-size=8", "gives 2 settings"),
+        ("image_size=0", "at least 1 and at most 8192"),
+        ("batch_size=many", "auto"),
+        ("mean=a,b,c", "a number for each of red"),
         ("resize_size=100", "smaller than the crop"),
     ],
 )

@@ -34,7 +34,7 @@ from cloformer.training.data import read_dataset
 from cloformer.training.evaluate import evaluate
 from cloformer.training.logs import read_log
 from cloformer.training.loop import BEST, LAST
-from cloformer.training.run import TrainRequest, train
+from cloformer.training.run import TrainRequest, recipe_of, train
 from cloformer.training.teacher import open_teacher, teaching_loss
 
 # 4 steps of 16 images an epoch, with every kind of randomness that the recipe has.
@@ -354,14 +354,18 @@ def test_teachers_that_do_not_fit(tmp_path: Path) -> None:
 
 
 def test_a_new_head_for_other_classes(whole: Path, tmp_path: Path) -> None:
+    """And a batch that the nine images fill, which is a number from then on."""
     data, watch = write_folders(tmp_path / "data"), Watch()
-    settings = ("image_size=32", "batch_size=4", "epochs=1", "warmup_epochs=0")
-    train(
-        TrainRequest(data, tmp_path / "run", recipe="finetune", settings=settings, weights=whole / LAST),
-        watch,
-    )
-    assert "the head is new: 10 classes were, 3 are" in watch.said
-    assert json.loads(read_checkpoint(tmp_path / "run" / LAST).metadata["labels"]) == ["ant", "bee", "wasp"]
+    settings = ("image_size=32", "batch_size=auto", "epochs=1", "warmup_epochs=0")
+    request = TrainRequest(data, tmp_path / "run", recipe="finetune", settings=settings, weights=whole / LAST)
+    train(request, watch)
+    assert "the head is new: the weights know 10 classes, and the data have 3" in watch.said
+    assert "a step takes 9 of 9 training images" in watch.said
+    metadata = read_checkpoint(tmp_path / "run" / LAST).metadata
+    assert json.loads(metadata["labels"]) == ["ant", "bee", "wasp"]
+    assert json.loads(metadata["recipe"])["batch_size"] == 9
+    (data / "train" / "ant" / "0.png").unlink()
+    assert [recipe_of(replace(request, resume=resume)).batch_size for resume in (False, True)] == [8, 9]
 
 
 @pytest.mark.parametrize(
@@ -395,7 +399,7 @@ def test_digits_from_scratch(command: Command, model: str, tmp_path: Path) -> No
         "--data",
         data,
         "--output",
-        tmp_path / "run",
+        tmp_path / "a run",
         "--recipe",
         "quick",
         *settings,
@@ -404,10 +408,12 @@ def test_digits_from_scratch(command: Command, model: str, tmp_path: Path) -> No
     )
     assert done.code == 0, done.err
     assert "epoch 4 of 4: loss" in done.err
-    judged = command("evaluate", tmp_path / "run" / BEST, "--data", data, "--min-top1", "0.95", "--json")
+    best = tmp_path / "a run" / BEST
+    assert done.out.endswith(f"\n  next: cloformer export --weights '{best}' --format onnx --format coreml\n")
+    judged = command("evaluate", best, "--data", data, "--min-top1", "95%", "--json")
     assert judged.code == 0, judged.out
     (found,) = json.loads(judged.out)["subjects"]
     assert found["images"] == 360
     assert found["top1_interval"][0] < found["top1"] < found["top1_interval"][1]
     assert f"top-1 {found['top1']:.2%} after 4 epochs" in done.out
-    assert command("evaluate", tmp_path / "run" / BEST, "--data", data, "--min-top1", "0.9999").code == 1
+    assert command("evaluate", best, "--data", data, "--min-top1", "0.9999").code == 1

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from cloformer.errors import InputError
-from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.artifact.folder import is_artifact, read_artifact
 from cloformer.export.artifact.manifest import SCHEMA_VERSION
 from cloformer.export.schemas import schema
+
+KEPT = Path(__file__).parent.parent / "data" / "artifacts" / "v2"
 
 
 @pytest.fixture
@@ -99,6 +101,37 @@ def test_broken_manifests(tmp_path: Path, content: bytes) -> None:
 
 
 def test_no_artifact_at_all(tmp_path: Path) -> None:
-    for place in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(InputError, match="not an artifact"):
+    (tmp_path / "model.onnx").write_bytes(b"model")
+    for place, words in (
+        (tmp_path, "it has no manifest.json"),
+        (tmp_path / "nowhere", "does not exist"),
+        (tmp_path / "nowhere.onnx", "does not exist"),
+        (tmp_path / "model.onnx", "there is no manifest.json beside it"),
+    ):
+        assert not is_artifact(place)
+        with pytest.raises(InputError, match=words) as refused:
             read_artifact(place)
+        assert refused.value.lines[1] == "give the folder that `cloformer export` printed"
+
+
+@pytest.mark.parametrize("form", ["onnx", "coreml"])
+def test_a_file_in_it_in_its_place(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model's stands for its folder, by whatever path; any other is a mistake."""
+    whole = read_artifact(KEPT / form)
+    for path in (whole.model_path, whole.folder / ".." / form / whole.model_path.name):
+        assert is_artifact(path)
+        assert read_artifact(path).manifest == whole.manifest
+    with pytest.raises(InputError, match=r"labels.txt is not the model of the artifact .*, which is "):
+        read_artifact(whole.folder / "labels.txt")
+    monkeypatch.chdir(whole.folder)
+    assert read_artifact(Path(whole.model_path.name)).manifest == whole.manifest
+
+
+def test_class_names_that_a_format_cannot_tell_apart(tmp_path: Path) -> None:
+    for form in ("onnx", "coreml"):
+        folder = Path(shutil.copytree(KEPT / form, tmp_path / form))
+        names = (folder / "labels.txt").read_text().split("\n")
+        (folder / "labels.txt").write_text("\n".join([names[0], names[0], *names[2:]]))
+    assert read_artifact(tmp_path / "onnx", verify=False).labels == ("cat", "cat", "fish")
+    with pytest.raises(InputError, match="'cat' on line 1 and on line 2"):
+        read_artifact(tmp_path / "coreml", verify=False)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cloformer.errors import CheckpointError, CloformerError, InputError
 from cloformer.io.output import say, say_json, tell
-from cloformer.io.words import bounded, escape_halves, harmless, json_text, markdown, plain, reason_of
+from cloformer.io.words import bounded, count, escape_halves, harmless, json_text, markdown, plain, reason_of
 
 # Every character that Unicode has, halves of characters among them, and what steers terminals more often.
 ANY = st.text(
@@ -133,3 +133,9 @@ def test_printing_json_to_a_terminal_with_few_letters(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "stdout", stream)
     say_json({"é": "世\udce9"})
     assert json.loads(stream.buffer.getvalue()) == {"é": "世\udce9"}  # type: ignore[attr-defined]
+
+
+def test_one_and_many() -> None:
+    found = [count(items, word) for word in ("epoch", "query", "class") for items in (1, [0, 1], 1024)]
+    assert found == ["1 epoch", "2 epochs", "1,024 epochs", "1 query", "2 queries", "1,024 queries",
+                     "1 class", "2 classes", "1,024 classes"]  # fmt: skip

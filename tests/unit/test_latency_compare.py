@@ -229,6 +229,8 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch, artifact: Artifact, rules: P
 
 def test_shares() -> None:
     assert parse_share("--max-regression", "5%") == parse_share("--max-regression", " 0.05 ") == 0.05
-    for text in ("", "%", "five", "-1%", "101%", "2", "nan"):
-        with pytest.raises(UsageError, match="--max-regression takes 5%"):
+    for text in ("", "%", "five", "-1%", "101%", "101", "nan"):
+        with pytest.raises(UsageError, match=r"--max-regression takes 5%, or 0\.05"):
             parse_share("--max-regression", text)
+    with pytest.raises(UsageError, match=r"--min-top1 takes 91%, or 0\.91"):
+        parse_share("--min-top1", "91")

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from cloformer.export.formats.onnx import profiler as onnx_profiler
 from cloformer.export.formats.onnx.fused import name_nodes, regions
 from cloformer.export.formats.onnx.graph_work import graph_work
 from cloformer.export.formats.onnx.profile_events import WARM_UP, read_events
+from cloformer.export.formats.onnx.rates import median_seconds
 from cloformer.export.formats.profiler import Rate, Work
+from cloformer.export.latency.environment import Load
 from cloformer.export.latency.operator_times import profile
 from cloformer.export.latency.profile_report import UNMAPPED, WHOLE_MODEL, OperatorTime, Profile
 from cloformer.export.latency.roofline import Roofline, measure_roofline
@@ -198,6 +201,16 @@ def test_the_roofline_is_measured() -> None:
         rate.giga_per_second > 0 and rate.calls >= 5 for rate in (*roofline.products, *roofline.transfers)
     )
     assert "MatMul" in roofline.product.name
+    faster = Roofline(1, (Rate("product", 9, 1e6),), roofline.transfers)
+    assert roofline.and_again(faster).product.giga_per_second == 1e6
+    assert faster.and_again(roofline).product.giga_per_second == 1e6
+
+
+def test_a_busy_machine_costs_one_thread_no_rate() -> None:
+    """While it waits for a processor, its own time stands still."""
+    _, alone = median_seconds(lambda: time.sleep(0.002), 0.0, 1)
+    _, among_others = median_seconds(lambda: time.sleep(0.002), 0.0, 2)
+    assert alone < 0.001 < 0.002 <= among_others
 
 
 def test_bounds() -> None:
@@ -235,9 +248,62 @@ def test_groups(drawn: Profile) -> None:
     assert profile_page(report, 2)
 
 
+def test_more_than_the_roofline(drawn: Profile) -> None:
+    """Is no number to rely on, and every cause is told that there is."""
+    rows = _rows(
+        ("cached", 5.0, Work(0, 190_000), "a"), ("conv", 20.0, Work(10**6, 8), "b"), ("short", 3.5, Work(0, 40_000), "c"),
+        ("slow", 100.0, Work(10**6, 8), "d"), ("exact", 19.0, Work(0, 190_000), "e"),
+    )  # fmt: skip
+    report = dataclasses.replace(drawn, rows=tuple(rows), disturbed=())
+    assert report.above_roofline == (
+        "1 operator moved values that were still in a cache, which is faster than memory",
+        "1 operator multiplied faster than the matrix products that were measured",
+        "1 operator may owe it to the profiler, which leaves out parts of microseconds",
+    )
+    text = render(report, depth=1, top=9)
+    shown = {
+        line.split()[0]: line.split()[-1]
+        for line in text.split("type of operator")[0].splitlines()
+        if " x1 " in line
+    }
+    assert shown == {"a": ">100%", "b": ">100%", "c": ">100%", "d": "25%", "e": "100%"}
+    assert (
+        "380%" not in text and "  >100%       faster than the measured rates allow: 1 operator moved" in text
+    )
+    page = html.unescape(profile_page(report, 1))
+    assert ">100% is faster than the measured rates allow: 1 operator moved" in page and "380%" not in page
+    assert max(row["of_roofline"] for row in report.to_json()["operators"]) == pytest.approx(3.8)
+    busy = dataclasses.replace(report, disturbed=("load average 3.0 on 2 processors when it began",))
+    assert busy.above_roofline[-1] == "the machine was busy, and the measured rates may be too low"
+    within = dataclasses.replace(busy, rows=tuple(rows[3:]))
+    assert within.above_roofline == () and "faster than the measured" not in render(within, depth=1, top=9)
+    whole = dataclasses.replace(report, rows=tuple(rows[:1]))
+    assert "faster than its measured rates allow" in profile_page(whole, 1)
+
+
+def test_the_verdict_is_bench_s(drawn: Profile) -> None:
+    load, busy = Load(0.5, 100, 1000), ("load average 3.0 on 2 processors when it began",)
+    steady = dataclasses.replace(drawn, runs_us=(4000,) * 50, load_before=load, load_after=load, disturbed=())
+    for changes, word, reason in [
+        ({}, "stable", ""),
+        ({"disturbed": busy}, "unstable", busy[0]),
+        ({"runs_us": (4000,) * 30 + (9000,)}, "unstable", "coefficient of variation"),
+        ({"runs_us": (4000,)}, "unstable", "1 run cannot tell: 20 are needed"),
+    ]:
+        report = dataclasses.replace(steady, **changes)
+        assert report.verdict.word == report.to_json()["verdict"]["word"] == word
+        text = " ".join(render(report, depth=1, top=1).split())
+        assert (
+            "load average 0.50, then 0.50" in text
+            and f"verdict {word}{': ' if reason else ''}{reason}" in text
+        )
+        page = profile_page(report, 1)
+        assert f"{word}." in page and (f"<li>{reason}" in page or not reason) and "0.50, then 0.50" in page
+
+
 @pytest.mark.parametrize("rows", [[], _rows(("a", 0.0, Work(0, 0), None))])
 def test_nothing_measured_is_still_a_report(drawn: Profile, rows: list[OperatorTime]) -> None:
-    report = dataclasses.replace(drawn, rows=tuple(rows), whole_us=None)
+    report = dataclasses.replace(drawn, rows=tuple(rows), runs_us=(), whole_us=None)
     assert "total, " in render(report, depth=1, top=1)
     assert "Roofline" in profile_page(report, 1)
     json.dumps(report.to_json(), allow_nan=False)

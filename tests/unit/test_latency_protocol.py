@@ -152,7 +152,8 @@ def test_steal_and_load() -> None:
     assert steal_share(Load(0.5, None, None), later) is None
     assert explain_load(quiet, Load(3.0, 101, 2000), 2) == ()
     assert explain_load(quiet, later, 2) == ("the host took 3.0% of the processor time",)
-    assert "load average 3.0 on 2 processors" in explain_load(later, later, 2)[0]
+    for processors, words in ((2, "2 processors"), (1, "1 processor ")):
+        assert f"load average 3.0 on {words}" in explain_load(later, later, processors)[0]
 
 
 def test_a_system_that_says_nothing_of_its_load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -288,7 +289,7 @@ def test_what_a_candidate_is_asked(artifact: Artifact, monkeypatch: pytest.Monke
         (False, True)
     ] * 5
     (row,) = report.rows
-    assert row.notes == ("ended after 600 s with 6 of 1024 queries",)
+    assert row.notes == ("ended after 600 s with 6 of 1,024 queries",)
     assert len(row.wall_ns) == 6 and row.complete and report.complete
     assert row.summary is not None and row.summary.p90 is None
     assert (row.load_ns, row.before_bytes, row.peak_bytes, row.cold_load_ns) == (5, 6, 7, (5,) * 5)

@@ -98,7 +98,7 @@ def test_a_summary() -> None:
 def test_of_one_sample_there_is_no_spread() -> None:
     found = summarize([0.5])
     assert (found.median, found.std, found.variation, found.drift, found.p90) == (0.5, None, None, None, None)
-    assert stability(found).word == "unstable" and "too few" in stability(found).reasons[0]
+    assert stability(found).word == "unstable" and "cannot tell" in stability(found).reasons[0]
     with pytest.raises(ValueError, match=r"."):
         summarize([])
 
@@ -123,7 +123,7 @@ def test_drift_by_hand() -> None:
         ([1.0] * 50 + [1.6, 1.6] + [1.0] * 48, "unstable", "p99 is 1.60 times p50"),
         ([1.0] * 90 + [1.06] * 10, "drifting", "+6.0%"),
         ([1.06] * 10 + [1.0] * 90, "drifting", "-5.7%"),
-        ([1.0] * 19, "unstable", "too few"),
+        ([1.0] * 19, "unstable", "cannot tell"),
     ],
 )
 def test_stability(samples: list[float], word: str, reason: str | None) -> None:

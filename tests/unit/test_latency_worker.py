@@ -263,7 +263,7 @@ def test_extended_is_the_level_without_layouts(small: Path, tmp_path: Path) -> N
 def test_a_photograph_is_fed_as_parity_feeds_it(small: Path) -> None:
     inputs = Inputs.of(read_artifact(small).function)
     fed = fed_from(PHOTOGRAPH, inputs)
-    expected = image_cases(inputs, [PHOTOGRAPH])[0].for_candidate(inputs)
+    expected = image_cases(inputs, [PHOTOGRAPH]).cases[0].for_candidate(inputs)
     assert fed.keys() == expected.keys()
     for name, value in fed.items():
         assert value.dtype == expected[name].dtype and value.flags.c_contiguous

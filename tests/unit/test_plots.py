@@ -14,7 +14,7 @@ from latency_reports import BENCHES, COMPARISONS
 from cloformer.errors import InputError, MissingRuntimeError
 from cloformer.export.formats.profiler import Rate, Work
 from cloformer.export.latency.comparison import Comparison
-from cloformer.export.latency.environment import Environment
+from cloformer.export.latency.environment import Environment, Load
 from cloformer.export.latency.profile_report import OperatorTime, Profile
 from cloformer.export.latency.report import LatencyReport
 from cloformer.export.latency.roofline import Roofline
@@ -148,8 +148,25 @@ def test_many_rows_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def profile(*rows: OperatorTime) -> Profile:
     here = Environment("A 3000", "x86_64", 8, 4, (0, 1), "Linux 6", "3.11.0", {"cloformer": "0.1.0"})
     roofline = Roofline(1, (Rate("MatMul", 5, 80.0),), (Rate("Add", 5, 10.0),))
+    load = Load(0.5, 1, 100)
     return Profile(
-        "nets", "nets", "fp32", "a" * 64, "onnxruntime 1.23.0", 1, True, 5, 2, rows, None, roofline, (), here
+        "nets",
+        "nets",
+        "fp32",
+        "a" * 64,
+        "onnxruntime 1.23.0",
+        1,
+        True,
+        5,
+        2,
+        rows,
+        (),
+        None,
+        roofline,
+        (),
+        here,
+        load,
+        load,
     )
 
 

@@ -171,7 +171,7 @@ def test_table(found: ParityReport) -> None:
 
 def test_table_says_what_failed_and_what_was_compared() -> None:
     text = table.render(WRONG)
-    assert "8 operators compared (2 with the one that they are fused into): 2 wrong here" in text
+    assert "8 results of operators compared (2 with the one that they are fused into): 2 wrong here" in text
     assert "2 wrong here, 2 right but on inputs already off, 2 right" in " ".join(text.split())
     first = text[text.index("FIRST DIVERGENCE") :]
     assert "gelu_2 at stages.0.blocks.0.act (nets:Block:12), fused with mul_1" in " ".join(first.split())
@@ -208,14 +208,14 @@ def test_bisect(found: ParityReport) -> None:
 
 def test_bisect_says_where_the_error_comes_from() -> None:
     text = table.render_bisect(WRONG)
-    assert "3 of 6 compared operators" in text
+    assert "3 of 6 compared results" in text
     assert "3,000 times as much" in text
     assert "right: aten.gelu.default gelu_1" in text
     assert "on inputs that are right" in text
     assert "2 operators right on inputs already off, 1 wrong" in text
     later = [item for item in WRONG.operators if item.depth != 2]
     assert "on inputs that were already off" in table.render_bisect(report(operators=tuple(later)))
-    assert "none of 6 operators" in table.render_bisect(PASSING)
+    assert "none of 8 results of operators compared" in table.render_bisect(PASSING)
     assert "not compared" in table.render_bisect(NO_OPERATORS)
 
 
@@ -263,7 +263,10 @@ def test_junit_has_a_case_per_output_and_group() -> None:
     assert failing == ["value_7 (relu_7) on cat.jpg"]
     values = {item.get("name"): item.get("value") for item in root[0].iter("property")}
     assert values["environment.torch"] == "2.13"
-    assert values["operators_compared"] == "6 of 8"
+    assert (
+        values["operators_compared"]
+        == "8 results of operators compared (2 with the one that they are fused into)"
+    )
 
 
 @pytest.mark.parametrize("write", [junit_xml, html_page, github.annotations, github.step_summary])
@@ -450,6 +453,26 @@ def test_page_of_several() -> None:
     ids = [attributes["id"] for _, attributes in page.found if "id" in attributes]
     assert len(ids) == len(set(ids))
     assert f"{sum(not item.passed for item in REPORTS.values())} of {len(REPORTS)} artifacts" in text
+
+
+def test_the_largest_error_is_the_largest_of_all() -> None:
+    """Of the second output, on its last input, where the most is allowed: nowhere is it the nearest to failing."""
+    found = report(
+        outputs=(
+            output(error=1e-6, allowed=1e-6),
+            output("noise, seed 0", 2e-6, allowed=2e-5),
+            output(error=3e-6, allowed=1e-3, name="boxes"),
+            output("noise, seed 0", 7.5e-4, allowed=1e-2, name="boxes"),
+        )
+    )
+    said = "2 outputs within tolerance, the largest error 7.5e-04, at most 1 times what is allowed"
+    assert said in github.annotations([found])
+    assert said in github.step_summary([found])
+    cells = Elements(html_page([found, report()])).text
+    heads = ["Artifact", "Run by", "Largest error", "Of allowed", "Operators", "Verdict"]
+    start = cells.index("Artifact")
+    assert cells[start : start + 6] == heads
+    assert cells[start + 8 : start + 10] == ["7.5e-04", "1"]
 
 
 def test_page_shows_hostile_names_as_they_are() -> None:

@@ -16,7 +16,7 @@ COREML = Format(
     options=(
         Option(
             "target",
-            f"Core ML deployment target: {', '.join(_TARGETS)}; ios16 if not given.",
+            f"Core ML deployment target: {', '.join(_TARGETS)}.",
             _TARGETS, "ios16", "{}",
         ),
     ),
@@ -31,5 +31,6 @@ COREML = Format(
             "coremltools", is_device_runtime=False, options=("threads", "arithmetic", "max_work"),
         ),
     },
+    scores_by_name=True,
     app_system="ios",
 )  # fmt: skip

@@ -13,7 +13,7 @@ ONNX = Format(
     name="onnx",
     title="ONNX",
     precisions=("fp32",),
-    options=(Option("opset", "ONNX opset, 18 to 23; 20 if not given.", _OPSETS, "20", "opset{}"),),
+    options=(Option("opset", "ONNX opset, 18 to 23.", _OPSETS, "20", "opset{}"),),
     packages=("torch", "onnx", "onnxscript", "onnxsim", "numpy"),
     runners={
         "onnxruntime": RunnerRow(

@@ -18,7 +18,7 @@ __all__ = ["Region", "name_nodes", "nested_names", "regions"]
 
 _RELAYS = ("ReorderInput", "ReorderOutput")  # the same value in another layout
 _CAST = "InsertedPrecisionFreeCast_"  # the same value in another type
-_COUNTED = re.compile(r"_token_\d+$")  # what makes a name unique
+_COUNTED = re.compile(r"_token_[0-9]+$")  # what makes a name unique
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
+
+from cloformer.io.words import count, size
 
 from ...formats import FORMATS
 
 if TYPE_CHECKING:
     from ...artifact.folder import Artifact
-    from ...artifact.manifest import Manifest
-    from ...pipeline.export import Exported, Preview
+    from ...artifact.manifest import Manifest, PassRecord
+    from ...pipeline.export import Exported
+    from ...pipeline.preview import Preview
     from ...source.counts import VariantFigures
+    from ...source.preprocessing import Preprocessing
     from ...source.signature import TensorSpec
 
 __all__ = ["NOT_TRAINED", "describe", "exported", "inspected", "models", "previewed"]
 
+_NAMED = 3  # classes that are shown
 NOT_TRAINED = "random weights: NOT TRAINED, so what it predicts means nothing"
 
 
@@ -32,8 +38,8 @@ def describe(manifest: Manifest) -> Iterator[str]:
     """The model, its graph, its weights."""
     total = sum(entry.bytes for entry in manifest.model_files)
     graph, weights = manifest.graph, manifest.weights
-    yield f"  model       {manifest.model.path}, {total / 1e6:.2f} MB, {manifest.precision.name}"
-    yield f"  graph       {graph.operators} operators (constants not counted), rank at most {graph.max_rank}"
+    yield f"  model       {manifest.model.path}, {size(total)}, {manifest.precision.name}"
+    yield f"  graph       {count(graph.operators, 'operator')} in the file (constants not counted), rank at most {graph.max_rank}"
     dataset = manifest.request.metadata.get("dataset")
     trained = f", trained on {dataset}" if dataset else ""
     origin = {
@@ -58,10 +64,19 @@ def exported(item: Exported) -> Iterator[str]:
 
 
 def previewed(planned: Preview) -> Iterator[str]:
-    """An artifact that would be written."""
-    sites = ", ".join(f"{item.name} {len(item.sites)}" for item in planned.passes)
+    """An artifact that would be written: what goes in, what comes out, how large it is, and a line for each pass."""
+    job = planned.job
     yield f"would write {planned.folder}"
-    yield f"  passes and sites: {sites or 'none'}"
+    for item in planned.signature.inputs:
+        yield f"  {'input':<12}{_tensor(item)}"
+        yield from _rule(job.record.preprocessing.get(item.name))
+    for place, item in enumerate(planned.signature.outputs):
+        names = f"; {_names(planned.labels)}" if planned.labels is not None and not place else ""
+        yield f"  {'output':<12}{_tensor(item, names)}"
+    yield f"  {'size':<12}about {size(planned.bytes)} of weights in {job.record.precision.name}"
+    yield from _passes(planned.passes)
+    for note in planned.notes:
+        yield f"  note        {note}"
 
 
 def inspected(artifact: Artifact) -> Iterator[str]:
@@ -73,17 +88,45 @@ def inspected(artifact: Artifact) -> Iterator[str]:
         for item in function.inputs:
             inside = ", 8-bit pixels; normalized inside" if item.preprocessing_inside else ""
             yield f"  {'input':<12}{_tensor(item.spec, inside)}"
+            yield from _rule(item.preprocessing)
         for output in function.outputs:
             labels = f", labels in {output.labels}" if output.labels else ""
             yield f"  {'output':<12}{_tensor(output.spec, labels)}"
-    counts = (f"{kind} {count}" for kind, count in manifest.graph.by_type.items())
+    counts = (f"{kind} {number}" for kind, number in manifest.graph.by_type.items())
     yield f"  operators   {', '.join(counts)}"
+    yield from _passes(manifest.passes)
+
+
+def _passes(passes: Sequence[PassRecord]) -> Iterator[str]:
     yield "  passes      (sites: law)"
-    for entry in manifest.passes:
+    found = [entry for entry in passes if entry.sites]
+    for entry in found:
         yield f"    {entry.name:<42}{len(entry.sites):>4}: {entry.law}"
-    if not manifest.passes:
+    if not passes:
         yield "    none: the plain trace"
+    elif others := ", ".join(dict.fromkeys(entry.name for entry in passes if not entry.sites)):
+        yield from textwrap.wrap(
+            f"nothing to rewrite for {others}", 100, initial_indent="    ", subsequent_indent="      "
+        )
 
 
-def _tensor(spec: TensorSpec, more: str) -> str:
+def _rule(rule: Preprocessing | None) -> Iterator[str]:
+    """What becomes of a photograph, as the model is fed."""
+    if rule is None:
+        return
+    mean, std = (" ".join(f"{number:g}" for number in numbers) for numbers in (rule.mean, rule.std))
+    colours = rule.color_order if len(rule.mean) == 3 else "grey"
+    yield (
+        f"  {'':<12}short side to {rule.resize_size} ({rule.interpolation}), {rule.height} x {rule.width} from the middle, "
+        f"{colours}"
+    )
+    yield f"  {'':<12}times {rule.scale:.6g}, minus {mean}, divided by {std}"
+
+
+def _names(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:_NAMED])
+    return f"{count(labels, 'class')}: {shown}{', ...' if len(labels) > _NAMED else ''}"
+
+
+def _tensor(spec: TensorSpec, more: str = "") -> str:
     return f"{spec.name} {spec.dtype} {list(spec.shape)} ({spec.role}{more})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,20 +14,22 @@ if TYPE_CHECKING:
 
 __all__ = ["verified", "written"]
 
+# What opens, installs and proves the app; {} is the project's folder, quoted for a shell.
 _NEXT = {
     "android": (
-        "open the folder in Android Studio and run `app`, or: gradle :app:installDebug",
-        "prove it on the phone: gradle :app:connectedDebugAndroidTest",
+        "open the folder in Android Studio and run `app`, with a phone connected; or type",
+        "cd {} && gradle :app:installDebug",
+        "cd {} && gradle :app:connectedDebugAndroidTest   # proves on the phone that it is the model",
     ),
     "ios": (
-        "open CloFormer.xcodeproj in Xcode and run the scheme `App`",
-        "prove it on the phone: Product > Test",
+        "on a Mac, open the project in Xcode and run the scheme `App`; Product > Test proves that it is the model",
+        "open {}/CloFormer.xcodeproj",
     ),
 }
 
 
 def written(project: Bundled) -> Iterator[str]:
-    """The folder, what is in it, what stayed, and the next commands."""
+    """The folder, what is in it, what stayed, and the next commands to type."""
     yield f"{project.folder}"
     yield (
         f"  {project.system.title} project: {project.files} files, {project.bytes / 1e6:.1f} MB, "
@@ -34,8 +37,10 @@ def written(project: Bundled) -> Iterator[str]:
     )
     for name in project.kept:
         yield f"  kept, for you have edited it: {plain(name)}"
-    for line in _NEXT[project.system.name]:
-        yield f"  {line}"
+    said, *commands = _NEXT[project.system.name]
+    yield f"  next: {said}"
+    for line in commands:
+        yield f"    {line.format(shlex.quote(str(project.folder)))}"
 
 
 def verified(folder: Path, record: Mapping[str, object], edited: Sequence[str]) -> Iterator[str]:

@@ -10,11 +10,11 @@ from ...latency.comparison import DEAD_BAND
 from ...latency.statistics import Interval
 from ..shared.markup import Markup, tag
 from ..shared.page import page
-from ..shared.parts import badge, cell, chip, environment, folded, table
+from ..shared.parts import badge, cell, chip, environment, folded, table, verdict_chip
 from ..shared.words import count
 from .comparison_chart import RatioScale, axis_strip, interval_strip, turns_figure
 from .comparison_text import endings, gate_line, how, judged_by, letter, outcome, ratio, verdict_line
-from .parts import footer, incomplete, protocol, row_facts, threads, verdict
+from .parts import footer, incomplete, protocol, row_facts, threads
 from .text import candidate, milliseconds, where
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _candidate(index: int, row: Measurement, pair: Pair | None) -> Markup:
         cell("n", f"{len(row.wall_ns):,}", "num"),
         cell("Processor time", cpu, "num whole"),
         cell("Wall time", wall, "num whole"),
-        cell("Verdict", verdict(row)),
+        cell("Verdict", verdict_chip(row.verdict.word)),
     )
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from ..shared.markup import Markup, tag
 from ..shared.page import page
-from ..shared.parts import badge, cell, environment, table
+from ..shared.parts import badge, cell, doubts, environment, table, verdict_chip
 from ..shared.words import count, plain
 from .chart import course_figure, median_bar, spread_figure
-from .parts import footer, incomplete, protocol, queries, row_facts, threads, verdict
+from .parts import footer, incomplete, protocol, queries, row_facts, threads
 from .text import COLUMNS, about_counts, candidate, endings, gate_line, how, milliseconds, remarks, where
 
 if TYPE_CHECKING:
@@ -92,27 +92,20 @@ def _row(index: int, row: Measurement, most: float) -> Markup:
         tag("td", *([] if found is None else [median_bar(found, most)]), class_="strip-cell", data_label="Median"),
         *(cell(head, milliseconds(value), "num") for head, value in zip(_COLUMNS.values(), figures)),
         cell("n", f"{len(row.wall_ns):,}", "num"),
-        cell("Verdict", verdict(row)),
+        cell("Verdict", verdict_chip(row.verdict.word)),
     )  # fmt: skip
 
 
 def _section(index: int, row: Measurement) -> Markup:
     parts = [
-        tag("div", tag("h2", candidate(row)), verdict(row), class_="title"),
+        tag("div", tag("h2", candidate(row)), verdict_chip(row.verdict.word), class_="title"),
         tag("p", f"{row.measured_on}, {threads(row)}.", class_="aside"),
-        *_doubts(row),
+        *doubts(row.verdict.word, row.verdict.reasons),
         row_facts(row),
         _charts(row),
         *_remarks(row),
     ]
     return tag("section", *parts, id=f"r{index}", class_="report")
-
-
-def _doubts(row: Measurement) -> Iterator[Markup]:
-    """Why the numbers are not to be relied on, before the numbers."""
-    if row.verdict.reasons:
-        reasons = tag("ul", *(tag("li", reason) for reason in row.verdict.reasons), class_="reasons")
-        yield tag("section", tag("h3", row.verdict.word.capitalize()), reasons, class_="divergence")
 
 
 def _charts(row: Measurement) -> Markup:

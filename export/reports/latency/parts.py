@@ -6,26 +6,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..shared.markup import Markup, tag
-from ..shared.parts import chip, fact_list, folded
-from ..shared.words import count
+from ..shared.parts import fact_list, folded
+from ..shared.words import count, loads
 from .text import megabytes, milliseconds
 
 if TYPE_CHECKING:
     from ...latency.protocol import Protocol
     from ...latency.report import Measurement
 
-__all__ = ["footer", "incomplete", "protocol", "queries", "row_facts", "threads", "verdict"]
-
-
-def verdict(row: Measurement) -> Markup:
-    """Whether the samples of a row agree with one another."""
-    word = row.verdict.word
-    return chip(None if word == "counted" else word == "stable", word)
+__all__ = ["footer", "incomplete", "protocol", "queries", "row_facts", "threads"]
 
 
 def queries(number: int) -> str:
     """``1,024 queries``."""
-    return f"{number:,} {'query' if number == 1 else 'queries'}"
+    return count(number, "query")
 
 
 def threads(row: Measurement) -> str:
@@ -86,6 +80,5 @@ def _unit(time_ns: int | None) -> str:
 
 
 def _loads(row: Measurement) -> str:
-    averages = [load.average for load in (row.load_before, row.load_after) if load is not None]
-    found = [f"{average:.2f}" for average in averages if average is not None]
-    return f"{found[0]}, then {found[1]}" if len(found) == 2 else ""
+    before, after = (None if load is None else load.average for load in (row.load_before, row.load_after))
+    return loads(before, after)

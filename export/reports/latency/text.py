@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from ...latency.profile_report import OPERATORS_RUN
 from ..shared.words import count, plain, tail
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def how(report: LatencyReport) -> str:
     measured_on = " and ".join(sorted({row.measured_on for row in report.rows})) or "nothing measured"
     if rules.counting is not None and rules.counting.only:
         return f"{measured_on}; counted, and not timed"
-    least = f"at least {rules.min_queries:,} queries and {rules.min_seconds:g} s"
+    least = f"at least {count(rules.min_queries, 'query')} and {rules.min_seconds:g} s"
     return f"{measured_on}; milliseconds; preset {rules.preset}: {least}; p90 by early stopping"
 
 
@@ -137,7 +138,9 @@ def _end(report: LatencyReport) -> Iterator[str]:
 
 
 def about_counts(report: LatencyReport) -> Iterator[str]:
-    """What can be compared with them."""
+    """What they are of, and what can be compared with them."""
+    if any(row.operators is not None for row in report.rows):
+        yield f"operators are counted {OPERATORS_RUN}"
     if any(row.instructions is not None for row in report.rows):
         yield (
             "instructions are comparable with those that the same counter counts on the same processor, "

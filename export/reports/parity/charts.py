@@ -80,7 +80,7 @@ def depth_chart(operators: Sequence[OperatorResult], prefix: str) -> Markup:
         tag("line", x1="0%", x2="0%", y1=0, y2=_HEIGHT - 24, class_="cursor"),
         *hits, *wrongs,
         width="100%", height=_HEIGHT, role="img", class_="plot",
-        aria_label=f"Error of {count(ordered, 'operator')} in the order they run, on a logarithmic scale",
+        aria_label=f"Error of {count(ordered, 'result')} of operators in the order they run, on a logarithmic scale",
     )  # fmt: skip
     axis = tag("svg", *_axis(scale), width=44, height=_HEIGHT, aria_hidden="true", class_="axis")
     return tag("div", axis, plot, class_="chart")

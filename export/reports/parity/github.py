@@ -15,6 +15,8 @@ from .words import (
     by_name,
     by_severity,
     false_statement,
+    largest_error,
+    largest_share,
     operator_counts,
     passed,
     reasons,
@@ -116,10 +118,9 @@ def _property(text: str) -> str:
 
 
 def _outputs_in_words(report: ParityReport) -> str:
-    worst = min(report.outputs, key=by_severity)
     return (
-        f"{count(len(by_name(report.outputs)), 'output')} within tolerance, the largest error {number(worst.figures.max_abs)}"
-        f" where {number(worst.allowed)} is allowed"
+        f"{count(len(by_name(report.outputs)), 'output')} within tolerance, the largest error "
+        f"{number(largest_error(report.outputs))}, at most {largest_share(report.outputs)} times what is allowed"
     )
 
 
@@ -134,7 +135,7 @@ def _summary(reports: Sequence[ParityReport]) -> Iterator[str]:
             yield f"{markdown(report.runner)} {LOWER_BOUND}."
         if report.outputs:
             yield ""
-            yield "| output | worst input | largest error | PyTorch float32 | allowed | SNR | cosine | top-1 | |"
+            yield "| output | input nearest to what is allowed | its error | PyTorch float32 | allowed | SNR | cosine | top-1 | |"
             yield "| :-- | :-- | --: | --: | --: | --: | --: | :-- | :-- |"
             yield from (_row(items) for items in by_name(report.outputs).values())
         yield from _failures(report)

@@ -12,6 +12,7 @@ from .words import (
     LOWER_BOUND,
     by_name,
     by_severity,
+    compared,
     false_statement,
     group_of,
     same_class,
@@ -63,7 +64,7 @@ def _suite(report: ParityReport) -> ElementTree.Element:
         "runner": report.runner,
         "arithmetic": report.arithmetic,
         "reference": report.reference,
-        "operators_compared": f"{len(report.operators)} of {report.operators_total}",
+        "operators_compared": compared(report),
         **{f"environment.{name}": value for name, value in report.environment.items()},
         **{f"note.{index}": note for index, note in enumerate(report.notes, 1)},
     }
@@ -98,7 +99,7 @@ def _group(name: str, operators: Sequence[OperatorResult]) -> _Case:
     wrong = sorted((item for item in operators if not item.passed), key=lambda item: item.depth)
     inherited = sum(item.verdict == "inherited" for item in operators)
     lines = [
-        f"{count(operators, 'operator')} compared, {len(wrong)} wrong here, {inherited} on inputs already off"
+        f"{count(operators, 'result')} of operators compared, {len(wrong)} wrong here, {inherited} on inputs already off"
     ]
     lines += [f"{item}: {why(item)}" for item in operators[:_SHOWN]]
     if len(operators) > _SHOWN:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from ..shared.markup import Markup, tag
 from ..shared.page import page
 from ..shared.parts import badge, cell, chip, table
-from ..shared.words import number
+from ..shared.words import count, number
 from .pictures import Histogram, Image, Pictures
 from .sections import divergence, facts, failures, images, operators, outputs, remarks, spreads
-from .words import LOWER_BOUND, by_severity, passed, title
+from .words import LOWER_BOUND, largest_error, largest_share, passed, steps, title
 
 if TYPE_CHECKING:
     from ...parity.report import ParityReport
@@ -58,21 +58,20 @@ def _header(reports: Sequence[ParityReport]) -> list[Markup]:
 def _overview(reports: Sequence[ParityReport]) -> Markup:
     rows = []
     for index, report in enumerate(reports, 1):
-        worst = min(report.outputs, key=by_severity, default=None)
         link = tag("a", title(report), href=f"#r{index}")
-        error = "none compared" if worst is None else number(worst.figures.max_abs)
+        error = number(largest_error(report.outputs)) if report.outputs else "none compared"
         rows.append(
             tag(
                 "tr",
                 tag("th", link, scope="row"),
                 cell("Run by", report.runner),
                 cell("Largest error", error, "num"),
-                cell("Allowed", "" if worst is None else number(worst.allowed), "num"),
+                cell("Of allowed", largest_share(report.outputs) if report.outputs else "", "num"),
                 cell("Operators", _short_counts(report), "num"),
                 cell("Verdict", chip(report.passed)),
             )
         )
-    names = ("Artifact", "Run by", "*Largest error", "*Allowed", "*Operators", "Verdict")
+    names = ("Artifact", "Run by", "*Largest error", "*Of allowed", "*Operators", "Verdict")
     return tag("div", table(names, rows), class_="panel")
 
 
@@ -80,7 +79,8 @@ def _short_counts(report: ParityReport) -> str:
     wrong = sum(not item.passed for item in report.operators)
     if not report.operators:
         return "not compared"
-    return f"{len(report.operators):,}, {wrong:,} wrong" if wrong else f"{len(report.operators):,} right"
+    total = len(report.operators) + steps(report)
+    return f"{count(total, 'result')}, {wrong:,} wrong" if wrong else f"{count(total, 'result')}, none wrong"
 
 
 def _report(index: int, report: ParityReport, extra: Pictures) -> Markup:

@@ -21,6 +21,7 @@ from .words import (
     same_class,
     share_of_allowed,
     statements,
+    steps,
 )
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def operators(report: ParityReport, prefix: str) -> Iterator[Markup]:
         tag("p", said, class_="aside"),
         legend(*entries),
         tag("figure", depth_chart(ordered, prefix), tag("p", hint, class_="readout", role="status"), class_="scan panel"),
-        folded(f"All {count(ordered, 'operator')}", filters, tag("div", table(names, rows), class_="panel operators")),
+        folded(f"All {count(ordered, 'result')}{f', with {steps(report):,} more that are fused into one of them' if steps(report) else ''}", filters, tag("div", table(names, rows), class_="panel operators")),
     )  # fmt: skip
 
 

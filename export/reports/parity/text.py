@@ -12,6 +12,7 @@ from .words import (
     by_name,
     by_severity,
     cautions,
+    compared,
     operator_counts,
     reasons,
     same_class,
@@ -44,7 +45,7 @@ def render_bisect(report: ParityReport) -> str:
     if first is None:
         if not report.operators:
             return "bisect: operators were not compared, so none can be named"
-        return f"bisect: none of {count(report.operators, 'operator')} is wrong in itself"
+        return f"bisect: none of {compared(report)} is wrong in itself"
     return "\n".join(_bisected(report, first))
 
 
@@ -144,7 +145,7 @@ def _bisected(report: ParityReport, first: OperatorResult) -> Iterator[str]:
     if len(first.group) > 1:
         yield from _field("fused", f"{', '.join(first.group[:-1])}: the written model gives no value between")
     place = sum(item.depth < first.depth for item in report.operators) + 1
-    yield from _field("place", f"{place} of {count(report.operators, 'compared operator')}, on {first.case}")
+    yield from _field("place", f"{place} of {count(report.operators, 'compared result')}, on {first.case}")
     share = share_of_allowed(first)
     more = f", {times(share)} times as much" if share < float("inf") else ""
     largest = f"of its largest magnitude, {number(first.largest)}"

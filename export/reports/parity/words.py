@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+from cloformer.io.numbers import whole
+
 from ...parity.report import OperatorResult, OutputResult, ParityReport, Statement
-from ..shared.words import number, plain
+from ..shared.words import count, number, plain, times
 
 __all__ = [
     "LOWER_BOUND",
     "by_name",
     "by_severity",
     "cautions",
+    "compared",
     "false_statement",
     "group_of",
+    "largest_error",
+    "largest_share",
     "operator_counts",
     "passed",
     "reasons",
@@ -22,6 +27,7 @@ __all__ = [
     "share_of_allowed",
     "source_of",
     "statements",
+    "steps",
     "title",
     "why",
     "worst_first",
@@ -60,6 +66,18 @@ def by_severity(item: OutputResult | OperatorResult) -> tuple[bool, float]:
     return item.passed, -math.inf if math.isnan(share) else -share
 
 
+def largest_error(outputs: Sequence[OutputResult]) -> float:
+    """Of all outputs on all inputs; NaN if one is no number."""
+    errors = [item.figures.max_abs for item in outputs]
+    return math.nan if any(map(math.isnan, errors)) else max(errors)
+
+
+def largest_share(outputs: Sequence[OutputResult]) -> str:
+    """The largest share of what is allowed that any output takes on any input: the nearest to failing, or the furthest
+    beyond. It need not be the largest error's, for each has its own allowance."""
+    return times(share_of_allowed(min(outputs, key=by_severity)))
+
+
 def by_name(outputs: Iterable[OutputResult]) -> dict[str, list[OutputResult]]:
     """The outputs of a report by their name, in their order."""
     found: dict[str, list[OutputResult]] = {}
@@ -72,14 +90,23 @@ def worst_first(report: ParityReport) -> list[OperatorResult]:
     return sorted(report.operators, key=by_severity)
 
 
+def steps(report: ParityReport) -> int:
+    """Results that are compared with the one that they are fused into, and so are no entries of ``operators``."""
+    return max(report.operators_total - len(report.operators), 0)
+
+
+def compared(report: ParityReport) -> str:
+    """``402 results of operators compared (21 with the one that they are fused into)``. An operator may have several
+    results: there can be more of them than operators in the file."""
+    fused = f" ({steps(report):,} with the one that they are fused into)" if steps(report) else ""
+    return f"{count(len(report.operators) + steps(report), 'result')} of operators compared{fused}"
+
+
 def operator_counts(report: ParityReport) -> str:
-    """``402 operators compared (21 with the one that they are fused into): 1 wrong here, ..``."""
+    """What was compared, and what came of it: ``402 results of operators compared: 1 wrong here, ..``."""
     if not report.operators:
         return "operators were not compared"
-    steps = max(report.operators_total - len(report.operators), 0)
-    of = f"{len(report.operators) + steps:,} operators compared"
-    if steps:
-        of += f" ({steps:,} with the one that they are fused into)"
+    of = compared(report)
     counts = dict.fromkeys(("wrong here", "overflows", "inherited", "right"), 0)
     for item in report.operators:
         counts[item.verdict] += 1
@@ -181,11 +208,9 @@ def cautions(report: ParityReport) -> list[str]:
 def source_of(location: str) -> tuple[str, int] | None:
     """``package/module.py`` and the line of ``package.module:Class:line``; None if it does not say a line."""
     module, _, rest = location.partition(":")
-    line = rest.rpartition(":")[2]
-    if (
-        not line.isascii()
-        or not line.isdecimal()
-        or not all(part.isidentifier() for part in module.split("."))
-    ):
+    if not all(part.isidentifier() for part in module.split(".")):
         return None
-    return module.replace(".", "/") + ".py", int(line)
+    try:
+        return module.replace(".", "/") + ".py", whole(rest.rpartition(":")[2], 0)
+    except ValueError:
+        return None

@@ -6,14 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...latency.profile_report import MEASURED_ON
+from ...latency.profile_report import MEASURED_ON, OPERATORS_RUN
 from ..shared.file import write_report
 from ..shared.markup import Markup, tag
 from ..shared.page import page
-from ..shared.parts import cell, environment, fact_list, folded, table
-from ..shared.words import count, plain
+from ..shared.parts import cell, doubts, environment, fact_list, folded, table
+from ..shared.words import count, loads, plain
 from .chart import bar, roofline_chart
-from .text import how, measured_rates, mebi, millions, milliseconds, percent, rate, where
+from .text import (
+    ABOVE_ALL,
+    above_all,
+    how,
+    measured_rates,
+    mebi,
+    millions,
+    milliseconds,
+    percent,
+    rate,
+    where,
+)
 
 if TYPE_CHECKING:
     from ...latency.profile_report import Group, OperatorTime, Profile
@@ -35,12 +46,13 @@ def profile_page(report: Profile, depth: int) -> str:
     name = plain(f"{report.model} onnx {report.precision}")
     section = tag(
         "section",
+        *doubts(report.verdict.word, report.verdict.reasons),
         _facts(report),
         _roofline(report),
         _groups("Time by module", f"PyTorch modules, to depth {depth}.", "Module", report.by_module(depth)),
         _groups(
             "Time by type of operator",
-            "ONNX Runtime's own operators, after its optimizer.",
+            f"Operators {OPERATORS_RUN}.",
             "Type",
             report.by_type(),
         ),
@@ -58,14 +70,18 @@ def profile_page(report: Profile, depth: int) -> str:
 
 def _header(report: Profile, name: str) -> list[Markup]:
     total = report.total
-    said = (
-        f"{count(total.operators, 'operator')} take {milliseconds(total.us)} ms on the {MEASURED_ON}, "
-        f"{percent(total.of_roofline)} of what its measured rates allow."
+    achieved = percent(total.of_roofline)
+    allowed = (
+        "faster than its measured rates allow"
+        if achieved == ABOVE_ALL
+        else f"{achieved} of what its measured rates allow"
     )
+    said = f"{count(total.operators, 'operator')} take {milliseconds(total.us)} ms on the {MEASURED_ON}, {allowed}: {report.verdict.word}."
     return [
         tag("p", "cloformer profile", class_="eyebrow"),
         tag("h1", name),
         tag("p", said, class_="lede"),
+        *([] if (why := above_all(report)) is None else [tag("p", f"{ABOVE_ALL} is {why}.", class_="aside")]),
     ]
 
 
@@ -76,6 +92,7 @@ def _facts(report: Profile) -> Markup:
         "Artifact": tag("code", report.artifact),
         "Run by": how(report),
         "Machine": report.environment.processor,
+        "Load average": loads(report.load_before.average, report.load_after.average),
         "Rate of products": product,
         "Rate of memory": transfer,
         "Operators": f"{milliseconds(total.us)} ms",
@@ -84,7 +101,7 @@ def _facts(report: Profile) -> Markup:
         "Multiply-adds": f"{millions(total.multiply_adds)} M, {rate(total.gflops)} GFLOP/s",
         "Bytes moved": f"{mebi(total.bytes)} MiB, {rate(total.gigabytes_per_second)} GB/s",
     }
-    return fact_list(found.items())
+    return fact_list((name, text) for name, text in found.items() if text)
 
 
 def _roofline(report: Profile) -> Markup:
@@ -156,7 +173,7 @@ def _operators(report: Profile) -> Markup:
     return tag(
         "section",
         tag("h3", "Operators"),
-        tag("p", "As ONNX Runtime ran them, the slowest first. What its optimizer fused is one operator; what it put in to move a value is one too.", class_="aside"),
+        tag("p", f"The slowest first, {OPERATORS_RUN}.", class_="aside"),
         folded(f"All {count(pairs, 'operator')}", filters, tag("div", table(names, rows), class_="panel operators")),
     )  # fmt: skip
 

@@ -6,17 +6,32 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ...latency.profile_report import MEASURED_ON, UNMAPPED, WHOLE_MODEL
+from ...latency.profile_report import MEASURED_ON, OPERATORS_RUN, UNMAPPED, WHOLE_MODEL
 from ...latency.roofline import CONVENTION
-from ..shared.words import count, plain, tail
+from ..shared.words import count, loads, plain, tail
 
 if TYPE_CHECKING:
     from ...latency.profile_report import Group, OperatorTime, Profile
 
-__all__ = ["how", "measured_rates", "mebi", "millions", "milliseconds", "percent", "rate", "render", "where"]
+__all__ = [
+    "ABOVE_ALL",
+    "above_all",
+    "how",
+    "measured_rates",
+    "mebi",
+    "millions",
+    "milliseconds",
+    "percent",
+    "rate",
+    "reliability",
+    "render",
+    "where",
+]
 
 _WIDTH = 110
 _NONE = "-"
+_ALL = 1.005  # what is shown as 100% or less
+ABOVE_ALL = ">100%"
 
 
 def render(report: Profile, *, depth: int, top: int) -> str:
@@ -74,7 +89,23 @@ def rate(value: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    return f"{share:.0%}" if share else _NONE
+    """Of the roofline. More than all of it is no number to rely on: :func:`above_all` says why."""
+    if share is None or share <= 0:
+        return _NONE
+    return f"{share:.0%}" if share < _ALL else ABOVE_ALL
+
+
+def above_all(report: Profile) -> str | None:
+    """Why something is shown as faster than the measured rates allow; None if nothing is."""
+    causes = report.above_roofline
+    return f"faster than the measured rates allow: {'; '.join(causes)}" if causes else None
+
+
+def reliability(report: Profile) -> str:
+    """The verdict with its reasons, and the load of the machine."""
+    verdict = report.verdict
+    reasons = f": {'; '.join(verdict.reasons)}" if verdict.reasons else ""
+    return f"{verdict.word}{reasons}"
 
 
 def where(row: OperatorTime) -> str:
@@ -91,6 +122,9 @@ def _head(report: Profile) -> Iterator[str]:
     yield from _field("machine", f"{here.processor}, {count(here.processors, 'processor')}, {here.system}")
     yield from _field("products", rates[0])
     yield from _field("memory", rates[1])
+    if averages := loads(report.load_before.average, report.load_after.average):
+        yield from _field("load", f"average {averages}, the profile's own included")
+    yield from _field("verdict", reliability(report))
 
 
 _COLUMNS = f"{'ms':>9}{'share':>8}{'M mult-adds':>13}{'MiB':>9}{'GFLOP/s':>10}{'GB/s':>8}{'of roof':>9}"
@@ -126,6 +160,7 @@ def _operators(report: Profile, top: int) -> Iterator[str]:
 def _end(report: Profile) -> Iterator[str]:
     total = report.total
     yield f"{'total, ' + count(total.operators, 'operator'):<{_FIRST}}{_figures(total)}"
+    yield from _field("operators", OPERATORS_RUN)
     yield from _field(
         "roofline",
         f"{milliseconds(total.bound_us)} ms: the sum over operators of what products or memory take, whichever is "
@@ -141,6 +176,8 @@ def _end(report: Profile) -> Iterator[str]:
             f"{milliseconds(report.whole_us)} ms with the profiler, which takes time itself; `cloformer bench` says "
             "how long an inference takes",
         )
+    if (why := above_all(report)) is not None:
+        yield from _field(ABOVE_ALL, why)
     for note in report.notes:
         yield from _field("note", note)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .markup import Markup, join, tag
 
-__all__ = ["badge", "cell", "chip", "environment", "fact_list", "folded", "table"]
+__all__ = ["badge", "cell", "chip", "doubts", "environment", "fact_list", "folded", "table", "verdict_chip"]
 
 
 def badge(holds: bool) -> Markup:
@@ -20,6 +20,18 @@ def chip(holds: bool | None, text: str | None = None) -> Markup:
     """A word on a ground of its colour; None is neither good nor bad."""
     kind = {True: "chip", False: "chip bad", None: "chip open"}[holds]
     return tag("span", text or ("pass" if holds else "fail"), class_=kind)
+
+
+def verdict_chip(word: str) -> Markup:
+    """Whether the samples agree with one another: stable, or what they are instead."""
+    return chip(None if word == "counted" else word == "stable", word)
+
+
+def doubts(word: str, reasons: Sequence[str]) -> Iterator[Markup]:
+    """Why the numbers are not to be relied on, to stand before the numbers; nothing without reasons."""
+    if reasons:
+        lines = tag("ul", *(tag("li", reason) for reason in reasons), class_="reasons")
+        yield tag("section", tag("h3", word.capitalize()), lines, class_="divergence")
 
 
 def table(names: Sequence[str], rows: Sequence[Markup]) -> Markup:

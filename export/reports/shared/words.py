@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from cloformer.io.words import plain
+from cloformer.io.words import bounded, count, plain
 
-__all__ = ["count", "decibels", "number", "plain", "tail", "times"]
+__all__ = ["count", "decibels", "loads", "number", "plain", "tail", "times", "unreadable_lines"]
+
+_NAMED = 20  # images that are named one by one
 
 
 def tail(text: str, width: int) -> str:
     """The end of a name that is too long: the innermost module says more than the outermost."""
     text = plain(text)
     return text if len(text) <= width else "..." + text[len(text) - width + 3 :]
+
+
+def loads(before: float | None, after: float | None) -> str:
+    """Two load averages, ``0.52, then 1.20``; nothing where the system does not say."""
+    return "" if before is None or after is None else f"{before:.2f}, then {after:.2f}"
 
 
 def number(value: float) -> str:
@@ -37,7 +44,13 @@ def times(share: float) -> str:
     return f"{share:,.0f}" if 10 <= share < math.inf else f"{share:.2g}" if share < math.inf else "infinite"
 
 
-def count(items: int | Sequence[object], word: str) -> str:
-    """``3 outputs``, ``1 output``."""
-    total = items if isinstance(items, int) else len(items)
-    return f"{total:,} {word}{'' if total == 1 else 's'}"
+def unreadable_lines(reasons: Sequence[str], others: int) -> Iterator[str]:
+    """What is told of images that cannot be read while ``others`` were taken; nothing if there is none. The last two lines
+    are the error."""
+    if not reasons:
+        return
+    yield from reasons[:_NAMED] if len(reasons) > 1 else ()
+    if len(reasons) > _NAMED:
+        yield f"and {len(reasons) - _NAMED:,} more (--json has them all)"
+    yield bounded(f"error: {reasons[0] if len(reasons) == 1 else f'{len(reasons):,} images cannot be read'}")
+    yield f"  {count(others, 'other image')} {'was' if others == 1 else 'were'} taken: mend or remove what cannot be read"

@@ -135,6 +135,8 @@ _ODD_FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "an image of a long name": (_renamed("n" * 240 + ".png"), "photos"),
     "what file managers leave": (_more("ant/.DS_Store"), "photos"),
     "what file managers leave, too": (_more("ant/Thumbs.db"), "photos"),
+    "words beside the images": (_more("ant/notes.txt"), "photos"),
+    "an image without an ending": (_renamed("0"), "photos"),
     "a hidden folder": (_more(".cache/x"), "photos"),
     "a file beside the classes": (_more("README.txt"), "photos"),
 }  # fmt: skip

@@ -10,6 +10,7 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 from ..case import ANY, BAD, SOUND, InputClass, Place, Run, Trial
@@ -18,6 +19,7 @@ from ..values import damage
 
 __all__ = ["IMAGES"]
 
+pillow_heif.register_heif_opener()  # to save them
 _ORIENTATION = 0x0112
 _MODEL = ("--model", MODEL, "--weights")
 
@@ -58,6 +60,14 @@ def _bmp(width: int, height: int, bits: int = 24) -> bytes:
     return b"BM" + struct.pack("<IHHI", 54 + 100, 0, 0, 54) + head + bytes(100)
 
 
+def _sized(kind: str, side: int) -> bytes:
+    """A container that says that its picture is so large."""
+    data = bytearray(_photo(kind))
+    place = data.index(b"ispe") + 8
+    data[place : place + 8] = struct.pack(">II", side, side)
+    return bytes(data)
+
+
 def _text_bomb() -> bytes:
     """Text of a gigabyte in a megabyte."""
     packer = zlib.compressobj(9)
@@ -91,6 +101,13 @@ _FILES: dict[str, tuple[Callable[[], bytes], frozenset[int]]] = {
     "half a JPEG": (lambda: _photo("JPEG")[: len(_photo("JPEG")) // 2], BAD),
     "half a GIF": (lambda: _photo("GIF", "P")[:200], BAD),
     "half a WebP": (lambda: _photo("WEBP")[: len(_photo("WEBP")) // 2], BAD),
+    "half a HEIC": (lambda: _photo("HEIF")[: len(_photo("HEIF")) // 2], BAD),
+    "half an AVIF": (lambda: _photo("AVIF")[: len(_photo("AVIF")) // 2], BAD),
+    "a HEIC of 2**31 x 2**31": (lambda: _sized("HEIF", 2**31), BAD),
+    "an AVIF of 2**31 x 2**31": (lambda: _sized("AVIF", 2**31), BAD),
+    "a HEIC of 20,000 x 20,000": (lambda: _sized("HEIF", 20_000), BAD),
+    "a HEIC of nothing": (lambda: b"\x00\x00\x00\x18ftypheic" + bytes(12), BAD),
+    "a container of either": (lambda: b"\x00\x00\x00\x18ftypmif1" + bytes(12), BAD),
     "half a TIFF": (lambda: _photo("TIFF")[:2000], BAD),
     "a PNG of 60,000 x 60,000": (lambda: _png(60_000, 60_000), BAD),
     "a PNG of 2**31": (lambda: _png(2**31 - 1, 2**31 - 1), BAD),
@@ -156,7 +173,7 @@ def _listed(sound: Sound) -> Sequence[Trial]:
     ]
 
 
-_KINDS = (("PNG", "RGB"), ("PNG", "P"), ("PNG", "RGBA"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("GIF", "P"), ("WEBP", "RGB"), ("TIFF", "RGB"), ("BMP", "RGB"), ("PPM", "RGB"), ("ICO", "RGBA"), ("TGA", "RGB"), ("JPEG2000", "RGB"))  # fmt: skip
+_KINDS = (("PNG", "RGB"), ("PNG", "P"), ("PNG", "RGBA"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("GIF", "P"), ("WEBP", "RGB"), ("TIFF", "RGB"), ("BMP", "RGB"), ("PPM", "RGB"), ("ICO", "RGBA"), ("TGA", "RGB"), ("JPEG2000", "RGB"), ("AVIF", "RGB"), ("HEIF", "RGB"))  # fmt: skip
 
 
 def _drawn(place: Place) -> Run:
@@ -213,6 +230,9 @@ _ODD: dict[str, Callable[[], bytes]] = {
     "a PPM": lambda: _photo("PPM"),
     "a TIFF that is packed": lambda: _photo("TIFF", compression="tiff_lzw"),
     "a JPEG 2000": lambda: _photo("JPEG2000"),
+    "a HEIC": lambda: _photo("HEIF"),
+    "a HEIC with transparency": lambda: _photo("HEIF", "RGBA"),
+    "an AVIF": lambda: _photo("AVIF"),
     "one pixel": lambda: _encoded(Image.new("RGB", (1, 1)), "PNG"),
     "three pixels wide": lambda: _encoded(Image.new("RGB", (3, 300)), "PNG"),
     "something behind the end": lambda: _photo() + b"more" * 100,
@@ -257,10 +277,27 @@ def _many(place: Place) -> Run:
     return Run("", ("parity", str(place.sound.onnx), *model, "--images", folder.name), SOUND)
 
 
+def _folder(place: Place) -> Run:
+    """Photographs in folders in one another, beside what is none."""
+    folder = place.folder / "фото"
+    for number, (kind, mode) in enumerate(_KINDS):
+        below = folder.joinpath(*["more"] * (number % 4))
+        below.mkdir(parents=True, exist_ok=True)
+        (below / f"{number}").write_bytes(_photo(kind, mode) if kind != "TGA" else _photo())
+        (below / f"{number}.txt").write_text("words\x1b[2J")
+    (folder / "more" / "round").symlink_to("..")
+    return Run("", ("predict", str(place.sound.onnx), folder.name, "--save", "out"), SOUND)
+
+
 def _odd(sound: Sound) -> Sequence[Trial]:
     trials = [Trial(name, partial(_odd_kind, content)) for name, content in _ODD.items()]
     trials += [Trial(f"called {name[:40]}", partial(_odd_name, name)) for name in _ODD_NAMES]
-    return [*trials, Trial("through links", _linked), Trial("a folder of many kinds", _many)]
+    return [
+        *trials,
+        Trial("through links", _linked),
+        Trial("a folder of many kinds", _many),
+        Trial("folders in folders", _folder),
+    ]
 
 
 IMAGES = InputClass("image", _listed, _drawn, 400, _odd)

@@ -189,6 +189,8 @@ _SOUND: dict[str, tuple[str, tuple[str, ...]]] = {
     "a name of an app in another script": ("bundle", ("--app-name", "昆虫")),
     "a name of an app with blanks": ("bundle", ("--app-name", "My Bugs (2)")),
     "a name of an app with accents": ("bundle ios", ("--app-name", "Käfer.Été")),
+    "a name of an app in quotes": ("bundle", ("--app-name", '"Bob\'s" <b> & ${x} \\')),
+    "a name of an app beyond 16 bits": ("bundle ios", ("--app-name", "𠮷 // $(x);")),
     "a long identifier": ("bundle", ("--package", "org." + "a" * 100 + ".app")),
     "a higher level of the system": ("bundle", ("--min-os", "30")),
     "another version of iOS": ("bundle ios", ("--min-os", "17.4")),

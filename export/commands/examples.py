@@ -1,0 +1,85 @@
+"""The examples that `--help` shows: for each command what one wants, and what to type. A test runs every one of them.
+
+They stand on what is in the box: `cloformer export` by itself writes build/cloformer_xxs-onnx-224-fp32, and fashion-mnist are
+trained weights. What else they name is the reader's: best.safetensors, nets.py with a function build, photos, labels.txt.
+"""
+
+from __future__ import annotations
+
+__all__ = ["EXAMPLES"]
+
+_ONNX = "build/cloformer_xxs-onnx-224-fp32"
+_CORE_ML = "build/cloformer_xxs-coreml-224-fp16"
+
+EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "": (
+        ("the model in the box for Android and for iOS", "cloformer export --format onnx --format coreml"),
+        ("is it the model?", f"cloformer parity {_ONNX}"),
+        ("an app around it", f"cloformer bundle android {_ONNX} --output apps/android"),
+    ),
+    "models": (
+        ("at the size that they are trained at", "cloformer models"),
+        ("for images of another shape, and ten classes", "cloformer models --image-size 192x320 --num-classes 10"),
+    ),
+    "export": (
+        ("what you trained, for both systems", "cloformer export best.safetensors --format onnx --format coreml"),
+        ("a network of yours: the function build in nets.py", "cloformer export nets.py:build --image-size 64"),
+        ("what would be written, and whether it can be", "cloformer export nets.py:build --labels labels.txt --dry-run"),
+    ),
+    "spec": (
+        ("every key of the file", "cloformer spec"),
+        ("an example to edit, for `export --spec model.toml`", "cloformer spec --init model.toml"),
+        ("is it right?", "cloformer spec model.toml"),
+    ),
+    "inspect": (
+        ("what goes in and comes out, and is it whole", f"cloformer inspect {_ONNX}"),
+        ("the manifest", f"cloformer inspect {_ONNX} --json"),
+    ),
+    "predict": (
+        ("the photograph that comes with cloformer", f"cloformer predict {_ONNX}"),
+        ("all photographs of a folder, three guesses each", f"cloformer predict {_ONNX} photos --top 3"),
+    ),
+    "parity": (
+        ("the built-in model", f"cloformer parity {_ONNX}"),
+        ("on photographs of yours, with a page to look at", f"cloformer parity {_ONNX} --images photos --html parity.html"),
+        ("a network of yours", "cloformer parity build/nets.build-onnx-64-fp32 --model nets.py:build"),
+    ),
+    "bench": (
+        ("ten seconds, one thread", f"cloformer bench {_ONNX} --preset quick"),
+        ("one, two and four threads, with every sample", f"cloformer bench {_ONNX} --threads 1,2,4 --output latency.json"),
+        ("no times: operators and multiply-adds, on a busy machine", f"cloformer bench {_ONNX} --count-only"),
+    ),
+    "compare": (
+        ("what the passes gain", f"cloformer compare {_ONNX} --naive --preset quick"),
+        ("two artifacts", f"cloformer compare {_ONNX} build/nets.build-onnx-64-fp32 --preset rapid"),
+    ),
+    "profile": (
+        ("by module and by operator", f"cloformer profile {_ONNX}"),
+        ("deeper, as a page", f"cloformer profile {_ONNX} --depth 3 --html profile.html"),
+    ),
+    "bundle": (
+        ("for Android Studio", f"cloformer bundle android {_ONNX} --output apps/android"),
+        ("for Xcode, under your app's name", f"cloformer bundle ios {_CORE_ML} --output apps/ios --app-name Zoo"),
+        ("is the model in it still the one that was exported?", "cloformer bundle android --verify apps/android"),
+    ),
+    "import-device-report": (
+        ("what the app's tests found", f"cloformer import-device-report device-report.json --artifact {_ONNX}"),
+    ),
+    "train": (
+        ("from the weights in the box", "cloformer train --data clothes --weights fashion-mnist --recipe finetune --output runs/mine"),
+        ("what a recipe does", "cloformer train --recipe finetune --set epochs=5 --show-recipe"),
+        ("go on where it was stopped", "cloformer train --data clothes --output runs/mine --resume"),
+    ),
+    "evaluate": (
+        ("the checkpoint in the box", "cloformer evaluate fashion-mnist --data clothes"),
+        ("the artifact beside it, as a gate", "cloformer evaluate runs/mine/best.safetensors build/*-weights-* --data clothes --min-top1 0.5"),
+    ),
+    "hub": (
+        ("the checkpoint in the box", "cloformer hub fashion-mnist --output hub/clothes"),
+        ("one of yours", "cloformer hub runs/mine/best.safetensors --output hub/mine"),
+    ),
+    "doctor": (
+        ("for people", "cloformer doctor"),
+        ("for a report", "cloformer doctor --json"),
+    ),
+}  # fmt: skip

@@ -1,0 +1,158 @@
+"""What `--help` says of options beside their own words: the group that each stands in, what its value looks like, and what
+holds where it is not given.
+
+A row for each option, by its flag, and by ``COMMAND FLAG`` where a command means something else by it; `--help` reads them, and
+a test holds that every option has one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["GROUPS", "Row", "row_of"]
+
+MODEL = "Model"
+WRITE = "What to write"
+COMPARE = "What to compare"
+RUN = "How to run it"
+MEASURE = "How to measure"
+TRAIN = "How to train"
+LIMITS = "Limits: exit 1 if one is not kept"
+PLACES = "Where it goes"
+OUTPUT = "Output"
+
+GROUPS = (MODEL, WRITE, COMPARE, RUN, MEASURE, TRAIN, LIMITS, PLACES, OUTPUT)
+
+
+@dataclass(frozen=True)
+class Row:
+    """``value`` is what a value looks like ("" for a flag); ``without`` is what holds without the option, where its own
+    default does not say it."""
+
+    group: str
+    value: str = ""
+    without: str = ""
+
+
+_ROWS = {
+    "--artifact": Row(MODEL, "FOLDER"),
+    "--batch": Row(MODEL, "N"),
+    "--data": Row(MODEL, "FOLDER"),
+    "--image-size": Row(MODEL, "SIZE", "the model's own"),
+    "--input": Row(MODEL, "NAME=SHAPE", "one image"),
+    "--labels": Row(MODEL, "FILE", "those of the checkpoint or --spec"),
+    "--model": Row(MODEL, "NAME", "what the weights are, or cloformer_xxs"),
+    "--num-classes": Row(MODEL, "N", "the checkpoint's, or 1000"),
+    "--seed": Row(MODEL, "N"),
+    "--spec": Row(MODEL, "FILE", "none"),
+    "--weights": Row(MODEL, "FILE", "random, from --seed"),
+    "--dry-run": Row(WRITE),
+    "--format": Row(WRITE, "NAME", "onnx"),
+    "--keep-failed": Row(WRITE),
+    "--precision": Row(WRITE, "NAME", "the first of the format"),
+    "--precision-map": Row(WRITE, "FILE", "none"),
+    "--reparameterize": Row(WRITE),
+    "--opset": Row(WRITE, "N"),
+    "--target": Row(WRITE, "NAME"),
+    "--app-name": Row(WRITE, "TEXT"),
+    "--min-os": Row(WRITE, "VERSION"),
+    "--package": Row(WRITE, "ID"),
+    "--reduced-operators": Row(WRITE),
+    "--verify": Row(WRITE, "FOLDER", "a project is written"),
+    "--bisect": Row(COMPARE),
+    "--headroom": Row(COMPARE),
+    "--gain": Row(COMPARE, "TIMES"),
+    "--images": Row(COMPARE, "PATH", "the photograph that comes with cloformer"),
+    "--limit": Row(COMPARE, "N", "all images"),
+    "--naive": Row(COMPARE),
+    "--operators": Row(COMPARE),
+    "--arithmetic": Row(RUN, "NAME", "wide"),
+    "--device": Row(RUN, "NAME", "this machine"),
+    "--layout": Row(RUN),
+    "--max-work": Row(RUN, "N"),
+    "--optimization": Row(RUN, "LEVEL", "all"),
+    "--runner": Row(RUN, "NAME", "the first that runs the format here"),
+    "--threads": Row(RUN, "N"),
+    "--cold": Row(MEASURE),
+    "--count": Row(MEASURE),
+    "--count-only": Row(MEASURE),
+    "--counter": Row(MEASURE, "NAME"),
+    "--max-rounds": Row(MEASURE, "N"),
+    "--min-seconds": Row(MEASURE, "SECONDS", "the preset's"),
+    "--pin": Row(MEASURE),
+    "--preset": Row(MEASURE, "NAME"),
+    "--rounds": Row(MEASURE, "N"),
+    "--runs": Row(MEASURE, "N", "the preset's"),
+    "--time-limit": Row(MEASURE, "SECONDS", "by the preset"),
+    "--licence": Row(TRAIN, "TEXT", "none is written"),
+    "--recipe": Row(TRAIN, "NAME", "paper"),
+    "--resume": Row(TRAIN),
+    "--set": Row(TRAIN, "NAME=VALUE", "the recipe's numbers"),
+    "--show-recipe": Row(TRAIN),
+    "--teacher": Row(TRAIN, "NAME", "none"),
+    "--workers": Row(TRAIN, "N"),
+    "--baseline": Row(LIMITS, "FILE", "none"),
+    "--max-instructions": Row(LIMITS, "N", "no limit"),
+    "--max-loss": Row(LIMITS, "SHARE"),
+    "--max-multiply-adds": Row(LIMITS, "N", "no limit"),
+    "--max-operators": Row(LIMITS, "N", "no limit"),
+    "--max-regression": Row(LIMITS, "SHARE", "no limit"),
+    "--min-top1": Row(LIMITS, "SHARE", "no limit"),
+    "--require-all": Row(LIMITS),
+    "--save-baseline": Row(PLACES, "FOLDER", "nothing is kept"),
+    "--force": Row(PLACES),
+    "--html": Row(PLACES, "FILE", "none is written"),
+    "--init": Row(WRITE),
+    "--junit": Row(PLACES, "FILE", "none is written"),
+    "--output": Row(PLACES, "FOLDER"),
+    "--plots": Row(PLACES, "FOLDER", "none are drawn"),
+    "--save": Row(PLACES, "FOLDER", "nothing is written"),
+    "--depth": Row(OUTPUT, "N"),
+    "--top": Row(OUTPUT, "N"),
+    "--json": Row(OUTPUT),
+    "--quiet": Row(OUTPUT),
+    "--debug": Row(OUTPUT),
+    "--help": Row(OUTPUT),
+    "--version": Row(OUTPUT),
+    "--install-completion": Row(OUTPUT, "SHELL", "nothing is installed"),
+    "--show-completion": Row(OUTPUT, "SHELL", "nothing is shown"),
+    "parity --model": Row(MODEL, "NAME", "outputs are held to the artifact's own vectors"),
+    "parity --weights": Row(MODEL, "FILE", "outputs are held to the artifact's own vectors"),
+    "parity --spec": Row(MODEL, "FILE", "what only it says is not checked"),
+    "parity --labels": Row(MODEL, "FILE", "those of the checkpoint or --spec"),
+    "parity --seed": Row(COMPARE, "N"),
+    "parity --precision-map": Row(PLACES, "FILE", "none is written"),
+    "parity --max-regression": Row(LIMITS, "SHARE", "0.5%"),
+    "parity --save-baseline": Row(PLACES, "FILE", "nothing is kept"),
+    "bench --model": Row(MODEL, "NAME", "the artifact's own, if it is built in"),
+    "bench --weights": Row(MODEL, "FILE", "random, as the artifact's"),
+    "bench --runner": Row(RUN, "NAME", "the artifact's own runtime"),
+    "bench --output": Row(PLACES, "FILE", "none is written"),
+    "bench --package": Row(RUN, "ID", "com.example.cloformer"),
+    "bench --seed": Row(MEASURE, "N"),
+    "compare --model": Row(MODEL, "NAME", "the artifact's own, if it is built in"),
+    "compare --weights": Row(MODEL, "FILE", "random, as the artifact's"),
+    "compare --runner": Row(RUN, "NAME", "the artifact's own runtime"),
+    "compare --output": Row(PLACES, "FILE", "none is written"),
+    "compare --baseline": Row(COMPARE, "FOLDER", "the first artifact is first"),
+    "compare --preset": Row(MEASURE, "NAME", "the baseline's, or normal"),
+    "compare --threads": Row(RUN, "N", "1"),
+    "compare --seed": Row(MEASURE, "N"),
+    "profile --runs": Row(MEASURE, "N"),
+    "train --data": Row(TRAIN, "FOLDER", "needed, but with --show-recipe"),
+    "train --output": Row(PLACES, "FOLDER", "needed, but with --show-recipe"),
+    "train --weights": Row(MODEL, "FILE", "fresh ones"),
+    "train --labels": Row(MODEL, "FILE", "the data's own names"),
+    "evaluate --data": Row(COMPARE, "FOLDER"),
+    "evaluate --labels": Row(COMPARE, "FILE", "the data's own names"),
+    "evaluate --weights": Row(COMPARE, "FILE", "the first checkpoint that is given"),
+    "bundle --package": Row(WRITE, "ID", "com.example.cloformer"),
+    "bundle --app-name": Row(WRITE, "TEXT", "CloFormer"),
+    "bundle --min-os": Row(WRITE, "VERSION", "24 for Android, 16.0 for iOS"),
+    "bundle --output": Row(PLACES, "FOLDER", "needed, but with --verify"),
+}
+
+
+def row_of(command: str, flag: str) -> Row | None:
+    """The row of an option of a command; None if nobody wrote one."""
+    return _ROWS.get(f"{command} {flag}", _ROWS.get(flag))

@@ -1,0 +1,82 @@
+"""`cloformer predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloformer.errors import InputError
+from cloformer.io.output import say, say_json, tell
+
+from ..formats.work_limit import MOST_WORK
+from .options import Debug, Json, MaxWork
+
+__all__ = ["predict"]
+
+
+def predict(
+    artifact: Annotated[
+        Path,
+        typer.Argument(help="An artifact's folder, as `cloformer export` printed it, or its model file."),
+    ],
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Photographs, or folders of them, such as photos/. None: the one that comes with cloformer."
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 5,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Write every output as FOLDER/IMAGE/OUTPUT.npy, as the model gave it."
+        ),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of the runtime; 0: its own choice.")] = 0,
+    max_work: MaxWork = MOST_WORK,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run an artifact on photographs, preprocessed as its manifest says: classes by probability, other outputs by range.
+
+    A photograph that cannot be read does not stop the others: it is named, and the exit code is 3.
+    """
+    from ..artifact.folder import read_artifact
+    from ..artifact.predict import predict as run_predict
+    from ..artifact.predict import save_outputs
+    from ..formats.runners import RunnerOptions
+    from ..reference.cases import PHOTOGRAPH
+    from ..reports.artifact import predicted
+    from ..reports.shared.words import unreadable_lines
+    from ..source.images import Unreadable, collect_images
+
+    found = read_artifact(artifact)
+    photographs = collect_images(images or [PHOTOGRAPH])
+    options = RunnerOptions(threads=threads, max_work=max_work or None)
+    taken: set[str] = set()
+    documents, unreadable = [], []
+    for item in run_predict(found, photographs.images, top=top, options=options):
+        if isinstance(item, Unreadable):
+            unreadable.append(item)
+            continue
+        saved = None if save is None else save_outputs(item, save, taken)
+        if as_json:
+            documents.append(item.to_json() | ({} if saved is None else {"saved": str(saved)}))
+        else:
+            say(*predicted.lines(item, Path(item.image).name if not images else item.image, saved))
+    if as_json:
+        say_json({
+            "trained": found.manifest.weights.origin != "random",
+            "predictions": documents,
+            "unreadable": [item.to_json() for item in unreadable],
+            "left_out": [item.to_json() for item in photographs.left_out],
+        })  # fmt: skip
+    else:
+        say(*predicted.remarks(found))
+        tell(*map(str, photographs.left_out))
+    reasons = [item.reason for item in unreadable]
+    tell(*unreadable_lines(reasons, len(photographs.images) - len(reasons)))
+    if unreadable:
+        raise typer.Exit(InputError.exit_code)

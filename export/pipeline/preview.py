@@ -1,0 +1,95 @@
+"""What an export would do, without writing: `--dry-run`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloformer.io.progress import Progress
+from cloformer.io.staging import refuse_early, space_needed
+
+from ..artifact.manifest import PassRecord
+from ..source.interface import with_roles
+from ..source.signature import Signature
+from .request import ExportRequest, Job, choose_formats, jobs_for
+from .steps import make_source, refuse_labels, refuse_operators, rewrite, room_for, trace_source
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+__all__ = ["Preview", "preview"]
+
+_BYTES = {"float32": 4, "float16": 2}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """An artifact that would be written: its job, what goes in and comes out, the names of its classes, the passes with the
+    sites that they rewrite, the bytes of its weights, and what a person should know of it."""
+
+    job: Job
+    signature: Signature
+    labels: tuple[str, ...] | None
+    passes: tuple[PassRecord, ...]
+    bytes: int
+    notes: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        return self.job.folder
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "folder": self.folder.name,
+            "format": self.job.format.name,
+            "inputs": [
+                item.to_json() | {"preprocessing": rule.to_json() if rule is not None else None}
+                for item, rule in (
+                    (item, self.job.record.preprocessing.get(item.name)) for item in self.signature.inputs
+                )
+            ],
+            "outputs": [item.to_json() for item in self.signature.outputs],
+            "classes": None if self.labels is None else len(self.labels),
+            "bytes": self.bytes,
+            "passes": [{"name": item.name, "sites": len(item.sites)} for item in self.passes],
+            "notes": list(self.notes),
+            "request": self.job.record.to_json(),
+        }
+
+
+def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list[Preview]:
+    """What :func:`.export.export` would write for each format of ``request``.
+
+    Raises what that would raise, as far as it can be told before a model is written: of options, labels, operators that a
+    format cannot take, and the output's place.
+    """
+    choices = choose_formats(request)
+    source = make_source(request, progress)
+    traced = trace_source(source, progress)
+    jobs = jobs_for(request, choices, source)
+    refuse_labels(jobs, source, traced)
+    signature = with_roles(traced.signature, source)
+    previews = []
+    for job in jobs:
+        refuse_early(job.folder)
+        space_needed(job.folder.parent, room_for(source))
+        progress(f"{job.format.title}: rewriting and checking operators")
+        rewritten = rewrite(job, source, traced)
+        refuse_operators(job, rewritten.program)
+        size = _stored(rewritten.program, _BYTES[job.record.precision.weights])
+        notes = (*source.notes, *traced.notes)
+        previews.append(Preview(job, signature, source.labels, rewritten.passes, size, notes))
+    return previews
+
+
+def _stored(program: ExportedProgram, each: int) -> int:
+    """Bytes of the program's weights, if floats take ``each``."""
+    values: Sequence[object] = [*program.state_dict.values(), *program.constants.values()]
+    import torch
+
+    tensors = [value for value in values if isinstance(value, torch.Tensor)]
+    return sum(
+        tensor.numel() * (each if tensor.is_floating_point() else tensor.element_size()) for tensor in tensors
+    )

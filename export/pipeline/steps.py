@@ -1,0 +1,82 @@
+"""What an export and its preview do alike: make the model, trace it, rewrite it, and refuse what a format cannot take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloformer.io.progress import Progress, Stage
+
+from ..artifact.manifest import PassRecord
+from ..formats.exporter import refuse_unsupported
+from ..source.interface import with_roles
+from ..source.resolve import Source, resolve
+from .request import ExportRequest, Job
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+    from ..passes import Applied
+    from ..source.trace import Trace
+
+__all__ = [
+    "Rewritten",
+    "make_source",
+    "refuse_labels",
+    "refuse_operators",
+    "rewrite",
+    "room_for",
+    "trace_source",
+]
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """The lowered program of a format, and the passes that made it."""
+
+    program: ExportedProgram
+    passes: tuple[PassRecord, ...]
+
+
+def make_source(request: ExportRequest, progress: Progress) -> Source:
+    progress(Stage(f"making {request.model or 'the model'}", 0.0))
+    return resolve(request)
+
+
+def trace_source(source: Source, progress: Progress) -> Trace:
+    from ..source.trace import trace
+
+    progress(Stage(f"tracing {source.name}", 0.03))
+    return trace(source.model, source.inputs, source.output_names)
+
+
+def room_for(source: Source) -> int:
+    """Bytes that an export needs on the way: the model, its float32 copies, and the package it is converted in."""
+    numbers: int = sum(tensor.numel() for tensor in source.model.state_dict().values())
+    return 16 * numbers
+
+
+def refuse_labels(jobs: Sequence[Job], source: Source, traced: Trace) -> None:
+    """:class:`InputError` for class names that a format cannot take, or that are not as many as the classes."""
+    for job in jobs:
+        job.format.refuse_repeated_names(source.labels, len(traced.signature.outputs))
+    with_roles(traced.signature, source)
+
+
+def rewrite(job: Job, source: Source, traced: Trace) -> Rewritten:
+    from ..passes import Setting, apply_passes
+    from ..source.trace import lower
+
+    setting = Setting.of(traced.signature, source)
+    passes = job.format.passes(setting, reparameterize=job.record.reparameterize)
+    rewritten, applied = apply_passes(traced, passes)
+    return Rewritten(lower(rewritten), tuple(map(_recorded, applied)))
+
+
+def _recorded(applied: Applied) -> PassRecord:
+    return PassRecord(applied.name, applied.law, applied.exactness.value, applied.sites)
+
+
+def refuse_operators(job: Job, program: ExportedProgram) -> None:
+    refuse_unsupported(job.format.exporter().unsupported(program), job.format.title)

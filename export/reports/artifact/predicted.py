@@ -1,0 +1,47 @@
+"""What `cloformer predict` prints for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .text import NOT_TRAINED
+
+if TYPE_CHECKING:
+    from ...artifact.folder import Artifact
+    from ...artifact.predict import Guess, Head, Prediction
+
+__all__ = ["lines", "remarks"]
+
+
+def lines(prediction: Prediction, image: str, saved: Path | None = None) -> Iterator[str]:
+    """The image, and its classes; with several outputs, or with one that is no scores of classes, each by its name."""
+    yield image
+    if len(prediction.heads) == 1 and prediction.heads[0].top is not None:
+        yield from map(_guess, prediction.top)
+    else:
+        for head in prediction.heads:
+            yield from _head(head)
+    if saved is not None:
+        yield f"  saved in {saved}"
+
+
+def remarks(artifact: Artifact) -> Iterator[str]:
+    """What a person should know of all of it."""
+    if artifact.manifest.weights.origin == "random":
+        yield f"  ({NOT_TRAINED})"
+    first = artifact.function.outputs[0].spec
+    if first.role == "tensor" and len(first.shape) == 2:
+        yield f"  (if {first.name} is scores of classes: `cloformer export --labels FILE` says so, and they are ranked)"
+
+
+def _head(head: Head) -> Iterator[str]:
+    spec = head.spec
+    least, mean, most = head.range
+    yield f"  {spec.name} {spec.dtype} {list(spec.shape)} ({spec.role}): min {least:.6g}, mean {mean:.6g}, max {most:.6g}"
+    yield from (f"  {_guess(guess)}" for guess in head.top or ())
+
+
+def _guess(guess: Guess) -> str:
+    return f"  {guess.probability:>7.2%}  {guess.label or f'class {guess.index}'}"
