@@ -20,11 +20,13 @@ def is_file(path: Path) -> bool:
 
 def near_files(missing: Path, endings: Collection[str]) -> list[Path]:
     """Files of these ``endings`` in the folder of a missing one, the likeliest first: those of the same name with another
-    ending, then one of almost the same name."""
+    ending, then one of almost the same."""
     try:
         names = sorted(each.name for each in missing.parent.iterdir() if each.suffix in endings)
     except (OSError, ValueError):
         return []
-    near = closest(missing.name, names)
-    found = [name for name in names if Path(name).stem == missing.stem] + ([near] if near is not None else [])
+    stems = {Path(name).stem: name for name in reversed(names)}
+    near = closest(missing.stem, stems)
+    found = [name for name in names if Path(name).stem == missing.stem]
+    found += [] if near in (None, missing.stem) else [stems[near]]
     return [missing.parent / name for name in found]

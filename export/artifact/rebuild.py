@@ -86,6 +86,7 @@ def rebuild(
         labels=names,
         weights=found,
         summary=summary_of(made.reference, found),
+        labels_of=request.labels_of if spec is None else spec.labels_of,
         metadata=request.metadata,
         given_by=given_by,
     )

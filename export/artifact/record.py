@@ -19,7 +19,8 @@ __all__ = ["RequestRecord"]
 class RequestRecord:
     """``model`` is a variant's name or ``package.module:factory``; ``options`` are the format's own (its opset, its
     target) by name; ``inputs``, ``preprocessing`` and ``outputs`` are the model's own, whatever was written of them.
-    Hashes are SHA-256 in hexadecimal: of the class names, and of the checkpoint's file."""
+    Hashes are SHA-256 in hexadecimal: of the class names, and of the checkpoint's file. ``labels_of`` is the output that the
+    class names are of; None: the first."""
 
     model: str
     format: str
@@ -34,6 +35,7 @@ class RequestRecord:
     weights_sha256: str | None
     seed: int | None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    labels_of: str | None = None
 
     @property
     def version_of_format(self) -> str:
@@ -41,7 +43,7 @@ class RequestRecord:
         return ", ".join(option.worded(self.options[option.name]) for option in FORMATS[self.format].options)
 
     def to_json(self) -> dict[str, object]:
-        return {
+        document: dict[str, object] = {
             "model": self.model,
             "format": self.format,
             "precision": self.precision.name,
@@ -57,6 +59,7 @@ class RequestRecord:
             "seed": self.seed,
             "metadata": dict(self.metadata),
         }
+        return document | ({} if self.labels_of is None else {"labels_of": self.labels_of})
 
     @classmethod
     def from_fields(cls, fields: Fields, version: int) -> RequestRecord:
@@ -88,6 +91,7 @@ class RequestRecord:
             weights_sha256=fields.optional("weights_sha256", fields.sha256),
             seed=fields.optional("seed", lambda name: fields.whole(name, -(2**63), 2**63 - 1)),
             metadata=fields.default("metadata", fields.table, {}),
+            labels_of=fields.default("labels_of", fields.text, None),
         )
         fields.done()
         _check_images(found, fields.path)

@@ -43,6 +43,11 @@ def check_artifact(artifact: Artifact, format_name: str, title: str) -> None:
             f"{artifact.folder} is not a classifier of one image, which is what the apps show",
             "`cloformer inspect` says what goes in and comes out",
         )
+    if classifier.scores is not artifact.function.outputs[0]:
+        raise UnsupportedError(
+            f"the classes of {artifact.folder} are those of {classifier.scores.spec.name}, and the apps show the first output's",
+            "return the classes first, and export again",
+        )
 
 
 def write_payload(artifact: Artifact, folder: Path, notices: Path) -> None:

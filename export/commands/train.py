@@ -75,7 +75,10 @@ def train(
         Path | None, typer.Option(help="Class names, one a line, for data that has numbers alone.")
     ] = None,
     teacher: Annotated[
-        str | None, typer.Option(help="Distil from package.module:factory or an ONNX file that gives logits.")
+        str | None,
+        typer.Option(
+            help="Distil from package.module:factory, nets.py:factory or an ONNX file that gives logits."
+        ),
     ] = None,
     licence: Annotated[str | None, typer.Option(help="Of the weights; written into the checkpoint.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that prepare images; 0: this one.")] = 0,

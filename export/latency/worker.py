@@ -146,7 +146,8 @@ class _Worker:
         from ..reference.cases import PHOTOGRAPH
 
         subject, preprocessing_ns, end_to_end_ns = self._subject, [], []
-        name = self._artifact.signature.outputs[0].name
+        classifier = self._artifact.function.classifier
+        name = (self._artifact.signature.outputs[0] if classifier is None else classifier.scores.spec).name
         for _ in range(queries if subject.inputs.are_all_images else 0):
             started = time.perf_counter_ns()
             fed = fed_from(PHOTOGRAPH, subject.inputs)

@@ -125,7 +125,8 @@ def _labelled(artifact: Artifact) -> list[str]:
     named = [item.spec.name for item in outputs if item.labels is not None]
     if not named or len(outputs) == 1:
         return []
-    return [f"{LABELS} names the classes of {named[0]}, the first of {len(outputs)} outputs"]
+    which = "the first" if named[0] == outputs[0].spec.name else "one"
+    return [f"{LABELS} names the classes of {named[0]}, {which} of {len(outputs)} outputs"]
 
 
 def _failed(error: GateError, first: OperatorResult | None, staging: Path, job: Job) -> GateError:

@@ -89,6 +89,7 @@ def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source)
             weights_sha256=source.weights.file_sha256,
             seed=source.weights.seed,
             metadata=source.metadata,
+            labels_of=source.labels_of,
         )
         folder = request.output / _folder_name(request, chosen.format, record, source)
         jobs.append(Job(chosen.format, record, folder, request.keep_failed))
@@ -132,10 +133,11 @@ def _folder_name(request: ExportRequest, row: Format, record: RequestRecord, sou
     size = "x".join(str(n) for n in (shape[2:] if source.inputs[0].role == "image" else shape))
     if source.inputs[0].role == "image" and shape[2] == shape[3]:
         size = str(shape[2])
-    declared = None
+    declared: list[object] | None = None
     if request.spec != ModelSpec():
         rules = {name: rule.to_json() for name, rule in source.preprocessing.items()}
-        declared = (rules, [spec.to_json() for spec in source.inputs], list(source.output_names))
+        declared = [rules, [spec.to_json() for spec in source.inputs], list(source.output_names)]
+        declared += [] if source.labels_of is None else [source.labels_of]
     exceptions = dict(record.precision.exceptions)
     options = {
         option.suffix.format(record.options[option.name]): record.options[option.name] != option.default

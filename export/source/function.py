@@ -137,8 +137,9 @@ class Function:
 
     @property
     def classifier(self) -> Classifier | None:
-        """If it takes one image and its first output is scores of classes; else None."""
-        image, scores = self.inputs[0], self.outputs[0]
+        """If it takes one image and the output that has labels, or the first, is scores of classes; else None."""
+        image = self.inputs[0]
+        scores = next((item for item in self.outputs if item.labels is not None), self.outputs[0])
         if len(self.inputs) != 1 or image.preprocessing is None or scores.spec.role not in _CLASS_ROLES:
             return None
         if len(scores.spec.shape) != 2 or scores.spec.shape[0] != image.spec.shape[0]:

@@ -18,18 +18,38 @@ LABELS = "labels.txt"
 
 
 def with_roles(signature: Signature, source: Source) -> Signature:
-    """The traced signature with the first output's role. :class:`InputError` if there are not as many labels as
-    classes."""
-    first, *others = signature.outputs
-    named = replace(signature, outputs=(replace(first, role=source.output_role), *others))
-    if source.labels is not None and (not first.shape or first.shape[-1] != len(source.labels)):
-        classes = first.shape[-1] if first.shape else 1
-        where = f", {first.name}, the first of {len(signature.outputs)} outputs," if others else ""
+    """The traced signature with the role of the output that has the classes: the one that the labels are of, or the first.
+    :class:`InputError` if there is no such output, or there are not as many labels as classes."""
+    outputs = signature.outputs
+    wanted = outputs[0].name if source.labels_of is None else source.labels_of
+    place = next((number for number, spec in enumerate(outputs) if spec.name == wanted), None)
+    if place is None:
         raise InputError(
-            f"there are {len(source.labels)} labels and the model{where} has {classes} classes",
-            "give as many labels as classes, in the order of the model's outputs",
+            f"labels_of is {wanted}, and the model's outputs are {', '.join(spec.name for spec in outputs)}",
+            "give the name of the output that has the classes",
         )
-    return named
+    if source.labels is not None and not _has_classes(outputs[place], len(source.labels)):
+        raise _do_not_fit(len(source.labels), place, outputs)
+    named = replace(outputs[place], role=source.output_role)
+    return replace(signature, outputs=(*outputs[:place], named, *outputs[place + 1 :]))
+
+
+def _has_classes(spec: TensorSpec, count: int) -> bool:
+    return bool(spec.shape) and spec.shape[-1] == count
+
+
+def _do_not_fit(count: int, place: int, outputs: Sequence[TensorSpec]) -> InputError:
+    """As many labels as another output has classes are that one's, and the error says how to say so."""
+    spec = outputs[place]
+    classes = spec.shape[-1] if spec.shape else 1
+    which = "the first" if place == 0 else f"number {place + 1}"
+    where = f", {spec.name}, {which} of {len(outputs)} outputs," if len(outputs) > 1 else ""
+    fitting = [other for other in outputs if _has_classes(other, count) and len(other.shape) == 2]
+    if len(fitting) == 1:
+        advice = f'they fit {fitting[0].name}: labels_of = "{fitting[0].name}" in --spec says so (`cloformer spec`)'
+    else:
+        advice = "give as many labels as classes, in the order of the model's outputs"
+    return InputError(f"there are {count} labels and the model{where} has {classes} classes", advice)
 
 
 def interface_of(

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cloformer
-from cloformer.errors import choose
 from cloformer.io.fields import Fields
-from cloformer.variants import VARIANTS
 from cloformer.weights import find_weights
 
-from .named import locate, names_a_module
+from .named import locate, names_a_module, refuse_unknown
 from .user_module import made_by
 
 if TYPE_CHECKING:
@@ -70,7 +68,7 @@ def make_model(reference: str, weights: Path | None, num_classes: int | None, se
     weights = None if weights is None else find_weights(weights)
     if names_a_module(reference):
         return _from_module(reference, weights, seed)
-    choose("model", reference, VARIANTS)
+    refuse_unknown(reference)
     return _from_variant(reference, weights, num_classes, seed)
 
 

@@ -17,12 +17,12 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
-from cloformer.errors import InputError, UsageError, closest
+from cloformer.errors import InputError, UsageError, choose, closest
 from cloformer.io.missing import is_file, near_files
 from cloformer.variants import VARIANTS
-from cloformer.weights import ENDINGS
+from cloformer.weights import ENDINGS, is_checkpoint
 
-__all__ = ["Factory", "leads_to", "locate", "names_a_module"]
+__all__ = ["Factory", "leads_to", "locate", "names_a_module", "refuse_unknown"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,15 @@ def names_a_module(reference: str) -> bool:
     here = Path(reference)
     is_here = is_file(here.with_suffix(".py")) or is_file(here / "__init__.py") if here.name else False
     return is_here and closest(reference, VARIANTS) is None
+
+
+def refuse_unknown(reference: str) -> None:
+    """:class:`UsageError` unless ``reference``, which names no module, is a built-in variant."""
+    if reference not in VARIANTS and is_checkpoint(reference):
+        raise UsageError(
+            f"--model {reference} is a checkpoint, not a model", f"give it as --weights {reference}"
+        )
+    choose("model", reference, VARIANTS)
 
 
 def locate(reference: str, option: str) -> Factory:
@@ -106,7 +115,7 @@ def _is_path(place: str) -> bool:
 def _file(place: str, option: str) -> Path:
     try:
         path = Path(place).expanduser()
-    except RuntimeError:  # ~somebody who has no home
+    except (RuntimeError, ValueError):  # ~somebody who has no home, and a name that no file can have
         raise InputError(f"{option}: there is no file {place}", "give the file's path") from None
     may_be = [path] if path.suffix == ".py" else [path.parent / f"{path.name}.py", path / "__init__.py"]
     found = next((each for each in may_be if is_file(each)), None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloformer.errors import CheckpointError, UsageError, choose
+from cloformer.errors import CheckpointError, UsageError
 from cloformer.variants import VARIANTS
 
 from .labels import read_labels
@@ -47,7 +47,7 @@ class SourceRequest:
 @dataclass(frozen=True)
 class Source:
     """A model ready to be traced, and everything the artifact says about it. ``notes`` are for people: what was done to the
-    model that they brought. ``given_by`` says who gives the "labels" and the "preprocessing", where that is not the artifact
+    model that they brought. ``labels_of`` is the output that the labels are of; None: the first. ``given_by`` says who gives the "labels" and the "preprocessing", where that is not the artifact
     that is judged."""
 
     name: str
@@ -60,6 +60,7 @@ class Source:
     labels: tuple[str, ...] | None
     weights: Weights
     summary: str
+    labels_of: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     given_by: Mapping[str, str] = field(default_factory=dict)
@@ -75,8 +76,6 @@ def resolve(request: SourceRequest) -> Source:
         held = None if request.weights is None else identified(request.weights)
         reference = held or DEFAULT_MODEL
     is_module = names_a_module(reference)
-    if not is_module:
-        choose("model", reference, VARIANTS)
     if is_module and request.num_classes is not None:
         raise UsageError("--num-classes is for the built-in models", "let the factory make the right head")
     made = _make(reference, request, is_known=held is not None or request.model is not None)
@@ -93,6 +92,7 @@ def resolve(request: SourceRequest) -> Source:
         preprocessing = dict.fromkeys(preprocessing, rule)
     if not is_module:
         _check_size(inputs[0])
+    from .returned import count_returned
     from .whole_numbers import with_values
     from .widen import as_float32
 
@@ -100,17 +100,19 @@ def resolve(request: SourceRequest) -> Source:
     inputs = with_values(made.model, inputs)
     # CloFormer gives logits; a user's module gives logits if its classes are named, else plain tensors.
     logits = not is_module or names is not None
+    is_alone = logits and (not is_module or count_returned(made.model, inputs) == 1)
     return Source(
         name=made.reference.replace(":", "."),
         source=made.reference,
         model=made.model,
         inputs=inputs,
-        output_names=spec.outputs or (("logits",) if logits else ()),
+        output_names=spec.outputs or (("logits",) if is_alone else ()),
         output_role="logits" if logits else "tensor",
         preprocessing=preprocessing,
         labels=names,
         weights=made.weights,
         summary=summary_of(made.reference, made.weights),
+        labels_of=spec.labels_of,
         metadata={**trained.about, **spec.metadata},
         notes=() if note is None else (note,),
     )

@@ -179,21 +179,22 @@ def _listed(place: str, known: list[str]) -> str:
 
 
 def _factories(module: ModuleType) -> list[str]:
-    """What ``module`` itself defines and gives a model without arguments: functions, classes of modules, and modules."""
+    """What ``module`` itself defines and gives a model without arguments: functions, then modules, then their classes."""
     from torch import nn
 
-    found = []
+    functions, models, classes = [], [], []
     for name, value in vars(module).items():
         is_own = getattr(value, "__module__", None) == module.__name__
-        if isinstance(value, type):
-            makes = is_own and issubclass(value, nn.Module) and not _needed(value)
-        elif isinstance(value, nn.Module):
-            makes = True
-        else:
-            makes = is_own and callable(value) and not _needed(value) and _may_return_a_model(value)
-        if makes and not name.startswith("_"):
-            found.append(name)
-    return found
+        if name.startswith("_"):
+            continue
+        if isinstance(value, nn.Module):
+            models.append(name)
+        elif isinstance(value, type):
+            if is_own and issubclass(value, nn.Module) and not _needed(value):
+                classes.append(name)
+        elif is_own and callable(value) and not _needed(value) and _may_return_a_model(value):
+            functions.append(name)
+    return functions + models + classes
 
 
 def _may_return_a_model(function: object) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cloformer.errors import InputError, UsageError, closest
-from cloformer.io.missing import is_file
+from cloformer.io.missing import is_file, near_files
 from cloformer.variants import VARIANTS
-from cloformer.weights import find_weights, is_checkpoint, shipped_weights
+from cloformer.weights import ENDINGS, find_weights, is_checkpoint, shipped_weights
 
 from .named import names_a_module
 
@@ -40,8 +40,6 @@ def model_and_weights(
     ):
         if word is not None:
             _refuse_exported(word, option)
-    if model is not None and model not in VARIANTS and is_checkpoint(model):
-        raise UsageError(f"--model {model} is a checkpoint, not a model", f"give it as --weights {model}")
     if named is None:
         return model, weights
     option, given = ("--weights", weights) if _is_weights(named) else ("--model", model)
@@ -61,10 +59,11 @@ def _is_weights(named: str) -> bool:
         return False
     if is_checkpoint(named) or (is_file(path) and path.suffix != ".py"):
         return True  # of an ending that no checkpoint has, too: reading it says so
-    if names_a_module(named):
+    is_place = "/" in named and ":" not in named and path.suffix != ".py"
+    if names_a_module(named) and not (is_place and not is_file(path / "__init__.py")):
         return False
-    near = closest(named, [*VARIANTS, *shipped_weights()])
-    meant = "" if near is None else f". Did you mean {near}?"
+    near = [closest(named, [*VARIANTS, *shipped_weights()]), *map(str, near_files(path, (".py", *ENDINGS)))]
+    meant = next((f". Did you mean {each}?" for each in near if each is not None), "")
     raise UsageError(f"there is no model or checkpoint {named!r}{meant}", f"give {_TAKEN}")
 
 

@@ -98,7 +98,8 @@ class _RunsCode:
         (["--model", "user_models:resnt"], 2, "Did you mean resnet?"),
         (["--model", "user_models:GroupNormNet"], 2, "needs arguments: scale"),
         (["--model", ":"], 2, "names no module"),
-        (["/"], 3, "there is no file"),
+        (["/"], 2, "there is no model or checkpoint '/'"),
+        (["tests/support/user_models"], 2, "Did you mean tests/support/user_models.py?"),
     ],
 )
 def test_export_refuses(command: Command, kept: Path, arguments: list[str], code: int, words: str) -> None:

@@ -5,24 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import onnx
 import pytest
 import torch
 from torch import Tensor, nn
 
-from cloformer.errors import UnsupportedError
+from cloformer.errors import InputError, UnsupportedError
 from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.artifact.manifest import Manifest
+from cloformer.export.bundle.payload import check_artifact
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.preview import preview
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.reference.cases import Inputs, hostile_cases, noise_case
+from cloformer.export.schemas import schema
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.spec import ModelSpec
 from cloformer.export.source.trace import trace
 from cloformer.export.source.whole_numbers import with_values
 
 ROWS = 37
+NAMES = ("cat", "dog", "owl", "fox", "hen")
 
 
 class Words(nn.Module):
@@ -172,20 +178,63 @@ def test_weights_in_half_precision_are_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format_name", ["onnx", "coreml"])
-def test_of_two_outputs_the_one_with_labels_is_said(tmp_path: Path, format_name: str) -> None:
-    labels = ("cat", "dog", "owl", "fox", "hen")
+@pytest.mark.parametrize(
+    ("spec", "note"),
+    [
+        (ModelSpec(outputs=("animal", "place"), labels=NAMES), "animal, the first of 2 outputs"),
+        (ModelSpec(labels=NAMES[:2], labels_of="output_1"), "output_1, one of 2 outputs"),
+    ],
+    ids=["named", "of the second"],
+)
+def test_of_two_outputs_the_one_with_labels_is_said(
+    tmp_path: Path, format_name: str, spec: ModelSpec, note: str
+) -> None:
+    """In the note and in the manifest; and parity holds it against --spec."""
+    model = f"{HERE}:two_heads"
     request = ExportRequest(
-        model=f"{HERE}:two_heads",
-        formats=(format_name,),
-        image_size=(32, 32),
-        spec=ModelSpec(outputs=("animal", "place"), labels=labels),
-        output=tmp_path,
+        model=model, formats=(format_name,), image_size=(32, 32), spec=spec, output=tmp_path
     )
     (exported,) = export(request)
-    assert exported.notes == ("labels.txt names the classes of animal, the first of 2 outputs",)
-    first, second = exported.artifact.function.outputs
-    assert (first.spec.role, first.labels, second.labels) == ("logits", "labels.txt", None)
-    assert compare(exported.artifact, ParityRequest(model=f"{HERE}:two_heads")).passed
+    assert exported.notes == (f"labels.txt names the classes of {note}",)
+    artifact = exported.artifact
+    named, other = sorted(artifact.function.outputs, key=lambda item: item.labels is None)
+    assert (named.spec.role, named.labels, named.spec.name) == (
+        "logits",
+        "labels.txt",
+        note.partition(",")[0],
+    )
+    assert (other.spec.role, other.labels) == ("tensor", None)
+    assert artifact.function.classifier is not None and artifact.function.classifier.scores == named
+    document = artifact.manifest.to_json()
+    jsonschema.Draft202012Validator(schema("manifest")).validate(document)
+    assert Manifest.from_json(document) == artifact.manifest
+    assert compare(artifact, ParityRequest(model=model)).passed
+    if spec.labels_of is not None:
+        untold = compare(artifact, ParityRequest(model=model, spec=replace(spec, labels_of=None)))
+        assert "inputs and outputs" in [item.about for item in untold.statements if item.problem is not None]
+        with pytest.raises(UnsupportedError, match="are those of output_1, and the apps show the first"):
+            check_artifact(artifact, format_name, "these")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (ModelSpec(labels=NAMES[:2]), 'output_0, the first of 2.*they fit output_1: labels_of = "output_1"'),
+        (ModelSpec(labels=NAMES[:3]), "give as many labels as classes"),
+        (ModelSpec(labels=NAMES, labels_of="output_1"), "output_1, number 2 of 2.*they fit output_0"),
+        (ModelSpec(labels=NAMES, labels_of="plase"), "labels_of is plase, .* are output_0, output_1"),
+    ],
+)
+def test_labels_of_another_output_are_refused_before_anything_is_written(
+    tmp_path: Path, spec: ModelSpec, words: str
+) -> None:
+    request = ExportRequest(
+        model=f"{HERE}:two_heads", image_size=(32, 32), spec=spec, output=tmp_path / "none"
+    )
+    for run in (preview, export):
+        with pytest.raises(InputError, match=f"(?s){words}"):
+            run(request)
+    assert not request.output.exists()
 
 
 class Counted(nn.Module):
