@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from html import escape
 
 __all__ = [
     "bounded",
+    "count",
     "escape_controls",
     "escape_halves",
     "harmless",
@@ -91,6 +93,18 @@ def escape_controls(json_text: str) -> str:
 def escape_halves(text: str) -> str:
     """``text``, which can be encoded: lone surrogates, which names of files in another encoding hold, are escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+_PLURALS = {"axis": "axes", "entry": "entries", "kind of operator": "kinds of operators", "query": "queries"}
+_HISSES = ("s", "x", "ch", "sh")
+
+
+def count(items: int | Sequence[object], word: str) -> str:
+    """``3 outputs``, ``1 output``, ``2 classes``; of ``items`` or of so many."""
+    total = items if isinstance(items, int) else len(items)
+    if total != 1:
+        word = _PLURALS.get(word) or word + ("es" if word.endswith(_HISSES) else "s")
+    return f"{total:,} {word}"
 
 
 def is_text(text: str) -> bool:

@@ -18,6 +18,7 @@ from cloformer.export.artifact.folder import MANIFEST, Artifact, read_artifact
 from cloformer.export.formats.runners import RUNNERS, RunnerOptions, default_runner, open_model
 from cloformer.export.source.preprocessing import Preprocessing, as_planes
 from cloformer.export.source.trained import training_of
+from cloformer.io.words import count
 
 from .augment import seed_of
 from .data import Dataset
@@ -87,7 +88,7 @@ def evaluate(
     with ExitStack() as opened:
         found = {path: opened.enter_context(_opened(path, data, options)) for path in paths}
         for path, subject in found.items():
-            progress(f"{subject.name}: {len(chosen)} images in {subject.runs_in}")
+            progress(f"{subject.name}: {count(chosen, 'image')} in {subject.runs_in}")
             sums, guesses[path] = _run(subject, data, chosen, progress)
             if path in subjects:
                 agreed = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloformer.io.output import say, say_json, tell
-from cloformer.io.words import harmless
+from cloformer.io.words import count, harmless
 from cloformer.variants import list_models
 
 from .options import Debug, Json
@@ -109,7 +109,7 @@ def train(
         }  # fmt: skip
         say_json(document)
         return
-    say(f"{result.best}: top-1 {result.top1:.2%} after {len(result.rows)} epochs")
+    say(f"{result.best}: top-1 {result.top1:.2%} after {count(result.rows, 'epoch')}")
     say(f"  next: cloformer export --weights {result.best} --format onnx --format coreml")
 
 

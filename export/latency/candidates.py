@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloformer.errors import MissingRuntimeError, UnsupportedError, UsageError, choose
+from cloformer.io.words import count
 from cloformer.variants import VARIANTS
 
 from ..artifact.folder import Artifact
@@ -183,7 +184,7 @@ def _pinned(threads: int, protocol: Protocol) -> tuple[int, ...] | None:
     usable = usable_processors()
     if threads > len(usable):
         raise UnsupportedError(
-            f"{threads} threads cannot be pinned to {len(usable)} processors",
+            f"{count(threads, 'thread')} cannot be pinned to {count(usable, 'processor')}",
             "lower --threads, or leave --pin out",
         )
     return usable[:threads]

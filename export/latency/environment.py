@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cloformer
 from cloformer.io.numbers import whole
+from cloformer.io.words import count
 
 __all__ = ["Environment", "Load", "environment", "explain_load", "read_load", "usable_processors"]
 
@@ -84,7 +85,7 @@ def explain_load(before: Load, after: Load, processors: int) -> tuple[str, ...]:
     """Why a run between two moments is unstable for what else the machine did; nothing if it is not."""
     reasons = []
     if before.average is not None and before.average > processors:
-        reasons.append(f"load average {before.average:.1f} on {processors} processors when it began")
+        reasons.append(f"load average {before.average:.1f} on {count(processors, 'processor')} when it began")
     if stolen := steal_share(before, after):
         reasons += [f"the host took {stolen:.1%} of the processor time"] if stolen > MAX_STEAL else []
     return tuple(reasons)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from cloformer.errors import MissingRuntimeError, UnsupportedError
 from cloformer.io.read import sha256_of
+from cloformer.io.words import count
 
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.origins import Origins, read_origins
@@ -135,12 +136,12 @@ def _notes(rows: Sequence[OperatorTime], roofline: Roofline, uncounted: frozense
     unmapped = sorted({row.operator for row in rows if row.module is None})
     if unmapped:
         total = sum(row.module is None for row in rows)
-        notes.append(f"{total} operators are not traced to a module: {', '.join(unmapped)}")
+        notes.append(f"not traced to a module: {count(total, 'operator')} ({', '.join(unmapped)})")
     above = sum(roofline.bound_us(row.work) > row.us for row in rows)
     if above:
         notes.append(
-            f"{above} operators are above their roofline, most of them because their values were still in a "
-            "cache: the share of the roofline that is achieved in all is an upper estimate"
+            f"above the roofline: {count(above, 'operator')}, mostly because values were still in a cache: the share of "
+            "the roofline that is achieved in all is an upper estimate"
         )
     if any(row.work.multiply_adds is None for row in rows):
         found = [name for name in _uncounted(rows, uncounted) if name in uncounted]

@@ -117,7 +117,7 @@ def drift(samples: Sequence[float]) -> float | None:
 def stability(summary: Summary) -> Verdict:
     """Whether the run's own samples agree with one another."""
     if summary.variation is None or summary.drift is None:
-        return Verdict("unstable", (f"{summary.n} queries are too few to tell: {MIN_TO_JUDGE} are needed",))
+        return Verdict("unstable", (f"too few queries to tell: {summary.n}, and {MIN_TO_JUDGE} are needed",))
     reasons = []
     if summary.variation > MAX_VARIATION:
         reasons.append(f"coefficient of variation {summary.variation:.1%}, above {MAX_VARIATION:.0%}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cloformer.errors import InputError
+from cloformer.io.words import count
 
 from .function import Function, Input, Output
 from .resolve import Source
@@ -26,7 +27,7 @@ def with_roles(signature: Signature, source: Source) -> Signature:
         classes = first.shape[-1] if first.shape else 1
         where = f", {first.name}, the first of {len(signature.outputs)} outputs," if others else ""
         raise InputError(
-            f"there are {len(source.labels)} labels and the model{where} has {classes} classes",
+            f"given are {count(source.labels, 'label')}, and the model{where} has {count(classes, 'class')}",
             "give as many labels as classes, in the order of the model's outputs",
         )
     return named

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cloformer.errors import CheckpointError, CloformerError, InputError
 from cloformer.io.output import say, say_json, tell
-from cloformer.io.words import bounded, escape_halves, harmless, json_text, markdown, plain, reason_of
+from cloformer.io.words import bounded, count, escape_halves, harmless, json_text, markdown, plain, reason_of
 
 # Every character that Unicode has, halves of characters among them, and what steers terminals more often.
 ANY = st.text(
@@ -133,3 +133,16 @@ def test_printing_json_to_a_terminal_with_few_letters(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "stdout", stream)
     say_json({"é": "世\udce9"})
     assert json.loads(stream.buffer.getvalue()) == {"é": "世\udce9"}  # type: ignore[attr-defined]
+
+
+def test_a_count_has_its_noun_in_the_right_number() -> None:
+    said = [count(number, word) for word in ("output", "class", "axis", "query") for number in (0, 1, 2)]
+    assert said == [
+        "0 outputs", "1 output", "2 outputs", "0 classes", "1 class", "2 classes",
+        "0 axes", "1 axis", "2 axes", "0 queries", "1 query", "2 queries",
+    ]  # fmt: skip
+    assert (count(["a"], "kind of operator"), count(2, "kind of operator")) == (
+        "1 kind of operator",
+        "2 kinds of operators",
+    )
+    assert count(1_234_567, "value") == "1,234,567 values"

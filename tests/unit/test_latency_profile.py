@@ -154,7 +154,7 @@ def test_an_operator_without_a_time_is_an_error(small: Path, monkeypatch: pytest
         return dict(list(timed.items())[1:]), whole
 
     monkeypatch.setattr(onnx_profiler, "read_events", without_the_first)
-    with pytest.raises(UnsupportedError, match=r"1 of .* operators have no time"):
+    with pytest.raises(UnsupportedError, match=r"1 of .* operators without a time"):
         profile(read_artifact(small), runs=1, roofline=ROOFLINE)
 
 

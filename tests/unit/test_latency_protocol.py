@@ -288,7 +288,7 @@ def test_what_a_candidate_is_asked(artifact: Artifact, monkeypatch: pytest.Monke
         (False, True)
     ] * 5
     (row,) = report.rows
-    assert row.notes == ("ended after 600 s with 6 of 1024 queries",)
+    assert row.notes == ("ended after 600 s with 6 of 1,024 queries",)
     assert len(row.wall_ns) == 6 and row.complete and report.complete
     assert row.summary is not None and row.summary.p90 is None
     assert (row.load_ns, row.before_bytes, row.peak_bytes, row.cold_load_ns) == (5, 6, 7, (5,) * 5)

@@ -14,18 +14,13 @@ if TYPE_CHECKING:
     from ...latency.protocol import Protocol
     from ...latency.report import Measurement
 
-__all__ = ["footer", "incomplete", "protocol", "queries", "row_facts", "threads", "verdict"]
+__all__ = ["footer", "incomplete", "protocol", "row_facts", "threads", "verdict"]
 
 
 def verdict(row: Measurement) -> Markup:
     """Whether the samples of a row agree with one another."""
     word = row.verdict.word
     return chip(None if word == "counted" else word == "stable", word)
-
-
-def queries(number: int) -> str:
-    """``1,024 queries``."""
-    return f"{number:,} {'query' if number == 1 else 'queries'}"
 
 
 def threads(row: Measurement) -> str:
@@ -49,7 +44,7 @@ def row_facts(row: Measurement) -> Markup:
         "Options": ", ".join(f"{name} {value}" for name, value in row.options.items()),
         "Load": _unit(row.load_ns),
         "First inference": _unit(row.first_ns),
-        "Thrown away": f"{queries(row.warm_up_queries)} to warm up",
+        "Thrown away": f"{count(row.warm_up_queries, 'query')} to warm up",
         "Peak memory": "" if row.peak_bytes is None else megabytes(row.peak_bytes),
         "Load average": _loads(row),
         "Manifest": tag("code", row.manifest_sha256[:16], title=row.manifest_sha256),

@@ -52,7 +52,7 @@ def how(report: LatencyReport) -> str:
     measured_on = " and ".join(sorted({row.measured_on for row in report.rows})) or "nothing measured"
     if rules.counting is not None and rules.counting.only:
         return f"{measured_on}; counted, and not timed"
-    least = f"at least {rules.min_queries:,} queries and {rules.min_seconds:g} s"
+    least = f"at least {count(rules.min_queries, 'query')} and {rules.min_seconds:g} s"
     return f"{measured_on}; milliseconds; preset {rules.preset}: {least}; p90 by early stopping"
 
 
@@ -119,11 +119,11 @@ def remarks(row: Measurement) -> Iterator[str]:
 def _counts(row: Measurement) -> str:
     """What could be counted of an inference."""
     found = [
-        f"{value:,} {words}"
-        for value, words in (
-            (row.operators, "operators"),
-            (row.multiply_adds, "multiply-adds"),
-            (row.instructions, f"instructions ({row.counted_by})"),
+        count(value, word) + more
+        for value, word, more in (
+            (row.operators, "operator", ""),
+            (row.multiply_adds, "multiply-add", ""),
+            (row.instructions, "instruction", f" ({row.counted_by})"),
         )
         if value is not None
     ]

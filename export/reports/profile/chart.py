@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from cloformer.io.words import count
+
 from ..shared.charts import Scale
 from ..shared.markup import Markup, tag
 from .text import milliseconds, percent, rate, where
@@ -61,7 +63,7 @@ def roofline_chart(report: Profile, prefix: str) -> Markup:
     return tag(
         "svg", *_grid(across, down), *marks, *_roof(across, down, peak, slope),
         width="100%", height=_HEIGHT, role="img", class_="spread",
-        aria_label=f"Roofline of {len(drawn)} operators: up to {rate(slope)} GB/s and {rate(peak)} GFLOP/s",
+        aria_label=f"Roofline of {count(drawn, 'operator')}: up to {rate(slope)} GB/s and {rate(peak)} GFLOP/s",
     )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def profile_page(report: Profile, depth: int) -> str:
 def _header(report: Profile, name: str) -> list[Markup]:
     total = report.total
     said = (
-        f"{count(total.operators, 'operator')} take {milliseconds(total.us)} ms on the {MEASURED_ON}, "
+        f"{count(total.operators, 'operator')}: {milliseconds(total.us)} ms on the {MEASURED_ON}, "
         f"{percent(total.of_roofline)} of what its measured rates allow; operators are counted {OPERATORS_RUN}."
     )
     return [

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from cloformer.io.words import plain
+from cloformer.io.words import count, plain
 
 __all__ = ["count", "decibels", "number", "plain", "tail", "times"]
 
@@ -35,9 +34,3 @@ def decibels(value: float) -> str:
 def times(share: float) -> str:
     """An error over what is allowed."""
     return f"{share:,.0f}" if 10 <= share < math.inf else f"{share:.2g}" if share < math.inf else "infinite"
-
-
-def count(items: int | Sequence[object], word: str) -> str:
-    """``3 outputs``, ``1 output``."""
-    total = items if isinstance(items, int) else len(items)
-    return f"{total:,} {word}{'' if total == 1 else 's'}"
