@@ -260,6 +260,15 @@ def test_hostile_names_stay_text(drawn: Profile) -> None:
     assert all(char.isprintable() or char == "\n" for char in shown)
 
 
+def test_labels_have_room_on_a_phone(drawn: Profile) -> None:
+    """What ends at a share of the width that is small there would begin outside of the chart."""
+    texts = re.findall(r"<text ([^>]*)>", profile_page(drawn, 2))
+    assert len(texts) > 8
+    ending = [text for text in texts if 'text-anchor="end"' in text]
+    shares = [float(share) for text in ending for share in re.findall(r' ?\bx="([0-9.]+)%"', text)]
+    assert shares and min(shares) > 50
+
+
 def test_the_page_needs_nothing_else(drawn: Profile) -> None:
     page = profile_page(drawn, 2)
     assert not re.findall(r"(?:src|href)=\"(?!#|data:)", page)
