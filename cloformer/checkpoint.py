@@ -10,6 +10,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from cloformer.io.words import count
+
 from .checkpoint_file import Checkpoint, read_checkpoint, save_checkpoint, shown_key, type_name
 from .errors import CheckpointError
 from .model import CloFormer
@@ -142,14 +144,14 @@ def _build(
     found = tensors[_HEAD].shape[0] if held is not None else 1000
     if num_classes is not None and held is not None and num_classes != found:
         raise CheckpointError(
-            f"the checkpoint has {found} classes, and {num_classes} were asked for",
+            f"the checkpoint has {count(found, 'class')}, and {num_classes} were asked for",
             f"leave --num-classes out, or give {found}",
             misshaped=((_HEAD, (num_classes, variant.embed_dims[-1]), tuple(tensors[_HEAD].shape)),),
         )
     channels = tensors[_STEM].shape[1] if held is not None else 3
     if in_chans is not None and held is not None and in_chans != channels:
         raise CheckpointError(
-            f"the checkpoint's images have {channels} channels, and {in_chans} were asked for"
+            f"the checkpoint's images have {count(channels, 'channel')}, and {in_chans} were asked for"
         )
     model = CloFormer(variant, num_classes=found, in_chans=channels, drop_path_rate=drop_path_rate)
     load_into(model, tensors)

@@ -18,6 +18,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from cloformer.io.words import count
+
 from .errors import CheckpointError, InputError
 from .hub import CONFIG, WEIGHTS, check_config
 from .io.missing import is_file
@@ -184,7 +186,8 @@ def _checked(path: Path, content: object) -> dict[str, Tensor]:
         name = key.removeprefix("module.") if wrapped else key
         if value.dim() > _MAX_RANK:
             raise CheckpointError(
-                f"checkpoint {path} has {value.dim()} axes in {shown_key(name)}", f"{_MAX_RANK} are the most"
+                f"checkpoint {path} has {count(value.dim(), 'axis')} in {shown_key(name)}",
+                f"{_MAX_RANK} are the most",
             )
         if value.layout is not torch.strided or value.is_nested or value.is_meta or not _owns_its_data(value):
             raise CheckpointError(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeVar
 
 from .near import closest
+from .words import count
 
 __all__ = ["FieldError", "Fields"]
 
@@ -114,7 +115,7 @@ class Fields:
         if not isinstance(value, list):
             raise self.error(name, f"is {_kind(value)}, not a list")
         if not least <= len(value) <= most:
-            raise self.error(name, f"has {len(value)} entries, not {least} to {most}")
+            raise self.error(name, f"has {count(value, 'entry')}, not {least} to {most}")
         return ((item, f"{self.at(name)}[{index}]") for index, item in enumerate(value))
 
     def objects(self, name: str, *, least: int = 0, most: int = 1_000_000) -> list[Fields]:

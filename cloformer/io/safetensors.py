@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from .fields import FieldError, Fields
 from .read import parse_json
+from .words import count
 
 __all__ = ["LENGTH", "check_head", "with_sorted_header"]
 
@@ -24,7 +25,7 @@ def check_head(data: bytes) -> dict[str, str]:
     """The text metadata of a whole file; :class:`ValueError` for a header that is damaged or beyond its bounds."""
     length = int.from_bytes(data[:LENGTH], "little")
     if not 0 < length <= min(_MAX_HEADER, len(data) - LENGTH):
-        raise ValueError(f"its header has {length} bytes")
+        raise ValueError(f"its header has {count(length, 'byte')}")
     header = Fields(parse_json(data[LENGTH : LENGTH + length].decode()))
     metadata = header.default(_METADATA, lambda name: header.optional(name, header.child), None)
     for name in header.names():

@@ -44,18 +44,6 @@ def plain(text: str) -> str:
     )
 
 
-def count(items: int | Sized, word: str) -> str:
-    """``3 outputs``, ``1 output``, ``1,024 queries``, ``2 classes``."""
-    total = items if isinstance(items, int) else len(items)
-    return f"{total:,} {word if total == 1 else _plural(word)}"
-
-
-def _plural(word: str) -> str:
-    if word.endswith(("s", "x")):
-        return word + "es"
-    return word[:-1] + "ies" if word.endswith("y") else word + "s"
-
-
 def size(total: int) -> str:
     """Bytes in megabytes, or in kilobytes if these are few."""
     return f"{total / 1e6:.2f} MB" if total >= 1e5 else f"{total / 1e3:.1f} kB"
@@ -111,6 +99,18 @@ def escape_controls(json_text: str) -> str:
 def escape_halves(text: str) -> str:
     """``text``, which can be encoded: lone surrogates, which names of files in another encoding hold, are escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+_PLURALS = {"axis": "axes", "entry": "entries", "kind of operator": "kinds of operators", "query": "queries"}
+_HISSES = ("s", "x", "ch", "sh")
+
+
+def count(items: int | Sized, word: str) -> str:
+    """``3 outputs``, ``1 output``, ``2 classes``; of ``items`` or of so many."""
+    total = items if isinstance(items, int) else len(items)
+    if total != 1:
+        word = _PLURALS.get(word) or word + ("es" if word.endswith(_HISSES) else "s")
+    return f"{total:,} {word}"
 
 
 def is_text(text: str) -> bool:

@@ -10,6 +10,7 @@ from cloformer.errors import InputError
 from cloformer.io.fields import FieldError
 from cloformer.io.read import read_json
 from cloformer.io.staging import recover
+from cloformer.io.words import count
 
 from ..formats import FORMATS
 from ..formats.runner import ModelFile
@@ -172,7 +173,7 @@ def _labels(folder: Path, manifest: Manifest) -> tuple[str, ...] | None:
             names = read_labels(folder / output.labels)
             if len(names) != output.spec.shape[-1]:
                 raise InputError(
-                    f"{folder} has {len(names)} labels for {output.spec.shape[-1]} classes",
+                    f"{folder} has {count(names, 'label')} for {count(output.spec.shape[-1], 'class')}",
                     "export it again with as many labels as classes",
                 )
             FORMATS[manifest.format].refuse_repeated_names(names, len(manifest.function.outputs))

@@ -114,7 +114,7 @@ class Gate:
         limit = self.max_instructions
         if limit is not None and work.most > limit:
             lines.append(
-                f"{work.most:,} instructions, and {limit:,} are allowed ({work.most / limit - 1:+.2%})"
+                f"{work.most:,} instructions, and the most allowed is {limit:,} ({work.most / limit - 1:+.2%})"
             )
         before = {} if self.baseline is None else self.baseline.work.instructions
         for name in sorted({*before, *work.instructions} if before else ()):

@@ -17,6 +17,7 @@ from typing import Any
 
 from cloformer.errors import GateError, MissingRuntimeError, UnsupportedError, UsageError
 from cloformer.io.progress import Progress
+from cloformer.io.words import count
 
 from ..artifact.folder import Artifact
 from ..bundle.device_report import DeviceReport, read_device_report
@@ -128,7 +129,7 @@ def measure_on_phone(
         )
     if latency["threads"] != threads:
         raise GateError(
-            f"the app on {adb.serial} ran on {latency['threads']} threads, and not on {threads}",
+            f"the app on {adb.serial} ran on {count(latency['threads'], 'thread')}, and not on {threads}",
             "bundle the artifact again, and install that",
         )
     is_emulator = any(adb.shell("getprop", name).strip() == "1" for name in _EMULATORS)

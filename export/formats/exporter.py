@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloformer.errors import UnsupportedError
 from cloformer.io.fields import Fields
+from cloformer.io.words import count
 
 from ..source.origin import Origin
 from ..source.precision import Precision
@@ -186,7 +187,7 @@ def refuse_unsupported(found: Sequence[Unsupported], format_name: str) -> None:
         f"; and {len(places) - 3} more (--json lists all)" if len(places) > 3 else ""
     )
     raise UnsupportedError(
-        f"{format_name} cannot take {len(kinds)} kinds of operators at {len(found)} places: {', '.join(kinds[:6])}",
+        f"{format_name} cannot take {count(kinds, 'kind of operator')} at {count(found, 'place')}: {', '.join(kinds[:6])}",
         shown,
         "rewrite these lines with other operators, or choose another --format",
         details={

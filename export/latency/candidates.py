@@ -187,7 +187,7 @@ def _pinned(threads: int, protocol: Protocol) -> tuple[int, ...] | None:
     usable = usable_processors()
     if threads > len(usable):
         raise UnsupportedError(
-            f"{threads} threads cannot be pinned to {count(usable, 'processor')}",
+            f"{count(threads, 'thread')} cannot be pinned to {count(usable, 'processor')}",
             "lower --threads, or leave --pin out",
         )
     return usable[:threads]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from cloformer.errors import MissingRuntimeError, UnsupportedError, choose
 from cloformer.io.progress import Progress
+from cloformer.io.words import count
 
 from . import perf_event, valgrind
 from .candidates import Candidate
@@ -21,7 +22,7 @@ from .messages import Task
 from .parent import Executed, WorkerError, worker
 from .protocol import AUTO, COUNTERS, Counting, Protocol
 
-__all__ = ["Counts", "count", "plan_counting"]
+__all__ = ["Counts", "count_inference", "plan_counting"]
 
 _INSTALL = "apt-get install valgrind"
 _WARM_UP, _QUERIES = 3, 10  # by the processor's counter, whose counts of a query differ by a few instructions
@@ -94,7 +95,7 @@ def _what_to_do(counter: str) -> str:
     )
 
 
-def count(candidate: Candidate, protocol: Protocol, progress: Progress) -> Counts:
+def count_inference(candidate: Candidate, protocol: Protocol, progress: Progress) -> Counts:
     """Count, in processes that nothing is timed in. Raises :class:`WorkerError` if the model does not even load."""
     asked = protocol.counting
     assert asked is not None
@@ -169,15 +170,17 @@ def _one_input(candidate: Candidate, protocol: Protocol) -> Task:
 def _exceeded(asked: Counting, found: Counts) -> tuple[str, ...]:
     """The limits that were not kept."""
     lines = []
-    for words, counted, limit in (
-        ("operators", found.operators, asked.max_operators),
-        ("multiply-adds", found.multiply_adds, asked.max_multiply_adds),
-        ("instructions", found.instructions, asked.max_instructions),
+    for word, counted, limit in (
+        ("operator", found.operators, asked.max_operators),
+        ("multiply-add", found.multiply_adds, asked.max_multiply_adds),
+        ("instruction", found.instructions, asked.max_instructions),
     ):
         if limit is not None and counted is None:
-            lines.append(f"{words} could not be counted, and {limit:,} are allowed")
+            lines.append(f"{word}s could not be counted, and the most allowed is {limit:,}")
         elif limit is not None and counted is not None and counted > limit:
-            lines.append(f"{counted:,} {words}, and {limit:,} are allowed ({counted / limit - 1:+.2%})")
+            lines.append(
+                f"{count(counted, word)}, and the most allowed is {limit:,} ({counted / limit - 1:+.2%})"
+            )
     return tuple(lines)
 
 

@@ -11,11 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from cloformer.errors import MissingRuntimeError
 from cloformer.io.progress import Progress, Stage, part
 from cloformer.io.read import sha256_of
-from cloformer.io.words import count as plural
+from cloformer.io.words import count
 
 from ..artifact.folder import MANIFEST
 from .candidates import Candidate
-from .counting import count
+from .counting import count_inference
 from .environment import environment, explain_load, read_load, usable_processors
 from .parent import Worker, WorkerError, worker
 from .protocol import Protocol
@@ -123,15 +123,14 @@ class _Run:
         self._progress("running")
         while len(wall_ns) < protocol.min_queries or spent < protocol.min_seconds:
             if spent >= protocol.max_seconds:
-                note = f"ended after {spent:.0f} s with {len(wall_ns)} of {plural(protocol.min_queries, 'query')}"
+                note = (
+                    f"ended after {spent:.0f} s with {len(wall_ns)} of {count(protocol.min_queries, 'query')}"
+                )
                 self._note(notes=(*self.row.notes, note))
                 break
             if spent >= shown_at + _TELL_SECONDS:
                 shown_at = spent
-                behind = _RUN * min(
-                    spent / max(protocol.min_seconds, 1e-9), len(wall_ns) / protocol.min_queries
-                )
-                self._progress(Stage(f"{len(wall_ns)} queries in {spent:.0f} s", behind))
+                self._progress(f"{count(wall_ns, 'query')} in {spent:.0f} s")
             block = running.run(size)
             wall_ns += block.wall_ns
             cpu_ns += block.cpu_ns
@@ -164,7 +163,7 @@ class _Run:
     def _count(self) -> None:
         """What an inference takes: in processes that nothing is timed in, after those."""
         if self._protocol.counting is not None:
-            found = asdict(count(self._candidate, self._protocol, self._progress))
+            found = asdict(count_inference(self._candidate, self._protocol, self._progress))
             self._note(**found | {"notes": (*self.row.notes, *found["notes"])})
 
     def _note(self, **found: object) -> None:
@@ -186,7 +185,7 @@ def describe(candidate: Candidate, versions: Mapping[str, str]) -> Measurement:
     usable = len(usable_processors())
     notes = []
     if candidate.threads > usable:
-        notes.append(f"{candidate.threads} threads on {plural(usable, 'processor')}")
+        notes.append(f"{count(candidate.threads, 'thread')} on {count(usable, 'processor')}")
     if not candidate.row.obeys_threads:
         notes.append("the runtime chooses its threads by itself")
     return Measurement(

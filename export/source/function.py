@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from cloformer.io.fields import FieldError, Fields
+from cloformer.io.words import count
 
 from .preprocessing import Preprocessing
 from .signature import INPUT_ROLES, OUTPUT_ROLES, Signature, TensorSpec
@@ -76,7 +77,7 @@ class Output:
         if self.labels is not None and self.spec.role not in _CLASS_ROLES:
             raise FieldError("labels", f"are for classes, and {self.spec.name} has the role {self.spec.role}")
         if self.axes is not None and len(self.axes) != len(self.spec.shape):
-            raise FieldError("axes", f"has {len(self.axes)} names for {len(self.spec.shape)} axes")
+            raise FieldError("axes", f"has {count(self.axes, 'name')} for {count(self.spec.shape, 'axis')}")
 
     def to_json(self) -> dict[str, object]:
         return self.spec.to_json() | {

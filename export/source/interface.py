@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cloformer.errors import InputError
+from cloformer.io.words import count
 
 from .function import Function, Input, Output
 from .resolve import Source
@@ -34,22 +35,24 @@ def with_roles(signature: Signature, source: Source) -> Signature:
     return replace(signature, outputs=(*outputs[:place], named, *outputs[place + 1 :]))
 
 
-def _has_classes(spec: TensorSpec, count: int) -> bool:
-    return bool(spec.shape) and spec.shape[-1] == count
+def _has_classes(spec: TensorSpec, classes: int) -> bool:
+    return bool(spec.shape) and spec.shape[-1] == classes
 
 
-def _do_not_fit(count: int, place: int, outputs: Sequence[TensorSpec]) -> InputError:
+def _do_not_fit(labels: int, place: int, outputs: Sequence[TensorSpec]) -> InputError:
     """As many labels as another output has classes are that one's, and the error says how to say so."""
     spec = outputs[place]
     classes = spec.shape[-1] if spec.shape else 1
     which = "the first" if place == 0 else f"number {place + 1}"
     where = f", {spec.name}, {which} of {len(outputs)} outputs," if len(outputs) > 1 else ""
-    fitting = [other for other in outputs if _has_classes(other, count) and len(other.shape) == 2]
+    fitting = [other for other in outputs if _has_classes(other, labels) and len(other.shape) == 2]
     if len(fitting) == 1:
         advice = f'they fit {fitting[0].name}: labels_of = "{fitting[0].name}" in --spec says so (`cloformer spec`)'
     else:
         advice = "give as many labels as classes, in the order of the model's outputs"
-    return InputError(f"there are {count} labels and the model{where} has {classes} classes", advice)
+    return InputError(
+        f"given are {count(labels, 'label')}, and the model{where} has {count(classes, 'class')}", advice
+    )
 
 
 def interface_of(

@@ -24,7 +24,7 @@ from torch.utils import _pytree as pytree
 
 from cloformer.errors import UnsupportedError
 from cloformer.io.quiet import quiet
-from cloformer.io.words import reason_of
+from cloformer.io.words import count, reason_of
 
 from .lowering import as_program
 from .origin import Origin
@@ -173,7 +173,7 @@ def _output_specs(program: ExportedProgram, names: Sequence[str]) -> tuple[Tenso
     if not returned:
         raise UnsupportedError("the model returns no tensor", "return the tensors that an app is to have")
     if names and len(names) != len(returned):
-        raise UnsupportedError(f"the model has {len(returned)} outputs, and {len(names)} names were given")
+        raise UnsupportedError(f"the model has {count(returned, 'output')}, and {count(names, 'name')} given")
     single = len(returned) == 1
     names = list(names) or [("output" if single else f"output_{index}") for index in range(len(returned))]
     specs = []

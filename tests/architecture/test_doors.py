@@ -202,3 +202,15 @@ def test_numbers_are_read_from_words_in_one_place() -> None:
     """Everywhere else digits would be those of every script."""
     loose = re.compile(r"\.(isdecimal|isdigit|isnumeric)\(|\\d")
     assert [_name(path) for path in FILES if loose.search(path.read_text("utf-8"))] == []
+
+
+def test_reports_count_things_by_the_one_who_knows_their_plurals() -> None:
+    """Of several things there are several; of how many nobody knows before there may be one."""
+    loose = re.compile(r"(?<!of )\{len\([^{}]*\)(?::,)?\} [a-z -]*s\b(?! than)")
+    told = [
+        path for path in FILES if _name(path).startswith(("export/reports/", "export/commands/", "cli.py"))
+    ]
+    found = {_name(path): loose.findall(path.read_text("utf-8")) for path in told}
+    assert {name: lines for name, lines in found.items() if lines} == {
+        "export/commands/bench.py": ["{len(candidates)} rows"],  # for there is another number than one
+    }

@@ -140,7 +140,7 @@ def test_export_refuses_checkpoints(command: Command, kept: Path, tmp_path: Path
         "missing": "there is no file",
         "truncated": "damaged or truncated",
         "variant": "holds cloformer_xxs, not cloformer_xs",
-        "classes": "has 1000 classes, and 10 were asked for",
+        "classes": "has 1,000 classes, and 10 were asked for",
         "pickle": "could run code: refused",
         "whole": "could run code: refused",
         "script": "is a TorchScript model",
@@ -272,7 +272,7 @@ def test_an_export_that_is_not_the_model_fails(
 
 def test_labels_must_fit(command: Command, kept: Path, tmp_path: Path) -> None:
     for content, words in (
-        ("a\nb\n", "2 labels and the model has 10"),
+        ("a\nb\n", "2 labels, and the model has 10"),
         ("a\n\nb\n", "empty line"),
     ):
         (tmp_path / "labels.txt").write_text(content)

@@ -59,7 +59,7 @@ def test_an_input_without_a_counterpart_fails() -> None:
 def test_a_limit_holds_for_the_input_that_takes_the_most() -> None:
     assert Gate(max_instructions=2_000_000).exceeded(WORK) == ()
     (line,) = Gate(max_instructions=1_900_000).exceeded(WORK)
-    assert line == "2,000,000 instructions, and 1,900,000 are allowed (+5.26%)"
+    assert line == "2,000,000 instructions, and the most allowed is 1,900,000 (+5.26%)"
     assert Gate().exceeded(WORK) == () and not Gate().has_limits
 
 

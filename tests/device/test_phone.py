@@ -191,7 +191,7 @@ def test_tests_that_crash_after_the_report(found: Artifact, app: EmulatedApp) ->
 
 def test_times_that_are_missing_or_others(found: Artifact, app: EmulatedApp) -> None:
     assert app.report is not None
-    with pytest.raises(GateError, match="ran on 1 threads, and not on 4"):
+    with pytest.raises(GateError, match="ran on 1 thread, and not on 4"):
         measure_on_phone(found, direct(app), PACKAGE, threads=4)
     app.report["latency"] = None
     with pytest.raises(GateError, match="measured no times"):

@@ -135,7 +135,14 @@ def test_printing_json_to_a_terminal_with_few_letters(monkeypatch: pytest.Monkey
     assert json.loads(stream.buffer.getvalue()) == {"é": "世\udce9"}  # type: ignore[attr-defined]
 
 
-def test_one_and_many() -> None:
-    found = [count(items, word) for word in ("epoch", "query", "class") for items in (1, [0, 1], 1024)]
-    assert found == ["1 epoch", "2 epochs", "1,024 epochs", "1 query", "2 queries", "1,024 queries",
-                     "1 class", "2 classes", "1,024 classes"]  # fmt: skip
+def test_a_count_has_its_noun_in_the_right_number() -> None:
+    said = [count(number, word) for word in ("output", "class", "axis", "query") for number in (0, 1, 2)]
+    assert said == [
+        "0 outputs", "1 output", "2 outputs", "0 classes", "1 class", "2 classes",
+        "0 axes", "1 axis", "2 axes", "0 queries", "1 query", "2 queries",
+    ]  # fmt: skip
+    assert (count(["a"], "kind of operator"), count(2, "kind of operator")) == (
+        "1 kind of operator",
+        "2 kinds of operators",
+    )
+    assert count(1_234_567, "value") == "1,234,567 values"

@@ -23,7 +23,7 @@ from cloformer.export.artifact.folder import Artifact, read_artifact
 from cloformer.export.latency import counting, environment, perf_event, valgrind
 from cloformer.export.latency import worker as worker_module
 from cloformer.export.latency.candidates import Candidate, plan
-from cloformer.export.latency.counting import count, plan_counting
+from cloformer.export.latency.counting import count_inference, plan_counting
 from cloformer.export.latency.messages import BadMessageError, Task, decode, encode, read_names
 from cloformer.export.latency.parent import Executed, Loaded, Times, WorkerError, worker
 from cloformer.export.latency.perf_event import InstructionCounter, attributes, explain_absence
@@ -451,7 +451,7 @@ def _rules(**given: Any) -> Protocol:
 
 def _count(monkeypatch: pytest.MonkeyPatch, workers: _Workers, candidate: Candidate, rules: Protocol) -> Any:
     monkeypatch.setattr(counting, "worker", workers.start)
-    return count(candidate, rules, lambda _: None)
+    return count_inference(candidate, rules, lambda _: None)
 
 
 def test_counts_and_limits(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -460,7 +460,7 @@ def test_counts_and_limits(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) 
     found = _count(monkeypatch, workers, Candidate(artifact, "onnxruntime", 1), rules)
     assert (found.operators, found.multiply_adds, found.instructions) == (40, 2_000, 500)
     assert (found.counted_by, found.notes) == ("perf_event", ())
-    assert found.exceeded == ("2,000 multiply-adds, and 1,000 are allowed (+100.00%)",)
+    assert found.exceeded == ("2,000 multiply-adds, and the most allowed is 1,000 (+100.00%)",)
     several = _count(monkeypatch, _Workers(*workers.answers), Candidate(artifact, "onnxruntime", 4), rules)
     assert "while they wait" in several.notes[0] and several.instructions == 500
     # A process each; the first looks at the model, the counter is there before the runtime.

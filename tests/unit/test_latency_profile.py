@@ -157,7 +157,7 @@ def test_an_operator_without_a_time_is_an_error(small: Path, monkeypatch: pytest
         return dict(list(timed.items())[1:]), whole
 
     monkeypatch.setattr(onnx_profiler, "read_events", without_the_first)
-    with pytest.raises(UnsupportedError, match=r"1 of .* operators have no time"):
+    with pytest.raises(UnsupportedError, match=r"1 of .* operators without a time"):
         profile(read_artifact(small), runs=1, roofline=ROOFLINE)
 
 
@@ -324,6 +324,15 @@ def test_hostile_names_stay_text(drawn: Profile) -> None:
     assert "\u202e" not in page
     shown = render(report, depth=1, top=1)
     assert all(char.isprintable() or char == "\n" for char in shown)
+
+
+def test_labels_have_room_on_a_phone(drawn: Profile) -> None:
+    """What ends at a share of the width that is small there would begin outside of the chart."""
+    texts = re.findall(r"<text ([^>]*)>", profile_page(drawn, 2))
+    assert len(texts) > 8
+    ending = [text for text in texts if 'text-anchor="end"' in text]
+    shares = [float(share) for text in ending for share in re.findall(r' ?\bx="([0-9.]+)%"', text)]
+    assert shares and min(shares) > 50
 
 
 def test_the_page_needs_nothing_else(drawn: Profile) -> None:

@@ -483,7 +483,7 @@ def test_page_shows_hostile_names_as_they_are() -> None:
 
 
 def test_page_takes_pictures_for_all_reports_or_none() -> None:
-    with pytest.raises(ValueError, match="1 reports are given, and there are 2"):
+    with pytest.raises(ValueError, match="1 picture given for 2 reports"):
         html_page([PASSING, WRONG], [Pictures()])
     with pytest.raises(ValueError, match="is no PNG"):
         html_page([PASSING], [Pictures((Image("x", b"<svg onload=alert(1)>", output().figures),))])

@@ -242,7 +242,7 @@ def test_control_flow_on_values_is_refused_with_its_line() -> None:
 
 
 def test_a_wrong_number_of_names_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="1 outputs, and 2 names"):
+    with pytest.raises(UnsupportedError, match="1 output, and 2 names"):
         trace(nn.Identity(), [TensorSpec("x", (2, 3))], ["one", "two"])
 
 

@@ -14,6 +14,7 @@ import onnx
 import onnxruntime
 
 from cloformer.errors import UsageError
+from cloformer.io.words import count
 
 from ..profiler import ExecutedOperator, ProfiledRuns, Work
 from ..runner import Array
@@ -73,7 +74,7 @@ def _require_room(nodes: int, runs: int) -> None:
     most = _MAX_EVENTS // max(nodes + 2, 1) - WARM_UP
     if runs > most:
         raise UsageError(
-            f"{runs} runs of {nodes} operators are more than ONNX Runtime's profiler records",
+            f"{count(runs, 'run')} of {count(nodes, 'operator')}: more than ONNX Runtime's profiler records",
             f"--runs takes up to {most:,} for this model",
         )
 
@@ -85,7 +86,7 @@ def _operators(
     missing = [node.name for node in optimized.graph.node if node.name not in timed]
     if missing:
         raise not_understood(
-            f"{len(missing)} of {len(optimized.graph.node)} operators have no time: {missing[0][:80]}"
+            f"{len(missing)} of {count(optimized.graph.node, 'operator')} without a time: {missing[0][:80]}"
         )
     found, work = regions(file, optimized), graph_work(file)
     return [

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..shared.words import plain
+from ..shared.words import count, plain
 
 if TYPE_CHECKING:
     from ...bundle.project import Bundled
@@ -32,8 +32,8 @@ def written(project: Bundled) -> Iterator[str]:
     """The folder, what is in it, what stayed, and the next commands to type."""
     yield f"{project.folder}"
     yield (
-        f"  {project.system.title} project: {project.files} files, {project.bytes / 1e6:.1f} MB, "
-        f"{project.vectors} conformance vectors"
+        f"  {project.system.title} project: {count(project.files, 'file')}, {project.bytes / 1e6:.1f} MB, "
+        f"{count(project.vectors, 'conformance vector')}"
     )
     for name in project.kept:
         yield f"  kept, for you have edited it: {plain(name)}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..shared.file import write_report
-from ..shared.words import plain
+from ..shared.words import count, plain
 from .report import vector_lines
 
 if TYPE_CHECKING:
@@ -30,21 +30,21 @@ def _lines(measured: PhoneLatency) -> Iterator[str]:
     runtime = document["runtime"]
     yield f"on {measured.measured_on} (adb {measured.serial})"
     yield (
-        f"  {runtime['name']} {runtime['version']}, {runtime['provider']}, {latency['threads']} thread(s), "
+        f"  {runtime['name']} {runtime['version']}, {runtime['provider']}, {count(latency['threads'], 'thread')}, "
         f"preset {latency['preset']}; measured by the app itself"
     )
     yield f"  {measured.artifact}: {measured.model} {measured.precision}, model {str(document['model_sha256'])[:12]}"
     p90 = "-" if summary.p90 is None else f"{summary.p90 * 1e3:.2f}"
     yield (
         f"  median {summary.median * 1e3:.2f} ms, p90 {p90} ms (early stopping), min {summary.min * 1e3:.2f} ms, "
-        f"{summary.n} queries; load {latency['load_ns'] / 1e6:.1f} ms, first {latency['first_ns'] / 1e6:.1f} ms"
+        f"{count(summary.n, 'query')}; load {latency['load_ns'] / 1e6:.1f} ms, first {latency['first_ns'] / 1e6:.1f} ms"
     )
     verdict = measured.verdict
     yield f"  {verdict.word}{': ' if verdict.reasons else ''}{'; '.join(verdict.reasons)}"
     yield from vector_lines(measured.report, failures_alone=True)
     ran = len(measured.report.vectors)
     if measured.report.passed:
-        yield f"PASS: on {ran} conformance vectors the app gives what the PyTorch model gives"
+        yield f"PASS: on {count(ran, 'conformance vector')} the app gives what the PyTorch model gives"
     else:
         yield "FAIL: what was timed is not shown to be the model"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..shared.words import plain
+from ..shared.words import count, plain
 
 if TYPE_CHECKING:
     from ...bundle.device_report import DeviceReport
@@ -35,6 +35,6 @@ def device_lines(report: DeviceReport, kept: Path) -> Iterator[str]:
     latency = report.document["latency"]
     if latency is not None and latency["samples_ns"]:
         samples = latency["samples_ns"]
-        threads = "" if latency["threads"] is None else f", {latency['threads']} threads"
+        threads = "" if latency["threads"] is None else f", {count(latency['threads'], 'thread')}"
         yield f"  {statistics.median(samples) / 1e6:.2f} ms, median of {len(samples)}{threads}"
     yield f"{'PASS' if report.passed else 'FAIL'}: kept as {kept}"

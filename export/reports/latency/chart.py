@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ...latency.statistics import MIN_TO_JUDGE
 from ..shared.charts import legend, percent
 from ..shared.markup import Markup, join, tag
+from ..shared.words import count
 from .course_chart import CourseChart
-from .parts import queries
 from .samples import Axis, Spread, Stretch, around, course, spread, together
 from .text import milliseconds
 
@@ -50,9 +50,9 @@ def spread_figure(row: Measurement, found: Summary) -> Markup:
         marks += chart.upright(found.p90, "p90", 27, "allowed dashed")
     drawn = tag(
         "svg", *marks, width="100%", height=_FLOOR + 22, role="img", class_="spread",
-        aria_label=f"How long each of {queries(len(values))} took",
+        aria_label=f"How long each of {count(len(values), 'query')} took",
     )  # fmt: skip
-    said = f"{queries(len(values))}, in bins of {bins.width:g} ms.{_outside(values, bins)}"
+    said = f"{count(len(values), 'query')}, in bins of {bins.width:g} ms.{_outside(values, bins)}"
     return join([tag("figure", drawn, class_="panel shape"), tag("p", said, class_="aside")])
 
 
@@ -82,7 +82,7 @@ def course_figure(row: Measurement, found: Summary) -> Markup:
     marks.append(("level", median))
     if chart.beyond:
         marks.append(("total", "off the chart"))
-    figure = chart.draw(f"How long {queries(len(values))} took, in the order they ran", under, over)
+    figure = chart.draw(f"How long {count(len(values), 'query')} took, in the order they ran", under, over)
     return join([figure, legend(*marks)])
 
 
@@ -100,10 +100,10 @@ class _SpreadChart:
         each = (self._right - self._left) / len(bins.counts)
         for place, amount in enumerate(bins.counts):
             start, end = bins.start + place * bins.width, bins.start + (place + 1) * bins.width
-            name = f"{queries(amount)} from {start:.6g} to {end:.6g} ms"
+            name = f"{count(amount, 'query')} from {start:.6g} to {end:.6g} ms"
             yield from self._bar(self._left + place * each, 0.9 * each, amount, name, "bar")
         below, beyond = (
-            f"{queries(bins.below)} below {bins.start:.6g} ms", f"{queries(bins.beyond)} beyond {bins.end:.6g} ms",
+            f"{count(bins.below, 'query')} below {bins.start:.6g} ms", f"{count(bins.beyond, 'query')} beyond {bins.end:.6g} ms",
         )  # fmt: skip
         yield from self._bar(0.0, _OUTSIDE, bins.below, below, "out")
         yield from self._bar(1 - _OUTSIDE, _OUTSIDE, bins.beyond, beyond, "out")

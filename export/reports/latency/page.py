@@ -10,7 +10,7 @@ from ..shared.page import page
 from ..shared.parts import badge, cell, doubts, environment, table, verdict_chip
 from ..shared.words import count, plain
 from .chart import course_figure, median_bar, spread_figure
-from .parts import footer, incomplete, protocol, queries, row_facts, threads
+from .parts import footer, incomplete, protocol, row_facts, threads
 from .text import COLUMNS, about_counts, candidate, endings, gate_line, how, milliseconds, remarks, where
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ def _lede(report: LatencyReport) -> str:
     if row.summary is None:
         return f"{row.verdict.word}: no query was timed."
     p90 = "" if row.summary.p90 is None else f", p90 {milliseconds(row.summary.p90)} ms"
-    return (
-        f"Median {milliseconds(row.summary.median)} ms{p90} of {queries(row.summary.n)}: {row.verdict.word}."
-    )
+    return f"Median {milliseconds(row.summary.median)} ms{p90} of {count(row.summary.n, 'query')}: {row.verdict.word}."
 
 
 def _table(report: LatencyReport) -> Markup:

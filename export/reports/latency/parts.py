@@ -43,7 +43,7 @@ def row_facts(row: Measurement) -> Markup:
         "Options": ", ".join(f"{name} {value}" for name, value in row.options.items()),
         "Load": _unit(row.load_ns),
         "First inference": _unit(row.first_ns),
-        "Thrown away": f"{queries(row.warm_up_queries)} to warm up",
+        "Thrown away": f"{count(row.warm_up_queries, 'query')} to warm up",
         "Peak memory": "" if row.peak_bytes is None else megabytes(row.peak_bytes),
         "Load average": _loads(row),
         "Manifest": tag("code", row.manifest_sha256[:16], title=row.manifest_sha256),

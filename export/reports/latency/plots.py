@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...latency.comparison import DEAD_BAND, Comparison
 from ..shared.plots import BAD, BLUE, GOOD, GREY, INK, Plot, figure_of, lines
+from ..shared.words import count
 from .comparison_chart import turn_stretches, turns_axis
 from .comparison_text import judged_by, letter, outcome, ratio, verdict_line
 from .parts import threads
@@ -84,7 +85,7 @@ def _distribution(place: Axes, row: Measurement, found: Summary) -> None:
         place.axvline(found.p90 * 1e3, color=INK, linestyle="--", label=f"p90 {milliseconds(found.p90)}")
     out = bins.below + bins.beyond
     off = f"; {out:,} off the axis, up to {milliseconds(found.max)}" if out else ""
-    place.set_xlabel(f"ms, of {found.n:,} queries{off}")
+    place.set_xlabel(f"ms, of {count(found.n, 'query')}{off}")
     place.set_ylabel("queries")
     place.legend()
 

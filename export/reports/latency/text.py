@@ -119,11 +119,11 @@ def remarks(row: Measurement) -> Iterator[str]:
 def _counts(row: Measurement) -> str:
     """What could be counted of an inference."""
     found = [
-        f"{value:,} {words}"
-        for value, words in (
-            (row.operators, "operators"),
-            (row.multiply_adds, "multiply-adds"),
-            (row.instructions, f"instructions ({row.counted_by})"),
+        count(value, word) + more
+        for value, word, more in (
+            (row.operators, "operator", ""),
+            (row.multiply_adds, "multiply-add", ""),
+            (row.instructions, "instruction", f" ({row.counted_by})"),
         )
         if value is not None
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...parity.headroom import LIMIT, Headroom, OperatorHeadroom
+from ..shared.words import count
 
 __all__ = ["headroom_lines"]
 
@@ -14,7 +15,7 @@ _SHOWN = 8
 def headroom_lines(room: Headroom, gain: float) -> Iterator[str]:
     """The first overflow with either way of adding up, the operators nearest to it, and what ``gain`` reaches."""
     tried = f"inputs up to {room.gains[-1]:g} times as large, on {', '.join(room.cases)}"
-    yield f"headroom    float16 ends at {LIMIT:g}; {len(room.operators)} values; {tried}"
+    yield f"headroom    float16 ends at {LIMIT:g}; {count(room.operators, 'value')}; {tried}"
     for arithmetic, first in room.first.items():
         found = "nothing overflows" if first is None else f"at {first.gain:g} times the input: {first}"
         yield f"  {arithmetic:<7} sums: {found}"
@@ -25,8 +26,8 @@ def headroom_lines(room: Headroom, gain: float) -> Iterator[str]:
         beyond = "" if item.overflow_gain is None else f"{item.overflow_gain:g}"
         yield f"  {f'{item.kind} {item.value}'[:40]:<42}{item.largest:>10.4g}{squared:>17}{beyond:>16}"
         yield f"      {item.module or 'the model'} ({item.location})"
-    count = len(room.float32_nodes(gain))
-    yield f"  {count} operators would have to be float32 for inputs {gain:g} times as large (--precision-map)"
+    kept = count(len(room.float32_nodes(gain)), "operator")
+    yield f"  {kept} would have to be float32 for inputs {gain:g} times as large (--precision-map)"
 
 
 def _nearness(item: OperatorHeadroom) -> tuple[float, float]:

@@ -22,7 +22,7 @@ __all__ = ["Histogram", "Image", "Pictures", "html_page"]
 def html_page(reports: Sequence[ParityReport], pictures: Sequence[Pictures] = ()) -> str:
     """The page. ``pictures`` has one entry per report, in the same order, or none at all."""
     if pictures and len(pictures) != len(reports):
-        raise ValueError(f"pictures for {len(pictures)} reports are given, and there are {len(reports)}")
+        raise ValueError(f"{count(pictures, 'picture')} given for {count(reports, 'report')}")
     beside = pictures or [Pictures()] * len(reports)
     holds = passed(reports)
     sections = [

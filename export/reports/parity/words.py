@@ -197,11 +197,11 @@ def cautions(report: ParityReport) -> list[str]:
         flips = sum(item.flips for item in items)
         if flips:
             found.append(
-                f"{name}: {flips:,} elements differ where rounding decides; they are counted and not judged"
+                f"{name}: {count(flips, 'element')} otherwise where rounding decides, counted and not judged"
             )
     flips = sum(item.flips for item in report.operators)
     if flips:
-        found.append(f"inside, {flips:,} elements are decided otherwise where rounding decides")
+        found.append(f"inside, {count(flips, 'element')} otherwise where rounding decides")
     return [plain(line) for line in found]
 
 

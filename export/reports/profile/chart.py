@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from cloformer.io.words import count
+
 from ..shared.charts import Scale
 from ..shared.markup import Markup, tag
 from .text import milliseconds, percent, rate, where
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["bar", "roofline_chart"]
 
 _HEIGHT, _TOP, _BOTTOM = 320, 16, 276
-_LEFT, _RIGHT = 9.0, 97.0  # percent of the width
+_AXIS = 54  # pixels, beside the plot: of shares of a phone's width, labels would be cut off
+_LEFT, _RIGHT = 0.5, 96.0  # percent of the plot's width
 _SMALLEST, _LARGEST = 2.5, 11.0  # radius of an operator, pixels
 
 
@@ -58,11 +61,13 @@ def roofline_chart(report: Profile, prefix: str) -> Markup:
             r=f"{radius:.1f}", class_="own", fill_opacity="0.55",
         )  # fmt: skip
         marks.append(tag("a", circle, href=f"#{prefix}{place}", aria_label=name))
-    return tag(
+    plot = tag(
         "svg", *_grid(across, down), *marks, *_roof(across, down, peak, slope),
         width="100%", height=_HEIGHT, role="img", class_="spread",
-        aria_label=f"Roofline of {len(drawn)} operators: up to {rate(slope)} GB/s and {rate(peak)} GFLOP/s",
+        aria_label=f"Roofline of {count(drawn, 'operator')}: up to {rate(slope)} GB/s and {rate(peak)} GFLOP/s",
     )  # fmt: skip
+    axis = tag("svg", *_rates(down), width=_AXIS, height=_HEIGHT, aria_hidden="true", class_="axis")
+    return tag("div", axis, plot, class_="chart")
 
 
 def _multiplying(report: Profile) -> Iterator[tuple[int, OperatorTime, Group]]:
@@ -88,11 +93,16 @@ def _roof(across: Scale, down: Scale, peak: float, slope: float) -> Iterator[Mar
     yield tag("text", f"{rate(slope)} GB/s, {rate(peak)} GFLOP/s", x=end, y=_TOP - 5, text_anchor="end")
 
 
+def _rates(down: Scale) -> Iterator[Markup]:
+    for exponent in range(down.low, down.high + 1):
+        y = _down(down, 10.0**exponent)
+        yield tag("text", _power(exponent), x=_AXIS - 6, y=y, dy="0.35em", text_anchor="end")
+
+
 def _grid(across: Scale, down: Scale) -> Iterator[Markup]:
     for exponent in range(down.low, down.high + 1):
         y = _down(down, 10.0**exponent)
         yield tag("line", x1=f"{_LEFT}%", x2=f"{_RIGHT}%", y1=y, y2=y, class_="grid")
-        yield tag("text", _power(exponent), x=f"{_LEFT - 1}%", y=y, dy="0.35em", text_anchor="end")
     for exponent in range(across.low, across.high + 1):
         x = _across(across, 10.0**exponent)
         yield tag("line", x1=x, x2=x, y1=_TOP, y2=_BOTTOM, class_="grid")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cloformer.errors import InputError
 from cloformer.io.read import opened
+from cloformer.io.words import count
 
 __all__ = ["WeightFile"]
 
@@ -56,7 +57,7 @@ class WeightFile:
         if stored != dtype:
             raise self._error(offset, f"is {stored}, and the program says {dtype}")
         if size != expected_bytes:
-            raise self._error(offset, f"has {size} bytes, and its shape needs {expected_bytes}")
+            raise self._error(offset, f"has {count(size, 'byte')}, and its shape needs {expected_bytes}")
         if start + size > self._size:
             raise self._error(offset, f"ends at byte {start + size} of {self._size}")
         self._unread -= size

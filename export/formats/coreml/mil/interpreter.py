@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from cloformer.errors import InputError, UnsupportedError
+from cloformer.io.words import count
 
 from . import operators  # noqa: F401 - enters the operators in the table
 from ._operator import OPERATORS
@@ -55,7 +56,7 @@ class Interpreter:
         if unknown:
             kinds = sorted({item.kind for item in unknown})
             raise UnsupportedError(
-                f"{len(kinds)} kinds of operators are not known to the reference runtime: {', '.join(kinds[:8])}",
+                f"the reference runtime does not know {count(kinds, 'kind of operator')}: {', '.join(kinds[:8])}",
                 f"the first is {unknown[0]}",
                 details={"unsupported": [{"operator": item.kind, "name": item.name} for item in unknown]},
             )
@@ -149,7 +150,7 @@ class Interpreter:
         results = result if isinstance(result, (list, tuple)) else [result]
         if len(results) != len(operation.outputs):
             raise InputError(
-                f"{operation} declares {len(operation.outputs)} outputs and gives {len(results)}"
+                f"{operation} declares {count(operation.outputs, 'output')} and gives {len(results)}"
             )
         return {
             item.name: self._rounded(value, item.type, operation)

@@ -15,6 +15,7 @@ import torch
 
 from cloformer.errors import InputError, UnsupportedError
 from cloformer.io.quiet import quiet
+from cloformer.io.words import count
 
 from .files import Weights, contents, model_file
 from .program import Argument, Constant, Function, Operation, Program, TensorType, Value
@@ -208,7 +209,7 @@ class _Reader:
             else:
                 sizes.append(None)
         if len(sizes) != tensor.rank:
-            raise InputError(f"{what} has {len(sizes)} axes, and its rank is {tensor.rank}")
+            raise InputError(f"{what} has {count(sizes, 'axis')}, and its rank is {tensor.rank}")
         element_count(tuple(size for size in sizes if size is not None), what)
         return TensorType(dtype, tuple(sizes))
 
@@ -242,13 +243,13 @@ def _immediate(
     """The value written in the message itself: numbers in a field for their kind, small types as bytes."""
     field = tensor.WhichOneof("value")
     stored = getattr(tensor, field).values if field else b""
-    count = element_count(shape, what)
+    elements = element_count(shape, what)
     if field == "bytes" or not field:
-        if dtype == "string" or len(stored) != TYPES[dtype].stored_bytes(count):
-            raise InputError(f"{what} has {len(stored)} bytes, and its type is {dtype} {list(shape)}")
+        if dtype == "string" or len(stored) != TYPES[dtype].stored_bytes(elements):
+            raise InputError(f"{what} has {count(stored, 'byte')}, and its type is {dtype} {list(shape)}")
         return unpack(stored, dtype, shape)
-    if len(stored) != count:
-        raise InputError(f"{what} has {len(stored)} values, and its shape is {list(shape)}")
+    if len(stored) != elements:
+        raise InputError(f"{what} has {count(stored, 'value')}, and its shape is {list(shape)}")
     if (field == "strings") != (dtype == "string"):
         raise InputError(f"{what} holds {field}, and its type is {dtype}")
     if field == "strings":

@@ -17,5 +17,5 @@ def classify(probabilities: Tensor, classes: object) -> list[object]:
     if not isinstance(names, list):
         raise InputError("classes are a list of names or numbers")
     if len(names) != values.numel():
-        raise InputError(f"there are {len(names)} classes and {values.numel()} probabilities")
+        raise InputError(f"there are {len(names)} names of classes for {values.numel()} probabilities")
     return [names[int(values.argmax())], dict(zip(names, values.tolist(), strict=True))]

@@ -74,7 +74,7 @@ def constexpr_lut_to_dense(
     if shape is not None:
         bits = lut.numel().bit_length() - 1
         if lut.numel() != 1 << bits or not 0 < bits <= 8:
-            raise InputError(f"a table has {lut.numel()} entries, not a power of two up to 256")
+            raise InputError(f"a table has the length {lut.numel()}, not a power of two up to 256")
         return lut.reshape(-1)[_unpacked(indices, bits, shape).long()]
     if lut.ndim != indices.ndim + 2:
         raise InputError(f"tables of the shape {list(lut.shape)} for indices of {list(indices.shape)}")
