@@ -52,5 +52,6 @@ def unreadable_lines(reasons: Sequence[str], others: int) -> Iterator[str]:
     yield from reasons[:_NAMED] if len(reasons) > 1 else ()
     if len(reasons) > _NAMED:
         yield f"and {len(reasons) - _NAMED:,} more (--json has them all)"
-    yield bounded(f"error: {reasons[0] if len(reasons) == 1 else f'{len(reasons):,} images cannot be read'}")
+    said = reasons[0] if len(reasons) == 1 else f"{count(reasons, 'image')} cannot be read"
+    yield bounded(f"error: {said}")
     yield f"  {count(others, 'other image')} {'was' if others == 1 else 'were'} taken: mend or remove what cannot be read"
