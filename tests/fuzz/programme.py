@@ -69,7 +69,7 @@ class Work:
 
 def the_runs(work: Work, count: int | None = None, only: str | None = None) -> list[Number]:
     """The programme: of every class, or of ``only`` one, what is listed (as much as the class says), drawn, and odd; or
-    ``count`` of these runs, each class by its share."""
+    ``count`` of these runs, each class by its share, and one that is odd at the least."""
     runs = []
     for row in CLASSES:
         if only is None or row.name == only:
@@ -79,8 +79,11 @@ def the_runs(work: Work, count: int | None = None, only: str | None = None) -> l
             runs += [Number(row.name, False, number) for number in hostile]
             runs += [Number(row.name, True, number) for number in range(len(_odd(row, work.sound)))]
     if count is not None:
-        places = np.random.default_rng(work.seed).permutation(len(runs))[:count]
-        runs = [runs[place] for place in sorted(places.tolist())]
+        order = np.random.default_rng(work.seed).permutation(len(runs)).tolist()
+        places = order[:count]
+        if not any(runs[place].odd for place in places):
+            places[-1] = next((place for place in order if runs[place].odd), places[-1])
+        runs = [runs[place] for place in sorted(places)]
     return runs
 
 
