@@ -8,6 +8,7 @@ import contextlib
 import errno
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import TextIO
@@ -16,8 +17,9 @@ from cloformer.errors import InputError
 
 from .words import harmless, json_text
 
-__all__ = ["OutputClosedError", "guarded_output", "say", "say_json", "tell", "tell_commands"]
+__all__ = ["OutputClosedError", "guarded_output", "say", "say_json", "tell", "tell_commands", "width"]
 
+_NARROWEST, _WIDEST = 60, 140
 _GONE = {errno.EPIPE, errno.EBADF, errno.ECONNRESET}
 
 
@@ -59,6 +61,14 @@ def tell_commands(text: str) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def width(elsewhere: int = 110) -> int:
+    """Columns of the terminal that standard output is, 60 to 140; ``elsewhere`` if it is none, so that what is kept in a
+    file is the same everywhere."""
+    if not _stdout().isatty():
+        return elsewhere
+    return min(max(shutil.get_terminal_size((elsewhere, 24)).columns, _NARROWEST), _WIDEST)
 
 
 @contextlib.contextmanager
