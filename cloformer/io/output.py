@@ -18,8 +18,9 @@ from cloformer.errors import InputError
 from .colour import painted
 from .words import harmless, json_text
 
-__all__ = ["OutputClosedError", "guarded_output", "say", "say_json", "tell", "tell_commands", "text_width"]
+__all__ = ["OutputClosedError", "guarded_output", "say", "say_json", "tell", "tell_commands", "width"]
 
+_NARROWEST, _WIDEST = 60, 140
 _GONE = {errno.EPIPE, errno.EBADF, errno.ECONNRESET}
 
 
@@ -55,21 +56,20 @@ def tell(*lines: str) -> None:
         sys.stderr.flush()
 
 
-def text_width(narrowest: int, widest: int, *, elsewhere: int = 80) -> int:
-    """Columns for text on standard output: the terminal's, within bounds; ``elsewhere`` where it is none and nobody set
-    ``COLUMNS``."""
-    stream = sys.stdout
-    if "COLUMNS" not in os.environ and not (stream is not None and stream.isatty()):
-        return elsewhere
-    return max(narrowest, min(widest, shutil.get_terminal_size((elsewhere, 24)).columns))
-
-
 def tell_commands(text: str) -> None:
     """Print on standard error, as they are, lines that are meant as commands of a CI's runner: whoever makes them
     escapes what they carry."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def width(elsewhere: int = 110) -> int:
+    """Columns of the terminal that standard output is, 60 to 140; ``elsewhere`` if it is none, so that what is kept in a
+    file is the same everywhere."""
+    if not _stdout().isatty():
+        return elsewhere
+    return min(max(shutil.get_terminal_size((elsewhere, 24)).columns, _NARROWEST), _WIDEST)
 
 
 @contextlib.contextmanager

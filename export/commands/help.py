@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from cloformer.errors import UsageError
 from cloformer.io.colour import painted
 from cloformer.io.near import closest
-from cloformer.io.output import text_width
+from cloformer.io.output import width
 
 from .completion import install
 from .examples import EXAMPLES
@@ -37,7 +37,7 @@ COMMANDS = {
     "Look after the installation": ("doctor",),
 }
 
-_NARROWEST, _WIDEST = 50, 100
+_ELSEWHERE, _WIDEST = 80, 100  # columns: where there is no terminal, and at most
 _SMALL = 72
 _COLUMN = 28  # an option that is longer has its words on the next line
 
@@ -204,4 +204,4 @@ def _wrapped(text: str, before: str, width: int | None = None, after: str | None
 
 
 def _width() -> int:
-    return text_width(_NARROWEST, _WIDEST)
+    return min(width(_ELSEWHERE), _WIDEST)

@@ -77,7 +77,7 @@ def test_one_operator_more_fails(command: Command, small: Path, more: Path, no_c
         assert document["counting"][f"max_{figure}"] == before[figure]
         assert document["rows"][0]["exceeded"] == []
         (line,) = document["rows"][1]["exceeded"]
-        assert f"{after[figure]:,}" in line and f"{before[figure]:,} are allowed" in line
+        assert f"{after[figure]:,}" in line and f"the most allowed is {before[figure]:,} (" in line
     assert command("bench", small, "--count-only", *limits).code == 0
 
 

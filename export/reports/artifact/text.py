@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from cloformer.io.output import width
 from cloformer.io.words import count, size
 
 from ...formats import FORMATS
@@ -22,16 +23,22 @@ if TYPE_CHECKING:
 __all__ = ["NOT_TRAINED", "describe", "exported", "inspected", "models", "previewed"]
 
 _NAMED = 3  # classes that are shown
+_WHOLE = 100_000  # columns: no line is folded
+_PASS, _ROOMY = 42, 100  # columns of a pass's name, where there is room
+
 NOT_TRAINED = "random weights: NOT TRAINED, so what it predicts means nothing"
 
 
 def models(rows: Sequence[VariantFigures], size: tuple[int, int]) -> Iterator[str]:
     """A header, then a line per variant."""
-    shape = f"{size[0]} x {size[1]}"
-    yield f"{'model':<22}{'parameters':>12}{'multiply-adds':>16}   feature shapes (C x H x W) at {shape}"
+    heading = f"feature shapes (C x H x W) at {size[0]} x {size[1]}"
+    lines = [(f"{'model':<22}{'parameters':>12}{'multiply-adds':>16}", heading)]
     for row in rows:
         shapes = "  ".join("x".join(map(str, shape)) for shape in row.feature_shapes.values())
-        yield f"{row.name:<22}{row.parameters:>12,}{row.multiply_adds / 1e9:>14.3f} G   {shapes}"
+        lines.append((f"{row.name:<22}{row.parameters:>12,}{row.multiply_adds / 1e9:>14.3f} G", shapes))
+    is_wide = max(len(figures) + 3 + len(shapes) for figures, shapes in lines) <= width(_WHOLE)
+    for figures, shapes in lines:
+        yield from [f"{figures}   {shapes}"] if is_wide else [figures, f"    {shapes}"]
 
 
 def describe(manifest: Manifest) -> Iterator[str]:
@@ -47,7 +54,7 @@ def describe(manifest: Manifest) -> Iterator[str]:
         "module": "as the module's factory made them",
         "checkpoint": f"checkpoint {str(weights.file_sha256)[:16]}...{trained}",
     }[weights.origin]
-    yield f"  weights     {origin}"
+    yield from _folded(f"  weights     {origin}")
 
 
 def exported(item: Exported) -> Iterator[str]:
@@ -55,12 +62,12 @@ def exported(item: Exported) -> Iterator[str]:
     found = item.difference
     yield str(item.artifact.folder)
     yield from describe(item.artifact.manifest)
-    yield (
+    yield from _folded(
         f"  PyTorch     largest difference {found.max_abs:.2g}, outputs up to {found.largest:.3g} "
         f"({', '.join(found.inputs)}; float64 reference; run by {found.runner})"
     )
     for note in item.notes:
-        yield f"  note        {note}"
+        yield from _folded(f"  note        {note}")
 
 
 def previewed(planned: Preview) -> Iterator[str]:
@@ -68,15 +75,15 @@ def previewed(planned: Preview) -> Iterator[str]:
     job = planned.job
     yield f"would write {planned.folder}"
     for item in planned.signature.inputs:
-        yield f"  {'input':<12}{_tensor(item)}"
+        yield from _folded(f"  {'input':<12}{_tensor(item)}")
         yield from _rule(job.record.preprocessing.get(item.name))
-    for place, item in enumerate(planned.signature.outputs):
-        names = f"; {_names(planned.labels)}" if planned.labels is not None and not place else ""
-        yield f"  {'output':<12}{_tensor(item, names)}"
+    for item in planned.signature.outputs:
+        names = f"; {_names(planned.labels)}" if planned.labels is not None and item.role == "logits" else ""
+        yield from _folded(f"  {'output':<12}{_tensor(item, names)}")
     yield f"  {'size':<12}about {size(planned.bytes)} of weights in {job.record.precision.name}"
     yield from _passes(planned.passes)
     for note in planned.notes:
-        yield f"  note        {note}"
+        yield from _folded(f"  note        {note}")
 
 
 def inspected(artifact: Artifact) -> Iterator[str]:
@@ -87,27 +94,27 @@ def inspected(artifact: Artifact) -> Iterator[str]:
     for function in manifest.functions:
         for item in function.inputs:
             inside = ", 8-bit pixels; normalized inside" if item.preprocessing_inside else ""
-            yield f"  {'input':<12}{_tensor(item.spec, inside)}"
+            yield from _folded(f"  {'input':<12}{_tensor(item.spec, inside)}")
             yield from _rule(item.preprocessing)
         for output in function.outputs:
             labels = f", labels in {output.labels}" if output.labels else ""
-            yield f"  {'output':<12}{_tensor(output.spec, labels)}"
+            yield from _folded(f"  {'output':<12}{_tensor(output.spec, labels)}")
     counts = (f"{kind} {number}" for kind, number in manifest.graph.by_type.items())
-    yield f"  operators   {', '.join(counts)}"
+    yield from _folded(f"  operators   {', '.join(counts)}")
     yield from _passes(manifest.passes)
 
 
 def _passes(passes: Sequence[PassRecord]) -> Iterator[str]:
     yield "  passes      (sites: law)"
-    found = [entry for entry in passes if entry.sites]
-    for entry in found:
-        yield f"    {entry.name:<42}{len(entry.sites):>4}: {entry.law}"
+    is_roomy = width(_WHOLE) >= _ROOMY
+    for entry in passes:
+        if entry.sites:
+            sites = f"{len(entry.sites):>4}" if is_roomy else f" {len(entry.sites)}"
+            yield from _folded(f"    {entry.name:<{_PASS if is_roomy else 0}}{sites}: {entry.law}", 8)
     if not passes:
         yield "    none: the plain trace"
     elif others := ", ".join(dict.fromkeys(entry.name for entry in passes if not entry.sites)):
-        yield from textwrap.wrap(
-            f"nothing to rewrite for {others}", 100, initial_indent="    ", subsequent_indent="      "
-        )
+        yield from _folded(f"    nothing to rewrite for {others}", 8)
 
 
 def _rule(rule: Preprocessing | None) -> Iterator[str]:
@@ -116,16 +123,21 @@ def _rule(rule: Preprocessing | None) -> Iterator[str]:
         return
     mean, std = (" ".join(f"{number:g}" for number in numbers) for numbers in (rule.mean, rule.std))
     colours = rule.color_order if len(rule.mean) == 3 else "grey"
-    yield (
+    yield from _folded(
         f"  {'':<12}short side to {rule.resize_size} ({rule.interpolation}), {rule.height} x {rule.width} from the middle, "
         f"{colours}"
     )
-    yield f"  {'':<12}times {rule.scale:.6g}, minus {mean}, divided by {std}"
+    yield from _folded(f"  {'':<12}times {rule.scale:.6g}, minus {mean}, divided by {std}")
 
 
 def _names(labels: Sequence[str]) -> str:
     shown = ", ".join(labels[:_NAMED])
     return f"{count(labels, 'class')}: {shown}{', ...' if len(labels) > _NAMED else ''}"
+
+
+def _folded(line: str, indent: int = 14) -> Iterator[str]:
+    """In lines of the terminal; whole where it is none, so that a log can be searched."""
+    yield from textwrap.wrap(line, width(_WHOLE), subsequent_indent=" " * indent) or [line]
 
 
 def _tensor(spec: TensorSpec, more: str = "") -> str:

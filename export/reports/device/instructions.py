@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from cloformer.io.output import width
+
 from ..shared.words import count, plain
 
 if TYPE_CHECKING:
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["counts_json", "render"]
 
-_WIDTH = 110
 _EMULATED = "an emulated device's work, exact; no phone's, and no time"
 
 
@@ -34,14 +35,14 @@ def _lines(work: InstructionCounts, gate: Gate) -> Iterator[str]:
         f"{name} {where[name]}" for name in ("qemu", "processor", "onnxruntime", "libc") if name in where
     )
     yield from textwrap.wrap(
-        f"  by {versions}, {count(int(where['threads']), 'thread')}", _WIDTH, subsequent_indent="    "
+        f"  by {versions}, {count(int(where['threads']), 'thread')}", width(), subsequent_indent="    "
     )
     if gate.baseline is not None:
         same = gate.baseline.work.manifest_sha256 == work.manifest_sha256
         yield f"  the baseline is of {'the same artifact' if same else 'another artifact of the same model'}"
     exceeded = gate.exceeded(work)
     for line in exceeded:
-        yield from textwrap.wrap(f"  FAIL  {plain(line)}", _WIDTH, subsequent_indent=" " * 8)
+        yield from textwrap.wrap(f"  FAIL  {plain(line)}", width(), subsequent_indent=" " * 8)
     if gate.has_limits and not exceeded:
         yield "PASS: an inference takes no more instructions than allowed"
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloformer.io.output import width
+
 from ..shared.file import write_report
 from ..shared.words import count, plain
 from .report import vector_lines
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from ...device.phone import PhoneLatency
 
 __all__ = ["render", "write_phone_latency"]
-
-_WIDTH = 110
 
 
 def render(measured: PhoneLatency) -> str:
@@ -50,7 +50,7 @@ def _lines(measured: PhoneLatency) -> Iterator[str]:
 
 
 def _wrapped(line: str) -> list[str]:
-    return textwrap.wrap(plain(line), _WIDTH, subsequent_indent="    ") or [""]
+    return textwrap.wrap(plain(line), width(), subsequent_indent="    ") or [""]
 
 
 def write_phone_latency(measured: PhoneLatency, path: Path) -> None:

@@ -1,12 +1,15 @@
-"""A comparison for a terminal: plain text, 110 columns."""
+"""A comparison for a terminal: plain text, as wide as it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from cloformer.io.output import width
+
 from ...latency.comparison import DEAD_BAND
-from ..shared.words import count, plain
+from ..shared.table import Column, Fitted, fitted
+from ..shared.words import count, plain, tail
 from .text import candidate, milliseconds, where, wrapped
 
 if TYPE_CHECKING:
@@ -85,23 +88,38 @@ def how(found: Comparison) -> str:
 
 
 def _rows(found: Comparison) -> Iterator[str]:
-    yield f"{'median ms':>13}{'p90':>9}{'n':>9}   {'processor time / first':<25}{'wall time / first':<25}samples"
+    columns = _columns(found)
+    yield f"{columns.head}samples"
     pairs = {pair.row: pair for pair in found.pairs}
     for index, row in enumerate(found.rows):
-        yield f"{letter(index)}  {candidate(row)}"
-        yield _row(row, pairs.get(index))
+        yield f"{letter(index)}  {tail(candidate(row), width() - 3)}"
+        yield _row(row, pairs.get(index), columns)
         for line in (*row.verdict.reasons, *row.notes):
             yield from wrapped(f"             {plain(line)}", 15)
 
 
-def _row(row: Measurement, pair: Pair | None) -> str:
+def _columns(found: Comparison) -> Fitted:
+    """What fits beside the verdict on the samples; the clock that is not judged by goes before the one that is."""
+    cpu, wall = (0, 3) if found.judged_by == "cpu" else (3, 0)
+    columns = (
+        Column("median ms", 13, 0), Column("p90", 9, 2), Column("n", 9, 1), Column("", 3, 0),
+        Column("processor time / first", 25, cpu, "<"), Column("wall time / first", 25, wall, "<"),
+    )  # fmt: skip
+    return fitted(columns, width() - len("unstable"))
+
+
+def _row(row: Measurement, pair: Pair | None, columns: Fitted) -> str:
     summary = row.summary
     median, p90 = (None, None) if summary is None else (summary.median, summary.p90)
     cpu, wall = ("1", "1") if pair is None else (ratio(pair.cpu), ratio(pair.wall))
-    return (
-        f"{milliseconds(median):>13}{milliseconds(p90):>9}{len(row.wall_ns):>9}   "
-        f"{cpu:<25}{wall:<25}{row.verdict.word}"
-    )
+    cells = {
+        "median ms": milliseconds(median),
+        "p90": milliseconds(p90),
+        "n": f"{len(row.wall_ns)}",
+        "processor time / first": cpu,
+        "wall time / first": wall,
+    }
+    return columns.row(cells) + row.verdict.word
 
 
 def _verdicts(found: Comparison) -> Iterator[str]:
@@ -110,8 +128,10 @@ def _verdicts(found: Comparison) -> Iterator[str]:
 
 
 def _end(found: Comparison) -> Iterator[str]:
+    for said in _columns(found).said():
+        yield from wrapped(f"{said} (--output and --html have them)", 2)
     if (line := gate_line(found)) is not None:
-        yield line
+        yield from wrapped(line, 2)
     yield from endings(found)
 
 

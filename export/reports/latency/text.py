@@ -1,4 +1,4 @@
-"""A latency report for a terminal: plain text, 110 columns. Times are milliseconds of the host, and it says so."""
+"""A latency report for a terminal: plain text, as wide as it. Times are milliseconds of the host, and it says so."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from cloformer.io.output import width
+
 from ...latency.profile_report import OPERATORS_RUN
+from ..shared.table import Column, Fitted, fitted
 from ..shared.words import count, plain, tail
 
 if TYPE_CHECKING:
@@ -30,10 +33,14 @@ __all__ = [
     "wrapped",
 ]
 
-_WIDTH = 110
 COLUMNS = ("median", "p90", "min", "mean", "std", "p95", "p99")
 _DIGITS = (1, 4), (10, 3), (10_000, 2)  # milliseconds below which so many digits are shown after the point
 _NONE = "-"
+_RANKS = {
+    "threads": 0, "median": 0, "p90": 1, "min": 3, "mean": 6, "std": 8, "p95": 9, "p99": 5, "n": 2, "load": 7,
+    "first": 7, "peak": 4,
+}  # fmt: skip
+_VERDICT = 11
 
 
 def render(report: LatencyReport) -> str:
@@ -64,10 +71,10 @@ def where(here: Environment) -> str:
 
 
 def _rows(report: LatencyReport) -> Iterator[str]:
-    figures = "".join(f"{name:>8}" for name in COLUMNS)
-    yield f"{'threads':>7}{figures}{'n':>8}{'load':>8}{'first':>8}{'peak':>8}  verdict"
+    columns = _fitted()
+    yield f"{columns.head}  verdict"
     for name, rows in groupby(report.rows, candidate):
-        yield tail(name, _WIDTH)
+        yield tail(name, width())
         for row in rows:
             yield _row(row)
             for line in _below(row):
@@ -81,13 +88,23 @@ def candidate(row: Measurement) -> str:
 
 def _row(row: Measurement) -> str:
     found = row.summary
-    figures = [None if found is None else getattr(found, name) for name in COLUMNS]
-    shown = "".join(f"{milliseconds(value):>8}" for value in figures)
-    first = "".join(
-        f"{milliseconds(None if value is None else value / 1e9):>8}" for value in (row.load_ns, row.first_ns)
+    cells = {
+        "threads": f"{row.threads}",
+        **{name: milliseconds(None if found is None else getattr(found, name)) for name in COLUMNS},
+        "n": f"{len(row.wall_ns)}",
+        "load": milliseconds(None if row.load_ns is None else row.load_ns / 1e9),
+        "first": milliseconds(None if row.first_ns is None else row.first_ns / 1e9),
+        "peak": _NONE if row.peak_bytes is None else megabytes(row.peak_bytes),
+    }
+    return f"{_fitted().row(cells)}  {row.verdict.word}"
+
+
+def _fitted() -> Fitted:
+    """The columns before the verdict."""
+    return fitted(
+        [Column(name, 7 if name == "threads" else 8, rank) for name, rank in _RANKS.items()],
+        width() - _VERDICT,
     )
-    peak = _NONE if row.peak_bytes is None else megabytes(row.peak_bytes)
-    return f"{row.threads:>7}{shown}{len(row.wall_ns):>8}{first}{peak:>8}  {row.verdict.word}"
 
 
 def _below(row: Measurement) -> Iterator[str]:
@@ -132,6 +149,8 @@ def _counts(row: Measurement) -> str:
 
 def _end(report: LatencyReport) -> Iterator[str]:
     gate = gate_line(report)
+    for line in _fitted().said():
+        yield from wrapped(f"{line} (--output and --html have them)", 2)
     for line in (*endings(report), *about_counts(report), *([] if gate is None else [gate])):
         yield ""
         yield from wrapped(line, 2)
@@ -187,4 +206,4 @@ def megabytes(size: int) -> str:
 
 def wrapped(text: str, indent: int) -> Iterator[str]:
     """Lines that fit, all but the first moved in."""
-    yield from textwrap.wrap(text, _WIDTH, subsequent_indent=" " * indent, drop_whitespace=True)
+    yield from textwrap.wrap(text, width(), subsequent_indent=" " * indent, drop_whitespace=True)

@@ -1,4 +1,4 @@
-"""A parity report for a terminal: plain text, 110 columns."""
+"""A parity report for a terminal: plain text, as wide as it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from cloformer.io.output import width
+
+from ..shared.table import Column, Fitted, fitted
 from ..shared.words import count, decibels, number, plain, tail, times
 from .words import (
     LOWER_BOUND,
@@ -28,7 +31,16 @@ if TYPE_CHECKING:
 
 __all__ = ["render", "render_bisect"]
 
-_WIDTH = 110
+_NAMES, _LEAST_NAMES = 37, 28  # columns of the output and the input together
+_FIGURES = (
+    Column("max error", 10, 0), Column("PyTorch f32", 12, 3), Column("allowed", 10, 0), Column("of largest", 12, 2),
+    Column("SNR", 8, 4), Column("cosine", 11, 5), Column("top-1", 9, 1),
+)  # fmt: skip
+_SAID = {
+    "max error": "Errors are the largest absolute difference, in the output's units",
+    "PyTorch f32": "PyTorch f32 is the model's own error in float32",
+    "of largest": "'of largest' is the error over the reference's largest magnitude",
+}
 _OUTPUTS_SHOWN = 12  # of each output: all that failed and the worst of the rest
 _OPERATORS_SHOWN = 5
 _FAILURES_SHOWN = 10
@@ -67,36 +79,43 @@ def _outputs(report: ParityReport) -> Iterator[str]:
     if not report.outputs:
         yield "outputs: none was compared"
         return
-    top1 = f"{'top-1':>9}" if any(item.top1 is not None for item in report.outputs) else ""
-    yield (
-        f"{'output':<17}{'input':<20}{'max error':>10}{'PyTorch f32':>12}{'allowed':>10}"
-        f"{'of largest':>12}{'SNR':>8}{'cosine':>11}{top1}"
-    )
+    classifies = any(item.top1 is not None for item in report.outputs)
+    columns = [column for column in _FIGURES if classifies or column.head != "top-1"]
+    shown_columns = fitted(columns, width() - _LEAST_NAMES)
+    names = max(_NAMES + width() - 110, min(_NAMES, width() - shown_columns.width))
+    name = names * 17 // _NAMES
+    yield f"{'output':<{name}}{'input':<{names - name}}{shown_columns.head}"
     for items in by_name(report.outputs).values():
         ordered = sorted(items, key=by_severity)
         shown = ordered[:_OUTPUTS_SHOWN]
         for item in shown:
-            yield from _output(item)
+            yield from _output(item, (name, names - name), shown_columns)
         if rest := ordered[_OUTPUTS_SHOWN:]:
             failing = sum(not item.passed for item in rest)
             what = f"{failing} of them fail" if failing else "all further within tolerance"
             yield f"  and {count(rest, 'more input')}, {what}"
-    yield from textwrap.wrap(
-        "Errors are the largest absolute difference, in the output's units; PyTorch f32 is the model's own error in "
-        "float32; 'of largest' is the error over the reference's largest magnitude.",
-        _WIDTH,
-    )
+    for line in shown_columns.said():
+        yield from _wrapped(f"{line} (--json and --html have them)", 2)
+    heads = {column.head for column in shown_columns.columns}
+    said = [words for head, words in _SAID.items() if head in heads]
+    yield from textwrap.wrap(f"{'; '.join(said)}.", width())
 
 
-def _output(item: OutputResult) -> Iterator[str]:
-    floor = "" if item.noise_floor is None else number(item.noise_floor.max_abs)
+def _output(item: OutputResult, names: tuple[int, int], columns: Fitted) -> Iterator[str]:
     figures = item.figures
-    line = (
-        f"{tail(item.name, 16):<17}{tail(item.case, 19):<20}{number(figures.max_abs):>10}{floor:>12}"
-        f"{number(item.allowed):>10}{number(figures.max_rel):>12}{decibels(figures.snr_db):>8}{figures.cosine:>11.7f}"
-        f"{same_class(item):>9}"
+    cells = {
+        "max error": number(figures.max_abs),
+        "PyTorch f32": "" if item.noise_floor is None else number(item.noise_floor.max_abs),
+        "allowed": number(item.allowed),
+        "of largest": number(figures.max_rel),
+        "SNR": decibels(figures.snr_db),
+        "cosine": f"{figures.cosine:.7f}",
+        "top-1": same_class(item),
+    }
+    said = "".join(
+        f"{tail(text, most - 1):<{most}}" for text, most in zip((item.name, item.case), names, strict=True)
     )
-    yield line.rstrip()
+    yield (said + columns.row(cells)).rstrip()
     if item.reason is not None:
         yield from _wrapped(f"  FAIL  {plain(item.reason)}", 8)
 
@@ -112,14 +131,26 @@ def _operators(report: ParityReport) -> Iterator[str]:
         more = sum(not item.passed for item in report.operators) - 1
         if more:
             yield f"{'':20}and {count(more, 'operator')} after it, wrong in {'itself' if more == 1 else 'themselves'}"
-    yield f"  {'own error':>10}{'allowed':>10}{'of allowed':>12}{'total':>10}  worst operators, over a value's largest magnitude"
+    yield from _worst(report)
+
+
+def _worst(report: ParityReport) -> Iterator[str]:
+    """The operators nearest to what they are allowed; where a line has no room for one, its name is a line of its own."""
+    heading = f"  {'own error':>10}{'allowed':>10}{'of allowed':>12}{'total':>10}"
+    named = "worst operators, over a value's largest magnitude"
+    room = width() - len(heading) - 3
+    is_wide = room >= len(named)
+    yield f"{heading}  {named}" if is_wide else f"  {named}"
+    if not is_wide:
+        yield heading
     for item in worst_first(report)[:_OPERATORS_SHOWN]:
         share = times(share_of_allowed(item)) if item.tolerance > 0 else "-"
-        operator = tail(item.operator, 40)
-        where = f"{operator} {tail(item.module or item.node, 63 - len(operator))}"
-        yield (
-            f"  {number(item.own_error):>10}{number(item.tolerance):>10}{share:>12}{number(item.total_error):>10}  {where}"
+        figures = f"  {number(item.own_error):>10}{number(item.tolerance):>10}{share:>12}{number(item.total_error):>10}"
+        operator = tail(item.operator, 40 if is_wide else 26)
+        where = (
+            f"{operator} {tail(item.module or item.node, (room if is_wide else width() - 5) - len(operator))}"
         )
+        yield from [f"{figures}  {where}"] if is_wide else [f"    {where}", figures]
 
 
 def _end(report: ParityReport) -> Iterator[str]:
@@ -183,9 +214,9 @@ def _input(name: str, item: OperatorResult | None) -> str:
 
 def _field(name: str, text: str) -> Iterator[str]:
     yield from textwrap.wrap(
-        f"  {name:<10}  {plain(text)}", _WIDTH, subsequent_indent=" " * 14, drop_whitespace=True
+        f"  {name:<10}  {plain(text)}", width(), subsequent_indent=" " * 14, drop_whitespace=True
     )
 
 
 def _wrapped(text: str, indent: int) -> Iterator[str]:
-    yield from textwrap.wrap(text, _WIDTH, subsequent_indent=" " * indent)
+    yield from textwrap.wrap(text, width(), subsequent_indent=" " * indent)

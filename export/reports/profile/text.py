@@ -1,4 +1,4 @@
-"""A profile for a terminal: plain text, 110 columns."""
+"""A profile for a terminal: plain text, as wide as it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from cloformer.io.output import width
+
 from ...latency.profile_report import MEASURED_ON, OPERATORS_RUN, UNMAPPED, WHOLE_MODEL
 from ...latency.roofline import CONVENTION
+from ..shared.table import Column, Fitted, fitted
 from ..shared.words import count, loads, plain, tail
 
 if TYPE_CHECKING:
@@ -28,7 +31,6 @@ __all__ = [
     "where",
 ]
 
-_WIDTH = 110
 _NONE = "-"
 _ALL = 1.005  # what is shown as 100% or less
 ABOVE_ALL = ">100%"
@@ -127,39 +129,59 @@ def _head(report: Profile) -> Iterator[str]:
     yield from _field("verdict", reliability(report))
 
 
-_COLUMNS = f"{'ms':>9}{'share':>8}{'M mult-adds':>13}{'MiB':>9}{'GFLOP/s':>10}{'GB/s':>8}{'of roof':>9}"
-_FIRST = _WIDTH - len(_COLUMNS)
+_COLUMNS = (
+    Column("ms", 9, 0), Column("share", 8, 0), Column("M mult-adds", 13, 3), Column("MiB", 9, 4),
+    Column("GFLOP/s", 10, 2), Column("GB/s", 8, 5), Column("of roof", 9, 1),
+)  # fmt: skip
+_LEAST_NAME = 32
+
+
+def _columns() -> tuple[Fitted, int]:
+    """Those that fit, and what is left for a name."""
+    columns = fitted(_COLUMNS, width() - _LEAST_NAME)
+    return columns, width() - columns.width
 
 
 def _figures(group: Group) -> str:
-    return (
-        f"{milliseconds(group.us):>9}{group.share:>8.1%}{millions(group.multiply_adds):>13}"
-        f"{mebi(group.bytes):>9}{rate(group.gflops):>10}{rate(group.gigabytes_per_second):>8}"
-        f"{percent(group.of_roofline):>9}"
-    )
+    cells = {
+        "ms": milliseconds(group.us),
+        "share": f"{group.share:.1%}",
+        "M mult-adds": millions(group.multiply_adds),
+        "MiB": mebi(group.bytes),
+        "GFLOP/s": rate(group.gflops),
+        "GB/s": rate(group.gigabytes_per_second),
+        "of roof": percent(group.of_roofline),
+    }
+    return _columns()[0].row(cells)
 
 
 def _groups(heading: str, groups: Sequence[Group]) -> Iterator[str]:
-    yield f"{heading:<{_FIRST}}{_COLUMNS}"
+    columns, first = _columns()
+    yield f"{heading:<{first}}{columns.head}"
     for group in groups:
         number = f" x{group.operators}"
-        yield f"  {tail(group.name, _FIRST - 3 - len(number)) + number:<{_FIRST - 2}}{_figures(group)}"
+        yield f"  {tail(group.name, first - 3 - len(number)) + number:<{first - 2}}{_figures(group)}"
 
 
 def _operators(report: Profile, top: int) -> Iterator[str]:
     pairs = report.by_operator()
-    yield f"{'slowest operators':<{_FIRST}}{_COLUMNS}"
+    columns, first = _columns()
+    yield f"{'slowest operators':<{first}}{columns.head}"
     for row, group in pairs[:top]:
-        yield f"  {tail(f'{row.operator} {row.name}', _FIRST - 3):<{_FIRST - 2}}{_figures(group)}"
-        yield f"      {tail(' '.join(filter(None, [where(row), row.location])), _WIDTH - 6)}"
+        yield f"  {tail(f'{row.operator} {row.name}', first - 3):<{first - 2}}{_figures(group)}"
+        yield f"      {tail(' '.join(filter(None, [where(row), row.location])), width() - 6)}"
     if rest := pairs[top:]:
         us = sum(group.us for _, group in rest)
-        yield f"  and {count(rest, 'operator')} more, {milliseconds(us)} ms together (--top, --json and --html show them)"
+        more = f"  and {count(rest, 'operator')} more, {milliseconds(us)} ms together (--top, --json and --html show them)"
+        yield from textwrap.wrap(more, width(), subsequent_indent="    ")
 
 
 def _end(report: Profile) -> Iterator[str]:
     total = report.total
-    yield f"{'total, ' + count(total.operators, 'operator'):<{_FIRST}}{_figures(total)}"
+    columns, first = _columns()
+    yield f"{'total, ' + count(total.operators, 'operator'):<{first}}{_figures(total)}"
+    for said in columns.said():
+        yield from _field("columns", f"{said} (--json and --html have them)")
     yield from _field("operators", OPERATORS_RUN)
     yield from _field(
         "roofline",
@@ -183,4 +205,4 @@ def _end(report: Profile) -> Iterator[str]:
 
 
 def _field(name: str, text: str) -> Iterator[str]:
-    yield from textwrap.wrap(f"  {name:<10}  {plain(text)}", _WIDTH, subsequent_indent=" " * 14)
+    yield from textwrap.wrap(f"  {name:<10}  {plain(text)}", width(), subsequent_indent=" " * 14)

@@ -6,9 +6,16 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from ..shared.words import plain
+from cloformer.io.output import width
+
+from ..shared.table import Column, fitted
+from ..shared.words import plain, tail
 
 __all__ = ["table"]
+
+_RANKS = 0, 0, 3, 0, 2, 1, 1  # of the columns below
+_LEAST_SUBJECT = 20  # columns of a name that is too long
+_WHOLE = 100_000  # columns where there is no terminal: nothing is shortened in a log
 
 
 class Evaluated(Protocol):
@@ -37,9 +44,10 @@ def table(results: Sequence[Evaluated]) -> Iterator[str]:
             )
         )
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    columns = [Column(name, 2 + most, rank) for name, most, rank in zip(head, widths, _RANKS, strict=True)]
+    kept = fitted(columns[2:], width(_WHOLE) - min(widths[0], _LEAST_SUBJECT) - 2 - widths[1])
+    subject = min(widths[0], width(_WHOLE) - kept.width - 2 - widths[1])
     for row in (head, *rows):
-        cells = [
-            cell.ljust(width) if at < 2 else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths))
-        ]
-        yield "  ".join(cells).rstrip()
+        figures = kept.row(dict(zip(head, row, strict=True)))
+        yield f"{tail(row[0], subject):<{subject}}  {row[1]:<{widths[1]}}{figures}".rstrip()
+    yield from (f"{line} (--json has them)" for line in kept.said())
