@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 import cloformer
-from cloformer.errors import CloformerError, InputError, UsageError
+from cloformer.errors import CloformerError, InputError
 from cloformer.export.commands import (
     bench,
     bundle,
@@ -83,13 +83,10 @@ def models(
     """List the built-in models: parameters, multiply-adds, feature shapes. All counted, not typed in."""
     from cloformer.export.reports.artifact import text as summary
     from cloformer.export.source.counts import variant_figures
-    from cloformer.model import check_image_size
+    from cloformer.export.source.resolve import check_fits
 
     size = parse_size(image_size)
-    try:
-        check_image_size(*size)
-    except ValueError as error:
-        raise UsageError(str(error), "choose another --image-size") from None
+    check_fits(*size)
     rows = variant_figures(size, num_classes)
     if as_json:
         say_json(

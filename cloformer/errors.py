@@ -111,10 +111,12 @@ def choose(
     if value in names:
         return value
     option = option or f"--{kind}"
-    takes = f"{option} takes: {', '.join(names)}; for example {option} "
-    if all(re.fullmatch("[0-9]+", name) for name in names) and re.fullmatch(r"[0-9.+-]+", value):
+    before = f"{option}=" if " " in option else f"{option} " if option.startswith("-") else ""
+    takes = f"{option} takes: {', '.join(names)}; for example {before}"
+    if all(re.fullmatch("[0-9]+", name) for name in names) and re.fullmatch(r"-?[0-9]+(\.[0-9]*)?", value):
         lowest, highest = min(names, key=int), max(names, key=int)
-        raise UsageError(f"{kind} {value} is not from {lowest} to {highest}", takes + names[-1])
+        nearest = lowest if float(value) < int(lowest) else highest
+        raise UsageError(f"{kind} {value} is not from {lowest} to {highest}", takes + nearest)
     parts = [part for part in re.split(r"[\s,;+&|/]+", value) if part]
     if len(parts) > 1 and all(part in names or closest(part, names) for part in parts):
         each = " ".join(f"{option} {closest(part, names) or part}" for part in parts)
@@ -122,6 +124,14 @@ def choose(
             f"{option} takes one name, and {value!r} is {len(parts)}",
             f"give it for each: {each}" if repeats else takes + parts[0],
         )
-    near = closest(value, names)
-    hint = "" if near is None else f" Did you mean {near}?"
-    raise UsageError(f"unknown {kind} {value!r}.{hint}", takes + (near or names[0]))
+    near = closest(value, names) or _only_with(value, names)
+    hint = "" if near is None else f". Did you mean {near}?"
+    raise UsageError(f"unknown {kind} {value!r}{hint}", takes + (near or names[0]))
+
+
+def _only_with(number: str, names: Sequence[str]) -> str | None:
+    """The one name that has this number: ios17 of 17."""
+    if re.fullmatch("[0-9]+", number) is None:
+        return None
+    found = [name for name in names if re.fullmatch(f"[^0-9]*{number}", name)]
+    return found[0] if len(found) == 1 else None

@@ -287,6 +287,11 @@ class CloFormer(nn.Module):
         return out
 
 
+def fitting_size(size: int) -> int:
+    """The size nearest to ``size`` that :func:`check_image_size` takes."""
+    return max(MIN_IMAGE_SIZE, round(size / SIZE_MULTIPLE) * SIZE_MULTIPLE)
+
+
 def check_image_size(height: int, width: int) -> None:
     """Raise :class:`ValueError` unless both are multiples of 4 and at least 32 pixels."""
     for size in (height, width):

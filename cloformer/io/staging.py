@@ -129,15 +129,16 @@ def recover(parent: Path) -> None:
                     _remove(staging, held)
 
 
-def space_needed(parent: Path, size: int) -> None:
-    """Raise :class:`InputError` if fewer than ``size`` bytes are free where ``parent`` is, or will be made."""
+def space_needed(parent: Path, size: int, what: str = "export", advice: str = _ADVICE) -> None:
+    """Raise :class:`InputError`, with ``advice``, if fewer than ``size`` bytes are free for ``what`` where ``parent`` is,
+    or will be made."""
     while not parent.exists() and parent != parent.parent:
         parent = parent.parent
     free = shutil.disk_usage(parent).free
     if free < size:
         raise InputError(
-            f"no space left for the export: it needs about {size / 1e6:.0f} MB and {free / 1e6:.0f} MB are free",
-            f"free some space, or {_ADVICE}",
+            f"no space left for the {what}: it needs about {size / 1e6:.0f} MB and {free / 1e6:.0f} MB are free",
+            f"free some space, or {advice}",
         )
 
 

@@ -23,7 +23,14 @@ from .place import NO_LOCKS, lock, make_folders, refuse_inside_an_artifact, sync
 from .signals import signals_wait
 from .words import escape_controls, escape_halves
 
-__all__ = ["append_text", "canonical_json", "open_in_place", "remove_what_was_left", "write_whole"]
+__all__ = [
+    "append_text",
+    "canonical_json",
+    "open_in_place",
+    "refuse_unwritable",
+    "remove_what_was_left",
+    "write_whole",
+]
 
 _PREFIX = ".cloformer-new-"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -49,6 +56,23 @@ def write_whole(path: Path, content: str | bytes, advice: str) -> None:
         with contextlib.suppress(OSError):  # it is in place, whether or not the disk has heard of it
             sync(path.parent)
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be written: {reason}", advice) from None
+
+
+def refuse_unwritable(path: Path, advice: str) -> None:
+    """:class:`InputError`, with ``advice``, as :func:`write_whole` would raise it now; nothing is left behind."""
+    try:
+        refuse_inside_an_artifact(path, advice)
+        parent = path.parent
+        while not parent.exists():
+            parent = parent.parent
+        if not parent.is_dir():
+            raise InputError(f"{path} cannot be written: {parent} is not a folder", advice)
+        _refuse_no_file(path, advice)
+        with signals_wait(), _new_beside(parent / path.name):
+            pass
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be written: {reason}", advice) from None
 

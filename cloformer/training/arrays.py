@@ -21,7 +21,7 @@ from cloformer.io.words import count
 
 __all__ = ["ADVICE", "Halves", "read_idx_folder", "read_npz"]
 
-ADVICE = "one folder per class under train/ and val/, or MNIST's idx files, or an .npz (see docs/training.md)"
+ADVICE = "give a folder with one per class under train/ and val/ (photos/train/cat/1.jpg), MNIST's idx files, or an .npz (see docs/training.md)"
 _IDX = {"train": ("train",), "val": ("t10k", "test", "val")}
 _KEYS = [f"{half}_{kind}" for half in ("train", "val") for kind in ("images", "labels")]
 _PACKED = 50  # images, of one colour apart, are not packed to a smaller share

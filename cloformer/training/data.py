@@ -92,9 +92,7 @@ class Dataset:
     def to_train(self) -> Images:
         """:class:`InputError` if there are none."""
         if self.train is None:
-            raise InputError(
-                f"{self.name} has no training images", "put them under train/, a folder per class"
-            )
+            raise InputError(f"{self.name} has images to validate on, and none to train on", ADVICE)
         return self.train
 
 
@@ -113,7 +111,9 @@ def _read(path: Path, labels: Path | None) -> Dataset:
     if path.suffix == ".npz" and path.is_file():
         found = read_npz(path)
     elif not path.is_dir():
-        raise InputError(f"there is no data set {path}", ADVICE)
+        raise InputError(
+            f"{path} is a file, and no .npz" if path.is_file() else f"there is no data set {path}", ADVICE
+        )
     elif any("idx3-ubyte" in file.name for file in path.iterdir()):
         found = read_idx_folder(path)
     else:

@@ -30,6 +30,9 @@ from .scores import Scores, counted, interval, scores_of
 __all__ = ["Evaluation", "evaluate"]
 
 _BATCH = 64
+_TRAINS_ONE = (
+    "cloformer train --data FOLDER --output runs/new --recipe finetune --weights fashion-mnist makes one"
+)
 _NONE = RunnerOptions()
 _TINY = 1e-38  # of a probability whose logarithm is taken
 
@@ -170,8 +173,8 @@ def _check_classes(subject: _Subject, classes: int, data: Dataset) -> _Subject:
         unknown = next((name for name in data.classes if name not in known), None)
         if unknown is not None:
             raise InputError(
-                f"{subject.name} does not know the data's class {unknown!r}",
-                "give a model of these classes",
+                f"{subject.name} does not know the data's class {unknown!r}, but {_some(subject.labels)}",
+                f"give a model of these classes; {_TRAINS_ONE}",
             )
         unclear = next((name for name in data.classes if known[name] != asked[name]), None)
         if unclear is not None:
@@ -183,9 +186,13 @@ def _check_classes(subject: _Subject, classes: int, data: Dataset) -> _Subject:
     elif classes < len(data.classes) or (subject.labels is None and classes != len(data.classes)):
         raise InputError(
             f"{subject.name} has {count(classes, 'class')}, and {data.name} has {len(data.classes)}",
-            "give a model of these classes",
+            f"give a model of these classes; {_TRAINS_ONE}",
         )
     return subject
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _opened(path: Path, data: Dataset, options: RunnerOptions) -> AbstractContextManager[_Subject]:

@@ -36,6 +36,7 @@ _ABOUT = "run.json"
 _SCHEMA_VERSION = 1
 _MAX_ABOUT_BYTES = 2**24
 _HEAD = "head."
+_ANOTHER = "choose another folder, for example --output runs/new"
 
 
 @dataclass(frozen=True)
@@ -94,21 +95,21 @@ def train(request: TrainRequest, callback: Callback) -> Result:
         about |= {name: earlier[name] for name in ("weights", "licence") if about[name] is None}
         _refuse_another(about, earlier, request)
     model = _model(model_name, data, recipe, checkpoint, callback)
+    teacher = None
+    if request.teacher is not None:
+        teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
     if earlier is None:  # a run that goes on has looked at them
         for left_out in data.left_out:
             callback.say(str(left_out))
         for half in (data.to_train, data.val):
             check_images(half, callback.say, accelerator.process_index, accelerator.num_processes)
-    teacher = None
-    if request.teacher is not None:
-        teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
     setting = Setting(data, recipe, request.output, teacher, request.workers, _said(about))
     training = Training(model, setting, accelerator)
     if not accelerator.is_main_process:
         accelerator.wait_for_everyone()
         return _ended(training, callback, earlier)
     if earlier is None:
-        write_whole(request.output / _ABOUT, json_text(about), "choose another --output")
+        write_whole(request.output / _ABOUT, json_text(about), _ANOTHER)
     with _held(request.output):
         accelerator.wait_for_everyone()
         return _ended(training, callback, earlier)
@@ -157,9 +158,7 @@ def _held(folder: Path) -> Iterator[None]:
         fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise InputError(
-            f"another run is at work in {folder}", "wait for it, or choose another --output"
-        ) from None
+        raise InputError(f"another run is at work in {folder}", f"wait for it, or {_ANOTHER}") from None
     finally:
         os.close(place)
 
@@ -169,16 +168,15 @@ def _earlier(request: TrainRequest) -> dict[str, object] | None:
     path = request.output / _ABOUT
     if request.resume:
         return _read_about(path)
+    if request.output.exists() and not request.output.is_dir():
+        raise InputError(f"{request.output} is a file, and the run's folder is asked for", _ANOTHER)
     try:
         remove_what_was_left(request.output)  # a run may have been killed before it had written anything
         if request.output.exists() and any(request.output.iterdir()):
-            raise InputError(
-                f"{request.output} is not empty", "go on with --resume, or choose another --output"
-            )
+            go_on = "go on with --resume, or " if path.is_file() else ""
+            raise InputError(f"{request.output} is not empty", f"{go_on}{_ANOTHER}")
     except OSError as error:
-        raise InputError(
-            f"{request.output} cannot be used: {error.strerror}", "choose another --output"
-        ) from None
+        raise InputError(f"{request.output} cannot be used: {error.strerror}", _ANOTHER) from None
     return None
 
 

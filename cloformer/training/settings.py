@@ -6,13 +6,16 @@ import math
 import re
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cloformer.errors import UsageError, choose
+from cloformer.io.numbers import finite, whole
 
 __all__ = ["Rule", "assigned", "check", "kind_of", "parsed", "shown"]
 
 _KINDS: dict[object, str] = {int: "a whole number", float: "a number", str: "a name"}
+_READ: dict[object, Callable[[str], object]] = {int: whole, float: finite, str: str}
 _NEXT = re.compile(r"[,;\s]+(?=[A-Za-z_-]+\s*=)")  # where another NAME=VALUE begins
 
 
@@ -72,8 +75,8 @@ def parsed(name: str, text: str, annotated: object, rule: Rule) -> object:
         return None
     try:
         if typing.get_origin(kind) is tuple:
-            return tuple(float(part) for part in text.strip("[]()").split(","))
-        return kind(text)  # type: ignore[operator]  # int, float or str
+            return tuple(finite(part.strip()) for part in text.strip("[]()").split(","))
+        return _READ[kind](text)
     except ValueError:
         known = _KINDS.get(kind, "a number for each of red, green and blue")
         words = ", ".join(filter(None, (known, rule.range, rule.also and f"or {rule.also}")))

@@ -148,6 +148,12 @@ def _as_given(artifact: Artifact, given: Path) -> Artifact:
     )
 
 
+def _advice(folder: Path) -> str:
+    """What to give instead: an artifact inside, where a folder of artifacts was given."""
+    inside = sorted(folder.glob(f"*/{MANIFEST}"))[:1] if folder.is_dir() else []
+    return f"{_ADVICE}, such as {inside[0].parent}" if inside else _ADVICE
+
+
 def _why_not(folder: Path) -> str:
     if not folder.exists():
         return f"{folder} does not exist, so it is not an artifact"
@@ -159,7 +165,7 @@ def _why_not(folder: Path) -> str:
 def _read(folder: Path, *, verify: bool) -> Artifact:
     path = folder / MANIFEST
     if not path.exists() and not path.is_symlink():
-        raise InputError(_why_not(folder), _ADVICE)
+        raise InputError(_why_not(folder), _advice(folder))
     manifest = read_manifest(path)
     if verify:
         verify_files(folder, manifest.files)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cloformer.io.output import say, say_json
+from cloformer.io.output import say, say_json, tell
 
 from ..formats.work_limit import MOST_WORK
 from .count_options import Count, Counter, CountOnly, MaxInstructions, MaxMultiplyAdds, MaxOperators, counting
@@ -31,6 +31,7 @@ from .latency_options import (
 from .options import Debug, Json, MaxWork, Quiet
 from .phone import Device, Package, bench_on_phone
 from .progress import progress
+from .timed import timed_artifact
 
 if TYPE_CHECKING:
     from ..latency.report import LatencyReport
@@ -83,9 +84,7 @@ def bench(
 
     from cloformer.errors import UsageError
 
-    from ..artifact.folder import read_artifact
-    from ..formats.runners import refuse_endless
-    from ..latency.baseline import refuse_taken
+    from ..latency.baseline import refuse_place
     from ..latency.baseline import save_baseline as save
     from ..latency.candidates import plan
     from ..latency.counting import plan_counting
@@ -128,15 +127,10 @@ def bench(
         cold=cold,
     )
     settings = replace(settings, seed=seed)
-    found = [read_artifact(path) for path in artifacts]
-    for artifact in found:
-        refuse_endless(artifact.model, max_work or None)
+    found = [timed_artifact(path, max_work) for path in artifacts]
     candidates = plan(found, runners or [], settings, model=model, weights=weights)
     asked = counting(count, count_only, max_operators, max_multiply_adds, max_instructions)
-    if asked is not None:
-        settings = replace(settings, counting=plan_counting(candidates, asked, counter))
     if save_baseline is not None:
-        refuse_taken(save_baseline)
         if count_only:
             raise UsageError("a baseline has times, and --count-only times nothing", "give --count instead")
         if len(candidates) != 1:
@@ -144,6 +138,9 @@ def bench(
                 f"a baseline is one artifact, one runner and one thread count, and here are {len(candidates)} rows",
                 "give one of each, or leave --save-baseline out",
             )
+        refuse_place(save_baseline, found[0])
+    if asked is not None:
+        settings = replace(settings, counting=plan_counting(candidates, asked, counter))
     files = Files(output, html, plots)
     files.prepare()
     kept: list[LatencyReport] = []
@@ -168,6 +165,8 @@ def bench(
     files.finish(report)
     _show(report, as_json)
     if report.failed or report.gate not in (None, "passed"):
+        if save_baseline is not None:
+            tell(f"{save_baseline}: no baseline was kept, for this run is none")
         raise typer.Exit(1)
     if save_baseline is not None:
         save(save_baseline, found[0], report)

@@ -77,7 +77,9 @@ def bundle(
         return
     if artifact is None or output is None:
         raise UsageError(
-            "bundle takes an artifact and --output", f"`cloformer bundle {row.name} ARTIFACT --output DIR`"
+            f"bundle needs {'--output FOLDER' if artifact is not None else 'an artifact'}",
+            f"for example: cloformer bundle {row.name} {artifact or 'build/cloformer_xxs-onnx-224-fp32'} --output "
+            f"{output or f'apps/{row.name}'}",
         )
     given = {"identifier": package, "app_name": app_name, "minimum_os": min_os}
     settings = replace(row.default, **{name: value for name, value in given.items() if value is not None})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,9 +33,11 @@ from .latency_options import (
 )
 from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress
+from .timed import timed_artifact
 
 if TYPE_CHECKING:
     from ..artifact.folder import Artifact
+    from ..latency.candidates import Candidate
     from ..latency.comparison import Comparison
 
 __all__ = ["compare"]
@@ -65,8 +67,11 @@ def compare(
     runners: Runners = None,
     rounds: Annotated[int, typer.Option(min=3, help="Rounds of fresh processes.")] = 3,
     max_rounds: Annotated[
-        int, typer.Option(min=3, help="Rounds at most, if --max-regression cannot be decided before.")
-    ] = 12,
+        int | None,
+        typer.Option(
+            min=3, help="Rounds at most, 12 if not given, if --max-regression cannot be decided before."
+        ),
+    ] = None,
     runs: Runs = None,
     min_seconds: MinSeconds = None,
     pin: Pin = False,
@@ -88,8 +93,6 @@ def compare(
     """
     from cloformer.errors import UsageError
 
-    from ..artifact.folder import read_artifact
-    from ..formats.runners import refuse_endless
     from ..latency.baseline import read_baseline
     from ..latency.candidates import plan
     from ..latency.environment import environment
@@ -99,6 +102,11 @@ def compare(
 
     if naive and baseline is not None:
         raise UsageError("--naive and --baseline both say what is first", "give one of them")
+    if max_rounds is not None and max_rounds < rounds:
+        raise UsageError(
+            f"--max-rounds {max_rounds} are fewer than --rounds {rounds}",
+            f"raise it, for example --max-rounds {rounds}, or lower --rounds",
+        )
     limit = None if max_regression is None else parse_share("--max-regression", max_regression)
     kept_before = None if baseline is None else read_baseline(baseline)
     if kept_before is not None:
@@ -118,9 +126,7 @@ def compare(
         pin=pin,
     )
     settings = replace(settings, seed=seed)
-    found = [read_artifact(path) for path in artifacts]
-    for artifact in found:
-        refuse_endless(artifact.model, max_work or None)
+    found = [timed_artifact(path, max_work) for path in artifacts]
     files = Files(output, html, plots)
     files.prepare()
     last: list[Comparison] = []
@@ -143,7 +149,7 @@ def compare(
             if len(candidates) < 2:
                 raise UsageError(
                     "one candidate is nothing to compare",
-                    "give another artifact or --runner, or --naive, or --baseline DIR",
+                    f"give another artifact, --naive or --baseline DIR, or two runners{_two_runners(candidates)}",
                 )
             if kept_before is not None:
                 here = environment(package_versions(candidates))
@@ -151,7 +157,7 @@ def compare(
             comparison = run(
                 candidates,
                 settings,
-                Rounds(rounds, max(rounds, max_rounds), max_regression=limit),
+                Rounds(rounds, max_rounds or max(rounds, Rounds.most), max_regression=limit),
                 report_stage,
                 keep,
             )
@@ -165,6 +171,14 @@ def compare(
     _show(comparison, as_json)
     if comparison.failed or comparison.gate not in (None, "passed"):
         raise typer.Exit(1)
+
+
+def _two_runners(candidates: Sequence[Candidate]) -> str:
+    """An example of what runs the first artifact; nothing if that is one runner."""
+    from ..latency.candidates import CANDIDATES
+
+    able = [name for name, row in CANDIDATES.items() if row.format == candidates[0].artifact.format]
+    return f": {' '.join(f'--runner {name}' for name in able[:2])}" if len(able) > 1 else ""
 
 
 @contextmanager

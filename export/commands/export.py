@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -64,7 +65,7 @@ def export(
         Path | None, typer.Option(help="Operators that fp16 keeps in fp32, as `parity` writes them.")
     ] = None,
     image_size: Annotated[str | None, typer.Option(help="Pixels, 224 or HEIGHTxWIDTH.")] = None,
-    batch: Annotated[int, typer.Option(help="Images per inference.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Images per inference.")] = 1,
     num_classes: Annotated[int | None, typer.Option(min=1, help="Classes of a built-in model.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Class names, one a line: makes a classifier.")] = None,
     spec: Annotated[
@@ -88,7 +89,8 @@ def export(
         ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Trace, rewrite and check the operators; write nothing.")
+        bool,
+        typer.Option("--dry-run", help="Check all that can be known before, show it, and write nothing."),
     ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -105,6 +107,11 @@ def export(
 
     if spec is not None and inputs:
         raise UsageError("--spec and --input both declare inputs", "give one of them")
+    if named is not None and re.fullmatch("[0-9]+", named):
+        raise UsageError(
+            f"{named} is no model",
+            f"a size of two numbers is one word: --image-size {image_size or named}x{named}",
+        )
     model, weights = model_and_weights(named, model, weights)
     request = ExportRequest(
         model=model,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
@@ -39,7 +40,11 @@ def parse_size(text: str) -> tuple[int, int]:
     except ValueError:
         sizes = []
     if len(sizes) not in (1, 2):
-        raise UsageError(f"image size {text!r} is not a size", "--image-size takes 224 or HEIGHTxWIDTH")
+        numbers = re.findall("[1-9][0-9]{0,3}", text)[:2] or ["224"]
+        raise UsageError(
+            f"image size {text!r} is not a size",
+            f"--image-size takes 224 or HEIGHTxWIDTH; for example --image-size {'x'.join(numbers)}",
+        )
     return sizes[0], sizes[-1]
 
 

@@ -13,6 +13,7 @@ from ..formats.work_limit import MOST_WORK
 from .latency_options import Html, Plots
 from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress
+from .timed import timed_artifact
 
 __all__ = ["profile"]
 
@@ -37,8 +38,8 @@ def profile(
 
     Timing every operator costs time itself: how long an inference takes is for `bench` to say.
     """
-    from ..artifact.folder import read_artifact
-    from ..formats.runners import refuse_endless
+    from cloformer.io.write import refuse_unwritable
+
     from ..latency.operator_times import profile as run_profile
     from ..reports.profile import text as table
     from ..reports.profile.page import write_page
@@ -47,8 +48,9 @@ def profile(
 
     if plots is not None:
         prepare(plots)
-    opened = read_artifact(artifact)
-    refuse_endless(opened.model, max_work or None)
+    if html is not None:
+        refuse_unwritable(html, "choose another --html")
+    opened = timed_artifact(artifact, max_work)
     with progress(quiet or as_json) as report_stage:
         found = run_profile(opened, threads=threads, runs=runs, layout=layout, progress=report_stage)
     if html is not None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from cloformer.errors import InputError, UnsupportedError
 from cloformer.io.fields import Fields
 from cloformer.io.read import read_json, sha256_of
-from cloformer.io.staging import staged
+from cloformer.io.staging import space_needed, staged
+from cloformer.io.write import refuse_unwritable
 
 from ..artifact.folder import MANIFEST, Artifact, read_artifact
 from ..schemas import schema
@@ -23,10 +24,12 @@ from .protocol import Protocol
 from .report import LatencyReport
 from .saved import write_latency
 
-__all__ = ["Baseline", "Conditions", "read_baseline", "refuse_taken", "save_baseline"]
+__all__ = ["Baseline", "Conditions", "read_baseline", "refuse_place", "save_baseline"]
 
 _REPORT = "latency.json"
 _MAX_BYTES = 256 * 2**20
+_REPORT_BYTES = 2**20  # that are to be free for a report
+_ANOTHER = "name another place, for example --save-baseline baselines/new"
 _OURS = "versions.cloformer"  # may differ: this cloformer runs both artifacts
 
 
@@ -102,19 +105,25 @@ class Baseline:
                 )
 
 
+def refuse_place(folder: Path, artifact: Artifact) -> None:
+    """:class:`InputError` for what would keep :func:`save_baseline` from keeping ``artifact`` there, before anything is
+    measured for it: something in the folder, a place that cannot be written, too little space."""
+    refuse_taken(folder)
+    refuse_unwritable(folder / _REPORT, _ANOTHER)
+    space_needed(folder, sum(entry.bytes for entry in artifact.files) + _REPORT_BYTES, "baseline", _ANOTHER)
+
+
 def refuse_taken(folder: Path) -> None:
     """:class:`InputError` if there is something in ``folder`` already."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(
-            f"{folder} is there already, and a baseline is kept as it is", "name another --save-baseline"
-        )
+        raise InputError(f"{folder} is there already, and a baseline is kept as it is", _ANOTHER)
 
 
 def save_baseline(folder: Path, artifact: Artifact, report: LatencyReport) -> None:
     """Keep a copy of ``artifact`` and the report of its one row. The report comes last: without it the folder is
     no baseline. Raises :class:`InputError` if the place cannot be written."""
     refuse_taken(folder)
-    with staged(folder / artifact.folder.name) as place:
+    with staged(folder / artifact.folder.name, advice=_ANOTHER) as place:
         shutil.copytree(artifact.folder, place, dirs_exist_ok=True)
     write_latency(report, folder / _REPORT)
 

@@ -129,7 +129,7 @@ def plan(
         row = CANDIDATES[name]
         if row.format is not None and row.format not in formats:
             raise UsageError(
-                f"{row.title} does not run {' or '.join(sorted(formats))}",
+                f"--runner {name} ({row.title}) does not run {' or '.join(sorted(formats))}",
                 f"--runner takes: {', '.join(_able(formats))}",
             )
     found = []

@@ -140,11 +140,13 @@ def protocol(
     longest = max(MAX_SECONDS, seconds)
     limit = longest + _FOR_THE_REST if time_limit is None else time_limit
     if not math.isfinite(seconds) or seconds < 0:
-        raise UsageError(f"{seconds} seconds cannot be waited for", "--min-seconds takes 0 or more")
+        raise UsageError(
+            f"--min-seconds {seconds:g} cannot be waited for", "--min-seconds takes 0 or more, for example 10"
+        )
     if not math.isfinite(limit) or limit <= seconds:
         raise UsageError(
-            f"a candidate cannot run for {seconds:g} s within {limit:g} s",
-            "raise --time-limit, or lower --min-seconds",
+            f"a candidate cannot run for {seconds:g} s (--min-seconds) within {limit:g} s (--time-limit)",
+            f"raise --time-limit, for example --time-limit {longest + _FOR_THE_REST:g}, or lower --min-seconds",
         )
     return Protocol(
         preset=preset if (queries, seconds) == (row.queries, row.seconds) else CUSTOM,
@@ -163,7 +165,10 @@ def parse_threads(text: str) -> tuple[int, ...]:
     try:
         return tuple(dict.fromkeys(whole(part.strip(), 1, _MAX_THREADS) for part in text.split(",")))
     except ValueError:
-        raise UsageError(f"{text!r} is no list of thread counts", "--threads takes 1, or 1,2,4") from None
+        raise UsageError(
+            f"--threads {text!r} is no list of thread counts from 1 to {_MAX_THREADS}",
+            "--threads takes 1, or 1,2,4",
+        ) from None
 
 
 def parse_share(option: str, text: str, example: float = 0.05) -> float:

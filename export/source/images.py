@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shlex
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -119,7 +121,14 @@ def collect_images(paths: Sequence[Path]) -> Collected:
     left_out = []
     for path in paths:
         if not path.exists():
-            raise InputError(f"there is no image {path}", "give photographs, or folders of them")
+            parts = [part for part in re.split(r"[,;\s]+", str(path)) if part]
+            several = len(parts) > 1 and all(Path(part).exists() for part in parts)
+            raise InputError(
+                f"there is no image {path}",
+                "give each by itself: " + shlex.join(parts)
+                if several
+                else "give photographs, or folders of them",
+            )
         if not path.is_dir():
             images.append(path)
             continue

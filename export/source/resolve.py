@@ -21,7 +21,7 @@ from .trained import Training, training_of
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Source", "SourceRequest", "labels_of", "resolve"]
+__all__ = ["Source", "SourceRequest", "check_fits", "labels_of", "resolve"]
 
 DEFAULT_MODEL = "cloformer_xxs"
 
@@ -144,9 +144,15 @@ def labels_of(
 
 
 def _check_size(spec: TensorSpec) -> None:
-    from cloformer.model import check_image_size
+    check_fits(*spec.shape[2:])
+
+
+def check_fits(height: int, width: int) -> None:
+    """:class:`UsageError`, with the nearest size, for images that no built-in model takes."""
+    from cloformer.model import check_image_size, fitting_size
 
     try:
-        check_image_size(*spec.shape[2:])
+        check_image_size(height, width)
     except ValueError as error:
-        raise UsageError(str(error), "choose another --image-size") from None
+        near = "x".join(str(fitting_size(size)) for size in dict.fromkeys((height, width)))
+        raise UsageError(str(error), f"for example --image-size {near}") from None

@@ -17,7 +17,7 @@ import pytest
 from cloformer.errors import InputError
 from cloformer.io import write as writer
 from cloformer.io.staging import staged
-from cloformer.io.write import append_text, canonical_json, open_in_place, write_whole
+from cloformer.io.write import append_text, canonical_json, open_in_place, refuse_unwritable, write_whole
 
 _LEFT = ".cloformer-new-0123456789abcdef"
 
@@ -266,3 +266,17 @@ def test_a_path_of_many_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert (deep / "report").read_text() == "x"
     (deep / "report").unlink()
     os.removedirs(deep)  # one after the other: what removes trees for tests goes no deeper than Python does
+
+
+def test_a_place_is_refused_beforehand_as_writing_would(tmp_path: Path) -> None:
+    """And nothing is left of the question, where it can be written neither."""
+    (tmp_path / "file").write_text("kept")
+    before = sorted(tmp_path.rglob("*"))
+    for good in ("new", "not/yet/there", "file"):
+        refuse_unwritable(tmp_path / good, "elsewhere")
+    for bad in (".", "file/new", "file/not/yet", "n" * 300, "a\0b"):
+        for ask in (refuse_unwritable, lambda path, advice: write_whole(path, "text", advice)):
+            with pytest.raises(InputError, match="cannot be written") as refused:
+                ask(tmp_path / bad, "elsewhere")
+            assert refused.value.lines[1] == "elsewhere"
+    assert sorted(tmp_path.rglob("*")) == before

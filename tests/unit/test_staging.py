@@ -184,6 +184,8 @@ def test_no_space_left_is_said_whoever_meets_it(tmp_path: Path) -> None:
     space_needed(tmp_path / "not" / "yet", 1)
     with pytest.raises(InputError, match="no space left"):
         space_needed(tmp_path / "not" / "yet", 10**18)
+    with pytest.raises(InputError, match=r"for the baseline(.|\n)*free some space, or wait"):
+        space_needed(tmp_path, 10**18, "baseline", "wait")
 
 
 def test_a_full_disk_excuses_no_failed_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
