@@ -100,12 +100,18 @@ class MissingRuntimeError(CloformerError):
 
 
 def choose(
-    kind: str, value: str, known: Iterable[str], option: str | None = None, *, repeats: bool = False
+    kind: str,
+    value: str,
+    known: Iterable[str],
+    option: str | None = None,
+    *,
+    repeats: bool = False,
+    also: str = "",
 ) -> str:
     """``value`` if it is one of ``known``; else :class:`UsageError`, with a did-you-mean only where one name is meant.
 
     Of numbers the range is told, and of several names in one word how to give them: an option that ``repeats`` is given
-    once for each.
+    once for each. ``also`` is what else may be given.
     """
     names = list(known)
     if value in names:
@@ -126,7 +132,7 @@ def choose(
         )
     near = closest(value, names) or _only_with(value, names)
     hint = "" if near is None else f". Did you mean {near}?"
-    raise UsageError(f"unknown {kind} {value!r}{hint}", takes + (near or names[0]))
+    raise UsageError(f"unknown {kind} {value!r}{hint}", takes + (near or names[0]), also)
 
 
 def _only_with(number: str, names: Sequence[str]) -> str | None:

@@ -68,9 +68,7 @@ def compare(
     rounds: Annotated[int, typer.Option(min=3, help="Rounds of fresh processes.")] = 3,
     max_rounds: Annotated[
         int | None,
-        typer.Option(
-            min=3, help="Rounds at most, 12 if not given, if --max-regression cannot be decided before."
-        ),
+        typer.Option(min=3, help="Rounds at most, if --max-regression cannot be decided before."),
     ] = None,
     runs: Runs = None,
     min_seconds: MinSeconds = None,

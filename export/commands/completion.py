@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typer._click import Context
     from typer._click.core import Parameter
 
-__all__ = ["checkpoints", "install", "models_and_files"]
+__all__ = ["checkpoints", "install", "keys_and_files", "models_and_files", "settings"]
 
 _NAME, _VARIABLE = "cloformer", "_CLOFORMER_COMPLETE"
 _ADVICE = "`cloformer --show-completion` prints the script: put it where you like"
@@ -111,6 +111,20 @@ def checkpoints(incomplete: str) -> list[str]:
         *shipped_weights(),
         *_paths(incomplete, lambda path: path.suffix in (".safetensors", ".pth", ".pt")),
     ]
+
+
+def keys_and_files(incomplete: str) -> list[str]:
+    """The keys of the file of `--spec`, and such files."""
+    from ..source.spec_keys import key_names
+
+    return [*key_names(), *_paths(incomplete, lambda path: path.suffix == ".toml")]
+
+
+def settings() -> list[str]:
+    """The names of a recipe's numbers, as `--set` takes them."""
+    from cloformer.training.recipe import RULES
+
+    return [f"{name}=" for name in RULES]
 
 
 def models_and_files(incomplete: str) -> list[str]:

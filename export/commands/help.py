@@ -89,9 +89,9 @@ def _unknown(name: str, rest: Sequence[str], known: Sequence[str]) -> UsageError
     if name == "version":
         return UsageError("version is an option, not a command", "type `cloformer --version`")
     near = closest(name, known)
-    meant = "" if near is None else f" Did you mean {near}?"
+    meant = "" if near is None else f". Did you mean {near}?"
     return UsageError(
-        f"unknown command {name!r}.{meant}",
+        f"unknown command {name!r}{meant}",
         f"`cloformer {near or ''}{' ' if near else ''}--help` says what it does"
         if near
         else "`cloformer --help` lists the commands",

@@ -77,7 +77,7 @@ _ROWS = {
     "--count": Row(MEASURE),
     "--count-only": Row(MEASURE),
     "--counter": Row(MEASURE, "NAME"),
-    "--max-rounds": Row(MEASURE, "N"),
+    "--max-rounds": Row(MEASURE, "N", "12"),
     "--min-seconds": Row(MEASURE, "SECONDS", "the preset's"),
     "--pin": Row(MEASURE),
     "--preset": Row(MEASURE, "NAME"),

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cloformer.io.output import say, say_json
 from cloformer.io.progress import part
 
+from ..formats import FORMATS
 from ..formats.runners import RUNNERS, RunnerOptions
 from ..formats.work_limit import MOST_WORK
 from .completion import checkpoints, models_and_files
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
+from .next_step import next_step
 from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress
+
+if TYPE_CHECKING:
+    from ..artifact.folder import Artifact
 
 __all__ = ["parity"]
 
@@ -189,6 +195,8 @@ def parity(
                 say(*table.render_bisect(report).split("\n"))
         for room in rooms if headroom else []:
             say(*headroom_lines(room, gain))
+        if asked is None and all(report.passed for report in reports):
+            say(_next(found, images or [], weights))
         for work in works:
             assert asked is not None  # or nothing was counted
             say(*device_lines.render(work, asked.gate).split("\n"))
@@ -198,3 +206,20 @@ def parity(
         raise typer.Exit(1)
     if asked is not None:
         asked.keep(works)
+
+
+def _next(artifacts: Sequence[Artifact], images: Sequence[Path], weights: Path | None) -> str:
+    """What comes after: how often they are right, if the images are in a folder per class; else an app."""
+    labelled = next(
+        (path for path in images if (path / "val").is_dir() or _is_labelled(path, artifacts[0])), None
+    )
+    if labelled is not None and artifacts[0].function.classifier is not None:
+        subjects = [item.folder for item in artifacts]
+        return next_step("evaluate", *([weights] if weights else []), *subjects, "--data", labelled)
+    system = FORMATS[artifacts[0].format].app_system or "android"
+    return next_step("bundle", system, artifacts[0].folder, "--output", f"apps/{system}")
+
+
+def _is_labelled(path: Path, artifact: Artifact) -> bool:
+    """Whether there is a folder for each of two classes at least."""
+    return sum((path / name).is_dir() for name in artifact.labels or ()) > 1

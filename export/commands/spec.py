@@ -10,6 +10,7 @@ import typer
 from cloformer.errors import InputError, UsageError
 from cloformer.io.output import say, say_json
 
+from .completion import keys_and_files
 from .options import Debug, Json
 
 __all__ = ["spec"]
@@ -20,7 +21,10 @@ _NAME = Path("model.toml")
 def spec(
     file: Annotated[
         Path | None,
-        typer.Argument(help=f"With --init, the file to write: {_NAME} if not given. Else one to check."),
+        typer.Argument(
+            help=f"With --init, the file to write: {_NAME} if not given. Else one to check, or a key to explain.",
+            autocompletion=keys_and_files,
+        ),
     ] = None,
     init: Annotated[
         bool, typer.Option("--init", help="Write an example with comments, to be edited.")
@@ -36,19 +40,27 @@ def spec(
         raise UsageError("--force is for --init", "add --init or leave --force out")
     if init:
         _write(file or _NAME, force=force, as_json=as_json)
+    elif file is not None and _is_key(file):
+        _document(as_json=as_json, only=str(file))
     elif file is not None:
         _check(file, as_json=as_json)
     else:
         _document(as_json=as_json)
 
 
-def _document(*, as_json: bool) -> None:
+def _is_key(file: Path) -> bool:
+    from ..source.spec_keys import key_names
+
+    return str(file) in key_names() and not file.exists()
+
+
+def _document(*, as_json: bool, only: str | None = None) -> None:
     from ..reports.spec import text
 
     if as_json:
         say_json(text.documented_json())
     else:
-        say(*text.documented())
+        say(*text.documented(only))
 
 
 def _write(path: Path, *, force: bool, as_json: bool) -> None:

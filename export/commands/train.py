@@ -16,10 +16,16 @@ from cloformer.io.output import say, say_json, tell
 from cloformer.io.words import count, harmless
 from cloformer.variants import list_models
 
+from .completion import checkpoints
+from .completion import settings as settings_names
 from .next_step import next_step
-from .options import Debug, Json
+from .options import Debug, Json, Quiet
+from .progress import bars
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
     from cloformer.training.logs import Epoch
     from cloformer.training.loop import Result
     from cloformer.training.recipe import Recipe
@@ -63,12 +69,14 @@ def train(
         typer.Option(
             "--set",
             help="Change a number of the recipe: NAME=VALUE, once for each; batch_size=auto fits it to the images.",
+            autocompletion=settings_names,
         ),
     ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="Start from this checkpoint, or fashion-mnist; the head is new if the classes differ."
+            help="Start from this checkpoint, or fashion-mnist; the head is new if the classes differ.",
+            autocompletion=checkpoints,
         ),
     ] = None,
     labels: Annotated[
@@ -92,6 +100,7 @@ def train(
             help="Print the recipe's numbers and what they mean, and train nothing; --data is not needed.",
         ),
     ] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -122,7 +131,7 @@ def train(
     if show_recipe:
         _show_recipe(recipe_of(request), as_json)
         return
-    with _watch(as_json) as callback:
+    with _watch(quiet or as_json) as callback:
         result = run_train(request, callback)
     if result.rows:  # the first process has the log
         _show(result, as_json)
@@ -207,21 +216,27 @@ class _Quiet(_Lines):
 
 
 class _Bar:
-    """A bar per epoch on a terminal, and a line for each that is finished."""
+    """A bar per epoch on a terminal, with the time that the epoch still takes, and a line for each that is finished."""
 
-    def __init__(self, bar: object, task: object) -> None:
+    def __init__(self, bar: Bars, task: TaskID) -> None:
         self._bar, self._task = bar, task
+        self._epoch = 0
 
     def say(self, words: str) -> None:
-        self._bar.update(self._task, description=harmless(words), completed=0, total=None)  # type: ignore[attr-defined]
+        self._print(words)
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
-        self._bar.update(  # type: ignore[attr-defined]
-            self._task, description=f"epoch {epoch}, loss {loss:.3f}", completed=step, total=steps
-        )
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._bar.reset(self._task, total=steps)
+        words = f"epoch {epoch}, loss {loss:.3f}"
+        self._bar.update(self._task, description=words, completed=step, told=self._bar.get_time())
 
     def epoch(self, row: Epoch, epochs: int) -> None:
-        self._bar.console.print(harmless(_words(row, epochs)), highlight=False, markup=False)  # type: ignore[attr-defined]
+        self._print(_words(row, epochs))
+
+    def _print(self, words: str) -> None:
+        self._bar.console.print(harmless(words), highlight=False, markup=False, soft_wrap=True)
 
 
 def _words(row: Epoch, epochs: int) -> str:
@@ -238,14 +253,5 @@ def _watch(quiet: bool) -> Iterator[_Lines | _Bar]:
     elif sys.stderr is None or not sys.stderr.isatty():
         yield _Lines()
     else:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
+        with bars() as bar:
             yield _Bar(bar, bar.add_task("starting", total=None))

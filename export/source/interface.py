@@ -51,7 +51,7 @@ def _do_not_fit(labels: int, place: int, outputs: Sequence[TensorSpec]) -> Input
     else:
         advice = "give as many labels as classes, in the order of the model's outputs"
     return InputError(
-        f"given are {count(labels, 'label')}, and the model{where} has {count(classes, 'class')}", advice
+        f"given: {count(labels, 'label')}, and the model{where} has {count(classes, 'class')}", advice
     )
 
 

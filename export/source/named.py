@@ -24,6 +24,8 @@ from cloformer.weights import ENDINGS, is_checkpoint
 
 __all__ = ["Factory", "leads_to", "locate", "names_a_module", "refuse_unknown"]
 
+_OR_YOURS = "or a network of yours: --model nets.py:build is the function build in nets.py"
+
 
 @dataclass(frozen=True)
 class Factory:
@@ -60,7 +62,7 @@ def refuse_unknown(reference: str) -> None:
         raise UsageError(
             f"--model {reference} is a checkpoint, not a model", f"give it as --weights {reference}"
         )
-    choose("model", reference, VARIANTS)
+    choose("model", reference, VARIANTS, also=_OR_YOURS)
 
 
 def locate(reference: str, option: str) -> Factory:

@@ -10,7 +10,7 @@ from cloformer.io.fields import Fields
 from .preprocessing import COLOR_ORDERS, CROPS, INTERPOLATIONS, MAX_SIDE
 from .signature import DTYPES, INPUT_ROLES, values_of
 
-__all__ = ["INPUT", "METADATA", "PREPROCESSING", "SECTIONS", "TOP", "Key", "Section", "example"]
+__all__ = ["INPUT", "METADATA", "PREPROCESSING", "SECTIONS", "TOP", "Key", "Section", "example", "key_names"]
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,11 @@ METADATA = Section(
     ),
 )  # fmt: skip
 SECTIONS = (TOP, INPUT, PREPROCESSING, METADATA)
+
+
+def key_names() -> list[str]:
+    """Of all sections, each once."""
+    return list(dict.fromkeys(key.name for section in SECTIONS for key in section.keys))
 
 
 def example() -> str:

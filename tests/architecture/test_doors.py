@@ -195,7 +195,7 @@ def test_words_are_printed_in_one_place() -> None:
                 drawing.add(_name(path))
     assert printing == {"cloformer/io/output.py"}
     # A progress bar on a terminal, whose words are made harmless beside it; and colours for words that are harmless already.
-    assert drawing == {"cloformer/io/colour.py", "export/commands/progress.py", "export/commands/train.py"}
+    assert drawing == {"cloformer/io/colour.py", "export/commands/progress.py"}
 
 
 def test_numbers_are_read_from_words_in_one_place() -> None:

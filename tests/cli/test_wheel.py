@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from photographs import turned_heic, write_photographs
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -104,3 +108,64 @@ def test_a_bundle_without_the_checkout(
         assert done.returncode == 0, done.stderr
     record = "cloformer-bundle.json"
     assert (tmp_path / "wheel" / record).read_bytes() == (tmp_path / "checkout" / record).read_bytes()
+
+
+_TWO_HEADS = """
+import torch
+from torch import nn
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(3, 4, 3, 2)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        features = torch.relu(self.stem(x)).mean((2, 3))
+        return self.head(features), features
+
+def build():
+    return Two()
+"""
+
+
+def test_a_walk_from_ones_own_model_to_an_app(wheel: Path, tmp_path: Path, python: str) -> None:
+    """Each command is the one that the command before printed, to which the photographs are added where it takes some."""
+    site, project = tmp_path / "site", tmp_path / "my apps"
+    zipfile.ZipFile(wheel).extractall(site)
+    (project / "export").mkdir(parents=True)
+    (project / "export" / "__init__.py").write_text("raise RuntimeError('the user has an export')\n")
+    (project / "cli.py").write_text("raise RuntimeError('the user has a cli.py')\n")
+    (project / "nets.py").write_text(_TWO_HEADS)
+    (project / "labels.txt").write_bytes("\ufeffcat\r\ndog\r\nfish\r\n".encode())
+    for name in ("cat", "dog", "fish"):
+        (project / "photos" / name).mkdir(parents=True)
+        for path in write_photographs(tmp_path / name):
+            path.rename(project / "photos" / name / path.name)
+        turned_heic(project / "photos" / name / "turned.heic", 6)
+        sixteen = Image.fromarray(np.arange(48 * 36, dtype=np.uint16).reshape(36, 48) * 30)
+        sixteen.save(project / "photos" / name / "sixteen.png")
+    environment = os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
+
+    def run(line: str, *more: str) -> str:
+        words = [*shlex.split(line), *more]
+        assert words[0] == "cloformer"
+        done = subprocess.run(
+            [python, "-m", *words], cwd=project, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return next(
+            text.partition("next: ")[2] for text in done.stdout.splitlines() if text.startswith("  next: ")
+        )
+
+    line = run("cloformer export nets.py:build --image-size 32 --labels labels.txt")
+    assert line.startswith("cloformer parity build/nets.build-onnx-32-fp32-labels-")
+    line = run(line, "--images", "photos", "--no-operators")
+    assert line.startswith("cloformer evaluate build/nets.build-onnx-32-")
+    assert line.endswith(" --data photos")
+    line = run(line)
+    assert line.startswith("cloformer bundle android build/nets.build-onnx-32-")
+    line = run(line)
+    assert "apps/android" in line
+    assert (project / "apps" / "android" / "settings.gradle.kts").is_file()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ...source.spec_keys import SECTIONS, example
+from ...source.spec_keys import SECTIONS, Section, example
 
 if TYPE_CHECKING:
     from ...source.spec import ModelSpec
@@ -13,19 +14,28 @@ if TYPE_CHECKING:
 __all__ = ["checked", "documented", "documented_json"]
 
 
-def documented() -> Iterator[str]:
-    """Every key with its type, its default and its meaning; then the example."""
+def documented(only: str | None = None) -> Iterator[str]:
+    """Every key with its type, its default and its meaning, then the example; or the keys that are called ``only``."""
+    if only is not None:
+        for section in SECTIONS:
+            found = replace(section, keys=tuple(key for key in section.keys if key.name == only))
+            yield from _section(found) if found.keys else ()
+        return
     yield "The TOML file of --spec says what cloformer cannot see in a model: its inputs, their preprocessing, its classes."
     for section in SECTIONS:
         yield ""
-        yield f"{section.header or 'At the top'}: {section.meaning}"
-        for key in section.keys:
-            yield f"  {key.name:<14}{key.kind}; {f'default: {key.default}' if key.default else 'needed'}"
-            yield f"  {'':<14}{key.meaning}"
+        yield from _section(section)
     yield ""
     yield "An example, which `cloformer spec --init` writes as model.toml:"
     yield ""
     yield from example().rstrip("\n").split("\n")
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"{section.header or 'At the top'}: {section.meaning}"
+    for key in section.keys:
+        yield f"  {key.name:<14}{key.kind}; {f'default: {key.default}' if key.default else 'needed'}"
+        yield f"  {'':<14}{key.meaning}"
 
 
 def documented_json() -> dict[str, object]:
