@@ -101,7 +101,13 @@ def escape_halves(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-_PLURALS = {"axis": "axes", "entry": "entries", "kind of operator": "kinds of operators", "query": "queries"}
+_PLURALS = {
+    "axis": "axes",
+    "epoch": "epochs",
+    "entry": "entries",
+    "kind of operator": "kinds of operators",
+    "query": "queries",
+}
 _HISSES = ("s", "x", "ch", "sh")
 
 

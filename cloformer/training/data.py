@@ -17,6 +17,7 @@ from cloformer.errors import InputError
 from cloformer.export.source.images import LeftOut, is_hidden, is_image
 from cloformer.export.source.labels import check_names, read_labels
 from cloformer.export.source.preprocessing import load_image
+from cloformer.io.words import count
 
 from .arrays import ADVICE, Halves, read_idx_folder, read_npz
 
@@ -164,7 +165,7 @@ def _folders(path: Path) -> Dataset:
 def _folder(path: Path) -> tuple[tuple[str, ...], FileImages, tuple[LeftOut, ...]]:
     folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if len(folders) < 2:
-        raise InputError(f"{path} has {len(folders)} class folders, and at least 2 are needed", ADVICE)
+        raise InputError(f"{path} has {count(folders, 'class folder')}, and at least 2 are needed", ADVICE)
     files = {folder.name: sorted(_files(folder)) for folder in folders}
     try:
         check_names(list(files))

@@ -74,7 +74,7 @@ class _RunsCode:
         (["--image-size", "30"], 2, "multiples of 4 from 32 on"),
         (["--image-size", "226"], 2, "multiples of 4 from 32 on"),
         (["--image-size", "big"], 2, "is not a size"),
-        (["--batch", "0"], 2, "below 1"),
+        (["--batch", "0"], 2, "from 1 on"),
         (["--num-classes", "0"], 2, "num-classes"),
         (["--formt", "onnx"], 2, "--formt"),
         (["--model", "no.such.module:factory"], 2, "there is no module 'no'"),

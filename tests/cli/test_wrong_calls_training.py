@@ -21,7 +21,7 @@ TRAIN_ONE = (
     "cloformer train --data FOLDER --output runs/new --recipe finetune --weights fashion-mnist makes one"
 )
 AN_EXPORT = "give the folder that `cloformer export` printed"
-A_CHECKPOINT = "give a .safetensors or .pth file, or fashion-mnist"
+A_CHECKPOINT = "give a .safetensors or .pth file, a folder of the Hub, or fashion-mnist"
 TUNED = "--output runs/new --recipe finetune --weights fashion-mnist"
 
 # What is typed, the exit code, and every line that is said.
@@ -65,7 +65,8 @@ CALLS = [
      f"give a model of these classes; {TRAIN_ONE}"),
     ("evaluate fashion-mnist --data arrays.npz", 3, "fashion-mnist has 10 classes, and arrays has 12",
      f"give a model of these classes; {TRAIN_ONE}"),
-    ("hub net --output hub", 3, "checkpoint: net is a folder, not a file", A_CHECKPOINT),
+    ("hub net --output hub", 3, "checkpoint: net is a folder, not a file",
+     "give a .safetensors or .pth file, or fashion-mnist"),
     ("bench nowhere", 3, "nowhere does not exist, so it is not an artifact", AN_EXPORT),
     ("bench fashion-mnist", 3, "fashion-mnist does not exist, so it is not an artifact",
      "it is a checkpoint; make an artifact of it: cloformer export --weights fashion-mnist --format onnx"),
@@ -74,7 +75,7 @@ CALLS = [
     ("bench net --threads 0", 2, "--threads '0' is no list of thread counts from 1 to 256", "--threads takes 1, or 1,2,4"),
     ("bench net --threads 1,x", 2, "--threads '1,x' is no list of thread counts from 1 to 256",
      "--threads takes 1, or 1,2,4"),
-    ("bench net --preset fast", 2, "unknown preset 'fast'.", "--preset takes: normal, quick, rapid"),
+    ("bench net --preset fast", 2, "unknown preset 'fast'", "--preset takes: normal, quick, rapid; for example --preset normal"),
     ("bench net --runner coreml", 2, "--runner coreml (Core ML, all compute units) does not run onnx",
      "--runner takes: onnxruntime, onnxruntime-no-layout, pytorch-eager"),
     ("bench net --min-seconds -1", 2, "--min-seconds -1 cannot be waited for",

@@ -86,7 +86,7 @@ def test_one_that_is_missing_is_named_alone(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--device", "arm65"), "Did you mean arm64?"),
+        (("--device", "amr64"), "Did you mean arm64?"),
         (("--device", "adb"), "`cloformer bench`"),
         (("--device", "adb:emulator-5554"), "`cloformer bench`"),
         (("--max-instructions", "5"), "add --device arm64"),

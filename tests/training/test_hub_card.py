@@ -94,7 +94,6 @@ RECIPE = json.loads(METADATA["recipe"])
         {"labels": json.dumps({"a": 1})},
         {"labels": json.dumps(["a", "b\x1b[0m"])},
         {"labels": json.dumps(["a", "\ud800"])},
-        {"labels": json.dumps(["a", "a"])},
         {"preprocessing": "[]"},
         {"preprocessing": "[" * 1000},
         {"recipe": "{}"},

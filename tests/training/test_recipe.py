@@ -78,7 +78,7 @@ def test_what_a_recipe_differs_in_makes_it_again(base: str, settings: list[str])
         ("flip=1.5", "at most 1"),
         ("rand_augment=30", "below 30"),
         ("precision=int8", "unknown precision"),
-        ("interpolation=cubic", "Did you mean bicubic"),
+        ("interpolation=bicubik", "Did you mean bicubic"),
         ("mean=0.5,0.5", "one per channel"),
         ("epochs=3,batch-size=8", "gives 2 settings"),
         ("image_size=0", "at least 1 and at most 8192"),

@@ -92,5 +92,7 @@ def test_every_option_that_takes_a_number(command: Command) -> None:
         for text in ("١٦", "nan"):
             refused = command(name, option, text)
             assert refused.code == 2, (name, option, text)
-            assert refused.err.startswith(f"error: {option} {text!r} is no "), refused.err
-            assert re.search(rf"for instance {option} {'16' if kind == 'int' else '0.5'}$", refused.err)
+            what = "a whole number" if kind == "int" else "a number"
+            assert refused.err.startswith(f"error: {option} takes {what}"), refused.err
+            assert refused.err.splitlines()[0].endswith(f", and not {text!r}")
+            assert re.search(rf"for example: {option} [0-9.]+$", refused.err)

@@ -382,7 +382,7 @@ def test_which_counter_counts(
 @pytest.mark.parametrize(
     ("given", "runner", "threads", "error", "words"),
     [
-        ({"counter": "perf"}, None, 1, UsageError, "Did you mean perf_event"),
+        ({"counter": "perf_evnt"}, None, 1, UsageError, "Did you mean perf_event"),
         ({"counter": "perf_event"}, None, 1, MissingRuntimeError, "--counter valgrind"),
         ({"max_instructions": 5, "emulated": False}, None, 1, MissingRuntimeError, "install valgrind"),
         ({"counter": "valgrind", "emulated": False}, None, 1, MissingRuntimeError, "install valgrind"),

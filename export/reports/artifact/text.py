@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from cloformer.io.output import width
 from cloformer.io.words import count, size
 
 from ...formats import FORMATS
+from ..shared.words import wrapped
 
 if TYPE_CHECKING:
     from ...artifact.folder import Artifact
@@ -137,7 +137,7 @@ def _names(labels: Sequence[str]) -> str:
 
 def _folded(line: str, indent: int = 14) -> Iterator[str]:
     """In lines of the terminal; whole where it is none, so that a log can be searched."""
-    yield from textwrap.wrap(line, width(_WHOLE), subsequent_indent=" " * indent) or [line]
+    yield from wrapped(line, width(_WHOLE), indent=indent) or [line]
 
 
 def _tensor(spec: TensorSpec, more: str = "") -> str:

@@ -17,13 +17,13 @@ __all__ = ["verified", "written"]
 # What opens, installs and proves the app; {} is the project's folder, quoted for a shell.
 _NEXT = {
     "android": (
-        "open the folder in Android Studio and run `app`, with a phone connected; or type",
         "cd {} && gradle :app:installDebug",
         "cd {} && gradle :app:connectedDebugAndroidTest   # proves on the phone that it is the model",
+        "# or open the folder in Android Studio and run `app`, with a phone connected",
     ),
     "ios": (
-        "on a Mac, open the project in Xcode and run the scheme `App`; Product > Test proves that it is the model",
         "open {}/CloFormer.xcodeproj",
+        "# on a Mac: run the scheme `App`; Product > Test proves on the phone that it is the model",
     ),
 }
 
@@ -37,10 +37,8 @@ def written(project: Bundled) -> Iterator[str]:
     )
     for name in project.kept:
         yield f"  kept, for you have edited it: {plain(name)}"
-    said, *commands = _NEXT[project.system.name]
-    yield f"  next: {said}"
-    for line in commands:
-        yield f"    {line.format(shlex.quote(str(project.folder)))}"
+    for number, line in enumerate(_NEXT[project.system.name]):
+        yield f"  {'' if number else 'next:':<6}{line.format(shlex.quote(str(project.folder)))}"
 
 
 def verified(folder: Path, record: Mapping[str, object], edited: Sequence[str]) -> Iterator[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cloformer.io.output import width
 
-from ..shared.words import count, plain
+from ..shared.words import count, plain, wrapped
 
 if TYPE_CHECKING:
     from ...device.instructions import Gate, InstructionCounts
@@ -34,15 +33,13 @@ def _lines(work: InstructionCounts, gate: Gate) -> Iterator[str]:
     versions = ", ".join(
         f"{name} {where[name]}" for name in ("qemu", "processor", "onnxruntime", "libc") if name in where
     )
-    yield from textwrap.wrap(
-        f"  by {versions}, {count(int(where['threads']), 'thread')}", width(), subsequent_indent="    "
-    )
+    yield from wrapped(f"  by {versions}, {count(int(where['threads']), 'thread')}", width(), indent=4)
     if gate.baseline is not None:
         same = gate.baseline.work.manifest_sha256 == work.manifest_sha256
         yield f"  the baseline is of {'the same artifact' if same else 'another artifact of the same model'}"
     exceeded = gate.exceeded(work)
     for line in exceeded:
-        yield from textwrap.wrap(f"  FAIL  {plain(line)}", width(), subsequent_indent=" " * 8)
+        yield from wrapped(f"  FAIL  {plain(line)}", width(), indent=8)
     if gate.has_limits and not exceeded:
         yield "PASS: an inference takes no more instructions than allowed"
 

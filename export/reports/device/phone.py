@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from cloformer.io.output import width
 
 from ..shared.file import write_report
-from ..shared.words import count, plain
+from ..shared.words import count, plain, wrapped
 from .report import vector_lines
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def _lines(measured: PhoneLatency) -> Iterator[str]:
 
 
 def _wrapped(line: str) -> list[str]:
-    return textwrap.wrap(plain(line), width(), subsequent_indent="    ") or [""]
+    return wrapped(plain(line), width(), indent=4) or [""]
 
 
 def write_phone_latency(measured: PhoneLatency, path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from cloformer.io.output import width
 from ...latency.profile_report import OPERATORS_RUN
 from ..shared.table import Column, Fitted, fitted
 from ..shared.words import count, plain, tail
+from ..shared.words import wrapped as lines_of
 
 if TYPE_CHECKING:
     from ...latency.environment import Environment
@@ -206,4 +206,4 @@ def megabytes(size: int) -> str:
 
 def wrapped(text: str, indent: int) -> Iterator[str]:
     """Lines that fit, all but the first moved in."""
-    yield from textwrap.wrap(text, width(), subsequent_indent=" " * indent, drop_whitespace=True)
+    yield from lines_of(text, width(), indent=indent)

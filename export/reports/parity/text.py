@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cloformer.io.output import width
 
 from ..shared.table import Column, Fitted, fitted
-from ..shared.words import count, decibels, number, plain, tail, times
+from ..shared.words import count, decibels, number, plain, tail, times, wrapped
 from .words import (
     LOWER_BOUND,
     by_name,
@@ -98,7 +97,7 @@ def _outputs(report: ParityReport) -> Iterator[str]:
         yield from _wrapped(f"{line} (--json and --html have them)", 2)
     heads = {column.head for column in shown_columns.columns}
     said = [words for head, words in _SAID.items() if head in heads]
-    yield from textwrap.wrap(f"{'; '.join(said)}.", width())
+    yield from wrapped(f"{'; '.join(said)}.", width())
 
 
 def _output(item: OutputResult, names: tuple[int, int], columns: Fitted) -> Iterator[str]:
@@ -213,10 +212,8 @@ def _input(name: str, item: OperatorResult | None) -> str:
 
 
 def _field(name: str, text: str) -> Iterator[str]:
-    yield from textwrap.wrap(
-        f"  {name:<10}  {plain(text)}", width(), subsequent_indent=" " * 14, drop_whitespace=True
-    )
+    yield from wrapped(f"  {name:<10}  {plain(text)}", width(), indent=14)
 
 
 def _wrapped(text: str, indent: int) -> Iterator[str]:
-    yield from textwrap.wrap(text, width(), subsequent_indent=" " * indent)
+    yield from wrapped(text, width(), indent=indent)

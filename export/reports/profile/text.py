@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from cloformer.io.output import width
 from ...latency.profile_report import MEASURED_ON, OPERATORS_RUN, UNMAPPED, WHOLE_MODEL
 from ...latency.roofline import CONVENTION
 from ..shared.table import Column, Fitted, fitted
-from ..shared.words import count, loads, plain, tail
+from ..shared.words import count, loads, plain, tail, wrapped
 
 if TYPE_CHECKING:
     from ...latency.profile_report import Group, OperatorTime, Profile
@@ -173,7 +172,7 @@ def _operators(report: Profile, top: int) -> Iterator[str]:
     if rest := pairs[top:]:
         us = sum(group.us for _, group in rest)
         more = f"  and {count(rest, 'operator')} more, {milliseconds(us)} ms together (--top, --json and --html show them)"
-        yield from textwrap.wrap(more, width(), subsequent_indent="    ")
+        yield from wrapped(more, width(), indent=4)
 
 
 def _end(report: Profile) -> Iterator[str]:
@@ -205,4 +204,4 @@ def _end(report: Profile) -> Iterator[str]:
 
 
 def _field(name: str, text: str) -> Iterator[str]:
-    yield from textwrap.wrap(f"  {name:<10}  {plain(text)}", width(), subsequent_indent=" " * 14)
+    yield from wrapped(f"  {name:<10}  {plain(text)}", width(), indent=14)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from cloformer.io.words import bounded, count, plain
 
-__all__ = ["count", "decibels", "loads", "number", "plain", "tail", "times", "unreadable_lines"]
+__all__ = ["count", "decibels", "loads", "number", "plain", "tail", "times", "unreadable_lines", "wrapped"]
 
 _NAMED = 20  # images that are named one by one
+
+
+def wrapped(text: str, columns: int, *, indent: int = 0) -> list[str]:
+    """In lines of so many columns, the later ones indented. A path is not broken at its hyphens."""
+    return textwrap.wrap(text, columns, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def tail(text: str, width: int) -> str:
