@@ -89,12 +89,10 @@ def _unknown(name: str, rest: Sequence[str], known: Sequence[str]) -> UsageError
     if name == "version":
         return UsageError("version is an option, not a command", "type `cloformer --version`")
     near = closest(name, known)
-    meant = "" if near is None else f". Did you mean {near}?"
+    if near is None:
+        return UsageError(f"unknown command {name!r}", "`cloformer --help` lists the commands")
     return UsageError(
-        f"unknown command {name!r}{meant}",
-        f"`cloformer {near or ''}{' ' if near else ''}--help` says what it does"
-        if near
-        else "`cloformer --help` lists the commands",
+        f"unknown command {name!r}. Did you mean {near}?", f"`cloformer {near} --help` says what it does"
     )
 
 

@@ -49,7 +49,7 @@ def usage_lines(
     if option is not None:
         return _bad_option(option, path, command)
     if (extra := getattr(error, "message", "")).startswith("Got unexpected extra argument"):
-        words = extra.partition("(s) (")[2].rstrip(")")
+        words = extra.replace("(s)", "").partition("(")[2].rstrip(")")
         taken = [_named(item, "") for item in command.params if item.param_type_name == "argument"]
         return f"{path} takes {' and '.join(taken) or 'options alone'}, and {words!r} is more", ask
     return " ".join(error.format_message().split()), ask

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from outcome import Command
 
+from cloformer.export.commands.help import COMMANDS
 from cloformer.export.reference.cases import PHOTOGRAPH
 
 # The call; its exit code; what went wrong; what to do.
@@ -155,7 +156,9 @@ def test_a_wrong_call_is_answered(
 
 
 def test_an_error_is_one_document_too(command: Command, place: Path) -> None:
-    for call in ("exprot --json", "export --formt onnx --json", "inspect --json", "export --opset 12 --json"):
+    names = [name for names in COMMANDS.values() for name in names]
+    calls = ("exprot --json", "export --opset 12 --json", *(f"{name} --no-such --json" for name in names))
+    for call in calls:
         shown = command(*shlex.split(call))
         assert shown.json["error"]["exit_code"] == shown.code == 2
         assert shown.json["error"]["next"]
