@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -245,6 +247,43 @@ def test_dry_run_writes_nothing(command: Command, tmp_path: Path) -> None:
         "fold_batch_norm"
     ] == 8
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_shows_what_would_be_written(command: Command, tmp_path: Path) -> None:
+    """And what an export would refuse at the end: a place that is taken."""
+    names = [f"bird {number}" for number in range(10)]
+    (tmp_path / "labels.txt").write_text("\n".join(names))
+    common = [
+        "export",
+        "--model",
+        "user_models:resnet",
+        "--image-size",
+        "32",
+        "--labels",
+        tmp_path / "labels.txt",
+    ]
+    common += ["--output", tmp_path / "out", "--dry-run"]
+    found = command(*common, "--json").json["artifacts"][0]
+    assert (found["inputs"][0]["shape"], found["inputs"][0]["preprocessing"]["resize_size"]) == (
+        [1, 3, 32, 32],
+        36,
+    )
+    assert [(item["name"], item["role"], item["shape"]) for item in found["outputs"]] == [
+        ("logits", "logits", [1, 10])
+    ]
+    assert found["classes"] == 10
+    shown = command(*common).out
+    assert "logits float32 [1, 10] (logits; 10 classes: bird 0, bird 1, bird 2, ...)" in shown
+    assert re.search(r"^    fold_batch_norm +8: ", shown, re.MULTILINE)
+    written = command(*(word for word in common if word != "--dry-run"), "--json").json["artifacts"][0]
+    size = (Path(written["folder"]) / "model.onnx").stat().st_size
+    assert 0.8 * size < found["bytes"] < size  # the rest is the graph
+    folder = tmp_path / "out" / found["folder"]
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "mine.txt").write_text("x")
+    refused = command(*common)
+    assert (refused.code, "is in the way" in refused.err) == (3, True)
 
 
 def test_inputs_opset_and_seed_as_options(command: Command, tmp_path: Path) -> None:
