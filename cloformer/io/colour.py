@@ -29,8 +29,8 @@ _STYLES = {
 }
 _MARKS = (
     r"^(?P<bad>error:)",
-    r"\b(?P<bad>FAIL(ED)?|fail(ed)?)\b",
-    r"\b(?P<good>PASS(ED)?|pass(ed)?)\b",
+    r"\b(?P<bad>FAIL(ED)?)\b",
+    r"\b(?P<good>PASS(ED)?)\b",
     r"(?P<odd>NOT TRAINED|not checked|could not be verified|unstable|drifting)",
     r"^ *(?P<odd>note|warning:|problem:)",
     r"^ *(?P<next>next: .*)$",

@@ -4,6 +4,7 @@ examples that can be typed as they stand.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ COMMANDS = {
 
 _ELSEWHERE, _WIDEST = 80, 100  # columns: where there is no terminal, and at most
 _SMALL = 72
+_NO_BREAK = "\u00a0"
 _COLUMN = 28  # an option that is longer has its words on the next line
 
 
@@ -191,14 +193,24 @@ def _grouped(groups: Mapping[str, Sequence[tuple[str, str]]]) -> Iterator[str]:
 
 
 def _wrapped(text: str, before: str, width: int | None = None, after: str | None = None) -> list[str]:
-    return textwrap.wrap(
-        text,
-        width or _width(),
+    columns = width or _width()
+    held = re.sub(
+        r"\[[^]]*\]", lambda found: _in_one(found[0]) if len(found[0]) <= columns else found[0], text
+    )
+    lines = textwrap.wrap(
+        held,
+        columns,
         initial_indent=before,
         subsequent_indent=before if after is None else after,
         break_on_hyphens=False,
         break_long_words=False,
     )
+    return [line.replace(_NO_BREAK, " ") for line in lines]
+
+
+def _in_one(words: str) -> str:
+    """What is told of a default stays on one line."""
+    return words.replace(" ", _NO_BREAK)
 
 
 def _width() -> int:

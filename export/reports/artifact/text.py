@@ -46,7 +46,9 @@ def describe(manifest: Manifest) -> Iterator[str]:
     total = sum(entry.bytes for entry in manifest.model_files)
     graph, weights = manifest.graph, manifest.weights
     yield f"  model       {manifest.model.path}, {size(total)}, {manifest.precision.name}"
-    yield f"  graph       {count(graph.operators, 'operator')} in the file (constants not counted), rank at most {graph.max_rank}"
+    yield from _folded(
+        f"  graph       {count(graph.operators, 'operator')} in the file (constants not counted), rank at most {graph.max_rank}"
+    )
     dataset = manifest.request.metadata.get("dataset")
     trained = f", trained on {dataset}" if dataset else ""
     origin = {
