@@ -31,7 +31,6 @@ __all__ = [
     "UnsupportedError",
     "UsageError",
     "choose",
-    "closest",
 ]
 
 MAX_LINES = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Progress", "Stage", "part"]
+__all__ = ["Progress", "Stage", "done_of", "part"]
 
 
 class Stage(str):
@@ -23,11 +23,16 @@ class Stage(str):
 Progress = Callable[[str], None]
 
 
+def done_of(stage: str) -> float | None:
+    """The share that lies behind a stage; None if nobody knows."""
+    return stage.done if isinstance(stage, Stage) else None
+
+
 def part(progress: Progress, start: float, end: float) -> Progress:
     """``progress`` for what takes from ``start`` to ``end`` of the whole, and counts its own shares from 0 to 1."""
 
     def told(stage: str) -> None:
-        done = getattr(stage, "done", None)
+        done = done_of(stage)
         progress(Stage(stage, None if done is None else start + (end - start) * min(max(done, 0.0), 1.0)))
 
     return told

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cloformer.errors import CheckpointError, closest
+from cloformer.errors import CheckpointError
 from cloformer.hub import CONFIG
 from cloformer.io.missing import is_file, near_files
+from cloformer.io.near import closest
 from cloformer.variants import VARIANTS
 
 __all__ = ["ENDINGS", "find_weights", "is_checkpoint", "shipped_weights"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,7 +152,7 @@ def _as_given(artifact: Artifact, given: Path) -> Artifact:
 def _advice(folder: Path) -> str:
     """What to give instead: an artifact inside, where a folder of artifacts was given."""
     inside = sorted(folder.glob(f"*/{MANIFEST}"))[:1] if folder.is_dir() else []
-    return f"{_ADVICE}, such as {inside[0].parent}" if inside else _ADVICE
+    return f"give an artifact in it, for example {shlex.quote(str(inside[0].parent))}" if inside else _ADVICE
 
 
 def _why_not(folder: Path) -> str:

@@ -11,10 +11,9 @@ import typer
 from cloformer.errors import InputError
 from cloformer.io.output import say, say_json, tell
 
-from ..formats import FORMATS
 from ..formats.work_limit import MOST_WORK
 from .completion import checkpoints
-from .next_step import next_step
+from .next_step import bundle_step, next_step
 from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress
 
@@ -100,7 +99,7 @@ def evaluate(
 def _next(results: Sequence[Evaluation]) -> str:
     """What comes after: the first artifact goes into an app; checkpoints alone become artifacts."""
     for result in results:
-        system = None if result.format is None else FORMATS[result.format].app_system
-        if system is not None:
-            return next_step("bundle", system, result.subject, "--output", f"apps/{system}")
+        step = None if result.format is None else bundle_step(result.format, result.subject)
+        if step is not None:
+            return step
     return next_step("export", "--weights", results[0].subject, "--format", "onnx", "--format", "coreml")

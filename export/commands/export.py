@@ -102,6 +102,7 @@ def export(
     from ..pipeline.preview import preview
     from ..pipeline.request import ExportRequest
     from ..reports.artifact import text as summary
+    from ..source.named import names_a_module
     from ..source.spec import ModelSpec, parse_input, read_spec
     from ..source.what import model_and_weights
 
@@ -160,7 +161,7 @@ def export(
     for item in exported:
         say(*summary.exported(item))
     given = {
-        "--model": model if ":" in (model or "") else None,
+        "--model": model if model is not None and names_a_module(model) else None,
         "--weights": weights,
         "--spec": spec,
         "--labels": labels,

@@ -157,7 +157,7 @@ def _spelt(item: Parameter, row: Row) -> str:
 
 
 def _words(item: Parameter, row: Row) -> str:
-    """Its own words, whether it may be given several times, and what holds without it."""
+    """Its own words, and what holds without it."""
     words = [getattr(item, "help", None) or ""]
     default = item.default
     if item.required:

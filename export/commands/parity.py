@@ -11,12 +11,11 @@ import typer
 from cloformer.io.output import say, say_json
 from cloformer.io.progress import part
 
-from ..formats import FORMATS
 from ..formats.runners import RUNNERS, RunnerOptions
 from ..formats.work_limit import MOST_WORK
 from .completion import checkpoints, models_and_files
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
-from .next_step import next_step
+from .next_step import bundle_step, next_step
 from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress
 
@@ -196,7 +195,7 @@ def parity(
         for room in rooms if headroom else []:
             say(*headroom_lines(room, gain))
         if asked is None and all(report.passed for report in reports):
-            say(_next(found, images or [], weights))
+            say(*filter(None, [_next(found, images or [], weights)]))
         for work in works:
             assert asked is not None  # or nothing was counted
             say(*device_lines.render(work, asked.gate).split("\n"))
@@ -208,7 +207,7 @@ def parity(
         asked.keep(works)
 
 
-def _next(artifacts: Sequence[Artifact], images: Sequence[Path], weights: Path | None) -> str:
+def _next(artifacts: Sequence[Artifact], images: Sequence[Path], weights: Path | None) -> str | None:
     """What comes after: how often they are right, if the images are in a folder per class; else an app."""
     labelled = next(
         (path for path in images if (path / "val").is_dir() or _is_labelled(path, artifacts[0])), None
@@ -216,8 +215,7 @@ def _next(artifacts: Sequence[Artifact], images: Sequence[Path], weights: Path |
     if labelled is not None and artifacts[0].function.classifier is not None:
         subjects = [item.folder for item in artifacts]
         return next_step("evaluate", *([weights] if weights else []), *subjects, "--data", labelled)
-    system = FORMATS[artifacts[0].format].app_system or "android"
-    return next_step("bundle", system, artifacts[0].folder, "--output", f"apps/{system}")
+    return bundle_step(artifacts[0].format, artifacts[0].folder)
 
 
 def _is_labelled(path: Path, artifact: Artifact) -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cloformer.io.output import tell
-from cloformer.io.progress import Progress
+from cloformer.io.progress import Progress, done_of
 from cloformer.io.words import harmless
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def progress(quiet: bool) -> Iterator[Progress]:
             task = bar.add_task("starting", total=None)
 
             def show(stage: str) -> None:
-                done = getattr(stage, "done", None)
+                done = done_of(stage)
                 bar.update(task, description=harmless(stage))
                 if done is not None:
                     bar.update(task, total=1.0, completed=done, told=bar.get_time())

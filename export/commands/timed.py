@@ -13,14 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["timed_artifact"]
 
-_CHECKPOINTS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
-
 
 def timed_artifact(path: Path, max_work: int) -> Artifact:
     """The artifact, whole and with no more work for an inference than ``max_work``, 0 for as much as it takes.
 
-    Raises as :func:`read_artifact` and :func:`refuse_endless` do; of a checkpoint, and of a folder of artifacts, the error
-    says what to give instead.
+    Raises as :func:`read_artifact` and :func:`refuse_endless` do; of a checkpoint the error says how an artifact is
+    made of it.
     """
     from ..artifact.folder import read_artifact
     from ..formats.runners import refuse_endless
@@ -35,13 +33,8 @@ def timed_artifact(path: Path, max_work: int) -> Artifact:
 
 
 def _instead(path: Path) -> str | None:
-    from cloformer.io.staging import MANIFEST
-    from cloformer.weights import shipped_weights
+    from cloformer.weights import is_checkpoint
 
-    is_checkpoint = path.suffix in _CHECKPOINTS and path.is_file()
-    if is_checkpoint or (str(path) in shipped_weights() and not path.exists()):
-        return f"it is a checkpoint; make an artifact of it: cloformer export --weights {shlex.quote(str(path))} --format onnx"
-    inside = sorted(each.parent for each in path.glob(f"*/{MANIFEST}")) if path.is_dir() else []
-    if inside and not (path / MANIFEST).exists():
-        return f"give an artifact in it, for example {shlex.quote(str(inside[0]))}"
-    return None
+    if path.is_dir() or not is_checkpoint(str(path)) or (path.suffix and not path.is_file()):
+        return None
+    return f"it is a checkpoint; make an artifact of it: cloformer export --weights {shlex.quote(str(path))} --format onnx"

@@ -9,7 +9,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 from cloformer.errors import MissingRuntimeError
-from cloformer.io.progress import Progress, Stage, part
+from cloformer.io.progress import Progress, Stage, done_of, part
 from cloformer.io.read import sha256_of
 from cloformer.io.words import count
 
@@ -60,7 +60,7 @@ def measure(
 
 
 def _tell(progress: Progress, name: str, stage: str) -> None:
-    progress(Stage(f"{name}: {stage}", getattr(stage, "done", None)))
+    progress(Stage(f"{name}: {stage}", done_of(stage)))
 
 
 class _Run:
@@ -130,7 +130,11 @@ class _Run:
                 break
             if spent >= shown_at + _TELL_SECONDS:
                 shown_at = spent
-                self._progress(f"{count(wall_ns, 'query')} in {spent:.0f} s")
+                self._progress(
+                    Stage(
+                        f"{count(wall_ns, 'query')} in {spent:.0f} s", _behind(protocol, len(wall_ns), spent)
+                    )
+                )
             block = running.run(size)
             wall_ns += block.wall_ns
             cpu_ns += block.cpu_ns
@@ -169,6 +173,12 @@ class _Run:
     def _note(self, **found: object) -> None:
         self.row = replace(self.row, **found)  # type: ignore[arg-type]
         self._changed(self.row)
+
+
+def _behind(protocol: Protocol, queries: int, spent: float) -> float:
+    """The share of a candidate's time that lies behind it: a run ends with enough queries and seconds, or too many of these."""
+    enough = min(spent / max(protocol.min_seconds, 1e-9), queries / protocol.min_queries)
+    return _RUN * max(enough, spent / protocol.max_seconds)
 
 
 def _block_size(protocol: Protocol, queries: int, spent: float) -> int:

@@ -105,14 +105,15 @@ class _Run:
                 with self._failing(index):
                     spent[index] += self._take_turn(index, running[index], each)
             turns += 1
-            behind = min(
+            shares = (
                 turns / self.found.rounds.turns,
                 turns * each * least / protocol.min_queries,
-                min(spent.values()) * least / max(protocol.min_seconds, 1e-9),
+                min((spent[index] for index in self._alive(running)), default=0.0)
+                * least
+                / max(protocol.min_seconds, 1e-9),
             )
-            self._progress(
-                Stage(self._round_name(number), (number - 1 + min(behind, 1.0)) / max(number, least))
-            )
+            behind = min(1.0, max(min(shares), max(spent.values()) * least / protocol.max_seconds))
+            self._progress(Stage(self._round_name(number), (number - 1 + behind) / max(number, least)))
             self._become(replace(self.found, turns=(*self.found.turns, Turn(number, each))))
 
     def _start(self, index: int, stack: ExitStack) -> tuple[Worker, float]:

@@ -86,9 +86,9 @@ def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list
 
 def _stored(program: ExportedProgram, each: int) -> int:
     """Bytes of the program's weights, if floats take ``each``."""
-    values: Sequence[object] = [*program.state_dict.values(), *program.constants.values()]
     import torch
 
+    values: Sequence[object] = [*program.state_dict.values(), *program.constants.values()]
     tensors = [value for value in values if isinstance(value, torch.Tensor)]
     return sum(
         tensor.numel() * (each if tensor.is_floating_point() else tensor.element_size()) for tensor in tensors

@@ -17,8 +17,9 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
-from cloformer.errors import InputError, UsageError, choose, closest
+from cloformer.errors import InputError, UsageError, choose
 from cloformer.io.missing import is_file, near_files
+from cloformer.io.near import closest
 from cloformer.variants import VARIANTS
 from cloformer.weights import ENDINGS, is_checkpoint
 

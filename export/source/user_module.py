@@ -13,7 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from cloformer.errors import InputError, UsageError, closest
+from cloformer.errors import InputError, UsageError
+from cloformer.io.near import closest
 from cloformer.io.words import reason_of
 
 from .named import Factory, leads_to, locate

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cloformer.errors import InputError, UsageError, closest
+from cloformer.errors import InputError, UsageError
 from cloformer.io.missing import is_file, near_files
+from cloformer.io.near import closest
 from cloformer.variants import VARIANTS
 from cloformer.weights import ENDINGS, find_weights, is_checkpoint, shipped_weights
 

@@ -82,7 +82,7 @@ CALLS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("export nets.py:build --dry-run=yes", 2, ("--dry-run takes no value", "give --dry-run alone, or leave it out",)),
     ("inspect", 2, ("cloformer inspect needs ARTIFACT", "for example: cloformer inspect build/cloformer_xxs-onnx-224-fp32",)),
     ("inspect nothing", 3, ("nothing does not exist, so it is not an artifact", "give the folder that `cloformer export` printed",)),
-    ("inspect build", 3, ("build is not an artifact: it has no manifest.json", "give the folder that `cloformer export` printed, such as build/mine",)),
+    ("inspect build", 3, ("build is not an artifact: it has no manifest.json", "give an artifact in it, for example build/mine",)),
     ("inspect build/mine build/mine", 2, ("cloformer inspect takes ARTIFACT, and 'build/mine' is more", "`cloformer inspect --help` lists what it takes",)),
     ("inspect build/mine --opset 20", 2, ("cloformer inspect has no option --opset; export has one", "`cloformer inspect --help` lists its options",)),
     ("predict build/mine photo.png", 3, ("there is no image photo.png", "give photographs, or folders of them",)),

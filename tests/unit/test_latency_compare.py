@@ -23,6 +23,7 @@ from cloformer.export.latency.statistics import Interval
 from cloformer.export.latency.turns import compare
 from cloformer.export.reports.latency import comparison_text as table
 from cloformer.export.schemas import schema
+from cloformer.io.progress import Progress, done_of
 
 SECOND = 10**9
 
@@ -83,10 +84,15 @@ def _candidates(artifact: Artifact, count: int) -> list[Candidate]:
 
 
 def _measure(
-    monkeypatch: pytest.MonkeyPatch, artifact: Artifact, bench: _Bench, rules: Protocol, rounds: Rounds
+    monkeypatch: pytest.MonkeyPatch,
+    artifact: Artifact,
+    bench: _Bench,
+    rules: Protocol,
+    rounds: Rounds,
+    progress: Progress = lambda _: None,
 ) -> Comparison:
     monkeypatch.setattr(module, "worker", bench.start)
-    return compare(_candidates(artifact, len(bench.times)), rules, rounds)
+    return compare(_candidates(artifact, len(bench.times)), rules, rounds, progress)
 
 
 def test_every_round_has_fresh_processes_that_take_turns(
@@ -94,9 +100,18 @@ def test_every_round_has_fresh_processes_that_take_turns(
 ) -> None:
     bench = _Bench({1: [0.010], 2: [0.012], 3: [0.008]})
     # A turn is made of what the warm-up took, which is nothing here: so many queries as there may be.
+    told: list[str] = []
     found = _measure(
-        monkeypatch, artifact, bench, replace(rules, min_queries=6), Rounds(turn_seconds=1e-9, turns=1)
+        monkeypatch,
+        artifact,
+        bench,
+        replace(rules, min_queries=6),
+        Rounds(turn_seconds=1e-9, turns=1),
+        told.append,
     )
+    shares = [share for share in map(done_of, told) if share is not None]
+    assert shares == sorted(shares)
+    assert len(shares) == 6 and shares[1::2] == pytest.approx([1 / 3, 2 / 3, 1.0])
     assert bench.started == [1, 2, 3] * 3
     assert bench.turns == [1, 2, 3, 2, 3, 1] * 3
     assert [(turn.round, turn.queries) for turn in found.turns] == [(n, 1) for n in (1, 1, 2, 2, 3, 3)]

@@ -25,6 +25,7 @@ from cloformer.export.latency.parent import Loaded, Photographed, Times
 from cloformer.export.latency.protocol import CUSTOM, PRESETS, parse_threads, protocol
 from cloformer.export.latency.report import LatencyReport, Measurement
 from cloformer.export.reports.latency import text as latency
+from cloformer.io.progress import done_of
 
 
 @pytest.fixture
@@ -279,8 +280,10 @@ def test_what_a_candidate_is_asked(artifact: Artifact, monkeypatch: pytest.Monke
     """Memory and cold starts in processes of their own, and no run longer than 600 seconds."""
     clock = _Clock()
     monkeypatch.setattr(bench, "worker", clock.start)
-    rules, kept = protocol("normal", cold=True), []
-    report = bench.measure(plan([artifact], [], rules), rules, on_change=kept.append)
+    rules, kept, told = protocol("normal", cold=True), [], []
+    report = bench.measure(plan([artifact], [], rules), rules, told.append, kept.append)
+    shares = [done_of(stage) for stage in told if "quer" in stage]
+    assert shares == pytest.approx([0.95 * n / 6 for n in (1, 2, 3, 4, 5)])
     main, memory, *cold = ([*part.split(","), ""] for part in ",".join(clock.asked).split("start,")[1:])
     assert main[:3] == ["run 1", "warm_up", "run 1"] and set(main[2:]) == {"run 1", ""}
     assert memory[:2] == ["run 10", "memory"]

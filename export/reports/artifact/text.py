@@ -139,7 +139,7 @@ def _names(labels: Sequence[str]) -> str:
 
 def _folded(line: str, indent: int = 14) -> Iterator[str]:
     """In lines of the terminal; whole where it is none, so that a log can be searched."""
-    yield from wrapped(line, width(_WHOLE), indent=indent) or [line]
+    yield from wrapped(line, indent=indent, columns=width(_WHOLE)) or [line]
 
 
 def _tensor(spec: TensorSpec, more: str = "") -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cloformer.io.output import width
-
 from ..shared.words import count, plain, wrapped
 
 if TYPE_CHECKING:
@@ -33,13 +31,13 @@ def _lines(work: InstructionCounts, gate: Gate) -> Iterator[str]:
     versions = ", ".join(
         f"{name} {where[name]}" for name in ("qemu", "processor", "onnxruntime", "libc") if name in where
     )
-    yield from wrapped(f"  by {versions}, {count(int(where['threads']), 'thread')}", width(), indent=4)
+    yield from wrapped(f"  by {versions}, {count(int(where['threads']), 'thread')}", indent=4)
     if gate.baseline is not None:
         same = gate.baseline.work.manifest_sha256 == work.manifest_sha256
         yield f"  the baseline is of {'the same artifact' if same else 'another artifact of the same model'}"
     exceeded = gate.exceeded(work)
     for line in exceeded:
-        yield from wrapped(f"  FAIL  {plain(line)}", width(), indent=8)
+        yield from wrapped(f"  FAIL  {plain(line)}", indent=8)
     if gate.has_limits and not exceeded:
         yield "PASS: an inference takes no more instructions than allowed"
 

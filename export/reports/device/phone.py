@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloformer.io.output import width
-
 from ..shared.file import write_report
 from ..shared.words import count, plain, wrapped
 from .report import vector_lines
@@ -49,7 +47,7 @@ def _lines(measured: PhoneLatency) -> Iterator[str]:
 
 
 def _wrapped(line: str) -> list[str]:
-    return wrapped(plain(line), width(), indent=4) or [""]
+    return wrapped(plain(line), indent=4) or [""]
 
 
 def write_phone_latency(measured: PhoneLatency, path: Path) -> None:

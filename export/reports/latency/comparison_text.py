@@ -9,8 +9,8 @@ from cloformer.io.output import width
 
 from ...latency.comparison import DEAD_BAND
 from ..shared.table import Column, Fitted, fitted
-from ..shared.words import count, plain, tail
-from .text import candidate, milliseconds, where, wrapped
+from ..shared.words import count, plain, tail, wrapped
+from .text import candidate, milliseconds, where
 
 if TYPE_CHECKING:
     from ...latency.comparison import Comparison, Pair
@@ -76,8 +76,8 @@ def gate_line(found: Comparison) -> str | None:
 
 
 def _head(found: Comparison) -> Iterator[str]:
-    yield from wrapped(how(found), 2)
-    yield from wrapped(where(found.environment), 2)
+    yield from wrapped(how(found), indent=2)
+    yield from wrapped(where(found.environment), indent=2)
 
 
 def how(found: Comparison) -> str:
@@ -95,7 +95,7 @@ def _rows(found: Comparison) -> Iterator[str]:
         yield f"{letter(index)}  {tail(candidate(row), width() - 3)}"
         yield _row(row, pairs.get(index), columns)
         for line in (*row.verdict.reasons, *row.notes):
-            yield from wrapped(f"             {plain(line)}", 15)
+            yield from wrapped(f"             {plain(line)}", indent=15)
 
 
 def _columns(found: Comparison) -> Fitted:
@@ -124,14 +124,14 @@ def _row(row: Measurement, pair: Pair | None, columns: Fitted) -> str:
 
 def _verdicts(found: Comparison) -> Iterator[str]:
     for pair in found.pairs:
-        yield from wrapped(f"{letter(pair.row)} against A: {verdict_line(found, pair)}", 2)
+        yield from wrapped(f"{letter(pair.row)} against A: {verdict_line(found, pair)}", indent=2)
 
 
 def _end(found: Comparison) -> Iterator[str]:
     for said in _columns(found).said():
-        yield from wrapped(f"{said} (--output and --html have them)", 2)
+        yield from wrapped(f"{said} (--output and --html have them)", indent=2)
     if (line := gate_line(found)) is not None:
-        yield from wrapped(line, 2)
+        yield from wrapped(line, indent=2)
     yield from endings(found)
 
 

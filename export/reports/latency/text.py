@@ -11,8 +11,7 @@ from cloformer.io.output import width
 
 from ...latency.profile_report import OPERATORS_RUN
 from ..shared.table import Column, Fitted, fitted
-from ..shared.words import count, plain, tail
-from ..shared.words import wrapped as lines_of
+from ..shared.words import count, plain, tail, wrapped
 
 if TYPE_CHECKING:
     from ...latency.environment import Environment
@@ -30,7 +29,6 @@ __all__ = [
     "remarks",
     "render",
     "where",
-    "wrapped",
 ]
 
 COLUMNS = ("median", "p90", "min", "mean", "std", "p95", "p99")
@@ -49,8 +47,8 @@ def render(report: LatencyReport) -> str:
 
 
 def _head(report: LatencyReport) -> Iterator[str]:
-    yield from wrapped(how(report), 2)
-    yield from wrapped(where(report.environment), 2)
+    yield from wrapped(how(report), indent=2)
+    yield from wrapped(where(report.environment), indent=2)
 
 
 def how(report: LatencyReport) -> str:
@@ -78,7 +76,7 @@ def _rows(report: LatencyReport) -> Iterator[str]:
         for row in rows:
             yield _row(row)
             for line in _below(row):
-                yield from wrapped(f"         {plain(line)}", 11)
+                yield from wrapped(f"         {plain(line)}", indent=11)
 
 
 def candidate(row: Measurement) -> str:
@@ -150,10 +148,10 @@ def _counts(row: Measurement) -> str:
 def _end(report: LatencyReport) -> Iterator[str]:
     gate = gate_line(report)
     for line in _fitted().said():
-        yield from wrapped(f"{line} (--output and --html have them)", 2)
+        yield from wrapped(f"{line} (--output and --html have them)", indent=2)
     for line in (*endings(report), *about_counts(report), *([] if gate is None else [gate])):
         yield ""
-        yield from wrapped(line, 2)
+        yield from wrapped(line, indent=2)
 
 
 def about_counts(report: LatencyReport) -> Iterator[str]:
@@ -202,8 +200,3 @@ def milliseconds(seconds: float | None) -> str:
 def megabytes(size: int) -> str:
     """Of 10^6 bytes."""
     return f"{size / 1e6:.0f} MB"
-
-
-def wrapped(text: str, indent: int) -> Iterator[str]:
-    """Lines that fit, all but the first moved in."""
-    yield from lines_of(text, width(), indent=indent)

@@ -61,7 +61,9 @@ def render_bisect(report: ParityReport) -> str:
 
 
 def _head(report: ParityReport) -> Iterator[str]:
-    yield from _wrapped(f"{'PASS' if report.passed else 'FAIL'}  {title(report)}, {plain(report.target)}", 6)
+    yield from wrapped(
+        f"{'PASS' if report.passed else 'FAIL'}  {title(report)}, {plain(report.target)}", indent=6
+    )
     how = f" ({plain(report.arithmetic)})" if report.arithmetic else ""
     yield from _field("artifact", f"{report.artifact}, manifest {report.manifest_sha256[:16]}")
     yield from _field("run by", report.runner + how)
@@ -94,10 +96,10 @@ def _outputs(report: ParityReport) -> Iterator[str]:
             what = f"{failing} of them fail" if failing else "all further within tolerance"
             yield f"  and {count(rest, 'more input')}, {what}"
     for line in shown_columns.said():
-        yield from _wrapped(f"{line} (--json and --html have them)", 2)
+        yield from wrapped(f"{line} (--json and --html have them)", indent=2)
     heads = {column.head for column in shown_columns.columns}
     said = [words for head, words in _SAID.items() if head in heads]
-    yield from wrapped(f"{'; '.join(said)}.", width())
+    yield from wrapped(f"{'; '.join(said)}.")
 
 
 def _output(item: OutputResult, names: tuple[int, int], columns: Fitted) -> Iterator[str]:
@@ -116,17 +118,17 @@ def _output(item: OutputResult, names: tuple[int, int], columns: Fitted) -> Iter
     )
     yield (said + columns.row(cells)).rstrip()
     if item.reason is not None:
-        yield from _wrapped(f"  FAIL  {plain(item.reason)}", 8)
+        yield from wrapped(f"  FAIL  {plain(item.reason)}", indent=8)
 
 
 def _operators(report: ParityReport) -> Iterator[str]:
-    yield from _wrapped(operator_counts(report), 2)
+    yield from wrapped(operator_counts(report), indent=2)
     if not report.operators:
         return
     first = report.first_divergence
     if first is not None:
-        yield from _wrapped(f"  FIRST DIVERGENCE  {plain(str(first))}", 20)
-        yield from _wrapped(" " * 20 + why(first), 20)
+        yield from wrapped(f"  FIRST DIVERGENCE  {plain(str(first))}", indent=20)
+        yield from wrapped(" " * 20 + why(first), indent=20)
         more = sum(not item.passed for item in report.operators) - 1
         if more:
             yield f"{'':20}and {count(more, 'operator')} after it, wrong in {'itself' if more == 1 else 'themselves'}"
@@ -157,18 +159,20 @@ def _end(report: ParityReport) -> Iterator[str]:
     if report.passed:
         outputs = count(len(by_name(report.outputs)), "output")
         inputs = count(len({item.case for item in report.outputs}), "input")
-        yield from _wrapped(f"PASS: {outputs} on {inputs} within tolerance; {operator_counts(report)}", 6)
+        yield from wrapped(
+            f"PASS: {outputs} on {inputs} within tolerance; {operator_counts(report)}", indent=6
+        )
         return
     found = reasons(report)
     yield f"FAIL: {count(found, 'failure')}"
     for reason in found[:_FAILURES_SHOWN]:
-        yield from _wrapped(f"  - {reason}", 4)
+        yield from wrapped(f"  - {reason}", indent=4)
     if len(found) > _FAILURES_SHOWN:
         yield f"  and {len(found) - _FAILURES_SHOWN:,} more (--json, --junit and --html have them all)"
 
 
 def _bisected(report: ParityReport, first: OperatorResult) -> Iterator[str]:
-    yield from _wrapped(f"first divergence: {plain(first.operator)} {plain(first.node)}", 18)
+    yield from wrapped(f"first divergence: {plain(first.operator)} {plain(first.node)}", indent=18)
     yield from _field("module", first.module or "the model itself")
     yield from _field("line", first.location or "not known")
     yield from _field("value", f"{first.value} in the written model")
@@ -199,7 +203,7 @@ def _bisected(report: ParityReport, first: OperatorResult) -> Iterator[str]:
         "after it", f"{count(inherited, 'operator')} right on inputs already off, {len(others)} wrong"
     )
     for item in others[:_OPERATORS_SHOWN]:
-        yield from _wrapped(f"    {plain(str(item))}: own error {number(item.own_error)}", 6)
+        yield from wrapped(f"    {plain(str(item))}: own error {number(item.own_error)}", indent=6)
 
 
 def _input(name: str, item: OperatorResult | None) -> str:
@@ -212,8 +216,4 @@ def _input(name: str, item: OperatorResult | None) -> str:
 
 
 def _field(name: str, text: str) -> Iterator[str]:
-    yield from wrapped(f"  {name:<10}  {plain(text)}", width(), indent=14)
-
-
-def _wrapped(text: str, indent: int) -> Iterator[str]:
-    yield from wrapped(text, width(), indent=indent)
+    yield from wrapped(f"  {name:<10}  {plain(text)}", indent=14)

@@ -172,7 +172,7 @@ def _operators(report: Profile, top: int) -> Iterator[str]:
     if rest := pairs[top:]:
         us = sum(group.us for _, group in rest)
         more = f"  and {count(rest, 'operator')} more, {milliseconds(us)} ms together (--top, --json and --html show them)"
-        yield from wrapped(more, width(), indent=4)
+        yield from wrapped(more, indent=4)
 
 
 def _end(report: Profile) -> Iterator[str]:
@@ -204,4 +204,4 @@ def _end(report: Profile) -> Iterator[str]:
 
 
 def _field(name: str, text: str) -> Iterator[str]:
-    yield from wrapped(f"  {name:<10}  {plain(text)}", width(), indent=14)
+    yield from wrapped(f"  {name:<10}  {plain(text)}", indent=14)

@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from cloformer.io.output import width
 from cloformer.io.words import bounded, count, plain
 
 __all__ = ["count", "decibels", "loads", "number", "plain", "tail", "times", "unreadable_lines", "wrapped"]
@@ -13,9 +14,10 @@ __all__ = ["count", "decibels", "loads", "number", "plain", "tail", "times", "un
 _NAMED = 20  # images that are named one by one
 
 
-def wrapped(text: str, columns: int, *, indent: int = 0) -> list[str]:
-    """In lines of so many columns, the later ones indented. A path is not broken at its hyphens."""
-    return textwrap.wrap(text, columns, subsequent_indent=" " * indent, break_on_hyphens=False)
+def wrapped(text: str, *, indent: int = 0, columns: int | None = None) -> list[str]:
+    """In lines of so many columns, the terminal's if nobody says, the later ones indented. A path is not broken at its
+    hyphens."""
+    return textwrap.wrap(text, columns or width(), subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def tail(text: str, width: int) -> str:

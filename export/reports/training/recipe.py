@@ -16,5 +16,5 @@ def lines(described: Sequence[tuple[str, str, str]]) -> Iterator[str]:
     names, values = (max(len(row[column]) for row in described) for column in (0, 1))
     for name, value, meaning in described:
         text = f"{name:<{names}}  {value:<{values}}  {meaning}"
-        yield from wrapped(text, _WIDTH, indent=names + values + 4)
+        yield from wrapped(text, columns=_WIDTH, indent=names + values + 4)
     yield "  change one with --set NAME=VALUE, for example --set epochs=10"
