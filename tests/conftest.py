@@ -20,6 +20,7 @@ import copy
 import functools
 import gc
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,20 @@ def _torchlib_is_listed_once() -> None:
         return registry
 
     ONNXRegistry.from_torchlib = staticmethod(copied)
+
+
+@pytest.fixture(autouse=True)
+def _what_a_test_imports_is_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A network that a test wrote into a folder of its own, and that folder, are found by no other test: many are named
+    nets.py, and the first that was imported would come in place of the others."""
+    folders, modules = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = folders
+    made = str(tmp_path_factory.getbasetemp())
+    for name in set(sys.modules) - modules:
+        places = [getattr(sys.modules[name], "__file__", None), *getattr(sys.modules[name], "__path__", ())]
+        if any(str(place).startswith(made) for place in places):
+            del sys.modules[name]
 
 
 @pytest.fixture

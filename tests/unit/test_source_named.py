@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,19 +49,16 @@ number = 3
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The current folder, with a package, and another folder beside it with the same files. What was imported is forgotten."""
-    modules, folder = set(sys.modules), tmp_path / "here"
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a package, and another folder beside it with the same files."""
+    folder = tmp_path / "here"
     for place, blocks in ((folder / "pack", ".blocks"), (tmp_path / "elsewhere", "blocks")):
         place.mkdir(parents=True)
         (place / "blocks.py").write_text(BLOCKS)
         (place / "nets.py").write_text(NETS.format(blocks=blocks, size=1))
     (folder / "pack" / "__init__.py").touch()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield folder
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+    return folder
 
 
 def _refused(reference: str) -> str:
