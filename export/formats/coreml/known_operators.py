@@ -1,0 +1,34 @@
+"""Which of torch's operators a Core ML model can be written of."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+
+from cloformer.io.quiet import quiet
+
+__all__ = ["knows"]
+
+aten = torch.ops.aten
+# What the format's passes write in operators that coremltools converts.
+_REWRITTEN = {
+    aten.log_sigmoid.default, aten.upsample_bicubic2d.vec, aten._upsample_bicubic2d_aa.vec, aten.upsample_trilinear3d.vec,
+    aten.upsample_nearest3d.vec, aten._upsample_nearest_exact1d.vec, aten._upsample_nearest_exact2d.vec,
+    aten._upsample_nearest_exact3d.vec, aten.where.Scalar, aten.where.ScalarOther, aten.grid_sampler.default, aten.grid_sampler_2d.default, aten.grid_sampler_3d.default,
+}  # fmt: skip
+
+
+@functools.cache
+def knows(target: Any) -> bool:
+    """Whether coremltools converts the operator, or a pass writes it in others that it does."""
+    from ...passes.definitions import DEFINITIONS
+
+    with quiet("coremltools"):
+        from coremltools.converters.mil.frontend.torch.torch_op_registry import is_torch_fx_node_supported
+
+        if target in _REWRITTEN or target in DEFINITIONS or not isinstance(target, torch._ops.OpOverload):
+            return True
+        node = torch.fx.Graph().call_function(target)
+        return bool(is_torch_fx_node_supported(node))
