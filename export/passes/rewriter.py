@@ -148,8 +148,11 @@ class Rewriter:
         written = self.traced(function, *operands)
         return None if written is None else self.inline(written, *operands)
 
-    def traced(self, function: Callable[..., Any], *operands: Any) -> fx.GraphModule | None:
-        """The same as a graph by itself, whose inputs are the nodes among ``operands``."""
+    def traced(
+        self, function: Callable[..., Any], *operands: Any, composite: bool = True
+    ) -> fx.GraphModule | None:
+        """The same as a graph by itself, whose inputs are the nodes among ``operands``; where ``composite`` ones are not to stay,
+        with what those operators are made of."""
         leaves, structure = pytree.tree_flatten(operands)
         found: list[Any] = []
 
@@ -161,7 +164,7 @@ class Rewriter:
 
         values = [leaf.meta["val"] for leaf in leaves if isinstance(leaf, fx.Node)]
         with self.mode or nullcontext(), torch.no_grad():
-            written: fx.GraphModule = make_fx(of_tensors, pre_dispatch=True)(*values)
+            written: fx.GraphModule = make_fx(of_tensors, pre_dispatch=composite)(*values)
         return None if found[-1] is NotImplemented else written
 
     def inline(self, written: fx.GraphModule, *operands: Any) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
@@ -51,12 +52,12 @@ class TakeApart(Pass):
 
     def _written(self, rewriter: Rewriter, node: fx.Node) -> fx.GraphModule | None:
         """The operator as a graph of known ones; None if there is none."""
-        parts = _decompositions()
-        unknown, function = {node.target}, _applied(parts.get(node.target))
+        unknown: set[Any] = {node.target}
+        function = _applied(_definition(node.target))
         for _ in range(_DEEPEST):
-            if not unknown <= parts.keys():
+            if any(_definition(target) is None for target in unknown):
                 return None
-            written = rewriter.traced(function, node.args, node.kwargs)
+            written = rewriter.traced(function, node.args, node.kwargs, composite=False)
             assert written is not None  # no decomposition of torch's says so
             unknown = {item.target for item in written.graph.nodes if not self._is_known(item)}
             if not unknown:
@@ -69,10 +70,14 @@ class TakeApart(Pass):
 
 
 @functools.cache
-def _decompositions() -> Mapping[object, Callable[..., Any]]:
+def _definition(target: Any) -> Callable[..., Any] | None:
+    """What computes the operator by others; None if torch has nothing. A composite operator takes itself apart."""
     from torch._decomp import core_aten_decompositions  # a second, which most networks do not need
 
-    return dict(core_aten_decompositions())
+    if not isinstance(target, torch._ops.OpOverload):
+        return None
+    listed: Callable[..., Any] | None = core_aten_decompositions().get(target)
+    return target if listed is None and target._can_decompose() else listed
 
 
 def _applied(function: Callable[..., Any] | None) -> Callable[[Any, Any], Any]:
@@ -91,6 +96,4 @@ class _TakenApart(fx.Interpreter):
         return self.run(*(leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)))
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-        return super().call_function(
-            _decompositions()[target] if target in self._unknown else target, args, kwargs
-        )
+        return super().call_function(_definition(target) if target in self._unknown else target, args, kwargs)

@@ -23,6 +23,7 @@ from cloformer.io.write import canonical_json
 from ...source.signature import Signature, TensorSpec
 from ...source.trace import origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, ValueOrigin, Written, value_origins
+from .known_operators import converts
 
 __all__ = ["check", "unsupported", "write"]
 
@@ -38,14 +39,11 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:cloformer:mlpackage")
 
 def unsupported(program: ExportedProgram) -> list[Unsupported]:
     """Operators that coremltools has no conversion for."""
-    with quiet("coremltools"):
-        from coremltools.converters.mil.frontend.torch.torch_op_registry import is_torch_fx_node_supported
-
-        return [
-            Unsupported(str(node.target), origin_of(node))
-            for node in program.graph.nodes
-            if node.op == "call_function" and not is_torch_fx_node_supported(node)
-        ]
+    return [
+        Unsupported(str(node.target), origin_of(node))
+        for node in program.graph.nodes
+        if node.op == "call_function" and not converts(node.target)
+    ]
 
 
 def write(lowered: Lowered, folder: Path) -> Written:

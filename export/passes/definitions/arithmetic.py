@@ -191,3 +191,85 @@ def isin(elements: Tensor, test_elements: Tensor, invert: bool, **_: object) -> 
     """Whether the number is among the others."""
     found = (elements.unsqueeze(-1) == test_elements.reshape(-1)).any(-1)
     return ~found if invert else found
+
+
+@defines(aten.fmax.default)
+def fmax(self: Tensor, other: Tensor) -> Tensor:
+    """max(x, y), the other where one is no number"""
+    larger = torch.maximum(self, other)
+    return torch.where(self != self, other, torch.where(other != other, self, larger))
+
+
+@defines(aten.fmin.default)
+def fmin(self: Tensor, other: Tensor) -> Tensor:
+    """min(x, y), the other where one is no number"""
+    smaller = torch.minimum(self, other)
+    return torch.where(self != self, other, torch.where(other != other, self, smaller))
+
+
+@defines(aten.ldexp.Tensor)
+def ldexp(self: Tensor, other: Tensor) -> Tensor:
+    """x 2^y"""
+    return self * torch.exp2(other)
+
+
+@defines(aten.asinh.default)
+def asinh(self: Tensor) -> Tensor:
+    """sign(x) log(\\|x\\| + sqrt(x^2 + 1))"""
+    size = self.abs()
+    found = torch.log1p(size + size * size / (1 + (1 + size * size).sqrt()))
+    return torch.where(self < 0, -found, found)
+
+
+@defines(aten.acosh.default)
+def acosh(self: Tensor) -> Tensor:
+    """log(x + sqrt(x^2 - 1))"""
+    return (self + (self * self - 1).sqrt()).log()
+
+
+@defines(aten.round.decimals)
+def round_decimals(self: Tensor, decimals: int) -> Tensor:
+    """round(10^d x) / 10^d"""
+    power = 10.0 ** abs(decimals)
+    return (self * power).round() / power if decimals >= 0 else (self / power).round() * power
+
+
+@defines(aten.isclose.default)
+def isclose(self: Tensor, other: Tensor, rtol: float, atol: float, **_: object) -> Tensor:
+    """\\|x - y\\| <= a + r \\|y\\|, or x = y"""
+    return (self == other) | ((self - other).abs() <= atol + rtol * other.abs())
+
+
+@defines(aten.__and__.Tensor, aten.__and__.Scalar, aten.bitwise_and.Tensor, aten.bitwise_and.Scalar)
+def and_(self: Tensor, other: Tensor) -> Any:
+    """Of truths."""
+    return _logical(torch.logical_and, self, other)
+
+
+@defines(aten.__or__.Tensor, aten.__or__.Scalar, aten.bitwise_or.Tensor, aten.bitwise_or.Scalar)
+def or_(self: Tensor, other: Tensor) -> Any:
+    """Of truths."""
+    return _logical(torch.logical_or, self, other)
+
+
+@defines(aten.__xor__.Tensor, aten.__xor__.Scalar, aten.bitwise_xor.Tensor, aten.bitwise_xor.Scalar)
+def xor(self: Tensor, other: Tensor) -> Any:
+    """Of truths."""
+    return _logical(torch.logical_xor, self, other)
+
+
+def _logical(operator: Any, x: Tensor, y: Any) -> Any:
+    is_of_truths = all(isinstance(item, Tensor) and item.dtype is torch.bool for item in (x, y))
+    return operator(x, y) if is_of_truths else NotImplemented
+
+
+@defines(aten.__lshift__.Scalar, aten.bitwise_left_shift.Tensor_Scalar)
+def left_shift(self: Tensor, other: int) -> Tensor:
+    """x 2^n"""
+    return self * 2**other
+
+
+@defines(aten.__rshift__.Scalar, aten.bitwise_right_shift.Tensor_Scalar)
+def right_shift(self: Tensor, other: int) -> Tensor:
+    """x / 2^n, rounded down"""
+    return torch.floor_divide(self, 2**other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import string
 from typing import Any
 
 import torch
@@ -175,3 +176,82 @@ def _even(count: int, aligned: bool) -> Tensor:
     """From -1 to 1, or half a step within."""
     points = torch.linspace(-1, 1, count) if count > 1 else torch.zeros(1)
     return points if aligned else points * ((count - 1) / count)
+
+
+@defines(aten.prelu.default)
+def prelu(self: Tensor, weight: Tensor) -> Any:
+    """x if x > 0 else w x, a slope for each channel; of images Core ML has an operator"""
+    if self.ndim == 4 or weight.numel() == 1:
+        return NotImplemented
+    slopes = weight.reshape([1, -1] + [1] * (self.ndim - 2)) if self.ndim > 1 else weight
+    return torch.where(self > 0, self, slopes * self)
+
+
+@defines(aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input)
+def conv_transpose(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: list[int],
+    padding: list[int],
+    output_padding: list[int],
+    groups: int,
+    dilation: list[int],
+) -> Any:
+    """Of the whole result, what begins behind the padding; where that ends before the size that is asked for, zeros"""
+    rank = weight.ndim - 2
+    more, crop = (list(item) * (rank if len(item) == 1 else 1) for item in (output_padding, padding))
+    if not any(more) or (rank < 3 and all(item <= cut for item, cut in zip(more, crop, strict=True))):
+        return NotImplemented
+    convolve = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[rank - 1]
+    sizes = convolve(input, weight, None, stride, padding, output_padding, groups, dilation).shape[-rank:]
+    x = convolve(input, weight, None, stride, 0, 0, groups, dilation)
+    for axis, (size, cut) in enumerate(zip(sizes, crop, strict=True), start=-rank):
+        rest = x.shape[axis] - cut
+        if cut or rest > size:
+            x = x.narrow(axis, cut, min(size, rest))
+        if rest < size:
+            x = F.pad(x, [0, 0] * (-axis - 1) + [0, size - rest])
+    return x if bias is None else x + bias.reshape([-1] + [1] * rank)
+
+
+@defines(aten.scaled_dot_product_attention.default)
+def attention(query: Tensor, key: Tensor, value: Tensor, enable_gqa: bool, **said: Any) -> Any:
+    """Each head of keys and values for as many heads of queries."""
+    if not enable_gqa:
+        return NotImplemented
+    each = query.shape[-3] // key.shape[-3]
+    heads = [item.repeat_interleave(each, -3) if each > 1 else item for item in (key, value)]
+    return F.scaled_dot_product_attention(query, *heads, **said)
+
+
+@defines(aten.einsum.default)
+def einsum(equation: str, tensors: list[Tensor], **_: object) -> Any:
+    """Axes that are not named get letters of their own."""
+    if "..." not in equation:
+        return NotImplemented
+    terms, _arrow, result = equation.replace(" ", "").partition("->")
+    if not _arrow:
+        return NotImplemented
+    letters = [letter for letter in string.ascii_letters if letter not in equation]
+    written = []
+    for term, tensor in zip(terms.split(","), tensors, strict=True):
+        rest = tensor.ndim - len(term.replace("...", ""))
+        written.append(term.replace("...", "".join(letters[-rest:] if rest else [])))
+    most = max(
+        tensor.ndim - len(term.replace("...", ""))
+        for term, tensor in zip(terms.split(","), tensors, strict=True)
+    )
+    full = f"{','.join(written)}->{result.replace('...', ''.join(letters[-most:] if most else []))}"
+    return torch.einsum(full, tensors)
+
+
+@defines(aten.adaptive_avg_pool3d.default)
+def adaptive_average(self: Tensor, output_size: list[int]) -> Tensor:
+    """Axis after axis, the means of windows as even as they can be."""
+    x = self
+    for axis, count in enumerate(output_size, start=-len(output_size)):
+        size = x.shape[axis]
+        edges = [(place * size // count, -(-(place + 1) * size // count)) for place in range(count)]
+        x = torch.cat([x.narrow(axis, low, high - low).mean(axis, keepdim=True) for low, high in edges], axis)
+    return x

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ._table import defines
+from .arithmetic import lerp
 
 aten = torch.ops.aten
 
@@ -64,5 +65,11 @@ def quantile(self: Tensor, q: float, dim: int | None, keepdim: bool, interpolati
     ordered, low = torch.sort(x, axis)[0], int(place)
     found = ordered.narrow(axis, low, 1)
     if place > low:
-        found = torch.lerp(found, ordered.narrow(axis, low + 1, 1), place - low)
+        found = lerp(found, ordered.narrow(axis, low + 1, 1), place - low)
     return found if keepdim else found.squeeze(axis)
+
+
+@defines(aten.sort.stable)
+def sort(self: Tensor, dim: int, descending: bool, **_: object) -> list[Tensor]:
+    """Equal numbers in their order, as every sort here."""
+    return list(torch.sort(self, dim, descending))

@@ -111,3 +111,59 @@ def diag_embed(self: Tensor, offset: int, dim1: int, dim2: int) -> Any:
     if (offset, dim1, dim2) != (0, -2, -1):
         return NotImplemented
     return self.unsqueeze(-1) * torch.eye(self.shape[-1], dtype=self.dtype)
+
+
+@defines(aten.roll.default)
+def roll(self: Tensor, shifts: list[int], dims: list[int]) -> Any:
+    """Where no axis is named, of the flattened input."""
+    if dims:
+        return NotImplemented
+    return torch.roll(self.reshape(-1), shifts, [0]).reshape(self.shape)
+
+
+@defines(aten.diagonal.default)
+def diagonal(self: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
+    """Every so many of the two axes, flattened."""
+    first, second = dim1 % self.ndim, dim2 % self.ndim
+    others = [axis for axis in range(self.ndim) if axis not in (first, second)]
+    rows, columns = self.shape[first], self.shape[second]
+    begin = offset if offset >= 0 else -offset * columns
+    count = max(min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns), 0)
+    flat = self.permute(*others, first, second).flatten(-2)
+    return flat.index_select(-1, torch.arange(count) * (columns + 1) + begin)
+
+
+@defines(aten.gather.default)
+def gather(self: Tensor, dim: int, index: Tensor, **_: object) -> Any:
+    """Along other axes, as many as there are places."""
+    axis, x = dim % self.ndim, self
+    for other in range(self.ndim):
+        if other != axis and x.shape[other] != index.shape[other]:
+            x = x.narrow(other, 0, index.shape[other])
+    return NotImplemented if x is self else torch.gather(x, dim, index)
+
+
+@defines(aten.index_add.default)
+def index_add(self: Tensor, dim: int, index: Tensor, source: Tensor, alpha: float) -> Tensor:
+    """scatter_add, by each place as often as there are numbers for it"""
+    scaled = source if alpha == 1 else source * alpha
+    return torch.scatter_add(self, dim, _spread(index, source, dim), scaled)
+
+
+@defines(aten.index_copy.default)
+def index_copy(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """scatter, by each place as often as there are numbers for it"""
+    return torch.scatter(self, dim, _spread(index, source, dim), source)
+
+
+@defines(aten.index_fill.int_Scalar)
+def index_fill(self: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
+    """The value where the place is one of them."""
+    is_one = (torch.arange(self.shape[dim]).unsqueeze(1) == index).any(1)
+    return torch.where(is_one.reshape([-1] + [1] * (self.ndim - 1 - dim % self.ndim)), value, self)
+
+
+def _spread(index: Tensor, source: Tensor, dim: int) -> Tensor:
+    sizes = [1] * source.ndim
+    sizes[dim] = -1
+    return index.reshape(sizes).expand(source.shape)
