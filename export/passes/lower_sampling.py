@@ -106,7 +106,7 @@ def _taps(points: Tensor, size: int, mode: int, padding: int, aligned: bool) -> 
     return [
         (
             place.clamp(0, size - 1).to(torch.int64),
-            share * ((place >= 0) & (place <= size - 1)).to(share.dtype),
+            share * torch.logical_and(place >= 0, place <= size - 1).to(share.dtype),
         )
         for place, share in zip(places, shares, strict=True)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -144,7 +145,33 @@ def _of_one_type(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx
     return rewriter.call(aten.where.self, bound["condition"], *chosen) if changed else None
 
 
+def _masked_rows(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    """Zeros where a query has no key: a softmax of none gives no number, or all of them alike."""
+    mask = bound["attn_mask"]
+    if mask is None:
+        return None
+    known = rewriter.constant(mask)
+    if known is not None:
+        is_seen = (known if known.dtype is torch.bool else known > -math.inf).any(-1, keepdim=True)
+        if is_seen.all():
+            return None
+        has_keys = rewriter.new_constant(is_seen, node)
+    elif mask.meta["val"].dtype is torch.bool:
+        count = rewriter.call(
+            aten.sum.dim_IntList, rewriter.call(aten._to_copy.default, mask, dtype=torch.int32), [-1], True
+        )
+        has_keys = rewriter.call(aten.gt.Scalar, count, 0)
+    else:
+        return None
+    names = [argument.name for argument in node.target._schema.arguments if not argument.kwarg_only]  # type: ignore[union-attr]
+    rest = {name: value for name, value in bound.items() if name not in names}
+    result = rewriter.call(node.target, *(bound[name] for name in names), **rest)
+    none = rewriter.new_constant(torch.zeros((), dtype=torch.float64), node)
+    return rewriter.call(aten.where.self, has_keys, result, none)
+
+
 _WRITTEN_OUT: dict[object, Form] = {
+    aten.scaled_dot_product_attention.default: _masked_rows,
     aten.add.Tensor: _scaled_sum,
     aten.sub.Tensor: _scaled_sum,
     aten.rsub.Scalar: _scaled_sum,

@@ -237,7 +237,7 @@ def round_decimals(self: Tensor, decimals: int) -> Tensor:
 @defines(aten.isclose.default)
 def isclose(self: Tensor, other: Tensor, rtol: float, atol: float, **_: object) -> Tensor:
     """\\|x - y\\| <= a + r \\|y\\|, or x = y"""
-    return (self == other) | ((self - other).abs() <= atol + rtol * other.abs())
+    return torch.logical_or(self == other, (self - other).abs() <= atol + rtol * other.abs())
 
 
 @defines(aten.__and__.Tensor, aten.__and__.Scalar, aten.bitwise_and.Tensor, aten.bitwise_and.Scalar)

@@ -85,6 +85,26 @@ def pdist(self: Tensor, p: float) -> Tensor:
     return _norm(self.index_select(0, first) - self.index_select(0, second), p)
 
 
+@defines(aten.norm.Scalar, aten.norm.ScalarOpt_dim)
+def norm(self: Tensor, p: float | None, dim: list[int] | None = None, keepdim: bool = False) -> Tensor:
+    """The norm of a vector."""
+    return torch.linalg.vector_norm(self, 2 if p is None else p, dim or None, keepdim)
+
+
+@defines(aten.dist.default)
+def dist(self: Tensor, other: Tensor, p: float) -> Tensor:
+    """The norm of the difference."""
+    return torch.linalg.vector_norm((self - other).reshape(-1), p)
+
+
+@defines(aten.linalg_cross.default)
+def cross(self: Tensor, other: Tensor, dim: int) -> Tensor:
+    """x[1] y[2] - x[2] y[1], and so on in turn"""
+    first, second = (torch.roll(item, (-shift,), (dim,)) for item, shift in ((self, 1), (other, 2)))
+    third, fourth = (torch.roll(item, (-shift,), (dim,)) for item, shift in ((self, 2), (other, 1)))
+    return first * second - third * fourth
+
+
 def _norm(x: Tensor, p: float) -> Tensor:
     """Over the last axis."""
     if p == 2:

@@ -167,3 +167,28 @@ def _spread(index: Tensor, source: Tensor, dim: int) -> Tensor:
     sizes = [1] * source.ndim
     sizes[dim] = -1
     return index.reshape(sizes).expand(source.shape)
+
+
+@defines(aten.scatter.value, aten.scatter.src)
+def scatter(
+    self: Tensor, dim: int, index: Tensor, value: float | None = None, src: Tensor | None = None
+) -> Any:
+    """Where there are fewer places than numbers along another axis, the rest stays."""
+    axis = dim % self.ndim
+    fewer = [other for other in range(self.ndim) if other != axis and index.shape[other] < self.shape[other]]
+    if src is not None and src.shape != index.shape:
+        for other in range(self.ndim):
+            src = src.narrow(other, 0, index.shape[other])
+    elif not fewer:
+        return NotImplemented
+    changed = self
+    for other in fewer:
+        changed = changed.narrow(other, 0, index.shape[other])
+    changed = torch.scatter(changed, dim, index, value if src is None else src)  # type: ignore[arg-type]
+    for other in reversed(fewer):
+        count = index.shape[other]
+        kept = self
+        for before in fewer[: fewer.index(other)]:
+            kept = kept.narrow(before, 0, index.shape[before])
+        changed = torch.cat([changed, kept.narrow(other, count, self.shape[other] - count)], other)
+    return changed

@@ -43,3 +43,12 @@ def prod(
         product = x.narrow(axis, 0, half) * x.narrow(axis, half, half)
         x = torch.cat([product, x.narrow(axis, 2 * half, 1)], axis) if rest else product
     return x if keepdim else x.squeeze(axis)
+
+
+@defines(aten.nanmean.default)
+def nanmean(self: Tensor, dim: list[int] | None, keepdim: bool, **_: object) -> Tensor:
+    """The mean of what is a number."""
+    is_number = self == self
+    axes = dim or list(range(self.ndim))
+    total = torch.where(is_number, self, 0.0).sum(axes, keepdim)
+    return total / is_number.to(self.dtype).sum(axes, keepdim)
