@@ -58,12 +58,13 @@ def _model(law: Callable[..., object]) -> nn.Module:
     parts = {
         "conv": nn.Conv2d(4, 4, 1),
         "linear": nn.Linear(5, 5),
-        "transposed": nn.ConvTranspose2d(4, 4, 1),
+        "transposed": nn.ConvTranspose2d(4, 4, 1, groups=2),
         "per_channel": torch.ones(4, 1, 1),
         "per_sample_and_channel": torch.ones(2, 4, 1, 1),
         "per_row": torch.ones(5, 1),
         "per_value": torch.ones(4, 5, 5),
         "number": torch.ones(()),
+        "of_both": torch.ones(8, 1, 1),
         "one": torch.ones(1, 1, 1, 1),
         "five_axes": torch.ones(1, 1, 1, 1, 1),
     }
@@ -91,6 +92,12 @@ def _model(law: Callable[..., object]) -> nn.Module:
         lambda m, x: torch.relu(m.conv(x).flatten(2).unsqueeze(1).permute(0, 2, 1, 3) * m.number),
         lambda m, x: F.adaptive_avg_pool2d(m.conv(x), 1).flatten(1) * 0.1,
         lambda m, x: m.linear(m.conv(x)).transpose(1, 3) * 0.1,
+        lambda m, x: m.transposed(x) * 2,
+        lambda m, x: m.transposed(x) * m.per_channel,
+        lambda m, x: (m.conv(x) - m.transposed(x)) / m.per_channel,
+        lambda m, x: (m.conv(x) + m.linear(x)).flatten(2) * 0.3,
+        lambda m, x: torch.cat([m.transposed(x), m.conv(x)], 1) * m.of_both,
+        lambda m, x: torch.cat([m.linear(x), m.conv(x)], 2).transpose(1, 2) * 0.3,
     ],
 )
 def test_forms(law) -> None:
@@ -176,7 +183,12 @@ _LEFT_ALONE: dict[str, Callable[..., object]] = {
     "integers": lambda m, x: m.conv(x) * m.integers,
     "computed factor": lambda m, x: m.conv(x) * torch.tanh(m.per_channel),
     "computed weights": lambda m, x: F.conv2d(x, torch.tanh(m.conv.weight)) * 2,
-    "transposed convolution": lambda m, x: m.transposed(x) * 2,
+    "beside the input": lambda m, x: (m.conv(x) + x) * 2,
+    "concatenated with the input": lambda m, x: torch.cat([m.conv(x), x], 1) * m.of_both,
+    "one layer twice": lambda m, x: ((y := m.conv(x)) + y) * 2,
+    "concatenated twice": lambda m, x: torch.cat([y := m.conv(x), y], 1) * m.of_both,
+    "along two axes": lambda m, x: (m.conv(x) + m.linear(x)) * m.per_channel,
+    "part of it returned": lambda m, x: ((m.conv(x) + (y := m.linear(x))) * 2, y),
     "no layer": lambda m, x: x * 2,
     "no layer, moved": lambda m, x: x.flatten(1) * 2,
 }  # fmt: skip
