@@ -17,7 +17,7 @@ __all__ = ["FoldBatchNorm"]
 @dataclass(frozen=True)
 class FoldBatchNorm(Pass):
     """Fold a batch norm into the convolution, transposed convolution or linear layer that alone feeds it, or into all the
-    layers whose sum or concatenation it normalizes.
+    layers whose sum or concatenation it normalizes, through reshapes and permutations.
 
     Left alone: training mode, computed weights, something else that reads a layer, or that is in the sum.
     """
@@ -30,7 +30,7 @@ class FoldBatchNorm(Pass):
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
         sites = []
         for norm in BatchNorm.each(rewriter):
-            # Batch norm works along axis 1, which for a linear layer is the last one only at rank 2.
+            # Along axis 1, which is a linear layer's last one only at rank 2, and of its rows behind a reshape.
             producers = Producer.all_of(rewriter, norm.source, axis=1)
             if not producers:
                 continue

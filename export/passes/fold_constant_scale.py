@@ -32,8 +32,8 @@ class FoldConstantScale(Pass):
     """Fold a multiplication or division by a constant into the layers it scales: one, transposed or not, or all those whose
     sum or concatenation it scales.
 
-    One number for all is carried back through reshapes, permutations, averages and matrix products, too; one per channel
-    must come directly after them. Every step on the way is read by nothing else.
+    It is carried back through reshapes and permutations, one number for all through averages and matrix products too. Every
+    step on the way is read by nothing else.
     """
 
     law: ClassVar[str] = "c (W x + b) = (c W) x + c b"

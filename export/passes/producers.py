@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,9 @@ __all__ = ["Producer", "concatenated", "summands"]
 
 aten = torch.ops.aten
 
+_RESHAPES = (
+    aten.reshape.default, aten.view.default, aten._unsafe_view.default, aten.flatten.using_ints, aten.unflatten.int,
+)  # fmt: skip
 _SUMS = (aten.add.Tensor, aten.sub.Tensor)
 
 
@@ -29,8 +33,8 @@ class Producer:
 
     @classmethod
     def all_of(cls, rewriter: Rewriter, node: object, axis: int) -> list[Producer]:
-        """The layers whose sums, differences and concatenations ``node`` is, along channel axis ``axis``; none if
-        anything else is in it, or reads a value on the way."""
+        """The layers whose sums, differences and concatenations ``node`` is, moved about or not, where ``axis`` is of their
+        channels; none if anything else is in it, or reads a value on the way."""
         found = _producers(rewriter, node, axis)
         return found if len({producer.layer.node for producer in found}) == len(found) else []
 
@@ -74,6 +78,9 @@ def _producers(rewriter: Rewriter, node: object, axis: int) -> list[Producer]:
         first, second = (_producers(rewriter, term, axis) for term in terms)
         without = [replace(producer, takes_shift=False) for producer in second]
         return [*first, *without] if first and second else []
+    before = _axis_before(node, axis)
+    if before is not None:
+        return _producers(rewriter, node.args[0], before)
     return _of_parts(rewriter, *concatenated(node), axis)
 
 
@@ -88,3 +95,22 @@ def _of_parts(rewriter: Rewriter, parts: Sequence[fx.Node], along: int, axis: in
         found += [replace(producer, start=producer.start + start) for producer in of_part]
         start += shape[axis] if along == axis else 0
     return found
+
+
+def _axis_before(node: fx.Node, axis: int) -> int | None:
+    """Which axis of what ``node`` moves about becomes ``axis``, whole and in order; None if none does, or nothing is
+    moved."""
+    source = node.args[0] if node.args else None
+    before, after = (shape_of(value) if isinstance(value, fx.Node) else None for value in (source, node))
+    if before is None or after is None:
+        return None
+    if node.target is aten.permute.default:
+        return int(arguments(node)["dims"][axis]) % len(before)
+    if node.target is aten.transpose.int:
+        first, second = (arguments(node)[name] % len(before) for name in ("dim0", "dim1"))
+        return {first: second, second: first}.get(axis, axis)
+    if node.target not in _RESHAPES:
+        return None
+    behind = math.prod(after[axis + 1 :])
+    places = (place for place, size in enumerate(before) if size == after[axis])
+    return next((place for place in places if math.prod(before[place + 1 :]) == behind), None)

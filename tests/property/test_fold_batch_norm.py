@@ -86,11 +86,27 @@ def test_transposed_convolutions(axes: int, kernel: int, stride: int, groups: in
         (lambda m, x: m.both(torch.cat([m.first(x), m.up(x)], 1)), ["conv2d", "conv_transpose2d", "cat"]),
         (lambda m, x: m.norm(torch.cat([m.first(x), m.up(x)], 2)), ["conv2d", "conv_transpose2d", "cat"]),
         (
+            lambda m, x: m.flat(m.line(x).flatten(0, 2)).reshape(x.shape).relu(),
+            ["linear", "flatten", "reshape", "relu"],
+        ),
+        (
+            lambda m, x: m.flat(m.first(x).flatten(2) + m.line(x).permute(0, 3, 1, 2).reshape(2, 4, -1)),
+            ["conv2d", "flatten", "linear", "permute", "reshape", "add"],
+        ),
+        (
             lambda m, x: m.both(torch.cat([m.first(x) + m.second(x), m.up(x)], -3)),
             ["conv2d", "conv2d", "add", "conv_transpose2d", "cat"],
         ),
     ],
-    ids=["sum", "sums in sums", "concatenated channels", "concatenated rows", "a sum in a concatenation"],
+    ids=[
+        "sum",
+        "sums in sums",
+        "concatenated channels",
+        "concatenated rows",
+        "rows as images",
+        "moved",
+        "a sum in a concatenation",
+    ],
 )
 def test_sums_and_concatenations_of_layers(law, left: list[str]) -> None:
     assert prove(_layers(law), FoldBatchNorm(), (2, 4, 4, 4), sites=1) == left
@@ -107,13 +123,15 @@ def test_sums_and_concatenations_of_layers(law, left: list[str]) -> None:
         lambda m, x: m.norm(m.first(x) + m.second(x).mean((2, 3), keepdim=True)),
         lambda m, x: m.norm(m.first(x) * m.second(x)),
         lambda m, x: m.norm(m.first(x) + m.line(x)),
+        lambda m, x: m.norm(m.first(x).transpose(1, 2)),
+        lambda m, x: m.norm(m.first(x).reshape(4, 4, 4, 2)),
         lambda m, x: m.both(torch.cat([m.first(x), x], 1)),
         lambda m, x: m.both(torch.cat([y := m.first(x), y], 1)),
         lambda m, x: (m.both(torch.cat([m.first(x), y := m.second(x)], 1)), y),
     ],
     ids=[
         "beside the input", "beside an activation", "one layer twice", "in a row", "sum read twice", "broadcast",
-        "product", "along another axis", "concatenated with the input", "concatenated twice", "also returned",
+        "product", "along another axis", "transposed", "channels taken apart", "concatenated with the input", "concatenated twice", "also returned",
     ],
 )  # fmt: skip
 def test_sums_and_concatenations_with_something_else_are_left_alone(law) -> None:
@@ -131,6 +149,7 @@ def _layers(law) -> nn.Module:
             line=nn.Linear(4, 4),
             norm=nn.BatchNorm2d(4),
             both=nn.BatchNorm2d(8),
+            flat=nn.BatchNorm1d(4),
         )
     )
 
