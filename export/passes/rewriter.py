@@ -191,6 +191,15 @@ class Rewriter:
         self.graph.erase_node(old)
         return origin
 
+    def erase_unread(self, node: fx.Node) -> None:
+        """Erase ``node`` if nothing reads it, and then what it alone read; who counts readers later counts none of them."""
+        waiting = [node]
+        while waiting:
+            unread = waiting.pop()
+            if unread.op in ("call_function", "get_attr") and not unread.users:
+                waiting += unread.all_input_nodes
+                self.graph.erase_node(unread)
+
     def write_out(self, forms: Mapping[object, Form]) -> list[Origin]:
         """Every call of an operator in ``forms`` by what its form writes instead, before it; returns the sites. A form that
         gives None leaves its node, and so does a shape that is not fixed."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .stand_in import put_in_place
 
-__all__ = ["NETWORKS", "Network", "make"]
+__all__ = ["NETWORKS", "Network", "build", "make"]
 
 SEED = 0
 _IMAGES = 16  # of noise, which the statistics are of
@@ -43,14 +43,18 @@ NETWORKS = {
 }
 
 
-@torch.no_grad()
 def make(name: str, seed: int = SEED) -> nn.Module:
+    """The network of that name in the table above."""
+    return build(NETWORKS[name], seed)
+
+
+@torch.no_grad()
+def build(network: Network, seed: int = SEED) -> nn.Module:
     """The network in evaluation mode. Weights are timm's initial ones; what training would have moved away from the
     identity is drawn, and statistics are those of noise, nearly."""
     put_in_place()
     import timm
 
-    network = NETWORKS[name]
     size = {"img_size": network.size} if network.name.startswith("vit_") else {}
     torch.manual_seed(seed)
     model: nn.Module = timm.create_model(network.name, pretrained=False, num_classes=100, **size).eval()
