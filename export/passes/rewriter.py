@@ -7,7 +7,8 @@ New constants are kept in float64 and remember the type they will have in the en
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +20,16 @@ from torch.utils import _pytree as pytree
 from ..source.origin import Origin
 from ..source.trace import origin_of
 
-__all__ = ["Form", "Rewriter", "alike", "arguments", "cast_constants", "read_constant", "shape_of"]
+__all__ = [
+    "Form",
+    "PiecesForm",
+    "Rewriter",
+    "alike",
+    "arguments",
+    "cast_constants",
+    "read_constant",
+    "shape_of",
+]
 
 aten = torch.ops.aten
 
@@ -73,6 +83,7 @@ def cast_constants(graph_module: fx.GraphModule) -> None:
 
 # What another operator writes in a node's place, of its arguments by name; None if it stays.
 Form = Callable[["Rewriter", fx.Node, dict[str, Any]], fx.Node | None]
+PiecesForm = Callable[["Rewriter", fx.Node, dict[str, Any]], Sequence[fx.Node | None] | None]
 
 
 class Rewriter:
@@ -143,6 +154,30 @@ class Rewriter:
             if result is not None:
                 sites.append(self.replace(node, result))
         return sites
+
+    def write_out_pieces(self, forms: Mapping[object, PiecesForm]) -> list[Origin]:
+        """As :meth:`write_out`, of operators that give several values: a form gives one for each, and None for what it cannot
+        give; a node of which such a one is read is left."""
+        sites = []
+        for node in self.nodes(*forms):
+            pieces = {user: int(user.args[1]) for user in node.users if user.target is operator.getitem}  # type: ignore[arg-type]
+            if len(pieces) != len(node.users):
+                continue
+            with self.at(node):
+                found = forms[node.target](self, node, arguments(node))
+            if found is None or any(found[number] is None for number in pieces.values()):
+                continue
+            sites.append(origin_of(node))
+            for user, number in pieces.items():
+                self.replace(user, found[number])  # type: ignore[arg-type]
+            self.graph.erase_node(node)
+        return sites
+
+    def piece(self, several: fx.Node, number: int) -> fx.Node:
+        """One of several values."""
+        node = self.graph.call_function(operator.getitem, (several, number))
+        node.meta["val"] = several.meta["val"][number]
+        return self._inherit(node)
 
     def finish(self) -> None:
         """Check the graph, remove what is dead, drop constants nothing reads. The module's code is not made anew."""
