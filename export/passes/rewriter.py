@@ -83,7 +83,7 @@ def cast_constants(graph_module: fx.GraphModule) -> None:
 
 # What another operator writes in a node's place, of its arguments by name; None if it stays.
 Form = Callable[["Rewriter", fx.Node, dict[str, Any]], fx.Node | None]
-PiecesForm = Callable[["Rewriter", fx.Node, dict[str, Any]], Sequence[fx.Node | None] | None]
+PiecesForm = Callable[["Rewriter", fx.Node, dict[str, Any]], Sequence[fx.Node] | None]
 
 
 class Rewriter:
@@ -156,8 +156,7 @@ class Rewriter:
         return sites
 
     def write_out_pieces(self, forms: Mapping[object, PiecesForm]) -> list[Origin]:
-        """As :meth:`write_out`, of operators that give several values: a form gives one for each, and None for what it cannot
-        give; a node of which such a one is read is left."""
+        """As :meth:`write_out`, of operators that give several values: a form gives one for each."""
         sites = []
         for node in self.nodes(*forms):
             pieces = {user: int(user.args[1]) for user in node.users if user.target is operator.getitem}  # type: ignore[arg-type]
@@ -165,11 +164,11 @@ class Rewriter:
                 continue
             with self.at(node):
                 found = forms[node.target](self, node, arguments(node))
-            if found is None or any(found[number] is None for number in pieces.values()):
+            if found is None:
                 continue
             sites.append(origin_of(node))
             for user, number in pieces.items():
-                self.replace(user, found[number])  # type: ignore[arg-type]
+                self.replace(user, found[number])
             self.graph.erase_node(node)
         return sites
 

@@ -21,14 +21,17 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class WriteOutForOnnx(Pass):
-    """Write what torch.onnx has no conversion for: distances of all pairs, running products, the largest of everything, the
-    larger of two but for what is no number, lengths of two sides, signs of others, and a rectifier whose slope is drawn in
-    training."""
+    """Write what torch.onnx has no conversion for, or converts wrong: distances of all pairs, running products, the largest
+    of everything, the larger of two but for what is no number, lengths of two sides, signs of others, what stands at a place
+    among the sorted and the place of others among them, repeats by constants, means of what is scattered (it leaves out by
+    what they are divided), shuffled channels, and a rectifier whose slope is drawn in training."""
 
     law: ClassVar[str] = (
         "cdist(x, y, p) = |x - y|_p; cumprod(x) = y_n, y_0 = x, y_k+1[i] = y_k[i] y_k[i - 2**k]; amax(x) = amax(x, every axis); "
         "fmax(x, y) = x if y is no number, y if x is none, else max(x, y); hypot(x, y) = sqrt(x**2 + y**2); "
-        "copysign(x, y) = -|x| if y < 0 or 1 / y < 0 else |x|; rrelu(x) = leaky_relu(x, (lower + upper) / 2)"
+        "copysign(x, y) = -|x| if y < 0 or 1 / y < 0 else |x|; rrelu(x) = leaky_relu(x, (lower + upper) / 2); "
+        "kthvalue(x, k) = topk(x, k, smallest)[k], median(x) = kthvalue(x, (n + 1) // 2); searchsorted(s, x) = sum(s < x); "
+        "scatter_mean(x, i, y) = scatter_add(x, i, y) / scatter_add(1, i, 1)"
     )
     exactness: ClassVar[Exactness] = Exactness.REAL
 
@@ -93,23 +96,23 @@ def _product_so_far(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) ->
     return x
 
 
-def _slope_between(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> list[fx.Node | None] | None:
+def _slope_between(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
     if bound["training"]:
         return None
     slope = (bound["lower"] + bound["upper"]) / 2
-    return [rewriter.call(aten.leaky_relu.default, bound["self"], slope), None]
+    return rewriter.call(aten.leaky_relu.default, bound["self"], slope)
 
 
 def _of_the_smallest(place: Callable[[int, dict[str, Any]], int]) -> PiecesForm:
     """What stands at a place among the sorted: the last of so many smallest, and where it was."""
 
-    def form(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> list[fx.Node | None] | None:
+    def form(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> list[fx.Node] | None:
         x, shape = bound["self"], shape_of(bound["self"])
         if not shape:
             return None
         axis, last = bound["dim"] % len(shape), place(shape[bound["dim"]], bound)
         smallest = rewriter.call(aten.topk.default, x, last + 1, axis, False, True)
-        found: list[fx.Node | None] = []
+        found: list[fx.Node] = []
         for number in range(2):
             piece = rewriter.piece(smallest, number)
             piece = rewriter.call(aten.slice.Tensor, piece, axis, last, last + 1)
@@ -170,7 +173,16 @@ def _mean_of_scattered(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]
     return rewriter.call(aten.div.Tensor, total, number)
 
 
-def _sorted(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> list[fx.Node | None] | None:
+def _shuffled(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    """The first channel of each group, then the second of each."""
+    batch, channels, *rest = shape_of(node) or ()
+    apart = [batch, bound["groups"], channels // bound["groups"], *rest]
+    apart = rewriter.call(aten.reshape.default, bound["self"], apart)
+    turned = rewriter.call(aten.transpose.int, apart, 1, 2)
+    return rewriter.call(aten.reshape.default, turned, [batch, channels, *rest])
+
+
+def _sorted(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> list[fx.Node] | None:
     """ONNX puts the first of equal numbers first."""
     both = rewriter.call(aten.sort.default, bound["self"], bound["dim"], bound["descending"])
     return [rewriter.piece(both, 0), rewriter.piece(both, 1)]
@@ -188,13 +200,14 @@ _WRITTEN_OUT: dict[object, Form] = {
     aten.copysign.Scalar: _with_a_sign,
     aten.cumprod.default: _product_so_far,
     aten.median.default: _middle,
+    aten.rrelu.default: _slope_between,
     aten.searchsorted.Tensor: _place_among,
     aten.repeat_interleave.self_Tensor: _repeated,
+    aten.native_channel_shuffle.default: _shuffled,
     aten.scatter_reduce.two: _mean_of_scattered,
 }
 _PIECES: dict[object, PiecesForm] = {
     aten.median.dim: _of_the_smallest(lambda size, _bound: (size - 1) // 2),
     aten.kthvalue.default: _of_the_smallest(lambda _size, bound: bound["k"] - 1),
     aten.sort.stable: _sorted,
-    aten.rrelu_with_noise_functional.default: _slope_between,
 }
