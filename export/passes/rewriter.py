@@ -7,6 +7,7 @@ New constants are kept in float64 and remember the type they will have in the en
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -212,6 +213,12 @@ class Rewriter:
             if result is not None:
                 sites.append(self.replace(node, result))
         return sites
+
+    def piece(self, several: fx.Node, number: int) -> fx.Node:
+        """One of several values."""
+        node = self.graph.call_function(operator.getitem, (several, number))
+        node.meta["val"] = several.meta["val"][number]
+        return self._inherit(node)
 
     def finish(self) -> None:
         """Check the graph, remove what is dead, drop constants nothing reads. The module's code is not made anew."""

@@ -113,8 +113,10 @@ def _from_variant(name: str, weights: Path | None, num_classes: int | None, seed
 
 
 def _from_module(reference: str, weights: Path | None, seed: int) -> Made:
+    from .usable import usable
+
     factory = locate(reference, "--model")
-    model = made_by(factory, "--model", seed)
+    model = usable(made_by(factory, "--model", seed), f"--model {factory.said}")
     if weights is None:
         return Made(factory.reference, model, Weights("module", None, tensors_sha256(model), seed))
     from cloformer.checkpoint import load_into, read_checkpoint
