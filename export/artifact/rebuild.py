@@ -16,7 +16,6 @@ from ..source.preprocessing import Preprocessing
 from ..source.resolve import Source, labels_of
 from ..source.signature import TensorSpec
 from ..source.spec import ModelSpec
-from ..source.trained import training_of
 
 if TYPE_CHECKING:
     from .folder import Artifact
@@ -60,7 +59,7 @@ def rebuild(
     from ..source.whole_numbers import with_values
     from ..source.widen import as_float32
 
-    given, trained = spec or ModelSpec(), training_of(made.metadata, weights)
+    given, trained = spec or ModelSpec(), made.training
     inputs = _inputs(artifact, given)
     as_float32(made.model.eval(), inputs)
     names, by = labels_of(labels, given, trained)
@@ -73,7 +72,7 @@ def rebuild(
         rules = {
             item.name: trained.preprocessing.at_size(*item.shape[2:]) for item in inputs if item.name in rules
         }
-        given_by["preprocessing"] = "the checkpoint"
+        given_by["preprocessing"] = trained.by
     names = names if by is not None else artifact.labels
     return Source(
         name=artifact.manifest.name,

@@ -54,6 +54,8 @@ CATCHES_ALL = {
     ("export/latency/worker.py", "serve"): "a runtime, or a user's module, in a process of its own",
     ("export/parity/walk.py", "_attempt"): "an operator of torch, one of which does not end the rest",
     ("export/passes/fix_sizes.py", "_value"): "an operator of torch",
+    ("export/source/libraries/made.py", "called"): "a library's own function",
+    ("export/source/libraries/package.py", "_imported"): "an installed package that is broken",
     ("export/source/returned.py", "count_returned"): "a user's module",
     ("export/source/trace.py", "_export"): "a user's module, and torch on its way through it",
     ("export/source/user_module.py", "_module"): "a user's module",

@@ -1,0 +1,5 @@
+"""As much of torchvision as cloformer asks of it."""
+
+from . import models
+
+__all__ = ["models"]
