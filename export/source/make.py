@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,13 +53,15 @@ class Weights:
 @dataclass(frozen=True)
 class Made:
     """A module, what names it in a manifest and in a file's name, the record of its weights, and what the checkpoint that
-    they came from, or the library, says of images and classes. ``notes`` are for people."""
+    they came from, or the library, says of images and classes. ``versions`` are of the packages that the network is from,
+    and ``notes`` for people."""
 
     reference: str
     model: nn.Module
     weights: Weights
     name: str
     training: Training = field(default_factory=Training)
+    versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -127,7 +130,9 @@ def _from_library(reference: str, weights: Path | None, seed: int) -> Made:
         if digest is None
         else Weights("checkpoint", digest, tensors, None)
     )
-    return Made(asked.reference, found.model, record, asked.file_name, found.training, found.notes)
+    return Made(
+        asked.reference, found.model, record, asked.file_name, found.training, found.versions, found.notes
+    )
 
 
 def _from_module(reference: str, weights: Path | None, seed: int) -> Made:

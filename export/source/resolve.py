@@ -48,8 +48,9 @@ class SourceRequest:
 @dataclass(frozen=True)
 class Source:
     """A model ready to be traced, and everything the artifact says about it. ``notes`` are for people: what was done to the
-    model that they brought. ``labels_of`` is the output that the labels are of; None: the first. ``given_by`` says who gives the "labels" and the "preprocessing", where that is not the artifact
-    that is judged."""
+    model that they brought. ``versions`` are of the packages that the network is from. ``labels_of`` is the output that the
+    labels are of; None: the first. ``given_by`` says who gives the "labels" and the "preprocessing", where that is not the
+    artifact that is judged."""
 
     name: str
     source: str
@@ -63,6 +64,7 @@ class Source:
     summary: str
     labels_of: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     given_by: Mapping[str, str] = field(default_factory=dict)
 
@@ -114,6 +116,7 @@ def resolve(request: SourceRequest) -> Source:
         summary=summary_of(made.reference, made.weights),
         labels_of=spec.labels_of,
         metadata={**trained.about, **spec.metadata},
+        versions=made.versions,
         notes=(*made.notes, *(() if note is None else (note,))),
     )
 

@@ -345,6 +345,7 @@ def test_export_parity_and_the_next_step(command: Command, fakes: None, tmp_path
     assert artifact.name == "timm.vit_tiny_patch16_224+drop_rate-0.5+num_classes-4-onnx-32-fp32"
     assert "NOT TRAINED" in shown.out and "timm prepares images by squash" in shown.out
     assert f"--model '{model}'" in shown.out
+    assert json.loads((artifact / "manifest.json").read_text())["versions"]["timm"] == "1.0"
     judged = command("parity", artifact, "--model", model, "--json")
     assert judged.code == 0, judged.err
     told = [item["about"] for item in judged.json["reports"][0]["statements"] if item["against"] == "timm"]

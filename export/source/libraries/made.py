@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -31,11 +31,12 @@ _REFUSED: dict[str, tuple[type[CloformerError], str]] = {
 @dataclass(frozen=True)
 class FromLibrary:
     """``weights_sha256`` is the hash of the file that the weights are from; None: they are random. ``notes`` are for people:
-    what the library says and an artifact cannot."""
+    what the library says and an artifact cannot. ``versions`` are of the packages that the network is from."""
 
     model: nn.Module
     training: Training
     weights_sha256: str | None
+    versions: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
 

@@ -22,7 +22,7 @@ from .asked import Asked
 from .image_processor import read_processor
 from .made import FromLibrary, called, class_names
 from .of_timm import preparation_of
-from .package import package
+from .package import package, version_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -118,7 +118,8 @@ def _of_timm(asked: Asked, config: Fields, weights: _Weights | None, seed: int) 
     words = config.table("label_descriptions") if "label_descriptions" in config else {}
     rule, notes = preparation_of(timm, model, options)
     labels = class_names([words.get(name, name) for name in names])
-    return FromLibrary(model, Training(labels, rule, by=_CONFIG), weights and weights.sha256, notes)
+    digest = weights and weights.sha256
+    return FromLibrary(model, Training(labels, rule, by=_CONFIG), digest, version_of(timm), notes)
 
 
 def _of_transformers(
@@ -145,7 +146,8 @@ def _of_transformers(
         except ValueError as error:
             raise InputError(f"{folder / _PROCESSOR}: {error}", _ADVICE) from None
     model = called(asked, seed, lambda: _made(transformers, kind, folder, asked, weights))
-    return FromLibrary(model, Training(labels, rule, by=_CONFIG), weights and weights.sha256, notes)
+    digest = weights and weights.sha256
+    return FromLibrary(model, Training(labels, rule, by=_CONFIG), digest, version_of(transformers), notes)
 
 
 def _made(transformers: Any, kind: Any, folder: Path, asked: Asked, weights: _Weights | None) -> Any:

@@ -13,7 +13,7 @@ from ..preprocessing import INTERPOLATIONS, Preprocessing
 from ..trained import Training
 from .asked import Asked
 from .made import FromLibrary, called, class_names, load, refuse_options, refuse_unknown
-from .package import package
+from .package import package, version_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,7 +41,7 @@ def timm_model(asked: Asked, weights: Path | None, seed: int) -> FromLibrary:
         weights = _downloaded(asked, model)
     sha256 = None if weights is None else load(model, weights)
     rule, notes = preparation_of(timm, model, options)
-    return FromLibrary(model, Training(_names(timm, model), rule, by="timm"), sha256, notes)
+    return FromLibrary(model, Training(_names(timm, model), rule, by="timm"), sha256, version_of(timm), notes)
 
 
 def preparation_of(

@@ -17,7 +17,7 @@ from ..preprocessing import INTERPOLATIONS, Preprocessing
 from ..trained import Training
 from .asked import Asked
 from .made import FromLibrary, called, class_names, load, refuse_options, refuse_unknown
-from .package import package
+from .package import package, version_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +33,8 @@ def torchvision_model(asked: Asked, weights: Path | None, seed: int) -> FromLibr
     Raises :class:`MissingRuntimeError` without torchvision, :class:`UsageError` for a name or an option that it does not
     have, and :class:`InputError` for weights that are not there.
     """
-    models = package("torchvision", asked).models
+    torchvision = package("torchvision", asked)
+    models = torchvision.models
     refuse_options(asked, ("pretrained", "pretrained_backbone", "weights_backbone"))
     refuse_unknown(asked, models.list_models(), "in Python, torchvision.models.list_models() lists the names")
     builder = models.get_model_builder(asked.name)
@@ -56,7 +57,7 @@ def torchvision_model(asked: Asked, weights: Path | None, seed: int) -> FromLibr
             model = called(asked, seed, lambda: builder(weights=wanted, **options))
     described = wanted or getattr(known, "DEFAULT", None)
     training, notes = _training(described, has_own_classes="num_classes" in options)
-    return FromLibrary(model, training, sha256, notes)
+    return FromLibrary(model, training, sha256, version_of(torchvision), notes)
 
 
 @contextlib.contextmanager

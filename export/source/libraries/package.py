@@ -15,7 +15,7 @@ from cloformer.io.words import reason_of
 
 from .asked import Asked
 
-__all__ = ["is_installed", "package"]
+__all__ = ["is_installed", "package", "version_of"]
 
 _CPU_BUILDS = " --index-url https://download.pytorch.org/whl/cpu"
 _TORCHVISION_BEGAN_AT = 15  # torchvision 0.15 was made for torch 2.0, and each later one for the torch after
@@ -43,6 +43,11 @@ def package(name: str, asked: Asked) -> Any:
         f"--model {asked.said}: {name} cannot be imported: {type(error).__name__}: {reason_of(error or Exception())}",
         *_advice(name),
     )
+
+
+def version_of(found: Any) -> dict[str, str]:
+    """The name of an imported package, and its version."""
+    return {found.__name__: str(found.__version__)}
 
 
 def _imported(name: str) -> tuple[ModuleType | None, Exception | None]:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from . import data
 
+__version__ = "1.0"
 __all__ = ["create_model", "data", "list_models"]
 
 _OWN = {

@@ -2,4 +2,5 @@
 
 from . import models
 
+__version__ = "1.0"
 __all__ = ["models"]
