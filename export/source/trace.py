@@ -127,10 +127,7 @@ def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
         # What the module prints is no part of a command's output; torch 2.7 is strict unless it is told.
         with contextlib.redirect_stdout(sys.stderr):
             return torch.export.export(model, example_inputs(specs), strict=False)
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # a user's module, or torch on its way through it, does what it likes
+    except (Exception, SystemExit) as error:  # the user's module, or torch on its way, does what it likes
         raise _cannot_follow(model, specs, error) from error
 
 
