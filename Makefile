@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks timm-networks fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks timm-networks reparameterized fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -58,6 +58,13 @@ timm-networks: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'timm>=1.0.15'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pyyaml huggingface_hub
 	PYTHONPATH=tests:tests/support $(BIN)/python -m timm_networks $(ARGUMENTS)
+
+# Half an hour, and goes on where it was stopped: networks that are trained in branches, beside their plain exports and
+# timm's own fusion of them, in operators and time; writes the table of docs/other-networks.md.
+reparameterized: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'timm>=1.0.15'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pyyaml huggingface_hub
+	PYTHONPATH=tests:tests/support $(BIN)/python -m reparameterized --write $(ARGUMENTS)
 
 # Half an hour: thousands of hostile inputs, which must be refused, and hundreds of odd ones, which must be taken; writes
 # the tables of docs/robustness.md.
