@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from timm_networks.networks import Network, build
 from torch import nn
 
-__all__ = ["BRANCHED", "NETWORKS", "PLAIN"]
+__all__ = ["BRANCHED", "NETWORKS", "PLAIN", "fused"]
 
 BRANCHED = {
     "mobileone_s0": Network("mobileone_s0"),
@@ -25,12 +26,17 @@ NETWORKS = BRANCHED | PLAIN
 _FUSED = "_fused"
 
 
-def fused(name: str) -> nn.Module:
-    """The network as timm merges it."""
-    model = build(NETWORKS[name])
+def fused(name: str, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """The network as timm merges it, with sums of its weights in ``dtype``."""
+    model = build(NETWORKS[name]).to(dtype)
     from timm.utils import reparameterize_model
 
-    merged: nn.Module = reparameterize_model(model).eval()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)  # of the layers that timm makes
+    try:
+        merged: nn.Module = reparameterize_model(model).eval()
+    finally:
+        torch.set_default_dtype(before)
     return merged
 
 
