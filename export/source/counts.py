@@ -29,11 +29,12 @@ def multiply_adds(model: nn.Module, inputs: Sequence[TensorSpec]) -> int:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from .attempt import untouched
     from .trace import example_inputs
 
     device = next((tensor.device for tensor in model.state_dict().values()), torch.device("cpu"))
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
+    with untouched(model), counter:
         model(*(tensor.to(device) for tensor in example_inputs(inputs)))
     return int(counter.get_total_flops()) // 2
 
