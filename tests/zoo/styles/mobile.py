@@ -43,7 +43,7 @@ class DepthwiseSeparable(nn.Module):
 class LinearBottleneck(nn.Module):
     def __init__(self, inp, oup, stride, expand_ratio):
         super().__init__()
-        hidden = int(round(inp * expand_ratio))
+        hidden = round(inp * expand_ratio)
         self.use_res_connect = stride == 1 and inp == oup
         layers = []
         if expand_ratio != 1:
@@ -296,7 +296,7 @@ class MixedKernels(nn.Module):
 NETWORKS = rows(
     "mobile",
     {
-        "depthwise_separable": (DepthwiseSeparable, image(64)),
+        "depthwise_separable": (DepthwiseSeparable, image(32)),
         "inverted_residuals": (InvertedResiduals, image(32)),
         "hard_swish_squeeze": (HardSwishSqueeze, image(32)),
         "shuffle": (Shuffle, image(32)),
