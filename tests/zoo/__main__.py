@@ -19,6 +19,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before what reads it
 
 import argparse
+import importlib
 import json
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ from pathlib import Path
 
 import torch
 from benchmarks.markdown import replace_between
+
+from cloformer.io.quiet import quiet
 
 from .isolated import tried
 from .networks import networks
@@ -59,9 +62,18 @@ def finished(path: Path) -> dict[tuple[str, str], Row]:
     return found
 
 
+def _preload() -> None:
+    """Import once what every row's process needs."""
+    with quiet("coremltools"):
+        for name in ("coremltools", "onnx", "onnxruntime", "torch._dynamo", "torch.onnx"):
+            importlib.import_module(name)
+
+
 def run(rows: Sequence[Row], path: Path, *, again: bool) -> list[Row]:
     """Each row as it was found, now or before."""
     found = finished(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _preload()
     for row in rows:
         key = row.network, row.form
         if key in found and not again:
@@ -91,16 +103,25 @@ def main() -> int:
         "--format", nargs="+", choices=FORMS, default=DEFAULT_FORMS, metavar="FORM", help=", ".join(FORMS)
     )
     parser.add_argument(
-        "--rows", type=Path, default=Path("zoo.jsonl"), metavar="FILE", help="what was found (%(default)s)"
+        "--rows",
+        type=Path,
+        default=Path("build/zoo.jsonl"),
+        metavar="FILE",
+        help="what was found (%(default)s)",
     )
     parser.add_argument("--again", action="store_true", help="try also what is in the file")
-    parser.add_argument("--write", action="store_true", help=f"write the tables into {DOCUMENT.name}")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help=f"write the tables of all that is in the file into {DOCUMENT.name}",
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rows = run(wanted(arguments), arguments.rows, again=arguments.again)
     print("\n".join([*totals(rows), "", *table_of_needs(rows)]))
     if arguments.write:
-        lines = [*totals(rows), "", *table_of_rows(rows), "", *table_of_needs(rows)]
+        all_rows = [row for row in finished(arguments.rows).values() if row.network in names]
+        lines = [*totals(all_rows), "", *table_of_rows(all_rows), "", *table_of_needs(all_rows)]
         replace_between(DOCUMENT, "<!-- zoo: written by make zoo -->", "<!-- zoo ends -->", ["", *lines, ""])
     wrong = failures(rows)
     for words in wrong:
