@@ -36,6 +36,8 @@ _SMALLEST = {"float32": 2.0**-126, "float16": 2.0**-24}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _GREY = 0.5  # mean and deviation of one channel
 _TRUE = 0.75  # of truths: a mask that hides all leaves nothing
+_SHOWN = ("the photograph", "noise", "black")
+_BLACK = 2
 _PHOTOGRAPH = Path(__file__).parents[2] / "export" / "data" / "chelsea.jpg"
 
 
@@ -119,7 +121,7 @@ def one_image(size: tuple[int, int]) -> tuple[TensorSpec, ...]:
 
 
 def hold(artifact: Artifact, network: nn.Module, specs: Sequence[TensorSpec], seed: int = 0) -> Finding:
-    """The outputs of a file against those of the network in evaluation mode, on a photograph and on noise. ``specs`` are the
+    """The outputs of a file against those of the network in evaluation mode, on a photograph, noise and black. ``specs`` are the
     network's inputs in order."""
     function, precision = artifact.function, artifact.manifest.precision.activations
     worst, loss, words = 0.0, 0.0, ""
@@ -151,7 +153,7 @@ def hold(artifact: Artifact, network: nn.Module, specs: Sequence[TensorSpec], se
                     precision,
                 )
                 if share > worst:
-                    worst, words = share, f"{name} on {'noise' if number else 'the photograph'}"
+                    worst, words = share, f"{name} on {_SHOWN[number]}"
                 loss = loss if number else max(loss, lost)
     return Finding(worst, loss, words)
 
@@ -188,15 +190,19 @@ def _compared(
 
 
 def _inputs(specs: Sequence[TensorSpec], seed: int) -> Iterator[Mapping[str, Tensor]]:
-    """Pixels from 0 to 255 of a photograph, then of noise; with each, numbers, whole numbers and truths are drawn."""
+    """Pixels from 0 to 255 of a photograph, of noise, and black ones; with the first two, numbers, whole numbers and truths are
+    drawn, and with the last they are zero, the lowest, and true."""
     generator = torch.Generator().manual_seed(seed)
-    for is_photograph in (True, False):
-        yield {spec.name: _value(spec, generator, is_photograph=is_photograph) for spec in specs}
+    for number in range(len(_SHOWN)):
+        yield {spec.name: _value(spec, number, generator) for spec in specs}
 
 
-def _value(spec: TensorSpec, generator: torch.Generator, *, is_photograph: bool) -> Tensor:
+def _value(spec: TensorSpec, number: int, generator: torch.Generator) -> Tensor:
+    if number == _BLACK:
+        lowest = True if spec.dtype == "bool" else (spec.values or (0, 0))[0]
+        return torch.full(spec.shape, lowest, dtype=getattr(torch, spec.dtype))
     if spec.role == "image":
-        if is_photograph:
+        if number == 0:
             return _photograph(*spec.shape[2:], channels=spec.shape[1]).expand(spec.shape).contiguous()
         return torch.randint(0, 256, spec.shape, generator=generator).float()
     if spec.dtype == "bool":
