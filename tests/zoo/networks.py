@@ -10,7 +10,7 @@ from functools import cache, partial
 import torch
 from torch import nn
 
-from . import styles
+from . import styles as _styles
 from .drawn import drawn
 from .table import Network, image
 from .timm_rows import TimmRow, listed, made
@@ -36,8 +36,8 @@ _VARIANCES = {_OVERFLOWING: (0.5, 1.2)}
 def networks() -> Mapping[str, Network]:
     """All rows in order: the small ones, then timm's from the smallest."""
     found: dict[str, Network] = {}
-    for module in pkgutil.iter_modules(styles.__path__):
-        found |= importlib.import_module(f"{styles.__name__}.{module.name}").NETWORKS
+    for module in pkgutil.iter_modules(_styles.__path__):
+        found |= importlib.import_module(f"{_styles.__name__}.{module.name}").NETWORKS
     rows = [row for row in listed() if row.name]
     for row in (*sorted(rows, key=lambda row: row.parameters * row.size**2), *_BESIDES):
         name = f"timm_{row.name}"
