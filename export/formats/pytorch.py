@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from torch import fx, nn
 
 from cloformer.errors import UnsupportedError
 
+from ..source.returned import as_tensors
 from ..source.signature import Signature, TensorSpec
 from .runner import Array
 
@@ -36,14 +39,10 @@ class ModuleRunner:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs by name."""
-        from torch.utils import _pytree as pytree
-
         assert self._model is not None, "enter the runner first"
         tensors = [_tensor(inputs[spec.name], spec) for spec in self.signature.inputs]
-        with torch.no_grad():
-            leaves = pytree.tree_leaves(self._model(*tensors))
-        # None is left out, as the trace leaves it out.
-        given = [leaf.detach().numpy() for leaf in leaves if leaf is not None]
+        with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
+            given = [value.detach().numpy() for value in as_tensors(self._model(*tensors))]
         return {spec.name: value for spec, value in zip(self.signature.outputs, given, strict=True)}
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:  # noqa: ARG002

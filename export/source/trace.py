@@ -12,7 +12,10 @@ module's path and ``package.module:Class:line``, never a path of this machine.
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +25,26 @@ from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
+import cloformer
 from cloformer.errors import UnsupportedError
 from cloformer.io.quiet import quiet
 from cloformer.io.words import count, reason_of
 
+from .attempt import attempt
 from .lowering import as_program
 from .origin import Origin
+from .raised import nodes_held
 from .signature import DTYPES, Signature, TensorSpec
 
 __all__ = ["Trace", "example_inputs", "lower", "lowered_name_of", "origin_of", "trace"]
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>[0-9]+)')
 _TORCH_FOLDER = str(Path(torch.__file__).parent)
+_NOT_THE_USERS = (
+    _TORCH_FOLDER,
+    str(Path(__file__).resolve().parents[1]),
+    str(Path(cloformer.__file__).parent),
+)
 
 
 @dataclass(frozen=True)
@@ -77,11 +88,26 @@ def lower(traced: Trace) -> ExportedProgram:
     as through coremltools, which carries ``debug_handle``, the node's place in the graph.
     """
     with quiet("torch"):
-        program = as_program(traced.graph_module, example_inputs(traced.signature.inputs))
+        try:
+            program = as_program(traced.graph_module, example_inputs(traced.signature.inputs))
+        except Exception as error:  # torch, of operators that it cannot take apart
+            raise _cannot_lower(error) from error
     for index, node in enumerate(program.graph.nodes):
         node.meta["custom"] = (node.meta.get("custom") or {}) | {"cloformer_node": node.name}
         node.meta["debug_handle"] = index
     return program
+
+
+def _cannot_lower(error: Exception) -> UnsupportedError:
+    node = next(
+        (item for item in nodes_held(error) if isinstance(item, fx.Node) and item.op == "call_function"), None
+    )
+    where = "it does not say at which operator" if node is None else f"{node.target} at {origin_of(node)}"
+    return UnsupportedError(
+        f"torch cannot take the model apart into operators: {reason_of(error)}",
+        where,
+        "rewrite that line with other operators; --no-reparameterize shows whether a pass of ours is in the way",
+    )
 
 
 def origin_of(node: fx.Node) -> Origin:
@@ -98,13 +124,40 @@ def lowered_name_of(node: fx.Node) -> str | None:
 
 def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
     try:
-        return torch.export.export(model, example_inputs(specs))
-    except Exception as error:  # a user's module, or torch on its way through it, raises what it likes
-        raise UnsupportedError(
-            f"torch.export cannot follow the model: {reason_of(error)}",
-            f"where: {_innermost_frame(error)}",
-            "rewrite what depends on a tensor's values, or export the part before it",
-        ) from error
+        # What the module prints is no part of a command's output; torch 2.7 is strict unless it is told.
+        with contextlib.redirect_stdout(sys.stderr):
+            return torch.export.export(model, example_inputs(specs), strict=False)
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a user's module, or torch on its way through it, does what it likes
+        raise _cannot_follow(model, specs, error) from error
+
+
+def _cannot_follow(model: nn.Module, specs: Sequence[TensorSpec], error: BaseException) -> UnsupportedError:
+    """Why a module could not be traced: it does not run on such inputs at all, or torch cannot see what it would do."""
+    own = attempt(model, example_inputs(specs)).error
+    if own is not None:
+        given = ", ".join(f"{spec.name} {spec.dtype} {list(spec.shape)}" for spec in specs)
+        return UnsupportedError(
+            f"the model does not run on {given}: {type(own).__name__}: {reason_of(own) if str(own).strip() else 'nothing said'}",
+            f"where: {_innermost_frame(own)}",
+            "give inputs as it takes them: --image-size, --input NAME=SIZExSIZE:TYPE, or --spec",
+        )
+    reason = next(
+        (words for name, words in _IN_WORDS.items() if name in type(error).__name__), reason_of(error)
+    )
+    return UnsupportedError(
+        f"torch.export cannot follow the model: {reason}",
+        f"where: {_innermost_frame(error)}",
+        "rewrite what depends on a tensor's values, or export the part before it",
+    )
+
+
+# What torch says in the words of its compiler, by the class of the error.
+_IN_WORDS = {
+    "DataDependent": "what is computed depends on a tensor's values (if, while, int(), float(), a range or a list of them)",
+}
 
 
 def _mutates(node: fx.Node) -> bool:
@@ -148,9 +201,15 @@ def _read_origin(node: fx.Node) -> Origin:
 
 
 def _innermost_frame(error: BaseException) -> str:
-    """``file.py:line`` of the deepest frame outside torch, by the file's name alone."""
-    frames = [(file, line) for file, line in _FRAME.findall(str(error)) if not file.startswith(_TORCH_FOLDER)]
-    return f"{Path(frames[-1][0]).name}, line {frames[-1][1]}" if frames else "not said by torch.export"
+    """``file.py, line`` of the deepest frame outside torch and this package that the error tells of, or else that it passed
+    through, by the file's name alone."""
+    told = _FRAME.findall(str(error))
+    passed = [(frame.filename, str(frame.lineno)) for frame in traceback.extract_tb(error.__traceback__)]
+    for frames in (told, passed):
+        own = [(file, line) for file, line in frames if not file.startswith((*_NOT_THE_USERS, "<"))]
+        if own:
+            return f"{Path(own[-1][0]).name}, line {own[-1][1]}"
+    return "not said"
 
 
 def _returned(program: ExportedProgram) -> list[object]:
@@ -179,6 +238,16 @@ def _output_specs(program: ExportedProgram, names: Sequence[str]) -> tuple[Tenso
     specs = []
     for name, node in zip(names, returned, strict=True):
         value = node.meta["val"] if isinstance(node, fx.Node) else node
+        if (
+            isinstance(node, fx.Node)
+            and isinstance(value, Tensor)
+            and not all(isinstance(size, int) for size in value.shape)
+        ):
+            raise UnsupportedError(
+                f"the shape of output {name} depends on values: [{', '.join(map(str, value.shape))}]",
+                f"where: {_read_origin(node)}",
+                "return a fixed number: topk in place of nonzero, where in place of an index that is a mask",
+            )
         if not isinstance(value, Tensor) or str(value.dtype).removeprefix("torch.") not in DTYPES:
             kind = f"of {value.dtype}" if isinstance(value, Tensor) else f"the number {value}"
             raise UnsupportedError(

@@ -8,6 +8,7 @@ from itertools import chain
 import torch
 from torch import nn
 
+from .attempt import attempt
 from .signature import TensorSpec
 from .trace import example_inputs
 
@@ -23,11 +24,8 @@ def as_float32(model: nn.Module, inputs: Sequence[TensorSpec]) -> str | None:
     kinds = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
     if kinds <= {torch.float32}:
         return None
-    try:
-        with torch.no_grad():
-            model(*example_inputs(inputs))
-    except Exception:  # a user's module raises what it likes; as float32 it may do
-        model.float()
-        names = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
-        return f"the weights are {names}, and were exported as float32"
-    return None
+    if attempt(model, example_inputs(inputs)).succeeded:
+        return None
+    model.float()
+    names = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
+    return f"the weights are {names}, and were exported as float32"

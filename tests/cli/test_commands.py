@@ -55,7 +55,7 @@ def test_doctor(command: Command) -> None:
 def test_doctor_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
     from cloformer.export.formats import doctor
 
-    versions = {"torch": "2.14.0", "coremltools": "8.3", "onnxsim": None, "numpy": "2.4.1"}
+    versions = {"torch": "2.16.0", "coremltools": "8.3", "onnxsim": None, "numpy": "2.4.1"}
     real = doctor._version
     monkeypatch.setattr(doctor, "_version", lambda name: versions[name] if name in versions else real(name))
     shown = command("doctor", "--json")
@@ -63,7 +63,7 @@ def test_doctor_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch, command: Co
     problems = " ".join(
         finding["text"] for finding in shown.json["findings"] if finding["level"] == "problem"
     )
-    assert "2.14.0" in problems
+    assert "2.16.0" in problems
     assert "coremltools 8.3" in problems
     assert "onnxsim is not installed" in problems
 

@@ -15,7 +15,7 @@ from .drawn import drawn
 from .table import Network, image
 from .timm_rows import TimmRow, listed, made
 
-__all__ = ["TIMM", "make", "networks", "reference_of"]
+__all__ = ["TIMM", "drawn_row", "make", "networks", "reference_of"]
 
 TIMM = "timm"
 _SEED = 0
@@ -25,8 +25,8 @@ _LARGE = 128  # pixels a side, from which fewer images do
 # Beside the smallest of every file: MobileOne in the form that it is trained in, and a network whose statistics are so far
 # off that its attention, which adds up products without a softmax, reaches numbers that float16 does not have.
 _BESIDES = (
-    TimmRow("byobnet", "mobileone_s0", size=64),
-    TimmRow("efficientvit_mit", "efficientvit_b1", size=64),
+    TimmRow("mobileone_s0", size=64),
+    TimmRow("efficientvit_b1", size=64),
 )
 _OVERFLOWING = "timm_efficientvit_b1"
 _VARIANCES = {_OVERFLOWING: (0.5, 1.2)}
@@ -41,7 +41,8 @@ def networks() -> Mapping[str, Network]:
     rows = [row for row in listed() if row.name]
     for row in (*sorted(rows, key=lambda row: row.parameters * row.size**2), *_BESIDES):
         name = f"timm_{row.name}"
-        found.setdefault(name, Network(name, TIMM, partial(made, row), (image(row.size),)))
+        factory = partial(drawn_row, row, _VARIANCES.get(name, (0.8, 1.25)))
+        found.setdefault(name, Network(name, TIMM, factory, (image(row.size),)))
     return found
 
 
@@ -50,10 +51,15 @@ def make(name: str) -> nn.Module:
     network = networks()[name]
     torch.manual_seed(_SEED)
     model = network.factory()
-    many = 1
-    if network.style == TIMM:
-        many = _IMAGES if network.inputs[0].shape[2] <= _LARGE else _IMAGES // 4
-    return drawn(model, network.inputs, _SEED, images=many, variance=_VARIANCES.get(name, (0.8, 1.25)))
+    return model if network.style == TIMM else drawn(model, network.inputs, _SEED)
+
+
+def drawn_row(row: TimmRow, variance: tuple[float, float] = (0.8, 1.25)) -> nn.Module:
+    """A network of timm in evaluation mode, the same at every call."""
+    torch.manual_seed(_SEED)
+    model = made(row)
+    images = _IMAGES if row.size <= _LARGE else _IMAGES // 4
+    return drawn(model, (image(row.size),), _SEED, images=images, variance=variance)
 
 
 def reference_of(name: str) -> str:

@@ -49,8 +49,8 @@ class TimmRow:
     """``file`` is timm's, without its ending; ``takes_size`` whether the factory is told the size; ``failure`` why there is
     no model of the file, with an empty name."""
 
-    file: str
     name: str
+    file: str = ""
     parameters: int = 0
     size: int = 0
     takes_size: bool = False
@@ -85,7 +85,7 @@ def _found(file: str, names: list[str]) -> TimmRow:
             return row
         except Exception as error:  # torch raises what it likes
             failure = failure or f"{name}: {type(error).__name__}: {str(error).splitlines()[0][:200]}"
-    return TimmRow(file, "", failure=failure)
+    return TimmRow("", file, failure=failure)
 
 
 def _counted(names: list[str]) -> Iterator[tuple[int, str]]:
@@ -107,7 +107,7 @@ def _running(file: str, name: str, parameters: int) -> Iterator[TimmRow]:
     """The sizes at which it runs, each told to the factory if that takes it."""
     for size in SIZES:
         for takes_size in (True, False):
-            row = TimmRow(file, name, parameters, size, takes_size)
+            row = TimmRow(name, file, parameters, size, takes_size)
             try:
                 with torch.no_grad():
                     made(row)(torch.zeros(1, 3, size, size))

@@ -14,6 +14,8 @@ from ...passes.separate_chunks import SeparateChunks
 from ...passes.split_projection import SplitProjection
 from ...passes.transpose_products import TransposeProducts
 from ...passes.winograd_rows import WinogradRows
+from ...passes.write_out_attention import WriteOutAttention
+from ...passes.write_out_for_onnx import WriteOutForOnnx
 
 __all__ = ["passes", "plain_passes"]
 
@@ -41,4 +43,6 @@ def plain_passes(_setting: Setting) -> list[Pass]:
     return [
         LowerPoolings(),  # windows at the edges are counted in another way
         LowerLogSigmoid(),  # the logarithm of a sigmoid, which ends at -18
+        WriteOutAttention(),  # of other than four axes, or masked: torch.onnx refuses it, or gives no number
+        WriteOutForOnnx(),  # which torch.onnx does not convert
     ]
