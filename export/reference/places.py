@@ -13,7 +13,14 @@ from .natures import operator_name
 __all__ = ["Search", "as_good", "search_of", "undecided"]
 
 _ALONE = ("argmax", "argmin", "argsort")
-_BESIDE = ("topk", "sort", "max", "min", "kthvalue", "median")  # which give the numbers first, and their places second
+_BESIDE = (
+    "topk",
+    "sort",
+    "max",
+    "min",
+    "kthvalue",
+    "median",
+)  # which give the numbers first, and their places second
 _SAME = ("_to_copy", "to", "alias", "clone", "detach", "lift_fresh_copy")
 
 

@@ -361,7 +361,7 @@ def test_export_parity_and_the_next_step(command: Command, fakes: None, tmp_path
 @pytest.mark.parametrize("name", ["mobilenetv3_small_050", "convnext_atto", "resnet10t.c3_in1k"])
 def test_timm_itself(name: str) -> None:
     """What it says of images is what its own transformation does of a photograph."""
-    from timm_networks.stand_in import put_in_place
+    from zoo.stand_in import put_in_place
 
     put_in_place()
     import timm
