@@ -63,7 +63,7 @@ def judge(item: Compared, steps: int, types: Types) -> Judgement:
     allowed = torch.full_like(error, share * scale + smallest + ones)
     flips = 0
     if not bool((error <= allowed).all()):
-        extra = _more(item, steps, types) + _same(item, types)
+        extra = _more(item, steps, types) + _same(item, types) + _by_inputs(item, types)
         if item.group.decides:
             flips = int(((error > allowed) & (error <= allowed + extra)).sum())
         allowed += extra
@@ -130,6 +130,26 @@ def _sums(types: Types, roundoff: float) -> Sums:
     if types.sums == "float16":
         return "in order"
     return "wider" if ROUNDOFF[types.sums] < roundoff else "as narrow"
+
+
+def _by_inputs(item: Compared, types: Types) -> Tensor:
+    """What passes besides at each place, because an input is given in float32 and rounded on its way to what computes in
+    float16: once for all that read it, and counted as a step of one of them."""
+    want, computed = item.drift.given_actual_inputs, _FORMATS[types.computed]
+    leaves = {
+        node: value.to(computed).to(value.dtype) if _is_float_input(node, value) else value
+        for node, value in item.group.leaves.items()
+    }
+    if computed is torch.float32 or not any(map(_is_float_input, leaves, leaves.values())):
+        return torch.zeros_like(want)
+    group = Group(item.group.stored, item.group.nodes, leaves, item.group.piece)
+    found = group.result(group.computed())
+    assert isinstance(found, Tensor)
+    return torch.nan_to_num((found - want).abs(), nan=0.0, posinf=0.0)
+
+
+def _is_float_input(node: fx.Node, value: object) -> bool:
+    return node.op == "placeholder" and isinstance(value, Tensor) and value.is_floating_point()
 
 
 def _same(item: Compared, types: Types) -> float:
