@@ -120,9 +120,13 @@ class Kernel:
         taps = outer.taps if self.is_pointwise else self.taps
         if outputs * (inputs // groups) * math.prod(taps) > most:
             return None
-        before = self._in_groups(groups).reshape(groups, between // groups, inputs // groups, -1)
         after = outer._in_groups(groups).reshape(groups, outputs // groups, between // groups, -1)
-        weight = torch.einsum("gomt,gmis->goits", after, before).reshape(outputs, inputs // groups, *taps)
+        if self.is_pointwise and self.groups == inputs == between:  # a scale by channel needs no matrix
+            weight = after * self.weight.reshape(groups, 1, -1, 1)
+        else:
+            before = self._in_groups(groups).reshape(groups, between // groups, inputs // groups, -1)
+            weight = torch.einsum("gomt,gmis->goits", after, before)
+        weight = weight.reshape(outputs, inputs // groups, *taps)
         stride = tuple(a * b for a, b in zip(self.stride, outer.stride))
         if not self.is_pointwise:
             return Kernel(weight, groups, stride, self.first, self.dilation)

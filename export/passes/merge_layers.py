@@ -14,7 +14,6 @@ from ._pass import Exactness, Pass
 from .branches import SUMMING, Sum, Term
 from .kernels import Kernel
 from .layers import LAYERS, Layer
-from .norms import BatchNorm
 from .rewriter import Rewriter, arguments, shape_of
 
 __all__ = ["MergeLayers"]
@@ -28,8 +27,8 @@ class MergeLayers(Pass):
 
     Branches are convolutions, linear layers, batch norms and the input itself, added, subtracted and scaled by channel,
     in any number and order; sums in sums are one. Two are merged if one convolution has the taps of both, with their stride,
-    and zeros alone around the input. A 1 x 1 convolution, or a batch norm, is joined with the convolution that alone reads
-    it; a convolution with the 1 x 1 that alone reads it.
+    and zeros alone around the input. A 1 x 1 convolution, or a scale and shift by channel, as of a batch norm, is joined with
+    the convolution that alone reads it; a convolution with the 1 x 1 that alone reads it.
 
     Left alone: whatever would need more multiply-adds, a bias in front of a convolution that pads, a layer that is read
     elsewhere, other strides, and computed weights.
@@ -66,16 +65,17 @@ def _joined(rewriter: Rewriter) -> Iterator[Origin]:
 
 
 def _before(rewriter: Rewriter, node: fx.Node, outer: Layer) -> Branch | None:
-    """What ``node`` does, if it is a layer or a batch norm along the channel axis of ``outer``, which reads it."""
+    """What ``node`` does, if it is a layer, or a value that is scaled and shifted, along the channel axis of ``outer``, which
+    reads it."""
     layer = Layer.read(rewriter, node)
     if layer is not None:
         is_alike = layer.axis == outer.axis and layer.weight.ndim == outer.weight.ndim
         return Branch.of_layer(layer) if is_alike else None
-    norm = BatchNorm.read(rewriter, node)
-    if norm is None or outer.axis != 1:
+    found = Sum.read(rewriter, node, outer.axis)
+    if found is None or len(found.terms) != 1:
         return None
-    kernel = Kernel.scaling(norm.scale, outer.weight.ndim - 2)
-    return Branch(norm.source, kernel, norm.shift, 0)
+    branch = Branch.of(found.terms[0], outer.weight.ndim - 2)
+    return replace(branch, bias=_total(branch.bias, found.shift))
 
 
 def _merged(rewriter: Rewriter) -> Iterator[Origin]:

@@ -108,7 +108,7 @@ def _axis_before(node: fx.Node, axis: int) -> int | None:
         return int(arguments(node)["dims"][axis]) % len(before)
     if node.target is aten.transpose.int:
         first, second = (arguments(node)[name] % len(before) for name in ("dim0", "dim1"))
-        return {first: second, second: first}.get(axis, axis)
+        return int({first: second, second: first}.get(axis, axis))
     if node.target not in _RESHAPES:
         return None
     behind = math.prod(after[axis + 1 :])

@@ -277,6 +277,8 @@ _LEFT_ALONE: dict[str, Callable[..., object]] = {
     "no layer": lambda m, x: 2 * x + x * m.per_channel,
     "no batch": lambda m, x: m.wide(x[0]) + m.other(x[0]),
     "bias before padding": lambda m, x: m.wide(m.one(x)),
+    "shift before padding": lambda m, x: m.wide(m.per_channel * x + 1),
+    "scale by row before": lambda m, x: m.wide(m.per_row * x),
     "norm before padding": lambda m, x: m.wide(m.norm(x)),
     "neither is pointwise": lambda m, x: m.other(m.unpadded(x)),
     "padded pointwise": lambda m, x: m.unpadded(m.padded(x)),
@@ -299,6 +301,8 @@ def test_left_alone(name: str) -> None:
     [
         (lambda m, x: m.wide(m.plain(x)), ["conv2d"]),
         (lambda m, x: m.unpadded(m.norm(x)), ["conv2d"]),
+        (lambda m, x: m.unpadded(m.per_channel * x / 3 - 1), ["conv2d"]),
+        (lambda m, x: m.by_channel(-(x * m.per_channel)), ["conv2d"]),
         (lambda m, x: m.row(x) + m.column(x) + m.wide(x), ["conv2d"]),
         (lambda m, x: m.wide(x) + m.one(x).relu() + m.other(x), ["conv2d", "relu", "conv2d", "add"]),
         (lambda m, x: m.norm(x) + x, ["conv2d"]),
@@ -311,9 +315,9 @@ def test_left_alone(name: str) -> None:
         (lambda m, x: torch.tanh((m.wide(x) + m.other(x)) / 0.0), ["conv2d", "div", "tanh"]),
     ],
     ids=[
-        "no bias before padding", "norm before no padding", "cross", "between other terms", "norm beside its input",
-        "subtracted", "constants alone", "linear", "linear layers", "alpha", "twice",
-        "divided by nothing",
+        "no bias before padding", "norm before no padding", "scale and shift", "scale before padding", "cross",
+        "between other terms", "norm beside its input", "subtracted", "constants alone", "linear", "linear layers",
+        "alpha", "twice", "divided by nothing",
     ],
 )  # fmt: skip
 def test_forms(law, left: list[str]) -> None:
