@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from cloformer.errors import UnsupportedError
+from cloformer.io.causes import causes
 from cloformer.io.words import reason_of
 
 from ..source.raised import nodes_held
@@ -20,20 +21,14 @@ __all__ = ["refusal"]
 
 def refusal(framework: str, error: BaseException, program: ExportedProgram) -> UnsupportedError:
     """``error``, which ``framework`` raised on ``program``, with the operator's place in the model where it can be seen."""
-    reason, node = reason_of(_first(error)), _node_at(error, program)
+    *_, first = causes(error, said=True)
+    reason, node = reason_of(first), _node_at(error, program)
     if node is not None:
         return unsupported_error([Unsupported(str(node.target), origin_of(node), reason)], framework)
     return UnsupportedError(
         f"{framework} cannot convert the graph: {reason}",
         "it does not say at which operator: leave out parts of the model until it goes through, or choose another --format",
     )
-
-
-def _first(error: BaseException) -> BaseException:
-    """What it was raised because of."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
 
 
 def _node_at(error: BaseException, program: ExportedProgram) -> fx.Node | None:

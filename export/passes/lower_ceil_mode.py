@@ -17,7 +17,7 @@ __all__ = ["LowerCeilMode"]
 
 aten = torch.ops.aten
 
-_POOLINGS = {
+_POOLINGS: dict[object, int] = {
     aten.max_pool1d.default: 1, aten.max_pool2d.default: 2, aten.max_pool3d.default: 3,
     aten.avg_pool1d.default: 1, aten.avg_pool2d.default: 2, aten.avg_pool3d.default: 3,
 }  # fmt: skip
@@ -101,7 +101,8 @@ def _each(value: Any, rank: int) -> list[int]:
 
 def _lowered(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], in_ceil_mode: list[bool]) -> fx.Node:
     """The axes that do without the mode first, then the others, if there are any."""
-    windows, result = _windows(bound, len(in_ceil_mode)), bound["self"]
+    windows = _windows(bound, len(in_ceil_mode))
+    result: fx.Node = bound["self"]
     for mode in sorted(set(in_ceil_mode)):
         changed = {
             name: [

@@ -85,7 +85,8 @@ def _with_a_sign(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> f
 
 def _product_so_far(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
     """By doubling: after k steps each place holds the product of the last 2**k up to it."""
-    x, shape = bound["self"], shape_of(node) or ()
+    x: fx.Node = bound["self"]
+    shape = shape_of(node) or ()
     if bound["dtype"] not in (None, x.meta["val"].dtype) or not shape:
         return None
     axis, length, step = bound["dim"] % len(shape), shape[bound["dim"]], 1
@@ -209,8 +210,8 @@ def _mean_of_scattered(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]
 def _shuffled(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
     """The first channel of each group, then the second of each."""
     batch, channels, *rest = shape_of(node) or ()
-    apart = [batch, bound["groups"], channels // bound["groups"], *rest]
-    apart = rewriter.call(aten.reshape.default, bound["self"], apart)
+    sizes = [batch, bound["groups"], channels // bound["groups"], *rest]
+    apart = rewriter.call(aten.reshape.default, bound["self"], sizes)
     turned = rewriter.call(aten.transpose.int, apart, 1, 2)
     return rewriter.call(aten.reshape.default, turned, [batch, channels, *rest])
 
