@@ -127,10 +127,7 @@ def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
         # What the module prints is no part of a command's output; torch 2.7 is strict unless it is told.
         with contextlib.redirect_stdout(sys.stderr):
             return torch.export.export(model, example_inputs(specs), strict=False)
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # a user's module, or torch on its way through it, does what it likes
+    except (Exception, SystemExit) as error:  # the user's module, or torch on its way, does what it likes
         raise _cannot_follow(model, specs, error) from error
 
 
@@ -176,11 +173,16 @@ def _unlift(program: ExportedProgram) -> fx.GraphModule:
     graph.set_codegen(fx.graph.CodeGen())
     output = graph.output_node()
     output.args = (tuple(leaf for leaf in pytree.tree_leaves(output.args[0]) if leaf is not None),)
-    for node in list(graph.nodes):
-        if node.op == "call_module" and not node.users:
+    for node in reversed(list(graph.nodes)):
+        if not node.users and (node.op == "call_module" or _writes_a_buffer(node)):
             graph.erase_node(node)
     graph_module.recompile()
     return graph_module
+
+
+def _writes_a_buffer(node: fx.Node) -> bool:
+    """Whether it keeps a value for the next call, which no artifact has."""
+    return node.target is torch.ops.aten.copy_.default and node.args[0].op == "get_attr"  # type: ignore[union-attr]
 
 
 def _read_origin(node: fx.Node) -> Origin:
@@ -222,6 +224,8 @@ def _returned(program: ExportedProgram) -> list[object]:
 
 def _left_out(program: ExportedProgram) -> Iterator[str]:
     returned = _returned(program)
+    for name in program.graph_signature.buffers_to_mutate.values():
+        yield f"forward writes to {name}: an artifact keeps nothing, and computes each time what the first call does"
     for place, value in enumerate(returned):
         if value is None:
             yield f"output {place + 1} of {len(returned)} is None in evaluation mode, and was left out"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import nn
 from zoo.networks import drawn_row
 from zoo.timm_rows import TimmRow
 
-__all__ = ["BRANCHED", "NETWORKS", "PLAIN"]
+__all__ = ["BRANCHED", "NETWORKS", "PLAIN", "fused"]
 
 BRANCHED = {
     "mobileone_s0": TimmRow("mobileone_s0", size=64),
@@ -26,12 +27,17 @@ NETWORKS = BRANCHED | PLAIN
 _FUSED = "_fused"
 
 
-def fused(name: str) -> nn.Module:
-    """The network as timm merges it."""
-    model = drawn_row(NETWORKS[name])
+def fused(name: str, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """The network as timm merges it, with sums of its weights in ``dtype``."""
+    model = drawn_row(NETWORKS[name]).to(dtype)
     from timm.utils import reparameterize_model
 
-    merged: nn.Module = reparameterize_model(model).eval()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)  # of the layers that timm makes
+    try:
+        merged: nn.Module = reparameterize_model(model).eval()
+    finally:
+        torch.set_default_dtype(before)
     return merged
 
 
