@@ -12,12 +12,13 @@ from torch import nn
 
 from . import styles as _styles
 from .drawn import drawn
+from .neighbours import there
 from .table import Network, image
 from .timm_rows import TimmRow, listed, made
 
-__all__ = ["TIMM", "drawn_row", "make", "networks", "reference_of"]
+__all__ = ["PUBLISHED_CODE", "TIMM", "drawn_row", "make", "networks", "reference_of"]
 
-TIMM = "timm"
+TIMM, PUBLISHED_CODE = "timm", "published code"
 _SEED = 0
 _IMAGES = 16  # of noise, which the statistics of timm's networks are of
 _LARGE = 128  # pixels a side, from which fewer images do
@@ -34,7 +35,7 @@ _VARIANCES = {_OVERFLOWING: (0.5, 1.2)}
 
 @cache
 def networks() -> Mapping[str, Network]:
-    """All rows in order: the small ones, then timm's from the smallest."""
+    """All rows in order: the small ones, then timm's from the smallest, and those whose published code is there."""
     found: dict[str, Network] = {}
     for module in pkgutil.iter_modules(_styles.__path__):
         found |= importlib.import_module(f"{_styles.__name__}.{module.name}").NETWORKS
@@ -43,6 +44,8 @@ def networks() -> Mapping[str, Network]:
         name = f"timm_{row.name}"
         factory = partial(drawn_row, row, _VARIANCES.get(name, (0.8, 1.25)))
         found.setdefault(name, Network(name, TIMM, factory, (image(row.size),)))
+    for name, published in there().items():
+        found[name] = Network(name, PUBLISHED_CODE, published, (image(published.size),))
     return found
 
 
