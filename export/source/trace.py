@@ -98,7 +98,9 @@ def lowered_name_of(node: fx.Node) -> str | None:
 
 def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
     try:
-        return torch.export.export(model, example_inputs(specs), strict=False)  # what torch 2.7 does not do by itself
+        return torch.export.export(
+            model, example_inputs(specs), strict=False
+        )  # what torch 2.7 does not do by itself
     except Exception as error:  # a user's module, or torch on its way through it, raises what it likes
         raise UnsupportedError(
             f"torch.export cannot follow the model: {reason_of(error)}",
