@@ -140,7 +140,6 @@ def _cannot_follow(model: nn.Module, specs: Sequence[TensorSpec], error: BaseExc
     own = why_it_does_not_run(model, specs)
     if own is not None:
         return own
-
     reason = next(
         (words for name, words in _IN_WORDS.items() if name in type(error).__name__), reason_of(error)
     )

@@ -187,7 +187,9 @@ def affine_grid_generator(theta: Tensor, size: list[int], align_corners: bool) -
     """Each point of an even grid, and a one, times the matrix."""
     counts = list(size[2:])
     axes = [_even(count, align_corners, theta.dtype) for count in counts]
-    points = torch.stack([*reversed(torch.meshgrid(*axes, indexing="ij")), torch.ones(counts, dtype=theta.dtype)], -1)
+    points = torch.stack(
+        [*reversed(torch.meshgrid(*axes, indexing="ij")), torch.ones(counts, dtype=theta.dtype)], -1
+    )
     found = points.reshape(1, -1, len(counts) + 1) @ theta.transpose(1, 2)
     return found.reshape(len(theta), *counts, len(counts))
 
