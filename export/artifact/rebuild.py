@@ -16,7 +16,6 @@ from ..source.preprocessing import Preprocessing
 from ..source.resolve import Source, labels_of
 from ..source.signature import TensorSpec
 from ..source.spec import ModelSpec
-from ..source.trained import training_of
 
 if TYPE_CHECKING:
     from .folder import Artifact
@@ -57,12 +56,11 @@ def rebuild(
             if weights is None
             else "give another --weights",
         )
-    from ..source.whole_numbers import with_values
-    from ..source.widen import as_float32
+    from ..source.fit import Fitted, fit
 
-    given, trained = spec or ModelSpec(), training_of(made.metadata, weights)
+    given, trained = spec or ModelSpec(), made.training
     inputs = _inputs(artifact, given)
-    as_float32(made.model.eval(), inputs)
+    fitted = Fitted(inputs) if built_in else fit(made.model, inputs, said=request.inputs)
     names, by = labels_of(labels, given, trained)
     given_by = {} if by is None else {"labels": by}
     rules: Mapping[str, Preprocessing] = request.preprocessing
@@ -73,13 +71,13 @@ def rebuild(
         rules = {
             item.name: trained.preprocessing.at_size(*item.shape[2:]) for item in inputs if item.name in rules
         }
-        given_by["preprocessing"] = "the checkpoint"
+        given_by["preprocessing"] = trained.by
     names = names if by is not None else artifact.labels
     return Source(
         name=artifact.manifest.name,
         source=made.reference,
-        model=made.model,
-        inputs=with_values(made.model, inputs, said=request.inputs),
+        model=made.model.eval(),
+        inputs=fitted.inputs,
         output_names=given.outputs or request.outputs,
         output_role="logits" if built_in or names is not None else "tensor",
         preprocessing=rules,

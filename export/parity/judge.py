@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx
 
-from ..reference.natures import is_near_one
+from ..reference.natures import lost_of_one, nature_of_node
 from ..reference.places import as_good, search_of
 from .group import Group, Sums
 from .sums import largest_partial, largest_rounded, least_lost, lost, lost_to_the_same, only_sum
@@ -20,7 +20,6 @@ __all__ = ["Judgement", "Types", "judge", "most_allowed"]
 _FORMATS = {"float32": torch.float32, "float16": torch.float16}
 # The smallest step of the format: what is smaller than it cannot be held to a share of itself.
 _SMALLEST = {"float32": 2.0**-126, "float16": 2.0**-24}
-_OF_ONE = 2.0  # roundings of one that are lost where a small number is added to it, or taken from it
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def judge(item: Compared, steps: int, types: Types) -> Judgement:
     if types.sums == "float16" and not bool(got.isfinite().all()) and _ends_inside(item.group):
         error[~got.isfinite() & want.isfinite()] = 0.0
         overflows = True
-    ones = _OF_ONE * ROUNDOFF[types.computed] * sum(is_near_one(node) for node in item.group.nodes)
+    ones = ROUNDOFF[types.computed] * sum(lost_of_one(node, types.computed) for node in item.group.nodes)
     allowed = torch.full_like(error, share * scale + smallest + ones)
     flips = 0
     if not bool((error <= allowed).all()):
@@ -85,7 +84,8 @@ def most_allowed(item: Compared, steps: int, types: Types) -> float:
 def _share(item: Compared, steps: int, types: Types) -> float:
     """What passes at any place, over the result's largest magnitude."""
     roundoff = ROUNDOFF[types.computed]
-    return allowance(item.operators, steps, types.computed) * roundoff + _within(item.group, types)
+    kinds = [nature_of_node(node) for node in item.group.nodes]
+    return allowance(kinds, steps, types.computed) * roundoff + _within(item.group, types)
 
 
 def _within(group: Group, types: Types) -> float:

@@ -7,6 +7,7 @@ New constants are kept in float64 and remember the type they will have in the en
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -191,6 +192,15 @@ class Rewriter:
         self.graph.erase_node(old)
         return origin
 
+    def erase_unread(self, node: fx.Node) -> None:
+        """Erase ``node`` if nothing reads it, and then what it alone read; who counts readers later counts none of them."""
+        waiting = [node]
+        while waiting:
+            unread = waiting.pop()
+            if unread.op in ("call_function", "get_attr") and not unread.users:
+                waiting += unread.all_input_nodes
+                self.graph.erase_node(unread)
+
     def write_out(self, forms: Mapping[object, Form]) -> list[Origin]:
         """Every call of an operator in ``forms`` by what its form writes instead, before it; returns the sites. A form that
         gives None leaves its node, and so does a shape that is not fixed."""
@@ -203,6 +213,12 @@ class Rewriter:
             if result is not None:
                 sites.append(self.replace(node, result))
         return sites
+
+    def piece(self, several: fx.Node, number: int) -> fx.Node:
+        """One of several values."""
+        node = self.graph.call_function(operator.getitem, (several, number))
+        node.meta["val"] = several.meta["val"][number]
+        return self._inherit(node)
 
     def finish(self) -> None:
         """Check the graph, remove what is dead, drop constants nothing reads. The module's code is not made anew."""

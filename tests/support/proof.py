@@ -117,6 +117,7 @@ def assert_rounded_once(wide: Trace, single: Trace) -> None:
         assert not key.startswith("folded_") or (value.dtype, state[key].dtype) in (
             (torch.float64, torch.float32),
             (torch.int64, torch.int64),
+            (torch.bool, torch.bool),
         )
 
 
@@ -132,7 +133,7 @@ def assert_exports_again(single: Trace, inputs: Sequence[Tensor]) -> None:
     kinds = {node.target for node in single.graph_module.graph.nodes if node.op == "call_function"}
     with torch.no_grad():
         if kinds <= _LOWERED:
-            program = torch.export.export(single.graph_module, tuple(inputs))
+            program = torch.export.export(single.graph_module, tuple(inputs), strict=False)
         else:
             program = lower(single)
             _LOWERED.update(kinds)

@@ -23,6 +23,7 @@ from cloformer.io.write import canonical_json
 from ...source.signature import Signature, TensorSpec
 from ...source.trace import origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, ValueOrigin, Written, value_origins
+from ..stumbled import refusal
 from .known_operators import converts
 from .texts import tell_from_names
 
@@ -68,8 +69,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
                 skip_model_load=True,
             )
         except Exception as error:  # coremltools raises what it stumbles over
-            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise UnsupportedError(f"coremltools cannot convert the graph: {reason[:200]}") from error
+            raise refusal("coremltools", error, lowered.program) from error
         _describe(model, lowered)
         path = folder / f"{lowered.description.name}.mlpackage"
         model.save(str(path))
