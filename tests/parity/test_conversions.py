@@ -13,16 +13,16 @@ from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.spec import ModelSpec
 
-# Every kind once in float32 for the oldest target, and in float16 for a newer one, whose operators have other forms.
+# Every kind once in float32, for the oldest target; what places are taken by has other operators in newer ones.
 WRITTEN = [(kind, "fp32", "ios16") for kind in ("numbers", "many", "images", "recurrent")]
-WRITTEN += [(kind, "fp16", "ios18") for kind in ("numbers", "many", "images")]
+WRITTEN += [("many", "fp16", "ios18")]
 
 
 @pytest.mark.parametrize(("kind", "precision", "target"), WRITTEN)
 def test_what_people_write(kind: str, precision: str, target: str, tmp_path: Path) -> None:
     request = ExportRequest(
         model=f"conversions:{kind}",
-        spec=ModelSpec(inputs=(TensorSpec("x", conversions.SHAPE),)),
+        spec=ModelSpec((TensorSpec("x", conversions.SHAPE),)),
         formats=("coreml",),
         precision=precision,
         options={"target": target},

@@ -24,7 +24,7 @@ OVERFLOWING = ("overflow", "overflow_in_a_product", "overflow_in_a_weight", "ove
 # Float16 makes a zero of a small number, and its reciprocal is infinite: no operator is wrong in itself.
 UNDERFLOWING = ("infinite_where_zero",)
 # What one of the formats has no operator for.
-OF_ONE_FORMAT = {"recurrent": "onnx", "at_other_places": "onnx", "product_of_many": "coreml"}
+OF_ONE_FORMAT = {"product_of_many": "coreml"}
 NETWORKS = [name for name, made in vars(hard_networks).items() if name[0].islower() and callable(made)]
 
 

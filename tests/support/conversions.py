@@ -109,7 +109,7 @@ MANY: list[Written] = [
     ],
     lambda x: [
         x.norm(dim=1),
-        torch.linalg.vector_norm(x, 3, 1),
+        torch.linalg.vector_norm(x / 8, 3, 1),
         torch.linalg.matrix_norm(x, 1),
         F.normalize(x, p=1, dim=2),
     ],
