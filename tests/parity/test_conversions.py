@@ -32,3 +32,14 @@ def test_what_people_write(kind: str, precision: str, target: str, tmp_path: Pat
     report = compare(exported.artifact, ParityRequest(model=request.model, spec=request.spec))
     assert report.passed, [str(item) for item in (*report.outputs, *report.operators) if not item.passed]
     assert len(report.operators) > 20 and not report.not_compared
+
+
+def test_whole_numbers_of_64_bits_come_in_as_32(tmp_path: Path) -> None:
+    """With the numbers that the model takes, and what only 64 bits can index."""
+    spec = ModelSpec((TensorSpec("ids", (2, 5), "int64"),))
+    request = ExportRequest(model="conversions:rows", spec=spec, formats=("coreml",), output=tmp_path)
+    (exported,) = export(request)
+    (ids,) = exported.artifact.signature.inputs
+    assert (ids.dtype, ids.values) == ("int32", (0, 8))
+    report = compare(exported.artifact, ParityRequest(model=request.model, spec=spec))
+    assert report.passed, [str(item) for item in (*report.outputs, *report.statements, *report.operators)]
