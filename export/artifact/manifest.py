@@ -130,9 +130,9 @@ class Manifest:
         files: Sequence[FileEntry],
     ) -> Manifest:
         """The manifest of an export of ``source``: what was asked, what was written, the passes that ran. The versions
-        are those of the packages that decide the format's bytes."""
+        are those of the packages that decide the format's bytes, and of those that the network is from."""
         packages = FORMATS[request.format].packages
-        versions = {name: importlib.metadata.version(name) for name in packages}
+        versions = {**source.versions, **{name: importlib.metadata.version(name) for name in packages}}
         return cls(
             name=source.name,
             format=request.format,

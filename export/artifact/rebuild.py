@@ -16,7 +16,6 @@ from ..source.preprocessing import Preprocessing
 from ..source.resolve import Source, labels_of
 from ..source.signature import TensorSpec
 from ..source.spec import ModelSpec
-from ..source.trained import training_of
 
 if TYPE_CHECKING:
     from .folder import Artifact
@@ -59,7 +58,7 @@ def rebuild(
         )
     from ..source.fit import Fitted, fit
 
-    given, trained = spec or ModelSpec(), training_of(made.metadata, weights)
+    given, trained = spec or ModelSpec(), made.training
     inputs = _inputs(artifact, given)
     fitted = Fitted(inputs) if built_in else fit(made.model, inputs, said=request.inputs)
     names, by = labels_of(labels, given, trained)
@@ -72,7 +71,7 @@ def rebuild(
         rules = {
             item.name: trained.preprocessing.at_size(*item.shape[2:]) for item in inputs if item.name in rules
         }
-        given_by["preprocessing"] = "the checkpoint"
+        given_by["preprocessing"] = trained.by
     names = names if by is not None else artifact.labels
     return Source(
         name=artifact.manifest.name,

@@ -128,8 +128,16 @@ def settings() -> list[str]:
 
 
 def models_and_files(incomplete: str) -> list[str]:
-    """The built-in models, and Python files, which hold networks of the user's."""
-    return [*list_models(), *_paths(incomplete, lambda path: path.suffix == ".py")]
+    """The built-in models, Python files, which hold networks of the user's, and the libraries that are installed; after
+    a library's name and its colon, the models that it has."""
+    from ..source.libraries.installed import libraries, models_of
+
+    library, colon, begun = incomplete.partition(":")
+    if colon and library in libraries():
+        folders = _paths(begun, lambda path: path.is_dir()) if library == "hf" else []
+        return [f"{library}:{name}" for name in (*models_of(library), *folders)]
+    others = [f"{name}:" for name in libraries()]
+    return [*list_models(), *others, *_paths(incomplete, lambda path: path.suffix == ".py")]
 
 
 def _paths(begun: str, wanted: Callable[[Path], bool]) -> list[str]:

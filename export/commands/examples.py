@@ -24,7 +24,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "export": (
         ("what you trained, for iOS 17", "cloformer export best.safetensors --format coreml --target ios17"),
         ("a network of yours: the function build in nets.py", "cloformer export nets.py:build --image-size 64"),
-        ("what would be written, and whether it can be", "cloformer export nets.py:build --labels labels.txt --dry-run"),
+        ("one of timm's: what would be written", "cloformer export 'timm:mobilenetv3_small_100?num_classes=3' --labels labels.txt --dry-run"),
     ),
     "spec": (
         ("every key of the file", "cloformer spec"),

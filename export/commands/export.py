@@ -28,14 +28,14 @@ def export(
         typer.Argument(
             metavar="[MODEL]",
             show_default=False,
-            help="--model or --weights, by what it is: cloformer_xs, nets.py:build, best.safetensors, fashion-mnist.",
+            help="--model or --weights, by what it is: cloformer_xs, nets.py:build, timm:resnet18, best.safetensors, fashion-mnist.",
             autocompletion=lambda incomplete: [*models_and_files(incomplete), *checkpoints(incomplete)],
         ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="A built-in model, package.module:factory, or nets.py:factory.",
+            help="A built-in model, nets.py:factory, timm:NAME?option=value, torchvision:NAME, or hf:FOLDER.",
             autocompletion=models_and_files,
         ),
     ] = None,
@@ -102,6 +102,7 @@ def export(
     from ..pipeline.preview import preview
     from ..pipeline.request import ExportRequest
     from ..reports.artifact import text as summary
+    from ..source.libraries.asked import names_a_library
     from ..source.named import names_a_module
     from ..source.spec import ModelSpec, parse_input, read_spec
     from ..source.what import model_and_weights
@@ -161,7 +162,7 @@ def export(
     for item in exported:
         say(*summary.exported(item))
     given = {
-        "--model": model if model is not None and names_a_module(model) else None,
+        "--model": model if model is not None and (names_a_library(model) or names_a_module(model)) else None,
         "--weights": weights,
         "--spec": spec,
         "--labels": labels,

@@ -62,7 +62,7 @@ Pin = Annotated[bool, typer.Option("--pin", help="Keep each candidate on as many
 Model = Annotated[
     str | None,
     typer.Option(
-        help="The nets.py:factory that an artifact was exported from, for pytorch-eager and --naive.",
+        help="What an artifact was exported from (nets.py:factory, timm:NAME), for pytorch-eager and --naive.",
         autocompletion=models_and_files,
     ),
 ]

@@ -30,7 +30,8 @@ def parity(
     model: Annotated[
         str | None,
         typer.Option(
-            help="The nets.py:factory an artifact was exported from.", autocompletion=models_and_files
+            help="What an artifact was exported from: nets.py:factory, timm:NAME, torchvision:NAME, hf:FOLDER.",
+            autocompletion=models_and_files,
         ),
     ] = None,
     weights: Annotated[

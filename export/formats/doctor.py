@@ -15,11 +15,18 @@ _REQUIRED = (
     "torch", "numpy", "onnx", "onnxruntime", "onnxscript", "onnxsim", "coremltools", "safetensors",
     "typer", "pillow", "jsonschema",
 )  # fmt: skip
+# As pyproject.toml has it: torch from the first to below the second.
+ALLOWED = ((2, 7), (2, 16))
+# The torch that all tests run with, and those that `make torch-versions` runs a chosen part of them with.
+TESTED_WHOLE, TESTED_IN_PART = "2.13", ("2.7", "2.14", "2.15")
 _OPTIONAL = {
     "accelerate": "`cloformer train`: pip install 'cloformer[train]'",
     "kornia": "`cloformer train` with random colours: pip install 'cloformer[train]'",
     "pillow-heif": "HEIC photographs: pip install 'cloformer[heic]'",
     "scikit-image": "photographs for the tests: pip install 'cloformer[test]'",
+    "timm": "`--model timm:NAME`: pip install timm",
+    "torchvision": "`--model torchvision:NAME`: pip install torchvision",
+    "transformers": "`--model hf:FOLDER`: pip install transformers",
 }
 
 
@@ -80,12 +87,10 @@ def _combinations(versions: dict[str, str | None]) -> list[Finding]:
         found.append(
             Finding("problem", "Python 3.10 to 3.13 is needed: coremltools 9.0 has wheels for no other")
         )
-    if torch and not (2, 7) <= torch < (2, 14):
-        found.append(
-            Finding(
-                "problem", f"torch {versions['torch']} is outside 2.7 to 2.13: pip install 'torch>=2.7,<2.14'"
-            )
-        )
+    first, end = (f"{major}.{minor}" for major, minor in ALLOWED)
+    if torch and not ALLOWED[0] <= torch < ALLOWED[1]:
+        problem = f"torch {versions['torch']} is not of {first} to below {end}"
+        found.append(Finding("problem", f"{problem}: pip install 'torch>={first},<{end}'"))
     if coremltools and coremltools != (9, 0):
         found.append(
             Finding(
@@ -100,19 +105,26 @@ def _combinations(versions: dict[str, str | None]) -> list[Finding]:
                 "convert (coremltools issue 2633); exports by cloformer have no such sizes and are not affected",
             )
         )
-    if torch and torch > (2, 7):
-        found.append(
-            Finding(
-                "note", "coremltools 9.0 says it was tested up to torch 2.7; cloformer's tests cover 2.13"
-            )
-        )
+    if torch:
+        found.append(Finding("note", _tested(f"{torch[0]}.{torch[1]}")))
     if importlib.util.find_spec("torchvision") and not _imports("torchvision"):
         found.append(
             Finding(
-                "note", "torchvision is installed but does not fit this torch; cloformer does not need it"
+                "note",
+                "torchvision is installed but does not fit this torch; timm: and torchvision: models need it, nothing else",
             )
         )
     return found
+
+
+def _tested(torch: str) -> str:
+    """What is known of this torch."""
+    part = ", ".join(TESTED_IN_PART)
+    known = {TESTED_WHOLE: "all tests run with it"} | dict.fromkeys(
+        TESTED_IN_PART, "a chosen part of the tests runs with it"
+    )
+    here = known.get(torch, "no test has run with it")
+    return f"torch {torch}: {here} (tested: {TESTED_WHOLE} whole, {part} in part; coremltools 9.0 says it was tested up to 2.7)"
 
 
 def _core_ml() -> Finding:

@@ -12,7 +12,7 @@ from torch import fx
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
-from .rewriter import Form, PiecesForm, Rewriter, shape_of
+from .rewriter import Form, Rewriter, shape_of
 
 __all__ = ["WriteOutForOnnx"]
 
@@ -37,7 +37,7 @@ class WriteOutForOnnx(Pass):
     exactness: ClassVar[Exactness] = Exactness.REAL
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
-        return rewriter.write_out(_WRITTEN_OUT) + rewriter.write_out_pieces(_PIECES)
+        return rewriter.write_out(_WRITTEN_OUT)
 
 
 def _distances(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
@@ -105,7 +105,7 @@ def _slope_between(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) ->
     return rewriter.call(aten.leaky_relu.default, bound["self"], slope)
 
 
-def _of_the_smallest(place: Callable[[int, dict[str, Any]], int]) -> PiecesForm:
+def _of_the_smallest(place: Callable[[int, dict[str, Any]], int]) -> Form:
     """What stands at a place among the sorted: the last of so many smallest, and where it was."""
 
     def form(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> list[fx.Node] | None:
@@ -239,8 +239,6 @@ _WRITTEN_OUT: dict[object, Form] = {
     aten.repeat_interleave.self_Tensor: _repeated,
     aten.native_channel_shuffle.default: _shuffled,
     aten.scatter_reduce.two: _mean_of_scattered,
-}
-_PIECES: dict[object, PiecesForm] = {
     aten.median.dim: _of_the_smallest(lambda size, _bound: (size - 1) // 2),
     aten.kthvalue.default: _of_the_smallest(lambda _size, bound: bound["k"] - 1),
     aten.sort.stable: _sorted,

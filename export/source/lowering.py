@@ -27,12 +27,12 @@ _REWRITTEN = {"lift_fresh", "lift_fresh_copy", "lift", "alias", "native_batch_no
 def as_program(graph_module: fx.GraphModule, inputs: tuple[Tensor, ...]) -> ExportedProgram:
     """``graph_module`` on ``inputs`` as ``run_decompositions({})`` would leave it; its nodes inherit their origins."""
     with fx.traceback.preserve_node_meta():
-        program: ExportedProgram = torch.export.export(_Replay(graph_module), inputs)
-        called = [node for node in program.graph.nodes if node.op == "call_function"]
-        if all(stays_as_it_is(node.target) for node in called):
-            return _inference(program)
-        decomposed: ExportedProgram = program.run_decompositions({})
-        return decomposed
+        program: ExportedProgram = torch.export.export(_Replay(graph_module), inputs, strict=False)
+    called = [node for node in program.graph.nodes if node.op == "call_function"]
+    if all(stays_as_it_is(node.target) for node in called):
+        return _inference(program)
+    decomposed: ExportedProgram = program.run_decompositions({})
+    return decomposed
 
 
 def stays_as_it_is(target: object) -> bool:

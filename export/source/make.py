@@ -1,4 +1,4 @@
-"""Making a model: a built-in variant or what a user's factory gives, with random weights or a checkpoint's."""
+"""Making a model: a built-in variant, what a user's factory gives, or a library's, with random weights or a checkpoint's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import cloformer
 from cloformer.io.fields import Fields
 from cloformer.weights import find_weights
 
+from .libraries import make
+from .libraries.asked import asked_of, names_a_library
 from .named import locate, names_a_module, refuse_unknown
+from .trained import Training, training_of
 from .user_module import made_by
 
 if TYPE_CHECKING:
@@ -49,23 +52,29 @@ class Weights:
 
 @dataclass(frozen=True)
 class Made:
-    """A module, what names it in a manifest, the record of its weights, and the metadata of the checkpoint that they came
-    from."""
+    """A module, what names it in a manifest and in a file's name, the record of its weights, and what the checkpoint that
+    they came from, or the library, says of images and classes. ``versions`` are of the packages that the network is from,
+    and ``notes`` for people."""
 
     reference: str
     model: nn.Module
     weights: Weights
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    name: str
+    training: Training = field(default_factory=Training)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def make_model(reference: str, weights: Path | None, num_classes: int | None, seed: int) -> Made:
-    """The model that ``reference`` names, a variant or a factory as :mod:`.named` says, with the weights of a checkpoint, or
-    those of ``seed``.
+    """The model that ``reference`` names, a variant or a factory as :mod:`.named` says or a library's as
+    :mod:`.libraries.asked` does, with the weights of a checkpoint, or those of ``seed``.
 
     Raises :class:`UsageError` for a name that does not exist, :class:`InputError` for a checkpoint that cannot be
-    read or does not fit, and for a factory that fails.
+    read or does not fit, and for a factory that fails, and :class:`MissingRuntimeError` for a library that is not there.
     """
     weights = None if weights is None else find_weights(weights)
+    if names_a_library(reference):
+        return _from_library(reference, weights, seed)
     if names_a_module(reference):
         return _from_module(reference, weights, seed)
     refuse_unknown(reference)
@@ -106,10 +115,24 @@ def _from_variant(name: str, weights: Path | None, num_classes: int | None, seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model: nn.Module = cloformer.create_model(name, num_classes=num_classes or 1000)
-        return Made(name, model, Weights("random", None, tensors_sha256(model), seed))
+        return Made(name, model, Weights("random", None, tensors_sha256(model), seed), name)
     model, checkpoint = load_checkpoint(weights, name, num_classes=num_classes)
     record = Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None)
-    return Made(name, model, record, checkpoint.metadata)
+    return Made(name, model, record, name, training_of(checkpoint.metadata, weights))
+
+
+def _from_library(reference: str, weights: Path | None, seed: int) -> Made:
+    asked = asked_of(reference)
+    found = make(asked, weights, seed)
+    digest, tensors = found.weights_sha256, tensors_sha256(found.model)
+    record = (
+        Weights("random", None, tensors, seed)
+        if digest is None
+        else Weights("checkpoint", digest, tensors, None)
+    )
+    return Made(
+        asked.reference, found.model, record, asked.file_name, found.training, found.versions, found.notes
+    )
 
 
 def _from_module(reference: str, weights: Path | None, seed: int) -> Made:
@@ -117,12 +140,12 @@ def _from_module(reference: str, weights: Path | None, seed: int) -> Made:
 
     factory = locate(reference, "--model")
     model = usable(made_by(factory, "--model", seed), f"--model {factory.said}")
+    name = factory.reference.replace(":", ".")
     if weights is None:
-        return Made(factory.reference, model, Weights("module", None, tensors_sha256(model), seed))
+        return Made(factory.reference, model, Weights("module", None, tensors_sha256(model), seed), name)
     from cloformer.checkpoint import load_into, read_checkpoint
 
     checkpoint = read_checkpoint(weights)
     load_into(model, checkpoint.tensors)
-    return Made(
-        factory.reference, model, Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None)
-    )
+    record = Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None)
+    return Made(factory.reference, model, record, name)

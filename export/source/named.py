@@ -23,9 +23,11 @@ from cloformer.io.near import closest
 from cloformer.variants import VARIANTS
 from cloformer.weights import ENDINGS, is_checkpoint
 
+from .libraries.asked import names_a_library
+
 __all__ = ["Factory", "leads_to", "locate", "names_a_module", "refuse_unknown"]
 
-_OR_YOURS = "or a network of yours: --model nets.py:build is the function build in nets.py"
+_OR_YOURS = "or a network of yours, --model nets.py:build (the function build in nets.py), or timm's: --model timm:resnet18"
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ class Factory:
 
 
 def names_a_module(reference: str) -> bool:
-    """Whether ``reference`` names a module of the user's, with a factory or without, and not a built-in variant."""
-    if reference in VARIANTS or Path(reference).suffix in ENDINGS:
+    """Whether ``reference`` names a module of the user's, with a factory or without, and not a built-in variant or a library's
+    model."""
+    if reference in VARIANTS or names_a_library(reference) or Path(reference).suffix in ENDINGS:
         return False
     if any(sign in reference for sign in (":", "/", os.sep, ".")):
         return True

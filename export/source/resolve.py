@@ -11,12 +11,13 @@ from cloformer.errors import CheckpointError, UsageError
 from cloformer.variants import VARIANTS
 
 from .labels import read_labels
+from .libraries.asked import names_a_library
 from .make import Made, Weights, identified, make_model, summary_of
 from .named import names_a_module
 from .preprocessing import Preprocessing
 from .signature import TensorSpec
 from .spec import ModelSpec
-from .trained import Training, training_of
+from .trained import Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +31,7 @@ DEFAULT_MODEL = "cloformer_xxs"
 class SourceRequest:
     """Which model is asked for, as the options say it.
 
-    ``model`` is a variant's name or a factory, as :mod:`.named` says; None is the variant that ``weights`` are, or
+    ``model`` is a variant's name or a factory, as :mod:`.named` says, or a library's, as :mod:`.libraries.asked` does; None is the variant that ``weights`` are, or
     cloformer_xxs. ``image_size`` is (height, width) in pixels; None is the model's own.
     """
 
@@ -47,8 +48,9 @@ class SourceRequest:
 @dataclass(frozen=True)
 class Source:
     """A model ready to be traced, and everything the artifact says about it. ``notes`` are for people: what was done to the
-    model that they brought. ``labels_of`` is the output that the labels are of; None: the first. ``given_by`` says who gives the "labels" and the "preprocessing", where that is not the artifact
-    that is judged."""
+    model that they brought. ``versions`` are of the packages that the network is from. ``labels_of`` is the output that the
+    labels are of; None: the first. ``given_by`` says who gives the "labels" and the "preprocessing", where that is not the
+    artifact that is judged."""
 
     name: str
     source: str
@@ -62,6 +64,7 @@ class Source:
     summary: str
     labels_of: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     given_by: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,21 +78,20 @@ def resolve(request: SourceRequest) -> Source:
     if reference is None:
         held = None if request.weights is None else identified(request.weights)
         reference = held or DEFAULT_MODEL
-    is_module = names_a_module(reference)
+    is_module = names_a_library(reference) or names_a_module(reference)
     if is_module and request.num_classes is not None:
-        raise UsageError("--num-classes is for the built-in models", "let the factory make the right head")
+        raise _classes_are_elsewhere(reference, request.num_classes)
     made = _make(reference, request, is_known=held is not None or request.model is not None)
-    trained = training_of(made.metadata, request.weights)
+    trained = made.training
     spec = request.spec
     names, _ = labels_of(request.labels, spec, trained)
     default_size = (224, 224) if is_module else (VARIANTS[reference].image_size,) * 2
     if trained.preprocessing is not None:
         default_size = trained.preprocessing.height, trained.preprocessing.width
     size = request.image_size or default_size
-    inputs, preprocessing = spec.inputs(size, request.batch, given_size=request.image_size is not None)
-    if trained.preprocessing is not None and not spec.declared:
-        rule = trained.preprocessing.at_size(*inputs[0].shape[2:])
-        preprocessing = dict.fromkeys(preprocessing, rule)
+    inputs, preprocessing = spec.inputs(
+        size, request.batch, given_size=request.image_size is not None, trained=trained.preprocessing
+    )
     if not is_module:
         _check_size(inputs[0])
     from .fit import Fitted, fit
@@ -99,7 +101,7 @@ def resolve(request: SourceRequest) -> Source:
     logits = not is_module or names is not None
     own_names = fitted.names or (("logits",) if logits and fitted.is_alone else ())
     return Source(
-        name=made.reference.replace(":", "."),
+        name=made.name,
         source=made.reference,
         model=made.model.eval(),
         inputs=fitted.inputs,
@@ -111,7 +113,8 @@ def resolve(request: SourceRequest) -> Source:
         summary=summary_of(made.reference, made.weights),
         labels_of=spec.labels_of,
         metadata={**trained.about, **spec.metadata},
-        notes=fitted.notes,
+        versions=made.versions,
+        notes=(*made.notes, *fitted.notes),
     )
 
 
@@ -129,6 +132,13 @@ def _make(reference: str, request: SourceRequest, *, is_known: bool) -> Made:
         ) from None
 
 
+def _classes_are_elsewhere(reference: str, classes: int) -> UsageError:
+    way = "let the factory make the right head"
+    if names_a_library(reference):
+        way = f"for example --model '{reference.partition('?')[0]}?num_classes={classes}'"
+    return UsageError("--num-classes is for the built-in models", way)
+
+
 def labels_of(
     path: Path | None, spec: ModelSpec, trained: Training
 ) -> tuple[tuple[str, ...] | None, str | None]:
@@ -137,7 +147,7 @@ def labels_of(
         return read_labels(path), "--labels"
     if spec.labels is not None:
         return spec.labels, "--spec"
-    return trained.labels, None if trained.labels is None else "the checkpoint"
+    return trained.labels, None if trained.labels is None else trained.by
 
 
 def _check_size(spec: TensorSpec) -> None:

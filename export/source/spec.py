@@ -63,13 +63,20 @@ class ModelSpec:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def inputs(
-        self, image_size: tuple[int, int], batch: int, *, given_size: bool
+        self,
+        image_size: tuple[int, int],
+        batch: int,
+        *,
+        given_size: bool,
+        trained: Preprocessing | None = None,
     ) -> tuple[tuple[TensorSpec, ...], dict[str, Preprocessing]]:
-        """The inputs, and the preprocessing of each one that is an image."""
+        """The inputs, and the preprocessing of each one that is an image: of the one that nobody declared, as the model was
+        ``trained``, or else ImageNet's."""
         if not self.declared:
             try:
-                spec = TensorSpec("image", (batch, 3, *image_size), "float32", "image")
-                return (spec,), {"image": Preprocessing.imagenet(*image_size)}
+                rule = trained.at_size(*image_size) if trained else Preprocessing.imagenet(*image_size)
+                spec = TensorSpec("image", (batch, len(rule.mean), *image_size), "float32", "image")
+                return (spec,), {"image": rule}
             except ValueError as error:
                 raise UsageError(str(error), "give a smaller --image-size or --batch") from None
         if given_size or batch != 1:

@@ -115,14 +115,10 @@ def lowered_name_of(node: fx.Node) -> str | None:
 
 def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
     try:
-        with contextlib.redirect_stdout(
-            sys.stderr
-        ):  # what the module prints is no part of a command's output
-            return torch.export.export(model, example_inputs(specs))
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # a user's module, or torch on its way through it, does what it likes
+        # What the module prints is no part of a command's output; torch 2.7 is strict unless it is told.
+        with contextlib.redirect_stdout(sys.stderr):
+            return torch.export.export(model, example_inputs(specs), strict=False)
+    except (Exception, SystemExit) as error:  # the user's module, or torch on its way, does what it likes
         raise _cannot_follow(model, specs, error) from error
 
 
@@ -144,7 +140,6 @@ def _cannot_follow(model: nn.Module, specs: Sequence[TensorSpec], error: BaseExc
     own = why_it_does_not_run(model, specs)
     if own is not None:
         return own
-
     reason = next(
         (words for name, words in _IN_WORDS.items() if name in type(error).__name__), reason_of(error)
     )

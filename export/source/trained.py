@@ -1,4 +1,4 @@
-"""What a checkpoint says of how it was trained."""
+"""What a checkpoint, or a library, says of how a model was trained."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ __all__ = ["Training", "training_of"]
 
 @dataclass(frozen=True)
 class Training:
-    """What a checkpoint says of how it was trained; a checkpoint from elsewhere says nothing."""
+    """What a checkpoint, or the library that a model is from, says of how it was trained; a checkpoint from elsewhere says
+    nothing. ``by`` is who says it."""
 
     labels: tuple[str, ...] | None = None
     preprocessing: Preprocessing | None = None
     about: Mapping[str, str] = field(default_factory=dict)
+    by: str = "the checkpoint"
 
 
 def training_of(metadata: Mapping[str, str], weights: Path | None) -> Training:

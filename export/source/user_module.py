@@ -22,7 +22,7 @@ from .named import Factory, leads_to, locate
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["made_by", "user_module"]
+__all__ = ["made_by", "seeded", "user_module"]
 
 _LISTED = 12  # factories in one line
 
@@ -39,7 +39,7 @@ def made_by(factory: Factory, option: str = "--model", seed: int = 0) -> nn.Modu
     """As :func:`user_module`, of what was located already."""
     from torch import nn
 
-    with _seeded(seed):
+    with seeded(seed):
         module = _module(factory, option)
     found = _named_in(module, factory, option)
     needed = _needed(found)
@@ -48,7 +48,7 @@ def made_by(factory: Factory, option: str = "--model", seed: int = 0) -> nn.Modu
             f"{option} {factory.said} needs arguments: {', '.join(needed)}",
             f"write a function without arguments that returns {factory.attribute}(...), and name that one",
         )
-    with _seeded(seed):
+    with seeded(seed):
         model = _called(found, factory, option)
     if not isinstance(model, nn.Module):
         raise InputError(
@@ -59,8 +59,8 @@ def made_by(factory: Factory, option: str = "--model", seed: int = 0) -> nn.Modu
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Around code of the user's: random weights are ``seed``'s, and what it prints is no part of a command's output."""
+def seeded(seed: int) -> Iterator[None]:
+    """Around code of others: random weights are ``seed``'s, and what it prints is no part of a command's output."""
     import torch
 
     with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(sys.stderr):

@@ -10,6 +10,7 @@ from cloformer.io.near import closest
 from cloformer.variants import VARIANTS
 from cloformer.weights import ENDINGS, find_weights, is_checkpoint, shipped_weights
 
+from .libraries.asked import LIBRARIES, names_a_library
 from .named import names_a_module
 
 __all__ = ["model_and_weights"]
@@ -21,8 +22,8 @@ _EXPORTED = {
     ".pt2": "a program of torch.export",
 }  # fmt: skip
 _TAKEN = (
-    "a built-in model, a checkpoint (.safetensors, .pth), a folder of the Hub, nets.py:build, or "
-    "package.module:build"
+    "a built-in model, a checkpoint (.safetensors, .pth), a folder of the Hub, nets.py:build, package.module:build, or "
+    f"{LIBRARIES['timm']}"
 )
 
 
@@ -39,7 +40,7 @@ def model_and_weights(
         (model, "--model "),
         (None if weights is None else str(weights), "--weights "),
     ):
-        if word is not None:
+        if word is not None and not names_a_library(word):
             _refuse_exported(word, option)
     if named is None:
         return model, weights
@@ -56,7 +57,7 @@ def model_and_weights(
 def _is_weights(named: str) -> bool:
     """Whether it is a checkpoint, and not a model."""
     path = Path(named)
-    if named in VARIANTS:
+    if named in VARIANTS or names_a_library(named):
         return False
     if is_checkpoint(named) or (is_file(path) and path.suffix != ".py"):
         return True  # of an ending that no checkpoint has, too: reading it says so

@@ -55,7 +55,7 @@ def test_doctor(command: Command) -> None:
 def test_doctor_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
     from cloformer.export.formats import doctor
 
-    versions = {"torch": "2.14.0", "coremltools": "8.3", "onnxsim": None, "numpy": "2.4.1"}
+    versions = {"torch": "2.16.0", "coremltools": "8.3", "onnxsim": None, "numpy": "2.4.1"}
     real = doctor._version
     monkeypatch.setattr(doctor, "_version", lambda name: versions[name] if name in versions else real(name))
     shown = command("doctor", "--json")
@@ -63,9 +63,33 @@ def test_doctor_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch, command: Co
     problems = " ".join(
         finding["text"] for finding in shown.json["findings"] if finding["level"] == "problem"
     )
-    assert "2.14.0" in problems
+    assert "2.16.0" in problems
     assert "coremltools 8.3" in problems
     assert "onnxsim is not installed" in problems
+
+
+def test_every_place_speaks_of_the_same_torch() -> None:
+    """What pyproject.toml allows, what `make setup` installs, what `make torch-versions` tries and what `doctor` calls tested."""
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+    from torch_versions import OTHERWISE, ROOT, VERSIONS
+
+    from cloformer.export.formats import doctor
+    from cloformer.export.source.spec import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    (allowed,) = (each for each in map(Requirement, project["dependencies"]) if each.name == "torch")
+    (held,) = (
+        line
+        for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+        if not line.startswith("#")
+    )
+    tested = [version.rpartition(".")[0] for version in VERSIONS]
+    assert set(tested) == {doctor.TESTED_WHOLE, *doctor.TESTED_IN_PART} >= set(OTHERWISE)
+    assert held.startswith(f"torch=={doctor.TESTED_WHOLE}.")
+    first, end = (f"{major}.{minor}" for major, minor in doctor.ALLOWED)
+    assert allowed.specifier == SpecifierSet(f">={first},<{end}")
+    assert VERSIONS[0] == f"{first}.0" and all(version in allowed.specifier for version in VERSIONS)
 
 
 @pytest.mark.parametrize("name", ["models", "export", "inspect", "predict", "doctor"])

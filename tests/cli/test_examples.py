@@ -1,13 +1,14 @@
 """Every example of every `--help` runs as it is printed, in the order in which they stand, in one folder.
 
-cloformer_xxs and fashion-mnist are a small network under their names, which takes images of 32 pixels, and measurements
-are short.
+cloformer_xxs and fashion-mnist are a small network under their names, which takes images of 32 pixels, timm is a small
+package under its name, and measurements are short.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -43,9 +44,12 @@ def place(tmp_path_factory: pytest.TempPathFactory, brief: None) -> Iterator[Pat
         for name, row in protocol.PRESETS.items():
             patch.setitem(protocol.PRESETS, name, replace(row, queries=5, seconds=0.05))
         patch.chdir(folder)
+        patch.syspath_prepend(Path(__file__).parent.parent / "support" / "fake_libraries")
         checkpoint._expected_shapes.cache_clear()
         _write_all(folder, metadata)
         yield folder
+        for name in [name for name in sys.modules if name.partition(".")[0] == "timm"]:
+            del sys.modules[name]
     checkpoint._expected_shapes.cache_clear()
 
 

@@ -126,7 +126,7 @@ def assert_exports_again(single: Trace, inputs: Sequence[Tensor]) -> None:
     kinds = {node.target for node in single.graph_module.graph.nodes if node.op == "call_function"}
     with torch.no_grad():
         if kinds <= _LOWERED:
-            program = torch.export.export(single.graph_module, tuple(inputs))
+            program = torch.export.export(single.graph_module, tuple(inputs), strict=False)
         else:
             program = lower(single)
             _LOWERED.update(kinds)

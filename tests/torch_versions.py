@@ -1,0 +1,106 @@
+"""Runs a chosen part of the tests with other versions of torch than the one that `make setup` installs.
+
+::
+
+    python tests/torch_versions.py [--keep] [VERSION ...]
+
+Each version gets an environment of its own, with all that the project needs, which is removed afterwards unless ``--keep``
+is given. Without a version: the oldest that pyproject.toml allows, the one of `make setup`, and the two newest. On Linux
+PyPI's bring CUDA: 6 GB on disk while one is tried. Exit code 1 if a test fails.
+"""
+
+# ruff: noqa: T201 - a program, whose result is what it prints
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+# What `cloformer doctor` calls tested, in the releases that are tried.
+VERSIONS = ("2.7.0", "2.13.0", "2.14.1", "2.15.0")
+
+# What touches the trace, the passes, lowering, the exporters and parity.
+CHOSEN = (
+    "tests/unit/test_source_trace.py",
+    "tests/unit/test_source_lowering.py",
+    "tests/unit/test_source_libraries.py",
+    "tests/unit/test_checkpoint.py",
+    "tests/unit/test_coreml_semantics.py",
+    "tests/property",
+    "tests/parity/test_hard_networks.py",
+    "tests/parity/test_inputs_and_outputs.py",
+    "tests/cli/test_export.py",
+)
+
+# What a version does otherwise, and the project leaves so: the tests that would say it, and why.
+_SLICES = "x[:, :, 0, 0] begins with slices of whole axes there, which no pass drops: the norm before it is not folded"
+_GELU = (
+    "torch.onnx writes opset 18 there and converts it: GELU is several nodes, and the file has more of them"
+)
+OTHERWISE = {
+    "2.7": {
+        "tests/property/test_remove_identities.py::test_the_assertion_beside_a_cast_goes_too": "it adds no such assertion",
+        "tests/property/test_fold_normalization_affine.py::test_through_the_head[pool, select]": _SLICES,
+        "tests/property/test_fold_normalization_affine.py::test_through_any_operators_that_commute": _SLICES,
+        "tests/cli/test_export.py::test_the_onnx_file_is_self_contained_and_says_where_its_nodes_come_from": _GELU,
+        "tests/cli/test_export.py::test_inspect_prints_counts_and_every_pass": _GELU,
+    },
+}
+
+
+def tried(version: str, folder: Path, *, keep: bool) -> tuple[bool, str]:
+    """Whether the chosen tests pass with this version, and pytest's last line."""
+    place = folder / f"torch-{version}"
+    python = place / "bin" / "python"
+    if not python.exists():
+        venv.create(place, with_pip=True)
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, f"torch=={version}", "--editable", f"{ROOT}[test]"], check=True)
+    left_out = [f"--deselect={test}" for test in OTHERWISE.get(version.rpartition(".")[0], {})]
+    done = subprocess.run(
+        [python, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *CHOSEN, *left_out],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if done.returncode:
+        print(done.stdout, file=sys.stderr)
+    if not keep:
+        shutil.rmtree(place)
+    return done.returncode == 0, done.stdout.rstrip().rpartition("\n")[2]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="A chosen part of the tests with other versions of torch.")
+    parser.add_argument("versions", nargs="*", default=VERSIONS, metavar="VERSION")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the environments, and use those that are there"
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="where the environments go (a temporary folder by default)"
+    )
+    arguments = parser.parse_args()
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="torch-versions-"))
+    passed = []
+    for version in arguments.versions:
+        for test, why in OTHERWISE.get(version.rpartition(".")[0], {}).items():
+            print(f"torch {version}: without {test}: {why}")
+        start = time.monotonic()
+        is_right, said = tried(version, folder, keep=arguments.keep)
+        passed.append(is_right)
+        print(f"torch {version}: {said} ({time.monotonic() - start:.0f} s with the installation)", flush=True)
+    return 0 if all(passed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
