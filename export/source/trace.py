@@ -31,6 +31,7 @@ from cloformer.io.quiet import quiet
 from cloformer.io.words import count, reason_of
 
 from .attempt import attempt
+from .gradients import not_learned
 from .lowering import as_program
 from .origin import Origin
 from .raised import nodes_held
@@ -39,6 +40,11 @@ from .signature import DTYPES, Signature, TensorSpec
 __all__ = ["Trace", "example_inputs", "lower", "lowered_name_of", "origin_of", "trace"]
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>[0-9]+)')
+_FILLED = {
+    torch.ops.aten.empty.memory_format: torch.ops.aten.zeros.default,
+    torch.ops.aten.empty_like.default: torch.ops.aten.zeros_like.default,
+    torch.ops.aten.new_empty.default: torch.ops.aten.new_zeros.default,
+}
 _TORCH_FOLDER = str(Path(torch.__file__).parent)
 _NOT_THE_USERS = (
     _TORCH_FOLDER,
@@ -74,6 +80,7 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
         if any(_mutates(node) for node in program.graph.nodes):
             program = program.run_decompositions({})  # nothing is decomposed; in-place becomes functional
     graph_module = _unlift(program)
+    _fill_the_empty(graph_module)
     for node in graph_module.graph.nodes:
         node.meta["custom"] = {"cloformer": _read_origin(node)}
     signature = Signature(tuple(inputs), _output_specs(program, outputs))
@@ -126,9 +133,21 @@ def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
     try:
         # What the module prints is no part of a command's output; torch 2.7 is strict unless it is told.
         with contextlib.redirect_stdout(sys.stderr):
-            return torch.export.export(model, example_inputs(specs), strict=False)
+            return _followed(model, example_inputs(specs))
     except (Exception, SystemExit) as error:  # the user's module, or torch on its way, does what it likes
         raise _cannot_follow(model, specs, error) from error
+
+
+def _followed(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    """Without gradients where torch has none for an operator, such as fake quantization by a scale that is learned; elsewhere
+    with them, or encoder layers would be traced as one fused kernel."""
+    try:
+        return torch.export.export(model, inputs, strict=False)
+    except RuntimeError as error:
+        if "requires_grad" not in str(error):
+            raise
+    with torch.no_grad(), not_learned(model):
+        return torch.export.export(model, inputs, strict=False)
 
 
 def _cannot_follow(model: nn.Module, specs: Sequence[TensorSpec], error: BaseException) -> UnsupportedError:
@@ -159,6 +178,16 @@ _IN_WORDS = {
 
 def _mutates(node: fx.Node) -> bool:
     return node.op == "call_function" and getattr(getattr(node.target, "_schema", None), "is_mutable", False)
+
+
+def _fill_the_empty(graph_module: fx.GraphModule) -> None:
+    """Memory that ``forward`` asks for and writes to is zero before: what is in it else is another number each time."""
+    for node in graph_module.graph.nodes:
+        filled = _FILLED.get(node.target)
+        if filled is not None:
+            node.target = filled
+            node.kwargs = {name: value for name, value in node.kwargs.items() if name != "memory_format"}
+    graph_module.recompile()
 
 
 def _unlift(program: ExportedProgram) -> fx.GraphModule:
