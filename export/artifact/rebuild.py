@@ -56,12 +56,11 @@ def rebuild(
             if weights is None
             else "give another --weights",
         )
-    from ..source.whole_numbers import with_values
-    from ..source.widen import as_float32
+    from ..source.fit import Fitted, fit
 
     given, trained = spec or ModelSpec(), made.training
     inputs = _inputs(artifact, given)
-    as_float32(made.model.eval(), inputs)
+    fitted = Fitted(inputs) if built_in else fit(made.model, inputs, said=request.inputs)
     names, by = labels_of(labels, given, trained)
     given_by = {} if by is None else {"labels": by}
     rules: Mapping[str, Preprocessing] = request.preprocessing
@@ -77,8 +76,8 @@ def rebuild(
     return Source(
         name=artifact.manifest.name,
         source=made.reference,
-        model=made.model,
-        inputs=with_values(made.model, inputs, said=request.inputs),
+        model=made.model.eval(),
+        inputs=fitted.inputs,
         output_names=given.outputs or request.outputs,
         output_role="logits" if built_in or names is not None else "tensor",
         preprocessing=rules,

@@ -31,7 +31,7 @@ __all__ = [
     "Unsupported",
     "ValueOrigin",
     "Written",
-    "refuse_unsupported",
+    "unsupported_error",
     "value_origins",
 ]
 
@@ -115,10 +115,12 @@ class GraphFigures:
 
 @dataclass(frozen=True)
 class Unsupported:
-    """An operator that a format cannot take, and where in the model it is."""
+    """An operator that a format cannot take, where in the model it is, and what its framework says of it; nothing, if it
+    has no conversion."""
 
     operator: str
     origin: Origin
+    reason: str = ""
 
 
 class Exporter(Protocol):
@@ -177,22 +179,26 @@ def _shape_of(node: fx.Node) -> Shape | None:
     return None if shape is None else tuple(int(size) for size in shape)
 
 
-def refuse_unsupported(found: Sequence[Unsupported], format_name: str) -> None:
-    """Raise one :class:`UnsupportedError` that names all of ``found``."""
-    if not found:
-        return
+def unsupported_error(found: Sequence[Unsupported], format_name: str) -> UnsupportedError:
+    """One error that names all of ``found``."""
     kinds = sorted({item.operator for item in found})
-    places = [f"{item.operator} at {item.origin.location or item.origin.name}" for item in found]
+    places = [f"{item.operator} at {item.origin}" for item in found]
     shown = "; ".join(places[:3]) + (
         f"; and {len(places) - 3} more (--json lists all)" if len(places) > 3 else ""
     )
-    raise UnsupportedError(
-        f"{format_name} cannot take {count(kinds, 'kind of operator')} at {count(found, 'place')}: {', '.join(kinds[:6])}",
+    told = f" ({found[0].reason})" if len(found) == 1 and found[0].reason else ""
+    return UnsupportedError(
+        f"{format_name} cannot take {count(kinds, 'kind of operator')} at {count(found, 'place')}: {', '.join(kinds[:6])}{told}",
         shown,
         "rewrite these lines with other operators, or choose another --format",
         details={
             "unsupported": [
-                {"operator": i.operator, "module": i.origin.module, "location": i.origin.location}
+                {
+                    "operator": i.operator,
+                    "module": i.origin.module,
+                    "location": i.origin.location,
+                    "reason": i.reason or "there is no conversion for it",
+                }
                 for i in found
             ]
         },

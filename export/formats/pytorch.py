@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -13,6 +12,8 @@ from torch import fx, nn
 
 from cloformer.errors import UnsupportedError
 
+from ..source.attempt import untouched
+from ..source.returned import as_tensors
 from ..source.signature import Signature, TensorSpec
 from .runner import Array
 
@@ -27,23 +28,17 @@ class ModuleRunner:
 
     def __init__(self, model: nn.Module, signature: Signature) -> None:
         self.signature = signature
-        self._given = model
-        self._model: nn.Module | None = None
+        self._model = model
 
     def __enter__(self) -> ModuleRunner:
-        self._model = copy.deepcopy(self._given).eval()
+        self._model.eval()
         return self
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """All outputs by name."""
-        from torch.utils import _pytree as pytree
-
-        assert self._model is not None, "enter the runner first"
+        """All outputs by name, of the module as it was made: what it keeps from one call for the next is forgotten."""
         tensors = [_tensor(inputs[spec.name], spec) for spec in self.signature.inputs]
-        with torch.no_grad():
-            leaves = pytree.tree_leaves(self._model(*tensors))
-        # None is left out, as the trace leaves it out.
-        given = [leaf.detach().numpy() for leaf in leaves if leaf is not None]
+        with untouched(self._model):
+            given = [value.detach().numpy() for value in as_tensors(self._model(*tensors))]
         return {spec.name: value for spec, value in zip(self.signature.outputs, given, strict=True)}
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:  # noqa: ARG002
@@ -53,7 +48,7 @@ class ModuleRunner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._model = None
+        pass
 
 
 class GraphRunner:

@@ -6,13 +6,18 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from torch import fx
+
+from cloformer.errors import CloformerError
 from cloformer.io.quiet import quiet
+from cloformer.io.words import reason_of
 
 from ..source.origin import Origin
 from ..source.preprocessing import Preprocessing
+from ..source.raised import nodes_held
 from ..source.resolve import Source
 from ..source.signature import Signature
-from ..source.trace import Trace
+from ..source.trace import Trace, origin_of
 from ._pass import Exactness, Pass, PassResult
 from .rewriter import cast_constants
 
@@ -54,10 +59,26 @@ def apply_passes(traced: Trace, passes: Sequence[Pass], *, cast: bool = True) ->
         graph_module = copy.deepcopy(traced.graph_module)
     applied = []
     for rewrite in passes:
-        result = rewrite(graph_module)
+        try:
+            result = rewrite(graph_module)
+        except Exception as error:  # of a graph that nobody foresaw
+            raise _failed(rewrite, error) from error
         graph_module = result.graph_module
         applied.append(Applied(rewrite.name, rewrite.law, rewrite.exactness, result.sites))
     graph_module.recompile()  # once: no pass runs the graph
     if cast:
         cast_constants(graph_module)
     return replace(traced, graph_module=graph_module), applied
+
+
+def _failed(rewrite: Pass, error: Exception) -> CloformerError:
+    """A bug of ours, with the pass, the place in the model, and the way round it."""
+    if isinstance(error, CloformerError):
+        return error
+    node = next((item for item in nodes_held(error) if isinstance(item, fx.Node)), None)
+    where = "" if node is None else f" at {node.target}, {origin_of(node)}"
+    return CloformerError(
+        f"a bug of ours: the pass {rewrite.name} fails{where}: {type(error).__name__}: {reason_of(error)}",
+        "--no-reparameterize exports without the passes that a format can do without",
+        "report the line, with the traceback that --debug shows",
+    )

@@ -1,4 +1,4 @@
-"""A constant factor after a layer is that layer with scaled weights."""
+"""A constant factor after layers is those layers with scaled weights."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, fx
 
 from ..source.origin import Origin
-from ..source.trace import origin_of
 from ._pass import Exactness, Pass
-from .layers import Layer
+from .layers import Layer, along_axis
+from .producers import Producer, concatenated, summands
 from .rewriter import Rewriter, alike, shape_of
 
 __all__ = ["FoldConstantScale"]
@@ -29,10 +29,11 @@ _PRODUCTS = (aten.matmul.default, aten.bmm.default)
 
 @dataclass(frozen=True)
 class FoldConstantScale(Pass):
-    """Fold a multiplication or division by a constant into the layer it scales.
+    """Fold a multiplication or division by a constant into the layers it scales: one, transposed or not, or all those whose
+    sum or concatenation it scales.
 
-    One number for all is carried back through reshapes, permutations, averages and matrix products;
-    one per channel must come directly after the layer. Every step on the way is read by nothing else.
+    It is carried back through reshapes and permutations, one number for all through averages and matrix products too. Every
+    step on the way is read by nothing else.
     """
 
     law: ClassVar[str] = "c (W x + b) = (c W) x + c b"
@@ -42,18 +43,15 @@ class FoldConstantScale(Pass):
         sites = []
         for node in rewriter.nodes(aten.mul.Tensor, aten.mul.Scalar, aten.div.Tensor, aten.div.Scalar):
             found = _scaled(rewriter, node)
-            if found is None:
+            if found is None or not alike(node, found[0]):
                 continue
             source, factor = found
-            layer = _producer(rewriter, source, uniform=factor.numel() == 1)
-            scale = None if layer is None else _per_output(layer, factor, source)
-            if layer is None or scale is None or not alike(node, source):
-                continue
-            sites.append(origin_of(node))
-            node.replace_all_uses_with(source)
-            rewriter.graph.erase_node(node)
-            bias = None if layer.bias is None else layer.bias * scale
-            layer.rewritten(rewriter, layer.weight * scale.reshape(-1, *[1] * (layer.weight.ndim - 1)), bias)
+            scales = _everywhere if factor.numel() == 1 else _by_channel
+            scaled = scales(rewriter, source, factor)
+            if scaled:
+                sites.append(rewriter.replace(node, source))
+            for layer, scale in scaled:
+                layer.scaled(rewriter, scale)
         return sites
 
 
@@ -77,29 +75,39 @@ def _number_or_constant(rewriter: Rewriter, value: object) -> Tensor | None:
     return constant if constant is not None and constant.is_floating_point() else None
 
 
-def _producer(rewriter: Rewriter, node: object, *, uniform: bool) -> Layer | None:
-    """The layer whose output, moved about, ``node`` is, if nothing else reads it on the way."""
+def _everywhere(rewriter: Rewriter, source: fx.Node, factor: Tensor) -> list[tuple[Layer, Tensor]]:
+    """The layers that ``source`` is made of, moved about, each with one number for its channels; none if anything else is
+    in it."""
+    layers = _layers(rewriter, source)
+    if len({layer.node for layer in layers}) != len(layers):
+        return []
+    return [(layer, factor.reshape(1).expand(layer.channels)) for layer in layers]
+
+
+def _layers(rewriter: Rewriter, node: object) -> list[Layer]:
+    """The layers whose outputs, moved about, ``node`` is a sum or concatenation of, if nothing else reads them on the way."""
     if not isinstance(node, fx.Node) or len(node.users) != 1:
-        return None
-    layer = Layer.read(rewriter, node)
-    if layer is not None or not uniform:
-        return layer
+        return []
+    layer = Layer.read(rewriter, node, transposed=True)
+    if layer is not None:
+        return [layer]
     if node.target in _LINEAR:
-        return _producer(rewriter, node.args[0], uniform=True)
-    # A product is linear in either operand, unless they are one: the first that leads to a layer.
+        return _layers(rewriter, node.args[0])
+    # A product is linear in either operand, unless they are one: the first that leads to layers.
     if node.target in _PRODUCTS and node.args[0] is not node.args[1]:
-        operands = (_producer(rewriter, operand, uniform=True) for operand in node.args[:2])
-        return next((layer for layer in operands if layer is not None), None)
-    return None
+        operands = (_layers(rewriter, operand) for operand in node.args[:2])
+        return next((layers for layers in operands if layers), [])
+    parts = [_layers(rewriter, part) for part in summands(node) or concatenated(node)[0]]
+    return [layer for layers in parts for layer in layers] if all(parts) else []
 
 
-def _per_output(layer: Layer, factor: Tensor, source: fx.Node) -> Tensor | None:
-    """``factor`` as one number per output channel of the layer; None where it varies over other axes."""
-    if factor.numel() == 1:
-        return factor.reshape(1).expand(layer.channels)
-    rank = len(shape_of(source) or ())
-    if factor.ndim > rank:
-        return None
-    sizes = (1,) * (rank - factor.ndim) + tuple(factor.shape)
-    varies = [axis for axis, size in enumerate(sizes) if size != 1]
-    return factor.reshape(-1) if varies == [layer.axis] else None
+def _by_channel(rewriter: Rewriter, source: fx.Node, factor: Tensor) -> list[tuple[Layer, Tensor]]:
+    """The layers that compute ``source``, each with what its channels are scaled by; none if ``factor`` varies along
+    another axis than theirs."""
+    shape = shape_of(source) or ()
+    for axis, size in enumerate(shape):
+        scale = along_axis(factor, len(shape), axis, size)
+        if scale is not None:
+            producers = Producer.all_of(rewriter, source, axis)
+            return [(producer.layer, scale[producer.channels]) for producer in producers]
+    return []

@@ -12,7 +12,7 @@ from ..source.origin import Origin
 from ..source.trace import origin_of
 from ._pass import Exactness, Pass
 from .fold_normalization_affine import input_affine_folded
-from .layers import Layer
+from .layers import Layer, along_axis
 from .rewriter import Rewriter, alike, shape_of
 
 __all__ = ["FoldInputScale"]
@@ -56,9 +56,4 @@ def _per_input(layer: Layer | None, factor: Tensor, product: fx.Node) -> Tensor 
         return None
     if list(layer.node.all_input_nodes).count(product) != 1:
         return None
-    axis = layer.axis
-    if factor.numel() == 1:
-        return factor.reshape(1).expand(shape[axis])
-    sizes = (1,) * (len(shape) - factor.ndim) + tuple(factor.shape)
-    varies = [dim for dim, size in enumerate(sizes) if size != 1]
-    return factor.reshape(-1) if varies == [axis] else None
+    return along_axis(factor, len(shape), layer.axis, shape[layer.axis])

@@ -10,7 +10,7 @@ from torch import Tensor, fx
 
 from .rewriter import Rewriter, arguments, shape_of
 
-__all__ = ["Layer", "per_channel"]
+__all__ = ["Layer", "along_axis", "per_channel"]
 
 aten = torch.ops.aten
 
@@ -19,6 +19,9 @@ _CONVOLUTIONS = {
     aten.conv1d.padding, aten.conv2d.padding, aten.conv3d.padding,
 }  # fmt: skip
 LAYERS = (*sorted(_CONVOLUTIONS, key=str), aten.linear.default)
+_TRANSPOSED = {
+    aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Layer:
     """A convolution or linear layer with constant weights, in float64.
 
     weight: (out, in / groups, *kernel); bias: (out,) or None; ``axis`` is the channel axis of
-    the output (1 for a convolution, the last for a linear layer).
+    the output (1 for a convolution, the last for a linear layer). The weight of a transposed convolution is (in,
+    out / groups, *kernel).
     """
 
     node: fx.Node
@@ -35,11 +39,16 @@ class Layer:
     bias: Tensor | None
     groups: int
     axis: int
+    is_transposed: bool = False
 
     @classmethod
-    def read(cls, rewriter: Rewriter, node: object) -> Layer | None:
-        """The layer at ``node``; None if it is not one, has no batch, or its weights are computed."""
-        if not isinstance(node, fx.Node) or node.target not in LAYERS or shape_of(node) is None:
+    def read(cls, rewriter: Rewriter, node: object, *, transposed: bool = False) -> Layer | None:
+        """The layer at ``node``; None if it is not one, has no batch, or its weights are computed. Transposed convolutions
+        are none, unless they are asked for."""
+        if not isinstance(node, fx.Node) or shape_of(node) is None:
+            return None
+        is_transposed = transposed and node.target in _TRANSPOSED
+        if node.target not in LAYERS and not is_transposed:
             return None
         bound = arguments(node)
         weight, bias = rewriter.constant(bound["weight"]), rewriter.constant(bound["bias"])
@@ -48,15 +57,17 @@ class Layer:
         if weight.ndim < 2 or (bias is not None and bias.ndim != 1):
             return None  # linear also takes a vector as weight, and a bias that broadcasts
         rank = len(shape_of(node) or ())
-        if rank != weight.ndim and node.target in _CONVOLUTIONS:
+        is_linear = node.target is aten.linear.default
+        if rank != weight.ndim and not is_linear:
             return None  # an image without its batch: the channel axis is another one
-        axis = 1 if node.target in _CONVOLUTIONS else rank - 1
-        return cls(node, bound["input"], weight, bias, int(bound.get("groups", 1)), axis)
+        axis = rank - 1 if is_linear else 1
+        groups = int(bound.get("groups", 1))
+        return cls(node, bound["input"], weight, bias, groups, axis, is_transposed)
 
     @property
     def channels(self) -> int:
         """Number of output channels."""
-        return self.weight.shape[0]
+        return self.weight.shape[1] * self.groups if self.is_transposed else self.weight.shape[0]
 
     @property
     def pads_nothing(self) -> bool:
@@ -92,6 +103,19 @@ class Layer:
             bound["groups"] = groups
         return rewriter.call(self.node.target, *bound.values())
 
+    def scaled(self, rewriter: Rewriter, scale: Tensor, shift: Tensor | None = None) -> fx.Node:
+        """The layer in its own place, what it gives times ``scale``, plus ``shift``: numbers by output channel."""
+        if self.is_transposed:
+            of_groups = self.weight.reshape(self.groups, -1, *self.weight.shape[1:])
+            factor = scale.reshape(self.groups, 1, -1, *[1] * (self.weight.ndim - 2))
+            weight = (of_groups * factor).flatten(0, 1)
+        else:
+            weight = self.weight * per_channel(scale, self.weight.ndim, 0)
+        bias = None if self.bias is None else self.bias * scale
+        if shift is not None:
+            bias = shift if bias is None else bias + shift
+        return self.rewritten(rewriter, weight, bias)
+
     def rewritten(self, rewriter: Rewriter, weight: Tensor, bias: Tensor | None) -> fx.Node:
         """The same layer with other constants, in its own place; the old node is left without users."""
         with rewriter.at(self.node):
@@ -104,6 +128,18 @@ class Layer:
 def per_channel(vector: Tensor, rank: int, axis: int) -> Tensor:
     """``vector`` (C,) shaped to broadcast along ``axis`` of a tensor of ``rank`` dimensions."""
     return vector.reshape([-1 if dim == axis % rank else 1 for dim in range(rank)])
+
+
+def along_axis(constant: Tensor, rank: int, axis: int, size: int) -> Tensor | None:
+    """``constant`` as one number for each of the ``size`` places along ``axis`` of a tensor of ``rank`` dimensions that it
+    broadcasts to; None where it varies along others."""
+    if constant.numel() == 1 and constant.ndim <= rank:
+        return constant.reshape(1).expand(size)
+    if constant.ndim > rank:
+        return None
+    sizes = (1,) * (rank - constant.ndim) + tuple(constant.shape)
+    varies = [place for place, extent in enumerate(sizes) if extent != 1]
+    return constant.reshape(-1) if varies == [axis] else None
 
 
 def _as_list(value: Any) -> list[int]:

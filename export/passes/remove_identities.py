@@ -10,7 +10,7 @@ from torch import Tensor, fx
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
-from .rewriter import Rewriter, arguments, shape_of
+from .rewriter import Rewriter, alike, arguments, shape_of
 
 __all__ = ["RemoveIdentities"]
 
@@ -27,6 +27,7 @@ _RESHAPES = (
     aten.expand.default, aten.unflatten.int,
 )  # fmt: skip
 _VIEWS = (aten.view.default, aten._unsafe_view.default, aten.flatten.using_ints, aten.unflatten.int)
+_MOVES = (*_VIEWS, aten.reshape.default)
 _NEUTRAL: dict[object, float] = {
     aten.mul.Tensor: 1, aten.div.Tensor: 1, aten.add.Tensor: 0, aten.sub.Tensor: 0,
 }  # fmt: skip
@@ -34,7 +35,7 @@ _NEUTRAL: dict[object, float] = {
 
 @dataclass(frozen=True)
 class RemoveIdentities(Pass):
-    """Drop dropout, copies, casts to the same type, reshapes to the same shape, and x * 1, x + 0.
+    """Drop dropout, copies, casts to the same type, reshapes to the same shape and those that undo others, x * 1, x + 0.
 
     What is left of ``view`` and ``flatten`` becomes ``reshape``, which needs no particular memory layout.
     """
@@ -51,13 +52,26 @@ class RemoveIdentities(Pass):
             *_DROPOUTS, *_COPIES, *_CASTS, *_RESHAPES, *_NEUTRAL, aten.permute.default
         ):
             source = node.args[0]
-            if isinstance(source, fx.Node) and _is_identity(node, source):
+            undone = _undone(node)
+            if undone is not None:
+                sites.append(rewriter.replace(node, undone))
+            elif isinstance(source, fx.Node) and _is_identity(node, source):
                 sites.append(rewriter.replace(node, source))
             elif node.target in _VIEWS and (shape := shape_of(node)) is not None:
                 with rewriter.at(node):
                     reshaped = rewriter.call(aten.reshape.default, source, list(shape))
                 rewriter.replace(node, reshaped)
         return sites
+
+
+def _undone(node: fx.Node) -> fx.Node | None:
+    """The value whose shape reshapes one after another change and ``node``, the last of them, restores."""
+    source = node
+    while source.target in _MOVES and isinstance(source.args[0], fx.Node):
+        source = source.args[0]
+        if alike(source, node) and source is not node.args[0]:
+            return source
+    return None
 
 
 def _is_identity(node: fx.Node, source: fx.Node) -> bool:

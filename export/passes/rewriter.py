@@ -7,19 +7,30 @@ New constants are kept in float64 and remember the type they will have in the en
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from ..source.origin import Origin
 from ..source.trace import origin_of
 
-__all__ = ["Form", "Rewriter", "alike", "arguments", "cast_constants", "read_constant", "shape_of"]
+__all__ = [
+    "Form",
+    "Rewriter",
+    "alike",
+    "arguments",
+    "cast_constants",
+    "is_fixed",
+    "read_constant",
+    "shape_of",
+]
 
 aten = torch.ops.aten
 
@@ -71,8 +82,9 @@ def cast_constants(graph_module: fx.GraphModule) -> None:
             _store(graph_module, str(node.target), tensor.to(value.dtype))
 
 
-# What another operator writes in a node's place, of its arguments by name; None if it stays.
-Form = Callable[["Rewriter", fx.Node, dict[str, Any]], fx.Node | None]
+# What another operator writes in a node's place, of its arguments by name; None if it stays. A list is for what gives several
+# values.
+Form = Callable[["Rewriter", fx.Node, dict[str, Any]], "fx.Node | list[fx.Node] | None"]
 
 
 class Rewriter:
@@ -82,6 +94,9 @@ class Rewriter:
         self.graph_module = graph_module
         self.graph = graph_module.graph
         self._like: fx.Node | None = None
+        found = pytree.tree_leaves([node.meta.get("val") for node in self.graph.nodes])
+        # In which tensors have no data; None where the graph says nothing of its values.
+        self.mode = next((value.fake_mode for value in found if isinstance(value, FakeTensor)), None)
 
     def nodes(self, *targets: Any) -> list[fx.Node]:
         """The calls of any of ``targets``, in order."""
@@ -107,7 +122,7 @@ class Rewriter:
     def call(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
         """A new call at the current place, its value inferred from its arguments'."""
         node = self.graph.call_function(target, args, kwargs)
-        node.meta["val"] = _infer(target, args, kwargs)
+        node.meta["val"] = self._infer(target, args, kwargs)
         return self._inherit(node)
 
     def new_constant(self, tensor: Tensor, like: fx.Node) -> fx.Node:
@@ -124,25 +139,86 @@ class Rewriter:
             node.meta["val"] = torch.empty(tensor.shape, dtype=dtype)
         return self._inherit(node)
 
-    def replace(self, old: fx.Node, new: fx.Node) -> Origin:
-        """Every user of ``old`` reads ``new`` instead; returns the site."""
+    def write(self, function: Callable[..., Any], *operands: Any) -> Any:
+        """What ``function`` computes of ``operands``, written in PyTorch, as nodes at the current place: a node, or a list of
+        them where it gives several values; None where it gives ``NotImplemented``.
+
+        Operands are nodes, lists and dictionaries of them, and what is no tensor. Composite operators stay as they are.
+        ``function`` works on tensors without data, and changes none in place.
+        """
+        written = self.traced(function, *operands)
+        return None if written is None else self.inline(written, *operands)
+
+    def traced(
+        self, function: Callable[..., Any], *operands: Any, composite: bool = True
+    ) -> fx.GraphModule | None:
+        """The same as a graph by itself, whose inputs are the nodes among ``operands``; where ``composite`` ones are not to stay,
+        with what those operators are made of."""
+        leaves, structure = pytree.tree_flatten(operands)
+        found: list[Any] = []
+
+        def of_tensors(*values: Tensor) -> Any:
+            given = iter(values)
+            filled = [next(given) if isinstance(leaf, fx.Node) else leaf for leaf in leaves]
+            found.append(function(*pytree.tree_unflatten(filled, structure)))
+            return () if found[-1] is NotImplemented else found[-1]
+
+        values = [leaf.meta["val"] for leaf in leaves if isinstance(leaf, fx.Node)]
+        with self.mode or nullcontext(), torch.no_grad():
+            written: fx.GraphModule = make_fx(of_tensors, pre_dispatch=composite)(*values)
+        return None if found[-1] is NotImplemented else written
+
+    def inline(self, written: fx.GraphModule, *operands: Any) -> Any:
+        """The nodes of a graph by itself at the current place; what it gives."""
+        inputs = [leaf for leaf in pytree.tree_leaves(operands) if isinstance(leaf, fx.Node)]
+        copies: dict[fx.Node, fx.Node] = dict(
+            zip(written.graph.find_nodes(op="placeholder"), inputs, strict=True)
+        )
+        for node in written.graph.nodes:
+            if node.op == "call_function" and node.users:
+                args, kwargs = fx.node.map_arg((node.args, node.kwargs), copies.__getitem__)
+                copies[node] = self.call(node.target, *args, **kwargs)
+        return fx.node.map_arg(written.graph.output_node().args[0], copies.__getitem__)
+
+    def replace(self, old: fx.Node, new: fx.Node | Sequence[fx.Node]) -> Origin:
+        """Every user of ``old`` reads ``new`` instead, of several values each its own; returns the site."""
         origin = origin_of(old)
-        old.replace_all_uses_with(new)
+        if isinstance(new, fx.Node):
+            old.replace_all_uses_with(new)
+        else:
+            for piece in list(old.users):
+                piece.replace_all_uses_with(new[piece.args[1]])  # type: ignore[index]
+                self.graph.erase_node(piece)
         self.graph.erase_node(old)
         return origin
+
+    def erase_unread(self, node: fx.Node) -> None:
+        """Erase ``node`` if nothing reads it, and then what it alone read; who counts readers later counts none of them."""
+        waiting = [node]
+        while waiting:
+            unread = waiting.pop()
+            if unread.op in ("call_function", "get_attr") and not unread.users:
+                waiting += unread.all_input_nodes
+                self.graph.erase_node(unread)
 
     def write_out(self, forms: Mapping[object, Form]) -> list[Origin]:
         """Every call of an operator in ``forms`` by what its form writes instead, before it; returns the sites. A form that
         gives None leaves its node, and so does a shape that is not fixed."""
         sites = []
         for node in self.nodes(*forms):
-            if shape_of(node) is None:
+            if not is_fixed(node):
                 continue
             with self.at(node):
                 result = forms[node.target](self, node, arguments(node))
             if result is not None:
                 sites.append(self.replace(node, result))
         return sites
+
+    def piece(self, several: fx.Node, number: int) -> fx.Node:
+        """One of several values."""
+        node = self.graph.call_function(operator.getitem, (several, number))
+        node.meta["val"] = several.meta["val"][number]
+        return self._inherit(node)
 
     def finish(self) -> None:
         """Check the graph, remove what is dead, drop constants nothing reads. The module's code is not made anew."""
@@ -153,6 +229,14 @@ class Rewriter:
             if name not in used:
                 owner = self.graph_module.get_submodule(name.rpartition(".")[0])
                 delattr(owner, name.rpartition(".")[2])
+
+    def _infer(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """The value the call would have, on tensors without data."""
+        if self.mode is None:
+            return None
+        args, kwargs = pytree.tree_map_only(fx.Node, lambda item: item.meta.get("val"), (args, kwargs))
+        with self.mode:
+            return target(*args, **kwargs)
 
     def _inherit(self, node: fx.Node) -> fx.Node:
         if self._like is not None and "custom" in self._like.meta:
@@ -168,14 +252,8 @@ def _store(graph_module: fx.GraphModule, name: str, tensor: Tensor) -> None:
     owner.register_buffer(leaf, tensor)
 
 
-def _infer(target: Any, args: Any, kwargs: Any) -> Any:
-    """The value the call would have, on tensors without data."""
-    flat, structure = pytree.tree_flatten((args, kwargs))
-    values = [item.meta.get("val") if isinstance(item, fx.Node) else item for item in flat]
-    leaves = pytree.tree_leaves(values)  # an operator may give a list of tensors
-    mode = next((value.fake_mode for value in leaves if isinstance(value, FakeTensor)), None)
-    if mode is None:
-        return None
-    args, kwargs = pytree.tree_unflatten(values, structure)
-    with mode:
-        return target(*args, **kwargs)
+def is_fixed(node: fx.Node) -> bool:
+    """Whether the node gives tensors, and their shapes are fixed."""
+    values = node.meta.get("val")
+    found = values if isinstance(values, (list, tuple)) else [values]
+    return all(isinstance(item, Tensor) and all(type(size) is int for size in item.shape) for item in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -27,12 +28,13 @@ class WriteOutArguments(Pass):
     instance norm; takes variances by n, not n - 1, where nothing is said; makes floats of a mean that is an integer by then;
     bounds at the largest float32 where a bound is not given, which makes a finite number of an infinite one; takes the place
     of the largest along each row where it is asked for among all; refuses an integer where an
-    activation has a number; and knows no product with a vector.
+    activation has a number; knows no product with a vector, and no choice between numbers of two types.
     """
 
     law: ClassVar[str] = (
         "add(x, y, alpha) = x + alpha y; softplus(x, t) = x where beta x > t; clamp(x, min) = max(x, min); "
-        "argmax(x) = argmax(flatten(x)); var(x) = var(x, correction 1); mean(x, t) = mean(t(x)); instance_norm(x, mean, var) = batch_norm(x, mean, var)"
+        "argmax(x) = argmax(flatten(x)); var(x) = var(x, correction 1); mean(x, t) = mean(t(x)); instance_norm(x, mean, var) = batch_norm(x, mean, var); "
+        "where(c, x, y) = where(c, t(x), t(y)), t the result's type"
     )
     exactness: ClassVar[Exactness] = Exactness.REAL
 
@@ -131,7 +133,45 @@ def _with_a_vector(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) ->
     return rewriter.call(aten.squeeze.dim, result, -1 if right is not y else -2) if left is not x else result
 
 
+def _of_one_type(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    kind, changed, chosen = node.meta["val"].dtype, False, []
+    for value in (bound["self"], bound["other"]):
+        if not isinstance(value, fx.Node):
+            number = torch.tensor(value, dtype=torch.float64 if kind.is_floating_point else kind)
+            value, changed = rewriter.new_constant(number, node), True
+        elif value.meta["val"].dtype != kind:
+            value, changed = rewriter.call(aten._to_copy.default, value, dtype=kind), True
+        chosen.append(value)
+    return rewriter.call(aten.where.self, bound["condition"], *chosen) if changed else None
+
+
+def _masked_rows(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+    """Zeros where a query has no key: a softmax of none gives no number, or all of them alike."""
+    mask = bound["attn_mask"]
+    if mask is None:
+        return None
+    known = rewriter.constant(mask)
+    if known is not None:
+        is_seen = (known if known.dtype is torch.bool else known > -math.inf).any(-1, keepdim=True)
+        if is_seen.all():
+            return None
+        has_keys = rewriter.new_constant(is_seen, node)
+    elif mask.meta["val"].dtype is torch.bool:
+        count = rewriter.call(
+            aten.sum.dim_IntList, rewriter.call(aten._to_copy.default, mask, dtype=torch.int32), [-1], True
+        )
+        has_keys = rewriter.call(aten.gt.Scalar, count, 0)
+    else:
+        return None
+    names = [argument.name for argument in node.target._schema.arguments if not argument.kwarg_only]  # type: ignore[union-attr]
+    rest = {name: value for name, value in bound.items() if name not in names}
+    result = rewriter.call(node.target, *(bound[name] for name in names), **rest)
+    none = rewriter.new_constant(torch.zeros((), dtype=torch.float64), node)
+    return rewriter.call(aten.where.self, has_keys, result, none)
+
+
 _WRITTEN_OUT: dict[object, Form] = {
+    aten.scaled_dot_product_attention.default: _masked_rows,
     aten.add.Tensor: _scaled_sum,
     aten.sub.Tensor: _scaled_sum,
     aten.rsub.Scalar: _scaled_sum,
@@ -150,4 +190,8 @@ _WRITTEN_OUT: dict[object, Form] = {
     aten.hardtanh.default: _floats,
     aten.leaky_relu.default: _floats,
     aten.threshold.default: _floats,
+    aten.where.self: _of_one_type,
+    aten.where.Scalar: _of_one_type,
+    aten.where.ScalarSelf: _of_one_type,
+    aten.where.ScalarOther: _of_one_type,
 }

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cloformer
-from cloformer.errors import GateError, UnsupportedError
+from cloformer.errors import GateError
 from cloformer.io.progress import Progress, Stage, part
 from cloformer.io.staging import space_needed, staged
 from cloformer.io.write import canonical_json
@@ -20,14 +19,13 @@ from ..artifact.kit import Kit, make_kit, write_kit
 from ..artifact.manifest import Manifest, ModelEntry
 from ..artifact.origins import write_origins
 from ..artifact.vectors import Vectors, make_vectors, write_vectors
-from ..formats.exporter import Description, Lowered, Written
 from ..source.counts import multiply_adds, parameter_count
 from ..source.interface import interface_of, with_roles
 from ..source.resolve import Source
-from ..source.signature import Signature
 from .check import Difference, check_against_reference, first_wrong
+from .refused import of_each
 from .request import ExportRequest, Job, choose_formats, jobs_for
-from .steps import make_source, refuse_labels, refuse_operators, rewrite, room_for, trace_source
+from .steps import make_source, refuse_labels, rewrite, room_for, trace_source, write_model
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -103,8 +101,8 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
     model = Reference(traced)
     vectors = make_vectors(source, model)
     reference = _Reference(source, traced, vectors, make_kit(source, model))
-    exported = []
-    for number, job in enumerate(jobs):
+
+    def make(number: int, job: Job) -> Exported:
         along = part(progress, *(_BEFORE + (1 - _BEFORE) * n / len(jobs) for n in (number, number + 1)))
         with staged(job.folder) as staging:
             space_needed(staging, room_for(source))
@@ -115,8 +113,9 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
             except GateError as error:
                 raise _failed(error, first_wrong(artifact, program, vectors), staging, job) from None
         written = read_artifact(job.folder, verify=False)
-        exported.append(Exported(written, difference, (*source.notes, *traced.notes, *_labelled(written))))
-    return exported
+        return Exported(written, difference, (*source.notes, *traced.notes, *_labelled(written)))
+
+    return of_each(jobs, make, lambda item: f"{item.artifact.folder} is written")
 
 
 def _labelled(artifact: Artifact) -> list[str]:
@@ -153,7 +152,7 @@ def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) ->
     rewritten = rewrite(job, source, reference.traced)
     progress(Stage(f"{title}: writing", 0.1))
     signature = with_roles(reference.traced.signature, source)
-    written = _write_model(job, _lowered(job, source, signature, rewritten.program), folder)
+    written = write_model(job, source, signature, rewritten.program, folder)
     progress(Stage(f"{title}: loading it back", 0.7))
     figures = job.format.exporter().check(folder / written.path)
     if source.labels is not None:
@@ -175,27 +174,3 @@ def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) ->
     manifest = Manifest.of(source, job.record, model, function, rewritten.passes, figures, files)
     (folder / MANIFEST).write_text(canonical_json(manifest.to_json()), "utf-8")
     return rewritten.program
-
-
-def _lowered(job: Job, source: Source, signature: Signature, program: ExportedProgram) -> Lowered:
-    about = source.metadata
-    description = Description(
-        source.name,
-        source.summary,
-        about.get("author", ""),
-        about.get("license", ""),
-        cloformer.__version__,
-    )
-    options = {option.name: option.choices[job.record.options[option.name]] for option in job.format.options}
-    return Lowered(
-        program, signature, source.preprocessing, source.labels, job.record.precision, options, description
-    )
-
-
-def _write_model(job: Job, lowered: Lowered, folder: Path) -> Written:
-    try:
-        return job.format.exporter().write(lowered, folder)
-    except UnsupportedError:
-        # The framework names the first operator it stumbles over; a person wants all of them.
-        refuse_operators(job, lowered.program)
-        raise

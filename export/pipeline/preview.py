@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from cloformer.io.staging import refuse_early, space_needed
 from ..artifact.manifest import PassRecord
 from ..source.interface import with_roles
 from ..source.signature import Signature
+from .refused import of_each
 from .request import ExportRequest, Job, choose_formats, jobs_for
-from .steps import make_source, refuse_labels, refuse_operators, rewrite, room_for, trace_source
+from .steps import make_source, refuse_labels, rewrite, room_for, trace_source, write_model
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -62,8 +64,8 @@ class Preview:
 def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list[Preview]:
     """What :func:`.export.export` would write for each format of ``request``.
 
-    Raises what that would raise, as far as it can be told before a model is written: of options, labels, operators that a
-    format cannot take, and the output's place.
+    Raises what that would raise, as far as it can be told before a model is run: of options, labels, operators that a
+    format cannot take, and the output's place. The model is converted, and thrown away.
     """
     choices = choose_formats(request)
     source = make_source(request, progress)
@@ -71,17 +73,19 @@ def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list
     jobs = jobs_for(request, choices, source)
     refuse_labels(jobs, source, traced)
     signature = with_roles(traced.signature, source)
-    previews = []
-    for job in jobs:
+
+    def make(_number: int, job: Job) -> Preview:
         refuse_early(job.folder)
         space_needed(job.folder.parent, room_for(source))
-        progress(f"{job.format.title}: rewriting and checking operators")
+        progress(f"{job.format.title}: rewriting and converting")
         rewritten = rewrite(job, source, traced)
-        refuse_operators(job, rewritten.program)
+        with tempfile.TemporaryDirectory(prefix="cloformer-dry-run-") as folder:
+            write_model(job, source, signature, rewritten.program, Path(folder))
         size = _stored(rewritten.program, _BYTES[job.record.precision.weights])
         notes = (*source.notes, *traced.notes)
-        previews.append(Preview(job, signature, source.labels, rewritten.passes, size, notes))
-    return previews
+        return Preview(job, signature, source.labels, rewritten.passes, size, notes)
+
+    return of_each(jobs, make, lambda item: f"{item.job.format.title} goes through")
 
 
 def _stored(program: ExportedProgram, each: int) -> int:

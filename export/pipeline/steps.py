@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cloformer
+from cloformer.errors import UnsupportedError
 from cloformer.io.progress import Progress, Stage
 
 from ..artifact.manifest import PassRecord
-from ..formats.exporter import refuse_unsupported
+from ..formats.exporter import Description, Lowered, Written, unsupported_error
 from ..source.interface import with_roles
 from ..source.resolve import Source, resolve
+from ..source.signature import Signature
 from .request import ExportRequest, Job
 
 if TYPE_CHECKING:
@@ -24,10 +28,10 @@ __all__ = [
     "Rewritten",
     "make_source",
     "refuse_labels",
-    "refuse_operators",
     "rewrite",
     "room_for",
     "trace_source",
+    "write_model",
 ]
 
 
@@ -78,5 +82,35 @@ def _recorded(applied: Applied) -> PassRecord:
     return PassRecord(applied.name, applied.law, applied.exactness.value, applied.sites)
 
 
-def refuse_operators(job: Job, program: ExportedProgram) -> None:
-    refuse_unsupported(job.format.exporter().unsupported(program), job.format.title)
+def _refuse_operators(job: Job, program: ExportedProgram) -> None:
+    """:class:`UnsupportedError` for the operators that the format has no conversion for, all at once."""
+    found = job.format.exporter().unsupported(program)
+    if found:
+        raise unsupported_error(found, job.format.title)
+
+
+def write_model(
+    job: Job, source: Source, signature: Signature, program: ExportedProgram, folder: Path
+) -> Written:
+    """Convert the lowered program, and write the model below ``folder``."""
+    try:
+        return job.format.exporter().write(_lowered(job, source, signature, program), folder)
+    except UnsupportedError:
+        # The framework names the first operator it stumbles over; a person wants all of them.
+        _refuse_operators(job, program)
+        raise
+
+
+def _lowered(job: Job, source: Source, signature: Signature, program: ExportedProgram) -> Lowered:
+    about = source.metadata
+    description = Description(
+        source.name,
+        source.summary,
+        about.get("author", ""),
+        about.get("license", ""),
+        cloformer.__version__,
+    )
+    options = {option.name: option.choices[job.record.options[option.name]] for option in job.format.options}
+    return Lowered(
+        program, signature, source.preprocessing, source.labels, job.record.precision, options, description
+    )

@@ -136,8 +136,10 @@ def _from_library(reference: str, weights: Path | None, seed: int) -> Made:
 
 
 def _from_module(reference: str, weights: Path | None, seed: int) -> Made:
+    from .usable import usable
+
     factory = locate(reference, "--model")
-    model = made_by(factory, "--model", seed)
+    model = usable(made_by(factory, "--model", seed), f"--model {factory.said}")
     name = factory.reference.replace(":", ".")
     if weights is None:
         return Made(factory.reference, model, Weights("module", None, tensors_sha256(model), seed), name)

@@ -94,21 +94,18 @@ def resolve(request: SourceRequest) -> Source:
     )
     if not is_module:
         _check_size(inputs[0])
-    from .returned import count_returned
-    from .whole_numbers import with_values
-    from .widen import as_float32
+    from .fit import Fitted, fit
 
-    note = as_float32(made.model.eval(), inputs)
-    inputs = with_values(made.model, inputs)
+    fitted = fit(made.model, inputs) if is_module else Fitted(inputs)
     # CloFormer gives logits; a user's module gives logits if its classes are named, else plain tensors.
     logits = not is_module or names is not None
-    is_alone = logits and (not is_module or count_returned(made.model, inputs) == 1)
+    own_names = fitted.names or (("logits",) if logits and fitted.is_alone else ())
     return Source(
         name=made.name,
         source=made.reference,
-        model=made.model,
-        inputs=inputs,
-        output_names=spec.outputs or (("logits",) if is_alone else ()),
+        model=made.model.eval(),
+        inputs=fitted.inputs,
+        output_names=spec.outputs or own_names,
         output_role="logits" if logits else "tensor",
         preprocessing=preprocessing,
         labels=names,
@@ -117,7 +114,7 @@ def resolve(request: SourceRequest) -> Source:
         labels_of=spec.labels_of,
         metadata={**trained.about, **spec.metadata},
         versions=made.versions,
-        notes=(*made.notes, *(() if note is None else (note,))),
+        notes=(*made.notes, *fitted.notes),
     )
 
 

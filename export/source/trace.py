@@ -12,10 +12,10 @@ module's path and ``package.module:Class:line``, never a path of this machine.
 
 from __future__ import annotations
 
-import re
+import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, fx, nn
@@ -26,14 +26,15 @@ from cloformer.errors import UnsupportedError
 from cloformer.io.quiet import quiet
 from cloformer.io.words import count, reason_of
 
+from .attempt import attempt
+from .drawn import refuse_drawn
+from .frames import innermost_frame, read_origin
 from .lowering import as_program
 from .origin import Origin
+from .raised import nodes_held
 from .signature import DTYPES, Signature, TensorSpec
 
-__all__ = ["Trace", "example_inputs", "lower", "lowered_name_of", "origin_of", "trace"]
-
-_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>[0-9]+)')
-_TORCH_FOLDER = str(Path(torch.__file__).parent)
+__all__ = ["Trace", "example_inputs", "lower", "lowered_name_of", "origin_of", "trace", "why_it_does_not_run"]
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,12 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
     model.eval()
     with quiet("torch"):
         program = _export(model, inputs)
-        if any(_mutates(node) for node in program.graph.nodes):
+        if any(_mutates(node) or _is_of_vmap(node) for node in program.graph.nodes):
             program = program.run_decompositions({})  # nothing is decomposed; in-place becomes functional
+    refuse_drawn(program.graph)
     graph_module = _unlift(program)
     for node in graph_module.graph.nodes:
-        node.meta["custom"] = {"cloformer": _read_origin(node)}
+        node.meta["custom"] = {"cloformer": read_origin(node)}
     signature = Signature(tuple(inputs), _output_specs(program, outputs))
     return Trace(graph_module, signature, tuple(_left_out(program)))
 
@@ -77,11 +79,26 @@ def lower(traced: Trace) -> ExportedProgram:
     as through coremltools, which carries ``debug_handle``, the node's place in the graph.
     """
     with quiet("torch"):
-        program = as_program(traced.graph_module, example_inputs(traced.signature.inputs))
+        try:
+            program = as_program(traced.graph_module, example_inputs(traced.signature.inputs))
+        except Exception as error:  # torch, of operators that it cannot take apart
+            raise _cannot_lower(error) from error
     for index, node in enumerate(program.graph.nodes):
         node.meta["custom"] = (node.meta.get("custom") or {}) | {"cloformer_node": node.name}
         node.meta["debug_handle"] = index
     return program
+
+
+def _cannot_lower(error: Exception) -> UnsupportedError:
+    node = next(
+        (item for item in nodes_held(error) if isinstance(item, fx.Node) and item.op == "call_function"), None
+    )
+    where = "it does not say at which operator" if node is None else f"{node.target} at {origin_of(node)}"
+    return UnsupportedError(
+        f"torch cannot take the model apart into operators: {reason_of(error)}",
+        where,
+        "rewrite that line with other operators; --no-reparameterize shows whether a pass of ours is in the way",
+    )
 
 
 def origin_of(node: fx.Node) -> Origin:
@@ -98,19 +115,54 @@ def lowered_name_of(node: fx.Node) -> str | None:
 
 def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
     try:
-        return torch.export.export(
-            model, example_inputs(specs), strict=False
-        )  # what torch 2.7 does not do by itself
-    except Exception as error:  # a user's module, or torch on its way through it, raises what it likes
-        raise UnsupportedError(
-            f"torch.export cannot follow the model: {reason_of(error)}",
-            f"where: {_innermost_frame(error)}",
-            "rewrite what depends on a tensor's values, or export the part before it",
-        ) from error
+        # What the module prints is no part of a command's output; torch 2.7 is strict unless it is told.
+        with contextlib.redirect_stdout(sys.stderr):
+            return torch.export.export(model, example_inputs(specs), strict=False)
+    except (Exception, SystemExit) as error:  # the user's module, or torch on its way, does what it likes
+        raise _cannot_follow(model, specs, error) from error
+
+
+def why_it_does_not_run(model: nn.Module, specs: Sequence[TensorSpec]) -> UnsupportedError | None:
+    """What ``model`` raises on ones of such shapes and types, and where; None if it runs."""
+    own = attempt(model, example_inputs(specs)).error
+    if own is None:
+        return None
+    given = ", ".join(f"{spec.name} {spec.dtype} {list(spec.shape)}" for spec in specs)
+    return UnsupportedError(
+        f"the model does not run on {given}: {type(own).__name__}: {reason_of(own) if str(own).strip() else 'nothing said'}",
+        f"where: {innermost_frame(own)}",
+        "give inputs as it takes them: --image-size, --input NAME=SIZExSIZE:TYPE, or --spec",
+    )
+
+
+def _cannot_follow(model: nn.Module, specs: Sequence[TensorSpec], error: BaseException) -> UnsupportedError:
+    """Why a module could not be traced: it does not run on such inputs at all, or torch cannot see what it would do."""
+    own = why_it_does_not_run(model, specs)
+    if own is not None:
+        return own
+    reason = next(
+        (words for name, words in _IN_WORDS.items() if name in type(error).__name__), reason_of(error)
+    )
+    return UnsupportedError(
+        f"torch.export cannot follow the model: {reason}",
+        f"where: {innermost_frame(error)}",
+        "rewrite what depends on a tensor's values, or export the part before it",
+    )
+
+
+# What torch says in the words of its compiler, by the class of the error.
+_IN_WORDS = {
+    "DataDependent": "what is computed depends on a tensor's values (if, while, int(), float(), a range or a list of them)",
+}
 
 
 def _mutates(node: fx.Node) -> bool:
     return node.op == "call_function" and getattr(getattr(node.target, "_schema", None), "is_mutable", False)
+
+
+def _is_of_vmap(node: fx.Node) -> bool:
+    """Whether it says for which axis what follows is done, which only torch's own interpreter understands."""
+    return str(getattr(node.target, "__module__", "")).startswith("torch._functorch")
 
 
 def _unlift(program: ExportedProgram) -> fx.GraphModule:
@@ -125,34 +177,16 @@ def _unlift(program: ExportedProgram) -> fx.GraphModule:
     graph.set_codegen(fx.graph.CodeGen())
     output = graph.output_node()
     output.args = (tuple(leaf for leaf in pytree.tree_leaves(output.args[0]) if leaf is not None),)
-    for node in list(graph.nodes):
-        if node.op == "call_module" and not node.users:
+    for node in reversed(list(graph.nodes)):
+        if not node.users and (node.op == "call_module" or _writes_a_buffer(node)):
             graph.erase_node(node)
     graph_module.recompile()
     return graph_module
 
 
-def _read_origin(node: fx.Node) -> Origin:
-    """The innermost module of the user's (torch's own are parts of it) and the line it was at."""
-    modules = list((node.meta.get("nn_module_stack") or {}).values())
-    path = str(modules[-1][0]) if modules else ""
-    names = [
-        kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}" for _, kind in modules
-    ]
-    names = [name for name in names if "." in name]
-    own = [name for name in names if not name.startswith("torch.")] or names
-    frames = _FRAME.findall(node.meta.get("stack_trace") or "")
-    lines = [line for file, line in frames if not file.startswith(_TORCH_FOLDER)]
-    if not own:
-        return Origin(node.name, "", "")
-    module, _, kind = own[-1].rpartition(".")
-    return Origin(node.name, path.replace("L__self__.", ""), ":".join([module, kind, *lines[-1:]]))
-
-
-def _innermost_frame(error: BaseException) -> str:
-    """``file.py:line`` of the deepest frame outside torch, by the file's name alone."""
-    frames = [(file, line) for file, line in _FRAME.findall(str(error)) if not file.startswith(_TORCH_FOLDER)]
-    return f"{Path(frames[-1][0]).name}, line {frames[-1][1]}" if frames else "not said by torch.export"
+def _writes_a_buffer(node: fx.Node) -> bool:
+    """Whether it keeps a value for the next call, which no artifact has."""
+    return node.target is torch.ops.aten.copy_.default and node.args[0].op == "get_attr"  # type: ignore[union-attr]
 
 
 def _returned(program: ExportedProgram) -> list[object]:
@@ -165,6 +199,8 @@ def _returned(program: ExportedProgram) -> list[object]:
 
 def _left_out(program: ExportedProgram) -> Iterator[str]:
     returned = _returned(program)
+    for name in program.graph_signature.buffers_to_mutate.values():
+        yield f"forward writes to {name}: an artifact keeps nothing, and computes each time what the first call does"
     for place, value in enumerate(returned):
         if value is None:
             yield f"output {place + 1} of {len(returned)} is None in evaluation mode, and was left out"
@@ -181,6 +217,16 @@ def _output_specs(program: ExportedProgram, names: Sequence[str]) -> tuple[Tenso
     specs = []
     for name, node in zip(names, returned, strict=True):
         value = node.meta["val"] if isinstance(node, fx.Node) else node
+        if (
+            isinstance(node, fx.Node)
+            and isinstance(value, Tensor)
+            and not all(isinstance(size, int) for size in value.shape)
+        ):
+            raise UnsupportedError(
+                f"the shape of output {name} depends on values: [{', '.join(map(str, value.shape))}]",
+                f"where: {read_origin(node)}",
+                "return a fixed number: topk in place of nonzero, where in place of an index that is a mask",
+            )
         if not isinstance(value, Tensor) or str(value.dtype).removeprefix("torch.") not in DTYPES:
             kind = f"of {value.dtype}" if isinstance(value, Tensor) else f"the number {value}"
             raise UnsupportedError(

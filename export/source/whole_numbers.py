@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
 from torch import nn
 
+from .attempt import attempt
 from .signature import TensorSpec
 from .trace import example_inputs
 
@@ -51,9 +51,4 @@ def _values(
 def _takes(model: nn.Module, inputs: Sequence[TensorSpec], place: int, value: int) -> bool:
     given = list(example_inputs(inputs))
     given[place].fill_(value)
-    try:
-        with torch.no_grad():
-            model(*given)
-    except Exception:  # a user's module raises what it likes
-        return False
-    return True
+    return attempt(model, tuple(given)).succeeded

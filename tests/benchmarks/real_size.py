@@ -85,7 +85,7 @@ def _peak_since_the_last() -> int | None:
 def run(step: str, folder: Path) -> None:
     """The step, in this process; prints its stages as JSON."""
     watch = Watch()
-    from timm_networks.stand_in import put_in_place
+    from zoo.stand_in import put_in_place
 
     put_in_place()
     what, form = step.split()

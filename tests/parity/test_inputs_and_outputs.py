@@ -182,7 +182,7 @@ def test_weights_in_half_precision_are_said(tmp_path: Path) -> None:
     ("spec", "note"),
     [
         (ModelSpec(outputs=("animal", "place"), labels=NAMES), "animal, the first of 2 outputs"),
-        (ModelSpec(labels=NAMES[:2], labels_of="output_1"), "output_1, one of 2 outputs"),
+        (ModelSpec(labels=NAMES[:2], labels_of="place"), "place, one of 2 outputs"),
     ],
     ids=["named", "of the second"],
 )
@@ -212,17 +212,17 @@ def test_of_two_outputs_the_one_with_labels_is_said(
     if spec.labels_of is not None:
         untold = compare(artifact, ParityRequest(model=model, spec=replace(spec, labels_of=None)))
         assert "inputs and outputs" in [item.about for item in untold.statements if item.problem is not None]
-        with pytest.raises(UnsupportedError, match="are those of output_1, and the apps show the first"):
+        with pytest.raises(UnsupportedError, match="are those of place, and the apps show the first"):
             check_artifact(artifact, format_name, "these")
 
 
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        (ModelSpec(labels=NAMES[:2]), 'output_0, the first of 2.*they fit output_1: labels_of = "output_1"'),
+        (ModelSpec(labels=NAMES[:2]), 'animal, the first of 2.*they fit place: labels_of = "place"'),
         (ModelSpec(labels=NAMES[:3]), "give as many labels as classes"),
-        (ModelSpec(labels=NAMES, labels_of="output_1"), "output_1, number 2 of 2.*they fit output_0"),
-        (ModelSpec(labels=NAMES, labels_of="plase"), "labels_of is plase, .* are output_0, output_1"),
+        (ModelSpec(labels=NAMES, labels_of="place"), "place, number 2 of 2.*they fit animal"),
+        (ModelSpec(labels=NAMES, labels_of="plase"), "labels_of is plase, .* are animal, place"),
     ],
 )
 def test_labels_of_another_output_are_refused_before_anything_is_written(

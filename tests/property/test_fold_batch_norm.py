@@ -58,6 +58,102 @@ def test_other_layers(layers: tuple[nn.Module, ...], shape: tuple[int, ...]) -> 
     assert not any("batch_norm" in name for name in found)
 
 
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(
+    axes=st.integers(1, 3),
+    kernel=st.integers(1, 3),
+    stride=st.integers(1, 3),
+    groups=st.sampled_from([1, 2, 4]),
+    bias=st.booleans(),
+)
+def test_transposed_convolutions(axes: int, kernel: int, stride: int, groups: int, bias: bool) -> None:
+    convolution = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)[axes - 1]
+    norm = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)[axes - 1]
+    model = nn.Sequential(
+        convolution(4, 8, kernel, stride, kernel // 2, groups=groups, bias=bias, dilation=2), norm(8)
+    )
+    assert len(prove(fill(model), FoldBatchNorm(), (2, 4, *[5] * axes), sites=1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("law", "left"),
+    [
+        (lambda m, x: m.norm(m.first(x) + m.second(x.relu())), ["conv2d", "relu", "conv2d", "add"]),
+        (
+            lambda m, x: m.norm(m.first(x) - torch.add(m.second(x), m.up(x), alpha=0.5)),
+            ["conv2d", "conv2d", "conv_transpose2d", "add", "sub"],
+        ),
+        (lambda m, x: m.both(torch.cat([m.first(x), m.up(x)], 1)), ["conv2d", "conv_transpose2d", "cat"]),
+        (lambda m, x: m.norm(torch.cat([m.first(x), m.up(x)], 2)), ["conv2d", "conv_transpose2d", "cat"]),
+        (
+            lambda m, x: m.flat(m.line(x).flatten(0, 2)).reshape(x.shape).relu(),
+            ["linear", "flatten", "reshape", "relu"],
+        ),
+        (
+            lambda m, x: m.flat(m.first(x).flatten(2) + m.line(x).permute(0, 3, 1, 2).reshape(2, 4, -1)),
+            ["conv2d", "flatten", "linear", "permute", "reshape", "add"],
+        ),
+        (
+            lambda m, x: m.both(torch.cat([m.first(x) + m.second(x), m.up(x)], -3)),
+            ["conv2d", "conv2d", "add", "conv_transpose2d", "cat"],
+        ),
+    ],
+    ids=[
+        "sum",
+        "sums in sums",
+        "concatenated channels",
+        "concatenated rows",
+        "rows as images",
+        "moved",
+        "a sum in a concatenation",
+    ],
+)
+def test_sums_and_concatenations_of_layers(law, left: list[str]) -> None:
+    assert prove(_layers(law), FoldBatchNorm(), (2, 4, 4, 4), sites=1) == left
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        lambda m, x: m.norm(m.first(x) + x),
+        lambda m, x: m.norm(m.first(x) + m.second(x).relu()),
+        lambda m, x: m.norm((y := m.first(x)) + y),
+        lambda m, x: m.norm((y := m.first(x)) + m.second(y)),
+        lambda m, x: (m.norm(y := m.first(x) + m.second(x)), y),
+        lambda m, x: m.norm(m.first(x) + m.second(x).mean((2, 3), keepdim=True)),
+        lambda m, x: m.norm(m.first(x) * m.second(x)),
+        lambda m, x: m.norm(m.first(x) + m.line(x)),
+        lambda m, x: m.norm(m.first(x).transpose(1, 2)),
+        lambda m, x: m.norm(m.first(x).reshape(4, 4, 4, 2)),
+        lambda m, x: m.both(torch.cat([m.first(x), x], 1)),
+        lambda m, x: m.both(torch.cat([y := m.first(x), y], 1)),
+        lambda m, x: (m.both(torch.cat([m.first(x), y := m.second(x)], 1)), y),
+    ],
+    ids=[
+        "beside the input", "beside an activation", "one layer twice", "in a row", "sum read twice", "broadcast",
+        "product", "along another axis", "transposed", "channels taken apart", "concatenated with the input", "concatenated twice", "also returned",
+    ],
+)  # fmt: skip
+def test_sums_and_concatenations_with_something_else_are_left_alone(law) -> None:
+    prove(_layers(law), FoldBatchNorm(), (2, 4, 4, 4), sites=0)
+
+
+def _layers(law) -> nn.Module:
+    """Layers for (2, 4, 4, 4)."""
+    return fill(
+        Lambda(
+            law,
+            first=nn.Conv2d(4, 4, 1),
+            second=nn.Conv2d(4, 4, 3, padding=1, bias=False),
+            up=nn.ConvTranspose2d(4, 4, 3, padding=1, groups=2),
+            line=nn.Linear(4, 4),
+            norm=nn.BatchNorm2d(4),
+            both=nn.BatchNorm2d(8),
+            flat=nn.BatchNorm1d(4),
+        )
+    )
+
+
 @pytest.mark.parametrize("inplace", [False, True], ids=["out of place", "in place"])
 def test_two_norms_in_a_row(inplace: bool) -> None:
     layers = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.BatchNorm2d(4), nn.ReLU(inplace)
@@ -167,12 +263,12 @@ def _without_a_batch(m: Lambda, x: Tensor) -> Tensor:
         lambda m, x: m.norm(F.conv2d(x, m.conv.weight, m.wide[:4, 0, 0, 0])),
         lambda m, x: m.norm(torch.relu(m.conv(x))),
         lambda m, x: m.conv(m.before(x)),
-        lambda m, x: m.norm(m.transposed(x)),
+        lambda m, x: m.norm(F.conv_transpose2d(x, torch.tanh(m.transposed.weight))),
     ],
     ids=[
         "read twice", "also returned", "computed gain", "computed shift", "computed variance", "batch statistics",
         "no batch", "computed weight", "part of a weight", "part of a bias", "activation between", "norm first",
-        "transposed",
+        "computed transposed",
     ],
 )  # fmt: skip
 def test_left_alone(law) -> None:
@@ -181,7 +277,7 @@ def test_left_alone(law) -> None:
         conv=nn.Conv2d(3, 4, 1),
         norm=nn.BatchNorm2d(4),
         before=nn.BatchNorm2d(3),
-        transposed=nn.ConvTranspose2d(3, 4, 2, 2),
+        transposed=nn.ConvTranspose2d(3, 4, 1),
         wide=torch.ones(6, 3, 1, 1),
     )
     prove(fill(model), FoldBatchNorm(), (2, 3, 4, 4), sites=0)

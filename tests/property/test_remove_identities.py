@@ -31,6 +31,7 @@ def test_identities_go() -> None:
         lambda m, x: x.view(x.shape[0], -1, 4),
         lambda m, x: x.flatten(1, 1),
         lambda m, x: x.unflatten(1, (3,)),
+        lambda m, x: x.flatten(0, 1).reshape(2, 3, 4),
         lambda m, x: x.expand(-1, 3, -1),
         lambda m, x: x.permute(0, 1, 2),
         lambda m, x: 1 * x,

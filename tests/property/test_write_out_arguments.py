@@ -34,12 +34,16 @@ def test_law() -> None:
                 x.clamp(max=-0.3),
                 self.norm(x),
                 x.var() + x.std(),
+                torch.where(x > 0, x, 0),
+                torch.where(x > 0, 1, x),
+                torch.where(x > 0, 1, 2),
+                torch.where(x > 0, x, torch.tensor(3)),
             ],
             norm=_norm(),
         ),
         WriteOutArguments(),
         (2, 3, 4, 5),
-        sites=10,
+        sites=14,
     )
     assert {"clamp_min", "clamp_max", "batch_norm", "where"} <= set(found)
     assert not {"clamp", "instance_norm"} & set(found)

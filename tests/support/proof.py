@@ -110,6 +110,7 @@ def assert_rounded_once(wide: Trace, single: Trace) -> None:
         assert not key.startswith("folded_") or (value.dtype, state[key].dtype) in (
             (torch.float64, torch.float32),
             (torch.int64, torch.int64),
+            (torch.bool, torch.bool),
         )
 
 

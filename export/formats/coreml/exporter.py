@@ -23,6 +23,9 @@ from cloformer.io.write import canonical_json
 from ...source.signature import Signature, TensorSpec
 from ...source.trace import origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, ValueOrigin, Written, value_origins
+from ..stumbled import refusal
+from .known_operators import converts
+from .texts import tell_from_names
 
 __all__ = ["check", "unsupported", "write"]
 
@@ -38,14 +41,11 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:cloformer:mlpackage")
 
 def unsupported(program: ExportedProgram) -> list[Unsupported]:
     """Operators that coremltools has no conversion for."""
-    with quiet("coremltools"):
-        from coremltools.converters.mil.frontend.torch.torch_op_registry import is_torch_fx_node_supported
-
-        return [
-            Unsupported(str(node.target), origin_of(node))
-            for node in program.graph.nodes
-            if node.op == "call_function" and not is_torch_fx_node_supported(node)
-        ]
+    return [
+        Unsupported(str(node.target), origin_of(node))
+        for node in program.graph.nodes
+        if node.op == "call_function" and not converts(node.target)
+    ]
 
 
 def write(lowered: Lowered, folder: Path) -> Written:
@@ -54,6 +54,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
         import coremltools as ct
 
         outputs, labels = lowered.signature.outputs, _class_labels(lowered)
+        tell_from_names(lowered.program.graph)
         try:
             model = ct.convert(
                 lowered.program,
@@ -68,8 +69,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
                 skip_model_load=True,
             )
         except Exception as error:  # coremltools raises what it stumbles over
-            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise UnsupportedError(f"coremltools cannot convert the graph: {reason[:200]}") from error
+            raise refusal("coremltools", error, lowered.program) from error
         _describe(model, lowered)
         path = folder / f"{lowered.description.name}.mlpackage"
         model.save(str(path))
@@ -176,11 +176,19 @@ def _input_type(spec: TensorSpec, lowered: Lowered) -> Any:
         layouts = {"RGB": ct.colorlayout.RGB, "BGR": ct.colorlayout.BGR}
         layout = ct.colorlayout.GRAYSCALE if spec.shape[1] == 1 else layouts[rule.color_order]
         return ct.ImageType(name=spec.name, shape=spec.shape, color_layout=layout)
-    if spec.dtype not in ("float32", "float16", "int32"):
+    return ct.TensorType(name=spec.name, shape=spec.shape, dtype=np.dtype(_given(spec).dtype).type)
+
+
+def _given(spec: TensorSpec) -> TensorSpec:
+    """An input as Core ML takes it: whole numbers in 32 bits."""
+    if spec.dtype == "bool":
         raise UnsupportedError(
-            f"a Core ML input cannot be {spec.dtype}, which {spec.name} is", "declare it as int32 or float32"
+            f"a Core ML input cannot be bool, which {spec.name} is", "declare it as int32 or float32"
         )
-    return ct.TensorType(name=spec.name, shape=spec.shape, dtype=np.dtype(spec.dtype).type)
+    if spec.dtype != "int64":
+        return spec
+    values = spec.values and tuple(max(-(2**31), min(value, 2**31 - 1)) for value in spec.values)
+    return replace(spec, dtype="int32", values=values)  # type: ignore[arg-type]
 
 
 def _output_type(spec: TensorSpec) -> Any:
@@ -250,12 +258,11 @@ def _written_signature(path: Path, lowered: Lowered) -> Signature:
     from coremltools.proto import Model_pb2
 
     declared = Model_pb2.Model.FromString((path / _MODEL_FILE).read_bytes()).description.output
+    inputs = tuple(_given(spec) for spec in lowered.signature.inputs)
     if _class_labels(lowered) is not None:
         first = lowered.signature.outputs[0]
         probabilities = next(item.name for item in declared if item.name != CLASS_LABEL)
-        return Signature(
-            lowered.signature.inputs, (TensorSpec(probabilities, first.shape, "float32", "probabilities"),)
-        )
+        return Signature(inputs, (TensorSpec(probabilities, first.shape, "float32", "probabilities"),))
     types = {item.name: _ARRAY_TYPES.get(item.type.multiArrayType.dataType) for item in declared}
     outputs = []
     for spec in lowered.signature.outputs:
@@ -263,4 +270,4 @@ def _written_signature(path: Path, lowered: Lowered) -> Signature:
         if kind is None:
             raise UnsupportedError(f"coremltools did not write the output {spec.name} as an array")
         outputs.append(replace(spec, dtype=kind))
-    return Signature(lowered.signature.inputs, tuple(outputs))
+    return Signature(inputs, tuple(outputs))

@@ -6,7 +6,9 @@ from ...passes import Pass, Setting
 from ...passes.append_softmax import AppendSoftmax
 from ...passes.common import common_passes
 from ...passes.count_in_integers import CountInIntegers
+from ...passes.drop_unread_buffers import DropUnreadBuffers
 from ...passes.fix_sizes import FixSizes
+from ...passes.fold_constants import FoldConstants
 from ...passes.fold_input_scale import FoldInputScale
 from ...passes.lower_arctangents import LowerArctangents
 from ...passes.lower_group_norm import LowerGroupNorm
@@ -18,12 +20,16 @@ from ...passes.lower_reciprocals import LowerReciprocals
 from ...passes.lower_resizing import LowerResizing
 from ...passes.lower_rms_norm import LowerRmsNorm
 from ...passes.lower_rounding import LowerRounding
+from ...passes.lower_sampling import LowerSampling
 from ...passes.normalize_inside import NormalizeInside
 from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_outputs import SeparateOutputs
+from ...passes.take_apart import TakeApart
 from ...passes.transpose_products import TransposeProducts
+from ...passes.unroll_recurrences import UnrollRecurrences
 from ...passes.write_out_arguments import WriteOutArguments
 from ...passes.write_out_operators import WriteOutOperators
+from .known_operators import knows
 
 __all__ = ["passes", "plain_passes"]
 
@@ -52,6 +58,12 @@ def _interface(setting: Setting) -> list[Pass]:
 def _device() -> list[Pass]:
     """What Core ML computes in another way than PyTorch, and what coremltools writes wrong: docs/coreml-semantics.md."""
     return [
+        DropUnreadBuffers(),  # which coremltools makes states of, from iOS 18 on
+        UnrollRecurrences(),  # there is no operator for GRUs as PyTorch has them
+        TakeApart(knows),  # what coremltools does not convert
+        WriteOutOperators(),  # nor these, or wrong
+        LowerSampling(),  # by grids that are constants, which coremltools refuses
+        FoldConstants(),  # what these made of constants alone; also where nothing is re-parameterized
         CountInIntegers(),  # truths are summed as floats
         LowerRmsNorm(),  # coremltools multiplies its epsilon
         LowerReciprocals(),  # after it, which makes some: the operators for them add an epsilon
@@ -62,7 +74,6 @@ def _device() -> list[Pass]:
         LowerArctangents(),  # which would be wrong on the axes
         LowerResizing(),  # cubic or antialiased: there is no operator for it
         LowerLogSigmoid(),  # which coremltools does not convert
-        WriteOutOperators(),  # nor these
         WriteOutArguments(),  # which coremltools leaves out
     ]
 

@@ -22,13 +22,14 @@ from cloformer.errors import UnsupportedError
 from cloformer.io.quiet import quiet
 
 from ...source.trace import lowered_name_of, origin_of
-from ..exporter import GraphFigures, Lowered, Unsupported, Written, value_origins
+from ..exporter import GraphFigures, Lowered, Unsupported, Written, unsupported_error, value_origins
+from ..stumbled import refusal
+from .refused import ORIGIN_KEYS, not_taken
 from .settled import Settled
 
 __all__ = ["check", "unsupported", "write"]
 
 FILE_NAME = "model.onnx"
-_ORIGIN_KEYS = ("cloformer.name", "cloformer.module", "cloformer.location")
 
 
 def unsupported(program: ExportedProgram) -> list[Unsupported]:
@@ -45,12 +46,17 @@ def unsupported(program: ExportedProgram) -> list[Unsupported]:
         if all(registry.is_registered(target) for target in _targets(program)):
             return []
         known = set(get_onnx_implemented_overloads(registry))
-        decomposed = program.run_decompositions(create_onnx_friendly_decomposition_table(known))
-    return [
-        Unsupported(str(node.target), origin_of(node))
+        try:
+            decomposed = program.run_decompositions(create_onnx_friendly_decomposition_table(known))
+        except Exception as error:  # torch, of operators that it cannot take apart
+            raise refusal("torch", error, program) from error
+    operators = {node.name: node for node in program.graph.nodes}
+    found = [
+        operators.get(lowered_name_of(node) or "", node)
         for node in decomposed.graph.nodes
         if isinstance(node.target, torch._ops.OpOverload) and not registry.is_registered(node.target)
     ]
+    return [Unsupported(str(node.target), origin_of(node)) for node in dict.fromkeys(found)]
 
 
 def write(lowered: Lowered, folder: Path) -> Written:
@@ -67,9 +73,8 @@ def write(lowered: Lowered, folder: Path) -> Written:
                 output_names=[spec.name for spec in names.outputs],
                 verbose=False,
             )
-        except torch.onnx.errors.OnnxExporterError as error:
-            reason = str(error.__cause__ or error).strip().splitlines()[0][:200]
-            raise UnsupportedError(f"torch.onnx cannot export the graph: {reason}") from error
+        except Exception as error:  # torch.onnx raises what its operators do
+            raise refusal("torch.onnx", error, lowered.program) from error
     assert exported is not None
     model = exported.model_proto
     if {entry.domain: entry.version for entry in model.opset_import}[""] != opset:
@@ -78,6 +83,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
             "choose --opset 20 or leave it out",
         )
     nodes = _nodes(model, exported.exported_program)
+    _refuse_loops(model, nodes, lowered.program)
     simplified, notes = _simplify(model)
     _annotate(simplified, nodes, lowered)
     (folder / FILE_NAME).write_bytes(simplified.SerializeToString(deterministic=True))
@@ -101,12 +107,30 @@ def write(lowered: Lowered, folder: Path) -> Written:
 def check(path: Path) -> GraphFigures:
     """``onnx.checker`` with strict shape inference on the file, and the count of its nodes."""
     model = onnx.load(path)
-    onnx.checker.check_model(model, full_check=True)
-    values = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    try:
+        onnx.checker.check_model(model, full_check=True)
+        values = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise not_taken("onnx", error, model) from error
     ranks = [
         len(info.type.tensor_type.shape.dim) for info in (*values.input, *values.output, *values.value_info)
     ]
     return GraphFigures.count([node.op_type for node in model.graph.node], max(ranks))
+
+
+_LOOPS = ("Loop", "Scan", "SequenceMap")
+
+
+def _refuse_loops(model: onnx.ModelProto, nodes: Mapping[str, str], program: ExportedProgram) -> None:
+    """:class:`UnsupportedError` for operators that torch.onnx writes as loops: how long these run, no runner can tell."""
+    operators = {node.name: node for node in program.graph.nodes}
+    found = [nodes.get(node.output[0]) for node in model.graph.node if node.op_type in _LOOPS]
+    places = [operators[name] for name in found if name is not None]
+    if found:
+        reason = "torch.onnx writes it as a loop, which may run without end"
+        raise unsupported_error(
+            [Unsupported(str(node.target), origin_of(node), reason) for node in dict.fromkeys(places)], "ONNX"
+        )
 
 
 def _targets(program: ExportedProgram) -> set[torch._ops.OpOverload]:
@@ -236,7 +260,7 @@ def _annotate(model: onnx.ModelProto, nodes: dict[str, str], lowered: Lowered) -
     for node in graph.node:
         if node.output[0] in nodes:
             origin = origins[nodes[node.output[0]]]
-            for key, value in zip(_ORIGIN_KEYS, (origin.name, origin.module, origin.location), strict=True):
+            for key, value in zip(ORIGIN_KEYS, (origin.name, origin.module, origin.location), strict=True):
                 node.metadata_props.add(key=key, value=value)
     renamed = {tensor.name: tensor.name.removeprefix("graph_module.") for tensor in graph.initializer}
     for tensor in graph.initializer:

@@ -17,7 +17,6 @@ from .asked import Asked
 
 __all__ = ["is_installed", "package", "version_of"]
 
-_CPU_BUILDS = " --index-url https://download.pytorch.org/whl/cpu"
 _TORCHVISION_BEGAN_AT = 15  # torchvision 0.15 was made for torch 2.0, and each later one for the torch after
 
 
@@ -67,10 +66,9 @@ def _advice(name: str) -> tuple[str, ...]:
         return (f"pip install --upgrade --force-reinstall --no-deps {name}",)
     release = re.split(r"[+]", torch.__version__)[0]
     fitting = f"torchvision==0.{int(found[1]) + _TORCHVISION_BEGAN_AT}.*"
-    where = _CPU_BUILDS if torch.__version__.endswith("+cpu") else ""
     return (
         f"torchvision {_version('torchvision')} does not fit torch {torch.__version__}: install both from one place",
-        f"pip install --force-reinstall torch=={release} '{fitting}'{where}",
+        f"pip install --force-reinstall torch=={release} '{fitting}'",
     )
 
 

@@ -1,0 +1,10 @@
+"""Operators by others, in PyTorch's own words: a function each, of the operator's arguments by name.
+
+They are traced on tensors without data, so that Python decides by sizes and numbers alone. A function that gives
+``NotImplemented`` leaves the operator as it is.
+"""
+
+from . import arithmetic, layers, order, places, reductions
+from ._table import DEFINITIONS
+
+__all__ = ["DEFINITIONS", "arithmetic", "layers", "order", "places", "reductions"]

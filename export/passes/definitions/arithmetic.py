@@ -1,0 +1,275 @@
+"""Numbers, one by one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ._table import defines
+
+aten = torch.ops.aten
+Number = Tensor | float
+
+
+@defines(aten.lerp.Scalar, aten.lerp.Tensor)
+def lerp(self: Tensor, end: Tensor, weight: Number) -> Tensor:
+    """x + w (y - x) if \\|w\\| < 1/2 else y - (1 - w) (y - x), so that either end is exact."""
+    step = end - self
+    if isinstance(weight, Tensor):
+        return torch.where(weight.abs() < 0.5, self + step * weight, end - step * (1 - weight))
+    return self + step * weight if abs(weight) < 0.5 else end - step * (1 - weight)
+
+
+@defines(aten.hardshrink.default)
+def hardshrink(self: Tensor, lambd: float) -> Tensor:
+    """0 if \\|x\\| <= l else x"""
+    return torch.where(self.abs() <= lambd, 0.0, self)
+
+
+@defines(aten.softshrink.default)
+def softshrink(self: Tensor, lambd: float) -> Tensor:
+    """x - clamp(x, -l, l)"""
+    return self - self.clamp(-lambd, lambd)
+
+
+@defines(aten.celu.default)
+def celu(self: Tensor, alpha: float) -> Tensor:
+    """x if x > 0 else a elu(x / a)"""
+    return torch.where(self > 0, self, aten.elu.default(self * (1 / alpha), 1.0) * alpha)
+
+
+@defines(aten.trunc.default, aten.fix.default)
+def trunc(self: Tensor) -> Any:
+    """ceil(x) if x < 0 else floor(x)"""
+    return torch.where(self < 0, self.ceil(), self.floor()) if self.is_floating_point() else self
+
+
+@defines(aten.frac.default)
+def frac(self: Tensor) -> Tensor:
+    """x - trunc(x)"""
+    return self - trunc(self)
+
+
+@defines(aten.div.Tensor_mode, aten.div.Scalar_mode)
+def div(self: Tensor, other: Number, rounding_mode: str | None) -> Any:
+    """trunc(x / y); of integers by their magnitudes, of which the quotient is rounded down"""
+    if rounding_mode != "trunc":
+        return NotImplemented
+    if not self.is_floating_point() and not _is_float(other):
+        quotient = torch.floor_divide(self.abs(), _magnitude(other))
+        return torch.where((self < 0) == (other < 0), quotient, -quotient)
+    return trunc(self / other)
+
+
+@defines(aten.fmod.Scalar, aten.fmod.Tensor)
+def fmod(self: Tensor, other: Number) -> Tensor:
+    """sign(x) (\\|x\\| mod \\|y\\|); a quotient that was rounded to the next whole number is put right"""
+    left, right = self.abs(), _magnitude(other)
+    rest = left - torch.floor_divide(left, right) * right
+    if rest.is_floating_point():
+        rest = torch.where(rest < 0, rest + right, rest)
+        rest = torch.where(rest >= right, rest - right, rest)
+    return torch.where(self < 0, -rest, rest)
+
+
+@defines(aten.special_entr.default)
+def entr(self: Tensor) -> Tensor:
+    """-x log x, 0 at 0, and -inf below"""
+    is_above = self > 0
+    inside = -self * torch.where(is_above, self, 1.0).log()
+    return torch.where(is_above, inside, torch.where(self < 0, -math.inf, 0.0))
+
+
+@defines(aten.logit.default)
+def logit(self: Tensor, eps: float | None) -> Tensor:
+    """log(x / (1 - x)), of x clamped to [e, 1 - e]"""
+    inside = self if eps is None else self.clamp(eps, 1 - eps)
+    return (inside / (1 - inside)).log()
+
+
+@defines(aten.heaviside.default)
+def heaviside(self: Tensor, values: Tensor) -> Tensor:
+    """0, the value, or 1: below, at, and above 0"""
+    return torch.where(self == 0, values, (self > 0).to(self.dtype))
+
+
+@defines(aten.hypot.default)
+def hypot(self: Tensor, other: Tensor) -> Tensor:
+    """m sqrt((x / m)^2 + (y / m)^2) for the larger magnitude m, so that no square leaves float16"""
+    largest = torch.maximum(self.abs(), other.abs())
+    scale = torch.where(largest > 0, largest, 1.0)
+    left, right = self / scale, other / scale
+    return largest * (left * left + right * right).sqrt()
+
+
+@defines(aten.logaddexp.default)
+def logaddexp(self: Tensor, other: Tensor) -> Tensor:
+    """max + log(1 + exp(min - max))"""
+    return torch.maximum(self, other) + (1 + (-(self - other).abs()).exp()).log()
+
+
+@defines(aten.logaddexp2.default)
+def logaddexp2(self: Tensor, other: Tensor) -> Tensor:
+    """max + log2(1 + 2^(min - max))"""
+    return torch.maximum(self, other) + (1 + torch.exp2(-(self - other).abs())).log2()
+
+
+def _magnitude(value: Number) -> Any:
+    return value.abs() if isinstance(value, Tensor) else abs(value)
+
+
+def _is_float(value: Number) -> bool:
+    return value.is_floating_point() if isinstance(value, Tensor) else isinstance(value, float)
+
+
+@defines(aten.xlogy.Tensor, aten.xlogy.Scalar_Self, aten.xlogy.Scalar_Other)
+def xlogy(self: Number, other: Number) -> Tensor:
+    """x log y, 0 where x is"""
+    if not isinstance(self, Tensor):
+        return other.log() * self if self else torch.zeros_like(other)  # type: ignore[union-attr]
+    logarithm = other.log() if isinstance(other, Tensor) else math.log(other)
+    return torch.where(self == 0, 0.0, self * logarithm)
+
+
+@defines(aten.sinc.default)
+def sinc(self: Tensor) -> Tensor:
+    """sin(pi x) / (pi x), 1 at 0"""
+    turned = torch.where(self == 0, 1.0, self * math.pi)
+    return torch.where(self == 0, 1.0, turned.sin() / turned)
+
+
+@defines(aten.erfc.default, aten.special_erfc.default)
+def erfc(self: Tensor) -> Tensor:
+    """1 - erf(x)"""
+    return 1 - self.erf()
+
+
+@defines(aten.special_ndtr.default)
+def ndtr(self: Tensor) -> Tensor:
+    """(1 + erf(x / sqrt 2)) / 2"""
+    return (1 + (self * math.sqrt(0.5)).erf()) / 2
+
+
+@defines(aten.copysign.Tensor, aten.copysign.Scalar)
+def copysign(self: Tensor, other: Number) -> Tensor:
+    """\\|x\\| with the sign of y; no zero has one"""
+    size = self.abs()
+    if isinstance(other, Tensor):
+        return torch.where(other < 0, -size, size)
+    return -size if math.copysign(1, other) < 0 else size
+
+
+@defines(aten.signbit.default)
+def signbit(self: Tensor) -> Tensor:
+    """x < 0; no zero has a sign"""
+    return self < 0
+
+
+@defines(aten.isnan.default)
+def isnan(self: Tensor) -> Tensor:
+    """x != x"""
+    return self != self
+
+
+@defines(aten.isinf.default)
+def isinf(self: Tensor) -> Tensor:
+    """\\|x\\| = infinity"""
+    return self.abs() == math.inf
+
+
+@defines(aten.isfinite.default)
+def isfinite(self: Tensor) -> Tensor:
+    """\\|x\\| < infinity"""
+    return self.abs() < math.inf
+
+
+@defines(aten.isin.Tensor_Tensor)
+def isin(elements: Tensor, test_elements: Tensor, invert: bool, **_: object) -> Tensor:
+    """Whether the number is among the others."""
+    found = (elements.unsqueeze(-1) == test_elements.reshape(-1)).any(-1)
+    return ~found if invert else found
+
+
+@defines(aten.fmax.default)
+def fmax(self: Tensor, other: Tensor) -> Tensor:
+    """max(x, y), the other where one is no number"""
+    larger = torch.maximum(self, other)
+    return torch.where(self != self, other, torch.where(other != other, self, larger))
+
+
+@defines(aten.fmin.default)
+def fmin(self: Tensor, other: Tensor) -> Tensor:
+    """min(x, y), the other where one is no number"""
+    smaller = torch.minimum(self, other)
+    return torch.where(self != self, other, torch.where(other != other, self, smaller))
+
+
+@defines(aten.ldexp.Tensor)
+def ldexp(self: Tensor, other: Tensor) -> Tensor:
+    """x 2^y"""
+    return self * torch.exp2(other)
+
+
+@defines(aten.asinh.default)
+def asinh(self: Tensor) -> Tensor:
+    """sign(x) log(\\|x\\| + sqrt(x^2 + 1))"""
+    size = self.abs()
+    found = torch.log1p(size + size * size / (1 + (1 + size * size).sqrt()))
+    return torch.where(self < 0, -found, found)
+
+
+@defines(aten.acosh.default)
+def acosh(self: Tensor) -> Tensor:
+    """log(x + sqrt(x^2 - 1))"""
+    return (self + (self * self - 1).sqrt()).log()
+
+
+@defines(aten.round.decimals)
+def round_decimals(self: Tensor, decimals: int) -> Tensor:
+    """round(10^d x) / 10^d"""
+    power = 10.0 ** abs(decimals)
+    return (self * power).round() / power if decimals >= 0 else (self / power).round() * power
+
+
+@defines(aten.isclose.default)
+def isclose(self: Tensor, other: Tensor, rtol: float, atol: float, **_: object) -> Tensor:
+    """\\|x - y\\| <= a + r \\|y\\|, or x = y"""
+    return torch.logical_or(self == other, (self - other).abs() <= atol + rtol * other.abs())
+
+
+@defines(aten.__and__.Tensor, aten.__and__.Scalar, aten.bitwise_and.Tensor, aten.bitwise_and.Scalar)
+def and_(self: Tensor, other: Tensor) -> Any:
+    """Of truths."""
+    return _logical(torch.logical_and, self, other)
+
+
+@defines(aten.__or__.Tensor, aten.__or__.Scalar, aten.bitwise_or.Tensor, aten.bitwise_or.Scalar)
+def or_(self: Tensor, other: Tensor) -> Any:
+    """Of truths."""
+    return _logical(torch.logical_or, self, other)
+
+
+@defines(aten.__xor__.Tensor, aten.__xor__.Scalar, aten.bitwise_xor.Tensor, aten.bitwise_xor.Scalar)
+def xor(self: Tensor, other: Tensor) -> Any:
+    """Of truths."""
+    return _logical(torch.logical_xor, self, other)
+
+
+def _logical(operator: Any, x: Tensor, y: Any) -> Any:
+    is_of_truths = all(isinstance(item, Tensor) and item.dtype is torch.bool for item in (x, y))
+    return operator(x, y) if is_of_truths else NotImplemented
+
+
+@defines(aten.__lshift__.Scalar, aten.bitwise_left_shift.Tensor_Scalar)
+def left_shift(self: Tensor, other: int) -> Tensor:
+    """x 2^n"""
+    return self * 2**other
+
+
+@defines(aten.__rshift__.Scalar, aten.bitwise_right_shift.Tensor_Scalar)
+def right_shift(self: Tensor, other: int) -> Tensor:
+    """x / 2^n, rounded down"""
+    return torch.floor_divide(self, 2**other)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from proof import Lambda, operators, prove, random_inputs, rewritten, traced
+from torch import Tensor
+
+from cloformer.export.passes.write_out_for_onnx import WriteOutForOnnx
+
+SORTED = torch.tensor([-0.5, 0.0, 0.0, 0.7])
+OFTEN = torch.tensor([2, 0, 1])
+
+LAWS: dict[str, Callable[[Tensor], object]] = {
+    "cdist": lambda x: [torch.cdist(x[0], x[1, :3], p) for p in (2, 1, 3.5, float("inf"), 0)],
+    "largest of all": lambda x: x.amax() + x.amin(),
+    "none is a number": lambda x: torch.fmax(x.abs().log() / x.abs(), x) + torch.fmin((-x).sqrt(), x.sqrt()).nan_to_num(3),
+    "hypot": lambda x: torch.hypot(x, x.flip(0)),
+    "copysign": lambda x: [x.copysign(x.round()), x.copysign(-0.0), x.copysign(2)],
+    "cumprod": lambda x: [x.cumprod(axis) for axis in (0, 1, -1)],
+    "median": lambda x: [x.median(), x.median(2).values, x.median(1, keepdim=True).values, x[0, 0].median(0).indices],
+    "kthvalue": lambda x: [*x.kthvalue(3, 2), *x.kthvalue(1, 1, keepdim=True)],
+    "searchsorted": lambda x: [
+        torch.searchsorted(SORTED, x.round()),
+        torch.searchsorted(SORTED, x.round(), right=True, out_int32=True),
+        torch.searchsorted(x.sort(-1).values, x.round(), side="right"),
+    ],
+    "stable sort": lambda x: [*torch.sort(x.round(), stable=True, dim=1, descending=True), *torch.sort(x.round(), stable=True)],
+    "repeat_interleave": lambda x: x[:, :3].repeat_interleave(OFTEN, 1, output_size=3),
+    "mean of scattered": lambda x: x.scatter_reduce(2, (x.abs() * 2).long().clamp(0, 4), x.exp(), "mean"),
+    "parts of other sizes": lambda x: [
+        F.adaptive_max_pool2d(x, (3, 2)),
+        F.adaptive_max_pool1d(x, 7),
+        F.adaptive_max_pool3d(x[None], (1, 4, 3)),
+    ],
+    "channel shuffle": lambda x: torch.native_channel_shuffle(x[..., None], 2),
+}  # fmt: skip
+SITES = {"cdist": 5, "largest of all": 2, "none is a number": 2, "copysign": 3, "cumprod": 3, "median": 4, "kthvalue": 2,
+         "searchsorted": 3, "stable sort": 2, "parts of other sizes": 3}  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", [list(LAWS)[:6], list(LAWS)[6:]], ids=["first", "rest"])
+def test_law(wanted: list[str]) -> None:
+    model = Lambda(lambda _, x: [LAWS[name](x) for name in wanted])
+    sites = sum(SITES.get(name, 1) for name in wanted)
+    found = prove(model, WriteOutForOnnx(), (2, 4, 5), sites=sites)
+    assert not set(found) & {
+        "cdist",
+        "_cdist_forward",
+        "hypot",
+        "cumprod",
+        "median",
+        "kthvalue",
+        "searchsorted",
+    }
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8, 33])
+def test_a_running_product_takes_as_many_steps_as_its_length_has_digits(length: int) -> None:
+    model = Lambda(lambda _, x: x.cumprod(1))
+    after, _ = rewritten(traced(model, (2, length)), WriteOutForOnnx(), cast=False)
+    (x,) = random_inputs([(2, length)])
+    torch.testing.assert_close(after.graph_module(x)[0], x.cumprod(1), rtol=1e-12, atol=0)
+    assert operators(after).count("mul") == (length - 1).bit_length()
+
+
+def test_signs_of_zeros_and_of_infinities() -> None:
+    model = Lambda(lambda _, x, y: torch.copysign(x, y))
+    after, _ = rewritten(traced(model, (5,), (5,)), WriteOutForOnnx())
+    signs = torch.tensor([0.0, -0.0, float("inf"), float("-inf"), -1e-30])
+    assert torch.equal(after.graph_module(torch.ones(5), signs)[0], torch.copysign(torch.ones(5), signs))
+
+
+def test_a_rectifier_whose_slope_is_drawn_in_training() -> None:
+    found = prove(Lambda(lambda _, x: F.rrelu(x, 0.1, 0.5)), WriteOutForOnnx(), (2, 3), sites=1)
+    assert found == ["leaky_relu"]
+
+
+def test_left_alone() -> None:
+    """Axes that are named, another type on the way, means that leave out what was there, and pieces that are not made."""
+    same: list[Callable[[Tensor], object]] = [
+        lambda x: x.amax(1) + x.amin(1),
+        lambda x: x.cumprod(1, dtype=torch.float64).float(),
+        lambda x: x.scatter_reduce(1, x.abs().long().clamp(0, 1), x, "amax"),
+        lambda x: x.scatter_reduce(1, x.abs().long().clamp(0, 1), x, "mean", include_self=False),
+        lambda x: x.sort(1).values,
+        lambda x: F.adaptive_max_pool2d(x[None], (2, 3)),
+        lambda x: F.adaptive_max_pool2d(x[None], (2, 2), return_indices=True)[1],
+    ]
+    before = traced(Lambda(lambda _, x: [law(x) for law in same]), (2, 3))
+    after, (applied,) = rewritten(before, WriteOutForOnnx())
+    assert not applied.sites and operators(after) == operators(rewritten(before)[0])

@@ -1,0 +1,220 @@
+"""Is an export as fast as the network that its authors merged by hand? Networks of timm, merged by our passes and by timm.
+
+::
+
+    PYTHONPATH=tests:tests/support python -m reparameterized [--only NAME ...] [--folder DIR] [--write]
+
+Each network, as it is trained, is exported as ONNX with the passes and without, and a third time without passes, of what
+timm's ``reparameterize_model`` makes of it. The rewritten graph and timm's network are compared in float64, and the
+three files in time, in turns on one thread. Networks without branches are compared with their plain exports alone. Each row
+is a line of ``rows.jsonl`` in DIR: started again, the program goes on after the last. Exit code 1 if ours is slower than
+another or has more operators than timm's; ``--write`` puts the table into ``docs/other-networks.md``.
+"""
+
+# ruff: noqa: T201 - a program, whose result is what it prints
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before what reads it
+
+import argparse
+import copy
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from benchmarks.markdown import replace_between
+
+from cloformer.errors import CloformerError
+from cloformer.export.artifact.folder import Artifact
+from cloformer.export.formats import FORMATS
+from cloformer.export.latency.candidates import Candidate
+from cloformer.export.latency.comparison import Pair
+from cloformer.export.latency.environment import Environment, environment
+from cloformer.export.latency.measure import package_versions
+from cloformer.export.latency.protocol import Rounds, protocol
+from cloformer.export.latency.turns import compare
+from cloformer.export.passes import Setting, apply_passes
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
+from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.trace import trace
+
+from . import networks
+
+SIZE = 224
+ROUNDS = Rounds(least=4, most=4)
+SECONDS = 10.0  # of queries, for each
+EXACT = 1e-9  # of the largest logit, in float64
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "other-networks.md"
+BEGIN, END = "<!-- reparameterized: make reparameterized -->", "<!-- end of reparameterized -->"
+
+
+@dataclass(frozen=True)
+class Time:
+    """Over ours: the median of turns with the ends of its interval, by processor time; and the verdict on the other."""
+
+    value: float
+    low: float
+    high: float
+    verdict: str
+
+    @classmethod
+    def of(cls, pair: Pair) -> Time:
+        found = pair.judged
+        assert found is not None
+        return cls(found.value, found.low, found.high, pair.verdict)
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Operators of the files that ours, the plain export and timm's are, and the times of the others over ours.
+    ``difference`` is the largest of a logit from timm's in float64, over the largest logit."""
+
+    network: str
+    ours: int
+    plain: int
+    plain_time: Time
+    fused: int | None = None
+    fused_time: Time | None = None
+    difference: float | None = None
+
+    @property
+    def failures(self) -> list[str]:
+        found = [] if self.plain_time.verdict != "faster" else ["the plain export is faster"]
+        if self.fused is not None and self.fused_time is not None and self.difference is not None:
+            found += ["timm's is faster"] if self.fused_time.verdict == "faster" else []
+            found += [f"{self.ours} operators, and timm's {self.fused}"] if self.ours > self.fused else []
+            found += [f"{self.difference:.1e} from timm's"] if self.difference > EXACT else []
+        return [f"{self.network}: {text}" for text in found]
+
+    def __str__(self) -> str:
+        cells = (
+            self.network,
+            str(self.ours),
+            str(self.plain),
+            "" if self.fused is None else str(self.fused),
+            str(self.plain_time),
+            "" if self.fused_time is None else str(self.fused_time),
+            "" if self.difference is None else f"{self.difference:.1e}",
+        )
+        return f"| {' | '.join(cells)} |"
+
+
+HEADER = (
+    "| network | operators | plain | timm's | time of the plain over ours | of timm's over ours | from timm's in float64 |",
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--only", nargs="+", choices=networks.NETWORKS, default=list(networks.NETWORKS), metavar="NAME"
+    )
+    parser.add_argument("--folder", type=Path, default=Path("build/reparameterized"))
+    parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    kept = given.folder / "rows.jsonl"
+    rows = _read(kept)
+    refused = []
+    for name in (name for name in given.only if name not in rows):
+        try:
+            row, here = measure(name, given.folder)
+        except CloformerError as error:
+            refused.append(f"{name}: {error.lines[0]}")
+            continue
+        with kept.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(row) | {"where": _where(here)}) + "\n")
+        rows = _read(kept)
+        print(row, flush=True)
+    found = [rows[name] for name in networks.NETWORKS if name in rows]
+    lines = [*HEADER, *(str(row) for row, _ in found), "", *sorted({where for _, where in found})]
+    print("", *lines, "", sep="\n")
+    failures = [*refused, *(text for row, _ in found for text in row.failures)]
+    for text in failures:
+        print(f"FAIL: {text}")
+    if given.write:
+        replace_between(PAGE, BEGIN, END, lines)
+    sys.exit(1 if failures else 0)
+
+
+def measure(name: str, folder: Path) -> tuple[Row, Environment]:
+    """The row of one network, and where it was measured."""
+    is_branched = name in networks.BRANCHED
+    ours, plain = (_exported(name, folder, reparameterize=own) for own in (True, False))
+    fused = _exported(f"{name}_fused", folder, reparameterize=False) if is_branched else None
+    candidates = [Candidate(item, "onnxruntime", 1) for item in (ours, plain, fused) if item is not None]
+    found = compare(
+        candidates,
+        protocol("quick", min_seconds=SECONDS),
+        ROUNDS,
+        lambda stage: print(f"{name}: {stage}", file=sys.stderr) if isinstance(stage, str) else None,
+    )
+    if found.failed:
+        sys.exit(f"error: {name}: {found.failed[0].artifact}: {found.failed[0].failure}")
+    times = [Time.of(pair) for pair in found.pairs]
+    here = environment(package_versions(candidates))
+    if fused is None:
+        return Row(name, _operators(ours), _operators(plain), times[0]), here
+    counts = _operators(ours), _operators(plain)
+    return Row(name, *counts, times[0], _operators(fused), times[1], difference(name)), here
+
+
+def _exported(name: str, folder: Path, *, reparameterize: bool) -> Artifact:
+    request = ExportRequest(
+        model=f"reparameterized.networks:{name}",
+        formats=("onnx",),
+        image_size=(SIZE, SIZE),
+        output=folder,
+        reparameterize=reparameterize,
+    )
+    return export(request)[0].artifact
+
+
+def _operators(artifact: Artifact) -> int:
+    return int(artifact.manifest.graph.operators)
+
+
+@torch.no_grad()
+def difference(name: str) -> float:
+    """How far the rewritten graph is from what timm merges in float64: the largest difference of a logit, of one image of
+    noise, over the largest logit."""
+    traced = trace(getattr(networks, name)(), [TensorSpec("image", (1, 3, SIZE, SIZE), role="image")])
+    rewritten, _ = apply_passes(traced, FORMATS["onnx"].passes(Setting(traced.signature)), cast=False)
+    image = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    wanted = networks.fused(name, torch.float64)(image)
+    got = copy.deepcopy(rewritten.graph_module).double()(image)[0]
+    return float((got - wanted).abs().max() / wanted.abs().max())
+
+
+def _read(path: Path) -> dict[str, tuple[Row, str]]:
+    """The rows so far by network, and where each was measured."""
+    found = {}
+    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+        fields = json.loads(line)
+        where = fields.pop("where")
+        times = {key: Time(**value) for key, value in fields.items() if key.endswith("_time") and value}
+        row = Row(**(fields | times))
+        found[row.network] = row, where
+    return found
+
+
+def _where(here: Environment) -> str:
+    return (
+        f"{here.processor}, {here.system.partition(' ')[0]}, ONNX Runtime {here.versions['onnxruntime']}, one thread, "
+        f"{SIZE} x {SIZE}; {ROUNDS.least} rounds of fresh processes."
+    )
+
+
+if __name__ == "__main__":
+    main()
