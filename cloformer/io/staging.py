@@ -21,6 +21,7 @@ from pathlib import Path
 
 from cloformer.errors import CloformerError, InputError
 
+from .causes import causes
 from .place import MANIFEST, NO_LOCKS, UNSUPPORTED, lock, make_folders, refuse_inside_an_artifact, sync
 from .read import read_bytes
 from .signals import signals_wait
@@ -165,17 +166,16 @@ def _explained_when_full(destination: Path, advice: str) -> Iterator[None]:
         ) from error
 
 
-def _comes_of_a_full_disk(error: BaseException | None, folder: Path) -> bool:
+def _comes_of_a_full_disk(error: BaseException, folder: Path) -> bool:
     """Whether ``error``, or one that it came from, says so, or happened where the disk is full."""
     reported = False
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+    for cause in causes(error):
+        if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
             return True
-        if any(words in str(error) for words in _NO_SPACE_WORDS):  # C++ code has only the words
+        if any(words in str(cause) for words in _NO_SPACE_WORDS):  # C++ code has only the words
             return True
         # Or it says no more than that writing failed. What this package found out itself is no such error.
-        reported = reported or not isinstance(error, CloformerError)
-        error = error.__cause__ or error.__context__
+        reported = reported or not isinstance(cause, CloformerError)
     with contextlib.suppress(OSError):
         return reported and shutil.disk_usage(folder).free < 2**20
     return False

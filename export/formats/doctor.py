@@ -15,6 +15,8 @@ _REQUIRED = (
     "torch", "numpy", "onnx", "onnxruntime", "onnxscript", "onnxsim", "coremltools", "safetensors",
     "typer", "pillow", "jsonschema",
 )  # fmt: skip
+# As pyproject.toml has it: torch from the first to below the second.
+ALLOWED = ((2, 7), (2, 16))
 # The torch that all tests run with, and those that `make torch-versions` runs a chosen part of them with.
 TESTED_WHOLE, TESTED_IN_PART = "2.13", ("2.7", "2.14", "2.15")
 _OPTIONAL = {
@@ -85,12 +87,10 @@ def _combinations(versions: dict[str, str | None]) -> list[Finding]:
         found.append(
             Finding("problem", "Python 3.10 to 3.13 is needed: coremltools 9.0 has wheels for no other")
         )
-    if torch and not (2, 7) <= torch < (2, 16):
-        found.append(
-            Finding(
-                "problem", f"torch {versions['torch']} is outside 2.7 to 2.15: pip install 'torch>=2.7,<2.16'"
-            )
-        )
+    first, end = (f"{major}.{minor}" for major, minor in ALLOWED)
+    if torch and not ALLOWED[0] <= torch < ALLOWED[1]:
+        problem = f"torch {versions['torch']} is not of {first} to below {end}"
+        found.append(Finding("problem", f"{problem}: pip install 'torch>={first},<{end}'"))
     if coremltools and coremltools != (9, 0):
         found.append(
             Finding(

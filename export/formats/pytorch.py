@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
-import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -15,6 +12,7 @@ from torch import fx, nn
 
 from cloformer.errors import UnsupportedError
 
+from ..source.attempt import untouched
 from ..source.returned import as_tensors
 from ..source.signature import Signature, TensorSpec
 from .runner import Array
@@ -30,18 +28,16 @@ class ModuleRunner:
 
     def __init__(self, model: nn.Module, signature: Signature) -> None:
         self.signature = signature
-        self._given = model
-        self._model: nn.Module | None = None
+        self._model = model
 
     def __enter__(self) -> ModuleRunner:
-        self._model = copy.deepcopy(self._given).eval()
+        self._model.eval()
         return self
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """All outputs by name."""
-        assert self._model is not None, "enter the runner first"
+        """All outputs by name, of the module as it was made: what it keeps from one call for the next is forgotten."""
         tensors = [_tensor(inputs[spec.name], spec) for spec in self.signature.inputs]
-        with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
+        with untouched(self._model):
             given = [value.detach().numpy() for value in as_tensors(self._model(*tensors))]
         return {spec.name: value for spec, value in zip(self.signature.outputs, given, strict=True)}
 
@@ -52,7 +48,7 @@ class ModuleRunner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._model = None
+        pass
 
 
 class GraphRunner:

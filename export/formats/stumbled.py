@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, cast
 
 from cloformer.errors import UnsupportedError
+from cloformer.io.causes import causes
 from cloformer.io.words import reason_of
 
 from ..source.raised import nodes_held
@@ -18,22 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["refusal"]
 
 
+# What stands in quotes in an error's words, without what coremltools adds to the name of what it computes in another type.
+_QUOTED = re.compile(r"""["'](\w+?)(?:_cast_fp(?:16|32))?["']""")
+
+
 def refusal(framework: str, error: BaseException, program: ExportedProgram) -> UnsupportedError:
     """``error``, which ``framework`` raised on ``program``, with the operator's place in the model where it can be seen."""
-    reason, node = reason_of(_first(error)), _node_at(error, program)
+    *_, first = causes(error, said=True)
+    reason, node = reason_of(first), _node_at(error, program)
     if node is not None:
         return unsupported_error([Unsupported(str(node.target), origin_of(node), reason)], framework)
     return UnsupportedError(
         f"{framework} cannot convert the graph: {reason}",
         "it does not say at which operator: leave out parts of the model until it goes through, or choose another --format",
     )
-
-
-def _first(error: BaseException) -> BaseException:
-    """What it was raised because of."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
 
 
 def _node_at(error: BaseException, program: ExportedProgram) -> fx.Node | None:
@@ -46,4 +46,5 @@ def _node_at(error: BaseException, program: ExportedProgram) -> fx.Node | None:
         )  # which reads the meta alone
         if name in nodes:
             return nodes[name]
-    return None
+    named = (name for cause in causes(error) for name in _QUOTED.findall(str(cause)))
+    return next((nodes[name] for name in named if name in nodes), None)

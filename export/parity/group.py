@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, fx
 
 from ..reference.conditioning import is_exact, is_whole, statistics, terms
-from ..reference.natures import decides, nature_of, operator_name
+from ..reference.natures import decides, nature_of_node, operator_name
 from ..reference.wide import Call
 
 __all__ = ["AVERAGES", "Group", "Sums", "constant_number", "partial_sums"]
@@ -63,12 +63,12 @@ class Group:
     @property
     def computing(self) -> list[fx.Node]:
         """The nodes that do more than to move numbers."""
-        return [node for node in self.nodes if nature_of(node.target) != "moves"]
+        return [node for node in self.nodes if nature_of_node(node) != "moves"]
 
     @property
     def is_simple(self) -> bool:
         """Whether at most one node rounds, and that but once."""
-        kinds = [nature_of(node.target) for node in self.computing]
+        kinds = [nature_of_node(node) for node in self.computing]
         scales = any(node.kwargs.get("alpha", 1) != 1 for node in self.nodes)  # a product is rounded as well
         return not self.decides and not scales and kinds in ([], ["rounds once"])
 
@@ -94,7 +94,7 @@ class Group:
         """The same with one operand or result moved at a time, all others as they are: what each does to a number cannot be
         cancelled there by what another does. None where sums are among the nodes, each of whose terms moves by itself."""
         if len(self.computing) < 2 or any(
-            nature_of(node.target) in ("sums", "normalizes") for node in self.nodes
+            nature_of_node(node) in ("sums", "normalizes") for node in self.nodes
         ):
             return
         calls = itertools.count()
@@ -128,7 +128,7 @@ class Group:
             if (
                 move is not None
                 and not numbers_alone
-                and nature_of(node.target) != "moves"
+                and nature_of_node(node) != "moves"
                 and not decides(node)
                 and not is_exact(node, values, result, roundoff)
             ):
@@ -167,7 +167,7 @@ def _moved(value: object, move: Move, roundoff: float, size: Tensor | None = Non
 def _added_up(call: Call, values: Mapping[fx.Node, object], result: object, sums: Sums) -> Tensor | None:
     """Of a sum, what is rounded in between, at each place: the sum of its terms' magnitudes, or a partial sum where what is
     lost before it is rounded is less."""
-    if nature_of(call.node.target) != "sums":
+    if nature_of_node(call.node) != "sums":
         return None
     if sums == "wider":
         return partial_sums(call, values, result)
@@ -199,7 +199,7 @@ def _miscounted(
     in_order: bool,
 ) -> object:
     """Of a normalization, also by what its mean and variance are off by."""
-    found = statistics(node, values) if nature_of(node.target) == "normalizes" else None
+    found = statistics(node, values) if nature_of_node(node) == "normalizes" else None
     if found is None or not isinstance(result, Tensor):
         return result
     share, beside = found.moved(roundoff, in_order=in_order)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx
 
-from ..reference.natures import is_near_one
+from ..reference.natures import nature_of_node
+from ..reference.near_one import is_near_one, lost_of_one
 from ..reference.places import as_good, search_of
 from .group import Group, Sums
 from .sums import largest_partial, largest_rounded, least_lost, lost, lost_to_the_same, only_sum
@@ -20,7 +21,6 @@ __all__ = ["Judgement", "Types", "judge", "most_allowed"]
 _FORMATS = {"float32": torch.float32, "float16": torch.float16}
 # The smallest step of the format: what is smaller than it cannot be held to a share of itself.
 _SMALLEST = {"float32": 2.0**-126, "float16": 2.0**-24}
-_OF_ONE = 2.0  # roundings of one that are lost where a small number is added to it, or taken from it
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,10 @@ def judge(item: Compared, steps: int, types: Types) -> Judgement:
     if types.sums == "float16" and not bool(got.isfinite().all()) and _ends_inside(item.group):
         error[~got.isfinite() & want.isfinite()] = 0.0
         overflows = True
-    ones = _OF_ONE * ROUNDOFF[types.computed] * sum(is_near_one(node) for node in item.group.nodes)
-    allowed = torch.full_like(error, share * scale + smallest + ones)
+    allowed = torch.full_like(error, share * scale + smallest + _of_one(item.group, types))
     flips = 0
     if not bool((error <= allowed).all()):
-        extra = _more(item, steps, types) + _same(item, types)
+        extra = _more(item, steps, types) + _same(item, types) + _by_inputs(item, types)
         if item.group.decides:
             flips = int(((error > allowed) & (error <= allowed + extra)).sum())
         allowed += extra
@@ -85,7 +84,17 @@ def most_allowed(item: Compared, steps: int, types: Types) -> float:
 def _share(item: Compared, steps: int, types: Types) -> float:
     """What passes at any place, over the result's largest magnitude."""
     roundoff = ROUNDOFF[types.computed]
-    return allowance(item.operators, steps, types.computed) * roundoff + _within(item.group, types)
+    kinds = [nature_of_node(node) for node in item.group.nodes]
+    return allowance(kinds, steps, types.computed) * roundoff + _within(item.group, types)
+
+
+def _of_one(group: Group, types: Types) -> float:
+    """What the group's operators lose of one, whatever their result is."""
+    nodes = [node for node in group.nodes if is_near_one(node, types.computed)]
+    if not nodes:
+        return 0.0
+    values = {**group.leaves, **group.computed()}
+    return ROUNDOFF[types.computed] * sum(lost_of_one(node, values, types.computed) for node in nodes)
 
 
 def _within(group: Group, types: Types) -> float:
@@ -130,6 +139,26 @@ def _sums(types: Types, roundoff: float) -> Sums:
     if types.sums == "float16":
         return "in order"
     return "wider" if ROUNDOFF[types.sums] < roundoff else "as narrow"
+
+
+def _by_inputs(item: Compared, types: Types) -> Tensor:
+    """What passes besides at each place, because an input is given in float32 and rounded on its way to what computes in
+    float16: once for all that read it, and counted as a step of one of them."""
+    want, computed = item.drift.given_actual_inputs, _FORMATS[types.computed]
+    leaves = {
+        node: value.to(computed).to(value.dtype) if _is_float_input(node, value) else value
+        for node, value in item.group.leaves.items()
+    }
+    if computed is torch.float32 or not any(map(_is_float_input, leaves, leaves.values())):
+        return torch.zeros_like(want)
+    group = Group(item.group.stored, item.group.nodes, leaves, item.group.piece)
+    found = group.result(group.computed())
+    assert isinstance(found, Tensor)
+    return torch.nan_to_num((found - want).abs(), nan=0.0, posinf=0.0)
+
+
+def _is_float_input(node: fx.Node, value: object) -> bool:
+    return node.op == "placeholder" and isinstance(value, Tensor) and value.is_floating_point()
 
 
 def _same(item: Compared, types: Types) -> float:

@@ -13,7 +13,7 @@ from cloformer.io.progress import Progress, Stage
 
 from ..artifact.origins import Origins
 from ..formats.runners import Array, Runner
-from ..reference.natures import nature_of
+from ..reference.natures import nature_of_node
 from ..source.trace import origin_of
 from .judge import Types, judge
 from .report import OperatorResult
@@ -59,7 +59,7 @@ def compare_operators(
     :class:`UnsupportedError` where the runner does not give the values inside.
     """
     # What only moves numbers comes and goes with the format: pieces of a list, shapes.
-    computing = {node.name for node in program.graph.nodes if nature_of(node.target) != "moves"}
+    computing = {node.name for node in program.graph.nodes if nature_of_node(node) != "moves"}
     worst: dict[str, OperatorResult] = {}
     missing: list[str] = []
     for number, (name, fed) in enumerate(inputs):

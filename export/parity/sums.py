@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, fx
 
 from ..reference.conditioning import axis_of_the_same, lost_by_places, resizes, statistics, terms
-from ..reference.natures import nature_of, operator_name
+from ..reference.natures import nature_of_node, operator_name
 from ..reference.wide import Call
 from .group import AVERAGES, Group, partial_sums
 from .walk import largest_finite
@@ -39,7 +39,7 @@ _ATTENTION = "scaled_dot_product_attention"
 def only_sum(group: Group) -> fx.Node | None:
     """The one node of the group that computes, if it is a sum whose terms are known; None otherwise."""
     computing = group.computing
-    if len(computing) != 1 or nature_of(computing[0].target) != "sums":
+    if len(computing) != 1 or nature_of_node(computing[0]) != "sums":
         return None
     return None if operator_name(computing[0].target) == _ATTENTION else computing[0]
 
@@ -49,7 +49,7 @@ def least_lost(group: Group) -> float:
     result."""
     found = 0.0
     for node in group.nodes:
-        if nature_of(node.target) == "sums":
+        if nature_of_node(node) == "sums":
             examples = {
                 source: group.leaves.get(source, source.meta.get("val")) for source in node.all_input_nodes
             }
@@ -74,7 +74,7 @@ def lost_to_the_same(group: Group) -> float:
     values = {**group.leaves, **group.computed()}
     found = 0.0
     for node in group.nodes:
-        if nature_of(node.target) == "sums" and axis_of_the_same(node, values) is not None:
+        if nature_of_node(node) == "sums" and axis_of_the_same(node, values) is not None:
             result = values[node]
             assert isinstance(result, Tensor)
             found += _SAME * terms(node, values) * largest_finite(result)
@@ -91,7 +91,7 @@ def largest_rounded(group: Group) -> float | None:
     values = {**group.leaves, **group.computed()}
     if node == only_sum(group):
         return _largest_partial_sum(node, values)
-    found = statistics(node, values) if nature_of(node.target) == "normalizes" else None
+    found = statistics(node, values) if nature_of_node(node) == "normalizes" else None
     result = group.result(values)
     if found is None or not isinstance(result, Tensor):
         return None

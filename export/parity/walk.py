@@ -63,11 +63,6 @@ class Compared:
         """The group's nodes by name."""
         return tuple(node.name for node in self.group.nodes)
 
-    @property
-    def operators(self) -> tuple[str, ...]:
-        """The group's operators."""
-        return tuple(str(node.target) for node in self.group.nodes)
-
 
 class Walk:
     """Every node of the program that ``candidate`` has a value of the same shape for, in the order they run.

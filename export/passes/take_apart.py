@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -69,15 +69,19 @@ class TakeApart(Pass):
         return node.op != "call_function" or node.target is operator.getitem or self.knows(node.target)
 
 
-@functools.cache
 def _definition(target: Any) -> Callable[..., Any] | None:
     """What computes the operator by others; None if torch has nothing. A composite operator takes itself apart."""
-    from torch._decomp import core_aten_decompositions  # a second, which most networks do not need
-
     if not isinstance(target, torch._ops.OpOverload):
         return None
-    listed: Callable[..., Any] | None = core_aten_decompositions().get(target)
+    listed = _decompositions().get(target)
     return target if listed is None and target._can_decompose() else listed
+
+
+@functools.cache
+def _decompositions() -> Mapping[object, Callable[..., Any]]:
+    from torch._decomp import core_aten_decompositions  # a second, which most networks do not need
+
+    return dict(core_aten_decompositions().items())
 
 
 def _applied(function: Callable[..., Any] | None) -> Callable[[Any, Any], Any]:

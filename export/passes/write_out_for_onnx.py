@@ -23,7 +23,7 @@ aten = torch.ops.aten
 class WriteOutForOnnx(Pass):
     """Write what torch.onnx has no conversion for, or converts wrong: distances of all pairs, running products, the largest
     of everything, the larger of two but for what is no number, lengths of two sides, signs of others, what stands at a place
-    among the sorted and the place of others among them, repeats by constants, means of what is scattered (it leaves out by
+    among the sorted and the place of others among them, repeats by constants, the largest of parts of other sizes, means of what is scattered (it leaves out by
     what they are divided), shuffled channels, and a rectifier whose slope is drawn in training."""
 
     law: ClassVar[str] = (
@@ -31,6 +31,7 @@ class WriteOutForOnnx(Pass):
         "fmax(x, y) = x if y is no number, y if x is none, else max(x, y); hypot(x, y) = sqrt(x**2 + y**2); "
         "copysign(x, y) = -|x| if y < 0 or 1 / y < 0 else |x|; rrelu(x) = leaky_relu(x, (lower + upper) / 2); "
         "kthvalue(x, k) = topk(x, k, smallest)[k], median(x) = kthvalue(x, (n + 1) // 2); searchsorted(s, x) = sum(s < x); "
+        "adaptive_max_pool(x)[i] = max(x[floor(i n / m)] ... x[ceil((i + 1) n / m) - 1]); "
         "scatter_mean(x, i, y) = scatter_add(x, i, y) / scatter_add(1, i, 1)"
     )
     exactness: ClassVar[Exactness] = Exactness.REAL
@@ -84,7 +85,8 @@ def _with_a_sign(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> f
 
 def _product_so_far(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
     """By doubling: after k steps each place holds the product of the last 2**k up to it."""
-    x, shape = bound["self"], shape_of(node) or ()
+    x: fx.Node = bound["self"]
+    shape = shape_of(node) or ()
     if bound["dtype"] not in (None, x.meta["val"].dtype) or not shape:
         return None
     axis, length, step = bound["dim"] % len(shape), shape[bound["dim"]], 1
@@ -120,6 +122,38 @@ def _of_the_smallest(place: Callable[[int, dict[str, Any]], int]) -> Form:
         return found
 
     return form
+
+
+def _largest_of_parts(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> list[fx.Node] | None:
+    """Of parts of other sizes, axis after axis: each part filled up with its last number."""
+    result, wanted = bound["self"], bound["output_size"]
+    sizes = (shape_of(result) or ())[-len(wanted) :]
+    if all(size % parts == 0 for size, parts in zip(sizes, wanted, strict=True)):
+        return None
+    if any(user.args[1] != 0 for user in node.users):
+        return None  # where it was
+    for axis, (size, parts) in enumerate(zip(sizes, wanted, strict=True), start=-len(wanted)):
+        places = _parts(size, parts)
+        shape = list(shape_of(result) or ())
+        picked = rewriter.new_constant(places.flatten(), node.all_input_nodes[0])
+        taken = rewriter.call(aten.index_select.default, result, axis, picked)
+        shape[axis:] = [*places.shape, *shape[len(shape) + axis + 1 :]]
+        apart = rewriter.call(aten.reshape.default, taken, shape)
+        result = rewriter.call(aten.amax.default, apart, [axis])
+    return [result]
+
+
+def _parts(size: int, parts: int) -> torch.Tensor:
+    """The places of each part (``parts``, most of any): the first begins at 0, and the last ends at the end."""
+    begins = [place * size // parts for place in range(parts)]
+    ends = [-(-(place + 1) * size // parts) for place in range(parts)]
+    most = max(end - begin for begin, end in zip(begins, ends, strict=True))
+    return torch.tensor(
+        [
+            [min(begin + place, end - 1) for place in range(most)]
+            for begin, end in zip(begins, ends, strict=True)
+        ]
+    )
 
 
 def _middle(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
@@ -176,8 +210,8 @@ def _mean_of_scattered(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]
 def _shuffled(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
     """The first channel of each group, then the second of each."""
     batch, channels, *rest = shape_of(node) or ()
-    apart = [batch, bound["groups"], channels // bound["groups"], *rest]
-    apart = rewriter.call(aten.reshape.default, bound["self"], apart)
+    sizes = [batch, bound["groups"], channels // bound["groups"], *rest]
+    apart = rewriter.call(aten.reshape.default, bound["self"], sizes)
     turned = rewriter.call(aten.transpose.int, apart, 1, 2)
     return rewriter.call(aten.reshape.default, turned, [batch, channels, *rest])
 
@@ -208,4 +242,7 @@ _WRITTEN_OUT: dict[object, Form] = {
     aten.median.dim: _of_the_smallest(lambda size, _bound: (size - 1) // 2),
     aten.kthvalue.default: _of_the_smallest(lambda _size, bound: bound["k"] - 1),
     aten.sort.stable: _sorted,
+    aten.adaptive_max_pool1d.default: _largest_of_parts,
+    aten.adaptive_max_pool2d.default: _largest_of_parts,
+    aten.adaptive_max_pool3d.default: _largest_of_parts,
 }

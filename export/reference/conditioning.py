@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
-from .natures import decides, nature_of, operator_name
+from .natures import decides, nature_of_node, operator_name
 
 __all__ = [
     "Statistics", "axis_of_the_same", "factors", "is_exact", "is_whole", "lost_by_places", "lost_by_sum", "repeats", "resizes",
@@ -31,7 +31,7 @@ def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
     """How many numbers each result is the sum of; a norm is a root of one. 0 of what adds up nothing."""
     name = operator_name(node.target)
     if not (
-        nature_of(node.target) == "sums" or "conv" in name or name in (*_NORMS, *_RECURRENT) or resizes(node)
+        nature_of_node(node) == "sums" or "conv" in name or name in (*_NORMS, *_RECURRENT) or resizes(node)
     ):
         return 0
     operands = _operands(node, values)
@@ -93,9 +93,9 @@ def is_exact(node: fx.Node, values: Mapping[fx.Node, object], result: object, ro
     most = 1 / roundoff
     if not is_whole(result, most):
         return False
-    if decides(node) or nature_of(node.target) == "rounds once":
+    if decides(node) or nature_of_node(node) == "rounds once":
         return True
-    if nature_of(node.target) != "sums":
+    if nature_of_node(node) != "sums":
         return False
     operands = _operands(node, values)
     largest = math.prod(float(operand.abs().max()) for operand in operands if operand.numel())

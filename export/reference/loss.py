@@ -119,17 +119,22 @@ class RoundingLoss:
 
     def with_jumps(self, limits: Array) -> Array:
         """What passes where an element may jump as well."""
-        found: Array = (
-            limits if self.jumps is None else np.where(self.jumps > 0, limits + 2 * self.jumps, limits)
-        )
+        if self.jumps is None:
+            return limits
+        found: Array = np.where(self.jumps > 0, limits + 2 * self._reach(self.jumps), limits)
         return found
 
     def undecided(self, got: Array, want: Array) -> Array:
         """Of integers and truths, where rounding decides, and ``got`` is about as near as what it was seen to give."""
         if self.jumps is None:
             return np.zeros(want.shape, bool)
-        found: Array = (self.jumps > 0) & (errors(got, want) <= 2 * self.jumps)
+        found: Array = (self.jumps > 0) & (errors(got, want) <= 2 * self._reach(self.jumps))
         return found
+
+    def _reach(self, jumps: Array) -> Array:
+        """How far an element may jump that does: as far as any of its part did, for the place that is chosen of many that are
+        as good is another in every run."""
+        return _spread(float(jumps.max(initial=0)), _by_axis(jumps), jumps.shape)
 
 
 def errors(got: Array, want: Array) -> Array:

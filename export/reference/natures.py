@@ -12,7 +12,7 @@ from functools import cache
 import torch
 from torch import fx
 
-__all__ = ["decides", "gives_numbers", "is_near_one", "nature_of", "operator_name"]
+__all__ = ["decides", "gives_numbers", "nature_of", "nature_of_node", "operator_name"]
 
 _NATURES: dict[str, tuple[str, ...]] = {
     "moves": (
@@ -63,13 +63,18 @@ def nature_of(target: object) -> str:
     return _NATURE_OF.get(operator_name(target), "function")
 
 
-# ONNX and Core ML have no log1p and expm1: they write log(1 + x) and exp(x) - 1, which are off by a rounding of one.
-_NEAR_ONE = {"log1p", "expm1", "softplus", "log_sigmoid"}
+# Of complex numbers these are several operators of real ones: a magnitude is a root of a sum of squares.
+_OF_PAIRS = {"abs", "mul", "div", "square", "sqrt", "rsqrt", "reciprocal"}
 
 
-def is_near_one(node: fx.Node) -> bool:
-    """Whether the operator may lose a rounding of one, and not of its result."""
-    return operator_name(node.target) in _NEAR_ONE
+def nature_of_node(node: fx.Node) -> str:
+    """As :func:`nature_of`, but "function" for what takes one rounding, or none, of real numbers alone and is given complex
+    ones."""
+    is_of_pairs = operator_name(node.target) in _OF_PAIRS and any(
+        isinstance(value := source.meta.get("val"), torch.Tensor) and value.is_complex()
+        for source in node.all_input_nodes
+    )
+    return "function" if is_of_pairs else nature_of(node.target)
 
 
 def decides(node: fx.Node) -> bool:
@@ -78,9 +83,7 @@ def decides(node: fx.Node) -> bool:
         return False
     name, value = operator_name(node.target), node.meta.get("val")
     is_division = name == "div" and bool(node.kwargs.get("rounding_mode"))
-    is_narrow = (
-        isinstance(value, torch.Tensor) and value.dtype in _NARROW and nature_of(node.target) != "moves"
-    )
+    is_narrow = isinstance(value, torch.Tensor) and value.dtype in _NARROW and nature_of_node(node) != "moves"
     return is_division or is_narrow or name in _JUMPS or (name != "getitem" and not _all_numbers(value))
 
 

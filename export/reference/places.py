@@ -13,7 +13,14 @@ from .natures import operator_name
 __all__ = ["Search", "as_good", "search_of", "undecided"]
 
 _ALONE = ("argmax", "argmin", "argsort")
-_BESIDE = ("topk", "sort", "max", "min")  # which give the numbers first, and their places second
+_BESIDE = (
+    "topk",
+    "sort",
+    "max",
+    "min",
+    "kthvalue",
+    "median",
+)  # which give the numbers first, and their places second
 _SAME = ("_to_copy", "to", "alias", "clone", "detach", "lift_fresh_copy")
 
 
@@ -41,9 +48,9 @@ def search_of(node: fx.Node) -> Search | None:
 def _search(node: fx.Node) -> Search | None:
     name = operator_name(node.target)
     operand = node.all_input_nodes[0]
-    place = 2 if name == "topk" else 1
+    place = 2 if name in ("topk", "kthvalue") else 1
     given = node.args[place] if len(node.args) > place else node.kwargs.get("dim")
-    if given is None and name in ("topk", "sort", "argsort"):
+    if given is None and name in ("topk", "sort", "argsort", "kthvalue"):
         given = -1
     value = operand.meta.get("val")
     if not (isinstance(value, Tensor) and value.is_floating_point()) or not (

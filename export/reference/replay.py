@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from ..source.arrays import Array
-from .natures import nature_of
+from .natures import nature_of_node
 from .places import search_of
 from .wide import Call
 
@@ -54,7 +54,7 @@ class Replay:
 
     def is_weight(self, node: fx.Node) -> bool:
         """Whether sums alone read the constant: passes fold scales into such, which are rounded afterwards."""
-        return bool(node.users) and all(nature_of(user.target) == "sums" for user in node.users)
+        return bool(node.users) and all(nature_of_node(user) == "sums" for user in node.users)
 
     def fed(self, inputs: Mapping[str, Array]) -> dict[fx.Node, Tensor]:
         """The inputs' values by node, in the types that they are given in."""

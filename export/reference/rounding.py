@@ -27,7 +27,8 @@ from .conditioning import (
     statistics,
     terms,
 )
-from .natures import is_near_one, nature_of
+from .natures import nature_of_node
+from .near_one import lost_of_one
 from .replay import Replay, as_array
 from .wide import widened
 
@@ -211,11 +212,11 @@ class _Rounding:
         signs = signs.reshape([-1 if place == axis % value.ndim else 1 for place in range(value.ndim)])
         return value * (1 + signs * share)
 
-    def of_one(self, value: object) -> object:
-        """What is off by a rounding of one."""
+    def of_one(self, value: object, roundings: float) -> object:
+        """What is off by so many roundings of one."""
         if self.draw is None or not isinstance(value, Tensor):
             return value
-        return value + self.draw.signs(value) * self.form.roundoff
+        return value + self.draw.signs(value) * (self.form.roundoff * roundings)
 
     def of_a_product(self, value: object, count: int) -> object:
         """A product of so many numbers, each rounded before the next: those that are nearly the same are rounded alike."""
@@ -249,7 +250,7 @@ class _Rounding:
 
 def _off(node: fx.Node, found: object, values: Mapping[fx.Node, object], rounding: _Rounding) -> object:
     """A node's result, off by what its kernel may lose and rounded."""
-    is_drawn = nature_of(node.target) == "normalizes" and rounding.draw is not None
+    is_drawn = nature_of_node(node) == "normalizes" and rounding.draw is not None
     normalized = statistics(node, values) if is_drawn else None
     if normalized is not None:
         return rounding.of_normalized(found, normalized)
@@ -258,8 +259,9 @@ def _off(node: fx.Node, found: object, values: Mapping[fx.Node, object], roundin
     multiplied = factors(node, values)
     if multiplied:
         found = rounding.of_a_product(found, multiplied)
-    if is_near_one(node):
-        found = rounding.of_one(found)
+    ones = lost_of_one(node, values, str(rounding.form.kind).removeprefix("torch."))
+    if ones:
+        found = rounding.of_one(found, ones / 2)
     if resizes(node):
         found = rounding.of_resized(found, lost_by_places(node, values))
     elif axis is not None:
@@ -278,7 +280,7 @@ def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> li
         given = widened(value)
         values[node] = rounding.of(rounding.of_pixels(given) if role == "image" else given)
     for node, call in replay.computed.items():
-        nature, found = nature_of(node.target), call.wide(values)
+        nature, found = nature_of_node(node), call.wide(values)
         if nature == "moves" or is_exact(node, values, found, rounding.form.roundoff):
             values[node] = rounding.of(found, is_exact=True)
         else:

@@ -31,6 +31,8 @@ _DEFAULTS: dict[str, dict[str, Callable[[torch.finfo], float]]] = {
     "_fused_rms_norm": {"eps": lambda kind: kind.eps},
     "nan_to_num": {"posinf": lambda kind: kind.max, "neginf": lambda kind: kind.min},
 }
+_BY_DIFFERENCES = 2  # of cdist's modes
+
 # What depends on how a number is stored, or knows no float64.
 _IN_OWN_TYPES = {
     "nextafter", "frexp", "quantize_per_tensor", "quantize_per_channel", "dequantize", "int_repr",
@@ -119,6 +121,9 @@ def _target(node: fx.Node) -> Callable[..., object]:
     if node.target in (_aten.view.default, _aten._unsafe_view.default):
         # The numbers in their order, wherever a candidate or a kernel has left them in memory.
         return lambda value, size: value.reshape(size)
+    if node.target is _aten.cdist.default:
+        # By differences: of many rows torch takes products, in which near ones cancel.
+        return lambda x1, x2, p=2.0, *_mode: _aten.cdist.default(x1, x2, p, _BY_DIFFERENCES)
     if node.target is _aten.as_strided.default:
         example = node.all_input_nodes[0].meta.get("val")
         return lambda value, *places: _aten.as_strided.default(_as_stored(value, example), *places)

@@ -1,16 +1,16 @@
-"""Running a user's module once to learn something of it, and nothing else."""
+"""Running a user's module without leaving a trace in it."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-__all__ = ["Attempt", "attempt"]
+__all__ = ["Attempt", "attempt", "untouched"]
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,27 @@ class Attempt:
         return self.error is None
 
 
-@torch.no_grad()
 def attempt(
     model: nn.Module, args: tuple[object, ...], kwargs: Mapping[str, object] | None = None
 ) -> Attempt:
-    """Call ``model``. Buffers that it writes to, such as counters, are as they were afterwards."""
-    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    """Call ``model`` once, to learn something of it."""
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # what it prints is no part of a command's output
+        with untouched(model):
             return Attempt(model(*args, **(kwargs or {})))
-    except (Exception, SystemExit) as error:  # a user's module raises what it likes
+    except (Exception, SystemExit) as error:  # a user's module does what it likes
         return Attempt(None, error)
+
+
+@contextlib.contextmanager
+def untouched(model: nn.Module) -> Iterator[None]:
+    """Around calls of ``model``: no gradients, buffers that it writes to, such as counters, are as they were afterwards, and
+    what it prints is no part of a command's output."""
+    owners = [(part, dict(part._buffers)) for part in model.modules() if part._buffers]
+    for part, buffers in owners:
+        part._buffers.update({name: None if each is None else each.clone() for name, each in buffers.items()})
+    try:
+        with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
+            yield
     finally:
-        for name, buffer in model.named_buffers():
-            if name in before and before[name].shape == buffer.shape:
-                buffer.copy_(before[name])
+        for part, buffers in owners:
+            part._buffers.update(buffers)

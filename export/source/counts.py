@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cloformer.variants import VARIANTS
 
+from .gradients import not_learned
 from .signature import TensorSpec
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ def multiply_adds(model: nn.Module, inputs: Sequence[TensorSpec]) -> int:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from .attempt import untouched
     from .trace import example_inputs
 
     device = next((tensor.device for tensor in model.state_dict().values()), torch.device("cpu"))
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
+    # The counter follows gradients into every module that is called, and cannot where a parameter is an argument.
+    with torch.no_grad(), not_learned(model), untouched(model), counter:
         model(*(tensor.to(device) for tensor in example_inputs(inputs)))
     return int(counter.get_total_flops()) // 2
 

@@ -10,6 +10,7 @@ from torch import nn
 from .returned import look
 from .signature import TensorSpec
 from .taken import take_by_name, take_together
+from .trace import why_it_does_not_run
 from .whole_numbers import with_values
 from .widen import as_float32
 
@@ -28,7 +29,8 @@ class Fitted:
 
 
 def fit(model: nn.Module, inputs: Sequence[TensorSpec], said: Sequence[TensorSpec] = ()) -> Fitted:
-    """Make ``model`` ready in place, in evaluation mode. ``said`` are the inputs as an artifact has them."""
+    """Make ``model`` ready in place, in evaluation mode. ``said`` are the inputs as an artifact has them. Raises
+    :class:`UnsupportedError` if it does not run on such inputs, or returns no tensor."""
     widened = as_float32(model.eval(), inputs)
     notes = () if widened is None else (widened,)
     take_by_name(model, inputs)
@@ -37,6 +39,9 @@ def fit(model: nn.Module, inputs: Sequence[TensorSpec], said: Sequence[TensorSpe
         take_together(model, inputs)
         returned = look(model, inputs)
     taken = with_values(model, inputs, said)
-    if returned is None:  # it does not run, and tracing says why
-        return Fitted(taken, notes=notes)
+    if returned is None:
+        refused = why_it_does_not_run(model, inputs)
+        if refused is not None and not any(spec.dtype.startswith("int") for spec in inputs):
+            raise refused
+        return Fitted(taken, notes=notes)  # the ones that it was tried with may be no rows of its tables
     return Fitted(taken, returned.names, returned.count == 1, (*notes, *returned.left_out))

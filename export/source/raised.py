@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import TracebackType
 
+from cloformer.io.causes import causes
+
 __all__ = ["nodes_held"]
 
 # What passes, frameworks, and the interpreters of torch that they run, call the node that they are at.
@@ -17,16 +19,10 @@ def nodes_held(error: BaseException) -> Iterator[object]:
     Whatever walks a graph goes node by node, so the innermost call that holds one was at work on it. Nodes are torch's own,
     or what a framework made of them; both have a ``meta``.
     """
-    for raised in reversed(list(_chain(error))):
+    for raised in reversed(list(causes(error))):
         for held in reversed(list(_locals(raised.__traceback__))):
             if isinstance(getattr(held, "meta", None), dict):
                 yield held
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _locals(trace: TracebackType | None) -> Iterator[object]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from cloformer.errors import UnsupportedError
+
 from .attempt import attempt
 from .signature import TensorSpec
 from .trace import example_inputs
@@ -33,7 +35,7 @@ def look(model: nn.Module, inputs: Sequence[TensorSpec]) -> Returned | None:
     """What ``model`` returns for ``inputs``; None of a model that does not run, of which tracing says why.
 
     Names are the keys of dictionaries and the fields of named tuples and of data classes that lead to a tensor, joined.
-    From here on the model returns its tensors alone, flat.
+    Raises :class:`UnsupportedError` if there is none. From here on the model returns its tensors alone, flat.
     """
     tried = attempt(model, example_inputs(inputs))
     if not tried.succeeded:
@@ -42,6 +44,12 @@ def look(model: nn.Module, inputs: Sequence[TensorSpec]) -> Returned | None:
     found = list(_parts(returned))
     if not _is_flat_already(returned, found):
         model.register_forward_hook(_only_tensors)
+    if not any(isinstance(value, Tensor) for _, value in found):
+        kinds = ", ".join(sorted({type(value).__name__ for _, value in found})) or "nothing"
+        raise UnsupportedError(
+            f"the model returns no tensor, but {kinds}",
+            "return tensors, in tuples, lists, dictionaries or data classes",
+        )
     paths = [path for path, value in found if isinstance(value, Tensor)]
     left_out = [
         f"output {place} of {len(found)} is {_what(value)}, and was left out"

@@ -13,38 +13,35 @@ module's path and ``package.module:Class:line``, never a path of this machine.
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
-import cloformer
 from cloformer.errors import UnsupportedError
 from cloformer.io.quiet import quiet
 from cloformer.io.words import count, reason_of
 
 from .attempt import attempt
+from .drawn import refuse_drawn
+from .frames import innermost_frame, read_origin
+from .gradients import not_learned
 from .lowering import as_program
 from .origin import Origin
 from .raised import nodes_held
 from .signature import DTYPES, Signature, TensorSpec
 
-__all__ = ["Trace", "example_inputs", "lower", "lowered_name_of", "origin_of", "trace"]
+__all__ = ["Trace", "example_inputs", "lower", "lowered_name_of", "origin_of", "trace", "why_it_does_not_run"]
 
-_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>[0-9]+)')
-_TORCH_FOLDER = str(Path(torch.__file__).parent)
-_NOT_THE_USERS = (
-    _TORCH_FOLDER,
-    str(Path(__file__).resolve().parents[1]),
-    str(Path(cloformer.__file__).parent),
-)
+_FILLED = {
+    torch.ops.aten.empty.memory_format: torch.ops.aten.zeros.default,
+    torch.ops.aten.empty_like.default: torch.ops.aten.zeros_like.default,
+    torch.ops.aten.new_empty.default: torch.ops.aten.new_zeros.default,
+}
 
 
 @dataclass(frozen=True)
@@ -71,11 +68,13 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
     model.eval()
     with quiet("torch"):
         program = _export(model, inputs)
-        if any(_mutates(node) for node in program.graph.nodes):
+        if any(_mutates(node) or _is_of_vmap(node) for node in program.graph.nodes):
             program = program.run_decompositions({})  # nothing is decomposed; in-place becomes functional
+    refuse_drawn(program.graph)
     graph_module = _unlift(program)
+    _fill_the_empty(graph_module)
     for node in graph_module.graph.nodes:
-        node.meta["custom"] = {"cloformer": _read_origin(node)}
+        node.meta["custom"] = {"cloformer": read_origin(node)}
     signature = Signature(tuple(inputs), _output_specs(program, outputs))
     return Trace(graph_module, signature, tuple(_left_out(program)))
 
@@ -126,30 +125,47 @@ def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
     try:
         # What the module prints is no part of a command's output; torch 2.7 is strict unless it is told.
         with contextlib.redirect_stdout(sys.stderr):
-            return torch.export.export(model, example_inputs(specs), strict=False)
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # a user's module, or torch on its way through it, does what it likes
+            return _followed(model, example_inputs(specs))
+    except (Exception, SystemExit) as error:  # the user's module, or torch on its way, does what it likes
         raise _cannot_follow(model, specs, error) from error
+
+
+def why_it_does_not_run(model: nn.Module, specs: Sequence[TensorSpec]) -> UnsupportedError | None:
+    """What ``model`` raises on ones of such shapes and types, and where; None if it runs."""
+    own = attempt(model, example_inputs(specs)).error
+    if own is None:
+        return None
+    given = ", ".join(f"{spec.name} {spec.dtype} {list(spec.shape)}" for spec in specs)
+    return UnsupportedError(
+        f"the model does not run on {given}: {type(own).__name__}: {reason_of(own) if str(own).strip() else 'nothing said'}",
+        f"where: {innermost_frame(own)}",
+        "give inputs as it takes them: --image-size, --input NAME=SIZExSIZE:TYPE, or --spec",
+    )
+
+
+def _followed(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    """Without gradients where torch has none for an operator, such as fake quantization by a scale that is learned; elsewhere
+    with them, or encoder layers would be traced as one fused kernel."""
+    try:
+        return torch.export.export(model, inputs, strict=False)
+    except RuntimeError as error:
+        if "requires_grad" not in str(error):
+            raise
+    with torch.no_grad(), not_learned(model):
+        return torch.export.export(model, inputs, strict=False)
 
 
 def _cannot_follow(model: nn.Module, specs: Sequence[TensorSpec], error: BaseException) -> UnsupportedError:
     """Why a module could not be traced: it does not run on such inputs at all, or torch cannot see what it would do."""
-    own = attempt(model, example_inputs(specs)).error
+    own = why_it_does_not_run(model, specs)
     if own is not None:
-        given = ", ".join(f"{spec.name} {spec.dtype} {list(spec.shape)}" for spec in specs)
-        return UnsupportedError(
-            f"the model does not run on {given}: {type(own).__name__}: {reason_of(own) if str(own).strip() else 'nothing said'}",
-            f"where: {_innermost_frame(own)}",
-            "give inputs as it takes them: --image-size, --input NAME=SIZExSIZE:TYPE, or --spec",
-        )
+        return own
     reason = next(
         (words for name, words in _IN_WORDS.items() if name in type(error).__name__), reason_of(error)
     )
     return UnsupportedError(
         f"torch.export cannot follow the model: {reason}",
-        f"where: {_innermost_frame(error)}",
+        f"where: {innermost_frame(error)}",
         "rewrite what depends on a tensor's values, or export the part before it",
     )
 
@@ -164,6 +180,21 @@ def _mutates(node: fx.Node) -> bool:
     return node.op == "call_function" and getattr(getattr(node.target, "_schema", None), "is_mutable", False)
 
 
+def _is_of_vmap(node: fx.Node) -> bool:
+    """Whether it says for which axis what follows is done, which only torch's own interpreter understands."""
+    return str(getattr(node.target, "__module__", "")).startswith("torch._functorch")
+
+
+def _fill_the_empty(graph_module: fx.GraphModule) -> None:
+    """Memory that ``forward`` asks for and writes to is zero before: what is in it else is another number each time."""
+    for node in graph_module.graph.nodes:
+        filled = _FILLED.get(node.target)
+        if filled is not None:
+            node.target = filled
+            node.kwargs = {name: value for name, value in node.kwargs.items() if name != "memory_format"}
+    graph_module.recompile()
+
+
 def _unlift(program: ExportedProgram) -> fx.GraphModule:
     """The program's module without its guards and hooks, its inputs and outputs plain and flat."""
     try:
@@ -176,40 +207,16 @@ def _unlift(program: ExportedProgram) -> fx.GraphModule:
     graph.set_codegen(fx.graph.CodeGen())
     output = graph.output_node()
     output.args = (tuple(leaf for leaf in pytree.tree_leaves(output.args[0]) if leaf is not None),)
-    for node in list(graph.nodes):
-        if node.op == "call_module" and not node.users:
+    for node in reversed(list(graph.nodes)):
+        if not node.users and (node.op == "call_module" or _writes_a_buffer(node)):
             graph.erase_node(node)
     graph_module.recompile()
     return graph_module
 
 
-def _read_origin(node: fx.Node) -> Origin:
-    """The innermost module of the user's (torch's own are parts of it) and the line it was at."""
-    modules = list((node.meta.get("nn_module_stack") or {}).values())
-    path = str(modules[-1][0]) if modules else ""
-    names = [
-        kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}" for _, kind in modules
-    ]
-    names = [name for name in names if "." in name]
-    own = [name for name in names if not name.startswith("torch.")] or names
-    frames = _FRAME.findall(node.meta.get("stack_trace") or "")
-    lines = [line for file, line in frames if not file.startswith(_TORCH_FOLDER)]
-    if not own:
-        return Origin(node.name, "", "")
-    module, _, kind = own[-1].rpartition(".")
-    return Origin(node.name, path.replace("L__self__.", ""), ":".join([module, kind, *lines[-1:]]))
-
-
-def _innermost_frame(error: BaseException) -> str:
-    """``file.py, line`` of the deepest frame outside torch and this package that the error tells of, or else that it passed
-    through, by the file's name alone."""
-    told = _FRAME.findall(str(error))
-    passed = [(frame.filename, str(frame.lineno)) for frame in traceback.extract_tb(error.__traceback__)]
-    for frames in (told, passed):
-        own = [(file, line) for file, line in frames if not file.startswith((*_NOT_THE_USERS, "<"))]
-        if own:
-            return f"{Path(own[-1][0]).name}, line {own[-1][1]}"
-    return "not said"
+def _writes_a_buffer(node: fx.Node) -> bool:
+    """Whether it keeps a value for the next call, which no artifact has."""
+    return node.target is torch.ops.aten.copy_.default and node.args[0].op == "get_attr"  # type: ignore[union-attr]
 
 
 def _returned(program: ExportedProgram) -> list[object]:
@@ -222,6 +229,8 @@ def _returned(program: ExportedProgram) -> list[object]:
 
 def _left_out(program: ExportedProgram) -> Iterator[str]:
     returned = _returned(program)
+    for name in program.graph_signature.buffers_to_mutate.values():
+        yield f"forward writes to {name}: an artifact keeps nothing, and computes each time what the first call does"
     for place, value in enumerate(returned):
         if value is None:
             yield f"output {place + 1} of {len(returned)} is None in evaluation mode, and was left out"
@@ -245,7 +254,7 @@ def _output_specs(program: ExportedProgram, names: Sequence[str]) -> tuple[Tenso
         ):
             raise UnsupportedError(
                 f"the shape of output {name} depends on values: [{', '.join(map(str, value.shape))}]",
-                f"where: {_read_origin(node)}",
+                f"where: {read_origin(node)}",
                 "return a fixed number: topk in place of nonzero, where in place of an index that is a mask",
             )
         if not isinstance(value, Tensor) or str(value.dtype).removeprefix("torch.") not in DTYPES:

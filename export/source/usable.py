@@ -41,14 +41,29 @@ def usable(model: nn.Module, said: str) -> nn.Module:
 
 
 def _refuse_without_values(model: nn.Module, said: str) -> None:
+    packed = next((name for name, value in model.state_dict().items() if _is_quantized(value)), None)
+    if packed is not None:
+        raise InputError(
+            f"{said}: {packed} is quantized by torch, and formats have their own quantization",
+            "return the module as it was before that; --precision quantizes",
+        )
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
         if is_lazy(tensor):
             raise InputError(
                 f"{said}: {name} has no shape yet, for its layer is lazy",
                 "run the module once in the factory, on an input of the shape that it is for",
             )
+        if tensor.layout is not torch.strided:
+            raise InputError(
+                f"{said}: {name} is a sparse tensor, which no format has", "give it as to_dense() does"
+            )
         if tensor.is_meta:
             raise InputError(
                 f"{said}: {name} is on the meta device and has no values",
                 "make the module on the processor, and load its weights in the factory",
             )
+
+
+def _is_quantized(value: object) -> bool:
+    """Whether it is no plain tensor: packed weights, and what says how these are to be read."""
+    return not isinstance(value, torch.Tensor) or value.is_quantized

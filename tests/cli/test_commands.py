@@ -68,6 +68,30 @@ def test_doctor_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch, command: Co
     assert "onnxsim is not installed" in problems
 
 
+def test_every_place_speaks_of_the_same_torch() -> None:
+    """What pyproject.toml allows, what `make setup` installs, what `make torch-versions` tries and what `doctor` calls tested."""
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+    from torch_versions import OTHERWISE, ROOT, VERSIONS
+
+    from cloformer.export.formats import doctor
+    from cloformer.export.source.spec import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    (allowed,) = (each for each in map(Requirement, project["dependencies"]) if each.name == "torch")
+    (held,) = (
+        line
+        for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+        if not line.startswith("#")
+    )
+    tested = [version.rpartition(".")[0] for version in VERSIONS]
+    assert set(tested) == {doctor.TESTED_WHOLE, *doctor.TESTED_IN_PART} >= set(OTHERWISE)
+    assert held.startswith(f"torch=={doctor.TESTED_WHOLE}.")
+    first, end = (f"{major}.{minor}" for major, minor in doctor.ALLOWED)
+    assert allowed.specifier == SpecifierSet(f">={first},<{end}")
+    assert VERSIONS[0] == f"{first}.0" and all(version in allowed.specifier for version in VERSIONS)
+
+
 @pytest.mark.parametrize("name", ["models", "export", "inspect", "predict", "doctor"])
 def test_every_command_explains_itself(command: Command, name: str) -> None:
     shown = command(name, "--help")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from random_networks.__main__ import failures, table
 from random_networks.networks import image_size, make
-from random_networks.oracle import hold
+from random_networks.oracle import hold, one_image
 from random_networks.trial import Trial, try_network
 from shared import Exports
 
@@ -38,13 +38,13 @@ def test_the_oracle_sees_another_network(exported: Exports) -> None:
     folder = exported(model=f"random_networks.networks:network_{number}", image_size=image_size(number))[
         "onnx"
     ]
-    network, artifact = make(number), read_artifact(folder)
-    assert hold(artifact, network, image_size(number)).is_right
+    network, artifact, specs = make(number), read_artifact(folder), one_image(image_size(number))
+    assert hold(artifact, network, specs).is_right
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.endswith("bias"):
                 parameter.mul_(1.01)
-    assert not hold(artifact, network, image_size(number)).is_right
+    assert not hold(artifact, network, specs).is_right
 
 
 def test_the_bounds_are_kept() -> None:

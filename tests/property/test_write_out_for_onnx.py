@@ -30,10 +30,15 @@ LAWS: dict[str, Callable[[Tensor], object]] = {
     "stable sort": lambda x: [*torch.sort(x.round(), stable=True, dim=1, descending=True), *torch.sort(x.round(), stable=True)],
     "repeat_interleave": lambda x: x[:, :3].repeat_interleave(OFTEN, 1, output_size=3),
     "mean of scattered": lambda x: x.scatter_reduce(2, (x.abs() * 2).long().clamp(0, 4), x.exp(), "mean"),
+    "parts of other sizes": lambda x: [
+        F.adaptive_max_pool2d(x, (3, 2)),
+        F.adaptive_max_pool1d(x, 7),
+        F.adaptive_max_pool3d(x[None], (1, 4, 3)),
+    ],
     "channel shuffle": lambda x: torch.native_channel_shuffle(x[..., None], 2),
 }  # fmt: skip
 SITES = {"cdist": 5, "largest of all": 2, "none is a number": 2, "copysign": 3, "cumprod": 3, "median": 4, "kthvalue": 2,
-         "searchsorted": 3, "stable sort": 2}  # fmt: skip
+         "searchsorted": 3, "stable sort": 2, "parts of other sizes": 3}  # fmt: skip
 
 
 @pytest.mark.parametrize("wanted", [list(LAWS)[:6], list(LAWS)[6:]], ids=["first", "rest"])
@@ -81,6 +86,8 @@ def test_left_alone() -> None:
         lambda x: x.scatter_reduce(1, x.abs().long().clamp(0, 1), x, "amax"),
         lambda x: x.scatter_reduce(1, x.abs().long().clamp(0, 1), x, "mean", include_self=False),
         lambda x: x.sort(1).values,
+        lambda x: F.adaptive_max_pool2d(x[None], (2, 3)),
+        lambda x: F.adaptive_max_pool2d(x[None], (2, 2), return_indices=True)[1],
     ]
     before = traced(Lambda(lambda _, x: [law(x) for law in same]), (2, 3))
     after, (applied,) = rewritten(before, WriteOutForOnnx())

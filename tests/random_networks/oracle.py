@@ -7,7 +7,7 @@ moved by a rounding of the file's format, up or down as drawn. A file whose outp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from cloformer.export.artifact.folder import Artifact
 from cloformer.export.formats.runners import open_model
+from cloformer.export.source.signature import TensorSpec
 
-__all__ = ["MARGIN", "Finding", "hold", "largest_inside"]
+__all__ = ["MARGIN", "Finding", "hold", "largest_inside", "one_image"]
 
 # Times what 8 draws cost at most. A file adds up in another order and takes some operators apart, and a runtime may lose more than a
 # rounding in one: ONNX Runtime's instance norm loses 26 over 1,024 numbers.
@@ -33,6 +34,10 @@ _FAR = 4.0  # roundings, for decisions: every file decides some number otherwise
 _UNITS = {"float32": 2.0**-24, "float16": 2.0**-11}
 _SMALLEST = {"float32": 2.0**-126, "float16": 2.0**-24}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_GREY = 0.5  # mean and deviation of one channel
+_TRUE = 0.75  # of truths: a mask that hides all leaves nothing
+_SHOWN = ("the photograph", "noise", "black")
+_BLACK = 2
 _PHOTOGRAPH = Path(__file__).parents[2] / "export" / "data" / "chelsea.jpg"
 
 
@@ -81,45 +86,62 @@ class _Moved(TorchDispatchMode):
 
 
 @torch.no_grad()
-def _run(network: nn.Module, x: Tensor, mode: _Moved | None = None) -> list[Tensor]:
+def _run(network: nn.Module, inputs: Sequence[Tensor], mode: _Moved | None = None) -> list[Tensor]:
+    given = [value.clone() for value in inputs]
     if mode is None:
-        return [leaf for leaf in tree_leaves(network(x)) if leaf is not None]
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    with torch.utils._python_dispatch._disable_current_modes():
-        for value in (*network.parameters(), *network.buffers()):
-            mode.move(value.data)
-    given = x.clone()
-    mode.move(given)
+        return _tensors(network(*given))
+    held = [*network.parameters(), *network.buffers()]
+    before = [value.detach().clone() for value in held]
+    for value in (*held, *given):
+        mode.move(value.data)
     with mode:
-        found = [leaf for leaf in tree_leaves(network(given)) if leaf is not None]
-    network.load_state_dict(before)
+        found = _tensors(network(*given))
+    for value, kept in zip(held, before, strict=True):
+        value.data.copy_(kept)
     return found
 
 
-def largest_inside(network: nn.Module, size: tuple[int, int], seed: int = 0) -> float:
+def _tensors(returned: object) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(returned) if isinstance(leaf, Tensor)]
+
+
+def largest_inside(network: nn.Module, specs: Sequence[TensorSpec], seed: int = 0) -> float:
     """The largest magnitude of any value inside on the oracle's inputs."""
     found = 0.0
-    for x in _inputs(size, seed):
+    for values in _inputs(specs, seed):
         mode = _Moved("float32", 0.0, 0)
-        _run(network, _normalized(x), mode)
+        _run(network, _normalized(specs, values), mode)
         found = max(found, mode.largest)
     return found
 
 
-def hold(artifact: Artifact, network: nn.Module, size: tuple[int, int], seed: int = 0) -> Finding:
-    """The outputs of a file against those of the network in evaluation mode, on a photograph and on noise."""
+def one_image(size: tuple[int, int]) -> tuple[TensorSpec, ...]:
+    """What a network takes that takes a photograph."""
+    return (TensorSpec("image", (1, 3, *size), "float32", "image"),)
+
+
+def hold(artifact: Artifact, network: nn.Module, specs: Sequence[TensorSpec], seed: int = 0) -> Finding:
+    """The outputs of a file against those of the network in evaluation mode, on a photograph, noise and black. ``specs`` are the
+    network's inputs in order."""
     function, precision = artifact.function, artifact.manifest.precision.activations
     worst, loss, words = 0.0, 0.0, ""
-    (spec,) = function.signature.inputs
-    inside = function.inputs[0].preprocessing_inside
+    inside = {item.spec.name for item in function.inputs if item.preprocessing_inside}
+    types = {item.name: item.dtype for item in function.signature.inputs}
+    names = [item.name for item in function.signature.outputs]
     with open_model(artifact.model) as runner:
-        for number, pixels in enumerate(_inputs(size, seed)):
-            x = _normalized(pixels)
-            got = runner.run({spec.name: (pixels if inside else x).numpy()})
-            want = _run(network, x)
-            moved = [_run(network, x, _Moved(precision, 1.0, draw)) for draw in range(_DRAWS)]
-            jumped = [_run(network, x, _Moved(precision, _FAR, draw)) for draw in range(2 * _DRAWS)]
-            names = [item.name for item in function.signature.outputs]
+        for number, values in enumerate(_inputs(specs, seed)):
+            given = _normalized(specs, values)
+            fed = {
+                spec.name: (values[spec.name] if spec.name in inside else own)
+                .numpy()
+                .astype(types[spec.name])
+                for spec, own in zip(specs, given, strict=True)
+                if spec.name in types
+            }
+            got = runner.run(fed)
+            want = _run(network, given)
+            moved = [_run(network, given, _Moved(precision, 1.0, draw)) for draw in range(_DRAWS)]
+            jumped = [_run(network, given, _Moved(precision, _FAR, draw)) for draw in range(2 * _DRAWS)]
             if len(names) != len(want):
                 return Finding(np.inf, 0.0, f"{len(names)} outputs, and the network has {len(want)}")
             for place, name in enumerate(names):
@@ -131,7 +153,7 @@ def hold(artifact: Artifact, network: nn.Module, size: tuple[int, int], seed: in
                     precision,
                 )
                 if share > worst:
-                    worst, words = share, f"{name} on {'noise' if number else 'the photograph'}"
+                    worst, words = share, f"{name} on {_SHOWN[number]}"
                 loss = loss if number else max(loss, lost)
     return Finding(worst, loss, words)
 
@@ -167,15 +189,45 @@ def _compared(
     return float(share.max()), float(spread.max() / exact.abs().max().clamp(min=1e-30))
 
 
-def _inputs(size: tuple[int, int], seed: int) -> list[Tensor]:
-    """Pixels from 0 to 255: a photograph, and noise."""
-    with Image.open(_PHOTOGRAPH) as image:
-        resized = np.array(image.convert("RGB").resize((size[1], size[0])), np.float32)
+def _inputs(specs: Sequence[TensorSpec], seed: int) -> Iterator[Mapping[str, Tensor]]:
+    """Pixels from 0 to 255 of a photograph, of noise, and black ones; with the first two, numbers, whole numbers and truths are
+    drawn, and with the last they are zero, the lowest, and true."""
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.randint(0, 256, (1, 3, *size), generator=generator).float()
-    return [torch.from_numpy(resized).permute(2, 0, 1)[None].contiguous(), noise]
+    for number in range(len(_SHOWN)):
+        yield {spec.name: _value(spec, number, generator) for spec in specs}
 
 
-def _normalized(pixels: Tensor) -> Tensor:
-    mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (_MEAN, _STD))
-    return (pixels / 255 - mean) / std
+def _value(spec: TensorSpec, number: int, generator: torch.Generator) -> Tensor:
+    if number == _BLACK:
+        lowest = True if spec.dtype == "bool" else (spec.values or (0, 0))[0]
+        return torch.full(spec.shape, lowest, dtype=getattr(torch, spec.dtype))
+    if spec.role == "image":
+        if number == 0:
+            return _photograph(*spec.shape[2:], channels=spec.shape[1]).expand(spec.shape).contiguous()
+        return torch.randint(0, 256, spec.shape, generator=generator).float()
+    if spec.dtype == "bool":
+        return torch.rand(spec.shape, generator=generator) < _TRUE
+    if spec.dtype.startswith("int"):
+        low, high = spec.values or (0, 1)
+        return torch.randint(low, high + 1, spec.shape, generator=generator, dtype=getattr(torch, spec.dtype))
+    return torch.randn(spec.shape, generator=generator)
+
+
+def _photograph(height: int, width: int, *, channels: int) -> Tensor:
+    with Image.open(_PHOTOGRAPH) as image:
+        resized = np.array(image.convert("RGB" if channels == 3 else "L").resize((width, height)), np.float32)
+    return torch.from_numpy(resized.reshape(height, width, channels)).permute(2, 0, 1)[None].contiguous()
+
+
+def _normalized(specs: Sequence[TensorSpec], values: Mapping[str, Tensor]) -> list[Tensor]:
+    """What the network is given: images as cloformer normalizes what nothing is said of."""
+    return [
+        (values[spec.name] / 255 - _column(_MEAN, spec)) / _column(_STD, spec)
+        if spec.role == "image"
+        else values[spec.name]
+        for spec in specs
+    ]
+
+
+def _column(values: tuple[float, ...], spec: TensorSpec) -> Tensor:
+    return torch.tensor(values if spec.shape[1] == 3 else (_GREY,)).reshape(1, -1, 1, 1)

@@ -17,15 +17,13 @@ from mutation.subject import Trial as Planted
 from torch import nn
 
 from cloformer.errors import GateError, UnsupportedError
-from cloformer.export.artifact.folder import Artifact, read_artifact
-from cloformer.export.parity.report import ParityReport
-from cloformer.export.parity.verify import ParityRequest, compare
+from cloformer.export.artifact.folder import Artifact
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
-from cloformer.export.reference.references import References
 
 from .networks import image_size, make, reference_of
-from .oracle import Finding, hold, largest_inside
+from .oracle import one_image
+from .verdict import judged
 
 __all__ = ["RESULTS", "RIGHT", "Trial", "try_network"]
 
@@ -47,8 +45,6 @@ RESULTS = {
 }
 RIGHT = [name for name, is_right in RESULTS.items() if is_right]
 
-_LARGEST = {"fp16": 65504.0, "fp32": 3.4e38}
-_LOSSY = 0.01  # of the largest value, by moved results: parity's bound is 0.10, of several roundings
 _TRIES = 25  # faults, until one counts
 _NOT_THERE = (KeyError, IndexError, ValueError)
 
@@ -119,55 +115,8 @@ def _sound(
     number: int, kind: str, precision: str, network: nn.Module, folder: Path
 ) -> tuple[str, str, float]:
     """Exported and compared; the oracle says whether that verdict is true."""
-    try:
-        artifact, refused = export(_request(number, kind, precision, folder))[0].artifact, None
-    except UnsupportedError as error:
-        return "refused", " ".join(error.lines), 0.0
-    except GateError as error:
-        (kept,) = folder.glob("*-failed")
-        artifact, refused = read_artifact(kept), " ".join(error.lines[:2])
-    report = compare(artifact, ParityRequest(model=reference_of(number)), references=References())
-    alone = compare(artifact, ParityRequest())
-    truth = hold(artifact, network, image_size(number), number)
-    found = _failures(report) or (_failures(alone) if not alone.passed else "") or (refused or "")
-    if not found:
-        return ("passed" if truth.is_right else "believed"), _told(truth), truth.share
-    return _failed(number, precision, network, report, truth, found)
-
-
-def _failed(
-    number: int, precision: str, network: nn.Module, report: ParityReport, truth: Finding, found: str
-) -> tuple[str, str, float]:
-    """Parity says no: why, and whether that is so."""
-    first = report.first_divergence
-    beyond = largest_inside(network, image_size(number), number) > _LARGEST[precision] / 4
-    if first is not None and first.verdict == "overflows" and beyond:
-        return "overflow named", found, truth.share
-    only_lossy = not report.not_compared and all(
-        getattr(item, "failure", "") is None for item in report.failures
-    )
-    if only_lossy and truth.loss > _LOSSY:
-        return "too lossy", found, truth.share
-    if truth.is_right:
-        return ("false failure" if truth.tells else "undecided"), found, truth.share
-    is_named = first is not None and first.verdict == "wrong here"
-    return ("wrong, and named" if is_named else "misnamed"), f"{found}; {_told(truth)}", truth.share
-
-
-def _failures(report: ParityReport) -> str:
-    if report.passed:
-        return ""
-    operators = [
-        f"{item} adds {item.own_error:.2g} where {item.tolerance:.2g} is allowed"
-        for item in report.operators
-        if not item.passed
-    ]
-    outputs = [f"{item.name} on {item.case}: {item.reason}" for item in report.outputs if not item.passed]
-    return "; ".join([*operators[:2], *outputs[:2], *report.not_compared[:2]])
-
-
-def _told(truth: Finding) -> str:
-    return "" if truth.is_right else f"by the oracle {truth.words} is off by {truth.share:.3g} of what may be"
+    found = judged(_request(number, kind, precision, folder), network, one_image(image_size(number)), number)
+    return found.result, found.words, found.share
 
 
 def _damaged(

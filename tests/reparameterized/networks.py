@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from timm_networks.networks import Network, build
 from torch import nn
+from zoo.networks import drawn_row
+from zoo.timm_rows import TimmRow
 
 __all__ = ["BRANCHED", "NETWORKS", "PLAIN", "fused"]
 
 BRANCHED = {
-    "mobileone_s0": Network("mobileone_s0"),
-    "repvgg_a0": Network("repvgg_a0"),
-    "repvit_m1": Network("repvit_m1"),
-    "fastvit_t8": Network("fastvit_t8"),
+    "mobileone_s0": TimmRow("mobileone_s0", size=64),
+    "repvgg_a0": TimmRow("repvgg_a0", size=64),
+    "repvit_m1": TimmRow("repvit_m1", size=64),
+    "fastvit_t8": TimmRow("fastvit_t8", size=64),
 }
 PLAIN = {
-    "mobilenetv3_large": Network("mobilenetv3_large_100"),
-    "efficientnet_lite0": Network("efficientnet_lite0"),
-    "convnext_atto": Network("convnext_atto"),
-    "swin_tiny": Network("swin_tiny_patch4_window7_224", 224),
+    "mobilenetv3_large": TimmRow("mobilenetv3_large_100", size=64),
+    "efficientnet_lite0": TimmRow("efficientnet_lite0", size=64),
+    "convnext_atto": TimmRow("convnext_atto", size=64),
+    "swin_tiny": TimmRow("swin_tiny_patch4_window7_224", size=224),
 }
 NETWORKS = BRANCHED | PLAIN
 _FUSED = "_fused"
@@ -28,7 +29,7 @@ _FUSED = "_fused"
 
 def fused(name: str, dtype: torch.dtype = torch.float32) -> nn.Module:
     """The network as timm merges it, with sums of its weights in ``dtype``."""
-    model = build(NETWORKS[name]).to(dtype)
+    model = drawn_row(NETWORKS[name]).to(dtype)
     from timm.utils import reparameterize_model
 
     before = torch.get_default_dtype()
@@ -44,4 +45,4 @@ def __getattr__(name: str) -> Callable[[], nn.Module]:
     trained = name.removesuffix(_FUSED)
     if trained not in NETWORKS:
         raise AttributeError(f"{__name__} has no network {name}")
-    return (lambda: build(NETWORKS[name])) if name == trained else (lambda: fused(trained))
+    return (lambda: drawn_row(NETWORKS[name])) if name == trained else (lambda: fused(trained))

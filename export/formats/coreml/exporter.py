@@ -25,6 +25,7 @@ from ...source.trace import origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, ValueOrigin, Written, value_origins
 from ..stumbled import refusal
 from .known_operators import converts
+from .texts import tell_from_names
 
 __all__ = ["check", "unsupported", "write"]
 
@@ -53,6 +54,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
         import coremltools as ct
 
         outputs, labels = lowered.signature.outputs, _class_labels(lowered)
+        tell_from_names(lowered.program.graph)
         try:
             model = ct.convert(
                 lowered.program,

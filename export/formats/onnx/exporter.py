@@ -24,12 +24,12 @@ from cloformer.io.quiet import quiet
 from ...source.trace import lowered_name_of, origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, Written, unsupported_error, value_origins
 from ..stumbled import refusal
+from .refused import ORIGIN_KEYS, not_taken
 from .settled import Settled
 
 __all__ = ["check", "unsupported", "write"]
 
 FILE_NAME = "model.onnx"
-_ORIGIN_KEYS = ("cloformer.name", "cloformer.module", "cloformer.location")
 
 
 def unsupported(program: ExportedProgram) -> list[Unsupported]:
@@ -54,7 +54,9 @@ def unsupported(program: ExportedProgram) -> list[Unsupported]:
     found = [
         operators.get(lowered_name_of(node) or "", node)
         for node in decomposed.graph.nodes
-        if isinstance(node.target, torch._ops.OpOverload) and not registry.is_registered(node.target)
+        if node.users  # what only asserts is left out
+        and isinstance(node.target, torch._ops.OpOverload)
+        and not registry.is_registered(node.target)
     ]
     return [Unsupported(str(node.target), origin_of(node)) for node in dict.fromkeys(found)]
 
@@ -107,8 +109,11 @@ def write(lowered: Lowered, folder: Path) -> Written:
 def check(path: Path) -> GraphFigures:
     """``onnx.checker`` with strict shape inference on the file, and the count of its nodes."""
     model = onnx.load(path)
-    onnx.checker.check_model(model, full_check=True)
-    values = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    try:
+        onnx.checker.check_model(model, full_check=True)
+        values = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise not_taken("onnx", error, model) from error
     ranks = [
         len(info.type.tensor_type.shape.dim) for info in (*values.input, *values.output, *values.value_info)
     ]
@@ -257,7 +262,7 @@ def _annotate(model: onnx.ModelProto, nodes: dict[str, str], lowered: Lowered) -
     for node in graph.node:
         if node.output[0] in nodes:
             origin = origins[nodes[node.output[0]]]
-            for key, value in zip(_ORIGIN_KEYS, (origin.name, origin.module, origin.location), strict=True):
+            for key, value in zip(ORIGIN_KEYS, (origin.name, origin.module, origin.location), strict=True):
                 node.metadata_props.add(key=key, value=value)
     renamed = {tensor.name: tensor.name.removeprefix("graph_module.") for tensor in graph.initializer}
     for tensor in graph.initializer:

@@ -6,6 +6,7 @@ from ...passes import Pass, Setting
 from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.common import common_passes
 from ...passes.fix_sizes import FixSizes
+from ...passes.lower_ceil_mode import LowerCeilMode
 from ...passes.lower_group_norm import LowerGroupNorm
 from ...passes.lower_log_sigmoid import LowerLogSigmoid
 from ...passes.lower_poolings import LowerPoolings
@@ -42,6 +43,7 @@ def plain_passes(_setting: Setting) -> list[Pass]:
     """What ONNX Runtime computes in another way than PyTorch."""
     return [
         LowerPoolings(),  # windows at the edges are counted in another way
+        LowerCeilMode(),  # where ONNX lays a window more
         LowerLogSigmoid(),  # the logarithm of a sigmoid, which ends at -18
         WriteOutAttention(),  # of other than four axes, or masked: torch.onnx refuses it, or gives no number
         WriteOutForOnnx(),  # which torch.onnx does not convert

@@ -186,15 +186,17 @@ def max_pool(
 def affine_grid_generator(theta: Tensor, size: list[int], align_corners: bool) -> Tensor:
     """Each point of an even grid, and a one, times the matrix."""
     counts = list(size[2:])
-    axes = [_even(count, align_corners) for count in counts]
-    points = torch.stack([*reversed(torch.meshgrid(*axes, indexing="ij")), torch.ones(counts)], -1)
-    found = points.reshape(1, -1, len(counts) + 1).to(theta.dtype) @ theta.transpose(1, 2)
+    axes = [_even(count, align_corners, theta.dtype) for count in counts]
+    points = torch.stack(
+        [*reversed(torch.meshgrid(*axes, indexing="ij")), torch.ones(counts, dtype=theta.dtype)], -1
+    )
+    found = points.reshape(1, -1, len(counts) + 1) @ theta.transpose(1, 2)
     return found.reshape(len(theta), *counts, len(counts))
 
 
-def _even(count: int, aligned: bool) -> Tensor:
+def _even(count: int, aligned: bool, kind: torch.dtype) -> Tensor:
     """From -1 to 1, or half a step within."""
-    points = torch.linspace(-1, 1, count) if count > 1 else torch.zeros(1)
+    points = torch.linspace(-1, 1, count, dtype=kind) if count > 1 else torch.zeros(1, dtype=kind)
     return points if aligned else points * ((count - 1) / count)
 
 

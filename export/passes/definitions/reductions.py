@@ -52,3 +52,10 @@ def nanmean(self: Tensor, dim: list[int] | None, keepdim: bool, **_: object) -> 
     axes = dim or list(range(self.ndim))
     total = torch.where(is_number, self, 0.0).sum(axes, keepdim)
     return total / is_number.to(self.dtype).sum(axes, keepdim)
+
+
+@defines(aten.aminmax.default)
+def aminmax(self: Tensor, dim: int | None, keepdim: bool) -> list[Tensor]:
+    """The least and the largest."""
+    axes = list(range(self.ndim)) if dim is None else [dim]
+    return [torch.amin(self, axes, keepdim), torch.amax(self, axes, keepdim)]

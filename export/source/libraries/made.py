@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cloformer.errors import CloformerError, InputError, UsageError
 from cloformer.io.near import closest
+from cloformer.io.quiet import quiet
 from cloformer.io.words import reason_of
 
 from ..labels import check_names
@@ -54,7 +55,7 @@ def called(asked: Asked, seed: int, make: Callable[[], T]) -> T:
     it refuses a folder."""
     from ..user_module import seeded
 
-    with seeded(seed):
+    with seeded(seed), quiet(asked.library):
         try:
             return make()
         except CloformerError:

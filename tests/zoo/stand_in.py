@@ -1,7 +1,9 @@
-"""A module ``torchvision`` whose every name is an empty class: timm imports it, and its networks never call it."""
+"""Modules whose every name is an empty class, in the place of packages that networks import and never call: torchvision for
+timm."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -9,8 +11,6 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 __all__ = ["put_in_place"]
-
-_NAME = "torchvision"
 
 
 class _Names(type):
@@ -32,10 +32,13 @@ class _Module(ModuleType):
 
 
 class _Finder(MetaPathFinder, Loader):
+    def __init__(self, package: str) -> None:
+        self.package = package
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        is_ours = fullname.partition(".")[0] == _NAME
+        is_ours = fullname.partition(".")[0] == self.package
         return ModuleSpec(fullname, self, is_package=True) if is_ours else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
@@ -45,11 +48,18 @@ class _Finder(MetaPathFinder, Loader):
         module.__dict__["__version__"] = "0"
 
 
-def put_in_place() -> None:
-    """Unless torchvision can be imported, let imports of it find the empty one."""
+def put_in_place(*packages: str) -> None:
+    """Unless they can be imported, let imports of torchvision and of ``packages`` find empty ones."""
+    for package in ("torchvision", *packages):
+        if not _is_there(package):
+            for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+                del sys.modules[name]
+            sys.meta_path.insert(0, _Finder(package))
+
+
+def _is_there(package: str) -> bool:
     try:
-        import torchvision  # noqa: F401
+        importlib.import_module(package)
     except Exception:  # a build for another torch raises what it likes
-        for name in [name for name in sys.modules if name.partition(".")[0] == _NAME]:
-            del sys.modules[name]
-        sys.meta_path.insert(0, _Finder())
+        return False
+    return True

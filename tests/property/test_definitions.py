@@ -1,0 +1,224 @@
+"""Every definition of an operator by others: a law in float64 each, and what is left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from proof import Lambda, assert_equal, in_float64, operators, random_inputs, rewritten, traced
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from cloformer.export.passes.definitions import DEFINITIONS
+from cloformer.export.passes.write_out_operators import WriteOutOperators
+
+Law = Callable[[Tensor], Any]
+SHAPE = (2, 4, 6, 5)
+aten = torch.ops.aten
+INDEX = torch.tensor([2, 0, 3])
+
+
+def _above(x: Tensor) -> Tensor:
+    return x.abs() + 0.1
+
+
+def _inside(x: Tensor) -> Tensor:
+    return x.sigmoid()
+
+
+def _other(x: Tensor) -> Tensor:
+    return x.flip(3) + 0.05
+
+
+# By the file that they are in: one trace for each.
+LAWS: dict[str, list[Law]] = {
+    "arithmetic": [
+        lambda x: torch.lerp(x, _other(x), 0.3) + torch.lerp(x, _other(x), _inside(x)),
+        lambda x: F.celu(x, 0.5),
+        lambda x: (5 * x).trunc() + (3 * x).fix() + x.frac(),
+        lambda x: (
+            torch.div(5 * x, 0.7, rounding_mode="trunc") + torch.fmod(5 * x, 0.7) + torch.fmod(x, -_above(x))
+        ),
+        lambda x: torch.special.entr(x.abs()) + torch.logit(_inside(x)) + torch.logit(_inside(x), 0.3),
+        lambda x: torch.heaviside(x, _other(x)) + torch.hypot(x, _other(x)),
+        lambda x: torch.logaddexp(x, _other(x)) + torch.logaddexp2(x, 30 * _other(x)),
+        lambda x: torch.xlogy(x, _above(x)) + torch.xlogy(x, 3.0) + torch.xlogy(2.0, _above(x)),
+        lambda x: (
+            torch.sinc(x)
+            + torch.erfc(x)
+            + torch.special.ndtr(x)
+            + torch.asinh(x)
+            + torch.acosh(1 + _above(x))
+        ),
+        lambda x: (
+            torch.copysign(x, _other(x))
+            + torch.copysign(x, -2.0)
+            + torch.signbit(x)
+            + torch.ldexp(x, _other(x))
+        ),
+        lambda x: torch.fmax(x, _other(x)) + torch.fmin(x, 1 - x) + torch.round(x, decimals=1),
+        lambda x: (
+            torch.where(torch.isclose(x, x.round(), 0.1, 0.2) & (x > -1) | (x < -2), x, 0.0)
+            * ((x > 0) ^ (x > 1))
+        ),
+        lambda x: ((4 * x).int() << 2) + ((4 * x).int() >> 1),
+        lambda x: x.isnan() + x.isinf() + x.isfinite() * x + torch.isin(x.round(), torch.tensor([0.0, 1.0])),
+    ],
+    # By themselves: torch takes them apart where a composite operator beside them writes in place.
+    "shrinking": [lambda x: F.hardshrink(x, 0.7) + F.softshrink(x, 0.4)],
+    "layers": [
+        lambda x: F.bilinear(x, _other(x), x.new_tensor(range(75)).reshape(3, 5, 5).sin(), x[0, 0, 0, :3]),
+        lambda x: F.cosine_similarity(x, _other(x), 1) + F.cosine_similarity(x, 0 * x, 1),
+        lambda x: F.channel_shuffle(x, 2),
+        lambda x: F.fold(F.unfold(x, (2, 3), (2, 1), (0, 1), (2, 1)), (6, 5), (2, 3), (2, 1), (0, 1), (2, 1)),
+        lambda x: F.fold(x[0].reshape(24, 5)[:, :4], (5, 3), (2, 3)),
+        *[lambda x, p=p: torch.cdist(x, x[:, :1] + 1, p) for p in (0.0, 1.0, 2.0, 3.0, float("inf"))],
+        lambda x: F.pdist(x[0, 0]),
+        lambda x: [torch.var_mean(x), torch.var_mean(x, 1, keepdim=True), torch.var_mean(x, correction=0)],
+        lambda x: [torch.std_mean(x, (1, 2)), torch.std_mean(x, 3, unbiased=False)],
+        lambda x: torch.addmm(x[0, 0, 0, :3], x[0, 0], x[0, 1, :5, :3], beta=0.5, alpha=2),
+        lambda x: (
+            torch.addmv(x[0, 0, :, 0], x[0, 0], x[0, 0, 0])
+            + torch.addbmm(x[0, 0, :, :1], x[0], x[1].mT).sum(1)
+        ),
+        lambda x: torch.baddbmm(x[0, :, :1, :1], x[0], x[1].mT, beta=2),
+        lambda x: [
+            aten.norm.Scalar(x, 1),
+            aten.norm.ScalarOpt_dim(x, 3, [1], True),
+            torch.dist(x, _other(x), 3),
+        ],
+        lambda x: torch.linalg.cross(x[:, :3], x[:, 1:], dim=1),
+        lambda x: (
+            F.max_pool2d(x, (2, 3), 1, (1, 0), (2, 1)) + F.max_pool2d(x, 3, 2, 1, 2, ceil_mode=True).sum()
+        ),
+        lambda x: F.max_pool1d(x[0], 3, dilation=2) + F.max_pool3d(x[None], 2, 1, 1, 2).sum(),
+        lambda x: F.affine_grid(x[:, 0, :2, :3], (2, 1, 3, 4), align_corners=False),
+        lambda x: F.affine_grid(x[:, 0, :3, :4], (2, 1, 2, 1, 3), align_corners=True),
+        lambda x: [F.prelu(x[0], x[0, 0, :, 0]), F.prelu(x[0, 0], x[0, 0, 0])],
+        lambda x: F.conv_transpose2d(x, x[0, :, None, :3, :2], x[0, 0, 0, :4], (3, 2), (0, 1), (2, 1), 4),
+        lambda x: F.conv_transpose3d(x[None], x[:, :2, :3, :2, None], None, 2, (1, 0, 0), 1),
+        lambda x: F.scaled_dot_product_attention(x, x[:, :2], x[:, 2:], enable_gqa=True, scale=0.3),
+        lambda x: [torch.einsum("...w,wk->...k", x, x[0, 0, :5]), torch.einsum("b...w,...w->b...", x, x[0])],
+        lambda x: F.adaptive_avg_pool3d(x, (3, 4, 2)),
+    ],
+    "order": [
+        lambda x: x.kthvalue(2, 2),
+        lambda x: x.kthvalue(3, 1, keepdim=True),
+        lambda x: [x.median(), x.median(2), x.median(3, keepdim=True)],
+        lambda x: (
+            torch.bucketize(x, torch.tensor([-1.0, 0.0, 0.5]))
+            + torch.bucketize(x, torch.tensor([0.0]), right=True)
+        ),
+        lambda x: (
+            torch.searchsorted(x[0, 0].sort(1)[0], x[0, 1])
+            + torch.searchsorted(torch.arange(3.0), x, side="right").sum()
+        ),
+        lambda x: torch.sort(x, dim=2, descending=True, stable=True),
+        lambda x: [x.quantile(0.3, 2), x.quantile(0.5), x.quantile(0.9, 1, True)],
+    ],
+    "places": [
+        *[lambda x, mode=mode: F.pad(x, (1, 2, 0, 3), mode=mode) for mode in ("circular",)],
+        *[
+            lambda x, mode=mode: F.pad(x, (-1, 2, 3, -2), mode=mode)
+            for mode in ("circular", "reflect", "replicate", "constant")
+        ],
+        lambda x: F.pad(x, (-1, -2)) + F.pad(x[0, 0], (4, 0), mode="circular")[:, :2].sum(),
+        lambda x: torch.stack([x.round().int(), x.argmax(1, keepdim=True).expand(x.shape)], 1),
+        lambda x: torch.cat([x, x.argmax(1, keepdim=True)], 1),
+        lambda x: [
+            torch.diff(x),
+            torch.diff(x, n=2, dim=1),
+            torch.diff(x, dim=2, prepend=x[:, :, :1], append=x[:, :, :2]),
+        ],
+        lambda x: [x.unfold(3, 3, 2), x.unfold(1, 2, 1)],
+        lambda x: torch.take(x, torch.tensor([[0, 7], [30, 1]])),
+        lambda x: [
+            torch.take_along_dim(x, x.argmax(1, keepdim=True), 1),
+            torch.take_along_dim(x, torch.tensor([0, 9])),
+        ],
+        lambda x: torch.diag_embed(x[0, 0]),
+        lambda x: [x.diagonal(), x.diagonal(1, 2, 3), x.diagonal(-2, 3, 1)],
+        lambda x: x.roll(7),
+        lambda x: x.gather(2, torch.tensor([[[[3, 1], [0, 5]]]])),
+        lambda x: [
+            x.scatter(2, torch.tensor([[[[3, 1]]]]), 5.0),
+            x.scatter(1, torch.tensor([[[[3]]], [[[1]]]]), 2 * x),
+        ],
+        lambda x: [
+            x.index_add(1, INDEX, x[:, :3], alpha=2),
+            x.index_copy(1, INDEX, x[:, :3]),
+            x.index_fill(1, INDEX, 3.0),
+        ],
+    ],
+    "reductions": [
+        lambda x: [x.prod(), x.prod(1), x.prod(3, keepdim=True), x.round().int().prod(2)],
+        lambda x: [
+            x.round().any(),
+            x.round().any(1),
+            x.round().all(2),
+            x.all(),
+            x.any((1, 2)),
+            x.all((1, 2)),
+        ],
+        lambda x: [torch.where(x > 0, x, float("nan")).nanmean((1, 2)), x.nanmean()],
+        lambda x: [*x.aminmax(), *x.aminmax(dim=1), *x.aminmax(dim=2, keepdim=True)],
+    ],
+}
+
+
+def _flat(x: Tensor, laws: list[Law]) -> Iterator[Tensor]:
+    """Everything that the laws give, as numbers of the input's type."""
+    for law in laws:
+        yield from (item.to(x.dtype) for item in pytree.tree_leaves(law(x)))
+
+
+@pytest.fixture(scope="module")
+def defined() -> set[object]:
+    """The functions whose operators were written out by the tests before."""
+    return set()
+
+
+@pytest.mark.parametrize("subject", LAWS)
+def test_law(subject: str, defined: set[object]) -> None:
+    laws = LAWS[subject]
+    model = Lambda(lambda _, x: list(_flat(x, laws)))
+    before = traced(model, SHAPE)
+    targets = [node.target for node in before.graph_module.graph.nodes if node.target in DEFINITIONS]
+    wide, (applied,) = rewritten(before, WriteOutOperators(), cast=False)
+    defined |= {DEFINITIONS[target] for target in targets}
+    assert len(applied.sites) == len(targets)
+    (x,) = random_inputs([SHAPE])
+    for got, want in zip(in_float64(wide.graph_module)(x), _flat(x, laws), strict=True):
+        assert_equal(got, want)
+
+
+def test_every_definition_was_held(defined: set[object]) -> None:
+    assert defined == set(DEFINITIONS.values())
+
+
+def test_left_alone() -> None:
+    """What coremltools converts right."""
+    same: list[Law] = [
+        lambda x: [
+            F.pad(x, (1, 1, 0, 2), mode="reflect"),
+            F.pad(x, (1, 1)),
+            torch.div(x, 3, rounding_mode="floor"),
+        ],
+        lambda x: [torch.stack([x, x]), torch.cat([x, x]), x.roll(1, 2), x.gather(1, torch.argsort(x, 1))],
+        lambda x: [F.max_pool2d(x, 2, 2), F.max_pool1d(x[0], 2, 1), F.max_pool3d(x[None], 2, 1)],
+        lambda x: [F.conv_transpose2d(x, x[0, :, None, :3, :2], None, 2, 1, 1, 4), F.prelu(x, x[0, :, 0, 0])],
+        lambda x: [F.scaled_dot_product_attention(x, x, x), torch.einsum("abcd,abed->abce", x, x)],
+        lambda x: [(x > 0).any(1), (x > 0).all((1, 2)), (x > 0).any(), torch.bitwise_and(x.int(), 3)],
+        lambda x: [
+            x.quantile(0.5, 1, interpolation="lower"),
+            torch.diag_embed(x[0, 0], 1),
+            torch.einsum("ab->ba", x[0, 0]),
+        ],
+        lambda x: torch.scatter(x, 1, torch.argsort(x, 1), x),
+    ]
+    before = traced(Lambda(lambda _, x: list(_flat(x, same))), SHAPE)
+    after, (applied,) = rewritten(before, WriteOutOperators())
+    assert not applied.sites and operators(after) == operators(rewritten(before)[0])
