@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -69,20 +68,25 @@ def _is_given(node: fx.Node) -> bool:
 def _by_places(x: Tensor, grid: Tensor, mode: int, padding: int, aligned: bool) -> Tensor:
     """Each axis has its own places and weights: ``grid`` names the last one first."""
     batch, channels, *sizes = x.shape
-    pixels = x.flatten(2)
-    axes = [
-        _taps(grid[..., place], size, mode, padding, aligned) for place, size in enumerate(reversed(sizes))
-    ]
+    points = grid.flatten(1, -2)
+    taps = [_taps(points[..., -1 - axis], size, mode, padding, aligned) for axis, size in enumerate(sizes)]
+    found = _summed(x.flatten(2), list(zip(taps, sizes, strict=True)), None)
+    return found.reshape(batch, channels, *grid.shape[1:-1])
+
+
+def _summed(
+    pixels: Tensor, axes: list[tuple[list[tuple[Tensor, Tensor]], int]], before: Tensor | None
+) -> Tensor:
+    """The sum along the first of ``axes`` of the sums along the others; ``before`` is the place along those that are done."""
+    if not axes:
+        assert before is not None
+        return _picked(pixels, before)
+    (taps, size), *rest = axes
     terms = []
-    for taps in itertools.product(*axes):
-        step, index = 1, None
-        for (place, _), size in zip(taps, reversed(sizes), strict=True):
-            index = place if index is None else index + place * step
-            step *= size
-        weight = functools.reduce(torch.mul, (share for _, share in taps))
-        assert index is not None
-        terms.append(_picked(pixels, index.reshape(len(grid), -1)) * weight.reshape(len(grid), 1, -1))
-    return functools.reduce(torch.add, terms).reshape(batch, channels, *grid.shape[1:-1])
+    for place, share in taps:
+        index = place if before is None else before * size + place
+        terms.append(_summed(pixels, rest, index) * share.unsqueeze(1))
+    return functools.reduce(torch.add, terms)
 
 
 def _picked(pixels: Tensor, index: Tensor) -> Tensor:

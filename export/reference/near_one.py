@@ -34,7 +34,9 @@ def lost_of_one(node: fx.Node, values: Mapping[fx.Node, object], kind: str) -> f
     operand = values[node.all_input_nodes[0]]
     assert isinstance(operand, Tensor)
     if name == "glu":
-        return lost * _largest(operand.chunk(2, node.args[1] if len(node.args) > 1 else -1)[0].abs())
+        axis = node.args[1] if len(node.args) > 1 else -1
+        assert isinstance(axis, int)
+        return lost * _largest(operand.chunk(2, axis)[0].abs())
     if name == "silu":  # of numbers above zero the result is about as large, and a rounding of it is allowed
         return lost * _largest((-operand).clamp(0, _NO_SIGMOID))
     return lost

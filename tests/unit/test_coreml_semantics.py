@@ -53,6 +53,11 @@ def _batch_norm() -> nn.BatchNorm2d:
     return norm
 
 
+torch.manual_seed(0)
+LSTM, GRU = nn.LSTM(7, 4, bidirectional=True), nn.GRU(7, 8, batch_first=True)
+GRID = torch.rand(1, 4, 5, 2) * 2.6 - 1.3
+
+
 class Product(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x * torch.arange(1.0, 7)[:, None, None]
@@ -88,7 +93,37 @@ ROWS: dict[str, Callable[[Tensor], Tensor]] = {
     "atan2": lambda x: torch.atan2(x.relu(), x.flip(3)),
     "upsample_nearest": lambda x: F.interpolate(x, scale_factor=1.7),
     "interpolate, antialias, bicubic": _upright,
-    "pad, circular": lambda x: F.pad(x, (2, 1, 0, 3), mode="circular"),
+    "interpolate by a fraction, of volumes": lambda x: (
+        F.interpolate(x, scale_factor=1.7, mode="bilinear").sum()
+        + F.interpolate(x[None], (3, 4, 5), mode="trilinear")
+        + F.interpolate(x, scale_factor=2, mode="bicubic").sum()
+    ),
+    "grid_sample by a constant grid, cubic": lambda x: (
+        F.grid_sample(x, GRID, align_corners=False) + F.grid_sample(x, GRID, "bicubic", "border", True)
+    ),
+    "pad, circular, less than none": lambda x: F.pad(x, (2, 1, -2, 3), mode="circular"),
+    "max_pool, dilation": lambda x: F.max_pool2d(x, 3, 2, 1, 2, ceil_mode=True),
+    "conv_transpose, output_padding beyond padding": lambda x: F.conv_transpose2d(
+        x, x[0, :, None, :3, :2], None, (3, 2), (0, 1), (2, 1), 2
+    ),
+    "lstm, gru": lambda x: LSTM(x[0].mT)[0] + GRU(x[0].mT)[0],
+    "attention, a query without keys": lambda x: F.scaled_dot_product_attention(
+        x, x, x, attn_mask=torch.ones(7, 7).tril(-1).bool()
+    ),
+    "cosine_similarity": lambda x: F.cosine_similarity(1e-6 * x, x, 3, 1e-3),
+    "any, all of numbers": lambda x: x.any() | x[0].all(1).any(),
+    "einsum with an ellipsis": lambda x: torch.einsum("...w,hw->...h", x, x[0, 0]),
+    "a text that is a node's name": lambda x: (
+        torch.tanh(x) + F.gelu(x, approximate="tanh") + x.floor() + x.div(0.7, rounding_mode="floor")
+    ),
+    "median, bucketize, fold, entr, kron, addcmul": lambda x: (
+        x.median(2)[0].sum()
+        + torch.bucketize(x, torch.tensor([-1.0, 0.0, 3.0])).sum()
+        + F.fold(F.unfold(x, 3, padding=1), (7, 9), 3, padding=1)
+        + torch.special.entr(x.abs())
+        + torch.addcmul(x, x, x, value=0.5)
+        + torch.kron(x[0, 0, :1], x[0, 1, :1, :1])
+    ),
     "lerp, celu, hardshrink, log_sigmoid, trunc, frac": lambda x: torch.cat(
         [
             torch.lerp(x, x.flip(3), 0.3),
