@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo reparameterized torch-versions fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo reparameterized torch-versions real-size fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -72,6 +72,13 @@ reparameterized: setup
 # an environment of its own, which is removed. Others by `ARGUMENTS="2.10.0 2.14.1"`.
 torch-versions: setup
 	$(BIN)/python tests/torch_versions.py $(ARGUMENTS)
+
+# Half an hour: the memory and the time of ConvNeXt-Base, 88 million parameters; writes the tables of docs/real-size.md. It
+# installs timm as `make zoo` does.
+real-size: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'timm>=1.0.15'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pyyaml huggingface_hub
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.real_size --write $(ARGUMENTS)
 
 # Half an hour: thousands of hostile inputs, which must be refused, and hundreds of odd ones, which must be taken; writes
 # the tables of docs/robustness.md.

@@ -2,11 +2,11 @@
 
 ::
 
-    python tests/torch_versions.py [--keep] [VERSION ...]
+    python tests/torch_versions.py [--keep FOLDER] [VERSION ...]
 
 Each version gets an environment of its own, with all that the project needs, which is removed afterwards unless ``--keep``
-is given. Without a version: the oldest that pyproject.toml allows, the one of `make setup`, and the two newest. On Linux
-PyPI's bring CUDA: 6 GB on disk while one is tried. Exit code 1 if a test fails.
+says where it stays. Without a version: the oldest that pyproject.toml allows, the one of `make setup`, and the two newest.
+On Linux PyPI's bring CUDA: 6 GB on disk while one is tried. Exit code 1 if a test fails.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints
@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import venv
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -57,17 +57,16 @@ OTHERWISE = {
 }
 
 
-def tried(version: str, folder: Path, *, keep: bool) -> tuple[bool, str]:
-    """Whether the chosen tests pass with this version, and pytest's last line."""
-    place = folder / f"torch-{version}"
+def tried(version: str, place: Path) -> tuple[bool, str]:
+    """Whether the chosen tests pass with this version, in the environment at ``place``, and what pytest says in the end."""
     python = place / "bin" / "python"
     if not python.exists():
         venv.create(place, with_pip=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*install, f"torch=={version}", "--editable", f"{ROOT}[test]"], check=True)
-    left_out = [f"--deselect={test}" for test in OTHERWISE.get(version.rpartition(".")[0], {})]
+    left_out = [f"--deselect={test}" for test in _otherwise(version)]
     done = subprocess.run(
-        [python, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *CHOSEN, *left_out],
+        [str(python), "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *CHOSEN, *left_out],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -75,28 +74,28 @@ def tried(version: str, folder: Path, *, keep: bool) -> tuple[bool, str]:
     )
     if done.returncode:
         print(done.stdout, file=sys.stderr)
-    if not keep:
-        shutil.rmtree(place)
-    return done.returncode == 0, done.stdout.rstrip().rpartition("\n")[2]
+    counted = [line for line in done.stdout.splitlines() if " passed" in line or " failed" in line]
+    return done.returncode == 0, counted[-1] if counted else "no test ran"
+
+
+def _otherwise(version: str) -> Mapping[str, str]:
+    return OTHERWISE.get(version.rpartition(".")[0], {})
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="A chosen part of the tests with other versions of torch.")
     parser.add_argument("versions", nargs="*", default=VERSIONS, metavar="VERSION")
     parser.add_argument(
-        "--keep", action="store_true", help="keep the environments, and use those that are there"
-    )
-    parser.add_argument(
-        "--folder", type=Path, help="where the environments go (a temporary folder by default)"
+        "--keep", type=Path, metavar="FOLDER", help="where environments are kept, and used again"
     )
     arguments = parser.parse_args()
-    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="torch-versions-"))
     passed = []
     for version in arguments.versions:
-        for test, why in OTHERWISE.get(version.rpartition(".")[0], {}).items():
+        for test, why in _otherwise(version).items():
             print(f"torch {version}: without {test}: {why}")
         start = time.monotonic()
-        is_right, said = tried(version, folder, keep=arguments.keep)
+        with tempfile.TemporaryDirectory(prefix="torch-versions-") as temporary:
+            is_right, said = tried(version, (arguments.keep or Path(temporary)) / f"torch-{version}")
         passed.append(is_right)
         print(f"torch {version}: {said} ({time.monotonic() - start:.0f} s with the installation)", flush=True)
     return 0 if all(passed) else 1

@@ -90,7 +90,7 @@ def export(
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Check all that can be known before, show it, and write nothing."),
+        typer.Option("--dry-run", help="Convert, show what would be written, and write nothing."),
     ] = False,
     quiet: Quiet = False,
     as_json: Json = False,

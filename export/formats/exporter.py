@@ -186,9 +186,12 @@ def unsupported_error(found: Sequence[Unsupported], format_name: str) -> Unsuppo
     shown = "; ".join(places[:3]) + (
         f"; and {len(places) - 3} more (--json lists all)" if len(places) > 3 else ""
     )
-    told = f" ({found[0].reason})" if len(found) == 1 and found[0].reason else ""
+    what = f"{count(kinds, 'kind of operator')} at {count(found, 'place')}: {', '.join(kinds[:6])}"
+    if len(found) == 1:
+        what, shown = kinds[0], f"where: {found[0].origin}"
+        what += f": {found[0].reason}" if found[0].reason else ": there is no conversion for it"
     return UnsupportedError(
-        f"{format_name} cannot take {count(kinds, 'kind of operator')} at {count(found, 'place')}: {', '.join(kinds[:6])}{told}",
+        f"{format_name} cannot take {what}",
         shown,
         "rewrite these lines with other operators, or choose another --format",
         details={

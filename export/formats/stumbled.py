@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, cast
 
 from cloformer.errors import UnsupportedError
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 __all__ = ["refusal"]
+
+
+# What stands in quotes in an error's words, without what coremltools adds to the name of what it computes in another type.
+_QUOTED = re.compile(r"""["'](\w+?)(?:_cast_fp(?:16|32))?["']""")
 
 
 def refusal(framework: str, error: BaseException, program: ExportedProgram) -> UnsupportedError:
@@ -41,4 +46,5 @@ def _node_at(error: BaseException, program: ExportedProgram) -> fx.Node | None:
         )  # which reads the meta alone
         if name in nodes:
             return nodes[name]
-    return None
+    named = (name for cause in causes(error) for name in _QUOTED.findall(str(cause)))
+    return next((nodes[name] for name in named if name in nodes), None)

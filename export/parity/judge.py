@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx
 
-from ..reference.natures import lost_of_one, nature_of_node
+from ..reference.natures import nature_of_node
+from ..reference.near_one import is_near_one, lost_of_one
 from ..reference.places import as_good, search_of
 from .group import Group, Sums
 from .sums import largest_partial, largest_rounded, least_lost, lost, lost_to_the_same, only_sum
@@ -59,8 +60,7 @@ def judge(item: Compared, steps: int, types: Types) -> Judgement:
     if types.sums == "float16" and not bool(got.isfinite().all()) and _ends_inside(item.group):
         error[~got.isfinite() & want.isfinite()] = 0.0
         overflows = True
-    ones = ROUNDOFF[types.computed] * sum(lost_of_one(node, types.computed) for node in item.group.nodes)
-    allowed = torch.full_like(error, share * scale + smallest + ones)
+    allowed = torch.full_like(error, share * scale + smallest + _of_one(item.group, types))
     flips = 0
     if not bool((error <= allowed).all()):
         extra = _more(item, steps, types) + _same(item, types) + _by_inputs(item, types)
@@ -86,6 +86,15 @@ def _share(item: Compared, steps: int, types: Types) -> float:
     roundoff = ROUNDOFF[types.computed]
     kinds = [nature_of_node(node) for node in item.group.nodes]
     return allowance(kinds, steps, types.computed) * roundoff + _within(item.group, types)
+
+
+def _of_one(group: Group, types: Types) -> float:
+    """What the group's operators lose of one, whatever their result is."""
+    nodes = [node for node in group.nodes if is_near_one(node, types.computed)]
+    if not nodes:
+        return 0.0
+    values = {**group.leaves, **group.computed()}
+    return ROUNDOFF[types.computed] * sum(lost_of_one(node, values, types.computed) for node in nodes)
 
 
 def _within(group: Group, types: Types) -> float:

@@ -11,10 +11,10 @@ from torch import Tensor, fx
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
-from .branches import SUMMING, Sum, Term
-from .kernels import Kernel
+from .branches import Branch, total
 from .layers import LAYERS, Layer
 from .rewriter import Rewriter, arguments, shape_of
+from .sums import SUMMING, Sum
 
 __all__ = ["MergeLayers"]
 
@@ -75,7 +75,7 @@ def _before(rewriter: Rewriter, node: fx.Node, outer: Layer) -> Branch | None:
     if found is None or len(found.terms) != 1:
         return None
     branch = Branch.of(found.terms[0], outer.weight.ndim - 2)
-    return replace(branch, bias=_total(branch.bias, found.shift))
+    return replace(branch, bias=total(branch.bias, found.shift))
 
 
 def _merged(rewriter: Rewriter) -> Iterator[Origin]:
@@ -96,61 +96,6 @@ def _merged(rewriter: Rewriter) -> Iterator[Origin]:
 
 
 @dataclass(frozen=True)
-class Branch:
-    """``kernel`` of ``source``, plus ``bias``: what ``terms`` add up to, which took ``cost`` multiply-adds for a place."""
-
-    source: fx.Node
-    kernel: Kernel
-    bias: Tensor | None
-    cost: int
-    terms: tuple[Term, ...] = ()
-
-    @classmethod
-    def of(cls, term: Term, taps: int) -> Branch:
-        if term.layer is None:
-            return cls(term.source, Kernel.scaling(term.factor, taps), None, 0, (term,))
-        plain = cls.of_layer(term.layer)
-        bias = None if plain.bias is None else plain.bias * term.factor
-        return replace(plain, kernel=plain.kernel.times(term.factor), bias=bias, terms=(term,))
-
-    @classmethod
-    def of_layer(cls, layer: Layer) -> Branch:
-        kernel = Kernel.of(layer)
-        return cls(layer.input, kernel, layer.bias, kernel.cost)
-
-    def plus(self, other: Branch, node: fx.Node) -> Branch | None:
-        """Both as one convolution that gives the shape of ``node``; None if there is none, or it takes more."""
-        cost = self.cost + other.cost
-        kernel = self.kernel.plus(other.kernel, cost) if self.source is other.source else None
-        if kernel is None or not _can_be_called(kernel, self.source, node):
-            return None
-        return Branch(self.source, kernel, _total(self.bias, other.bias), cost, self.terms + other.terms)
-
-    def then(self, outer: Layer) -> Branch | None:
-        """``outer`` of this, as one convolution; None if there is none, or it takes more."""
-        after = Kernel.of(outer)
-        has_bias = self.bias is not None and bool(self.bias.any())
-        if has_bias and not outer.pads_nothing:
-            return None
-        before, node = outer.input, outer.node
-        most = after.cost + self.cost * _places(before, self.kernel) / _places(node, after)
-        kernel = self.kernel.then(after, most)
-        if kernel is None or not _can_be_called(kernel, self.source, node):
-            return None
-        moved = after.of_constant(self.bias) if self.bias is not None and has_bias else None
-        return Branch(self.source, kernel, _total(outer.bias, moved), int(most))
-
-    def call(self, rewriter: Rewriter, like: fx.Node, shift: Tensor | None = None) -> fx.Node:
-        return self.kernel.call(rewriter, self.source, _total(self.bias, shift), like)
-
-    @property
-    def sign(self) -> int:
-        """1 or -1 if it is a single term as the graph already has it, to be added or subtracted; else 0."""
-        factor = self.terms[0].factor
-        return next((sign for sign in (1, -1) if len(self.terms) == 1 and bool((factor == sign).all())), 0)
-
-
-@dataclass(frozen=True)
 class _Merged:
     """What a sum is after its branches were merged: fewer of them, and ``shift``."""
 
@@ -164,15 +109,9 @@ class _Merged:
         layers = sum(term.layer is not None for term in terms)
         if len({term.source for term in terms}) == len(found.terms) or not layers + found.norms:
             return None
-        branches: list[Branch] = []
-        for branch in sorted((Branch.of(term, taps) for term in terms), key=lambda one: -one.cost):
-            wholes = ((place, host.plus(branch, node)) for place, host in enumerate(branches))
-            place, whole = next(((place, whole) for place, whole in wholes if whole), (None, None))
-            if place is None or whole is None:
-                branches.append(branch)
-            else:
-                branches[place] = whole
-        branches.sort(key=lambda branch: min(terms.index(term) for term in branch.terms))
+        places = {term.node: place for place, term in enumerate(terms)}
+        branches = _put_together([Branch.of(term, taps) for term in terms], node)
+        branches.sort(key=lambda branch: min(places[term.node] for term in branch.terms))
         merged = cls(tuple(branches), found.shift if bool(found.shift.any()) else None)
         is_merged = len(branches) < len(found.terms) and merged._operators < found.operators + layers
         return merged if is_merged and merged._is_possible else None
@@ -216,20 +155,15 @@ class _Merged:
         return whole
 
 
-def _can_be_called(kernel: Kernel, source: fx.Node, node: fx.Node) -> bool:
-    before, after = shape_of(source), shape_of(node)
-    if before is None or after is None:
-        return False
-    return not kernel.taps or kernel.padding(before[2:], after[2:]) is not None
-
-
-def _places(node: fx.Node, kernel: Kernel) -> int:
-    """How often ``kernel`` is applied to make the value of ``node``."""
-    numbers: int = node.meta["val"].numel()
-    return numbers // kernel.channels[1]
-
-
-def _total(first: Tensor | None, second: Tensor | None) -> Tensor | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return first + second
+def _put_together(branches: list[Branch], node: fx.Node) -> list[Branch]:
+    """The branches of the sum ``node``, each in the first that it can be merged into, those of many multiply-adds first."""
+    found: list[Branch] = []
+    for branch in sorted(branches, key=lambda one: -one.cost):
+        for place, host in enumerate(found):
+            whole = host.plus(branch, node)
+            if whole is not None:
+                found[place] = whole
+                break
+        else:
+            found.append(branch)
+    return found

@@ -50,7 +50,7 @@ def _with_the_others(error: CloformerError, others: Sequence[str]) -> CloformerE
 
 
 def _together(refused: Sequence[tuple[Job, CloformerError]], others: Sequence[str]) -> CloformerError:
-    lines = [f"{job.format.title}: {'; '.join(error.lines[:2])}" for job, error in refused]
+    lines = [_of_a_format(job.format.title, "; ".join(error.lines[:2])) for job, error in refused]
     advice = "rewrite these lines with other operators; --format with one of these alone says more, and --json lists all"
     formats = {
         job.format.name: {"message": error.lines[0], "next": error.lines[1:], "exit_code": error.exit_code, **error.details}
@@ -58,3 +58,7 @@ def _together(refused: Sequence[tuple[Job, CloformerError]], others: Sequence[st
     }  # fmt: skip
     kind = type(refused[0][1])
     return kind(*lines, "; ".join([advice, *others]), details={"formats": formats})
+
+
+def _of_a_format(title: str, line: str) -> str:
+    return line if line.startswith(f"{title} ") else f"{title}: {line}"

@@ -12,7 +12,7 @@ from functools import cache
 import torch
 from torch import fx
 
-__all__ = ["decides", "gives_numbers", "lost_of_one", "nature_of", "nature_of_node", "operator_name"]
+__all__ = ["decides", "gives_numbers", "nature_of", "nature_of_node", "operator_name"]
 
 _NATURES: dict[str, tuple[str, ...]] = {
     "moves": (
@@ -75,19 +75,6 @@ def nature_of_node(node: fx.Node) -> str:
         for source in node.all_input_nodes
     )
     return "function" if is_of_pairs else nature_of(node.target)
-
-
-# What an operator may lose besides, in roundings of one: ONNX and Core ML have no log1p and expm1, and write log(1 + x) and
-# exp(x) - 1. In float32 ONNX Runtime's sigmoid is one half plus a quotient, and at most a half of one rounding is lost there
-# (0.25 is the largest seen); SiLU multiplies that by what it is given, which is down to -18 where a sigmoid is not yet zero.
-_OF_ONE = dict.fromkeys(("log1p", "expm1", "softplus", "log_sigmoid"), 2.0)
-_OF_ONE_IN_FLOAT32 = {"sigmoid": 1.0, "glu": 1.0, "silu": 9.0}
-
-
-def lost_of_one(node: fx.Node, kind: str) -> float:
-    """How many roundings of one, and not of its result, the operator may lose in ``kind``, "float32" or "float16"."""
-    name = operator_name(node.target)
-    return _OF_ONE.get(name, _OF_ONE_IN_FLOAT32.get(name, 0.0) if kind == "float32" else 0.0)
 
 
 def decides(node: fx.Node) -> bool:

@@ -27,7 +27,8 @@ from .conditioning import (
     statistics,
     terms,
 )
-from .natures import lost_of_one, nature_of_node
+from .natures import nature_of_node
+from .near_one import lost_of_one
 from .replay import Replay, as_array
 from .wide import widened
 
@@ -258,7 +259,7 @@ def _off(node: fx.Node, found: object, values: Mapping[fx.Node, object], roundin
     multiplied = factors(node, values)
     if multiplied:
         found = rounding.of_a_product(found, multiplied)
-    ones = lost_of_one(node, str(rounding.form.kind).removeprefix("torch."))
+    ones = lost_of_one(node, values, str(rounding.form.kind).removeprefix("torch."))
     if ones:
         found = rounding.of_one(found, ones / 2)
     if resizes(node):

@@ -41,12 +41,12 @@ class Step:
 
 
 class Twin:
-    """The traced model, ready to run on inputs by name."""
+    """The traced model, ready to run on inputs by name. Constants are widened where an operator reads them, and not kept so:
+    they are twice as large as the model's own."""
 
     def __init__(self, traced: Trace) -> None:
         self.signature = traced.signature
         self.replay = Replay(traced)
-        self._wide_constants = {node: widened(value) for node, value in self.replay.constants.items()}
         self._own_needed = _read_by(node for node in self.replay.computed if decides(node))
 
     @torch.no_grad()
@@ -59,11 +59,11 @@ class Twin:
         for node, call in self.replay.computed.items():
             if node in self._own_needed:
                 own[node] = call.own(own)
-            wide[node] = _followed(node, own.get(node), call.wide(wide))
+            wide[node] = _followed(node, own.get(node), call.wide(self._read(node, wide)))
             for source in self.replay.last_read[node]:
                 own.pop(source, None)
                 del wide[source]
-        return [as_array(wide[node]) for node in self.replay.watched]
+        return [as_array(self._value(node, wide)) for node in self.replay.watched]
 
     @torch.no_grad()
     def steps(self, inputs: Mapping[str, Array]) -> Iterator[Step]:
@@ -73,19 +73,28 @@ class Twin:
             yield Step(node, own[node], wide[node], {})
         for node, call in self.replay.computed.items():
             own[node] = call.own(own)
-            wide[node] = _followed(node, own[node], call.wide(wide))
+            wide[node] = _followed(node, own[node], call.wide(self._read(node, wide)))
             yield Step(node, own[node], wide[node], {source: own[source] for source in node.all_input_nodes})
             for source in self.replay.last_read[node]:
                 del own[source], wide[source]
 
     def _fed(self, inputs: Mapping[str, Array]) -> tuple[dict[fx.Node, object], dict[fx.Node, object]]:
-        """Constants and inputs, in the model's own types and in float64."""
-        own, wide = dict(self.replay.constants), dict(self._wide_constants)
+        """Constants and inputs in the model's own types, and the inputs in float64."""
+        own = dict(self.replay.constants)
+        wide: dict[fx.Node, object] = {}
         for (node, value), spec in zip(
             self.replay.fed(inputs).items(), self.replay.signature.inputs, strict=True
         ):
             own[node], wide[node] = value.to(getattr(torch, spec.dtype)), widened(value)
         return own, wide
+
+    def _read(self, node: fx.Node, wide: Mapping[fx.Node, object]) -> dict[fx.Node, object]:
+        """What ``node`` is computed from, in float64."""
+        return {source: self._value(source, wide) for source in node.all_input_nodes}
+
+    def _value(self, node: fx.Node, wide: Mapping[fx.Node, object]) -> object:
+        """Of an input or a computed node, or of a constant."""
+        return wide[node] if node in wide else widened(self.replay.constants[node])
 
 
 def _read_by(nodes: Iterable[fx.Node]) -> set[fx.Node]:

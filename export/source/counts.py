@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from cloformer.variants import VARIANTS
 
+from .gradients import not_learned
 from .signature import TensorSpec
 
 if TYPE_CHECKING:
@@ -36,22 +36,9 @@ def multiply_adds(model: nn.Module, inputs: Sequence[TensorSpec]) -> int:
     device = next((tensor.device for tensor in model.state_dict().values()), torch.device("cpu"))
     counter = FlopCounterMode(display=False)
     # The counter follows gradients into every module that is called, and cannot where a parameter is an argument.
-    with torch.no_grad(), _not_learned(model), untouched(model), counter:
+    with torch.no_grad(), not_learned(model), untouched(model), counter:
         model(*(tensor.to(device) for tensor in example_inputs(inputs)))
     return int(counter.get_total_flops()) // 2
-
-
-@contextlib.contextmanager
-def _not_learned(model: nn.Module) -> Iterator[None]:
-    """No parameter asks for a gradient."""
-    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    for parameter in learned:
-        parameter.requires_grad = False
-    try:
-        yield
-    finally:
-        for parameter in learned:
-            parameter.requires_grad = True
 
 
 @dataclass(frozen=True)

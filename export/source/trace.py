@@ -29,12 +29,19 @@ from cloformer.io.words import count, reason_of
 from .attempt import attempt
 from .drawn import refuse_drawn
 from .frames import innermost_frame, read_origin
+from .gradients import not_learned
 from .lowering import as_program
 from .origin import Origin
 from .raised import nodes_held
 from .signature import DTYPES, Signature, TensorSpec
 
 __all__ = ["Trace", "example_inputs", "lower", "lowered_name_of", "origin_of", "trace", "why_it_does_not_run"]
+
+_FILLED = {
+    torch.ops.aten.empty.memory_format: torch.ops.aten.zeros.default,
+    torch.ops.aten.empty_like.default: torch.ops.aten.zeros_like.default,
+    torch.ops.aten.new_empty.default: torch.ops.aten.new_zeros.default,
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
             program = program.run_decompositions({})  # nothing is decomposed; in-place becomes functional
     refuse_drawn(program.graph)
     graph_module = _unlift(program)
+    _fill_the_empty(graph_module)
     for node in graph_module.graph.nodes:
         node.meta["custom"] = {"cloformer": read_origin(node)}
     signature = Signature(tuple(inputs), _output_specs(program, outputs))
@@ -117,7 +125,7 @@ def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
     try:
         # What the module prints is no part of a command's output; torch 2.7 is strict unless it is told.
         with contextlib.redirect_stdout(sys.stderr):
-            return torch.export.export(model, example_inputs(specs), strict=False)
+            return _followed(model, example_inputs(specs))
     except (Exception, SystemExit) as error:  # the user's module, or torch on its way, does what it likes
         raise _cannot_follow(model, specs, error) from error
 
@@ -133,6 +141,18 @@ def why_it_does_not_run(model: nn.Module, specs: Sequence[TensorSpec]) -> Unsupp
         f"where: {innermost_frame(own)}",
         "give inputs as it takes them: --image-size, --input NAME=SIZExSIZE:TYPE, or --spec",
     )
+
+
+def _followed(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    """Without gradients where torch has none for an operator, such as fake quantization by a scale that is learned; elsewhere
+    with them, or encoder layers would be traced as one fused kernel."""
+    try:
+        return torch.export.export(model, inputs, strict=False)
+    except RuntimeError as error:
+        if "requires_grad" not in str(error):
+            raise
+    with torch.no_grad(), not_learned(model):
+        return torch.export.export(model, inputs, strict=False)
 
 
 def _cannot_follow(model: nn.Module, specs: Sequence[TensorSpec], error: BaseException) -> UnsupportedError:
@@ -163,6 +183,16 @@ def _mutates(node: fx.Node) -> bool:
 def _is_of_vmap(node: fx.Node) -> bool:
     """Whether it says for which axis what follows is done, which only torch's own interpreter understands."""
     return str(getattr(node.target, "__module__", "")).startswith("torch._functorch")
+
+
+def _fill_the_empty(graph_module: fx.GraphModule) -> None:
+    """Memory that ``forward`` asks for and writes to is zero before: what is in it else is another number each time."""
+    for node in graph_module.graph.nodes:
+        filled = _FILLED.get(node.target)
+        if filled is not None:
+            node.target = filled
+            node.kwargs = {name: value for name, value in node.kwargs.items() if name != "memory_format"}
+    graph_module.recompile()
 
 
 def _unlift(program: ExportedProgram) -> fx.GraphModule:

@@ -284,3 +284,34 @@ def test_flat_outputs_equal_the_modules() -> None:
         strict=True,
     ):
         assert_equal(have, want)
+
+
+def test_memory_that_is_asked_for_is_zero() -> None:
+    """What is in it else is another number each time, and another one in each kind of number."""
+
+    def law(_: nn.Module, x: Tensor) -> Tensor:
+        found = torch.empty_like(x)
+        found[:, :1] = x[:, :1]
+        found[:, 1:] = x[:, 1:] + x.new_empty(3, 2, 4).fill_(1.0) + torch.empty(4).zero_()
+        return found
+
+    found = traced(Lambda(law), (3, 3, 4))
+    targets = {str(node.target) for node in found.graph_module.graph.nodes}
+    assert not any("empty" in target for target in targets)
+    x = torch.randn(3, 3, 4)
+    assert torch.equal(found.graph_module(x)[0], law(nn.Identity(), x))
+
+
+def test_what_torch_has_no_gradient_for_is_traced() -> None:
+    """The scales come from the weight, which is learned, and is so afterwards."""
+
+    def law(module: nn.Module, x: Tensor) -> Tensor:
+        zero = torch.zeros(4, dtype=torch.int32)
+        scale = module.weight.abs().amax(1) / 7
+        return x @ torch.fake_quantize_per_channel_affine(module.weight, scale, zero, 0, -8, 7)
+
+    module = Lambda(law, weight=nn.Parameter(torch.randn(4, 5)))
+    found, x = traced(module, (2, 4)), torch.randn(2, 4)
+    with torch.no_grad():
+        assert torch.equal(found.graph_module(x)[0], module(x))
+    assert module.weight.requires_grad

@@ -16,6 +16,9 @@ from .trial import Row, try_network
 
 __all__ = ["tried"]
 
+_NO_MEMORY = 77  # the exit code of a process that had none left to say so
+_OF_MEMORY = ("MemoryError", "can't allocate memory", "bad_alloc")  # as Python, torch and C++ say it
+
 
 def tried(row: Row, seconds: int, gibibytes: int) -> Row:
     """The row as it is found: ``row`` names the network and the form. The process is a copy of this one, which has imported
@@ -31,11 +34,14 @@ def tried(row: Row, seconds: int, gibibytes: int) -> Row:
         found: Row = ours.recv()
     except EOFError:
         child.join()
-        return replace(row, result="crashed", words=_end_of(child.exitcode or 0))
+        code = child.exitcode or 0
+        if code == _NO_MEMORY:
+            return replace(row, result="out of memory", words=f"more than {gibibytes} GiB")
+        return replace(row, result="crashed", words=_end_of(code))
     finally:
         child.kill()
         child.join()
-    if found.result == "crashed" and "MemoryError" in found.words:
+    if found.result == "crashed" and any(words in found.words for words in _OF_MEMORY):
         return replace(found, result="out of memory")
     return found
 
@@ -53,7 +59,7 @@ def _child(name: str, form: str, gibibytes: int, result: Connection) -> None:
     try:
         found = try_network(name, form)
     except MemoryError:
-        os._exit(1)
+        os._exit(_NO_MEMORY)
     result.send(found)
     result.close()
     os._exit(0)

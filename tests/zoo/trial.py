@@ -30,7 +30,7 @@ from cloformer.export.source.spec import ModelSpec
 
 from .networks import make, networks, reference_of
 
-__all__ = ["FORMS", "RESULTS", "Row", "try_network"]
+__all__ = ["FORMS", "RESULTS", "Row", "says_where", "try_network"]
 
 FORMS = {"onnx fp32": ("onnx", "fp32"), "coreml fp16": ("coreml", "fp16"), "coreml fp32": ("coreml", "fp32")}
 
@@ -113,7 +113,7 @@ def try_network(name: str, form: str) -> Row:
 
 def _row(name: str, form: str, verdict: Verdict, seconds: float) -> Row:
     result = {"believed": "false pass"}.get(verdict.result, verdict.result)
-    if result == "refused" and not _says_where(verdict.words):
+    if result == "refused" and not says_where(verdict.words):
         result = "refused without a place"
     report, style = verdict.report, networks()[name].style
     found = Row(name, style, form, result, verdict.words, share=verdict.share, seconds=round(seconds, 1))
@@ -123,7 +123,7 @@ def _row(name: str, form: str, verdict: Verdict, seconds: float) -> Row:
     return Row(**(vars(found) | counts | {"needs": _needs(report, FORMS[form][1])}))
 
 
-def _says_where(words: str) -> bool:
+def says_where(words: str) -> bool:
     """Whether a refusal names a module and a line, and says in another line what to do."""
     return _PLACE.search(words) is not None and len(words.splitlines()) > 1
 

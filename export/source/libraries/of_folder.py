@@ -17,6 +17,7 @@ from cloformer.io.fields import FieldError, Fields
 from cloformer.io.missing import is_file
 from cloformer.io.read import read_json
 
+from ..preprocessing import Preprocessing
 from ..trained import Training
 from .asked import Asked
 from .image_processor import read_processor
@@ -118,7 +119,7 @@ def _of_timm(asked: Asked, config: Fields, weights: _Weights | None, seed: int) 
     words = config.table("label_descriptions") if "label_descriptions" in config else {}
     rule, notes = preparation_of(timm, model, options)
     labels = class_names([words.get(name, name) for name in names])
-    digest = weights and weights.sha256
+    digest = None if weights is None else weights.sha256
     return FromLibrary(model, Training(labels, rule, by=_CONFIG), digest, version_of(timm), notes)
 
 
@@ -139,14 +140,15 @@ def _of_transformers(
             "pip install --upgrade transformers, or give --model nets.py:build",
         )
     labels = _labels(config) if kinds[0].endswith("ForImageClassification") else None
-    rule, notes = None, ()
+    rule: Preprocessing | None = None
+    notes: tuple[str, ...] = ()
     if is_file(folder / _PROCESSOR):
         try:
             rule, notes = read_processor(Fields(_read(folder / _PROCESSOR)))
         except ValueError as error:
             raise InputError(f"{folder / _PROCESSOR}: {error}", _ADVICE) from None
     model = called(asked, seed, lambda: _made(transformers, kind, folder, asked, weights))
-    digest = weights and weights.sha256
+    digest = None if weights is None else weights.sha256
     return FromLibrary(model, Training(labels, rule, by=_CONFIG), digest, version_of(transformers), notes)
 
 

@@ -1,0 +1,46 @@
+"""Operators that lose a rounding of one, however small their result is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, fx
+
+from .natures import operator_name
+
+__all__ = ["is_near_one", "lost_of_one"]
+
+# In roundings of one: ONNX and Core ML have no log1p and expm1, and write log(1 + x) and exp(x) - 1. In float32 ONNX Runtime's
+# sigmoid is one half plus a quotient, and at most a half of one rounding is lost there (0.25 is the largest seen); SiLU and
+# GLU multiply that.
+_ALWAYS = dict.fromkeys(("log1p", "expm1", "softplus", "log_sigmoid"), 2.0)
+_IN_FLOAT32 = {"sigmoid": 1.0, "silu": 0.5, "glu": 0.5}
+_NO_SIGMOID = 18.0  # below its negative a sigmoid is zero there
+
+
+def is_near_one(node: fx.Node, kind: str) -> bool:
+    """Whether the operator loses such roundings in ``kind``, "float32" or "float16"."""
+    name = operator_name(node.target)
+    return name in _ALWAYS or (kind == "float32" and name in _IN_FLOAT32)
+
+
+def lost_of_one(node: fx.Node, values: Mapping[fx.Node, object], kind: str) -> float:
+    """How many roundings of one the operator may lose, of what it is given; ``values`` are the operands'."""
+    if not is_near_one(node, kind):
+        return 0.0
+    name = operator_name(node.target)
+    lost = _ALWAYS.get(name) or _IN_FLOAT32[name]
+    operand = values[node.all_input_nodes[0]]
+    assert isinstance(operand, Tensor)
+    if name == "glu":
+        axis = node.args[1] if len(node.args) > 1 else -1
+        assert isinstance(axis, int)
+        return lost * _largest(operand.chunk(2, axis)[0].abs())
+    if name == "silu":  # of numbers above zero the result is about as large, and a rounding of it is allowed
+        return lost * _largest((-operand).clamp(0, _NO_SIGMOID))
+    return lost
+
+
+def _largest(value: Tensor) -> float:
+    return float(torch.nan_to_num(value, nan=0.0, posinf=0.0).max()) if value.numel() else 0.0

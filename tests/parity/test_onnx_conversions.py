@@ -1,0 +1,105 @@
+"""What torch.onnx refuses or writes wrong is written out before it: right at the oldest, the usual and the newest opset."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cloformer.export.formats import FORMATS
+from cloformer.export.formats.runners import open_model
+from cloformer.export.parity.verify import ParityRequest, compare
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
+
+HERE = "test_onnx_conversions"
+OPSETS = list(FORMATS["onnx"].options[0].choices)
+attend = F.scaled_dot_product_attention
+
+
+class Each(nn.Module):
+    """A convolution of an image of 16 pixels a side, and each of the laws of what it gives."""
+
+    def __init__(self, laws: list[Callable[[Tensor, nn.Module], object]]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.laws = nn.Conv2d(3, 8, 3, padding=1), laws
+        is_seen = torch.ones(16, 16, dtype=torch.bool).tril()
+        is_seen[3] = False  # a row that is masked whole
+        self.register_buffer("is_seen", is_seen)
+        self.register_buffer("infinities", torch.zeros(16, 16).masked_fill(~is_seen, -math.inf))
+        self.register_buffer("often", torch.tensor([1, 0, 2, 1, 1, 1, 1, 1]))
+        self.bias = nn.Parameter(torch.randn(8, 16, 16))
+
+    def forward(self, x: Tensor) -> list[object]:
+        y = self.stem(x)
+        return [law(y, self) for law in self.laws]
+
+
+ATTENTION: list[Callable[[Tensor, nn.Module], object]] = [
+    lambda x, m: attend(x[0], x[0], x[0]),
+    lambda x, m: attend(x[0], x[0], x[0], is_causal=True),
+    lambda x, m: attend(x[None], x[None], x[None], m.bias),
+    lambda x, m: attend(x, x, x, m.bias[None]).transpose(1, 2).reshape(1, 16, 128),
+    lambda x, m: attend(x, x, x, m.is_seen),
+    lambda x, m: attend(x, x, x, m.infinities),
+    lambda x, m: attend(x, x, x, x[:, :1, :1] > 0.5),
+    lambda x, m: attend(x, x, x, (x > 0.5)[:, :, :, :1] & (x > 0)[:, :, :1]),
+    lambda x, m: attend(x, x[:, :2], x[:, 2:4], enable_gqa=True),
+    lambda x, m: attend(x[:, :, :5], x, x, is_causal=True),
+]
+POOLING: list[Callable[[Tensor, nn.Module], object]] = [
+    lambda x, m: F.max_pool2d(x, 4, 3, 2, ceil_mode=True),
+    lambda x, m: F.max_pool2d(x, (4, 3), (3, 2), (2, 1), ceil_mode=True),
+    lambda x, m: F.avg_pool2d(x, 4, 3, 2, True),
+    lambda x, m: F.avg_pool2d(x, 4, 3, 2, True, False),
+    lambda x, m: F.avg_pool2d(x, 3, 2, divisor_override=5),
+    lambda x, m: F.max_pool1d(x[:, :, 0], 4, 3, 2, ceil_mode=True),
+    lambda x, m: F.avg_pool3d(x[:, None], (2, 4, 4), (2, 3, 3), (0, 2, 2), True),
+    lambda x, m: F.adaptive_max_pool2d(x, (5, 3)),
+    lambda x, m: F.adaptive_max_pool1d(x[:, :, 0], 7),
+]
+THE_REST: list[Callable[[Tensor, nn.Module], object]] = [
+    lambda x, m: torch.cdist(x[0, :2], x[0, 2:4]),
+    lambda x, m: torch.cdist(x[0].flatten(1).T, x[0].flatten(1).T),
+    lambda x, m: torch.cdist(x[0, :2], x[0, 2:4], 1),
+    lambda x, m: (1 + x / 8).flatten(2).cumprod(2),
+    lambda x, m: torch.stack([x.median(), x.amax(), x.amin()]),
+    lambda x, m: torch.cat([x.median(1, keepdim=True).values, x.kthvalue(3, 1, keepdim=True).values]),
+    lambda x, m: torch.fmax(x, x.flip(3)) + torch.hypot(x, x.flip(2)) + x.abs().copysign(x.flip(2)),
+    lambda x, m: torch.searchsorted(m.bias[0, 0, :3].detach().sort().values, x),
+    lambda x, m: x.repeat_interleave(m.often, 1, output_size=8),
+    lambda x, m: F.rrelu(x) + torch.native_channel_shuffle(x, 4),
+    lambda x, m: x.scatter_reduce(3, x.argsort(3), x.exp(), "mean"),
+    lambda x, m: torch.sort(x.round(), stable=True, dim=1)[1],
+]
+attention, pooling, the_rest = (functools.partial(Each, laws) for laws in (ATTENTION, POOLING, THE_REST))
+
+
+@pytest.mark.parametrize("opset", [OPSETS[0], "20", OPSETS[-1]])
+@pytest.mark.parametrize("name", ["attention", "pooling", "the_rest"])
+def test_the_file_is_the_model(tmp_path: Path, name: str, opset: str) -> None:
+    """By parity, once, and by what eager PyTorch gives in float32."""
+    request = ExportRequest(
+        model=f"{HERE}:{name}", image_size=(16, 16), options={"opset": opset}, output=tmp_path
+    )
+    (exported,) = export(request)
+    if opset == "20":
+        report = compare(exported.artifact, ParityRequest(model=f"{HERE}:{name}"))
+        assert report.passed, [str(item) for item in report.failures]
+    (image,) = exported.artifact.signature.inputs
+    x, model = torch.randn(image.shape, generator=torch.Generator().manual_seed(1)), globals()[name]().eval()
+    with open_model(exported.artifact.model) as runner, torch.no_grad():
+        found = list(runner.run({image.name: x.numpy()}).values())
+        for got, want in zip(found, model(x), strict=True):
+            assert got.dtype == want.numpy().dtype
+            # Of many rows torch takes distances by products, which leaves near ones half of their digits.
+            near = 2e-3 if want.shape == (256, 256) else 2e-6
+            np.testing.assert_allclose(got, want, rtol=2e-5, atol=near)
