@@ -5,8 +5,8 @@
     python tests/torch_versions.py [--keep FOLDER] [VERSION ...]
 
 Each version gets an environment of its own, with all that the project needs, which is removed afterwards unless ``--keep``
-says where it stays. Without a version: the oldest that pyproject.toml allows, the one of `make setup`, and the two newest. On Linux
-PyPI's bring CUDA: 6 GB on disk while one is tried. Exit code 1 if a test fails.
+says where it stays. Without a version: the oldest that pyproject.toml allows, the one of `make setup`, and the two newest.
+On Linux PyPI's bring CUDA: 6 GB on disk while one is tried. Exit code 1 if a test fails.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints

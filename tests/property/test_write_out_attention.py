@@ -67,8 +67,6 @@ def test_a_mask_that_masks_no_row_whole_costs_an_addition() -> None:
 
 
 def test_left_alone() -> None:
-    """What torch.onnx converts, and what is drawn."""
+    """What torch.onnx converts."""
     plain = Lambda(lambda _, q, k, v: attend(q, k, v, scale=0.3))
     prove(plain, WriteOutAttention(), (2, 3, 4, 5), (2, 3, 6, 5), (2, 3, 6, 5), sites=0)
-    drawn = traced(Lambda(lambda _, q: attend(q[0], q[0], q[0], dropout_p=0.5)), (2, 3, 4, 5))
-    assert not rewritten(drawn, WriteOutAttention())[1][0].sites
