@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, fx
 
 from ..source.origin import Origin
@@ -56,7 +57,7 @@ def _over_every_axis(larger: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 def _slope_between(self: Tensor, lower: float, upper: float, training: bool, **_: object) -> Tensor:
     """A rectifier whose slope is drawn in training has the one in the middle."""
-    return NotImplemented if training else aten.leaky_relu.default(self, (lower + upper) / 2)
+    return NotImplemented if training else F.leaky_relu(self, (lower + upper) / 2)
 
 
 def _with_a_sign(self: Tensor, other: Tensor | float) -> Tensor:
@@ -69,7 +70,8 @@ def _with_a_sign(self: Tensor, other: Tensor | float) -> Tensor:
 
 def _shuffled(self: Tensor, groups: int) -> Tensor:
     """The first channel of each group, then the second of each."""
-    return self.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
+    batch, channels, *rest = self.shape
+    return self.reshape(batch, groups, channels // groups, *rest).transpose(1, 2).reshape(self.shape)
 
 
 def _mean_of_scattered(
@@ -109,7 +111,8 @@ def _largest_of_parts(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) 
 
 
 def _largest_in_each(self: Tensor, axis: int, parts: tuple[int, int]) -> Tensor:
-    return self.unflatten(axis, parts).amax(axis)
+    before, after = self.shape[:axis], self.shape[self.ndim + axis + 1 :]
+    return self.reshape(*before, *parts, *after).amax(axis)
 
 
 def _parts(size: int, parts: int) -> Tensor:
