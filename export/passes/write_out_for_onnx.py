@@ -15,6 +15,7 @@ from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .definitions import DEFINITIONS
 from .rewriter import Form, Rewriter, shape_of
+from .unroll_recurrences import RECURRENCES
 
 __all__ = ["WriteOutForOnnx"]
 
@@ -94,6 +95,12 @@ def _repeated(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.No
     return rewriter.call(aten.index_select.default, bound["self"], axis, rewriter.new_constant(places, node))
 
 
+def _projected(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> Any:
+    """A recurrence whose state is projected at each step, which torch.onnx leaves out: step by step."""
+    weights = len(bound["params"]) // ((1 + bound["bidirectional"]) * bound["num_layers"])
+    return None if weights % 2 == 0 else RECURRENCES[aten.lstm.input](rewriter, node, bound)
+
+
 def _largest_of_parts(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> list[fx.Node] | None:
     """Of parts of other sizes, axis after axis: each part filled up with its last number."""
     result, wanted = bound["self"], bound["output_size"]
@@ -138,7 +145,7 @@ def _written(function: Callable[..., Any]) -> Form:
 _SHARED = (
     aten.cdist.default, aten.pdist.default, aten.fmax.default, aten.fmin.default, aten.hypot.default,
     aten.median.default, aten.median.dim, aten.kthvalue.default,
-    aten.searchsorted.Tensor, aten.sort.stable,
+    aten.searchsorted.Tensor, aten.sort.stable, aten.adaptive_avg_pool3d.default,
 )  # fmt: skip
 _OWN: dict[object, Callable[..., Any]] = {
     aten.cumprod.default: _product_so_far,
@@ -153,6 +160,7 @@ _OWN: dict[object, Callable[..., Any]] = {
 _WRITTEN_OUT: dict[object, Form] = {
     **{target: _written(function) for target, function in _OWN.items()},
     **{target: _written(DEFINITIONS[target]) for target in _SHARED},
+    aten.lstm.input: _projected,
     aten.repeat_interleave.self_Tensor: _repeated,
     aten.adaptive_max_pool1d.default: _largest_of_parts,
     aten.adaptive_max_pool2d.default: _largest_of_parts,
