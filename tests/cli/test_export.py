@@ -210,7 +210,6 @@ def test_the_plain_trace(command: Command, tmp_path: Path) -> None:
     manifest = shown.json["artifacts"][0]["manifest"]
     assert [entry["name"] for entry in manifest["passes"]] == [
         "fix_sizes",
-        "drop_unread_buffers",
         "unroll_recurrences",
         "take_apart",
         "write_out_operators",

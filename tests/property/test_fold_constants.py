@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from proof import Lambda, operators, rewritten, traced
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from cloformer.export.passes.fold_constants import FoldConstants
 
@@ -68,7 +68,18 @@ def test_what_would_make_the_file_much_larger_is_left() -> None:
     assert sum(item.numel() for item in held) == 1200  # the rows, and the rows as a column
 
 
-def test_what_is_drawn_or_depends_on_an_input_is_left() -> None:
-    model = Lambda(lambda self, x: x * self.w + torch.rand(3), w=torch.randn(3))
+def test_what_depends_on_an_input_is_left() -> None:
+    model = Lambda(lambda self, x: x * self.w + 3, w=torch.randn(3))
     after, (applied,) = rewritten(traced(model, (2, 3)), FoldConstants())
-    assert not applied.sites and operators(after) == ["mul", "rand", "add"]
+    assert not applied.sites and operators(after) == ["mul", "add"]
+
+
+def test_what_is_drawn_is_left() -> None:
+    graph = fx.Graph()
+    drawn = graph.call_function(torch.ops.aten.rand.default, ([3],))
+    even = graph.call_function(torch.ops.aten.linspace.default, (0, 1, 3))
+    for node in (drawn, even):
+        node.meta["val"] = torch.empty(3)
+    graph.output((drawn, even))
+    result = FoldConstants()(fx.GraphModule(nn.Module(), graph))
+    assert [site.name for site in result.sites] == ["linspace_default"]

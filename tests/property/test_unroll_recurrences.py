@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from proof import Lambda, operators, prove, rewritten, traced
-from torch import Tensor, nn
+from torch import nn
 
 from cloformer.export.passes.unroll_recurrences import UnrollRecurrences
 
@@ -65,10 +65,12 @@ def test_a_long_sequence_is_left_alone() -> None:
 
 
 def test_what_drops_out_is_left_alone() -> None:
-    class Trained(nn.Module):
-        def forward(self, x: Tensor, state: Tensor, *weights: Tensor) -> Tensor:
-            return torch._VF.gru(x, state, list(weights), False, 2, 0.5, True, False, False)[0]  # type: ignore[no-any-return]
-
-    shapes = [(5, 2, 3), (2, 2, 4), (12, 3), (12, 4), (12, 4), (12, 4)]
-    after, (applied,) = rewritten(traced(Trained(), *shapes), UnrollRecurrences())
+    """As nobody traces it: with the numbers between its layers drawn."""
+    layer = _layer(nn.GRU, num_layers=2)
+    before = traced(Lambda(lambda self, x: self.layer(x)[0], layer=layer), (5, 2, 3))
+    (node,) = (item for item in before.graph_module.graph.nodes if item.target is torch.ops.aten.gru.input)
+    dropout, train = 5, 6
+    node.update_arg(dropout, 0.5)
+    node.update_arg(train, True)
+    after, (applied,) = rewritten(before, UnrollRecurrences())
     assert not applied.sites and "gru" in operators(after)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import cast
 
 import torch
 
@@ -42,6 +40,5 @@ def converts(target: object) -> bool:
     with quiet("coremltools"):
         from coremltools.converters.mil.frontend.torch.torch_op_registry import is_torch_fx_node_supported
 
-        return bool(
-            is_torch_fx_node_supported(torch.fx.Graph().call_function(cast("Callable[[], object]", target)))
-        )
+        node = torch.fx.Graph().call_function(target)  # type: ignore[arg-type]
+        return bool(is_torch_fx_node_supported(node))

@@ -6,7 +6,6 @@ from ...passes import Pass, Setting
 from ...passes.append_softmax import AppendSoftmax
 from ...passes.common import common_passes
 from ...passes.count_in_integers import CountInIntegers
-from ...passes.drop_unread_buffers import DropUnreadBuffers
 from ...passes.fix_sizes import FixSizes
 from ...passes.fold_constants import FoldConstants
 from ...passes.fold_input_scale import FoldInputScale
@@ -58,7 +57,6 @@ def _interface(setting: Setting) -> list[Pass]:
 def _device() -> list[Pass]:
     """What Core ML computes in another way than PyTorch, and what coremltools writes wrong: docs/coreml-semantics.md."""
     return [
-        DropUnreadBuffers(),  # which coremltools makes states of, from iOS 18 on
         UnrollRecurrences(),  # there is no operator for GRUs as PyTorch has them
         TakeApart(knows),  # what coremltools does not convert
         WriteOutOperators(),  # nor these, or wrong
