@@ -14,7 +14,7 @@ from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .rewriter import Form, Rewriter, shape_of
 
-__all__ = ["UnrollRecurrences"]
+__all__ = ["RECURRENCES", "UnrollRecurrences"]
 
 aten = torch.ops.aten
 
@@ -38,7 +38,7 @@ class UnrollRecurrences(Pass):
     exactness: ClassVar[Exactness] = Exactness.REAL
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
-        return rewriter.write_out(_FORMS)
+        return rewriter.write_out(RECURRENCES)
 
 
 def _lstm(added: Tensor, state: State, weight: Tensor, bias: Tensor | None) -> State:
@@ -138,7 +138,7 @@ def _cell(step: Step, has_cell: bool) -> Form:
     return form
 
 
-_FORMS: dict[object, Form] = {
+RECURRENCES: dict[object, Form] = {
     aten.lstm.input: _layers(_lstm, has_cell=True),
     aten.gru.input: _layers(_gru, has_cell=False),
     aten.rnn_tanh.input: _layers(_plain(torch.tanh), has_cell=False),

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, fx
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .definitions import DEFINITIONS
 from .rewriter import Form, Rewriter, shape_of
+from .unroll_recurrences import RECURRENCES
 
 __all__ = ["WriteOutForOnnx"]
 
@@ -56,7 +58,7 @@ def _over_every_axis(larger: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 def _slope_between(self: Tensor, lower: float, upper: float, training: bool, **_: object) -> Tensor:
     """A rectifier whose slope is drawn in training has the one in the middle."""
-    return NotImplemented if training else aten.leaky_relu.default(self, (lower + upper) / 2)
+    return NotImplemented if training else F.leaky_relu(self, (lower + upper) / 2)
 
 
 def _with_a_sign(self: Tensor, other: Tensor | float) -> Tensor:
@@ -69,7 +71,8 @@ def _with_a_sign(self: Tensor, other: Tensor | float) -> Tensor:
 
 def _shuffled(self: Tensor, groups: int) -> Tensor:
     """The first channel of each group, then the second of each."""
-    return self.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
+    batch, channels, *rest = self.shape
+    return self.reshape(batch, groups, channels // groups, *rest).transpose(1, 2).reshape(self.shape)
 
 
 def _mean_of_scattered(
@@ -92,6 +95,12 @@ def _repeated(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.No
     return rewriter.call(aten.index_select.default, bound["self"], axis, rewriter.new_constant(places, node))
 
 
+def _projected(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> Any:
+    """A recurrence whose state is projected at each step, which torch.onnx leaves out: step by step."""
+    weights = len(bound["params"]) // ((1 + bound["bidirectional"]) * bound["num_layers"])
+    return None if weights % 2 == 0 else RECURRENCES[aten.lstm.input](rewriter, node, bound)
+
+
 def _largest_of_parts(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> list[fx.Node] | None:
     """Of parts of other sizes, axis after axis: each part filled up with its last number."""
     result, wanted = bound["self"], bound["output_size"]
@@ -109,7 +118,8 @@ def _largest_of_parts(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) 
 
 
 def _largest_in_each(self: Tensor, axis: int, parts: tuple[int, int]) -> Tensor:
-    return self.unflatten(axis, parts).amax(axis)
+    before, after = self.shape[:axis], self.shape[self.ndim + axis + 1 :]
+    return self.reshape(*before, *parts, *after).amax(axis)
 
 
 def _parts(size: int, parts: int) -> Tensor:
@@ -135,7 +145,7 @@ def _written(function: Callable[..., Any]) -> Form:
 _SHARED = (
     aten.cdist.default, aten.pdist.default, aten.fmax.default, aten.fmin.default, aten.hypot.default,
     aten.median.default, aten.median.dim, aten.kthvalue.default,
-    aten.searchsorted.Tensor, aten.sort.stable,
+    aten.searchsorted.Tensor, aten.sort.stable, aten.adaptive_avg_pool3d.default,
 )  # fmt: skip
 _OWN: dict[object, Callable[..., Any]] = {
     aten.cumprod.default: _product_so_far,
@@ -150,6 +160,7 @@ _OWN: dict[object, Callable[..., Any]] = {
 _WRITTEN_OUT: dict[object, Form] = {
     **{target: _written(function) for target, function in _OWN.items()},
     **{target: _written(DEFINITIONS[target]) for target in _SHARED},
+    aten.lstm.input: _projected,
     aten.repeat_interleave.self_Tensor: _repeated,
     aten.adaptive_max_pool1d.default: _largest_of_parts,
     aten.adaptive_max_pool2d.default: _largest_of_parts,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloformer.errors import GateError
+from cloformer.errors import CloformerError, GateError, InputError, UnsupportedError
+from cloformer.io.causes import causes
 from cloformer.io.progress import Progress, Stage, part
 from cloformer.io.staging import space_needed, staged
 from cloformer.io.write import canonical_json
@@ -17,7 +19,7 @@ from ..artifact.files import list_files
 from ..artifact.folder import CONFORMANCE, KIT, LABELS, MANIFEST, ORIGINS, Artifact, read_artifact
 from ..artifact.kit import Kit, make_kit, write_kit
 from ..artifact.manifest import Manifest, ModelEntry
-from ..artifact.origins import write_origins
+from ..artifact.origins import read_origins, write_origins
 from ..artifact.vectors import Vectors, make_vectors, write_vectors
 from ..source.counts import multiply_adds, parameter_count
 from ..source.interface import interface_of, with_roles
@@ -110,12 +112,29 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
             artifact = read_artifact(staging)
             try:
                 difference = check_against_reference(artifact, vectors, along)
+            except (InputError, UnsupportedError) as error:
+                raise _not_run(error, artifact) from error
             except GateError as error:
                 raise _failed(error, first_wrong(artifact, program, vectors), staging, job) from None
         written = read_artifact(job.folder, verify=False)
         return Exported(written, difference, (*source.notes, *traced.notes, *_labelled(written)))
 
     return of_each(jobs, make, lambda item: f"{item.artifact.folder} is written")
+
+
+def _not_run(error: CloformerError, artifact: Artifact) -> UnsupportedError:
+    """What a runtime says of a file that was just written: it cannot be done, with the place of what it names."""
+    said = set(re.findall(r"\w+", " ".join(map(str, causes(error)))))
+    places = read_origins(artifact).places
+    where = next(
+        (str(place) for name, place in places.items() if said & {name, f"node_{name}"}),
+        "it does not say at which operator",
+    )
+    return UnsupportedError(
+        error.lines[0],
+        f"where: {where}",
+        "rewrite that line with other operators, or choose another --format",
+    )
 
 
 def _labelled(artifact: Artifact) -> list[str]:

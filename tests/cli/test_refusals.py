@@ -13,9 +13,13 @@ from onnx import helper
 from outcome import Command
 from torch import Tensor, nn
 
-from cloformer.errors import CloformerError, GateError, UnsupportedError
+from cloformer.errors import CloformerError, GateError, InputError, UnsupportedError
+from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.artifact.origins import read_origins
+from cloformer.export.formats.coreml.mil import interpreter
 from cloformer.export.formats.onnx.refused import ORIGIN_KEYS, not_taken
 from cloformer.export.passes.remove_identities import RemoveIdentities
+from cloformer.export.pipeline.export import _not_run
 from cloformer.export.pipeline.refused import of_each
 from cloformer.io.causes import causes
 
@@ -83,6 +87,13 @@ class TakenApartInALoop(Stem):
             return F.embedding_bag(bags, torch.arange(20.0).reshape(5, 4))
 
 
+class Rectified(Stem):
+    class Head(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.relu() * 2
+
+
+rectified = Rectified
 no_conversion, of_the_users, a_value = NoConversion, OfTheUsers, AValueThatIsRefused
 seven_axes, in_a_loop = SevenAxes, TakenApartInALoop
 
@@ -139,6 +150,36 @@ def test_a_pass_that_fails_is_a_bug_of_ours_with_its_name_and_place(
     assert shown.code == 70
     assert "the pass remove_identities fails at aten.conv2d.default, stem" in shown.err
     assert "IndexError: nobody foresaw call_function" in shown.err and "--no-reparameterize" in shown.err
+
+
+def test_what_no_runner_computes_is_told_by_its_place_too(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is exported and when it is compared."""
+    words = [
+        "export",
+        "--model",
+        f"{HERE}:rectified",
+        "--image-size",
+        "16",
+        "--output",
+        tmp_path,
+        "--format",
+        "coreml",
+    ]
+    assert command(*words).code == 0
+    (written,) = tmp_path.iterdir()
+    monkeypatch.setattr(interpreter, "KNOWN", set(interpreter.KNOWN) - {"relu"})
+    for shown in (command(*words), command("parity", written, "--model", f"{HERE}:rectified")):
+        assert shown.code == 4 and "does not know 1 kind of operator: relu" in shown.err
+    assert f"where: head ({HERE}.Rectified:Head:" in command(*words).err
+
+
+def test_what_onnx_runtime_does_not_load_is_told_by_its_place(artifacts: dict[str, Path]) -> None:
+    artifact = read_artifact(artifacts["onnx"])
+    name, place = next(iter(read_origins(artifact).places.items()))
+    told = _not_run(InputError(f"it does not load: no kernel of Conv(1) with name 'node_{name}'"), artifact)
+    assert told.exit_code == 4 and told.lines[1] == f"where: {place}"
 
 
 class _Job:

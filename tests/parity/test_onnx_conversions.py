@@ -37,6 +37,7 @@ class Each(nn.Module):
         self.register_buffer("infinities", torch.zeros(16, 16).masked_fill(~is_seen, -math.inf))
         self.register_buffer("often", torch.tensor([1, 0, 2, 1, 1, 1, 1, 1]))
         self.bias = nn.Parameter(torch.randn(8, 16, 16))
+        self.lstm = nn.LSTM(16, 6, proj_size=3, batch_first=True, bidirectional=True)
 
     def forward(self, x: Tensor) -> list[object]:
         y = self.stem(x)
@@ -79,6 +80,8 @@ THE_REST: list[Callable[[Tensor, nn.Module], object]] = [
     lambda x, m: F.rrelu(x) + torch.native_channel_shuffle(x, 4),
     lambda x, m: x.scatter_reduce(3, x.argsort(3), x.exp(), "mean"),
     lambda x, m: torch.sort(x.round(), stable=True, dim=1)[1],
+    lambda x, m: m.lstm(x[0])[0],
+    lambda x, m: F.adaptive_avg_pool3d(x, (3, 5, 7)),
 ]
 attention, pooling, the_rest = (functools.partial(Each, laws) for laws in (ATTENTION, POOLING, THE_REST))
 

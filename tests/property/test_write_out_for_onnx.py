@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from proof import Lambda, operators, prove, random_inputs, rewritten, traced
-from torch import Tensor
+from torch import Tensor, nn
 
 from cloformer.export.passes.write_out_for_onnx import WriteOutForOnnx
 
@@ -76,6 +76,14 @@ def test_signs_of_zeros_and_of_infinities() -> None:
 def test_a_rectifier_whose_slope_is_drawn_in_training() -> None:
     found = prove(Lambda(lambda _, x: F.rrelu(x, 0.1, 0.5)), WriteOutForOnnx(), (2, 3), sites=1)
     assert found == ["leaky_relu"]
+
+
+def test_recurrences_whose_state_is_projected() -> None:
+    """And no others."""
+    layers = {"projected": nn.LSTM(5, 4, 2, proj_size=3, bidirectional=True), "plain": nn.LSTM(5, 4)}
+    model = Lambda(lambda m, x: [m.projected(x)[0], *m.projected(x)[1], m.plain(x)[0]], **layers)
+    found = prove(model, WriteOutForOnnx(), (3, 2, 5), sites=2)
+    assert found.count("lstm") == 1
 
 
 def test_left_alone() -> None:

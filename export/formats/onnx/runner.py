@@ -82,7 +82,8 @@ class OnnxRuntimeRunner:
         :meth:`run` computes can differ."""
         if self._exposed is None:
             self._exposed = self._open(_exposing_everything(self._path))
-        return _run(self._exposed, [output.name for output in self._exposed.get_outputs()], inputs)
+        found = _run(self._exposed, [output.name for output in self._exposed.get_outputs()], inputs)
+        return {name.removesuffix(_WIDE): value for name, value in found.items()}
 
     def graphs(self) -> tuple[onnx.ModelProto, onnx.ModelProto]:
         """The file's model, and what the runtime's optimizer makes of it on this processor."""
@@ -114,15 +115,36 @@ def _run(
         return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
 
+_WIDE = "_as_float32"
+
+
 def _exposing_everything(path: Path) -> bytes:
-    """The same model with every value as an output."""
+    """The same model with every value as an output; those of bfloat16, which NumPy has not, as float32."""
     import onnx
 
     model = read_onnx(path)
     given = {output.name for output in model.graph.output}
-    for node in model.graph.node:
+    narrow = _of_bfloat16(model)
+    for node in list(model.graph.node):
         for name in node.output:
+            shown = f"{name}{_WIDE}" if name in narrow else name
+            if name in narrow:
+                model.graph.node.append(
+                    onnx.helper.make_node("Cast", [name], [shown], to=onnx.TensorProto.FLOAT)
+                )
             if name and name not in given:
-                model.graph.output.append(onnx.ValueInfoProto(name=name))
+                model.graph.output.append(onnx.ValueInfoProto(name=shown))
     exposed: bytes = model.SerializeToString()
     return exposed
+
+
+def _of_bfloat16(model: onnx.ModelProto) -> set[str]:
+    """The values of that type; where nothing is cast to it there are none, and the model need not be copied to find out."""
+    import onnx
+
+    kind = onnx.TensorProto.BFLOAT16
+    casts = (node.attribute for node in model.graph.node if node.op_type == "Cast")
+    if not any(attribute.i == kind for attributes in casts for attribute in attributes):
+        return set()
+    values = onnx.shape_inference.infer_shapes(model).graph.value_info
+    return {info.name for info in values if info.type.tensor_type.elem_type == kind}
