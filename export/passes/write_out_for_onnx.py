@@ -36,7 +36,7 @@ class WriteOutForOnnx(Pass):
         return rewriter.write_out(_WRITTEN_OUT)
 
 
-def _product_so_far(self: Tensor, dim: int, dtype: torch.dtype | None) -> Tensor:
+def _product_so_far(self: Tensor, dim: int, dtype: torch.dtype | None) -> Any:
     """By doubling: after k steps each place holds the product of the last 2**k up to it."""
     if dtype not in (None, self.dtype) or not self.ndim:
         return NotImplemented
@@ -77,7 +77,7 @@ def _shuffled(self: Tensor, groups: int) -> Tensor:
 
 def _mean_of_scattered(
     self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, include_self: bool
-) -> Tensor:
+) -> Any:
     """The sum at each place, over how many it is of."""
     if reduce != "mean" or not include_self or not self.is_floating_point():
         return NotImplemented
