@@ -5,8 +5,8 @@
     python tests/torch_versions.py [--keep FOLDER] [VERSION ...]
 
 Each version gets an environment of its own, with all that the project needs, which is removed afterwards unless ``--keep``
-says where it stays. Without a version: the oldest that pyproject.toml allows, the one of `make setup`, and the two newest. On Linux
-PyPI's bring CUDA: 6 GB on disk while one is tried. Exit code 1 if a test fails.
+says where it stays. Without a version: the oldest that pyproject.toml allows, the one of `make setup`, and the two newest.
+On Linux PyPI's bring CUDA: 6 GB on disk while one is tried. Exit code 1 if a test fails.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints
@@ -46,6 +46,7 @@ _SLICES = "x[:, :, 0, 0] begins with slices of whole axes there, which no pass d
 _GELU = (
     "torch.onnx writes opset 18 there and converts it: GELU is several nodes, and the file has more of them"
 )
+_RENAMED = "torch.onnx gives an input that is returned as it is the output's name there: ONNX Runtime refuses the file"
 OTHERWISE = {
     "2.7": {
         "tests/property/test_remove_identities.py::test_the_assertion_beside_a_cast_goes_too": "it adds no such assertion",
@@ -53,6 +54,7 @@ OTHERWISE = {
         "tests/property/test_fold_normalization_affine.py::test_through_any_operators_that_commute": _SLICES,
         "tests/cli/test_export.py::test_the_onnx_file_is_self_contained_and_says_where_its_nodes_come_from": _GELU,
         "tests/cli/test_export.py::test_inspect_prints_counts_and_every_pass": _GELU,
+        "tests/parity/test_hard_networks.py::test_what_is_right_passes[many_outputs]": _RENAMED,
     },
 }
 

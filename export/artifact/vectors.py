@@ -62,13 +62,14 @@ def make_vectors(source: Source, reference: Reference) -> Vectors:
 
 
 def write_vectors(path: Path, vectors: Vectors, signature: Signature, precision: str) -> None:
-    """The outputs as ``signature``, the written model's, gives them; the same vectors always as the same bytes."""
+    """Inputs and outputs as ``signature``, the written model's, has them; the same vectors always as the same bytes."""
     tensors = {}
+    kinds = {spec.name: stored_type(spec) for spec in signature.inputs}
     for case in vectors.cases:
         for name, value in case.values.items():
             is_pixels = bool((value == value.astype(np.uint8)).all()) and value.ndim == 4
-            tensors[_SEPARATOR.join((case.kind, case.name, "input", name))] = (
-                value.astype(np.uint8) if is_pixels else value
+            tensors[_SEPARATOR.join((case.kind, case.name, "input", name))] = value.astype(
+                np.uint8 if is_pixels else kinds[name]
             )
         for form in forms_of(precision):
             for item in vectors.expected(case, form, signature):

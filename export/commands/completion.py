@@ -36,10 +36,35 @@ class _Shell:
     script: str
     start_file: str | None = None
     line: str = ""
+    more: str = ""  # of the script, behind typer's
 
+
+# bash ends a word at a colon, as in timm:resnet18 and nets.py:build; here such parts are one word again, and what is offered
+# is what comes behind the last colon.
+_BASH_COLONS = r"""
+_cloformer_words() {
+    local word words=()
+    for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+        if [[ ${#words[@]} -gt 0 && ( $word == :* || ${words[-1]} == *: ) ]]; then
+            words[-1]+=$word
+        else
+            words+=("$word")
+        fi
+    done
+    local COMP_WORDS=("${words[@]}") COMP_CWORD=$((${#words[@]} - 1)) typed=${words[-1]}
+    _cloformer_completion "$@"
+    if [[ $typed == *:* ]]; then COMPREPLY=("${COMPREPLY[@]#"${typed%"${typed##*:}"}"}"); fi
+}
+complete -o default -F _cloformer_words cloformer
+"""
 
 _SHELLS: Mapping[str, _Shell] = {
-    "bash": _Shell(".bash_completions/cloformer.sh", ".bashrc", "source ~/.bash_completions/cloformer.sh"),
+    "bash": _Shell(
+        ".bash_completions/cloformer.sh",
+        ".bashrc",
+        "source ~/.bash_completions/cloformer.sh",
+        _BASH_COLONS,
+    ),
     "zsh": _Shell(".zfunc/_cloformer", ".zshrc", "fpath+=~/.zfunc; autoload -Uz compinit; compinit"),
     "fish": _Shell(".config/fish/completions/cloformer.fish"),
 }
@@ -64,7 +89,7 @@ def _install(name: str) -> NoReturn:
     script = _inside(home, shell.script)
     begun = None if shell.start_file is None else _inside(home, shell.start_file)
     made = get_completion_script(prog_name=_NAME, complete_var=_VARIABLE, shell=name)
-    write_whole(script, f"{made}\n", _ADVICE)
+    write_whole(script, f"{made}\n{shell.more}", _ADVICE)
     if begun is not None:
         before = read_text(begun, _LONGEST, _ADVICE) if begun.exists() else ""
         if shell.line not in before.splitlines():

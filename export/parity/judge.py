@@ -145,20 +145,16 @@ def _by_inputs(item: Compared, types: Types) -> Tensor:
     """What passes besides at each place, because an input is given in float32 and rounded on its way to what computes in
     float16: once for all that read it, and counted as a step of one of them."""
     want, computed = item.drift.given_actual_inputs, _FORMATS[types.computed]
-    leaves = {
-        node: value.to(computed).to(value.dtype) if _is_float_input(node, value) else value
-        for node, value in item.group.leaves.items()
-    }
-    if computed is torch.float32 or not any(map(_is_float_input, leaves, leaves.values())):
+    leaves = dict(item.group.leaves)
+    for node, value in item.group.leaves.items():
+        if node.op == "placeholder" and isinstance(value, Tensor) and value.is_floating_point():
+            leaves[node] = value.to(computed).to(value.dtype)
+    if computed is torch.float32 or all(leaves[node] is value for node, value in item.group.leaves.items()):
         return torch.zeros_like(want)
     group = Group(item.group.stored, item.group.nodes, leaves, item.group.piece)
     found = group.result(group.computed())
     assert isinstance(found, Tensor)
     return torch.nan_to_num((found - want).abs(), nan=0.0, posinf=0.0)
-
-
-def _is_float_input(node: fx.Node, value: object) -> bool:
-    return node.op == "placeholder" and isinstance(value, Tensor) and value.is_floating_point()
 
 
 def _same(item: Compared, types: Types) -> float:

@@ -136,7 +136,10 @@ def _interface(artifact: Artifact, source: Source, traced: Signature) -> str | N
     if len(said.outputs) == len(outputs):
         outputs = [_as_written(spec, item.spec) for spec, item in zip(outputs, said.outputs, strict=True)]
     inside = any(item.preprocessing_inside for item in said.inputs)
-    right = interface_of(source, source.inputs, outputs, preprocessing_inside=inside)
+    inputs = list(source.inputs)
+    if len(said.inputs) == len(inputs):
+        inputs = [_as_taken(spec, item.spec) for spec, item in zip(inputs, said.inputs, strict=True)]
+    right = interface_of(source, inputs, outputs, preprocessing_inside=inside)
     if "preprocessing" not in source.given_by:  # of which nobody says anything
         right = _with_preprocessing_of(right, said)
     return next(_differences(said, right), None)
@@ -148,6 +151,12 @@ def _with_preprocessing_of(right: Function, said: Function) -> Function:
         replace(item, preprocessing=rules.get(item.spec.name) or item.preprocessing) for item in right.inputs
     ]
     return replace(right, inputs=tuple(asked))
+
+
+def _as_taken(spec: TensorSpec, said: TensorSpec) -> TensorSpec:
+    """An input of the model as a format may have to take it: whole numbers of 64 bits as int32."""
+    is_narrower = said.dtype == "int32" and spec.dtype == "int64"
+    return replace(spec, dtype="int32", values=said.values) if is_narrower else spec
 
 
 def _as_written(spec: TensorSpec, said: TensorSpec) -> TensorSpec:

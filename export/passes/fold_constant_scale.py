@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .layers import Layer, along_axis
 from .producers import Producer, concatenated, summands
-from .rewriter import Rewriter, alike, shape_of
+from .rewriter import Rewriter, alike, arguments, shape_of
 
 __all__ = ["FoldConstantScale"]
 
@@ -32,8 +33,8 @@ class FoldConstantScale(Pass):
     """Fold a multiplication or division by a constant into the layers it scales: one, transposed or not, or all those whose
     sum or concatenation it scales.
 
-    It is carried back through reshapes and permutations, one number for all through averages and matrix products too. Every
-    step on the way is read by nothing else.
+    It is carried back through reshapes and permutations, one number for all through averages, matrix products and chunks of
+    channels too. Every step on the way is read by nothing else.
     """
 
     law: ClassVar[str] = "c (W x + b) = (c W) x + c b"
@@ -76,29 +77,61 @@ def _number_or_constant(rewriter: Rewriter, value: object) -> Tensor | None:
 
 
 def _everywhere(rewriter: Rewriter, source: fx.Node, factor: Tensor) -> list[tuple[Layer, Tensor]]:
-    """The layers that ``source`` is made of, moved about, each with one number for its channels; none if anything else is
-    in it."""
-    layers = _layers(rewriter, source)
-    if len({layer.node for layer in layers}) != len(layers):
+    """The layers that ``source`` is made of, moved about, each with what its channels are scaled by; none if anything else
+    is in it."""
+    parts = _parts(rewriter, source)
+    if len({part.layer.node for part in parts}) != len(parts):
         return []
-    return [(layer, factor.reshape(1).expand(layer.channels)) for layer in layers]
+    return [(part.layer, part.scale(factor)) for part in parts]
 
 
-def _layers(rewriter: Rewriter, node: object) -> list[Layer]:
+@dataclass(frozen=True)
+class _Part:
+    """What a layer gives, or so many of its ``channels`` alone."""
+
+    layer: Layer
+    channels: slice
+
+    def scale(self, factor: Tensor) -> Tensor:
+        """One number, as a number for each channel of the layer: 1 for the others."""
+        numbers = torch.ones(self.layer.channels, dtype=torch.float64)
+        numbers[self.channels] = factor.reshape(())
+        return numbers
+
+
+def _parts(rewriter: Rewriter, node: object) -> list[_Part]:
     """The layers whose outputs, moved about, ``node`` is a sum or concatenation of, if nothing else reads them on the way."""
     if not isinstance(node, fx.Node) or len(node.users) != 1:
         return []
     layer = Layer.read(rewriter, node, transposed=True)
     if layer is not None:
-        return [layer]
+        return [_Part(layer, slice(None))]
     if node.target in _LINEAR:
-        return _layers(rewriter, node.args[0])
+        return _parts(rewriter, node.args[0])
+    if node.target is operator.getitem:
+        return _chunk(rewriter, node)
     # A product is linear in either operand, unless they are one: the first that leads to layers.
     if node.target in _PRODUCTS and node.args[0] is not node.args[1]:
-        operands = (_layers(rewriter, operand) for operand in node.args[:2])
-        return next((layers for layers in operands if layers), [])
-    parts = [_layers(rewriter, part) for part in summands(node) or concatenated(node)[0]]
-    return [layer for layers in parts for layer in layers] if all(parts) else []
+        operands = (_parts(rewriter, operand) for operand in node.args[:2])
+        return next((parts for parts in operands if parts), [])
+    parts = [_parts(rewriter, part) for part in summands(node) or concatenated(node)[0]]
+    return [part for some in parts for part in some] if all(parts) else []
+
+
+def _chunk(rewriter: Rewriter, node: fx.Node) -> list[_Part]:
+    """The layer whose output is chunked along its channels, of which ``node`` is a piece that nothing else is."""
+    chunks, place = node.args
+    if not isinstance(chunks, fx.Node) or chunks.target is not aten.chunk.default:
+        return []
+    layer, bound = Layer.read(rewriter, chunks.args[0]), arguments(chunks)
+    count: int = bound["chunks"]
+    if layer is None or len(layer.node.users) != 1 or layer.channels % count:
+        return []
+    if bound["dim"] % layer.node.meta["val"].ndim != layer.axis:
+        return []
+    places = [int(user.args[1]) % count for user in chunks.users]  # type: ignore[arg-type]
+    width, place = layer.channels // count, int(place) % count  # type: ignore[arg-type]
+    return [_Part(layer, slice(place * width, (place + 1) * width))] if places.count(place) == 1 else []
 
 
 def _by_channel(rewriter: Rewriter, source: fx.Node, factor: Tensor) -> list[tuple[Layer, Tensor]]:

@@ -120,7 +120,7 @@ def _values(rewriter: Rewriter, wanted: list[fx.Node]) -> dict[fx.Node, Any]:
             values[node] = read_constant(rewriter.graph_module, node)
         else:
             args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
-            values[node] = node.target(*args, **kwargs)  # type: ignore[operator]
+            values[node] = node.target(*args, **kwargs)
         for source in node.all_input_nodes:
             readers[source] -= 1
             if not readers[source] and source not in wanted:

@@ -93,7 +93,8 @@ def _product(x: Tensor, matrices: list[Tensor]) -> Tensor:
     if others:
         x = others[-1] @ x
     if len(others) > 1:
-        x = (others[0] @ x.flatten(-2)).unflatten(-1, x.shape[-2:])
+        planes = others[0] @ x.flatten(-2)
+        x = planes.reshape(*planes.shape[:-1], *x.shape[-2:])
     return x
 
 

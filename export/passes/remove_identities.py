@@ -24,9 +24,12 @@ _COPIES = (
 _CASTS = (aten.to.dtype, aten.to.dtype_layout, aten.to.device, aten._to_copy.default)
 _RESHAPES = (
     aten.view.default, aten._unsafe_view.default, aten.reshape.default, aten.flatten.using_ints,
-    aten.expand.default, aten.unflatten.int,
+    aten.expand.default, aten.unflatten.int, aten.view_as.default, aten.reshape_as.default,
 )  # fmt: skip
-_VIEWS = (aten.view.default, aten._unsafe_view.default, aten.flatten.using_ints, aten.unflatten.int)
+_VIEWS = (
+    aten.view.default, aten._unsafe_view.default, aten.flatten.using_ints, aten.unflatten.int,
+    aten.view_as.default, aten.reshape_as.default,
+)  # fmt: skip
 _MOVES = (*_VIEWS, aten.reshape.default)
 _NEUTRAL: dict[object, float] = {
     aten.mul.Tensor: 1, aten.div.Tensor: 1, aten.add.Tensor: 0, aten.sub.Tensor: 0,
@@ -37,7 +40,8 @@ _NEUTRAL: dict[object, float] = {
 class RemoveIdentities(Pass):
     """Drop dropout, copies, casts to the same type, reshapes to the same shape and those that undo others, x * 1, x + 0.
 
-    What is left of ``view`` and ``flatten`` becomes ``reshape``, which needs no particular memory layout.
+    What is left of ``view`` and ``flatten`` becomes ``reshape``, which needs no particular memory layout, and of ``view_as``
+    too, which counts as a reader of what it takes the shape of.
     """
 
     law: ClassVar[str] = "f(x) = x, element for element, in evaluation mode"

@@ -22,10 +22,11 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class SeparateChunks(Pass):
-    """Give each chunk of a layer's output channels a layer of its own, with its share of the weights.
+    """Give each chunk of a convolution's output channels a convolution of its own, with its share of the weights.
 
     Carried through a depthwise convolution to the layer before it. Left alone when something else
-    reads the whole tensor.
+    reads the whole tensor. Linear layers stay whole: onnxsim puts products of one value together again, and leaves a
+    Split and an addition for each chunk, where one Gemm was.
     """
 
     law: ClassVar[str] = "chunk(W x + b, n)[i] = chunk(W, n)[i] x + chunk(b, n)[i]"
@@ -38,6 +39,8 @@ class SeparateChunks(Pass):
             layer = Layer.read(rewriter, bound["self"])
             count = bound["chunks"]
             if layer is None or len(layer.node.users) != 1 or not _splits(layer, count):
+                continue
+            if layer.node.target is aten.linear.default:
                 continue
             if bound["dim"] % len(node.args[0].meta["val"].shape) != layer.axis:  # type: ignore[union-attr]
                 continue

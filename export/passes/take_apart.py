@@ -81,10 +81,11 @@ def _definition(target: Any) -> Callable[..., Any] | None:
 def _decompositions() -> Mapping[object, Callable[..., Any]]:
     from torch._decomp import core_aten_decompositions  # a second, which most networks do not need
 
-    return dict(core_aten_decompositions().items())
+    listed: Any = core_aten_decompositions()  # a dictionary that is filled as it is read
+    return dict(listed.items())
 
 
-def _applied(function: Callable[..., Any] | None) -> Callable[[Any, Any], Any]:
+def _applied(function: Any) -> Callable[[Any, Any], Any]:
     """As a function of the arguments and the keywords."""
     return lambda args, kwargs: function(*args, **kwargs)
 
@@ -100,4 +101,5 @@ class _TakenApart(fx.Interpreter):
         return self.run(*(leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)))
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-        return super().call_function(_definition(target) if target in self._unknown else target, args, kwargs)
+        known: Any = _definition(target) if target in self._unknown else target
+        return super().call_function(known, args, kwargs)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
@@ -28,13 +28,14 @@ class WriteOutArguments(Pass):
     instance norm; takes variances by n, not n - 1, where nothing is said; makes floats of a mean that is an integer by then;
     bounds at the largest float32 where a bound is not given, which makes a finite number of an infinite one; takes the place
     of the largest along each row where it is asked for among all; refuses an integer where an
-    activation has a number; knows no product with a vector, and no choice between numbers of two types.
+    activation has a number; knows no product with a vector, no choice between numbers of two types, and no query without keys.
     """
 
     law: ClassVar[str] = (
         "add(x, y, alpha) = x + alpha y; softplus(x, t) = x where beta x > t; clamp(x, min) = max(x, min); "
         "argmax(x) = argmax(flatten(x)); var(x) = var(x, correction 1); mean(x, t) = mean(t(x)); instance_norm(x, mean, var) = batch_norm(x, mean, var); "
-        "where(c, x, y) = where(c, t(x), t(y)), t the result's type"
+        "where(c, x, y) = where(c, t(x), t(y)), t the result's type; "
+        "attention(q, k, v, m) = 0 where m leaves no key"
     )
     exactness: ClassVar[Exactness] = Exactness.REAL
 
@@ -146,28 +147,32 @@ def _of_one_type(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx
 
 
 def _masked_rows(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
-    """Zeros where a query has no key: a softmax of none gives no number, or all of them alike."""
+    """A query without keys is given all of them, and zeros are chosen in the place of what it finds: a softmax of none is
+    another with each format."""
     mask = bound["attn_mask"]
-    if mask is None:
-        return None
     known = rewriter.constant(mask)
+    if mask is None or (known is None and mask.meta["val"].dtype is not torch.bool):
+        return None
     if known is not None:
         is_seen = (known if known.dtype is torch.bool else known > -math.inf).any(-1, keepdim=True)
         if is_seen.all():
             return None
-        has_keys = rewriter.new_constant(is_seen, node)
-    elif mask.meta["val"].dtype is torch.bool:
-        count = rewriter.call(
-            aten.sum.dim_IntList, rewriter.call(aten._to_copy.default, mask, dtype=torch.int32), [-1], True
-        )
-        has_keys = rewriter.call(aten.gt.Scalar, count, 0)
+        opened = known | ~is_seen if known.dtype is torch.bool else torch.where(is_seen, known, 0.0)
+        has_keys, mask = (rewriter.new_constant(item, mask) for item in (is_seen, opened))
     else:
-        return None
+        has_keys, mask = rewriter.write(_opened, mask)
     names = [argument.name for argument in node.target._schema.arguments if not argument.kwarg_only]  # type: ignore[union-attr]
-    rest = {name: value for name, value in bound.items() if name not in names}
-    result = rewriter.call(node.target, *(bound[name] for name in names), **rest)
+    given = bound | {"attn_mask": mask}
+    rest = {name: value for name, value in given.items() if name not in names}
+    result = rewriter.call(node.target, *(given[name] for name in names), **rest)
     none = rewriter.new_constant(torch.zeros((), dtype=torch.float64), node)
     return rewriter.call(aten.where.self, has_keys, result, none)
+
+
+def _opened(mask: Tensor) -> list[Tensor]:
+    """Which queries have keys, and the mask with all keys for those that have none."""
+    has_keys = mask.to(torch.int32).sum(-1, keepdim=True) > 0
+    return [has_keys, torch.logical_or(mask, torch.logical_not(has_keys))]
 
 
 _WRITTEN_OUT: dict[object, Form] = {

@@ -164,7 +164,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="real-size-") as temporary:
         for step in arguments.only:
             rows.append(measured(step, arguments.folder or Path(temporary)))
-            print(f"{step}: exit {rows[-1].code}, {rows[-1].peak / 2**30:.2f} GiB", flush=True)
+            print(f"{step}: exit {rows[-1].code}, {rows[-1].peak / 2**30:.2f} GiB")
+            print(*(_line(step, stage) for stage in rows[-1].stages), sep="\n", flush=True)
     print("", *tables(rows), sep="\n")
     if arguments.write:
         replace_between(DOCUMENT, *MARKS, tables(rows))

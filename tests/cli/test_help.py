@@ -149,6 +149,34 @@ def test_shells_complete_what_has_a_list(tmp_path: Path, python: str, shell: str
         assert expected <= _offered(shell, begun, script, tmp_path), begun
 
 
+def test_bash_completes_behind_a_colon(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    """It ends a word there: the installed script puts the parts together, and offers what comes behind."""
+    import shellingham
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(shellingham, "detect_shell", lambda: ("bash", "bash"))
+    assert command("--install-completion").code == 0
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "cloformer").write_text(f'#!/bin/sh\nexec {python} -m cloformer "$@"\n')
+    (tmp_path / "cloformer").chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for words, offered in {
+        "cloformer export --model hf : down": "downloads/",
+        "cloformer export hf :": "downloads/",
+        "cloformer par": "parity",
+    }.items():
+        line = (
+            f"source ~/.bash_completions/cloformer.sh; COMP_WORDS=({words}); COMP_CWORD={len(words.split()) - 1}; "
+            '_cloformer_words cloformer; printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        assert offered in done.stdout.split(), (words, done)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_installed_in_the_home_and_nowhere_else(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: str

@@ -23,7 +23,7 @@ from cloformer.export.reference.references import References
 OVERFLOWING = ("overflow", "overflow_in_a_product", "overflow_in_a_weight", "overflow_to_no_number")
 # Float16 makes a zero of a small number, and its reciprocal is infinite: no operator is wrong in itself.
 UNDERFLOWING = ("infinite_where_zero",)
-# What one of the formats has no operator for.
+# What one of the formats has no operator for, or takes long for: tests/parity/test_conversions.py has its like in Core ML.
 OF_ONE_FORMAT = {"recurrent": "onnx", "at_other_places": "onnx", "product_of_many": "coreml"}
 NETWORKS = [name for name, made in vars(hard_networks).items() if name[0].islower() and callable(made)]
 

@@ -73,7 +73,7 @@ def _prove_lists(model: nn.Module, specs: list[TensorSpec]) -> dict[str, dict[st
     [
         (user_models.resnet, {"fold_batch_norm": 8}),
         (user_models.mobilenet, {"fold_batch_norm": 10}),
-        (user_models.vit, {"fold_normalization_affine": 5, "fold_constant_scale": 2, "split_by_chunk": 2}),
+        (user_models.vit, {"fold_normalization_affine": 5, "fold_constant_scale": 4, "split_by_chunk": 2}),
     ],
     ids=["resnet", "mobilenet", "vit"],
 )

@@ -50,14 +50,6 @@ def test_law(
     assert sum(name.startswith("conv") for name in found) == count * len(layers)
 
 
-@pytest.mark.parametrize("shape", [(3, 6), (2, 5, 6), (2, 3, 5, 6)])
-@pytest.mark.parametrize("count", [2, 4])
-def test_linear_layers(shape: tuple[int, ...], count: int) -> None:
-    found = prove(_chunked(count, nn.Linear(6, 8), dim=-1), SeparateChunks(), shape, sites=1)
-    assert "chunk" not in found
-    assert found.count("linear") == count
-
-
 @pytest.mark.parametrize("dim", [1, -3])
 def test_stride_dilation_and_groups(dim: int) -> None:
     layers = nn.Conv2d(4, 12, 3, 2, (1, 2), 2, groups=2), nn.Conv2d(12, 8, (1, 3), groups=4)
@@ -118,6 +110,7 @@ _LEFT_ALONE: dict[str, Callable[..., object]] = {
     "cuts a group": lambda m, x: torch.mul(*m.grouped(x).chunk(2, 1)),
     "unequal": lambda m, x: math.prod(y.sum(1) for y in m.conv(x).chunk(5, 1)),
     "along another axis": lambda m, x: torch.mul(*m.conv(x).chunk(2, 2)),
+    "linear": lambda m, x: torch.mul(*m.linear(x).chunk(2, -1)),
     "along the batch": lambda m, x: torch.mul(*m.conv(x).chunk(2, 0)),
     "a linear layer's other axis": lambda m, x: torch.mul(*m.linear(x)[:, :2].chunk(2, 1)),
     "whole read too": lambda m, x: torch.mul(*(y := m.conv(x)).chunk(2, 1)).sum() + y,

@@ -116,3 +116,42 @@ def test_left_alone() -> None:
     places = traced(Lambda(lambda _, x: x.argmax(1)), (2, 3))
     after, (applied,) = rewritten(places, WriteOutArguments())
     assert not applied.sites and operators(after) == ["argmax"]
+
+
+@pytest.mark.parametrize("kind", [torch.bool, torch.float32])
+def test_a_query_without_keys_gets_zeros(kind: torch.dtype) -> None:
+    """Whatever a softmax of nothing is: here it would be no number."""
+
+    class Converted(fx.Interpreter):
+        def call_function(self, target, args, kwargs):
+            if target is torch.ops.aten.scaled_dot_product_attention.default:
+                q, k, v, mask = args[:4]
+                hidden = mask.logical_not() if mask.dtype is torch.bool else mask == float("-inf")
+                return (q @ k.mT).masked_fill(hidden, float("-inf")).softmax(-1) @ v
+            return super().call_function(target, args, kwargs)
+
+    mask = torch.ones(4, 4).tril(-1).bool()
+    if kind is not torch.bool:
+        mask = torch.zeros(4, 4).masked_fill(~mask, float("-inf"))
+    model = Lambda(lambda self, x: F.scaled_dot_product_attention(x, x, x, self.mask, scale=1.0), mask=mask)
+    computed = Lambda(
+        lambda _, x: F.scaled_dot_product_attention(x, x, x, (x @ x.mT > 0.5) & (x[..., :1] > 0), scale=1.0)
+    )
+    x = torch.randn(2, 4, 4, generator=torch.Generator().manual_seed(1))
+    for each in (model, computed):
+        after, (applied,) = rewritten(traced(each, x.shape), WriteOutArguments())
+        (found,) = Converted(after.graph_module).run(x)
+        assert len(applied.sites) == 1
+        torch.testing.assert_close(found, each(x))
+        assert (each(x) == 0).all(-1).any()  # there is such a query
+
+
+def test_masks_that_leave_every_query_a_key_stay() -> None:
+    masks = [
+        torch.ones(4, 4).tril().bool(),
+        torch.zeros(4, 4).masked_fill(torch.eye(4).bool(), float("-inf")),
+    ]
+    for mask in masks:
+        model = Lambda(lambda self, x: F.scaled_dot_product_attention(x, x, x, self.mask), mask=mask)
+        _, (applied,) = rewritten(traced(model, (2, 4, 4)), WriteOutArguments())
+        assert not applied.sites

@@ -176,8 +176,11 @@ def _compared(
         wrong = (found.to(want.dtype) != want) & ~undecided
         return (np.inf if bool(wrong.any()) else 0.0), 0.0
     found, exact = found.double(), want.double()
-    spread = torch.stack([(run.double() - exact).abs() for run in moved]).amax(0)
-    error = torch.where(found == exact, 0.0, (found - exact).abs())
+    # What a rounding makes infinite, or no number, may be anything: the root of an epsilon that float16 does not have.
+    spread = torch.nan_to_num(
+        torch.stack([_error(run.double(), exact) for run in moved]), nan=torch.inf
+    ).amax(0)
+    error = _error(found, exact)
     largest = exact.abs()
     if want.ndim > 2:  # each channel by its own scale
         axes = [axis for axis in range(want.ndim) if axis != 1]
@@ -185,8 +188,13 @@ def _compared(
     else:
         spread, largest = spread.max(), largest.max()
     bound = MARGIN * spread + _LEAST * _UNITS[precision] * largest + _SMALLEST[precision]
-    share = torch.nan_to_num(error / bound, nan=torch.inf)
+    share = torch.where(spread.isinf(), 0.0, torch.nan_to_num(error / bound, nan=torch.inf))
     return float(share.max()), float(spread.max() / exact.abs().max().clamp(min=1e-30))
+
+
+def _error(found: Tensor, exact: Tensor) -> Tensor:
+    same = (found == exact) | (found.isnan() & exact.isnan())
+    return torch.where(same, 0.0, (found - exact).abs())
 
 
 def _inputs(specs: Sequence[TensorSpec], seed: int) -> Iterator[Mapping[str, Tensor]]:

@@ -26,7 +26,9 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import onnx
 import torch
+from benchmarks.ablation import structure
 from benchmarks.markdown import replace_between
 
 from cloformer.errors import CloformerError
@@ -56,21 +58,25 @@ BEGIN, END = "<!-- reparameterized: make reparameterized -->", "<!-- end of repa
 
 @dataclass(frozen=True)
 class Time:
-    """Over ours: the median of turns with the ends of its interval, by processor time; and the verdict on the other."""
+    """Over ours: the median of turns with the ends of its interval, by processor time; the verdict on the other; and
+    whether both are the same graph, but for names and the values of weights."""
 
     value: float
     low: float
     high: float
     verdict: str
+    is_same: bool
 
     @classmethod
-    def of(cls, pair: Pair) -> Time:
+    def of(cls, pair: Pair, ours: Artifact, other: Artifact) -> Time:
         found = pair.judged
         assert found is not None
-        return cls(found.value, found.low, found.high, pair.verdict)
+        structures = [structure(onnx.load(item.model_path)) for item in (ours, other)]
+        return cls(found.value, found.low, found.high, pair.verdict, structures[0] == structures[1])
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        same = ", the same graph" if self.is_same else ""
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}){same}"
 
 
 @dataclass(frozen=True)
@@ -88,9 +94,9 @@ class Row:
 
     @property
     def failures(self) -> list[str]:
-        found = [] if self.plain_time.verdict != "faster" else ["the plain export is faster"]
-        if self.fused is not None and self.fused_time is not None and self.difference is not None:
-            found += ["timm's is faster"] if self.fused_time.verdict == "faster" else []
+        times = {"the plain export": self.plain_time, "timm's": self.fused_time}
+        found = [f"{name} is faster" for name, time in times.items() if time and time.verdict == "faster"]
+        if self.fused is not None and self.difference is not None:
             found += [f"{self.ours} operators, and timm's {self.fused}"] if self.ours > self.fused else []
             found += [f"{self.difference:.1e} from timm's"] if self.difference > EXACT else []
         return [f"{self.network}: {text}" for text in found]
@@ -162,7 +168,8 @@ def measure(name: str, folder: Path) -> tuple[Row, Environment]:
     )
     if found.failed:
         sys.exit(f"error: {name}: {found.failed[0].artifact}: {found.failed[0].failure}")
-    times = [Time.of(pair) for pair in found.pairs]
+    others = [item.artifact for item in candidates[1:]]
+    times = [Time.of(pair, ours, other) for pair, other in zip(found.pairs, others, strict=True)]
     here = environment(package_versions(candidates))
     if fused is None:
         return Row(name, _operators(ours), _operators(plain), times[0]), here

@@ -11,12 +11,8 @@ from zoo.timm_rows import TimmRow
 
 __all__ = ["BRANCHED", "NETWORKS", "PLAIN", "fused"]
 
-BRANCHED = {
-    "mobileone_s0": TimmRow("mobileone_s0", size=64),
-    "repvgg_a0": TimmRow("repvgg_a0", size=64),
-    "repvit_m1": TimmRow("repvit_m1", size=64),
-    "fastvit_t8": TimmRow("fastvit_t8", size=64),
-}
+# Statistics are drawn at 64 pixels, but of the one that takes no other size than its own.
+BRANCHED = {name: TimmRow(name, size=64) for name in ("mobileone_s0", "repvgg_a0", "repvit_m1", "fastvit_t8")}
 PLAIN = {
     "mobilenetv3_large": TimmRow("mobilenetv3_large_100", size=64),
     "efficientnet_lite0": TimmRow("efficientnet_lite0", size=64),

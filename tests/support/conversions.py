@@ -109,7 +109,7 @@ MANY: list[Written] = [
     ],
     lambda x: [
         x.norm(dim=1),
-        torch.linalg.vector_norm(x, 3, 1),
+        torch.linalg.vector_norm(x / 8, 3, 1),
         torch.linalg.matrix_norm(x, 1),
         F.normalize(x, p=1, dim=2),
     ],
@@ -258,3 +258,20 @@ def images() -> nn.Module:
 
 def recurrent() -> nn.Module:
     return Recurrent()
+
+
+class Rows(nn.Module):
+    """Rows of a table by their numbers, and columns of these."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.table = nn.Embedding(9, 9)
+
+    def forward(self, ids: Tensor) -> list[Tensor]:
+        rows = self.table(ids)
+        return [rows, rows.gather(2, ids.unsqueeze(-1)), 2 * ids + 1, ids.float() / 2]
+
+
+def rows() -> nn.Module:
+    return Rows()

@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests:tests/support python -m zoo [--only NAME ...] [--style STYLE ...] [--format FORM ...] [--rows FILE]
+    PYTHONPATH=tests:tests/support python -m zoo [--only NAME ...] [--style STYLE ...] [--format FORM ...] [--rows FILE] [--code FOLDER]
 
 Each network is written as ONNX in float32 and as Core ML in float16, one after the other, each in a process of its own;
 parity compares it with the model operator by operator, and eager PyTorch says whether that verdict is true. What was found is
@@ -32,6 +32,7 @@ from benchmarks.markdown import replace_between
 from cloformer.io.quiet import quiet
 
 from .isolated import tried
+from .neighbours import CODE
 from .networks import networks
 from .report import failures, table_of_needs, table_of_rows, totals
 from .trial import FORMS, Need, Row
@@ -92,9 +93,21 @@ def run(rows: Sequence[Row], path: Path, *, again: bool) -> list[Row]:
     return [found[row.network, row.form] for row in rows]
 
 
-def main() -> int:
+def _arguments() -> argparse.Namespace:
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument(
+        "--code",
+        type=Path,
+        metavar="FOLDER",
+        help="the published code of related networks, a folder for each repository",
+    )
+    code = first.parse_known_args()[0].code
+    if code is not None:
+        os.environ[CODE] = str(code.resolve())  # read wherever networks are made: in the rows' processes too
     names, styles = list(networks()), list(dict.fromkeys(item.style for item in networks().values()))
-    parser = argparse.ArgumentParser(description="Every network of the zoo, held to PyTorch.")
+    parser = argparse.ArgumentParser(
+        description="Every network of the zoo, held to PyTorch.", parents=[first]
+    )
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument(
         "--style", nargs="+", choices=styles, default=styles, metavar="STYLE", help=", ".join(styles)
@@ -115,12 +128,16 @@ def main() -> int:
         action="store_true",
         help=f"write the tables of all that is in the file into {DOCUMENT.name}",
     )
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = _arguments()
     torch.set_num_threads(1)
     rows = run(wanted(arguments), arguments.rows, again=arguments.again)
     print("\n".join([*totals(rows), "", *table_of_needs(rows)]))
     if arguments.write:
-        all_rows = [row for row in finished(arguments.rows).values() if row.network in names]
+        all_rows = [row for row in finished(arguments.rows).values() if row.network in networks()]
         lines = [*totals(all_rows), "", *table_of_rows(all_rows), "", *table_of_needs(all_rows)]
         replace_between(DOCUMENT, "<!-- zoo: written by make zoo -->", "<!-- zoo ends -->", ["", *lines, ""])
     wrong = failures(rows)

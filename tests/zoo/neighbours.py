@@ -1,7 +1,7 @@
 """Networks that CloFormer is compared with, run from their authors' published code, of which nothing is here.
 
-The environment variable ``ZOO_CODE`` names a folder with their repositories, each under the name below, and the small package
-einops is needed. Nothing is loaded but code: weights are drawn as for all networks of the zoo.
+The environment variable ``ZOO_CODE`` (``--code`` of the program) names a folder with their repositories, each under the name that
+it has on GitHub, and the small package einops is needed. Nothing is loaded but code: weights are drawn as for all networks of the zoo.
 """
 
 from __future__ import annotations

@@ -8,29 +8,29 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from coremltools.converters.mil.mil import Builder
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
-from coremltools.converters.mil.mil.passes.pass_registry import register_pass
+from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY, register_pass
 
 __all__ = ["NAME", "with_exact_affine"]
 
-_AFTER = "common::fuse_elementwise_to_batchnorm"
+_REPLACED = "common::fuse_elementwise_to_batchnorm"
 NAME = "cloformer::exact_affine"
 
 
 @register_pass(namespace="cloformer", name="exact_affine")
 class _ExactAffine(AbstractGraphPass):  # type: ignore[misc]
     def apply(self, prog: Any) -> None:
+        own = {operation for function in prog.functions.values() for operation in _batch_norms(function)}
+        PASS_REGISTRY[_REPLACED](prog)
         for function in prog.functions.values():
-            for operation in function.find_ops(op_type="batch_norm"):
-                if _is_affine(operation):
+            for operation in _batch_norms(function):
+                if operation not in own:  # the model's own have theirs
                     _without_epsilon(operation)
 
 
-def _is_affine(operation: Any) -> bool:
-    mean, variance = operation.mean.val, operation.variance.val
-    return mean is not None and variance is not None and not np.any(mean) and bool(np.all(variance == 1))
+def _batch_norms(function: Any) -> list[Any]:
+    return list(function.find_ops(op_type="batch_norm"))
 
 
 def _without_epsilon(operation: Any) -> None:
@@ -51,6 +51,7 @@ def _without_epsilon(operation: Any) -> None:
 
 
 def with_exact_affine(pipeline: Any) -> Any:
-    """The pipeline with the pass where it belongs: before batch_norms are folded into convolutions."""
-    pipeline.insert_pass(pipeline.passes.index(_AFTER) + 1, NAME)
+    """The pipeline with the pass in the place of the one that it makes exact: before batch_norms are folded into
+    convolutions."""
+    pipeline.passes = [NAME if name == _REPLACED else name for name in pipeline.passes]
     return pipeline

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import cast
 
 import torch
 
@@ -25,7 +26,7 @@ _REWRITTEN = {
 _PARTLY = {aten.linalg_matrix_norm.default, aten.linalg_matrix_norm.str_ord}
 
 
-def knows(target: Any) -> bool:
+def knows(target: object) -> bool:
     """Whether coremltools converts the operator, or a pass writes it in others that it does."""
     if target in _PARTLY:
         return False
@@ -33,11 +34,14 @@ def knows(target: Any) -> bool:
 
 
 @functools.cache
-def converts(target: Any) -> bool:
+def converts(target: object) -> bool:
     """Whether coremltools does."""
-    if target.__name__.partition(".")[0].endswith("_"):
+    name = getattr(target, "__name__", str(target))
+    if name.partition(".")[0].endswith("_"):
         return False  # what changes an operand in place, and `&`, of whose name it makes another
     with quiet("coremltools"):
         from coremltools.converters.mil.frontend.torch.torch_op_registry import is_torch_fx_node_supported
 
-        return bool(is_torch_fx_node_supported(torch.fx.Graph().call_function(target)))
+        return bool(
+            is_torch_fx_node_supported(torch.fx.Graph().call_function(cast("Callable[..., object]", target)))
+        )

@@ -18,8 +18,14 @@ class _Text(str):
 
 
 def tell_from_names(graph: fx.Graph) -> None:
-    """Make every text in ``graph`` one that is no node's name. coremltools looks both up in one dictionary: a GELU in the form
-    "tanh" became the exact one, and a quotient rounded to "floor" was not rounded, where a node had that name."""
+    """Make every text in ``graph`` that is a node's name one that is found under no name. coremltools looks both up in one
+    dictionary: a GELU in the form "tanh" became the exact one, and a quotient rounded to "floor" was not rounded, where a node
+    had that name."""
+    names = {node.name for node in graph.nodes}
+
+    def told(text: str) -> str:
+        return _Text(text) if text in names else text
+
     for node in graph.nodes:
         if node.op == "call_function":
-            node.args, node.kwargs = pytree.tree_map_only(str, _Text, (node.args, node.kwargs))
+            node.args, node.kwargs = pytree.tree_map_only(str, told, (node.args, node.kwargs))

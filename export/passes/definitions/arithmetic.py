@@ -48,7 +48,7 @@ def trunc(self: Tensor) -> Any:
 
 
 @defines(aten.frac.default)
-def frac(self: Tensor) -> Tensor:
+def frac(self: Tensor) -> Any:
     """x - trunc(x)"""
     return self - trunc(self)
 
@@ -129,7 +129,8 @@ def _is_float(value: Number) -> bool:
 def xlogy(self: Number, other: Number) -> Tensor:
     """x log y, 0 where x is"""
     if not isinstance(self, Tensor):
-        return other.log() * self if self else torch.zeros_like(other)  # type: ignore[union-attr]
+        assert isinstance(other, Tensor)  # one of the two is
+        return other.log() * self if self else torch.zeros_like(other)
     logarithm = other.log() if isinstance(other, Tensor) else math.log(other)
     return torch.where(self == 0, 0.0, self * logarithm)
 
@@ -266,10 +267,10 @@ def _logical(operator: Any, x: Tensor, y: Any) -> Any:
 @defines(aten.__lshift__.Scalar, aten.bitwise_left_shift.Tensor_Scalar)
 def left_shift(self: Tensor, other: int) -> Tensor:
     """x 2^n"""
-    return self * 2**other
+    return self * (1 << other)
 
 
 @defines(aten.__rshift__.Scalar, aten.bitwise_right_shift.Tensor_Scalar)
 def right_shift(self: Tensor, other: int) -> Tensor:
     """x / 2^n, rounded down"""
-    return torch.floor_divide(self, 2**other)
+    return torch.floor_divide(self, 1 << other)

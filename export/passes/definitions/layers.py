@@ -88,13 +88,14 @@ def pdist(self: Tensor, p: float) -> Tensor:
 @defines(aten.norm.Scalar, aten.norm.ScalarOpt_dim)
 def norm(self: Tensor, p: float | None, dim: list[int] | None = None, keepdim: bool = False) -> Tensor:
     """The norm of a vector."""
-    return torch.linalg.vector_norm(self, 2 if p is None else p, dim or None, keepdim)
+    found: Tensor = torch.linalg.vector_norm(self, 2 if p is None else p, dim or None, keepdim)
+    return found
 
 
 @defines(aten.dist.default)
 def dist(self: Tensor, other: Tensor, p: float) -> Tensor:
     """The norm of the difference."""
-    return torch.linalg.vector_norm((self - other).reshape(-1), p)
+    return norm((self - other).reshape(-1), p)
 
 
 @defines(aten.linalg_cross.default)
@@ -243,8 +244,8 @@ def attention(query: Tensor, key: Tensor, value: Tensor, enable_gqa: bool, **sai
     if not enable_gqa:
         return NotImplemented
     each = query.shape[-3] // key.shape[-3]
-    heads = [item.repeat_interleave(each, -3) if each > 1 else item for item in (key, value)]
-    return F.scaled_dot_product_attention(query, *heads, **said)
+    keys, values = (item.repeat_interleave(each, -3) if each > 1 else item for item in (key, value))
+    return F.scaled_dot_product_attention(query, keys, values, **said)
 
 
 @defines(aten.einsum.default)

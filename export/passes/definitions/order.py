@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -47,7 +49,7 @@ def searchsorted(
     right: bool,
     side: str | None,
     sorter: Tensor | None,
-) -> Tensor:
+) -> Any:
     """The same, each row of numbers in its own row of boundaries."""
     if sorter is not None:
         return NotImplemented
@@ -56,7 +58,7 @@ def searchsorted(
 
 
 @defines(aten.quantile.scalar)
-def quantile(self: Tensor, q: float, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:
+def quantile(self: Tensor, q: float, dim: int | None, keepdim: bool, interpolation: str) -> Any:
     """Between the two that are next to (n - 1) q, in order."""
     if interpolation != "linear" or (dim is None and keepdim):
         return NotImplemented

@@ -83,7 +83,8 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
     axis = dimension % self.ndim
     count = (self.shape[axis] - size) // step + 1
     places = torch.arange(count).unsqueeze(1) * step + torch.arange(size)
-    windows = self.index_select(axis, places.reshape(-1)).unflatten(axis, (count, size))
+    taken = self.index_select(axis, places.reshape(-1))
+    windows = taken.reshape(*self.shape[:axis], count, size, *self.shape[axis + 1 :])
     order = [place for place in range(windows.ndim) if place != axis + 1]
     return windows.permute(*order, axis + 1)
 
@@ -99,8 +100,9 @@ def take_along_dim(self: Tensor, indices: Tensor, dim: int | None) -> Tensor:
     """gather, of sizes that are the same but along the axis"""
     if dim is None:
         return self.reshape(-1).gather(0, indices.reshape(-1))
-    sizes = list(torch.broadcast_shapes(*(item.select(dim, 0).shape for item in (self, indices))))
     axis = dim % self.ndim
+    pairs = list(zip(self.shape, indices.shape, strict=True))
+    sizes = [max(pair) if min(pair) == 1 else min(pair) for pair in pairs[:axis] + pairs[axis + 1 :]]
     source, places = (item.expand(*sizes[:axis], item.shape[axis], *sizes[axis:]) for item in (self, indices))
     return source.gather(axis, places)
 
