@@ -36,7 +36,7 @@ class WriteOutForOnnx(Pass):
         return rewriter.write_out(_WRITTEN_OUT)
 
 
-def _product_so_far(self: Tensor, dim: int, dtype: torch.dtype | None) -> Tensor:
+def _product_so_far(self: Tensor, dim: int, dtype: torch.dtype | None) -> Any:
     """By doubling: after k steps each place holds the product of the last 2**k up to it."""
     if dtype not in (None, self.dtype) or not self.ndim:
         return NotImplemented
@@ -49,16 +49,20 @@ def _product_so_far(self: Tensor, dim: int, dtype: torch.dtype | None) -> Tensor
 
 
 def _over_every_axis(larger: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def law(self: Tensor, dim: list[int], keepdim: bool) -> Tensor:
+    def law(self: Tensor, dim: list[int], keepdim: bool) -> Any:
         """Of everything, where no axis is named."""
-        return NotImplemented if dim or not self.ndim else larger(self, list(range(self.ndim)), keepdim)
+        if dim or not self.ndim:
+            return NotImplemented
+        return larger(self, list(range(self.ndim)), keepdim)
 
     return law
 
 
-def _slope_between(self: Tensor, lower: float, upper: float, training: bool, **_: object) -> Tensor:
+def _slope_between(self: Tensor, lower: float, upper: float, training: bool, **_: object) -> Any:
     """A rectifier whose slope is drawn in training has the one in the middle."""
-    return NotImplemented if training else F.leaky_relu(self, (lower + upper) / 2)
+    if training:
+        return NotImplemented
+    return F.leaky_relu(self, (lower + upper) / 2)
 
 
 def _with_a_sign(self: Tensor, other: Tensor | float) -> Tensor:
@@ -77,7 +81,7 @@ def _shuffled(self: Tensor, groups: int) -> Tensor:
 
 def _mean_of_scattered(
     self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, include_self: bool
-) -> Tensor:
+) -> Any:
     """The sum at each place, over how many it is of."""
     if reduce != "mean" or not include_self or not self.is_floating_point():
         return NotImplemented
