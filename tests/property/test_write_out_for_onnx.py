@@ -17,7 +17,7 @@ LAWS: dict[str, Callable[[Tensor], object]] = {
     "cdist": lambda x: [torch.cdist(x[0], x[1, :3], p) for p in (2, 1, 3.5, float("inf"), 0)],
     "largest of all": lambda x: x.amax() + x.amin(),
     "largest of truths": lambda x: [
-        found.float() for found in ((x > 1).amax(1), (x > -1).amin((0, 2), keepdim=True), (x > 1).amax())
+        found.to(x.dtype) for found in ((x > 1).amax(1), (x > -1).amin((0, 2), keepdim=True), (x > 1).amax())
     ],
     "none is a number": lambda x: torch.fmax(x.abs().log() / x.abs(), x) + torch.fmin((-x).sqrt(), x.sqrt()).nan_to_num(3),
     "hypot": lambda x: torch.hypot(x, x.flip(0)),
