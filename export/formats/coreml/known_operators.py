@@ -43,5 +43,5 @@ def converts(target: object) -> bool:
         from coremltools.converters.mil.frontend.torch.torch_op_registry import is_torch_fx_node_supported
 
         return bool(
-            is_torch_fx_node_supported(torch.fx.Graph().call_function(cast("Callable[..., object]", target)))
+            is_torch_fx_node_supported(torch.fx.Graph().call_function(cast("Callable[[], object]", target)))
         )
