@@ -49,16 +49,38 @@ def _product_so_far(self: Tensor, dim: int, dtype: torch.dtype | None) -> Any:
 
 
 def _over_every_axis(larger: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def law(self: Tensor, dim: list[int], keepdim: bool) -> Tensor:
-        """Of everything, where no axis is named."""
-        return NotImplemented if dim or not self.ndim else larger(self, list(range(self.ndim)), keepdim)
+    def law(self: Tensor, dim: list[int], keepdim: bool) -> Any:
+        """Of everything, where no axis is named; of truths, which ONNX has none of before opset 20, as numbers."""
+        axes = list(dim) or list(range(self.ndim))
+        if self.dtype is torch.bool and axes:
+            return larger(self.to(torch.int32), axes, keepdim).to(torch.bool)
+        return NotImplemented if dim or not self.ndim else larger(self, axes, keepdim)
 
     return law
 
 
-def _slope_between(self: Tensor, lower: float, upper: float, training: bool, **_: object) -> Tensor:
+def _side_by_side(tensors: list[Tensor]) -> Tensor:
+    """Along the second axis, or the only one."""
+    return torch.cat(
+        [each.reshape(1) if each.ndim == 0 else each for each in tensors], int(tensors[0].ndim > 1)
+    )
+
+
+def _one_below_the_other(tensors: list[Tensor]) -> Tensor:
+    return torch.cat([each.reshape(1, -1) if each.ndim < 2 else each for each in tensors])
+
+
+def _one_behind_the_other(tensors: list[Tensor]) -> Tensor:
+    """Along the third axis, which a matrix has not yet, and a row neither."""
+    rows = [each.reshape(1, -1) if each.ndim < 2 else each for each in tensors]
+    return torch.cat([each.unsqueeze(-1) if each.ndim == 2 else each for each in rows], 2)
+
+
+def _slope_between(self: Tensor, lower: float, upper: float, training: bool, **_: object) -> Any:
     """A rectifier whose slope is drawn in training has the one in the middle."""
-    return NotImplemented if training else F.leaky_relu(self, (lower + upper) / 2)
+    if training:
+        return NotImplemented
+    return F.leaky_relu(self, (lower + upper) / 2)
 
 
 def _with_a_sign(self: Tensor, other: Tensor | float) -> Tensor:
@@ -152,6 +174,9 @@ _OWN: dict[object, Callable[..., Any]] = {
     aten.amax.default: _over_every_axis(torch.amax),
     aten.amin.default: _over_every_axis(torch.amin),
     aten.rrelu.default: _slope_between,
+    aten.hstack.default: _side_by_side,
+    aten.vstack.default: _one_below_the_other,
+    aten.dstack.default: _one_behind_the_other,
     aten.copysign.Tensor: _with_a_sign,
     aten.copysign.Scalar: _with_a_sign,
     aten.native_channel_shuffle.default: _shuffled,

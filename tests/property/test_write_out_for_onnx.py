@@ -16,6 +16,9 @@ OFTEN = torch.tensor([2, 0, 1])
 LAWS: dict[str, Callable[[Tensor], object]] = {
     "cdist": lambda x: [torch.cdist(x[0], x[1, :3], p) for p in (2, 1, 3.5, float("inf"), 0)],
     "largest of all": lambda x: x.amax() + x.amin(),
+    "largest of truths": lambda x: [
+        found.to(x.dtype) for found in ((x > 1).amax(1), (x > -1).amin((0, 2), keepdim=True), (x > 1).amax())
+    ],
     "none is a number": lambda x: torch.fmax(x.abs().log() / x.abs(), x) + torch.fmin((-x).sqrt(), x.sqrt()).nan_to_num(3),
     "hypot": lambda x: torch.hypot(x, x.flip(0)),
     "copysign": lambda x: [x.copysign(x.round()), x.copysign(-0.0), x.copysign(2)],
@@ -35,9 +38,14 @@ LAWS: dict[str, Callable[[Tensor], object]] = {
         F.adaptive_max_pool1d(x, 7),
         F.adaptive_max_pool3d(x[None], (1, 4, 3)),
     ],
+    "stacks": lambda x: [
+        stack([part, part + 1])
+        for stack in (torch.hstack, torch.vstack, torch.dstack)
+        for part in (x.sum(), x[0, 0], x[0], x)
+    ],
     "channel shuffle": lambda x: torch.native_channel_shuffle(x[..., None], 2),
 }  # fmt: skip
-SITES = {"cdist": 5, "largest of all": 2, "none is a number": 2, "copysign": 3, "cumprod": 3, "median": 4, "kthvalue": 2,
+SITES = {"cdist": 5, "largest of all": 2, "largest of truths": 3, "stacks": 12, "none is a number": 2, "copysign": 3, "cumprod": 3, "median": 4, "kthvalue": 2,
          "searchsorted": 3, "stable sort": 2, "parts of other sizes": 3}  # fmt: skip
 
 

@@ -85,8 +85,8 @@ def write(lowered: Lowered, folder: Path) -> Written:
             "choose --opset 20 or leave it out",
         )
     nodes = _nodes(model, exported.exported_program)
-    _refuse_loops(model, nodes, lowered.program)
     simplified, notes = _simplify(model)
+    _refuse_loops(simplified, nodes, lowered.program)
     _annotate(simplified, nodes, lowered)
     (folder / FILE_NAME).write_bytes(simplified.SerializeToString(deterministic=True))
     shapes, absorbed = _shapes(simplified), _absorbed(model, simplified)
@@ -128,7 +128,7 @@ def _refuse_loops(model: onnx.ModelProto, nodes: Mapping[str, str], program: Exp
     operators = {node.name: node for node in program.graph.nodes}
     found = [nodes.get(node.output[0]) for node in model.graph.node if node.op_type in _LOOPS]
     places = [operators[name] for name in found if name is not None]
-    if found:
+    if found:  # onnxsim takes those apart whose length it knows
         reason = "torch.onnx writes it as a loop, which may run without end"
         raise unsupported_error(
             [Unsupported(str(node.target), origin_of(node), reason) for node in dict.fromkeys(places)], "ONNX"
