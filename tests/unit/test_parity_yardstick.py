@@ -67,3 +67,17 @@ def test_a_branch_that_the_trace_does_not_have_is_seen() -> None:
 
     reference, given = _given(Branching)
     assert "another" in str(why_not_the_model(reference, INPUTS, given))
+
+
+class Magnitudes(nn.Module):
+    """Complex numbers, whose operators round more than once where those of real numbers do at most once."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pairs = torch.view_as_complex(x.reshape(1, 3, 32, 16, 2))
+        return (pairs * pairs / (pairs + 3)).abs()
+
+
+def test_complex_numbers_round_more_than_once() -> None:
+    reference, given = _given(Magnitudes)
+    assert why_not_the_model(reference, INPUTS, given) is None
+    assert "another" in str(why_not_the_model(reference, INPUTS, [given[0] * np.float32(1.0001)]))

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cloformer.export.parity.tolerances import MARGIN, MOST_LOSS
+from cloformer.export.reference.loss import RoundingLoss
 from cloformer.export.reference.references import Reference
 from cloformer.export.reference.rounding import Format
 from cloformer.export.source.signature import TensorSpec
@@ -110,3 +111,14 @@ def test_a_narrow_sum_of_thousands_stands_still() -> None:
         (expected,) = reference.expected({"image": image}, form, reference.twin.signature.outputs)
         shares.append(expected.loss.whole / np.abs(expected.want).max())
     assert shares[0] < 2e-3 and shares[1] > MOST_LOSS
+
+
+def test_what_jumps_may_jump_as_far_as_any_of_its_part() -> None:
+    """A place that is chosen of many that are as good is another in every run, whichever the few runs gave."""
+    want, jumps = np.zeros((1, 4), np.float32), np.array([[0, 1, 6, 0]], np.float32)
+    loss = RoundingLoss(0.1, 1.0, (np.full(1, 0.1), np.full(4, 0.1)), jumps)
+    limits = loss.with_jumps(np.full((1, 4), 0.5))
+    assert limits.tolist() == [[0.5, 12.5, 12.5, 0.5]]
+    places = np.array([[3, 9, 9, 0]])
+    assert loss.undecided(places, np.zeros((1, 4), np.int64)).tolist() == [[False, True, True, False]]
+    assert not loss.undecided(np.full((1, 4), 13), want.astype(np.int64)).any()

@@ -17,6 +17,7 @@ from torch import Tensor, fx, nn
 from user_models import ResNet, TwoInputs
 
 from cloformer.errors import UnsupportedError
+from cloformer.export.source.counts import multiply_adds
 from cloformer.export.source.origin import Origin
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.trace import lower, origin_of, trace
@@ -315,3 +316,17 @@ def test_what_torch_has_no_gradient_for_is_traced() -> None:
     with torch.no_grad():
         assert torch.equal(found.graph_module(x)[0], module(x))
     assert module.weight.requires_grad
+
+
+def test_multiply_adds_are_counted_where_a_parameter_is_an_argument() -> None:
+    class Queried(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.query, self.layer = nn.Parameter(torch.randn(2, 4)), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(self.query) + x
+
+    module = Queried()
+    assert multiply_adds(module, [TensorSpec("x", (2, 3))]) == 2 * 4 * 3
+    assert all(parameter.requires_grad for parameter in module.parameters())

@@ -15,7 +15,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -108,6 +108,7 @@ def try_network(name: str, form: str) -> Row:
             last = traceback.extract_tb(error.__traceback__)[-1]
             words = f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
             verdict = Verdict("crashed", words)
+    verdict = replace(verdict, words=verdict.words.replace(f"{folder}/", ""))  # another one each time
     return _row(name, form, verdict, time.monotonic() - start)
 
 
