@@ -73,7 +73,7 @@ reparameterized: setup
 torch-versions: setup
 	$(BIN)/python tests/torch_versions.py $(ARGUMENTS)
 
-# Half an hour: the memory and the time of ConvNeXt-Base, 88 million parameters; writes the tables of docs/real-size.md. It
+# Ten minutes: the memory and the time of ConvNeXt-Base, 88 million parameters; writes the tables of docs/real-size.md. It
 # installs timm as `make zoo` does.
 real-size: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'timm>=1.0.15'
