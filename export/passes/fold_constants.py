@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, fx
 
+from ..source.drawn import draws
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter, read_constant, shape_of
@@ -66,8 +67,7 @@ def _is_repeatable(node: fx.Node) -> bool:
         return False
     if node.target is operator.getitem:
         return True
-    is_operator = isinstance(node.target, torch._ops.OpOverload)
-    return is_operator and torch.Tag.nondeterministic_seeded not in node.target.tags  # type: ignore[union-attr]
+    return isinstance(node.target, torch._ops.OpOverload) and not draws(node)
 
 
 def _folded(rewriter: Rewriter, known: set[fx.Node]) -> list[fx.Node]:

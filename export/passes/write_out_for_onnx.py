@@ -157,6 +157,38 @@ def _parts(size: int, parts: int) -> Tensor:
     )
 
 
+def _kept(neutral: float) -> Form:
+    """With a number so near to the neutral one that torch.onnx's optimizer leaves it out, which an epsilon of 1e-8 is: it does
+    so of numbers alone, and not of vectors of one."""
+
+    def form(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+        if not node.meta["val"].is_floating_point() or not shape_of(node) or bound.get("alpha", 1) != 1:
+            return None
+        given = {name: bound[name] for name in ("self", "other")}
+        numbers = {name: _number(rewriter, value) for name, value in given.items()}
+        near = [name for name, number in numbers.items() if number is not None and _is_near(number, neutral)]
+        if not near:
+            return None
+        for name in near:
+            given[name] = rewriter.new_constant(torch.tensor([numbers[name]], dtype=torch.float64), node)
+        rest = {name: value for name, value in bound.items() if name not in given}
+        return rewriter.call(node.target, *given.values(), **rest)
+
+    return form
+
+
+def _number(rewriter: Rewriter, value: object) -> float | None:
+    if isinstance(value, (int, float)):
+        return float(value)
+    constant = rewriter.constant(value)
+    return None if constant is None or constant.ndim or constant.is_complex() else float(constant)
+
+
+def _is_near(number: float, neutral: float) -> bool:
+    """As the optimizer asks, but for the neutral number itself."""
+    return number != neutral and math.isclose(number, neutral, rel_tol=1e-5, abs_tol=1e-8)
+
+
 def _written(function: Callable[..., Any]) -> Form:
     def form(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> Any:
         return rewriter.write(lambda given: function(**given), bound)
@@ -185,6 +217,10 @@ _OWN: dict[object, Callable[..., Any]] = {
 _WRITTEN_OUT: dict[object, Form] = {
     **{target: _written(function) for target, function in _OWN.items()},
     **{target: _written(DEFINITIONS[target]) for target in _SHARED},
+    aten.add.Tensor: _kept(0.0),
+    aten.sub.Tensor: _kept(0.0),
+    aten.mul.Tensor: _kept(1.0),
+    aten.div.Tensor: _kept(1.0),
     aten.lstm.input: _projected,
     aten.repeat_interleave.self_Tensor: _repeated,
     aten.adaptive_max_pool1d.default: _largest_of_parts,

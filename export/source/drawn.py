@@ -9,7 +9,7 @@ from cloformer.errors import UnsupportedError
 
 from .frames import read_origin
 
-__all__ = ["refuse_drawn"]
+__all__ = ["draws", "refuse_drawn"]
 
 # Arguments that say of operators of training whether they draw.
 _SWITCHES = ("train", "training", "dropout_p", "dropout")
@@ -18,7 +18,7 @@ _SWITCHES = ("train", "training", "dropout_p", "dropout")
 def refuse_drawn(graph: fx.Graph) -> None:
     """:class:`UnsupportedError` for the first operator that draws numbers which something reads."""
     for node in graph.nodes:
-        if node.users and _draws(node):
+        if node.users and draws(node):
             raise UnsupportedError(
                 f"the model draws random numbers in evaluation mode: {node.target}",
                 f"where: {read_origin(node)}",
@@ -26,7 +26,8 @@ def refuse_drawn(graph: fx.Graph) -> None:
             )
 
 
-def _draws(node: fx.Node) -> bool:
+def draws(node: fx.Node) -> bool:
+    """Whether the operator draws random numbers: one that may does not where nothing is dropped."""
     target = node.target
     if not isinstance(target, torch._ops.OpOverload) or torch.Tag.nondeterministic_seeded not in target.tags:
         return False

@@ -88,6 +88,7 @@ THE_REST: list[Callable[[Tensor, nn.Module], object]] = [
     lambda x, m: torch.sort(x.round(), stable=True, dim=1)[1],
     lambda x, m: m.lstm(x[0, :, :3])[0],
     lambda x, m: F.adaptive_avg_pool3d(x, (3, 5, 7)),
+    lambda x, m: x * 0 / (x * 0 + 1e-8) + x / (1e-12 + x.abs()),
 ]
 attention, pooling, the_rest = (functools.partial(Each, laws) for laws in (ATTENTION, POOLING, THE_REST))
 

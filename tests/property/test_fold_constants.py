@@ -34,7 +34,17 @@ def _masked() -> nn.Module:
     return Lambda(lambda _, x: x.masked_fill(torch.ones(8, 8, dtype=torch.bool).triu(1), -1.0))
 
 
-@pytest.mark.parametrize("make", [lambda: Standardized(3, 4, 3), _spectral, _weight_normed, _table, _masked])
+def _learned_tokens() -> nn.Module:
+    """Attention of learned tokens among themselves: it could drop some, and drops none."""
+    return Lambda(
+        lambda self, x: x + F.scaled_dot_product_attention(self.tokens, self.tokens, self.tokens),
+        tokens=torch.randn(1, 3, 8, 8),
+    )
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Standardized(3, 4, 3), _spectral, _weight_normed, _table, _masked, _learned_tokens]
+)
 def test_law(make) -> None:
     """The number that PyTorch computes in the model's own types, bit for bit; one constant in the place of all."""
     torch.manual_seed(0)

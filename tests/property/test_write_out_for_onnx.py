@@ -43,10 +43,11 @@ LAWS: dict[str, Callable[[Tensor], object]] = {
         for stack in (torch.hstack, torch.vstack, torch.dstack)
         for part in (x.sum(), x[0, 0], x[0], x)
     ],
+    "nearly nothing": lambda x: [1e-9 + x * 0 + 1e-8, x * 0 - 1e-12, 1.000004 * x, x / 0.999995, x.sum() + 1e-9],
     "channel shuffle": lambda x: torch.native_channel_shuffle(x[..., None], 2),
 }  # fmt: skip
 SITES = {"cdist": 5, "largest of all": 2, "largest of truths": 3, "stacks": 12, "none is a number": 2, "copysign": 3, "cumprod": 3, "median": 4, "kthvalue": 2,
-         "searchsorted": 3, "stable sort": 2, "parts of other sizes": 3}  # fmt: skip
+         "searchsorted": 3, "stable sort": 2, "nearly nothing": 5, "parts of other sizes": 3}  # fmt: skip
 
 
 @pytest.mark.parametrize("wanted", [list(LAWS)[:6], list(LAWS)[6:]], ids=["first", "rest"])
