@@ -200,6 +200,9 @@ _SHARED = (
     aten.cdist.default, aten.pdist.default, aten.fmax.default, aten.fmin.default, aten.hypot.default,
     aten.median.default, aten.median.dim, aten.kthvalue.default,
     aten.searchsorted.Tensor, aten.sort.stable, aten.adaptive_avg_pool3d.default,
+    # ONNX Runtime quantizes float layers that stand between two of those that torch.onnx writes for these.
+    aten.fake_quantize_per_tensor_affine.default, aten.fake_quantize_per_tensor_affine.tensor_qparams,
+    aten.fake_quantize_per_channel_affine.default, aten._fake_quantize_learnable_per_tensor_affine.default,
 )  # fmt: skip
 _OWN: dict[object, Callable[..., Any]] = {
     aten.cumprod.default: _product_so_far,

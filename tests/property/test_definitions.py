@@ -19,6 +19,7 @@ Law = Callable[[Tensor], Any]
 SHAPE = (2, 4, 6, 5)
 aten = torch.ops.aten
 INDEX = torch.tensor([2, 0, 3])
+STEPS = torch.tensor([0.125, 0.25, 0.5])
 
 
 def _above(x: Tensor) -> Tensor:
@@ -165,6 +166,14 @@ LAWS: dict[str, list[Law]] = {
         ],
         lambda x: [torch.where(x > 0, x, float("nan")).nanmean((1, 2)), x.nanmean()],
         lambda x: [*x.aminmax(), *x.aminmax(dim=1), *x.aminmax(dim=2, keepdim=True)],
+    ],
+    "quantization": [  # by scales that float32 has, which torch rounds them to
+        lambda x: torch.fake_quantize_per_tensor_affine(x, 0.0625, 3, 0, 31),
+        lambda x: torch.fake_quantize_per_tensor_affine(x, STEPS[0], INDEX[0].int(), -8, 7),
+        lambda x: torch.fake_quantize_per_channel_affine(x[:, :3], STEPS, INDEX.int(), 1, -8, 7),
+        lambda x: torch._fake_quantize_learnable_per_tensor_affine(
+            x, STEPS[:1], STEPS[1:2] * 5.5, -8, 7, 1.0
+        ),
     ],
 }
 
