@@ -129,6 +129,35 @@ def test_the_operator_is_named_with_its_module_and_line(
     assert len(lines) == len(formats)  # to people too, in a line for each format
 
 
+class Chosen(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where(x > 0, 1.0, 2.0)
+
+
+chosen = Chosen
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["chosen", "--input", "state=1x4"], "Core ML has a word state of its own"),
+        (["chosen", "--input", "mask=1x4:bool"], "a Core ML input cannot be bool, which mask is"),
+        (
+            ["rectified", "--batch", "2", "--image-size", "16"],
+            "a Core ML input takes one image, and image is 2",
+        ),
+    ],
+)
+def test_an_input_that_core_ml_does_not_take(
+    command: Command, tmp_path: Path, given: list[str], words: str
+) -> None:
+    """ONNX takes each."""
+    both = ["--format", "coreml", "--format", "onnx", "--output", tmp_path]
+    shown = command("export", "--model", f"{HERE}:{given[0]}", *given[1:], *both)
+    assert shown.code == 4 and words in shown.err
+    assert [path.name.split("-")[1] for path in tmp_path.iterdir()] == ["onnx"]
+
+
 def test_one_format_that_is_refused_does_not_end_the_others(command: Command, tmp_path: Path) -> None:
     words = ["export", "--model", f"{HERE}:seven_axes", "--image-size", "16", "--output", tmp_path]
     shown = command(*words, "--format", "coreml", "--format", "onnx")
