@@ -95,6 +95,7 @@ LAWS: dict[str, list[Law]] = {
         lambda x: (
             F.max_pool2d(x, (2, 3), 1, (1, 0), (2, 1)) + F.max_pool2d(x, 3, 2, 1, 2, ceil_mode=True).sum()
         ),
+        lambda x: F.max_pool2d(x[0], 2) + F.max_pool3d(x, 1, 2, ceil_mode=True).sum(),
         lambda x: F.max_pool1d(x[0], 3, dilation=2) + F.max_pool3d(x[None], 2, 1, 1, 2).sum(),
         lambda x: F.affine_grid(x[:, 0, :2, :3], (2, 1, 3, 4), align_corners=False),
         lambda x: F.affine_grid(x[:, 0, :3, :4], (2, 1, 2, 1, 3), align_corners=True),
@@ -146,6 +147,7 @@ LAWS: dict[str, list[Law]] = {
         lambda x: x.gather(2, torch.tensor([[[[3, 1], [0, 5]]]])),
         lambda x: [
             x.scatter(2, torch.tensor([[[[3, 1]]]]), 5.0),
+            x.scatter(1, x.argsort(1)[:, :2], 1),
             x.scatter(1, torch.tensor([[[[3]]], [[[1]]]]), 2 * x),
         ],
         lambda x: [

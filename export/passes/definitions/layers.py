@@ -160,12 +160,15 @@ def max_pool(
     dilation: list[int],
     ceil_mode: bool,
 ) -> Any:
-    """Of windows with gaps, axis after axis, the largest of as many slices as a window has places."""
+    """Of windows with gaps, axis after axis, the largest of as many slices as a window has places; of one image as of a
+    batch of one."""
     rank = len(kernel_size)
     gaps, borders = (list(item) * (rank if len(item) == 1 else 1) for item in (dilation, padding))
+    pool = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}[rank]
+    if max(gaps) == 1 and self.ndim == rank + 1:
+        return pool(self[None], kernel_size, stride or None, padding, dilation, ceil_mode)[0]
     if max(gaps) == 1:
         return NotImplemented
-    pool = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}[rank]
     counts = pool(self, kernel_size, stride or None, padding, dilation, ceil_mode).shape[-rank:]
     steps = (list(stride) * (rank if len(stride) == 1 else 1)) or list(kernel_size)
     x = self

@@ -175,13 +175,16 @@ def _spread(index: Tensor, source: Tensor, dim: int) -> Tensor:
 def scatter(
     self: Tensor, dim: int, index: Tensor, value: float | None = None, src: Tensor | None = None
 ) -> Any:
-    """Where there are fewer places than numbers along another axis, the rest stays."""
+    """Where there are fewer places than numbers along another axis, the rest stays; a whole number among others is one of
+    their type."""
+    is_whole = isinstance(value, int) and self.is_floating_point()
+    value = float(value) if is_whole and value is not None else value
     axis = dim % self.ndim
     fewer = [other for other in range(self.ndim) if other != axis and index.shape[other] < self.shape[other]]
     if src is not None and src.shape != index.shape:
         for other in range(self.ndim):
             src = src.narrow(other, 0, index.shape[other])
-    elif not fewer:
+    elif not fewer and not is_whole:
         return NotImplemented
     changed = self
     for other in fewer:
