@@ -16,7 +16,7 @@ import onnx
 
 __all__ = ["Region", "name_nodes", "nested_names", "regions"]
 
-_RELAYS = ("ReorderInput", "ReorderOutput")  # the same value in another layout
+_RELAYS = ("ReorderInput", "ReorderOutput", "Cast", "Reshape")  # the same value in another layout, type or shape
 _CAST = "InsertedPrecisionFreeCast_"  # the same value in another type
 _COUNTED = re.compile(r"_token_[0-9]+$")  # what makes a name unique
 
@@ -62,7 +62,7 @@ def regions(file: onnx.ModelProto, optimized: onnx.ModelProto) -> dict[str, Regi
     for node in optimized.graph.node:
         for output in node.output:
             found = known.find(output) or known.find(ahead.get(output, ""))
-            if found is None and (node.op_type in _RELAYS or node.op_type == "Cast"):
+            if found is None and node.op_type in _RELAYS:
                 found = same.get(node.input[0]) or known.find(node.input[0])
             if found is None and output == node.output[0]:
                 found = known.find_by_node(node, same)
