@@ -16,7 +16,8 @@ import onnx
 
 __all__ = ["Region", "name_nodes", "nested_names", "regions"]
 
-_RELAYS = ("ReorderInput", "ReorderOutput", "Cast", "Reshape")  # the same value in another layout, type or shape
+# What gives the same value in another layout, type or shape.
+_RELAYS = ("ReorderInput", "ReorderOutput", "Cast", "Reshape")
 _CAST = "InsertedPrecisionFreeCast_"  # the same value in another type
 _COUNTED = re.compile(r"_token_[0-9]+$")  # what makes a name unique
 
