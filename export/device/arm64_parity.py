@@ -122,7 +122,7 @@ def _expected(
     found = []
     for case in cases:
         prepared = case.for_reference(own)
-        given = run_model(source.model, artifact.signature, prepared)
+        given = run_model(source.model, replace(artifact.signature, inputs=source.inputs), prepared)
         found.append(
             with_own(reference.expected(prepared, _form(artifact), artifact.signature.outputs), given)
         )

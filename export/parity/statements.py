@@ -154,9 +154,10 @@ def _with_preprocessing_of(right: Function, said: Function) -> Function:
 
 
 def _as_taken(spec: TensorSpec, said: TensorSpec) -> TensorSpec:
-    """An input of the model as a format may have to take it: whole numbers of 64 bits as int32."""
-    is_narrower = said.dtype == "int32" and spec.dtype == "int64"
-    return replace(spec, dtype="int32", values=said.values) if is_narrower else spec
+    """An input of the model as a format may have to take it: whole numbers of 64 bits, and truths, as int32."""
+    if said.dtype != "int32" or spec.dtype not in ("int64", "bool"):
+        return spec
+    return replace(spec, dtype="int32", values=(0, 1) if spec.dtype == "bool" else said.values)
 
 
 def _as_written(spec: TensorSpec, said: TensorSpec) -> TensorSpec:

@@ -216,7 +216,7 @@ def _against_model(
             Stage(f"comparing outputs: {case.name}", _TRACED + (_COMPARED - _TRACED) * number / len(cases))
         )
         prepared, fed = case.for_reference(own), case.for_candidate(inputs)
-        given = run_model(source.model, artifact.signature, prepared)
+        given = run_model(source.model, replace(artifact.signature, inputs=source.inputs), prepared)
         if case is cases[0]:
             session.progress(f"proving the float64 reference: {case.name}")
             doubt = why_not_the_model(reference, prepared, given)

@@ -19,6 +19,7 @@ from torch import Tensor, fx
 from cloformer.io.words import reason_of
 
 from ..formats.runners import Array
+from ..reference.replay import as_traced
 from ..reference.wide import Call, widened
 from ..source.origin import Origin
 from ..source.trace import origin_of
@@ -114,7 +115,7 @@ class Walk:
 
     def _begin(self, node: fx.Node, constant: Tensor | None) -> None:
         if constant is None:
-            value = widened(_as_traced(torch.from_numpy(np.array(next(self._inputs))), node.meta.get("val")))
+            value = widened(as_traced(torch.from_numpy(np.array(next(self._inputs))), node.meta.get("val")))
         else:
             self._constants[node] = constant
             value = self._as_stored(constant)
@@ -217,12 +218,6 @@ class Walk:
             if not before.nodes:
                 leaves[source] = self._from_candidate[source]
         return Group(self._stored, (*nodes, node), leaves), tuple(reads)
-
-
-def _as_traced(given: Tensor, example: object) -> Tensor:
-    """Whole numbers in the type of the trace: a format may take them in fewer bits."""
-    is_narrower = isinstance(example, Tensor) and example.dtype is torch.int64 and given.dtype is torch.int32
-    return given.long() if is_narrower else given
 
 
 def _drift(reference: object, from_candidate: Tensor, given: Tensor) -> Drift:

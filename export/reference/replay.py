@@ -17,7 +17,7 @@ from .wide import Call
 if TYPE_CHECKING:
     from ..source.trace import Trace
 
-__all__ = ["Replay", "as_array"]
+__all__ = ["Replay", "as_array", "as_traced"]
 
 
 class Replay:
@@ -57,10 +57,10 @@ class Replay:
         return bool(node.users) and all(nature_of_node(user) == "sums" for user in node.users)
 
     def fed(self, inputs: Mapping[str, Array]) -> dict[fx.Node, Tensor]:
-        """The inputs' values by node, in the types that they are given in."""
+        """The inputs' values by node: numbers in the types that they are given in, the rest as traced."""
         names = [spec.name for spec in self.signature.inputs]
         return {
-            node: torch.from_numpy(np.array(inputs[name]))
+            node: as_traced(torch.from_numpy(np.array(inputs[name])), node.meta.get("val"))
             for node, name in zip(self.placeholders, names, strict=True)
         }
 
@@ -75,6 +75,13 @@ class Replay:
             if source not in self.watched:
                 found[node].append(source)
         return found
+
+
+def as_traced(given: Tensor, example: object) -> Tensor:
+    """Whole numbers and truths in the type of the trace: a format may take them in other bits."""
+    if given.dtype is not torch.int32 or not isinstance(example, Tensor):
+        return given
+    return given.to(example.dtype) if example.dtype in (torch.int64, torch.bool) else given
 
 
 def as_array(value: object) -> Array:

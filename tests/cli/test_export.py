@@ -210,6 +210,7 @@ def test_the_plain_trace(command: Command, tmp_path: Path) -> None:
     manifest = shown.json["artifacts"][0]["manifest"]
     assert [entry["name"] for entry in manifest["passes"]] == [
         "fix_sizes",
+        "read_truths",
         "unroll_recurrences",
         "take_apart",
         "write_out_operators",

@@ -141,7 +141,6 @@ chosen = Chosen
     ("given", "words"),
     [
         (["chosen", "--input", "state=1x4"], "Core ML has a word state of its own"),
-        (["chosen", "--input", "mask=1x4:bool"], "a Core ML input cannot be bool, which mask is"),
         (
             ["rectified", "--batch", "2", "--image-size", "16"],
             "a Core ML input takes one image, and image is 2",

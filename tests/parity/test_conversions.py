@@ -43,3 +43,12 @@ def test_whole_numbers_of_64_bits_come_in_as_32(tmp_path: Path) -> None:
     assert (ids.dtype, ids.values) == ("int32", (0, 8))
     report = compare(exported.artifact, ParityRequest(model=request.model, spec=spec))
     assert report.passed, [str(item) for item in (*report.outputs, *report.statements, *report.operators)]
+
+
+def test_truths_come_in_as_whole_numbers(tmp_path: Path) -> None:
+    spec = ModelSpec((TensorSpec("x", (2, 5)), TensorSpec("mask", (2, 5), "bool")))
+    request = ExportRequest(model="conversions:masked", spec=spec, formats=("coreml",), output=tmp_path)
+    (exported,) = export(request)
+    assert exported.artifact.signature.inputs[1].dtype == "int32"
+    report = compare(exported.artifact, ParityRequest(model=request.model))
+    assert report.passed, [str(item) for item in (*report.outputs, *report.statements, *report.operators)]

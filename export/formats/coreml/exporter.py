@@ -206,11 +206,9 @@ def _refuse_reserved(signature: Signature) -> None:
 
 
 def _given(spec: TensorSpec) -> TensorSpec:
-    """An input as Core ML takes it: whole numbers in 32 bits."""
+    """An input as Core ML takes it: truths, and whole numbers, in 32 bits."""
     if spec.dtype == "bool":
-        raise UnsupportedError(
-            f"a Core ML input cannot be bool, which {spec.name} is", "declare it as int32 or float32"
-        )
+        return replace(spec, dtype="int32", values=(0, 1))
     if spec.dtype != "int64":
         return spec
     values = spec.values and tuple(max(-(2**31), min(value, 2**31 - 1)) for value in spec.values)

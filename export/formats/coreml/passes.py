@@ -21,6 +21,7 @@ from ...passes.lower_rms_norm import LowerRmsNorm
 from ...passes.lower_rounding import LowerRounding
 from ...passes.lower_sampling import LowerSampling
 from ...passes.normalize_inside import NormalizeInside
+from ...passes.read_truths import ReadTruths
 from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_outputs import SeparateOutputs
 from ...passes.take_apart import TakeApart
@@ -51,7 +52,12 @@ def _interface(setting: Setting) -> list[Pass]:
     """What any Core ML model needs: pixels in, probabilities out where its classes are named, operators that are
     converted right."""
     softmax: list[Pass] = [AppendSoftmax()] if setting.is_classifier else []
-    return [*_device(), NormalizeInside(setting.signature.inputs, setting.preprocessing), *softmax]
+    return [
+        ReadTruths(),
+        *_device(),
+        NormalizeInside(setting.signature.inputs, setting.preprocessing),
+        *softmax,
+    ]
 
 
 def _device() -> list[Pass]:
