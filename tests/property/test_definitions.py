@@ -167,6 +167,7 @@ LAWS: dict[str, list[Law]] = {
             x.all((1, 2)),
         ],
         lambda x: [torch.where(x > 0, x, float("nan")).nanmean((1, 2)), x.nanmean()],
+        lambda x: [F.mse_loss(x, _other(x), reduction=kind) for kind in ("none", "mean", "sum")],
         lambda x: [*x.aminmax(), *x.aminmax(dim=1), *x.aminmax(dim=2, keepdim=True)],
     ],
     "quantization": [  # by scales that float32 has, which torch rounds them to

@@ -59,3 +59,10 @@ def aminmax(self: Tensor, dim: int | None, keepdim: bool) -> list[Tensor]:
     """The least and the largest."""
     axes = list(range(self.ndim)) if dim is None else [dim]
     return [torch.amin(self, axes, keepdim), torch.amax(self, axes, keepdim)]
+
+
+@defines(aten.mse_loss.default)
+def mse_loss(self: Tensor, target: Tensor, reduction: int) -> Tensor:
+    """(x - y)^2, each, their mean or their sum"""
+    squares = (self - target).square()
+    return (squares, squares.mean(), squares.sum())[reduction]
