@@ -222,10 +222,14 @@ def _batch(pixels_HWC: Array, spec: TensorSpec) -> Array:
 
 
 def _prepared(values: Mapping[str, Array], inputs: Inputs) -> dict[str, Array]:
-    return {
-        name: _normalized(value, inputs.preprocessing[name]) if name in inputs.preprocessing else value
-        for name, value in values.items()
-    }
+    narrow = {spec.name for spec in inputs.specs if spec.dtype == "float16"}
+    found = {}
+    for name, value in values.items():
+        if name in inputs.preprocessing:
+            value = _normalized(value, inputs.preprocessing[name])
+        # An input of narrow numbers is given such: what others would be rounded by is no error of a file.
+        found[name] = value.astype(np.float16).astype(value.dtype) if name in narrow else value
+    return found
 
 
 def _normalized(pixels_NCHW: Array, rule: Preprocessing) -> Array:

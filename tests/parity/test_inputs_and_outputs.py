@@ -171,6 +171,23 @@ def test_core_ml_gives_whole_numbers_as_int32(tmp_path: Path) -> None:
     assert exported.notes == ("output 1 of 8 is None in evaluation mode, and was left out",)
 
 
+class Doubled(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.float() * 2
+
+
+doubled = Doubled
+
+
+@pytest.mark.parametrize("role", ["tensor", "image"])
+def test_numbers_of_16_bits_come_in_as_such(tmp_path: Path, role: str) -> None:
+    """What rounds the input is no error of a file in float32."""
+    spec = ModelSpec((TensorSpec("x", (1, 3, 4, 4), "float16", role),))
+    request = ExportRequest(model=f"{HERE}:doubled", spec=spec, output=tmp_path)
+    (exported,) = export(request)
+    assert compare(exported.artifact, ParityRequest(model=request.model, spec=spec)).passed
+
+
 def test_weights_in_half_precision_are_said(tmp_path: Path) -> None:
     request = ExportRequest(model="hard_networks:half_weights", image_size=(32, 32), output=tmp_path)
     (exported,) = export(request)
