@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ from torch import Tensor, fx
 
 from ..source.drawn import draws
 from ..source.origin import Origin
+from ..source.trace import computed_from
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter, read_constant, shape_of
 
@@ -89,7 +89,7 @@ def _is_worth_storing(rewriter: Rewriter, node: fx.Node) -> bool:
     value = node.meta.get("val")
     if shape_of(node) is None or node.target in _REPEATS:
         return False
-    sources = (read_constant(rewriter.graph_module, item) for item in _behind([node]))
+    sources = (read_constant(rewriter.graph_module, item) for item in computed_from([node]))
     return _bytes(value) <= _ROOM + sum(_bytes(source) for source in sources)
 
 
@@ -97,22 +97,10 @@ def _bytes(value: object) -> int:
     return value.numel() * value.element_size() if isinstance(value, Tensor) else 0
 
 
-def _behind(nodes: Iterable[fx.Node]) -> set[fx.Node]:
-    """The nodes and all that they are computed from."""
-    found: set[fx.Node] = set()
-    waiting = list(nodes)
-    while waiting:
-        node = waiting.pop()
-        if node not in found:
-            found.add(node)
-            waiting += node.all_input_nodes
-    return found
-
-
 @torch.no_grad()
 def _values(rewriter: Rewriter, wanted: list[fx.Node]) -> dict[fx.Node, Any]:
     """Their values, and no others for longer than they are read."""
-    needed = _behind(wanted)
+    needed = computed_from(wanted)
     readers = {node: sum(user in needed for user in node.users) for node in needed}
     values: dict[fx.Node, Any] = {}
     for node in [item for item in rewriter.graph.nodes if item in needed]:

@@ -9,7 +9,7 @@ float64 follows what the model decided.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, fx
 
 from ..source.arrays import Array
+from ..source.trace import computed_from
 from .natures import decides, operator_name
 from .replay import Replay, as_array
 from .wide import widened
@@ -47,7 +48,7 @@ class Twin:
     def __init__(self, traced: Trace) -> None:
         self.signature = traced.signature
         self.replay = Replay(traced)
-        self._own_needed = _read_by(node for node in self.replay.computed if decides(node))
+        self._own_needed = computed_from(node for node in self.replay.computed if decides(node))
 
     @torch.no_grad()
     def run(self, inputs: Mapping[str, Array]) -> list[Array]:
@@ -95,18 +96,6 @@ class Twin:
     def _value(self, node: fx.Node, wide: Mapping[fx.Node, object]) -> object:
         """Of an input or a computed node, or of a constant."""
         return wide[node] if node in wide else widened(self.replay.constants[node])
-
-
-def _read_by(nodes: Iterable[fx.Node]) -> set[fx.Node]:
-    """The nodes and all that they are computed from."""
-    found: set[fx.Node] = set()
-    waiting = list(nodes)
-    while waiting:
-        node = waiting.pop()
-        if node not in found:
-            found.add(node)
-            waiting += node.all_input_nodes
-    return found
 
 
 _BY_PLACE = ("topk", "sort", "kthvalue", "median", "nanmedian", "mode", "max", "min")

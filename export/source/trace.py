@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,7 +35,16 @@ from .origin import Origin
 from .raised import nodes_held
 from .signature import DTYPES, Signature, TensorSpec
 
-__all__ = ["Trace", "example_inputs", "lower", "lowered_name_of", "origin_of", "trace", "why_it_does_not_run"]
+__all__ = [
+    "Trace",
+    "computed_from",
+    "example_inputs",
+    "lower",
+    "lowered_name_of",
+    "origin_of",
+    "trace",
+    "why_it_does_not_run",
+]
 
 _FILLED = {
     torch.ops.aten.empty.memory_format: torch.ops.aten.zeros.default,
@@ -119,6 +128,18 @@ def lowered_name_of(node: fx.Node) -> str | None:
     """The name, in the program that :func:`lower` gave, of the node that ``node`` came from."""
     name: str | None = (node.meta.get("custom") or {}).get("cloformer_node")
     return name
+
+
+def computed_from(nodes: Iterable[fx.Node]) -> set[fx.Node]:
+    """The nodes and all that they are computed from."""
+    found: set[fx.Node] = set()
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting += node.all_input_nodes
+    return found
 
 
 def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
