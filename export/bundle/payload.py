@@ -16,7 +16,14 @@ from ..artifact.kit import KitVector, read_kit
 from ..parity.tolerances import OutputTolerance
 from .tolerance import kit_tolerance
 
-__all__ = ["KIT_INDEX", "KIT_SCHEMA_VERSION", "check_artifact", "write_conformance", "write_payload"]
+__all__ = [
+    "KIT_INDEX",
+    "KIT_SCHEMA_VERSION",
+    "check_artifact",
+    "why_not_in_an_app",
+    "write_conformance",
+    "write_payload",
+]
 
 KIT_INDEX = "conformance.json"
 _MAX_LIST_BYTES = 2**20
@@ -37,17 +44,25 @@ def check_artifact(artifact: Artifact, format_name: str, title: str) -> None:
     for entry in artifact.manifest.model_files:
         if entry.path.endswith(".json"):  # a package's own list, which nothing has opened yet
             read_json(artifact.folder / entry.path, _MAX_LIST_BYTES, "export it again")
+    unfit = why_not_in_an_app(artifact)
+    if unfit is not None:
+        raise unfit
+
+
+def why_not_in_an_app(artifact: Artifact) -> UnsupportedError | None:
+    """What the apps cannot show of it; None if they can."""
     classifier = artifact.function.classifier
     if classifier is None or classifier.image.spec.shape[0] != 1:
-        raise UnsupportedError(
+        return UnsupportedError(
             f"{artifact.folder} is not a classifier of one image, which is what the apps show",
             "`cloformer inspect` says what goes in and comes out",
         )
     if classifier.scores is not artifact.function.outputs[0]:
-        raise UnsupportedError(
+        return UnsupportedError(
             f"the classes of {artifact.folder} are those of {classifier.scores.spec.name}, and the apps show the first output's",
             "return the classes first, and export again",
         )
+    return None
 
 
 def write_payload(artifact: Artifact, folder: Path, notices: Path) -> None:

@@ -88,7 +88,7 @@ def evaluate(
             say(f"FAIL  {result.subject}: {result.scores.top1:.2%} is below {least:.2%}")
         tell(*map(str, found.left_out))
         if not failed and not unreadable:
-            say(_next(results))
+            say(*filter(None, [_next(results)]))
     tell(*unreadable_lines([item.reason for item in unreadable], results[0].scores.images))
     if failed:
         raise typer.Exit(1)
@@ -96,10 +96,12 @@ def evaluate(
         raise typer.Exit(InputError.exit_code)
 
 
-def _next(results: Sequence[Evaluation]) -> str:
-    """What comes after: the first artifact goes into an app; checkpoints alone become artifacts."""
-    for result in results:
-        step = None if result.format is None else bundle_step(result.format, result.subject)
-        if step is not None:
-            return step
-    return next_step("export", "--weights", results[0].subject, "--format", "onnx", "--format", "coreml")
+def _next(results: Sequence[Evaluation]) -> str | None:
+    """What comes after: the first artifact that fits goes into an app; checkpoints alone become artifacts."""
+    from ..artifact.folder import read_artifact
+
+    artifacts = [Path(result.subject) for result in results if result.format is not None]
+    if not artifacts:
+        return next_step("export", "--weights", results[0].subject, "--format", "onnx", "--format", "coreml")
+    steps = (bundle_step(read_artifact(path)) for path in artifacts)
+    return next(filter(None, steps), None)

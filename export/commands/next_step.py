@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..formats import FORMATS
+
+if TYPE_CHECKING:
+    from ..artifact.folder import Artifact
 
 __all__ = ["bundle_step", "next_step"]
 
@@ -15,7 +19,11 @@ def next_step(*words: str | Path, program: str = "cloformer") -> str:
     return f"  next: {program} {shlex.join(map(str, words))}"
 
 
-def bundle_step(format_name: str, artifact: str | Path) -> str | None:
-    """An app around an artifact; None if no app carries the format."""
-    system = FORMATS[format_name].app_system
-    return None if system is None else next_step("bundle", system, artifact, "--output", f"apps/{system}")
+def bundle_step(artifact: Artifact) -> str | None:
+    """An app around an artifact; None if no app carries its format, or shows what it gives."""
+    from ..bundle.payload import why_not_in_an_app
+
+    system = FORMATS[artifact.format].app_system
+    if system is None or why_not_in_an_app(artifact) is not None:
+        return None
+    return next_step("bundle", system, artifact.folder, "--output", f"apps/{system}")

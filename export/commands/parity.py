@@ -216,7 +216,7 @@ def _next(artifacts: Sequence[Artifact], images: Sequence[Path], weights: Path |
     if labelled is not None and artifacts[0].function.classifier is not None:
         subjects = [item.folder for item in artifacts]
         return next_step("evaluate", *([weights] if weights else []), *subjects, "--data", labelled)
-    return bundle_step(artifacts[0].format, artifacts[0].folder)
+    return bundle_step(artifacts[0])
 
 
 def _is_labelled(path: Path, artifact: Artifact) -> bool:

@@ -123,6 +123,17 @@ def test_several_heads(command: Command, two_heads: Path, tmp_path: Path) -> Non
     assert item["outputs"][1]["top"] is None
 
 
+def test_what_no_app_shows_is_not_led_to_one(command: Command, two_heads: Path, exported: Exports) -> None:
+    """By parity: of a classifier yes, of what has no classes no."""
+    from cloformer.export.source.spec import ModelSpec
+
+    spec = ModelSpec(outputs=("scores", "features"))
+    plain = exported(model="user_models:two_heads", image_size=(32, 32), spec=spec)["onnx"]
+    for folder, is_led in ((two_heads, True), (plain, False)):
+        shown = command("parity", folder, "--model", "user_models:two_heads", "--no-operators")
+        assert (shown.code, "next: cloformer bundle" in shown.out) == (0, is_led), shown.err
+
+
 @pytest.mark.parametrize("form", ["onnx", "coreml"])
 def test_the_model_s_file_in_place_of_the_folder(command: Command, form: str) -> None:
     folder = KEPT / form
