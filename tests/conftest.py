@@ -20,7 +20,7 @@ import copy
 import functools
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -71,7 +71,9 @@ def _what_a_test_imports_is_its_own(tmp_path_factory: pytest.TempPathFactory) ->
     sys.path[:] = folders
     made = str(tmp_path_factory.getbasetemp())
     for name in set(sys.modules) - modules:
-        places = [getattr(sys.modules[name], "__file__", None), *getattr(sys.modules[name], "__path__", ())]
+        found = vars(sys.modules[name])  # some modules give something for any name
+        inside = found.get("__path__")
+        places = [found.get("__file__"), *(inside if isinstance(inside, Iterable) else ())]
         if any(str(place).startswith(made) for place in places):
             del sys.modules[name]
 
