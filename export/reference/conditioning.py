@@ -31,7 +31,10 @@ def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
     """How many numbers each result is the sum of; a norm is a root of one. 0 of what adds up nothing."""
     name = operator_name(node.target)
     if not (
-        nature_of_node(node) == "sums" or "conv" in name or name in (*_NORMS, *_RECURRENT) or resizes(node)
+        nature_of_node(node) == "sums"
+        or "conv" in name
+        or name in (*_NORMS, *_RECURRENT, *_LOSSES)
+        or resizes(node)
     ):
         return 0
     operands = _operands(node, values)
@@ -124,6 +127,10 @@ def _summed(equation: str, operands: Sequence[Tensor]) -> list[list[int]]:
     return found
 
 
+# Means of a function, by their reduction.
+_LOSSES = (
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
+)  # fmt: skip
 _RECURRENT = ("gru", "lstm", "rnn_tanh", "rnn_relu")
 _RESIZES = {
     "upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d", "_upsample_bilinear2d_aa",

@@ -27,6 +27,7 @@ from .conditioning import (
     statistics,
     terms,
 )
+from .draw import Draw
 from .natures import nature_of_node
 from .near_one import lost_of_one
 from .replay import Replay, as_array
@@ -43,7 +44,6 @@ _PLACES = (
 # ReduceL2, which adds one after the other); a margin of 4 makes it a half.
 _OF_THE_SAME = 1 / 8
 _OF_A_PRODUCT = 1 / 4  # roundings for each of its factors
-_BITS = 65_521  # a prime, so that no axis of a tensor has its period
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,8 @@ def rounded_runs(
         if len(runs) > 1 and is_enough(runs):
             break
         numbers = range(len(runs) - 1, count)
-        runs += [_run(replay, inputs, _Rounding(form, _Draw(seed * 1000 + number))) for number in numbers]
+        draws = (_attempt(replay, inputs, _Rounding(form, Draw(seed * 1000 + number))) for number in numbers)
+        runs += [run for run in draws if run is not None]
     return Runs(runs, _run(replay, inputs, _Rounding(form, ends=True)) if first.went_beyond else None)
 
 
@@ -121,47 +122,18 @@ def opposite_runs(
     their mean, and what a comparison decides otherwise on one side of it does not."""
     for number in range(pairs):
         one, other = (
-            _run(replay, inputs, _Rounding(form, _Draw(seed * 1000 + number, size))) for size in (_FAR, -_FAR)
+            _attempt(replay, inputs, _Rounding(form, Draw(seed * 1000 + number, size)))
+            for size in (_FAR, -_FAR)
         )
-        yield one, other
-
-
-class _Draw:
-    """Signs for tensors of any size: pieces of one long row, each from another place."""
-
-    def __init__(self, seed: int, size: float = 1.0) -> None:
-        self._generator = torch.Generator().manual_seed(seed)
-        signs = (torch.randint(0, 2, (_BITS,), generator=self._generator).double() * 2 - 1) * size
-        self._twice = torch.cat([signs, signs])  # so that a piece from any place is in one piece
-        self._factors: dict[float, Tensor] = {}
-
-    def sign(self) -> float:
-        return float(self._twice[self._place()])
-
-    def signs(self, like: Tensor) -> Tensor:
-        """As many as ``like`` has numbers."""
-        return self._as_many(self._twice, like)
-
-    def factors(self, like: Tensor, unit: float) -> Tensor:
-        """As many, each as a factor: one and a sign times ``unit``."""
-        if unit not in self._factors:
-            self._factors[unit] = 1 + unit * self._twice
-        return self._as_many(self._factors[unit], like)
-
-    def _as_many(self, row: Tensor, like: Tensor) -> Tensor:
-        start, count = self._place(), like.numel()
-        piece, times = row[start : start + min(count, _BITS)], -(-count // _BITS)
-        return (piece.repeat(times)[:count] if times > 1 else piece).reshape(like.shape)
-
-    def _place(self) -> int:
-        return int(torch.randint(0, _BITS, (), generator=self._generator))
+        if one is not None and other is not None:
+            yield one, other
 
 
 class _Rounding:
     """What is done to every result: moved as ``draw`` says, if there is one, and rounded to the format. Unless it ``ends``,
     numbers beyond its largest keep their digits and do not become infinite."""
 
-    def __init__(self, form: Format, draw: _Draw | None = None, *, ends: bool = False) -> None:
+    def __init__(self, form: Format, draw: Draw | None = None, *, ends: bool = False) -> None:
         self.form, self.draw, self.ends = form, draw, ends
         self.went_beyond = False
 
@@ -224,7 +196,7 @@ class _Rounding:
             return value
         return value * (1 + self.draw.signs(value) * (self.form.roundoff * _OF_A_PRODUCT * count))
 
-    def _moved(self, value: Tensor, draw: _Draw, count: int) -> Tensor:
+    def _moved(self, value: Tensor, draw: Draw, count: int) -> Tensor:
         unit = self.form.roundoff
         moved = value * draw.factors(value, unit)
         lost = self.form.lost_by_sum(count)
@@ -289,6 +261,15 @@ def _off(node: fx.Node, found: object, values: Mapping[fx.Node, object], roundin
     elif axis is not None:
         found = rounding.of_the_same(found, count, axis)
     return rounding.of(found, count=count)
+
+
+def _attempt(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> list[Array] | None:
+    """A run with a draw; None where an operator does not take what its operands were moved to, such as a place before the
+    first."""
+    try:
+        return _run(replay, inputs, rounding)
+    except (RuntimeError, IndexError):
+        return None
 
 
 @torch.no_grad()

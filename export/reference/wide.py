@@ -157,6 +157,9 @@ def _target(node: fx.Node) -> Callable[..., object]:
     if node.target is _aten.cdist.default:
         # By differences: of many rows torch takes products, in which near ones cancel.
         return lambda x1, x2, p=2.0, *_mode: _aten.cdist.default(x1, x2, p, _BY_DIFFERENCES)
+    if node.target is _aten.binary_cross_entropy.default:
+        # A probability that was moved by a rounding is one still, which torch asks for.
+        return lambda x, y, *rest: _aten.binary_cross_entropy.default(x.clamp(0, 1), y.clamp(0, 1), *rest)
     if node.target is _aten.as_strided.default:
         example = node.all_input_nodes[0].meta.get("val")
         return lambda value, *places: _aten.as_strided.default(_as_stored(value, example), *places)

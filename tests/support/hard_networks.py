@@ -293,6 +293,11 @@ def resized_to_corners() -> nn.Module:
     return After(lambda x: F.interpolate(x, size=(75, 75), mode="bilinear", align_corners=True))
 
 
+def entropy_of_probabilities() -> nn.Module:
+    """Which are from 0 to 1, and PyTorch takes no others."""
+    return After(lambda x: F.binary_cross_entropy(x.sigmoid(), (50 * x).softmax(1)))
+
+
 # Decisions.
 def class_map() -> nn.Module:
     return After(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear").argmax(1), channels=21)
