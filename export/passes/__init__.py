@@ -51,12 +51,13 @@ class Applied:
 
 
 def apply_passes(traced: Trace, passes: Sequence[Pass], *, cast: bool = True) -> tuple[Trace, list[Applied]]:
-    """A copy of the trace, rewritten by ``passes`` in order, and what each did.
+    """A copy of the trace's graph, rewritten by ``passes`` in order, and what each did.
 
-    Constants are folded in float64; ``cast=False`` leaves them so (for proofs in float64).
+    Both share the model's weights, which no pass changes: it gives the graph others in their place. Constants are folded in
+    float64; ``cast=False`` leaves them so (for proofs in float64).
     """
     with quiet("torch"):  # which warns of itself when a graph is copied
-        graph_module = copy.deepcopy(traced.graph_module)
+        graph_module = fx.GraphModule(traced.graph_module, copy.deepcopy(traced.graph_module.graph))
     applied = []
     for rewrite in passes:
         try:
