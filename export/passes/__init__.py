@@ -68,7 +68,7 @@ def apply_passes(traced: Trace, passes: Sequence[Pass], *, cast: bool = True) ->
         except Exception as error:  # of a graph that nobody foresaw
             raise _failed(rewrite, error) from error
         graph_module, before = result.graph_module, count
-        count = counter.of(graph_module.graph)
+        count = counter.of(graph_module.graph) if result.sites else before
         applied.append(Applied(rewrite.name, rewrite.law, rewrite.exactness, result.sites, count - before))
     graph_module.recompile()  # once: no pass runs the graph
     if cast:

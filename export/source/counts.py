@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cloformer.variants import VARIANTS
 
@@ -56,17 +56,18 @@ class MultiplyAdds:
     def _of_node(self, node: fx.Node, counter: FlopCounterMode) -> int:
         import torch
         from torch import fx
+        from torch.utils import _pytree as pytree
 
         if not isinstance(node.target, torch._ops.OpOverload):
             return 0
-        args, kwargs = fx.node.map_arg((node.args, node.kwargs), lambda item: _Given.of(item.meta.get("val")))
-        key = node.target, repr((args, kwargs))
+        given = pytree.tree_map_only(
+            fx.Node, lambda item: _Given.of(item.meta.get("val")), (node.args, node.kwargs)
+        )
+        key = node.target, repr(given)
         if key not in self._known:
             before = counter.get_total_flops()
             try:
-                args, kwargs = fx.node.map_aggregate(
-                    (args, kwargs), lambda item: item.on_meta() if isinstance(item, _Given) else item
-                )
+                args, kwargs = pytree.tree_map_only(_Given, _Given.on_meta, given)
                 node.target(*args, **kwargs)
             except Exception:  # noqa: S110 - torch, of an operator that needs values: as much as was counted until then
                 pass
@@ -78,20 +79,21 @@ class MultiplyAdds:
 class _Given:
     """What an operator is called on, but for its data: a tensor's shape and type; of anything else, the value."""
 
-    shape: tuple[object, ...]
+    shape: tuple[int, ...]
     value: object
 
     @classmethod
-    def of(cls, value: Any) -> _Given:
-        is_tensor = hasattr(value, "shape") and hasattr(value, "dtype")
-        return cls(tuple(value.shape), value.dtype) if is_tensor else cls((), value)
+    def of(cls, value: object) -> _Given:
+        import torch
+
+        return cls(tuple(value.shape), value.dtype) if isinstance(value, torch.Tensor) else cls((), value)
 
     def on_meta(self) -> object:
         import torch
 
         if not isinstance(self.value, torch.dtype):
             return self.value
-        return torch.empty(self.shape, dtype=self.value, device="meta")  # type: ignore[arg-type]
+        return torch.empty(self.shape, dtype=self.value, device="meta")
 
 
 @contextmanager
@@ -113,7 +115,7 @@ def _of_attention(
 
 
 # By the operators' shapes, two operations for each multiply-add, as torch counts.
-_MORE: dict[str, Callable[..., int]] = {
+_MORE: dict[str, object] = {
     "dot": lambda one, _other, **_: 2 * one[0],
     "mv": lambda matrix, _vector, **_: 2 * prod(matrix),
     "addmv": lambda _added, matrix, _vector, **_: 2 * prod(matrix),
