@@ -114,7 +114,7 @@ def read_vectors(artifact: Artifact, form: Format) -> list[tuple[Case, list[Expe
     if not places or any(len(place) != 2 for place in places):
         raise InputError(f"{path} has no cases, or entries that belong to none", _AGAIN)
     labels = [item.label for item in forms_of(artifact.manifest.precision.activations)]
-    signature = artifact.signature
+    signature, are_images = artifact.signature, Inputs.of(artifact.function).are_all_images
     found = []
     for kind, name in places:
 
@@ -133,7 +133,8 @@ def read_vectors(artifact: Artifact, form: Format) -> list[tuple[Case, list[Expe
             if loss is None:
                 loss = RoundingLoss.unknown(want, _UNKNOWN[form.label])
             expected.append(Expected(spec, want, form, loss))
-        found.append((Case(name, kind, inputs), expected))
+        is_usual = kind == "photograph" or (kind == "noise" and not are_images)
+        found.append((Case(name, kind, inputs, is_usual=is_usual), expected))
     if tensors:
         raise InputError(f"{path} has an unknown entry {sorted(tensors)[0][:80]!r}", _AGAIN)
     return found

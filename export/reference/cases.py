@@ -71,13 +71,15 @@ class Case:
     """One set of inputs. An image is pixels, 0 to 255, NCHW, in the colour order its preprocessing declares.
 
     ``own`` are the same inputs as the model's own preprocessing makes them, in its own colour order; None if
-    there is nothing to make: ``values`` themselves.
+    there is nothing to make: ``values`` themselves. ``is_usual``: what the model is for, a photograph, or noise where it
+    takes other than images.
     """
 
     name: str
     kind: str  # "photograph", "noise" or "hostile"
     values: Mapping[str, Array]
     own: Mapping[str, Array] | None = None
+    is_usual: bool = False
 
     def for_reference(self, inputs: Inputs) -> dict[str, Array]:
         """Float64, every image normalized. ``inputs`` are the model's own."""
@@ -139,7 +141,7 @@ def _photograph(name: str, path: Path, inputs: Inputs, own: Inputs | None) -> Ca
             spec.name: _batch(reference_pixels(path, own.preprocessing[spec.name]), spec)
             for spec in own.specs
         }
-    return Case(name, "photograph", values, apart)
+    return Case(name, "photograph", values, apart, is_usual=True)
 
 
 def in_own_order(case: Case, inputs: Inputs, own: Inputs) -> Case:
@@ -175,7 +177,7 @@ def noise_case(inputs: Inputs, seed: int = 0) -> Case:
             values[spec.name] = generator.integers(low, high, spec.shape, np.int64, endpoint=True).astype(
                 spec.dtype
             )
-    return Case(f"noise, seed {seed}", "noise", values)
+    return Case(f"noise, seed {seed}", "noise", values, is_usual=not inputs.are_all_images)
 
 
 def hostile_cases(inputs: Inputs, seed: int = 0) -> list[Case]:

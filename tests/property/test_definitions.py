@@ -170,6 +170,16 @@ LAWS: dict[str, list[Law]] = {
         lambda x: [F.mse_loss(x, _other(x), reduction=kind) for kind in ("none", "mean", "sum")],
         lambda x: [*x.aminmax(), *x.aminmax(dim=1), *x.aminmax(dim=2, keepdim=True)],
     ],
+    "filled": [
+        lambda x: torch.zeros_like(x > 0, dtype=torch.float32).masked_fill(x > 0, 2.5),
+        lambda x: [
+            torch.ones_like(x > 0, dtype=torch.float32),
+            torch.full_like(x, 3),
+            torch.full_like(x.int(), 2),
+        ],
+        lambda x: [item.new_zeros((2, 3)) for item in (x, x.int(), x > 0)],
+        lambda x: [x.new_full((2, 3), 4), x.int().new_ones((2, 3), dtype=torch.float32)],
+    ],
     "quantization": [  # by scales that float32 has, which torch rounds them to
         lambda x: torch.fake_quantize_per_tensor_affine(x, 0.0625, 3, 0, 31),
         lambda x: torch.fake_quantize_per_tensor_affine(x, STEPS[0], INDEX[0].int(), -8, 7),
@@ -228,6 +238,7 @@ def test_left_alone() -> None:
             x.quantile(0.5, 1, interpolation="lower"),
             torch.diag_embed(x[0, 0], 1),
             torch.einsum("ab->ba", x[0, 0]),
+            torch.zeros_like(x),
         ],
         lambda x: torch.scatter(x, 1, torch.argsort(x, 1), x),
     ]

@@ -135,6 +135,10 @@ ROWS: dict[str, Callable[[Tensor], Tensor]] = {
             x.frac(),
         ]
     ),
+    "zeros_like and its kind, of another type": lambda x: (
+        torch.zeros_like(x > 0, dtype=torch.float32).masked_fill(x > 0, 2.5)
+        + torch.full_like(x.int(), 1, dtype=torch.float32)
+    ),
     "where of two types": lambda x: torch.where(x > 0, 1, x) + torch.where(x > 1, x, x.int()),
     "conv_transpose, groups, then batch norm or product": lambda x: NORMALIZED(x) + SCALED(x),
     "elu, hardtanh, leaky_relu, threshold of integers": lambda x: torch.cat(

@@ -18,7 +18,7 @@ from cloformer.export.reference.references import Expected, Searched
 from cloformer.export.reference.rounding import Format
 from cloformer.export.source.signature import TensorSpec
 
-CASE = Case("cat.jpg", "photograph", {})
+CASE = Case("cat.jpg", "photograph", {}, is_usual=True)
 WANT = np.array([[4.0, 2.0, -1.0]])
 FP32, FP16 = Format.of("float32", narrow_sums=False), Format.of("float16", narrow_sums=False)
 LOST = 1e-3  # by every run below, at the first element

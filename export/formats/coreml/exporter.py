@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,24 +138,33 @@ def _shape(kind: Any) -> tuple[int, ...]:
 
 
 def _pipeline(lowered: Lowered) -> Any:
-    """coremltools' own passes, corrected; in float32 with what they lose there put right."""
+    """coremltools' own passes, corrected; with what they lose in float32 put right, and what float16 ends before."""
     from .corrections import pipeline
     from .exact_affine import with_exact_affine
+    from .finite_constants import with_finite_constants
 
-    corrected = pipeline()
-    return corrected if lowered.precision.activations == "float16" else with_exact_affine(corrected)
+    if lowered.precision.activations != "float16":
+        return with_exact_affine(pipeline())
+    return with_finite_constants(pipeline(), _in_half(lowered))
 
 
 def _compute_precision(lowered: Lowered) -> Any:
-    """Float16, but for the operations that carry a node that is to be computed in float32."""
     import coremltools as ct
+
+    if lowered.precision.activations != "float16":
+        return ct.precision.FLOAT32
+    if not lowered.precision.exceptions:
+        return ct.precision.FLOAT16
+    return ct.transform.FP16ComputePrecision(op_selector=_in_half(lowered))
+
+
+def _in_half(lowered: Lowered) -> Callable[[Any], bool]:
+    """Whether an operation is computed in float16: all are but those that carry a node that is to be computed in float32."""
     from coremltools.converters.mil.mil.scope import ScopeSource
 
     wanted = lowered.precision
-    if wanted.activations != "float16":
-        return ct.precision.FLOAT32
     if not wanted.exceptions:
-        return ct.precision.FLOAT16
+        return lambda _: True
     handles = {node.name: node.meta["debug_handle"] for node in lowered.program.graph.nodes}
     unknown = sorted(set(wanted.exceptions) - handles.keys())
     if unknown:
@@ -172,7 +182,7 @@ def _compute_precision(lowered: Lowered) -> Any:
             for handle in (group if isinstance(group, (list, tuple, set)) else [group])
         }
 
-    return ct.transform.FP16ComputePrecision(op_selector=in_half)
+    return in_half
 
 
 def _input_type(spec: TensorSpec, lowered: Lowered) -> Any:

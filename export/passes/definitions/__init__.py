@@ -4,7 +4,7 @@ They are traced on tensors without data, so that Python decides by sizes and num
 ``NotImplemented`` leaves the operator as it is.
 """
 
-from . import arithmetic, layers, order, places, quantization, reductions
+from . import arithmetic, filled, layers, order, places, quantization, reductions
 from ._table import DEFINITIONS
 
-__all__ = ["DEFINITIONS", "arithmetic", "layers", "order", "places", "quantization", "reductions"]
+__all__ = ["DEFINITIONS", "arithmetic", "filled", "layers", "order", "places", "quantization", "reductions"]
