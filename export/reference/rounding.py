@@ -130,6 +130,7 @@ class _Draw:
     """Signs for tensors of any size: pieces of one long row, each from another place."""
 
     def __init__(self, seed: int, size: float = 1.0) -> None:
+        self.is_far = abs(size) > 1
         self._generator = torch.Generator().manual_seed(seed)
         signs = (torch.randint(0, 2, (_BITS,), generator=self._generator).double() * 2 - 1) * size
         self._twice = torch.cat([signs, signs])  # so that a piece from any place is in one piece
@@ -228,7 +229,9 @@ class _Rounding:
         unit = self.form.roundoff
         moved = value * draw.factors(value, unit)
         lost = self.form.lost_by_sum(count)
-        if lost >= 1:  # partial sums of n terms t with the sum s: about (s^2 / 3 + sum(t^2))^(1/2)
+        if lost >= 1 or (
+            draw.is_far and count > 1
+        ):  # partial sums of n terms t with the sum s: about (s^2 / 3 + sum(t^2))^(1/2)
             squares = value.square()
             mean = float(squares.mean())
             sizes = squares.div_(3).add_(mean).sqrt_().mul_(unit * lost)  # in place: these tensors are large
