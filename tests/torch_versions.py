@@ -35,6 +35,7 @@ VERSIONS = ("2.7.0", "2.13.0", "2.14.1", "2.15.0")
 CHOSEN = (
     "tests/unit/test_source_trace.py",
     "tests/unit/test_source_lowering.py",
+    "tests/unit/test_source_counts.py",
     "tests/unit/test_source_libraries.py",
     "tests/unit/test_checkpoint.py",
     "tests/unit/test_coreml_semantics.py",

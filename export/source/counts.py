@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from cloformer.io.quiet import quiet
 from cloformer.variants import VARIANTS
 
 from .gradients import not_learned
@@ -50,7 +51,7 @@ class MultiplyAdds:
         self._known: dict[tuple[object, str], int] = {}
 
     def of(self, graph: fx.Graph) -> int:
-        with _counting() as counter:
+        with quiet("torch"), _counting() as counter:  # which warns where an operator is deprecated
             return sum(self._of_node(node, counter) for node in graph.nodes if node.op == "call_function")
 
     def _of_node(self, node: fx.Node, counter: FlopCounterMode) -> int:
