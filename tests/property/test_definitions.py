@@ -65,7 +65,9 @@ LAWS: dict[str, list[Law]] = {
             torch.where(torch.isclose(x, x.round(), 0.1, 0.2) & (x > -1) | (x < -2), x, 0.0)
             * ((x > 0) ^ (x > 1))
         ),
-        lambda x: ((4 * x).int() << 2) + ((4 * x).int() >> 1),
+        lambda x: ((4 * x).int() << 2) + ((4 * x).int() >> 1) + ((9 * x).int() & 7),
+        lambda x: [F.relu((4 * x).int()), F.relu6((9 * x).int()), F.hardtanh((4 * x).int(), -1, 2)],
+        lambda x: torch.div((9 * x).int(), 4, rounding_mode="floor"),
         lambda x: x.isnan() + x.isinf() + x.isfinite() * x + torch.isin(x.round(), torch.tensor([0.0, 1.0])),
     ],
     # By themselves: torch takes them apart where a composite operator beside them writes in place.
@@ -233,7 +235,7 @@ def test_left_alone() -> None:
         lambda x: [F.max_pool2d(x, 2, 2), F.max_pool1d(x[0], 2, 1), F.max_pool3d(x[None], 2, 1)],
         lambda x: [F.conv_transpose2d(x, x[0, :, None, :3, :2], None, 2, 1, 1, 4), F.prelu(x, x[0, :, 0, 0])],
         lambda x: [F.scaled_dot_product_attention(x, x, x), torch.einsum("abcd,abed->abce", x, x)],
-        lambda x: [(x > 0).any(1), (x > 0).all((1, 2)), (x > 0).any(), torch.bitwise_and(x.int(), 3)],
+        lambda x: [(x > 0).any(1), (x > 0).all((1, 2)), (x > 0).any(), torch.bitwise_and(x.int(), 5)],
         lambda x: [
             x.quantile(0.5, 1, interpolation="lower"),
             torch.diag_embed(x[0, 0], 1),

@@ -148,6 +148,7 @@ ROWS: dict[str, Callable[[Tensor], Tensor]] = {
         [F.elu(x, 2), F.hardtanh(x, -1, 2), F.leaky_relu(x, 2), F.threshold(x, 1, 3)]
     ),
     "matmul with a vector": lambda x: x @ torch.arange(9.0) + (torch.arange(7.0) @ x).sum(),
+    "abs of complex numbers": lambda x: torch.complex(x, x.roll(1, 3)).abs(),
     "gelu, approximate": lambda x: F.gelu(x, approximate="tanh"),
     "softplus, threshold": lambda x: F.softplus(x, 2, 1),
     "clamp, one bound": lambda x: torch.cat([(1 / x).clamp(min=1), (1 / x).clamp(max=1)]),

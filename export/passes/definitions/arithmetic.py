@@ -56,12 +56,33 @@ def frac(self: Tensor) -> Any:
 @defines(aten.div.Tensor_mode, aten.div.Scalar_mode)
 def div(self: Tensor, other: Number, rounding_mode: str | None) -> Any:
     """trunc(x / y); of integers by their magnitudes, of which the quotient is rounded down"""
+    are_whole = not self.is_floating_point() and not _is_float(other)
+    if rounding_mode == "floor" and are_whole:
+        return torch.floor_divide(self, other)  # type: ignore[arg-type]
     if rounding_mode != "trunc":
         return NotImplemented
-    if not self.is_floating_point() and not _is_float(other):
+    if are_whole:
         quotient = torch.floor_divide(self.abs(), _magnitude(other))
         return torch.where((self < 0) == (other < 0), quotient, -quotient)
     return trunc(self / other)
+
+
+@defines(aten.relu.default)
+def relu(self: Tensor) -> Any:
+    """Of whole numbers: max(x, 0)"""
+    return NotImplemented if self.is_floating_point() else self.clamp_min(0)
+
+
+@defines(aten.relu6.default)
+def relu6(self: Tensor) -> Any:
+    """Of whole numbers: min(max(x, 0), 6)"""
+    return NotImplemented if self.is_floating_point() else self.clamp(0, 6)
+
+
+@defines(aten.hardtanh.default)
+def hardtanh(self: Tensor, min_val: float, max_val: float) -> Any:
+    """Of whole numbers: min(max(x, a), b)"""
+    return NotImplemented if self.is_floating_point() else self.clamp(int(min_val), int(max_val))
 
 
 @defines(aten.fmod.Scalar, aten.fmod.Tensor)
@@ -242,8 +263,10 @@ def isclose(self: Tensor, other: Tensor, rtol: float, atol: float, **_: object) 
 
 
 @defines(aten.__and__.Tensor, aten.__and__.Scalar, aten.bitwise_and.Tensor, aten.bitwise_and.Scalar)
-def and_(self: Tensor, other: Tensor) -> Any:
-    """Of truths."""
+def and_(self: Tensor, other: Tensor | int) -> Any:
+    """Of truths; of whole numbers x mod 2^n, where the other is 2^n - 1"""
+    if type(other) is int and other > 0 and not other & (other + 1) and self.dtype is not torch.bool:
+        return torch.remainder(self, other + 1)
     return _logical(torch.logical_and, self, other)
 
 
