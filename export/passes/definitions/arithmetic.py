@@ -58,7 +58,7 @@ def div(self: Tensor, other: Number, rounding_mode: str | None) -> Any:
     """trunc(x / y); of integers by their magnitudes, of which the quotient is rounded down"""
     are_whole = not self.is_floating_point() and not _is_float(other)
     if rounding_mode == "floor" and are_whole:
-        return torch.floor_divide(self, other)  # type: ignore[arg-type]
+        return torch.floor_divide(self, other)
     if rounding_mode != "trunc":
         return NotImplemented
     if are_whole:
