@@ -182,6 +182,16 @@ LAWS: dict[str, list[Law]] = {
         lambda x: [item.new_zeros((2, 3)) for item in (x, x.int(), x > 0)],
         lambda x: [x.new_full((2, 3), 4), x.int().new_ones((2, 3), dtype=torch.float32)],
     ],
+    "unbatched": [
+        lambda x: [F.conv1d(x[0, 0], x[1, :3, :, :2]), F.conv2d(x[0], x[:, :, :2, :3], padding=1)],
+        lambda x: [
+            F.conv3d(x, x[None, :, :2, :3, :2]),
+            F.conv_transpose2d(x[0], x[0, :, None, :2]),
+        ],
+        lambda x: [F.avg_pool1d(x[0, 0], 2), F.avg_pool2d(x[0], 3, 2, 1), F.avg_pool3d(x, 2)],
+        lambda x: [F.adaptive_avg_pool1d(x[0, 0], 3), F.adaptive_avg_pool2d(x[0], (2, 3))],
+        lambda x: [F.adaptive_max_pool1d(x[0, 0], 3), F.adaptive_max_pool2d(x[0], (2, 3))],
+    ],
     "quantization": [  # by scales that float32 has, which torch rounds them to
         lambda x: torch.fake_quantize_per_tensor_affine(x, 0.0625, 3, 0, 31),
         lambda x: torch.fake_quantize_per_tensor_affine(x, STEPS[0], INDEX[0].int(), -8, 7),

@@ -4,7 +4,17 @@ They are traced on tensors without data, so that Python decides by sizes and num
 ``NotImplemented`` leaves the operator as it is.
 """
 
-from . import arithmetic, filled, layers, order, places, quantization, reductions
+from . import arithmetic, filled, layers, order, places, quantization, reductions, unbatched
 from ._table import DEFINITIONS
 
-__all__ = ["DEFINITIONS", "arithmetic", "filled", "layers", "order", "places", "quantization", "reductions"]
+__all__ = [
+    "DEFINITIONS",
+    "arithmetic",
+    "filled",
+    "layers",
+    "order",
+    "places",
+    "quantization",
+    "reductions",
+    "unbatched",
+]
