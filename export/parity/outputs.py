@@ -29,7 +29,7 @@ def compare_outputs(
     case: Case, got: Mapping[str, Array], expected: Sequence[Expected], max_loss: float
 ) -> list[OutputResult]:
     """Every output of one case. On a photograph, ``max_loss`` is the share of the largest value that the number format may
-    cost; on noise, where that is what the model is given, it may end before no value that counts."""
+    cost; where a case is what the model may be given, it may end before no value that counts."""
     return [output_result(case, got.get(item.spec.name), item, max_loss) for item in expected]
 
 

@@ -14,6 +14,7 @@ class Draw:
     """Signs for tensors of any size: pieces of one long row, each from another place."""
 
     def __init__(self, seed: int, size: float = 1.0) -> None:
+        self.is_far = abs(size) > 1
         self._generator = torch.Generator().manual_seed(seed)
         signs = (torch.randint(0, 2, (_BITS,), generator=self._generator).double() * 2 - 1) * size
         self._twice = torch.cat([signs, signs])  # so that a piece from any place is in one piece

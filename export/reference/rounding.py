@@ -200,7 +200,9 @@ class _Rounding:
         unit = self.form.roundoff
         moved = value * draw.factors(value, unit)
         lost = self.form.lost_by_sum(count)
-        if lost >= 1:  # partial sums of n terms t with the sum s: about (s^2 / 3 + sum(t^2))^(1/2)
+        if lost >= 1 or (
+            draw.is_far and count > 1
+        ):  # partial sums of n terms t with the sum s: about (s^2 / 3 + sum(t^2))^(1/2)
             squares = value.square()
             mean = float(squares.mean())
             sizes = squares.div_(3).add_(mean).sqrt_().mul_(unit * lost)  # in place: these tensors are large

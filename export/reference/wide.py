@@ -137,7 +137,7 @@ def _scalars(node: fx.Node) -> list[int]:
     if schema is None:
         return []
     args, kwargs = _with_defaults(node)
-    kinds = {argument.name: argument.type.kind() for argument in schema.arguments}
+    kinds = {argument.name: _kind(argument.type) for argument in schema.arguments}
     given = list(zip([argument.name for argument in schema.arguments], args)) + list(kwargs.items())
     places, place = [], 0
     for name, value in given:
@@ -145,6 +145,11 @@ def _scalars(node: fx.Node) -> list[int]:
             places.append(place)
         place += len(pytree.tree_leaves(value))
     return places
+
+
+def _kind(given: torch.Type) -> str:
+    """Of an argument that may be left out, what it is if it is not."""
+    return str(given.getElementType().kind() if isinstance(given, torch.OptionalType) else given.kind())
 
 
 def _target(node: fx.Node) -> Callable[..., object]:

@@ -250,7 +250,9 @@ def taken_from_a_table() -> nn.Module:
 
 def one_that_stands_out() -> nn.Module:
     """What is off most is one pixel, and a product with a vector."""
-    return After(lambda x: [(6 * x).exp(), (x.flatten(2) * 20).softmax(-1) @ torch.linspace(0, 1, 1024)])
+    return After(
+        lambda x: [(6 * x.clamp(max=1.7)).exp(), (x.flatten(2) * 20).softmax(-1) @ torch.linspace(0, 1, 1024)]
+    )
 
 
 class Recurrent(nn.Module):

@@ -107,6 +107,9 @@ ROWS: dict[str, Callable[[Tensor], Tensor]] = {
     "conv_transpose, output_padding beyond padding": lambda x: F.conv_transpose2d(
         x, KERNELS, None, (3, 2), (0, 1), (2, 1), 2
     ),
+    "more than five axes": lambda x: (
+        x.unflatten(-1, (1, -1))[..., None, None] + x.mean(-1)[..., None, None, None, None]
+    ).flatten(1),
     "lstm, gru": lambda x: LSTM(x[0].mT)[0] + GRU(x[0].mT)[0],
     "attention, a query without keys": lambda x: F.scaled_dot_product_attention(
         x, x, x, attn_mask=torch.ones(7, 7).tril(-1).bool()
