@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, fx
 
-from ..reference.natures import nature_of_node
+from ..reference.natures import is_in_half, nature_of_node
 from ..reference.near_one import is_near_one, lost_of_one
 from ..reference.places import as_good, search_of
 from .group import Group, Sums
@@ -50,6 +50,8 @@ class Judgement:
 def judge(item: Compared, steps: int, types: Types) -> Judgement:
     """``steps`` are the operators of the written model that compute the value."""
     got, want = item.drift.candidate, item.drift.given_actual_inputs
+    if any(map(is_in_half, item.group.nodes)):  # which a format may compute wider, and rounds otherwise
+        types = replace(types, computed="float16")
     if not got.numel():
         return Judgement(0.0, 0.0, 1.0, is_wrong=False)
     if not want.is_floating_point():

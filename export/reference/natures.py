@@ -12,7 +12,7 @@ from functools import cache
 import torch
 from torch import fx
 
-__all__ = ["decides", "gives_numbers", "nature_of", "nature_of_node", "operator_name"]
+__all__ = ["decides", "gives_numbers", "is_in_half", "nature_of", "nature_of_node", "operator_name"]
 
 _NATURES: dict[str, tuple[str, ...]] = {
     "moves": (
@@ -85,6 +85,15 @@ def decides(node: fx.Node) -> bool:
     is_division = name == "div" and bool(node.kwargs.get("rounding_mode"))
     is_narrow = isinstance(value, torch.Tensor) and value.dtype in _NARROW and nature_of_node(node) != "moves"
     return is_division or is_narrow or name in _JUMPS or (name != "getitem" and not _all_numbers(value))
+
+
+def is_in_half(node: fx.Node) -> bool:
+    """Whether the model itself computes the node in half precision, of such numbers: it rounds what it gives, and what it adds
+    up on the way. A cast to it is no such node."""
+    kinds = [
+        item.dtype for source in (node, *node.all_input_nodes) if _is_number(item := source.meta.get("val"))
+    ]
+    return len(kinds) > 1 and set(kinds) == {torch.float16}
 
 
 def gives_numbers(node: fx.Node) -> bool:

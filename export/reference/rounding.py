@@ -10,7 +10,8 @@ computation, 1993.)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, fx
@@ -28,7 +29,7 @@ from .conditioning import (
     terms,
 )
 from .draw import Draw
-from .natures import nature_of_node
+from .natures import is_in_half, nature_of_node
 from .near_one import lost_of_one
 from .replay import Replay, as_array
 from .wide import Call, widened
@@ -136,6 +137,12 @@ class _Rounding:
     def __init__(self, form: Format, draw: Draw | None = None, *, ends: bool = False) -> None:
         self.form, self.draw, self.ends = form, draw, ends
         self.went_beyond = False
+
+    @cached_property
+    def in_half(self) -> _Rounding:
+        """The same of what the model itself computes in half precision, which a format may, too."""
+        form = replace(self.form, kind=torch.float16)
+        return self if form == self.form else _Rounding(form, self.draw, ends=True)
 
     def of(self, value: object, *, is_exact: bool = False, count: int = 0) -> object:
         """The value in float64 again. ``count`` are the terms that each number is the sum of; what ``is_exact`` is rounded
@@ -284,7 +291,9 @@ def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> li
     for (node, value), role in zip(replay.fed(inputs).items(), roles, strict=True):
         given = widened(value)
         values[node] = rounding.of(rounding.of_pixels(given) if role == "image" else given)
+    wide = rounding
     for node, call in replay.computed.items():
+        rounding = wide.in_half if is_in_half(node) else wide
         nature, found = nature_of_node(node), rounding.of_number(call, values)
         if nature == "moves" or is_exact(node, values, found, rounding.form.roundoff):
             values[node] = rounding.of(found, is_exact=True)

@@ -65,6 +65,7 @@ class _Moved(TorchDispatchMode):
 
     def __init__(self, precision: str, size: float, seed: int) -> None:
         super().__init__()
+        self.size = size
         self.unit, self.least = size * _UNITS[precision], size * _SMALLEST[precision]
         self.generator = torch.Generator().manual_seed(seed)
         self.largest = 0.0
@@ -77,12 +78,15 @@ class _Moved(TorchDispatchMode):
         return found
 
     def move(self, value: object) -> None:
-        if isinstance(value, Tensor) and value.dtype is torch.float32 and value.numel():
+        if isinstance(value, Tensor) and value.dtype in (torch.float32, torch.float16) and value.numel():
+            # What the network computes in half precision has its roundings, whatever the file's format is.
+            is_half = value.dtype is torch.float16
+            unit = max(self.unit, self.size * _UNITS["float16"]) if is_half else self.unit
             finite = value[value.isfinite()]
             self.largest = max(self.largest, float(finite.abs().max()) if finite.numel() else 0.0)
             if self.unit:
                 signs = torch.randint(0, 2, value.shape, generator=self.generator) * 2 - 1
-                value.add_(torch.where(value.isfinite(), signs * (self.unit * value.abs() + self.least), 0.0))
+                value.add_(torch.where(value.isfinite(), signs * (unit * value.abs() + self.least), 0.0))
 
 
 @torch.no_grad()

@@ -365,3 +365,9 @@ def many_outputs() -> nn.Module:
 
 def half_weights() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()).half()
+
+
+def computed_in_half() -> nn.Module:
+    """By the model itself: kernels for another type round, and add up, otherwise."""
+    weight = torch.randn(4, 8, 3, 3, generator=torch.Generator().manual_seed(0)).half() / 8
+    return After(lambda x: (F.conv2d(x.half(), weight) * 2 + 1).float())

@@ -222,3 +222,12 @@ def test_a_mask_hides_no_error_beside_it() -> None:
     hidden = {"hidden": torch.tensor([True, False])}
     assert not _in_half(lambda m, x: x.masked_fill(m.hidden, -1e9), x, [-end, 2.0], **hidden).is_wrong
     assert _in_half(lambda m, x: x.masked_fill(m.hidden, -1e9), x, [-end, 2.01], **hidden).is_wrong
+
+
+def test_what_the_model_computes_in_half_has_its_roundings_and_no_more() -> None:
+    """A cast to it rounds once, and every format does so alike."""
+    x, weight = _drawn(4, 16), {"weight": _drawn(16, 4).half()}
+    in_half: Law = lambda m, x: (x.half() @ m.weight).float()  # noqa: E731
+    assert not _judged(in_half, x, 1 + 2**-12, **weight).is_wrong
+    assert _judged(in_half, x, 1.01, **weight).is_wrong
+    assert _judged(lambda _, x: x.half().float(), x, 1 + 2**-12).is_wrong
