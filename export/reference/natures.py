@@ -90,9 +90,8 @@ def decides(node: fx.Node) -> bool:
 def is_in_half(node: fx.Node) -> bool:
     """Whether the model itself computes the node in half precision, of such numbers: it rounds what it gives, and what it adds
     up on the way. A cast to it is no such node."""
-    kinds = [
-        item.dtype for source in (node, *node.all_input_nodes) if _is_number(item := source.meta.get("val"))
-    ]
+    given = [source.meta.get("val") for source in (node, *node.all_input_nodes)]
+    kinds = [item.dtype for item in given if isinstance(item, torch.Tensor) and _is_number(item)]
     return len(kinds) > 1 and set(kinds) == {torch.float16}
 
 
