@@ -4,7 +4,9 @@ They are traced on tensors without data, so that Python decides by sizes and num
 ``NotImplemented`` leaves the operator as it is.
 """
 
-from . import arithmetic, layers, order, places, quantization, reductions
+from . import arithmetic, bits, layers, matrices, order, places, quantization, reductions, scattering
 from ._table import DEFINITIONS
 
-__all__ = ["DEFINITIONS", "arithmetic", "layers", "order", "places", "quantization", "reductions"]
+__all__ = [
+    "DEFINITIONS", "arithmetic", "bits", "layers", "matrices", "order", "places", "quantization", "reductions", "scattering",
+]  # fmt: skip
