@@ -69,9 +69,10 @@ reparameterized: setup
 	PYTHONPATH=tests:tests/support $(BIN)/python -m reparameterized --write $(ARGUMENTS)
 
 # An hour, and 15 GB of disk on the way: a chosen part of the tests with the oldest torch, this one and the newest, each in
-# an environment of its own, which is removed. Others by `ARGUMENTS="2.10.0 2.14.1"`.
-torch-versions: setup
-	$(BIN)/python tests/torch_versions.py $(ARGUMENTS)
+# an environment of its own, which is removed. Others by `ARGUMENTS="2.10.0 2.14.1"`. Without CUDA, which is most of the disk:
+# `PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make torch-versions`.
+torch-versions:
+	$(PYTHON) tests/torch_versions.py $(ARGUMENTS)
 
 # Ten minutes: the memory and the time of ConvNeXt-Base, 88 million parameters; writes the tables of docs/real-size.md. It
 # installs timm as `make zoo` does.

@@ -1,4 +1,5 @@
-"""How often models are right on labelled images: checkpoints in PyTorch, and artifacts in the runtime they are for."""
+"""How often models are right on labelled images: checkpoints and other models in PyTorch, and artifacts in the runtime they are
+for."""
 
 from __future__ import annotations
 
@@ -18,7 +19,11 @@ from cloformer.errors import InputError, UnsupportedError
 from cloformer.export.artifact.folder import Artifact, is_artifact, read_artifact
 from cloformer.export.formats.runners import RUNNERS, RunnerOptions, default_runner, open_model
 from cloformer.export.source.images import Unreadable, attempts, refuse_none
+from cloformer.export.source.libraries.asked import names_a_library
+from cloformer.export.source.named import names_a_module
 from cloformer.export.source.preprocessing import Preprocessing, as_planes
+from cloformer.export.source.resolve import SourceRequest, resolve
+from cloformer.export.source.returned import as_tensors
 from cloformer.export.source.trained import training_of
 from cloformer.io.progress import Progress, Stage, part
 from cloformer.io.words import count
@@ -27,7 +32,7 @@ from .augment import seed_of
 from .data import Dataset
 from .scores import Scores, counted, interval, scores_of
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "evaluate", "names_a_model"]
 
 _BATCH = 64
 _TRAINS_ONE = (
@@ -40,8 +45,8 @@ _TINY = 1e-38  # of a probability whose logarithm is taken
 @dataclass(frozen=True)
 class Evaluation:
     """One subject's scores; ``agreement`` is the share of images on which its first guess is the reference's, None
-    without a reference. ``unreadable`` are images that are in none of the figures. ``format`` is an artifact's, None of a
-    checkpoint."""
+    without a reference. ``unreadable`` are images that are in none of the figures. ``format`` is an artifact's, None of what
+    runs in PyTorch."""
 
     subject: str
     runs_in: str
@@ -73,7 +78,7 @@ class _Subject:
     rule: Preprocessing
     labels: Sequence[str] | None
     classify: Callable[[npt.NDArray[np.uint8]], Tensor]
-    format: str | None = None  # None of a checkpoint
+    format: str | None = None  # None of what runs in PyTorch
 
 
 def evaluate(
@@ -87,7 +92,7 @@ def evaluate(
 ) -> Iterator[Evaluation]:
     """Each subject's scores on the validation images, or on ``limit`` of them, the same for all.
 
-    Without ``reference``, the first subject that is a checkpoint is what the others are to agree with. Raises
+    Without ``reference``, the first subject that is no artifact is what the others are to agree with. Raises
     :class:`InputError` for a subject that cannot be read or has other classes than the data, and
     :class:`UnsupportedError` for an artifact that is no classifier of images, before anything is run.
     """
@@ -198,7 +203,56 @@ def _some(names: Sequence[str]) -> str:
 def _opened(path: Path, data: Dataset, options: RunnerOptions) -> AbstractContextManager[_Subject]:
     if is_artifact(path):
         return _artifact(read_artifact(path), data, options)
+    if names_a_model(path):
+        return _model(str(path), data, options.threads)
     return _checkpoint(path, data, options.threads)
+
+
+def names_a_model(path: Path) -> bool:
+    """Whether it is no file, but names a model of a library, or a factory: ``timm:NAME?pretrained=true``, ``nets.py:build``."""
+    word = str(path)
+    return names_a_library(word) or (":" in word and names_a_module(word) and not path.exists())
+
+
+@contextmanager
+def _model(reference: str, data: Dataset, threads: int) -> Iterator[_Subject]:
+    source = resolve(SourceRequest(model=reference, option="evaluate"))
+    if source.weights.origin == "random":
+        raise InputError(
+            f"evaluate {reference}: the weights are random, and right by chance",
+            "name those that it was trained to, for example 'timm:resnet18?pretrained=true', or a function that loads them",
+        )
+    rules = list(source.preprocessing.values())
+    if len(rules) != 1 or len(source.inputs) != 1:
+        raise UnsupportedError(f"{reference} does not take one image alone", "evaluate classifiers of images")
+    rule = rules[0]
+
+    def classify(pixels: npt.NDArray[np.uint8]) -> Tensor:
+        x_BCHW = torch.from_numpy(np.concatenate([rule.normalize(one) for one in pixels]))
+        with torch.no_grad():
+            return as_tensors(source.model(x_BCHW))[0]
+
+    planes = len(rule.mean)
+    shape = tuple(classify(np.zeros((1, rule.height, rule.width, planes), np.uint8)).shape)
+    if len(shape) != 2:
+        raise UnsupportedError(
+            f"{reference} gives {shape} for an image, and no number for each class",
+            "evaluate classifiers of images",
+        )
+    with _threads(threads):
+        yield _check_classes(_Subject(reference, "PyTorch", rule, source.labels, classify), shape[1], data)
+
+
+@contextmanager
+def _threads(threads: int) -> Iterator[None]:
+    """PyTorch's, so many; 0: as many as it takes."""
+    before = torch.get_num_threads()
+    try:
+        if threads:
+            torch.set_num_threads(threads)
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -215,13 +269,8 @@ def _checkpoint(path: Path, data: Dataset, threads: int) -> Iterator[_Subject]:
         return logits
 
     subject = _Subject(str(path), "PyTorch", rule, trained.labels, classify)
-    before = torch.get_num_threads()
-    try:
-        if threads:
-            torch.set_num_threads(threads)
+    with _threads(threads):
         yield _check_classes(subject, model.head.out_features, data)
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from .batch_size import fitted, refuse_what_does_not_fit, without_auto
 from .data import Dataset, check_images, read_dataset
 from .loop import Callback, Result, Setting, Training
 from .recipe import RECIPES, Recipe
-from .teacher import open_teacher
+from .teacher import open_teacher, said_of
 
 __all__ = ["TrainRequest", "recipe_of", "train"]
 
@@ -97,7 +97,7 @@ def train(request: TrainRequest, callback: Callback) -> Result:
     model = _model(model_name, data, recipe, checkpoint, callback)
     teacher = None
     if request.teacher is not None:
-        teacher = open_teacher(request.teacher, len(data.classes), recipe.image_size, accelerator.device)
+        teacher = open_teacher(request.teacher, len(data.classes), recipe.preprocessing(), accelerator.device)
     if earlier is None:  # a run that goes on has looked at them
         for left_out in data.left_out:
             callback.say(str(left_out))
@@ -139,7 +139,7 @@ def _said(about: Mapping[str, object]) -> dict[str, str]:
     """What the checkpoints' metadata say of the run, without the folders of whoever ran it."""
     found = {name: str(about[name]) for name in ("licence", "weights", "teacher") if about[name] is not None}
     if found.get("teacher"):
-        found["teacher"] = Path(found["teacher"]).name
+        found["teacher"] = said_of(found["teacher"])
     return found
 
 

@@ -59,16 +59,20 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class PassRecord:
-    """A pass that ran: its law, what it promises, and the sites that it rewrote."""
+    """A pass that ran: its law, what it promises, the sites that it rewrote, and how many multiply-adds an inference takes
+    more than before it (less: negative)."""
 
     name: str
     law: str
     exactness: str
     sites: tuple[Origin, ...]
+    added_multiply_adds: int = 0
 
     def to_json(self) -> dict[str, object]:
         sites = [site.to_json() for site in self.sites]
-        return {"name": self.name, "law": self.law, "exactness": self.exactness, "sites": sites}
+        document = {"name": self.name, "law": self.law, "exactness": self.exactness, "sites": sites}
+        added = self.added_multiply_adds
+        return document | ({"added_multiply_adds": added} if added else {})
 
     @classmethod
     def from_fields(cls, fields: Fields) -> PassRecord:
@@ -77,6 +81,7 @@ class PassRecord:
             fields.text("law"),
             fields.choice("exactness", _EXACTNESS),
             tuple(Origin.from_fields(item) for item in fields.objects("sites")),
+            fields.default("added_multiply_adds", lambda name: fields.whole(name, -(2**62)), 0),
         )
         fields.done()
         return record

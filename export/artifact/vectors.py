@@ -16,7 +16,7 @@ import numpy as np
 from cloformer.errors import InputError
 from cloformer.io.tensors import read_tensors, tensors_as_bytes
 
-from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, noise_case
+from ..reference.cases import PHOTOGRAPH, Case, Inputs, image_cases, is_usual, noise_case
 from ..reference.loss import RoundingLoss
 from ..reference.references import Expected
 from ..reference.rounding import Format
@@ -114,7 +114,7 @@ def read_vectors(artifact: Artifact, form: Format) -> list[tuple[Case, list[Expe
     if not places or any(len(place) != 2 for place in places):
         raise InputError(f"{path} has no cases, or entries that belong to none", _AGAIN)
     labels = [item.label for item in forms_of(artifact.manifest.precision.activations)]
-    signature = artifact.signature
+    signature, own = artifact.signature, Inputs.of(artifact.function)
     found = []
     for kind, name in places:
 
@@ -133,7 +133,7 @@ def read_vectors(artifact: Artifact, form: Format) -> list[tuple[Case, list[Expe
             if loss is None:
                 loss = RoundingLoss.unknown(want, _UNKNOWN[form.label])
             expected.append(Expected(spec, want, form, loss))
-        found.append((Case(name, kind, inputs), expected))
+        found.append((Case(name, kind, inputs, is_usual=is_usual(kind, own)), expected))
     if tensors:
         raise InputError(f"{path} has an unknown entry {sorted(tensors)[0][:80]!r}", _AGAIN)
     return found

@@ -27,7 +27,8 @@ def evaluate(
     subjects: Annotated[
         list[Path],
         typer.Argument(
-            help="Checkpoints, artifacts' folders, or fashion-mnist, which is in the box.",
+            help="Checkpoints, artifacts' folders, models as 'timm:resnet18?pretrained=true' or nets.py:build, or fashion-mnist, "
+            "which is in the box.",
             autocompletion=checkpoints,
         ),
     ],
@@ -40,7 +41,10 @@ def evaluate(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="The checkpoint that the others are to agree with.", autocompletion=checkpoints),
+        typer.Option(
+            help="The checkpoint, or the model, that the others are to agree with.",
+            autocompletion=checkpoints,
+        ),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="So many images, drawn once and for all, and not every one.")
@@ -97,11 +101,14 @@ def evaluate(
 
 
 def _next(results: Sequence[Evaluation]) -> str | None:
-    """What comes after: the first artifact that fits goes into an app; checkpoints alone become artifacts."""
+    """What comes after: the first artifact that fits goes into an app; models alone become artifacts."""
+    from cloformer.training.evaluate import names_a_model
+
     from ..artifact.folder import read_artifact
 
     artifacts = [Path(result.subject) for result in results if result.format is not None]
     if not artifacts:
-        return next_step("export", "--weights", results[0].subject, "--format", "onnx", "--format", "coreml")
+        option = "--model" if names_a_model(Path(results[0].subject)) else "--weights"
+        return next_step("export", option, results[0].subject, "--format", "onnx", "--format", "coreml")
     steps = (bundle_step(read_artifact(path)) for path in artifacts)
     return next(filter(None, steps), None)

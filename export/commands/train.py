@@ -16,7 +16,7 @@ from cloformer.io.output import say, say_json, tell
 from cloformer.io.words import count, harmless
 from cloformer.variants import list_models
 
-from .completion import checkpoints
+from .completion import checkpoints, models_and_files
 from .completion import settings as settings_names
 from .next_step import next_step
 from .options import Debug, Json, Quiet
@@ -85,7 +85,9 @@ def train(
     teacher: Annotated[
         str | None,
         typer.Option(
-            help="Distil from package.module:factory, nets.py:factory or an ONNX file that gives logits."
+            help="Distil from a trained model: best.safetensors, nets.py:build, 'timm:resnet18?pretrained=true', or an ONNX "
+            "file that gives logits.",
+            autocompletion=models_and_files,
         ),
     ] = None,
     licence: Annotated[str | None, typer.Option(help="Of the weights; written into the checkpoint.")] = None,
@@ -112,7 +114,8 @@ def train(
     from cloformer.training.recipe import RECIPES
 
     if model is not None:
-        choose("model", model, list_models())
+        others = "other networks are trained by code of their own, and exported: cloformer export --model nets.py:build"
+        choose("model", model, list_models(), also=others)
     if recipe is not None:
         choose("recipe", recipe, RECIPES)
     if missing := _missing(data, output, settings or [], resume, show_recipe):

@@ -46,6 +46,12 @@ class CandidateRow:
     def exists_here(self) -> bool:
         return self.runner is None or RUNNERS[self.runner].system in (None, sys.platform)
 
+    @property
+    def has_a_start(self) -> bool:
+        """Whether its load and its first inference are timed: of PyTorch's model, which is no file that a runtime loads, they
+        are times of the Python that makes it, and it runs before it is timed, to see what it takes and returns."""
+        return self.runner is not None
+
 
 def _core_ml(units: str, words: str) -> CandidateRow:
     return CandidateRow(

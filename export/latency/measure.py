@@ -104,8 +104,9 @@ class _Run:
         with worker(self._candidate.threads, self._deadline) as running:
             self._progress(Stage("loading", 0.0))
             loaded = running.load(self._candidate.task(self._protocol, check=True))
-            self._note(load_ns=loaded.load_ns)
-            self._note(first_ns=running.first().wall_ns[0])
+            self._note(load_ns=loaded.load_ns if self._candidate.row.has_a_start else None)
+            first_ns = running.first().wall_ns[0]
+            self._note(first_ns=first_ns if self._candidate.row.has_a_start else None)
             self._progress("warming up")
             done = running.warm_up(protocol.warm_up_queries, protocol.warm_up_seconds)
             self._note(warm_up_queries=done)
@@ -152,7 +153,7 @@ class _Run:
 
     def _start_cold(self) -> None:
         """Load and first inference, a process each, of a model that the system does not hold in memory."""
-        if not self._protocol.cold:
+        if not self._protocol.cold or not self._candidate.row.has_a_start:
             return
         self._progress("cold starts")
         for _ in range(self._protocol.cold_starts):
@@ -198,6 +199,8 @@ def describe(candidate: Candidate, versions: Mapping[str, str]) -> Measurement:
         notes.append(f"{count(candidate.threads, 'thread')} on {count(usable, 'processor')}")
     if not candidate.row.obeys_threads:
         notes.append("the runtime chooses its threads by itself")
+    if not candidate.row.has_a_start:
+        notes.append("no start is timed: Python makes the model, and runs it before to see what it returns")
     return Measurement(
         artifact=artifact.folder.name,
         manifest_sha256=sha256_of(artifact.folder / MANIFEST),

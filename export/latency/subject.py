@@ -64,7 +64,8 @@ class _Exported:
 
 
 class _Eager:
-    """The untouched model in float32. Loading it is making the module and reading its weights."""
+    """The untouched model in float32. Loading it is making the module, reading its weights, and running it to see what it
+    takes and returns; nobody is told how long that takes."""
 
     inputs: Inputs
 

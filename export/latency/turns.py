@@ -120,9 +120,10 @@ class _Run:
         """A process that is warm, and how long its queries take, in seconds."""
         protocol, candidate, row = self.found.protocol, self._candidates[index], self.found.rows[index]
         running = stack.enter_context(worker(candidate.threads, time.monotonic() + protocol.time_limit))
-        loaded = running.load(candidate.task(protocol, check=row.load_ns is None))
+        is_first = row.warm_up_queries == 0
+        loaded = running.load(candidate.task(protocol, check=is_first))
         first = running.first()
-        if row.load_ns is None:
+        if is_first and candidate.row.has_a_start:
             self._note(index, load_ns=loaded.load_ns, first_ns=first.wall_ns[0])
         started = time.monotonic()
         done = running.warm_up(protocol.warm_up_queries, protocol.warm_up_seconds)

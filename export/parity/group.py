@@ -9,6 +9,7 @@ whoever computed it (backward error: Higham, Accuracy and Stability of Numerical
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -39,10 +40,16 @@ Move = Callable[[Tensor, Tensor], Tensor]  # of a tensor, by so much at each pla
 
 
 def constant_number(node: fx.Node, stored: torch.dtype) -> Callable[[float], float] | None:
-    """A number that the operator multiplies or adds is a constant, and rounded as a candidate stores it."""
+    """A number that the operator multiplies or adds is a constant, and rounded as a candidate stores it; what the type ends
+    before stays."""
     if node.target not in _WITH_NUMBERS:
         return None
-    return lambda number: float(torch.tensor(number, dtype=torch.float64).to(stored))
+
+    def rounded(number: float) -> float:
+        found = float(torch.tensor(number, dtype=torch.float64).to(stored))
+        return found if math.isfinite(found) else number
+
+    return rounded
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,33 @@ class Group:
     def computed(self) -> dict[fx.Node, object]:
         """The value of every node."""
         return self._run(None, 0.0)
+
+    @torch.no_grad()
+    def with_largest(self) -> object | None:
+        """The value that is compared, where every constant that the type it is stored in ends before is the largest number of
+        that type; None where none is."""
+        largest = torch.finfo(self.stored).max
+        values = {node: _bounded(value, largest, largest) for node, value in self.leaves.items()}
+        calls = {node: Call(node).bounded(largest) for node in self.nodes}
+        is_one = any(call is not None for call in calls.values())
+        return self._of_others(values, calls) if is_one or self._are_others(values) else None
+
+    @torch.no_grad()
+    def with_infinite(self, limit: float) -> object | None:
+        """The value that is compared, where every number beyond ``limit`` that the nodes are given is infinite; None where none
+        is."""
+        values = {node: _bounded(value, limit, math.inf) for node, value in self.leaves.items()}
+        return self._of_others(values, {}) if self._are_others(values) else None
+
+    def _are_others(self, values: Mapping[fx.Node, object]) -> bool:
+        return any(values[node] is not value for node, value in self.leaves.items())
+
+    def _of_others(self, leaves: Mapping[fx.Node, object], calls: Mapping[fx.Node, Call | None]) -> object:
+        values = dict(leaves)
+        for node in self.nodes:
+            call = calls.get(node) or Call(node)
+            values[node] = call.wide(values, constant_number(node, self.stored))
+        return self.result(values)
 
     def disturbed(
         self, roundoff: float, *, numbers_alone: bool = False, sums: Sums = "as narrow"
@@ -147,6 +181,14 @@ class Group:
             return float(move(tensor, roundoff * tensor.abs()))
 
         return moved
+
+
+def _bounded(value: object, largest: float, instead: float) -> object:
+    """With ``instead``, and their sign, for finite numbers that are larger; the value itself if none is."""
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        return value
+    beyond = value.isfinite() & (value.abs() > largest)
+    return torch.where(beyond, value.sign() * instead, value) if bool(beyond.any()) else value
 
 
 def _are_alike(value: object, other: object) -> bool:

@@ -55,12 +55,18 @@ def judge(item: Compared, steps: int, types: Types) -> Judgement:
     if not want.is_floating_point():
         return _judge_decisions(item, types)
     share, smallest = _share(item, steps, types), _SMALLEST[types.computed]
-    scale = max(largest_finite(want), smallest / max(share, ROUNDOFF[types.computed]))
-    error, overflows = _error(got, want, types.computed, share)
+    limit = torch.finfo(_FORMATS[types.computed]).max
+    sizes = _sizes(item.group, want, limit).clamp(min=smallest / max(share, ROUNDOFF[types.computed]))
+    scale = float(sizes.max())
+    error, overflows = _error(got, want, limit, share)
     if types.sums == "float16" and not bool(got.isfinite().all()) and _ends_inside(item.group):
         error[~got.isfinite() & want.isfinite()] = 0.0
         overflows = True
-    allowed = torch.full_like(error, share * scale + smallest + _of_one(item.group, types))
+    allowed = share * sizes + smallest + _of_one(item.group, types)
+    if not bool((error <= allowed).all()):
+        ended = _ended(item, limit, share)
+        error[ended] = 0.0
+        overflows |= bool(ended.any())
     flips = 0
     if not bool((error <= allowed).all()):
         extra = _more(item, steps, types) + _same(item, types) + _by_inputs(item, types)
@@ -167,14 +173,39 @@ def _worst(error: Tensor, allowed: Tensor) -> int:
     return int(torch.nan_to_num(ratio, nan=torch.inf, posinf=torch.inf).argmax())
 
 
-def _error(got: Tensor, want: Tensor, computed: str, share: float) -> tuple[Tensor, bool]:
+def _sizes(group: Group, want: Tensor, limit: float) -> Tensor:
+    """What errors are shares of: the largest magnitude, and at most the format's. Where each number is rounded by itself, those
+    near the end of the format, which masks are, say nothing of the others."""
+    largest = min(largest_finite(want), limit)
+    whole = torch.full_like(want, largest)
+    if largest < limit / 2 or not group.is_simple:
+        return whole
+    is_far = want.isfinite() & (want.abs() >= limit / 2)
+    return torch.where(is_far, whole, largest_finite(want[~is_far]))
+
+
+def _error(got: Tensor, want: Tensor, limit: float, share: float) -> tuple[Tensor, bool]:
     """The difference at each place, and whether the format ends before what is wanted. The same infinity, and not a
     number in both, agree; one that is finite where the other is not is infinitely far off."""
-    limit = torch.finfo(_FORMATS[computed]).max
     beyond = got.isinf() & want.isfinite() & (got.sign() == want.sign()) & (want.abs() * (1 + share) >= limit)
     same = (got == want) | (got.isnan() & want.isnan()) | beyond
     difference = torch.where(same, 0.0, (got.double() - want.double()).abs())
     return torch.nan_to_num(difference, nan=torch.inf, posinf=torch.inf), bool(beyond.any())
+
+
+def _ended(item: Compared, limit: float, share: float) -> Tensor:
+    """Where the format ends before the result because it ends before a constant, and what was got is what its largest number
+    gives in the place of that; or before a value that was given in a wider type, and what was got is what infinity gives."""
+    got, want = item.drift.candidate, item.drift.given_actual_inputs
+    found = torch.zeros_like(got, dtype=torch.bool)
+    largest, infinite = item.group.with_largest(), item.group.with_infinite(limit)
+    if isinstance(largest, Tensor):
+        is_near = (got - largest).abs() <= share * limit
+        is_beyond = got.isinf() & (got.sign() == largest.sign()) & (largest.abs() * (1 + share) >= limit)
+        found |= want.isfinite() & (want.abs() * (1 + share) >= limit) & (is_near | is_beyond)
+    if isinstance(infinite, Tensor):
+        found |= ~infinite.isfinite() & ((got == infinite) | (got.isnan() & infinite.isnan()))
+    return found
 
 
 def _ends_inside(group: Group) -> bool:
@@ -214,6 +245,9 @@ def _judge_decisions(item: Compared, types: Types) -> Judgement:
     if not bool(differs.any()):
         return Judgement(0.0, 0.0, 1.0, is_wrong=False)
     undecided = _undecided(item.group, got, ROUNDOFF[types.computed]) if item.group.decides else ~differs
+    stored = item.group.with_largest()
+    if isinstance(stored, Tensor):
+        differs &= got != stored
     wrong = int((differs & ~undecided).sum())
     return Judgement(
         wrong / want.numel(), 0.0, 1.0, is_wrong=wrong > 0, flips=int((differs & undecided).sum())

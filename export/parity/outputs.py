@@ -29,7 +29,7 @@ def compare_outputs(
     case: Case, got: Mapping[str, Array], expected: Sequence[Expected], max_loss: float
 ) -> list[OutputResult]:
     """Every output of one case. On a photograph, ``max_loss`` is the share of the largest value that the number format may
-    cost."""
+    cost; where a case is what the model may be given, it may end before no value that counts."""
     return [output_result(case, got.get(item.spec.name), item, max_loss) for item in expected]
 
 
@@ -62,8 +62,9 @@ def output_result(
     is_number = want.dtype.kind == "f"
     found = _of_numbers(found, got, expected) if is_number else _of_decisions(found, got, expected)
     lost = found.figures.max_rel
-    if case.kind == "photograph" and found.failure is None and not found.flips:
-        found = replace(found, too_lossy=_too_lossy(found, expected, lost, max_loss))
+    if case.is_usual and found.failure is None and not found.flips:
+        most = max_loss if case.kind == "photograph" else np.inf
+        found = replace(found, too_lossy=_too_lossy(found, expected, lost, most))
     return found
 
 

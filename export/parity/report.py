@@ -195,12 +195,12 @@ class ParityReport:
 
     @property
     def first_divergence(self) -> OperatorResult | None:
-        """The first operator, in the order they run, whose own error is out of line; or that overflows, if an output fails."""
+        """The first operator, in the order they run, whose own error is out of line; if there is none, and an output fails,
+        the first that overflows."""
         fails = not all(item.passed for item in self.outputs)
-        found = (
-            item for item in self.operators if not item.passed or (fails and item.verdict == "overflows")
-        )
-        return next(found, None)
+        wrong = [item for item in self.operators if not item.passed]
+        overflowing = [item for item in self.operators if fails and item.verdict == "overflows"]
+        return next(iter([*wrong, *overflowing]), None)
 
     def to_json(self) -> dict[str, object]:
         first = self.first_divergence

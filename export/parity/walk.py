@@ -97,12 +97,18 @@ class Walk:
         owned = _owned(self._program)
         permuted: set[fx.Node] = set()
         for node in self._program.graph.nodes:
-            if node.op == "placeholder":
-                self._begin(node, owned.get(node.name))
+            if node.op == "placeholder" and node.name in owned:
+                self._constants[node] = owned[node.name]
+            elif node.op == "placeholder":
+                value = widened(
+                    as_traced(torch.from_numpy(np.array(next(self._inputs))), node.meta.get("val"))
+                )
+                self._enter(node, value, value)
             elif node.op == "get_attr":
                 self._constants[node] = getattr(self._program.graph_module, str(node.target))
                 self._enter(node, self._constants[node], self._constants[node])
             elif node.op == "call_function":
+                self._widen_what_is_read(node)
                 found = self._step(node, permuted)
                 if found is not None:
                     yield found
@@ -113,13 +119,12 @@ class Walk:
                         del self._groups[source], self._reads[source]
                         self._constants.pop(source, None)
 
-    def _begin(self, node: fx.Node, constant: Tensor | None) -> None:
-        if constant is None:
-            value = widened(as_traced(torch.from_numpy(np.array(next(self._inputs))), node.meta.get("val")))
-        else:
-            self._constants[node] = constant
-            value = self._as_stored(constant)
-        self._enter(node, value, value)
+    def _widen_what_is_read(self, node: fx.Node) -> None:
+        """The constants of the program that no operator has read yet: all of them in float64 are twice the model's size."""
+        for source in node.all_input_nodes:
+            if source not in self._reference:
+                value = self._as_stored(self._constants[source])
+                self._enter(source, value, value)
 
     def _as_stored(self, constant: object) -> object:
         """A constant in float64, rounded as the candidate keeps it: what the type ends before is kept in the model's own."""

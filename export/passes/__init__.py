@@ -12,6 +12,7 @@ from cloformer.errors import CloformerError
 from cloformer.io.quiet import quiet
 from cloformer.io.words import reason_of
 
+from ..source.counts import MultiplyAdds
 from ..source.origin import Origin
 from ..source.preprocessing import Preprocessing
 from ..source.raised import nodes_held
@@ -42,29 +43,33 @@ class Setting:
 
 @dataclass(frozen=True)
 class Applied:
-    """A pass that ran, and the sites it rewrote."""
+    """A pass that ran, the sites it rewrote, and how many multiply-adds the graph has more than before (less: negative)."""
 
     name: str
     law: str
     exactness: Exactness
     sites: tuple[Origin, ...]
+    added_multiply_adds: int = 0
 
 
 def apply_passes(traced: Trace, passes: Sequence[Pass], *, cast: bool = True) -> tuple[Trace, list[Applied]]:
-    """A copy of the trace, rewritten by ``passes`` in order, and what each did.
+    """A copy of the trace's graph, rewritten by ``passes`` in order, and what each did.
 
-    Constants are folded in float64; ``cast=False`` leaves them so (for proofs in float64).
+    Both share the model's weights, which no pass changes: it gives the graph others in their place. Constants are folded in
+    float64; ``cast=False`` leaves them so (for proofs in float64).
     """
     with quiet("torch"):  # which warns of itself when a graph is copied
-        graph_module = copy.deepcopy(traced.graph_module)
-    applied = []
+        graph_module = fx.GraphModule(traced.graph_module, copy.deepcopy(traced.graph_module.graph))
+    applied, counter = [], MultiplyAdds()
+    count = counter.of(graph_module.graph)
     for rewrite in passes:
         try:
             result = rewrite(graph_module)
         except Exception as error:  # of a graph that nobody foresaw
             raise _failed(rewrite, error) from error
-        graph_module = result.graph_module
-        applied.append(Applied(rewrite.name, rewrite.law, rewrite.exactness, result.sites))
+        graph_module, before = result.graph_module, count
+        count = counter.of(graph_module.graph) if result.sites else before
+        applied.append(Applied(rewrite.name, rewrite.law, rewrite.exactness, result.sites, count - before))
     graph_module.recompile()  # once: no pass runs the graph
     if cast:
         cast_constants(graph_module)

@@ -69,15 +69,15 @@ def input_affine_folded(
     layer: Layer, gain: Tensor | None, shift: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
     """The layer's weight and bias with the affine map of its input folded in."""
-    per_group = layer.weight.shape[1]
-    of_output = torch.arange(layer.channels) // (layer.channels // layer.groups)
-    inputs_OI = of_output[:, None] * per_group + torch.arange(per_group)
     weight, bias = layer.weight, layer.bias
+    of_groups = weight.reshape(layer.groups, -1, *weight.shape[1:])
     if shift is not None:
-        added = (weight.flatten(2).sum(-1) if weight.ndim > 2 else weight) * shift[inputs_OI]
-        bias = added.sum(1) if bias is None else bias + added.sum(1)
+        taken = of_groups.flatten(3).sum(-1) if weight.ndim > 2 else of_groups
+        added = (taken * shift.reshape(layer.groups, 1, -1)).sum(2).flatten()
+        bias = added if bias is None else bias + added
     if gain is not None:
-        weight = weight * gain[inputs_OI].reshape(*inputs_OI.shape, *[1] * (weight.ndim - 2))
+        factor = gain.reshape(layer.groups, 1, -1, *[1] * (weight.ndim - 2))
+        weight = (of_groups * factor).reshape(weight.shape)
     return weight, bias
 
 

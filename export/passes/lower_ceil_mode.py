@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +10,7 @@ from torch import fx
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
-from .rewriter import Rewriter, arguments, shape_of
+from .rewriter import Rewriter, arguments, each_axis, shape_of
 
 __all__ = ["LowerCeilMode"]
 
@@ -87,16 +86,10 @@ def _axes(node: fx.Node, bound: dict[str, Any]) -> list[_Axis]:
 
 def _windows(bound: dict[str, Any], rank: int) -> dict[str, list[int]]:
     """Kernels, strides, paddings and dilations, one for each axis."""
-    given = {name: bound.get(name) for name in _BY_AXIS}
+    given = {name: bound[name] for name in _BY_AXIS if name in bound}
     given["stride"] = given["stride"] or given["kernel_size"]
-    given["dilation"] = given["dilation"] or 1
-    return {name: _each(value, rank) for name, value in given.items()}
-
-
-def _each(value: Any, rank: int) -> list[int]:
-    """One number for each axis: PyTorch takes one for all of them, too."""
-    values: Sequence[int] = [value] if isinstance(value, int) else list(value)
-    return list(values) * rank if len(values) == 1 else list(values)
+    given.setdefault("dilation", 1)
+    return {name: each_axis(value, rank) for name, value in given.items()}
 
 
 def _lowered(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], in_ceil_mode: list[bool]) -> fx.Node:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +11,7 @@ from torch import fx
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
-from .rewriter import Rewriter, arguments, shape_of
+from .rewriter import Rewriter, arguments, each_axis, shape_of
 
 __all__ = ["LowerPoolings"]
 
@@ -84,20 +83,14 @@ def _axes(node: fx.Node, bound: dict[str, Any]) -> list[_Axis] | None:
     if before is None or after is None:
         return None
     rank = _rank(node)
-    kernel, padding = _each(bound["kernel_size"], rank), _each(bound["padding"], rank)
-    strides = _each(bound["stride"], rank) if bound["stride"] else kernel
+    kernel, padding = each_axis(bound["kernel_size"], rank), each_axis(bound["padding"], rank)
+    strides = each_axis(bound["stride"], rank) if bound["stride"] else kernel
     sizes = zip(before[-rank:], kernel, strides, padding, after[-rank:], strict=True)
     return [_Axis(*axis) for axis in sizes]
 
 
 def _rank(node: fx.Node) -> int:
     return 1 + max(group.index(node.target) for group in (_AVERAGES, _LARGEST) if node.target in group)
-
-
-def _each(value: int | Sequence[int], rank: int) -> list[int]:
-    """One number for each axis: PyTorch takes one for all of them, too."""
-    values = [value] if isinstance(value, int) else list(value)
-    return values * rank if len(values) == 1 else values
 
 
 def _average(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], axes: list[_Axis]) -> fx.Node | None:
@@ -128,7 +121,7 @@ def _largest(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], axes: lis
     keep_more = bound["ceil_mode"] and any(axis.keeps_more for axis in axes)
     if bound["stride"] and not keep_more:
         return None
-    dilation = _each(bound["dilation"], len(axes))
+    dilation = each_axis(bound["dilation"], len(axes))
     if keep_more and max(dilation) > 1:
         return None  # which coremltools refuses
     source = _cut(rewriter, bound["self"], axes) if keep_more else bound["self"]

@@ -27,6 +27,7 @@ __all__ = [
     "alike",
     "arguments",
     "cast_constants",
+    "each_axis",
     "is_fixed",
     "read_constant",
     "shape_of",
@@ -53,6 +54,12 @@ def shape_of(node: fx.Node) -> tuple[int, ...] | None:
     if not isinstance(value, Tensor) or not all(isinstance(size, int) for size in value.shape):
         return None
     return tuple(value.shape)
+
+
+def each_axis(value: int | Sequence[int], rank: int) -> list[int]:
+    """One number for each axis: PyTorch takes one for all of them, too."""
+    values = [value] if isinstance(value, int) else list(value)
+    return values * rank if len(values) == 1 else values
 
 
 def alike(node: fx.Node, other: fx.Node) -> bool:

@@ -151,7 +151,7 @@ def _masked_rows(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx
     another with each format."""
     mask = bound["attn_mask"]
     known = rewriter.constant(mask)
-    if mask is None or (known is None and mask.meta["val"].dtype is not torch.bool):
+    if mask is None or (known is None and not _may_hide(rewriter, mask)):
         return None
     if known is not None:
         is_seen = (known if known.dtype is torch.bool else known > -math.inf).any(-1, keepdim=True)
@@ -169,8 +169,40 @@ def _masked_rows(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx
     return rewriter.call(aten.where.self, has_keys, result, none)
 
 
+def _may_hide(rewriter: Rewriter, mask: fx.Node) -> bool:
+    """Whether a query may be left without keys: by truths, by an infinity that stands in the graph, or by a mask that is
+    given as it is."""
+    if mask.meta["val"].dtype is torch.bool or _moved_from(mask).op == "placeholder":
+        return True
+    waiting, seen = [mask], set[fx.Node]()
+    while waiting:
+        node = waiting.pop()
+        constant = rewriter.constant(node)
+        if any(map(_is_infinite, node.args if constant is None else [constant])):
+            return True
+        seen.add(node)
+        waiting += [source for source in node.all_input_nodes if source not in seen]
+    return False
+
+
+def _moved_from(node: fx.Node) -> fx.Node:
+    """What the node's elements are, in another place or another shape."""
+    while len(node.all_input_nodes) == 1 and torch.Tag.pointwise not in getattr(node.target, "tags", ()):
+        node = node.all_input_nodes[0]
+    return node
+
+
+def _is_infinite(item: object) -> bool:
+    if isinstance(item, Tensor):
+        return item.is_floating_point() and bool(item.isinf().any())
+    return isinstance(item, float) and math.isinf(item)
+
+
 def _opened(mask: Tensor) -> list[Tensor]:
     """Which queries have keys, and the mask with all keys for those that have none."""
+    if mask.is_floating_point():
+        has_keys = mask.amax(-1, keepdim=True) > -math.inf
+        return [has_keys, mask.masked_fill(torch.logical_not(has_keys), 0.0)]
     has_keys = mask.to(torch.int32).sum(-1, keepdim=True) > 0
     return [has_keys, torch.logical_or(mask, torch.logical_not(has_keys))]
 

@@ -99,7 +99,8 @@ def first_wrong(artifact: Artifact, program: ExportedProgram, vectors: Vectors) 
                 found, _ = compare_operators(runner, program, read_origins(artifact), types, fed)
             except UnsupportedError:
                 return None
-            first = next((item for item in found if item.verdict in ("wrong here", "overflows")), None)
-            if first is not None:
-                return first
+            for verdict in ("wrong here", "overflows"):
+                first = next((item for item in found if item.verdict == verdict), None)
+                if first is not None:
+                    return first
     return None

@@ -21,7 +21,7 @@ from ..artifact.kit import Kit, make_kit, write_kit
 from ..artifact.manifest import Manifest, ModelEntry
 from ..artifact.origins import read_origins, write_origins
 from ..artifact.vectors import Vectors, make_vectors, write_vectors
-from ..source.counts import multiply_adds, parameter_count
+from ..source.counts import MultiplyAdds, parameter_count
 from ..source.interface import interface_of, with_roles
 from ..source.resolve import Source
 from .check import Difference, check_against_reference, first_wrong
@@ -57,10 +57,12 @@ class Exported:
 
 @dataclass(frozen=True)
 class _Reference:
-    """What is the same for every format: the model, its trace, and what it gives for the vectors and the kit."""
+    """What is the same for every format: the model, its trace with the multiply-adds in it, and what it gives for the vectors
+    and the kit."""
 
     source: Source
     traced: Trace
+    multiply_adds: int
     vectors: Vectors
     kit: Kit | None
 
@@ -102,7 +104,8 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
     progress(Stage("running the PyTorch model in float64", 0.1))
     model = Reference(traced)
     vectors = make_vectors(source, model)
-    reference = _Reference(source, traced, vectors, make_kit(source, model))
+    work = MultiplyAdds().of(traced.graph_module.graph)
+    reference = _Reference(source, traced, work, vectors, make_kit(source, model))
 
     def make(number: int, job: Job) -> Exported:
         along = part(progress, *(_BEFORE + (1 - _BEFORE) * n / len(jobs) for n in (number, number + 1)))
@@ -184,8 +187,7 @@ def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) ->
     write_origins(folder / ORIGINS, rewritten.program, written)
     (folder / _ATTRIBUTES).write_text(_UNTOUCHED, "utf-8")
     files = list_files(folder, {written.path: "model"} | _ROLES)
-    size = parameter_count(source.model), multiply_adds(source.model, source.inputs)
-    model = ModelEntry(source.source, written.path, *size)
+    model = ModelEntry(source.source, written.path, parameter_count(source.model), reference.multiply_adds)
     given = written.signature
     function = interface_of(
         source, given.inputs, given.outputs, preprocessing_inside=written.preprocessing_inside

@@ -55,7 +55,14 @@ class Preview:
             "outputs": [item.to_json() for item in self.signature.outputs],
             "classes": None if self.labels is None else len(self.labels),
             "bytes": self.bytes,
-            "passes": [{"name": item.name, "sites": len(item.sites)} for item in self.passes],
+            "passes": [
+                {
+                    "name": item.name,
+                    "sites": len(item.sites),
+                    "added_multiply_adds": item.added_multiply_adds,
+                }
+                for item in self.passes
+            ],
             "notes": list(self.notes),
             "request": self.job.record.to_json(),
         }

@@ -79,7 +79,9 @@ def rewrite(job: Job, source: Source, traced: Trace) -> Rewritten:
 
 
 def _recorded(applied: Applied) -> PassRecord:
-    return PassRecord(applied.name, applied.law, applied.exactness.value, applied.sites)
+    return PassRecord(
+        applied.name, applied.law, applied.exactness.value, applied.sites, applied.added_multiply_adds
+    )
 
 
 def _refuse_operators(job: Job, program: ExportedProgram) -> None:

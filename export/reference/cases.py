@@ -26,6 +26,7 @@ __all__ = [
     "hostile_cases",
     "image_cases",
     "in_own_order",
+    "is_usual",
     "noise_case",
 ]
 
@@ -71,13 +72,15 @@ class Case:
     """One set of inputs. An image is pixels, 0 to 255, NCHW, in the colour order its preprocessing declares.
 
     ``own`` are the same inputs as the model's own preprocessing makes them, in its own colour order; None if
-    there is nothing to make: ``values`` themselves.
+    there is nothing to make: ``values`` themselves. ``is_usual``: what the model may be given, so that its number format
+    may end before nothing there; tensors that are zero, or larger than any model expects, are not.
     """
 
     name: str
     kind: str  # "photograph", "noise" or "hostile"
     values: Mapping[str, Array]
     own: Mapping[str, Array] | None = None
+    is_usual: bool = False
 
     def for_reference(self, inputs: Inputs) -> dict[str, Array]:
         """Float64, every image normalized. ``inputs`` are the model's own."""
@@ -139,7 +142,7 @@ def _photograph(name: str, path: Path, inputs: Inputs, own: Inputs | None) -> Ca
             spec.name: _batch(reference_pixels(path, own.preprocessing[spec.name]), spec)
             for spec in own.specs
         }
-    return Case(name, "photograph", values, apart)
+    return Case(name, "photograph", values, apart, is_usual=is_usual("photograph", inputs))
 
 
 def in_own_order(case: Case, inputs: Inputs, own: Inputs) -> Case:
@@ -175,7 +178,7 @@ def noise_case(inputs: Inputs, seed: int = 0) -> Case:
             values[spec.name] = generator.integers(low, high, spec.shape, np.int64, endpoint=True).astype(
                 spec.dtype
             )
-    return Case(f"noise, seed {seed}", "noise", values)
+    return Case(f"noise, seed {seed}", "noise", values, is_usual=is_usual("noise", inputs))
 
 
 def hostile_cases(inputs: Inputs, seed: int = 0) -> list[Case]:
@@ -197,7 +200,14 @@ def hostile_cases(inputs: Inputs, seed: int = 0) -> list[Case]:
         }
         for name, value in drawn.items():
             cases[name][spec.name] = value
-    return [Case(name, "hostile", values) for name, values in cases.items()]
+    return [
+        Case(name, "hostile", values, is_usual=is_usual("hostile", inputs)) for name, values in cases.items()
+    ]
+
+
+def is_usual(kind: str, inputs: Inputs) -> bool:
+    """Whether cases of this kind are what the model may be given: pixels always are, whatever they show."""
+    return kind != "hostile" or inputs.are_all_images
 
 
 def _ends(spec: TensorSpec, *, is_image: bool) -> tuple[float, float, float]:

@@ -21,7 +21,7 @@ _NATURES: dict[str, tuple[str, ...]] = {
         "flatten", "unbind", "alias", "copy", "pad", "constant_pad_nd", "index", "embedding", "gather", "roll",
         "relu", "max_pool2d", "clamp", "hardtanh", "relu6", "amax", "amin", "maximum", "minimum", "neg", "abs",
         "pixel_shuffle", "pixel_unshuffle", "upsample_nearest2d", "lift_fresh_copy", "detach_", "where", "t",
-        "unfold", "repeat", "flip", "full", "ones", "zeros", "arange",
+        "unfold", "repeat", "flip", "masked_fill", "full", "ones", "zeros", "arange",
     ),
     "rounds once": ("add", "sub", "mul", "div", "rsub", "square", "sqrt", "rsqrt", "reciprocal", "_to_copy", "to"),
     "sums": (

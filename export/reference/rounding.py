@@ -30,7 +30,7 @@ from .conditioning import (
 from .natures import nature_of_node
 from .near_one import lost_of_one
 from .replay import Replay, as_array
-from .wide import widened
+from .wide import Call, widened
 
 __all__ = ["Format", "Runs", "opposite_runs", "rounded_runs"]
 
@@ -130,6 +130,7 @@ class _Draw:
     """Signs for tensors of any size: pieces of one long row, each from another place."""
 
     def __init__(self, seed: int, size: float = 1.0) -> None:
+        self.is_far = abs(size) > 1
         self._generator = torch.Generator().manual_seed(seed)
         signs = (torch.randint(0, 2, (_BITS,), generator=self._generator).double() * 2 - 1) * size
         self._twice = torch.cat([signs, signs])  # so that a piece from any place is in one piece
@@ -170,8 +171,8 @@ class _Rounding:
         as it is."""
         if isinstance(value, Tensor) and value.is_floating_point():
             if self.draw is not None and not is_exact and value.numel():
-                value = self._moved(value, self.draw, count)
-            return self._rounded(value)
+                return self._rounded(self._moved(value, self.draw, count), value)
+            return self._rounded(value, value)
         if isinstance(value, (list, tuple)):
             return [self.of(item, is_exact=is_exact, count=count) for item in value]
         return value
@@ -228,14 +229,38 @@ class _Rounding:
         unit = self.form.roundoff
         moved = value * draw.factors(value, unit)
         lost = self.form.lost_by_sum(count)
-        if lost >= 1:  # partial sums of n terms t with the sum s: about (s^2 / 3 + sum(t^2))^(1/2)
+        if lost >= 1 or (
+            draw.is_far and count > 1
+        ):  # partial sums of n terms t with the sum s: about (s^2 / 3 + sum(t^2))^(1/2)
             squares = value.square()
             mean = float(squares.mean())
             sizes = squares.div_(3).add_(mean).sqrt_().mul_(unit * lost)  # in place: these tensors are large
             moved.addcmul_(draw.signs(value), sizes)
         return moved
 
-    def _rounded(self, value: Tensor) -> Tensor:
+    def of_constant(self, value: object) -> object:
+        """What the format ends before is stored as its largest number."""
+        if self.ends and isinstance(value, Tensor) and value.is_floating_point():
+            return torch.where(value.isfinite(), value.clamp(-self._largest, self._largest), value)
+        return value
+
+    def of_number(self, call: Call, values: Mapping[fx.Node, object]) -> object:
+        """An operator's result; where the format ends before it because it ends before a number of the graph, what its
+        largest number gives in the place of that."""
+        found = call.wide(values)
+        stored = call.bounded(self._largest) if self.ends else None
+        if stored is None or not isinstance(found, Tensor) or not found.is_floating_point():
+            return found
+        other = stored.wide(values)
+        assert isinstance(other, Tensor)
+        return torch.where(found.isfinite() & (found.abs() > self._largest), other, found)
+
+    @property
+    def _largest(self) -> float:
+        return torch.finfo(self.form.kind).max
+
+    def _rounded(self, value: Tensor, before: Tensor) -> Tensor:
+        """``value``, which ``before`` was moved to: but for what the format ends before, which it gives no digits."""
         found = value.to(self.form.kind).to(value.dtype)
         if self.ends or bool(found.sum().isfinite()):  # a sum of what is finite, far from where float64 ends
             return found
@@ -243,7 +268,7 @@ class _Rounding:
         if not bool(beyond.any()):
             return found
         self.went_beyond = True
-        digits, exponents = torch.frexp(value)
+        digits, exponents = torch.frexp(torch.where(before.isfinite(), before, value))
         scale = 0.5 / self.form.roundoff
         return torch.where(beyond, torch.ldexp((digits * scale).round() / scale, exponents), found)
 
@@ -272,7 +297,7 @@ def _off(node: fx.Node, found: object, values: Mapping[fx.Node, object], roundin
 @torch.no_grad()
 def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> list[Array]:
     values: dict[fx.Node, object] = {
-        node: rounding.of(widened(value), is_exact=not replay.is_weight(node))
+        node: rounding.of(rounding.of_constant(widened(value)), is_exact=not replay.is_weight(node))
         for node, value in replay.constants.items()
     }
     roles = (spec.role for spec in replay.signature.inputs)
@@ -280,7 +305,7 @@ def _run(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> li
         given = widened(value)
         values[node] = rounding.of(rounding.of_pixels(given) if role == "image" else given)
     for node, call in replay.computed.items():
-        nature, found = nature_of_node(node), call.wide(values)
+        nature, found = nature_of_node(node), rounding.of_number(call, values)
         if nature == "moves" or is_exact(node, values, found, rounding.form.roundoff):
             values[node] = rounding.of(found, is_exact=True)
         else:

@@ -7,14 +7,16 @@ A type that the model narrows to by itself (``.half()``, fake quantization) is k
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 
 import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
-from .natures import gives_numbers, operator_name
+from .natures import decides, gives_numbers, operator_name
 
 __all__ = ["Call", "widened"]
 
@@ -31,6 +33,7 @@ _DEFAULTS: dict[str, dict[str, Callable[[torch.finfo], float]]] = {
     "_fused_rms_norm": {"eps": lambda kind: kind.eps},
     "nan_to_num": {"posinf": lambda kind: kind.max, "neginf": lambda kind: kind.min},
 }
+_OF_NUMBERS = ("NumberType", "FloatType", "TensorType")  # of arguments, by the operator's schema
 _BY_DIFFERENCES = 2  # of cdist's modes
 
 # What depends on how a number is stored, or knows no float64.
@@ -68,6 +71,7 @@ class Call:
         self._wide = [_WIDE.get(item, item) if isinstance(item, torch.dtype) else item for item in self._own]
         self._operands = [(place, item) for place, item in enumerate(self._own) if isinstance(item, fx.Node)]
         self._numbers = [(place, item) for place, item in enumerate(self._own) if isinstance(item, float)]
+        self._scalars = _scalars(node) if gives_numbers(node) or decides(node) else []
         self._target = _target(node)
         # Of integers, which are divided in the default type.
         self._makes_numbers = gives_numbers(node) and not any(map(gives_numbers, node.all_input_nodes))
@@ -103,6 +107,19 @@ class Call:
             return self._narrowly(values)
         return _kept_narrow(widened(found), self.node.meta.get("val"))
 
+    def bounded(self, largest: float) -> Call | None:
+        """The same with every finite number that stands in the graph and is larger as ``largest`` with its sign; None where
+        none is."""
+        beyond = [place for place in self._scalars if largest < abs(self._wide[place]) < math.inf]  # type: ignore[arg-type]
+        if not beyond or self._in_own_types:
+            return None
+        other = copy(self)
+        other._wide = list(self._wide)
+        for place in beyond:
+            other._wide[place] = math.copysign(largest, self._wide[place])  # type: ignore[arg-type]
+        other._numbers = []
+        return other
+
     def _narrowly(self, values: Mapping[fx.Node, object]) -> object:
         own = {source: _narrowed(values[source], source.meta.get("val")) for _, source in self._operands}
         return widened(self.own(own))
@@ -112,6 +129,27 @@ class Call:
             leaves[place] = values[source]
         args, kwargs = pytree.tree_unflatten(leaves, self._shape)
         return self._target(*args, **kwargs)
+
+
+def _scalars(node: fx.Node) -> list[int]:
+    """The places, among the leaves of the arguments, of what is a number and not a size or an axis."""
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return []
+    args, kwargs = _with_defaults(node)
+    kinds = {argument.name: _kind(argument.type) for argument in schema.arguments}
+    given = list(zip([argument.name for argument in schema.arguments], args)) + list(kwargs.items())
+    places, place = [], 0
+    for name, value in given:
+        if type(value) in (int, float) and kinds.get(name) in _OF_NUMBERS:
+            places.append(place)
+        place += len(pytree.tree_leaves(value))
+    return places
+
+
+def _kind(given: torch.Type) -> str:
+    """Of an argument that may be left out, what it is if it is not."""
+    return str(given.getElementType().kind() if isinstance(given, torch.OptionalType) else given.kind())
 
 
 def _target(node: fx.Node) -> Callable[..., object]:

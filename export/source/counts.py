@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
+from cloformer.io.quiet import quiet
 from cloformer.variants import VARIANTS
 
 from .gradients import not_learned
 from .signature import TensorSpec
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor, fx, nn
+    from torch.utils.flop_counter import FlopCounterMode
 
-__all__ = ["VariantFigures", "multiply_adds", "parameter_count", "variant_figures"]
+__all__ = ["MultiplyAdds", "VariantFigures", "multiply_adds", "parameter_count", "variant_figures"]
 
 
 def parameter_count(model: nn.Module) -> int:
@@ -23,22 +27,102 @@ def parameter_count(model: nn.Module) -> int:
 
 
 def multiply_adds(model: nn.Module, inputs: Sequence[TensorSpec]) -> int:
-    """Multiply-adds of one inference: convolutions, linear layers, matrix products; element-wise work not counted.
-
-    Counted by torch's own counter, which counts two operations for each.
-    """
+    """Multiply-adds of one inference: convolutions, linear layers, matrix products; element-wise work not counted."""
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
     from .attempt import untouched
     from .trace import example_inputs
 
     device = next((tensor.device for tensor in model.state_dict().values()), torch.device("cpu"))
-    counter = FlopCounterMode(display=False)
     # The counter follows gradients into every module that is called, and cannot where a parameter is an argument.
-    with torch.no_grad(), not_learned(model), untouched(model), counter:
+    with not_learned(model), untouched(model), _counting() as counter:
         model(*(tensor.to(device) for tensor in example_inputs(inputs)))
     return int(counter.get_total_flops()) // 2
+
+
+class MultiplyAdds:
+    """The same of traced graphs, operator by operator: each is counted once for all that it is called on in the same shapes.
+
+    An operator is called on tensors without data, on which torch takes attention and recurrent layers apart. What cannot be
+    called so, an operator that depends on values, counts as none.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, str], int] = {}
+
+    def of(self, graph: fx.Graph) -> int:
+        with quiet("torch"), _counting() as counter:  # which warns where an operator is deprecated
+            return sum(self._of_node(node, counter) for node in graph.nodes if node.op == "call_function")
+
+    def _of_node(self, node: fx.Node, counter: FlopCounterMode) -> int:
+        import torch
+        from torch import fx
+        from torch.utils import _pytree as pytree
+
+        if not isinstance(node.target, torch._ops.OpOverload):
+            return 0
+        given = pytree.tree_map_only(
+            fx.Node, lambda item: _Given.of(item.meta.get("val")), (node.args, node.kwargs)
+        )
+        key = node.target, repr(given)
+        if key not in self._known:
+            before = counter.get_total_flops()
+            try:
+                args, kwargs = pytree.tree_map_only(_Given, _Given.on_meta, given)
+                node.target(*args, **kwargs)
+            except Exception:  # noqa: S110 - torch, of an operator that needs values: as much as was counted until then
+                pass
+            self._known[key] = (counter.get_total_flops() - before) // 2
+        return self._known[key]
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What an operator is called on, but for its data: a tensor's shape and type; of anything else, the value."""
+
+    shape: tuple[int, ...]
+    value: object
+
+    @classmethod
+    def of(cls, value: object) -> _Given:
+        import torch
+
+        return cls(tuple(value.shape), value.dtype) if isinstance(value, torch.Tensor) else cls((), value)
+
+    def on_meta(self) -> object:
+        import torch
+
+        if not isinstance(self.value, torch.dtype):
+            return self.value
+        return torch.empty(self.shape, dtype=self.value, device="meta")
+
+
+@contextmanager
+def _counting() -> Iterator[FlopCounterMode]:
+    """Torch's own counter, which counts two operations for each multiply-add, with the operators that it does not know."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    more = {getattr(torch.ops.aten, name): count for name, count in _MORE.items()}
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=more) as counter:
+        yield counter
+
+
+def _of_attention(
+    q: Sequence[int], k: Sequence[int], v: Sequence[int], *_others: object, **_named: object
+) -> int:
+    *batch, rows, depth = q
+    return 2 * prod(batch) * rows * k[-2] * (depth + v[-1])
+
+
+# By the operators' shapes, two operations for each multiply-add, as torch counts.
+_MORE: dict[str, object] = {
+    "dot": lambda one, _other, **_: 2 * one[0],
+    "mv": lambda matrix, _vector, **_: 2 * prod(matrix),
+    "addmv": lambda _added, matrix, _vector, **_: 2 * prod(matrix),
+    "addbmm": lambda _added, one, other, **_: 2 * prod(one) * other[-1],
+    "_scaled_dot_product_flash_attention_for_cpu": _of_attention,
+}
 
 
 @dataclass(frozen=True)

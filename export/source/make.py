@@ -65,19 +65,21 @@ class Made:
     notes: tuple[str, ...] = ()
 
 
-def make_model(reference: str, weights: Path | None, num_classes: int | None, seed: int) -> Made:
+def make_model(
+    reference: str, weights: Path | None, num_classes: int | None, seed: int, option: str = "--model"
+) -> Made:
     """The model that ``reference`` names, a variant or a factory as :mod:`.named` says or a library's as
-    :mod:`.libraries.asked` does, with the weights of a checkpoint, or those of ``seed``.
+    :mod:`.libraries.asked` does, with the weights of a checkpoint, or those of ``seed``. Errors name ``option``.
 
     Raises :class:`UsageError` for a name that does not exist, :class:`InputError` for a checkpoint that cannot be
     read or does not fit, and for a factory that fails, and :class:`MissingRuntimeError` for a library that is not there.
     """
     weights = None if weights is None else find_weights(weights)
     if names_a_library(reference):
-        return _from_library(reference, weights, seed)
+        return _from_library(reference, weights, seed, option)
     if names_a_module(reference):
-        return _from_module(reference, weights, seed)
-    refuse_unknown(reference)
+        return _from_module(reference, weights, seed, option)
+    refuse_unknown(reference, option)
     return _from_variant(reference, weights, num_classes, seed)
 
 
@@ -121,8 +123,8 @@ def _from_variant(name: str, weights: Path | None, num_classes: int | None, seed
     return Made(name, model, record, name, training_of(checkpoint.metadata, weights))
 
 
-def _from_library(reference: str, weights: Path | None, seed: int) -> Made:
-    asked = asked_of(reference)
+def _from_library(reference: str, weights: Path | None, seed: int, option: str) -> Made:
+    asked = asked_of(reference, option)
     found = make(asked, weights, seed)
     digest, tensors = found.weights_sha256, tensors_sha256(found.model)
     record = (
@@ -135,11 +137,11 @@ def _from_library(reference: str, weights: Path | None, seed: int) -> Made:
     )
 
 
-def _from_module(reference: str, weights: Path | None, seed: int) -> Made:
+def _from_module(reference: str, weights: Path | None, seed: int, option: str) -> Made:
     from .usable import usable
 
-    factory = locate(reference, "--model")
-    model = usable(made_by(factory, "--model", seed), f"--model {factory.said}")
+    factory = locate(reference, option)
+    model = usable(made_by(factory, option, seed), f"{option} {factory.said}")
     name = factory.reference.replace(":", ".")
     if weights is None:
         return Made(factory.reference, model, Weights("module", None, tensors_sha256(model), seed), name)

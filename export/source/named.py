@@ -27,7 +27,7 @@ from .libraries.asked import names_a_library
 
 __all__ = ["Factory", "leads_to", "locate", "names_a_module", "refuse_unknown"]
 
-_OR_YOURS = "or a network of yours, --model nets.py:build (the function build in nets.py), or timm's: --model timm:resnet18"
+_OR_YOURS = "or a network of yours, {option} nets.py:build (the function build in nets.py), or timm's: {option} timm:resnet18"
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ def names_a_module(reference: str) -> bool:
     return is_here and closest(reference, VARIANTS) is None
 
 
-def refuse_unknown(reference: str) -> None:
-    """:class:`UsageError` unless ``reference``, which names no module, is a built-in variant."""
+def refuse_unknown(reference: str, option: str = "--model") -> None:
+    """:class:`UsageError`, which names ``option``, unless ``reference``, which names no module, is a built-in variant."""
     if reference not in VARIANTS and is_checkpoint(reference):
         raise UsageError(
-            f"--model {reference} is a checkpoint, not a model", f"give it as --weights {reference}"
+            f"{option} {reference} is a checkpoint, not a model", f"give it as --weights {reference}"
         )
-    choose("model", reference, VARIANTS, also=_OR_YOURS)
+    choose("model", reference, VARIANTS, option, also=_OR_YOURS.format(option=option))
 
 
 def locate(reference: str, option: str) -> Factory:

@@ -32,7 +32,8 @@ class SourceRequest:
     """Which model is asked for, as the options say it.
 
     ``model`` is a variant's name or a factory, as :mod:`.named` says, or a library's, as :mod:`.libraries.asked` does; None is the variant that ``weights`` are, or
-    cloformer_xxs. ``image_size`` is (height, width) in pixels; None is the model's own.
+    cloformer_xxs. ``image_size`` is (height, width) in pixels; None is the model's own. ``option`` is what named the model, for
+    errors.
     """
 
     model: str | None = None
@@ -43,6 +44,7 @@ class SourceRequest:
     labels: Path | None = None
     spec: ModelSpec = field(default_factory=ModelSpec)
     seed: int = 0
+    option: str = "--model"
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def resolve(request: SourceRequest) -> Source:
 def _make(reference: str, request: SourceRequest, *, is_known: bool) -> Made:
     """The model with its weights. Where the checkpoint was to say which model it is, and does not, the error says so."""
     try:
-        return make_model(reference, request.weights, request.num_classes, request.seed)
+        return make_model(reference, request.weights, request.num_classes, request.seed, request.option)
     except CheckpointError as error:
         if is_known:
             raise

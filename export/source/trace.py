@@ -27,6 +27,7 @@ from cloformer.io.quiet import quiet
 from cloformer.io.words import count, reason_of
 
 from .attempt import attempt
+from .causal import masks_as_given
 from .drawn import refuse_drawn
 from .follow import followed
 from .frames import innermost_frame, read_origin
@@ -145,7 +146,7 @@ def computed_from(nodes: Iterable[fx.Node]) -> set[fx.Node]:
 def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
     try:
         # What the module prints is no part of a command's output; torch 2.7 is strict unless it is told.
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), masks_as_given():
             return followed(model, example_inputs(specs))
     except (Exception, SystemExit) as error:  # the user's module, or torch on its way, does what it likes
         raise _cannot_follow(model, specs, error) from error

@@ -17,26 +17,21 @@ from cloformer.errors import InputError, UsageError
 from cloformer.io.near import closest
 from cloformer.io.words import reason_of
 
-from .named import Factory, leads_to, locate
+from .named import Factory, leads_to
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["made_by", "seeded", "user_module"]
+__all__ = ["made_by", "seeded"]
 
 _LISTED = 12  # factories in one line
 
 
-def user_module(reference: str, option: str = "--model", seed: int = 0) -> nn.Module:
-    """What ``package.module:factory`` or ``file.py:factory`` makes, with ``seed`` for its random weights.
+def made_by(factory: Factory, option: str = "--model", seed: int = 0) -> nn.Module:
+    """What a factory makes, with ``seed`` for its random weights; ``option`` is what named it.
 
     Raises :class:`UsageError` if there is no such factory, :class:`InputError` if it fails; both name ``option``.
     """
-    return made_by(locate(reference, option), option, seed)
-
-
-def made_by(factory: Factory, option: str = "--model", seed: int = 0) -> nn.Module:
-    """As :func:`user_module`, of what was located already."""
     from torch import nn
 
     with seeded(seed):

@@ -73,4 +73,4 @@ def _refuse_exported(word: str, option: str) -> None:
     path = Path(word)
     what = "an artifact, exported already" if is_file(path / "manifest.json") else _EXPORTED.get(path.suffix)
     if what is not None:
-        raise InputError(f"{option}{word} is {what}, and export takes a PyTorch model", f"give {_TAKEN}")
+        raise InputError(f"{option}{word} is {what}, and no PyTorch model", f"give {_TAKEN}")

@@ -52,6 +52,7 @@ CATCHES_ALL = {
     ("export/formats/doctor.py", "_imports"): "an installed package that is broken",
     ("export/formats/onnx/session.py", "runtime_errors"): "ONNX Runtime",
     ("export/latency/worker.py", "serve"): "a runtime, or a user's module, in a process of its own",
+    ("export/source/counts.py", "_of_node"): "torch, of an operator on tensors without data",
     ("export/parity/walk.py", "_attempt"): "an operator of torch, one of which does not end the rest",
     ("export/formats/onnx/exporter.py", "write"): "torch.onnx, of a network that none of its authors foresaw",
     ("export/formats/onnx/exporter.py", "unsupported"): "torch, which takes operators apart",

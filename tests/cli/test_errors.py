@@ -94,7 +94,7 @@ class _RunsCode:
         (["best.pth", "--weights", "last.pth"], 2, "both name the checkpoint"),
         (["/nowhere/weights.pth"], 3, "there is no file"),
         (["/nowhere/nets.py:build"], 3, "there is no file"),
-        (["model.onnx"], 3, "is an ONNX model, and export takes a PyTorch model"),
+        (["model.onnx"], 3, "is an ONNX model, and no PyTorch model"),
         (["--model", "user_models:resnt"], 2, "Did you mean resnet?"),
         (["--model", "user_models:GroupNormNet"], 2, "needs arguments: scale"),
         (["--model", ":"], 2, "names no module"),

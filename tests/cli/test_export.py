@@ -226,6 +226,7 @@ def test_the_plain_trace(command: Command, tmp_path: Path) -> None:
         "lower_arctangents",
         "lower_resizing",
         "lower_log_sigmoid",
+        "lower_ranks[most=5]",
         "write_out_arguments",
         "normalize_inside",
         "separate_outputs",

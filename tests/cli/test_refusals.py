@@ -140,10 +140,10 @@ chosen = Chosen
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (["chosen", "--input", "state=1x4"], "Core ML has a word state of its own"),
+        (["chosen", "--input", "state=1x4"], "--input state_in=1x4"),
         (
             ["rectified", "--batch", "2", "--image-size", "16"],
-            "a Core ML input takes one image, and image is 2",
+            "--input images=2x3x16x16",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import hard_networks
@@ -19,6 +20,8 @@ from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.reference.references import References
+from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.spec import ModelSpec
 
 OVERFLOWING = ("overflow", "overflow_in_a_product", "overflow_in_a_weight", "overflow_to_no_number")
 # Float16 makes a zero of a small number, and its reciprocal is infinite: no operator is wrong in itself.
@@ -100,6 +103,30 @@ def test_what_a_runtime_makes_of_no_number_is_no_operators_fault(tmp_path: Path)
 def test_a_zero_that_float16_makes_is_the_formats_and_no_operators(tmp_path: Path) -> None:
     with pytest.raises(GateError, match="fp16 gives an infinite value where the model's is finite"):
         export(_request(UNDERFLOWING[0], tmp_path, "coreml"))
+
+
+@pytest.mark.parametrize("fault", ["small", "scaled"])
+def test_a_wrong_mask_is_named(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mask of -200; and a factor of 1e6 that is taken for one, so that 1e-4 times it is 7."""
+    from cloformer.export.formats.coreml import finite_constants
+
+    if fault == "small":
+        monkeypatch.setattr(finite_constants, "_LARGEST", 200.0)
+    else:
+        monkeypatch.setattr(finite_constants, "_is_whole", lambda _: True)
+    with suppress(GateError):
+        export(_request("masks_of_large_numbers", tmp_path, "coreml", keep_failed=True))
+    (written,) = tmp_path.iterdir()
+    report = compare(read_artifact(written), ParityRequest(model="hard_networks:masks_of_large_numbers"))
+    first = report.first_divergence
+    assert first is not None and first.verdict == "wrong here"
+    assert first.operator == ("aten.where.self" if fault == "small" else "aten.mul.Tensor")
+
+
+def test_an_overflow_is_named_where_no_input_is_an_image(tmp_path: Path) -> None:
+    spec = ModelSpec((TensorSpec("x", (1, 3, 8, 8)),))
+    with pytest.raises(GateError, match="overflows the number format"):
+        export(ExportRequest(model="hard_networks:overflow", spec=spec, formats=("coreml",), output=tmp_path))
 
 
 def test_the_loss_that_is_allowed_is_the_users_to_say(tmp_path: Path, command: Command) -> None:

@@ -146,6 +146,10 @@ def test_the_bounds_are_kept() -> None:
         ("torch.export cannot follow it\nwhere: nets.py, line 12\nrewrite it", True),
         ("aten.x is unknown at layers.0 (nets:Block:12)", False),
         ("aten.x is unknown\nwrite it with others", False),
+        ("an input takes one image, and crops is 5\ndeclare it: --input crops=5x3x8x8", True),
+        ("Core ML has a word state\ncall it otherwise: --input x=1x4 --input state_in=1x4", True),
+        ("an input is bool\ndeclare it: --input crops=5x3x8x8", False),
+        ("an input takes one image, and crops is 5\nexport with one", False),
     ],
 )
 def test_a_refusal_says_where_and_what_to_do(words: str, says: bool) -> None:

@@ -71,8 +71,11 @@ LAWS: dict[str, list[Law]] = {
             * ((x > 0) ^ (x > 1))
         ),
         lambda x: (
-            torch.logaddexp(x.relu().log(), (-x).relu().log()) + torch.logaddexp(x.relu().log(), x.relu().log()).exp()
+            torch.logaddexp(x.clamp(min=0).log(), (x - 1).clamp(min=0).log()).exp()
+            + torch.logaddexp(x.clamp(min=0).log(), x.clamp(min=0).log()).exp()
         ),
+        lambda x: [F.relu((4 * x).int()), F.relu6((9 * x).int()), F.hardtanh((4 * x).int(), -1, 2)],
+        lambda x: torch.div((9 * x).int(), 4, rounding_mode="floor"),
         lambda x: x.isnan() + x.isinf() + x.isfinite() * x + torch.isin(x.round(), torch.tensor([0.0, 1.0])),
     ],
     "bits": [
@@ -108,8 +111,8 @@ LAWS: dict[str, list[Law]] = {
         lambda x: [x.masked_scatter(x > 0, _other(x)), x[:, :1].masked_scatter(SEEN, x)],
         lambda x: [
             x.index_put((x > 0,), x.new_tensor(0.5)),
-            x.index_put((None, torch.tensor([True, False, True, True])), x[:, :3] * 2),
-            x.index_put((None, None, SEEN), x[:, :, 0, :1], accumulate=True),
+            aten.index_put.default(x, [None, torch.tensor([True, False, True, True])], x[:, :3] * 2),
+            aten.index_put.default(x, [None, None, SEEN], x[:, :, 0, :1], True),
         ],
         *[
             lambda x, kind=kind, own=own: x.scatter_reduce(2, _places(x), x.exp(), kind, include_self=own)
@@ -252,6 +255,26 @@ LAWS: dict[str, list[Law]] = {
         lambda x: [F.mse_loss(x, _other(x), reduction=kind) for kind in ("none", "mean", "sum")],
         lambda x: [*x.aminmax(), *x.aminmax(dim=1), *x.aminmax(dim=2, keepdim=True)],
     ],
+    "filled": [
+        lambda x: torch.zeros_like(x > 0, dtype=torch.float32).masked_fill(x > 0, 2.5),
+        lambda x: [
+            torch.ones_like(x > 0, dtype=torch.float32),
+            torch.full_like(x, 3),
+            torch.full_like(x.int(), 2),
+        ],
+        lambda x: [item.new_zeros((2, 3)) for item in (x, x.int(), x > 0)],
+        lambda x: [x.new_full((2, 3), 4), x.int().new_ones((2, 3), dtype=torch.float32)],
+    ],
+    "unbatched": [
+        lambda x: [F.conv1d(x[0, 0], x[1, :3, :, :2]), F.conv2d(x[0], x[:, :, :2, :3], padding=1)],
+        lambda x: [
+            F.conv3d(x, x[None, :, :2, :3, :2]),
+            F.conv_transpose2d(x[0], x[0, :, None, :2]),
+        ],
+        lambda x: [F.avg_pool1d(x[0, 0], 2), F.avg_pool2d(x[0], 3, 2, 1), F.avg_pool3d(x, 2)],
+        lambda x: [F.adaptive_avg_pool1d(x[0, 0], 3), F.adaptive_avg_pool2d(x[0], (2, 3))],
+        lambda x: [F.adaptive_max_pool1d(x[0, 0], 3), F.adaptive_max_pool2d(x[0], (2, 3))],
+    ],
     "quantization": [  # by scales that float32 has, which torch rounds them to
         lambda x: torch.fake_quantize_per_tensor_affine(x, 0.0625, 3, 0, 31),
         lambda x: torch.fake_quantize_per_tensor_affine(x, STEPS[0], INDEX[0].int(), -8, 7),
@@ -310,6 +333,7 @@ def test_left_alone() -> None:
             x.quantile(0.5, 1, interpolation="lower"),
             torch.diag_embed(x[0, 0], 1),
             torch.einsum("ab->ba", x[0, 0]),
+            torch.zeros_like(x),
         ],
         lambda x: torch.scatter(x, 1, torch.argsort(x, 1), x),
     ]

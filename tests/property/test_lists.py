@@ -50,8 +50,9 @@ def test_each_pass_keeps_the_model_and_all_can_be_exported_again(format_name: st
 
 
 def _prove_lists(model: nn.Module, specs: list[TensorSpec]) -> dict[str, dict[str, int]]:
-    """Every format's list keeps the model; the number of sites of each pass, by format."""
-    before = trace(model, specs)
+    """Every format's list keeps the model, and leaves its weights alone, which the rewritten graph shares where no pass gave it
+    others; the number of sites of each pass, by format."""
+    before, as_made = trace(model, specs), copy.deepcopy(model.state_dict())
     inputs = random_inputs([spec.shape for spec in specs])
     found = {}
     with torch.no_grad():
@@ -63,8 +64,18 @@ def _prove_lists(model: nn.Module, specs: list[TensorSpec]) -> dict[str, dict[st
             single, _ = apply_passes(before, row.passes(Setting(before.signature)))
             assert_rounded_once(wide, single)
             assert_exports_again(single, [tensor.float() for tensor in inputs])
+            _assert_shares(single, model)
             found[name] = {item.name.partition("[")[0]: len(item.sites) for item in applied if item.sites}
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, as_made[key]), key
     return found
+
+
+def _assert_shares(single: Trace, model: nn.Module) -> None:
+    """No weight is copied that stays as it is."""
+    owned = {tensor.data_ptr() for tensor in model.state_dict().values()}
+    for key, tensor in single.graph_module.state_dict().items():
+        assert key.startswith("folded_") or tensor.data_ptr() in owned, key
 
 
 @pytest.mark.parametrize("batch", [1, 2])

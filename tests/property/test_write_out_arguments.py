@@ -137,8 +137,13 @@ def test_a_query_without_keys_gets_zeros(kind: torch.dtype) -> None:
     computed = Lambda(
         lambda _, x: F.scaled_dot_product_attention(x, x, x, (x @ x.mT > 0.5) & (x[..., :1] > 0), scale=1.0)
     )
+    added = Lambda(
+        lambda _, x: F.scaled_dot_product_attention(
+            x, x, x, x[..., :1].expand(2, 4, 4).masked_fill(x[..., :1] < 0, float("-inf")), scale=1.0
+        )
+    )
     x = torch.randn(2, 4, 4, generator=torch.Generator().manual_seed(1))
-    for each in (model, computed):
+    for each in (model, computed, added):
         after, (applied,) = rewritten(traced(each, x.shape), WriteOutArguments())
         (found,) = Converted(after.graph_module).run(x)
         assert len(applied.sites) == 1
@@ -155,3 +160,6 @@ def test_masks_that_leave_every_query_a_key_stay() -> None:
         model = Lambda(lambda self, x: F.scaled_dot_product_attention(x, x, x, self.mask), mask=mask)
         _, (applied,) = rewritten(traced(model, (2, 4, 4)), WriteOutArguments())
         assert not applied.sites
+    finite = Lambda(lambda _, x: F.scaled_dot_product_attention(x, x, x, (1 - x) * -1e9))
+    _, (applied,) = rewritten(traced(finite, (2, 4, 4)), WriteOutArguments())
+    assert not applied.sites

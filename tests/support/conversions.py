@@ -27,6 +27,15 @@ def _tokens(x: Tensor) -> Tensor:
     return x.flatten(2).transpose(1, 2)[:, :4]
 
 
+def _placed(x: Tensor) -> list[Tensor]:
+    """By places that are computed of the place of the largest."""
+    flat = x.flatten(2)
+    _, place = flat.max(2)
+    rows = torch.div(place, 9, rounding_mode="trunc").clamp(1, 5)
+    places = [rows * 9 + place % 9, place // 2, torch.fmod(place, 7), (place >> 1) & 7, (place - 5).relu()]
+    return [flat.gather(2, item.unsqueeze(-1)) for item in places]
+
+
 def _assigned(x: Tensor) -> Tensor:
     y = x.clone()
     y[:, 0, 1:3] = 7.0
@@ -45,6 +54,7 @@ NUMBERS: list[Written] = [
         torch.div(x, 0.7, rounding_mode="floor"),
         torch.round(x, decimals=1),
     ],
+    _placed,
     lambda x: [torch.tanh(x), F.gelu(x, approximate="tanh"), F.gelu(x)],
     lambda x: [torch.hypot(x, _other(x)), torch.logaddexp(x, _other(x)), torch.atan2(x, _above(x))],
     lambda x: [torch.special.entr(x), torch.logit(x.sigmoid(), 0.01), torch.sinc(x), torch.special.erfc(x)],
@@ -154,6 +164,7 @@ MANY: list[Written] = [
     lambda x: F.scaled_dot_product_attention(
         _tokens(x), _tokens(x), _tokens(x), attn_mask=torch.ones(4, 4).tril(-1).bool()
     ),
+    lambda x: torch.complex(300 * x, 300 * _other(x)).abs() / 300,
     lambda x: (lambda y: [y, y.relu(), y])(2 * x),
     lambda x: x + torch.sin(torch.arange(9) * 97.0),
 ]

@@ -104,6 +104,40 @@ def mask_of_infinities() -> nn.Module:
     return Tokens(attend)
 
 
+class Masked(nn.Module):
+    """Attention of patches to the bright ones; to all alike where none is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.patch = nn.Conv2d(3, 16, 8, 8)
+        self.register_buffer("causal", torch.full((16, 16), -1e9).triu(1))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        tokens = self.patch(x).flatten(2).transpose(1, 2)
+        is_seen = (F.avg_pool2d(x.mean(1, keepdim=True), 8) > 0.25).flatten(2)
+        scores, hidden = tokens @ tokens.transpose(1, 2) / 4, 1.0 - is_seen.to(tokens.dtype)
+        largest = torch.where(is_seen.transpose(1, 2), tokens, torch.full_like(tokens, -9e15))
+        masked = [
+            scores + hidden * torch.finfo(scores.dtype).min,
+            scores + hidden * -1e9,
+            scores.masked_fill(is_seen.logical_not(), -1e9),
+            scores + self.causal,
+        ]
+        numbers = [
+            largest.amax(1).clamp(min=-9),
+            largest.sigmoid(),
+            largest.clamp(-3.0, 1e6),
+            tokens * 1e-4 * 1e6,
+        ]
+        return [*(item.softmax(-1) @ tokens for item in masked), *numbers]
+
+
+def masks_of_large_numbers() -> nn.Module:
+    """Float16 ends before them; a factor that it ends before is not taken for one."""
+    return Masked()
+
+
 # Constants that ``forward`` makes.
 def product_with_a_constant() -> nn.Module:
     return After(lambda x: x.mean((2, 3)) @ torch.eye(8))
@@ -216,7 +250,9 @@ def taken_from_a_table() -> nn.Module:
 
 def one_that_stands_out() -> nn.Module:
     """What is off most is one pixel, and a product with a vector."""
-    return After(lambda x: [(6 * x).exp(), (x.flatten(2) * 20).softmax(-1) @ torch.linspace(0, 1, 1024)])
+    return After(
+        lambda x: [(6 * x.clamp(max=1.7)).exp(), (x.flatten(2) * 20).softmax(-1) @ torch.linspace(0, 1, 1024)]
+    )
 
 
 class Recurrent(nn.Module):

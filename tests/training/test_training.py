@@ -41,6 +41,8 @@ from cloformer.training.teacher import open_teacher, teaching_loss
 TINY = (*QUICK, "batch_size=16", "epochs=3", "warmup_epochs=1", "mixup=0.8", "cutmix=1", "drop_path=0.1",
         "erasing=0.25", "color_jitter=0.2", "flip=0.5")  # fmt: skip
 
+SEEN = Preprocessing.imagenet(32, 32)
+
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[str]:
@@ -331,10 +333,19 @@ def test_a_teacher_in_an_onnx_file(tmp_path: Path, batch: int | str) -> None:
     x = torch.randn(6, 3, 32, 32)
     if batch == 2:
         with pytest.raises(InputError, match="does not take images of 32 x 32"):
-            open_teacher(str(path), 3, 32, torch.device("cpu"))
+            open_teacher(str(path), 3, SEEN, torch.device("cpu"))
         return
-    teacher = open_teacher(str(path), 3, 32, torch.device("cpu"))
+    teacher = open_teacher(str(path), 3, SEEN, torch.device("cpu"))
     assert torch.allclose(teacher(x), x.mean((2, 3)), atol=1e-6)
+
+
+def test_a_teacher_is_a_checkpoint(whole: Path) -> None:
+    """Of a built-in model, with what it says of the images that it was trained on."""
+    x = torch.randn(2, 3, 32, 32)
+    model, _ = load_checkpoint(whole / LAST)
+    teacher = open_teacher(str(whole / LAST), 10, SEEN, torch.device("cpu"))
+    with torch.no_grad():
+        assert torch.equal(teacher(x), model.eval()(x))
 
 
 def test_teachers_that_do_not_fit(tmp_path: Path) -> None:
@@ -348,9 +359,11 @@ def test_teachers_that_do_not_fit(tmp_path: Path) -> None:
         (str(tmp_path / "bad.onnx"), 3, 32, "cannot be used"),
     ]:
         with pytest.raises(InputError, match=words):
-            open_teacher(reference, classes, size, torch.device("cpu"))
+            open_teacher(reference, classes, Preprocessing.imagenet(size, size), torch.device("cpu"))
+    with pytest.raises(InputError, match="has random weights, which teach nothing"):
+        open_teacher("cloformer_xxs", 1000, SEEN, torch.device("cpu"))
     with pytest.raises(UsageError, match="--teacher nowhere:it: there is no module"):
-        open_teacher("nowhere:it", 3, 32, torch.device("cpu"))
+        open_teacher("nowhere:it", 3, SEEN, torch.device("cpu"))
 
 
 def test_a_new_head_for_other_classes(whole: Path, tmp_path: Path) -> None:

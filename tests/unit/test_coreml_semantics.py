@@ -107,6 +107,9 @@ ROWS: dict[str, Callable[[Tensor], Tensor]] = {
     "conv_transpose, output_padding beyond padding": lambda x: F.conv_transpose2d(
         x, KERNELS, None, (3, 2), (0, 1), (2, 1), 2
     ),
+    "more than five axes": lambda x: (
+        x.unflatten(-1, (1, -1))[..., None, None] + x.mean(-1)[..., None, None, None, None]
+    ).flatten(1),
     "lstm, gru": lambda x: LSTM(x[0].mT)[0] + GRU(x[0].mT)[0],
     "attention, a query without keys": lambda x: F.scaled_dot_product_attention(
         x, x, x, attn_mask=torch.ones(7, 7).tril(-1).bool()
@@ -135,12 +138,17 @@ ROWS: dict[str, Callable[[Tensor], Tensor]] = {
             x.frac(),
         ]
     ),
+    "zeros_like and its kind, of another type": lambda x: (
+        torch.zeros_like(x > 0, dtype=torch.float32).masked_fill(x > 0, 2.5)
+        + torch.full_like(x.int(), 1, dtype=torch.float32)
+    ),
     "where of two types": lambda x: torch.where(x > 0, 1, x) + torch.where(x > 1, x, x.int()),
     "conv_transpose, groups, then batch norm or product": lambda x: NORMALIZED(x) + SCALED(x),
     "elu, hardtanh, leaky_relu, threshold of integers": lambda x: torch.cat(
         [F.elu(x, 2), F.hardtanh(x, -1, 2), F.leaky_relu(x, 2), F.threshold(x, 1, 3)]
     ),
     "matmul with a vector": lambda x: x @ torch.arange(9.0) + (torch.arange(7.0) @ x).sum(),
+    "abs of complex numbers": lambda x: torch.complex(x, x.roll(1, 3)).abs(),
     "gelu, approximate": lambda x: F.gelu(x, approximate="tanh"),
     "softplus, threshold": lambda x: F.softplus(x, 2, 1),
     "clamp, one bound": lambda x: torch.cat([(1 / x).clamp(min=1), (1 / x).clamp(max=1)]),

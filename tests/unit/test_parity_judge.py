@@ -192,3 +192,33 @@ def test_one_operator_in_float16_rounds_its_result(law: Law) -> None:
             if item.node == last
         )
         assert judge(item, 1, FLOAT16).is_wrong == is_wrong
+
+
+def _in_half(law: Law, x: Tensor, got: list[float], **parts: Tensor) -> Judgement:
+    program = lower(traced(Lambda(law, **parts), tuple(x.shape)))
+    last = program.graph.output_node().args[0][0]
+    candidate = {last.name: np.array(got, np.float16)}
+    walk = Walk(program, {"x0": x.numpy()}, candidate, stored=torch.float16)
+    return judge({item.node: item for item in walk}[last.name], 1, FLOAT16)
+
+
+def test_a_number_beyond_the_format_is_its_largest_where_the_result_is_beyond_it_too() -> None:
+    """The first three are; 1e-5 times -1e9 is in the format, and 0 is no mask."""
+    x, end = torch.tensor([1.0, 0.5, 2.0, 0.0]), 65504.0
+    is_right = _in_half(lambda _, x: x * -1e9, x, [-end, -end / 2, -np.inf, 0.0])
+    assert not is_right.is_wrong and is_right.overflows
+    for wrong in (
+        [end, -end / 2, -np.inf, 0.0],
+        [-100.0, -end / 2, -np.inf, 0.0],
+        [-end, -end / 2, -np.inf, -end],
+    ):
+        assert _in_half(lambda _, x: x * -1e9, x, wrong).is_wrong
+    assert _in_half(lambda _, x: x * -1e9, torch.tensor([1e-5, 1.0]), [-0.655, -end]).is_wrong
+    assert not _in_half(lambda _, x: x * -1e9, torch.tensor([1e-5, 1.0]), [-1e4, -end]).is_wrong
+
+
+def test_a_mask_hides_no_error_beside_it() -> None:
+    x, end = torch.tensor([3.0, 2.0]), 65504.0
+    hidden = {"hidden": torch.tensor([True, False])}
+    assert not _in_half(lambda m, x: x.masked_fill(m.hidden, -1e9), x, [-end, 2.0], **hidden).is_wrong
+    assert _in_half(lambda m, x: x.masked_fill(m.hidden, -1e9), x, [-end, 2.01], **hidden).is_wrong

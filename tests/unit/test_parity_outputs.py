@@ -12,13 +12,14 @@ import torch
 
 from cloformer.export.parity.outputs import not_told, output_result
 from cloformer.export.parity.report import OutputResult
-from cloformer.export.reference.cases import Case
+from cloformer.export.reference.cases import Case, Inputs, hostile_cases, noise_case
 from cloformer.export.reference.loss import RoundingLoss
 from cloformer.export.reference.references import Expected, Searched
 from cloformer.export.reference.rounding import Format
+from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.export.source.signature import TensorSpec
 
-CASE = Case("cat.jpg", "photograph", {})
+CASE = Case("cat.jpg", "photograph", {}, is_usual=True)
 WANT = np.array([[4.0, 2.0, -1.0]])
 FP32, FP16 = Format.of("float32", narrow_sums=False), Format.of("float16", narrow_sums=False)
 LOST = 1e-3  # by every run below, at the first element
@@ -110,8 +111,23 @@ def test_a_format_that_costs_too_much_is_said_apart() -> None:
     assert found.failure is None and not found.passed
     assert found.too_lossy is not None and found.too_lossy.startswith("fp16 costs 2% of the largest value")
     assert _result(WANT * 1.02, lost=0.08, form=FP16).passed
-    hostile = replace(CASE, kind="hostile")
+    hostile = replace(CASE, kind="hostile")  # a black image, say
     assert output_result(hostile, WANT * 1.02, _expected(lost=0.08, form=FP16), 0.01).passed
+
+
+@pytest.mark.parametrize("kind", ["noise", "hostile"])
+def test_a_format_may_not_end_before_an_image(kind: str) -> None:
+    """Whatever the image shows; tensors of numbers that no model expects may be beyond it."""
+    ended, expected = np.full_like(WANT, np.inf), _expected(lost=math.inf, form=FP16)
+    found = output_result(replace(CASE, kind=kind), ended, expected)
+    assert found.too_lossy is not None and "infinite" in found.too_lossy
+    tensor = Inputs((TensorSpec("x", (1, 3, 8, 8)),), {}, {})
+    assert [case.is_usual for case in hostile_cases(tensor)] == [False] * 4
+    image = Inputs(
+        (TensorSpec("x", (1, 3, 8, 8), role="image"),), {"x": Preprocessing(8, 8, 8)}, {"x": False}
+    )
+    assert all(case.is_usual for case in [noise_case(image), *hostile_cases(image)])
+    assert output_result(replace(CASE, kind=kind, is_usual=False), ended, expected).passed
 
 
 def test_where_rounding_costs_too_much_outputs_do_not_judge() -> None:

@@ -122,3 +122,23 @@ def test_what_jumps_may_jump_as_far_as_any_of_its_part() -> None:
     places = np.array([[3, 9, 9, 0]])
     assert loss.undecided(places, np.zeros((1, 4), np.int64)).tolist() == [[False, True, True, False]]
     assert not loss.undecided(np.full((1, 4), 13), want.astype(np.int64)).any()
+
+
+def test_a_zero_that_was_added_up_may_have_either_sign() -> None:
+    """Beside a bright pixel the difference of the rows is zero, and the angle half a turn or minus half a turn."""
+
+    class Direction(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            columns = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
+            self.register_buffer("kernels", torch.stack([columns.T, columns])[:, None])
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.atan2(*F.conv2d(x, self.kernels, padding=1).unbind(1))
+
+    bright = np.zeros((1, 1, 16, 16), np.float32)
+    bright[..., 8, 8] = 30
+    reference = Reference(trace(Direction(), [TensorSpec("x", (1, 1, 16, 16))]))
+    (expected,) = reference.expected({"x": bright}, FORM, reference.twin.signature.outputs)
+    jumps = expected.loss.jumps
+    assert abs(float(expected.want[0, 8, 9])) > 3.14 and jumps is not None and jumps[0, 8, 9] > 6

@@ -311,3 +311,29 @@ def test_random_numbers_are_refused_and_layers_that_draw_in_training_are_not() -
         ):
             trace(Draws(law), [X])
     trace(nn.Sequential(nn.Dropout(0.5), nn.RReLU(), nn.LSTM(3, 4, 2, dropout=0.5)), [X])
+
+
+@pytest.mark.parametrize("is_causal", [True, False])
+def test_masks_of_encoders_and_decoders_are_traced_as_they_are_given(is_causal: bool) -> None:
+    """PyTorch compares them with a causal one; what it computes is the same."""
+
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            options = {"nhead": 2, "dim_feedforward": 8, "batch_first": True}
+            encoding, decoding = (
+                nn.TransformerEncoderLayer(8, **options),
+                nn.TransformerDecoderLayer(8, **options),
+            )
+            self.encoder = nn.TransformerEncoder(encoding, 1, enable_nested_tensor=False)
+            self.decoder = nn.TransformerDecoder(decoding, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            mask = torch.full((5, 5), -torch.inf).triu(1 if is_causal else 2)
+            return self.decoder(x, self.encoder(x, mask=mask), tgt_mask=mask)
+
+    torch.manual_seed(0)
+    model, x = Masked().eval(), torch.randn(2, 5, 8)
+    found = trace(model, [TensorSpec("x", (2, 5, 8))]).graph_module(x)
+    with torch.no_grad():
+        torch.testing.assert_close(found[0] if isinstance(found, (list, tuple)) else found, model(x))

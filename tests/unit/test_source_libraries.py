@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from image_folders import CLASSES, write_folders
 from outcome import Command
 from safetensors.torch import save_file
 
@@ -22,6 +23,10 @@ from cloformer.export.source.libraries.asked import asked_of, names_a_library
 from cloformer.export.source.libraries.package import is_installed
 from cloformer.export.source.preprocessing import Preprocessing, load_image
 from cloformer.export.source.resolve import Source, SourceRequest, resolve
+from cloformer.export.source.returned import as_tensors
+from cloformer.training.data import read_dataset
+from cloformer.training.evaluate import evaluate
+from cloformer.training.teacher import open_teacher, said_of
 
 FAKES = Path(__file__).parent.parent / "support" / "fake_libraries"
 LIBRARIES = ("timm", "torchvision", "transformers", "huggingface_hub")
@@ -208,6 +213,45 @@ def test_a_folder_of_transformers(folder: Path) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(InputError, match="names files outside of"):
         _source(f"hf:{folder}")
+
+
+def test_a_teacher_of_a_library_sees_what_the_library_would_show_it(folder: Path) -> None:
+    """The student's image, of another mean and another order of colours; weights that nobody trained teach nothing."""
+    source, seen = _source(f"hf:{folder}"), Preprocessing.imagenet(32, 32)
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    own = source.preprocessing["image"].normalize(pixels[..., ::-1])
+    with torch.no_grad():
+        want = as_tensors(source.model(torch.from_numpy(own)))[0]
+    teacher = open_teacher(f"hf:{folder}", 3, seen, torch.device("cpu"))
+    got = teacher(torch.from_numpy(seen.normalize(pixels)))
+    assert torch.allclose(got, want, rtol=0, atol=1e-5) and got.std() > 1e-3
+    assert said_of(f"hf:{folder}") == "hf:vit-tiny"
+    with pytest.raises(InputError, match="--teacher timm:mobilenetv3_small_100 has random weights"):
+        open_teacher("timm:mobilenetv3_small_100", 4, seen, torch.device("cpu"))
+    with pytest.raises(UsageError, match=r"--teacher timm:n.*is no option"):
+        open_teacher("timm:n?x", 4, seen, torch.device("cpu"))
+
+
+def test_a_model_of_a_library_is_evaluated(folder: Path, tmp_path: Path) -> None:
+    """On its own images, by the names of its classes; random weights are right by chance."""
+    names = dict(enumerate(CLASSES))
+    (folder / "config.json").write_text(
+        json.dumps(CONFIG | {"id2label": {str(key): names[key] for key in names}})
+    )
+    data, source = read_dataset(write_folders(tmp_path / "data")), _source(f"hf:{folder}")
+    (found,) = evaluate([Path(f"hf:{folder}")], data)
+    rule = source.preprocessing["image"]
+    images = np.concatenate([rule(data.val.load(index)) for index in range(len(data.val.labels))])
+    with torch.no_grad():
+        guessed = as_tensors(source.model(torch.from_numpy(images)))[0].argmax(1)
+    right = [
+        data.classes[want] == names[int(got)] for want, got in zip(data.val.labels, guessed, strict=True)
+    ]
+    assert found.scores.top1 == sum(right) / len(right) and found.scores.images == len(right)
+    with pytest.raises(InputError, match="evaluate timm:mobilenetv3_small_100: the weights are random"):
+        next(evaluate([Path("timm:mobilenetv3_small_100")], data))
+    with pytest.raises(UsageError, match="evaluate nowhere:it: there is no module"):
+        next(evaluate([Path("nowhere:it")], data))
 
 
 @pytest.mark.parametrize(

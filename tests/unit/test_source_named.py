@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from cloformer.errors import CloformerError, InputError, UsageError
 from cloformer.export.source.make import make_model
 from cloformer.export.source.named import locate, names_a_module
-from cloformer.export.source.user_module import user_module
+from cloformer.export.source.user_module import made_by
 
 BLOCKS = """
 from torch import nn
@@ -48,6 +49,10 @@ number = 3
 """
 
 
+def _made(reference: str) -> nn.Module:
+    return made_by(locate(reference, "--model"))
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with a package, and another folder beside it with the same files."""
@@ -63,7 +68,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _refused(reference: str) -> str:
     with pytest.raises(CloformerError) as refused:
-        user_module(reference)
+        _made(reference)
     assert isinstance(refused.value, (UsageError, InputError))
     assert refused.value.lines[0].startswith(f"--model {reference.rstrip(':')}")
     return str(refused.value)
@@ -93,7 +98,7 @@ def test_every_spelling(here: Path, monkeypatch: pytest.MonkeyPatch, reference: 
     reference = reference.format(here=here)
     assert names_a_module(reference)
     made = make_model(reference, None, None, 0)
-    again = user_module(name) if not name.startswith(("nets", "my")) else user_module(reference)
+    again = _made(name) if not name.startswith(("nets", "my")) else _made(reference)
     assert made.reference == name
     assert type(again) is type(made.model)
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), made.model.parameters(), strict=True))
@@ -114,9 +119,9 @@ def test_the_file_that_is_named_and_no_other_of_its_name(
     inner = "nets" if place == "package" else installed
     (folder / "blocks.py").write_text(BLOCKS)
     (folder / f"{inner}.py").write_text(NETS.format(blocks="blocks", size=99))
-    model = user_module(f"{folder}/{inner}.py:build")
+    model = _made(f"{folder}/{inner}.py:build")
     assert model.size == 99
-    assert user_module(f"{folder}/{inner}.py:build").__class__ is model.__class__
+    assert _made(f"{folder}/{inner}.py:build").__class__ is model.__class__
     assert locate(f"{folder}/{inner}.py:build", "--model").reference == f"{inner}:build"
     assert __import__("nets").__file__ == str(site / "nets.py")
     assert sys.modules.get(installed, sys).__name__ in (installed, "sys")
@@ -161,14 +166,14 @@ def test_what_is_refused(here: Path, reference: str, words: str) -> None:
 )
 def test_a_file_that_is_not_there(here: Path, name: str) -> None:
     with pytest.raises(InputError, match="there is no file") as refused:
-        user_module(f"{name}:build")
+        _made(f"{name}:build")
     assert ("Did you mean pack/nets.py?" in str(refused.value)) == (name in ("pack/nest.py", "pack/nest"))
 
 
 def test_what_it_prints_is_no_part_of_a_commands_output(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    user_module("pack.nets:build")
+    _made("pack.nets:build")
     assert capsys.readouterr() == ("", "built\n")
 
 

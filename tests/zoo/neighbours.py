@@ -87,6 +87,6 @@ def _folder() -> Path:
 
 def _stand_in_for_versions() -> None:
     """TransNeXt asks an old package of setuptools whether its CUDA kernels are installed: they are not."""
-    if importlib.util.find_spec("pkg_resources") is None:
+    if "pkg_resources" not in sys.modules and importlib.util.find_spec("pkg_resources") is None:
         found = SimpleNamespace(DistributionNotFound=LookupError, get_distribution={}.__getitem__)
         sys.modules["pkg_resources"] = found  # type: ignore[assignment]

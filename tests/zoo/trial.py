@@ -53,6 +53,8 @@ RESULTS = {
 
 # "stages.0.conv (package.module:Class:line)", or "file.py, line 12".
 _PLACE = re.compile(r"[\w.]+:\w[\w.<>]*:\d+|\.py, line \d+")
+# A declared input, which has no line, by its name, and how to declare it.
+_DECLARED = re.compile(r"\b(?P<name>\w+)\b.*\n(?:.*\n)?.*--input (?P=name)(_in)?=\d")
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,10 @@ def _row(name: str, form: str, verdict: Verdict, seconds: float) -> Row:
 
 
 def says_where(words: str) -> bool:
-    """Whether a refusal names a module and a line, and says in another line what to do."""
-    return _PLACE.search(words) is not None and len(words.splitlines()) > 1
+    """Whether a refusal names a module and a line, and says in another line what to do; or, of an input as it is declared,
+    names that and says how to declare it."""
+    is_placed = _PLACE.search(words) is not None and len(words.splitlines()) > 1
+    return is_placed or _DECLARED.search(words) is not None
 
 
 def _needs(report: ParityReport, precision: str) -> dict[str, Need]:

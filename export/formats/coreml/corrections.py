@@ -8,7 +8,7 @@ from coremltools.converters.mil import Builder as mb  # noqa: N813 - its own idi
 from coremltools.converters.mil.frontend.torch import ops
 from coremltools.converters.mil.frontend.torch.internal_graph import InternalTorchIRNode
 from coremltools.converters.mil.frontend.torch.torch_op_registry import register_torch_op
-from coremltools.converters.mil.mil import Block, Operation, Program, types
+from coremltools.converters.mil.mil import Block, Operation, Program, Var, types
 from coremltools.converters.mil.mil.passes.defs.cleanup.fuse_reduce_mean import fuse_reduce_mean
 from coremltools.converters.mil.mil.passes.defs.optimize_conv import fuse_conv_batchnorm, fuse_conv_scale
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
@@ -45,12 +45,20 @@ def gelu(context: ops.TranscriptionContext, node: InternalTorchIRNode) -> None:
     context.add(mb.gelu(x=x, mode="TANH_APPROXIMATION", name=node.name))
 
 
+@register_torch_op(override=True)  # type: ignore[untyped-decorator]
+def floor_divide(context: ops.TranscriptionContext, node: InternalTorchIRNode) -> None:
+    """Of whole numbers a whole number, which coremltools casts to a float."""
+    x, y = ops.promote_input_dtypes(ops._get_inputs(context, node, expected=2))
+    context.add(mb.floor_div(x=x, y=y, name=node.name))
+
+
 @register_pass(namespace="cloformer")
 class exact_operators(AbstractGraphPass):  # type: ignore[misc]  # noqa: N801 - its name is the class's
-    """Logarithms of their argument alone, and ``floor`` where ``floor_div`` divides by one.
+    """Logarithms of their argument alone, ``floor`` where ``floor_div`` divides by one, and magnitudes without squares.
 
     ``log`` adds 1e-45 to its argument where no epsilon is given, so that the logarithm of 0 is -103 in float32. The pass
-    ``noop_elimination`` takes a division by one for the identity, the rounding one too (coremltools' issue 2761).
+    ``noop_elimination`` takes a division by one for the identity, the rounding one too (coremltools' issue 2761). Of complex numbers it writes
+    the root of a sum of squares, which leave float16 from 256 on.
     """
 
     def apply(self, prog: Program) -> None:
@@ -67,6 +75,8 @@ class exact_operators(AbstractGraphPass):  # type: ignore[misc]  # noqa: N801 - 
                 new = mb.log(x=operation.x, epsilon=nothing, before_op=operation, name=operation.name)
             elif _divides_by_one(operation):
                 new = mb.floor(x=operation.x, before_op=operation, name=operation.name)
+            elif operation.op_type == "complex_abs":
+                new = _magnitude(operation)
             else:
                 continue
             old = operation.outputs[0]
@@ -121,6 +131,19 @@ def _mixes_groups(operation: Operation) -> bool:
 def _adds_nothing(operation: Operation) -> bool:
     """Whether it is a logarithm with the epsilon that nobody asked for."""
     return operation.op_type == "log" and bool(operation.epsilon.val == np.float32(1e-45))
+
+
+def _magnitude(operation: Operation) -> Var:
+    """m sqrt(1 + (n / m)^2) for the larger m and the smaller n of both parts' magnitudes; 0 where m is."""
+    given = {"before_op": operation}
+    parts = (mb.complex_real(data=operation.x, **given), mb.complex_imag(data=operation.x, **given))
+    one, other = (mb.abs(x=part, **given) for part in parts)
+    larger, smaller = mb.maximum(x=one, y=other, **given), mb.minimum(x=one, y=other, **given)
+    is_zero = mb.equal(x=larger, y=np.float32(0), **given)
+    divisor = mb.select(cond=is_zero, a=np.float32(1), b=larger, **given)
+    share = mb.real_div(x=smaller, y=divisor, **given)
+    root = mb.sqrt(x=mb.add(x=mb.mul(x=share, y=share, **given), y=np.float32(1), **given), **given)
+    return mb.mul(x=larger, y=root, name=operation.name, **given)
 
 
 def _divides_by_one(operation: Operation) -> bool:

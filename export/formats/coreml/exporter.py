@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from ...source.signature import Signature, TensorSpec
 from ...source.trace import origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, ValueOrigin, Written, value_origins
 from ..stumbled import refusal
+from .interface import refuse_reserved, refuse_several
 from .known_operators import converts
 from .texts import tell_from_names
 
@@ -35,11 +37,6 @@ _ARRAY_TYPES = {0x10000 | 32: "float32", 0x10000 | 16: "float16", 0x20000 | 32: 
 _MODEL_FILE = Path("Data/com.apple.CoreML/model.mlmodel")
 _HANDLES_FILE = "executorch_debug_handle_mapping.json"
 _DATE = "com.github.apple.coremltools.conversion_date"
-# The words of its language (coremltools' NameSanitizer).
-_RESERVED = {
-    "any", "bool", "program", "func", "tensor", "list", "dict", "tuple", "true", "false", "string", "bf16", "fp16", "fp32",
-    "fp64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "state",
-}  # fmt: skip
 # The namespace our package identifiers are derived in: the same content has the same identifier.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:cloformer:mlpackage")
 
@@ -60,7 +57,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
 
         outputs, labels = lowered.signature.outputs, _class_labels(lowered)
         inputs = [_input_type(spec, lowered) for spec in lowered.signature.inputs]
-        _refuse_reserved(lowered.signature)
+        refuse_reserved(lowered.signature)
         tell_from_names(lowered.program.graph)
         try:
             model = ct.convert(
@@ -137,24 +134,33 @@ def _shape(kind: Any) -> tuple[int, ...]:
 
 
 def _pipeline(lowered: Lowered) -> Any:
-    """coremltools' own passes, corrected; in float32 with what they lose there put right."""
+    """coremltools' own passes, corrected; with what they lose in float32 put right, and what float16 ends before."""
     from .corrections import pipeline
     from .exact_affine import with_exact_affine
+    from .finite_constants import with_finite_constants
 
-    corrected = pipeline()
-    return corrected if lowered.precision.activations == "float16" else with_exact_affine(corrected)
+    if lowered.precision.activations != "float16":
+        return with_exact_affine(pipeline())
+    return with_finite_constants(pipeline(), _in_half(lowered))
 
 
 def _compute_precision(lowered: Lowered) -> Any:
-    """Float16, but for the operations that carry a node that is to be computed in float32."""
     import coremltools as ct
+
+    if lowered.precision.activations != "float16":
+        return ct.precision.FLOAT32
+    if not lowered.precision.exceptions:
+        return ct.precision.FLOAT16
+    return ct.transform.FP16ComputePrecision(op_selector=_in_half(lowered))
+
+
+def _in_half(lowered: Lowered) -> Callable[[Any], bool]:
+    """Whether an operation is computed in float16: all are but those that carry a node that is to be computed in float32."""
     from coremltools.converters.mil.mil.scope import ScopeSource
 
     wanted = lowered.precision
-    if wanted.activations != "float16":
-        return ct.precision.FLOAT32
     if not wanted.exceptions:
-        return ct.precision.FLOAT16
+        return lambda _: True
     handles = {node.name: node.meta["debug_handle"] for node in lowered.program.graph.nodes}
     unknown = sorted(set(wanted.exceptions) - handles.keys())
     if unknown:
@@ -172,7 +178,7 @@ def _compute_precision(lowered: Lowered) -> Any:
             for handle in (group if isinstance(group, (list, tuple, set)) else [group])
         }
 
-    return ct.transform.FP16ComputePrecision(op_selector=in_half)
+    return in_half
 
 
 def _input_type(spec: TensorSpec, lowered: Lowered) -> Any:
@@ -180,29 +186,11 @@ def _input_type(spec: TensorSpec, lowered: Lowered) -> Any:
 
     rule = lowered.preprocessing.get(spec.name)
     if rule is not None:
-        if spec.shape[0] != 1:
-            raise UnsupportedError(
-                f"a Core ML input takes one image, and {spec.name} is {spec.shape[0]}",
-                "export with one, or declare it in --spec with the role tensor and prepare the images in the app",
-            )
+        refuse_several(spec, lowered.signature.inputs)
         layouts = {"RGB": ct.colorlayout.RGB, "BGR": ct.colorlayout.BGR}
         layout = ct.colorlayout.GRAYSCALE if spec.shape[1] == 1 else layouts[rule.color_order]
         return ct.ImageType(name=spec.name, shape=spec.shape, color_layout=layout)
     return ct.TensorType(name=spec.name, shape=spec.shape, dtype=np.dtype(_given(spec).dtype).type)
-
-
-def _refuse_reserved(signature: Signature) -> None:
-    """:class:`UnsupportedError` for a name that is a word of Core ML's own, which coremltools would change."""
-    for specs, advice in (
-        (signature.inputs, "call it otherwise: --input {name}_in=..., in the order in which the model takes its inputs"),
-        (signature.outputs, 'call it otherwise: outputs = ["{name}_out"] in --spec FILE names all outputs in order'),
-    ):  # fmt: skip
-        for spec in specs:
-            if spec.name in _RESERVED:
-                raise UnsupportedError(
-                    f"Core ML has a word {spec.name} of its own, which cannot be the name of an input or an output",
-                    advice.format(name=spec.name),
-                )
 
 
 def _given(spec: TensorSpec) -> TensorSpec:

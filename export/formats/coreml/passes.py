@@ -15,6 +15,7 @@ from ...passes.lower_log_sigmoid import LowerLogSigmoid
 from ...passes.lower_log_softmax import LowerLogSoftmax
 from ...passes.lower_nearest import LowerNearest
 from ...passes.lower_poolings import LowerPoolings
+from ...passes.lower_ranks import LowerRanks
 from ...passes.lower_reciprocals import LowerReciprocals
 from ...passes.lower_resizing import LowerResizing
 from ...passes.lower_rms_norm import LowerRmsNorm
@@ -78,6 +79,7 @@ def _device() -> list[Pass]:
         LowerArctangents(),  # which would be wrong on the axes
         LowerResizing(),  # cubic or antialiased: there is no operator for it
         LowerLogSigmoid(),  # which coremltools does not convert
+        LowerRanks(most=5),  # of windows with heads; after all that writes operators
         WriteOutArguments(),  # which coremltools leaves out
     ]
 

@@ -24,6 +24,7 @@ from cloformer.io.quiet import quiet
 from ...source.trace import lowered_name_of, origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, Written, unsupported_error, value_origins
 from ..stumbled import refusal
+from .file import inferred
 from .refused import ORIGIN_KEYS, not_taken
 from .settled import Settled
 
@@ -111,7 +112,7 @@ def check(path: Path) -> GraphFigures:
     model = onnx.load(path)
     try:
         onnx.checker.check_model(model, full_check=True)
-        values = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+        values = inferred(model, strict=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise not_taken("onnx", error, model) from error
     ranks = [
@@ -141,7 +142,7 @@ def _targets(program: ExportedProgram) -> set[torch._ops.OpOverload]:
 
 def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """Of every value: static, as an artifact's are."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
+    graph = inferred(model)
     return {
         info.name: tuple(dim.dim_value for dim in info.type.tensor_type.shape.dim)
         for info in (*graph.value_info, *graph.output)

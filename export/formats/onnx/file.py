@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import onnx
     from google.protobuf.message import Message
 
-__all__ = ["MAX_BYTES", "read_onnx"]
+__all__ = ["MAX_BYTES", "inferred", "read_onnx"]
 
 
 MAX_ELEMENTS = 2**28  # of one value: 1 GiB of float32, a hundred times what a model for a phone has
@@ -55,13 +55,31 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     return model
 
 
-def _shapes(model: onnx.ModelProto, path: Path) -> Iterator[tuple[str, list[int]]]:
-    """The shape of every value that can be told without running anything."""
+def inferred(model: onnx.ModelProto, *, strict: bool = False) -> onnx.GraphProto:
+    """The model's graph with the type and shape of every value that can be told without running it; raises what onnx raises.
+
+    Constants of two axes and more are there without their numbers: no operator reads a shape in them, and they are nearly
+    all of a model's bytes, which onnx would copy five times.
+    """
     import onnx
 
+    given = model.graph
+    bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    bare.functions.extend(model.functions)
+    bare.graph.name = given.name
+    for name in ("node", "input", "output", "value_info", "sparse_initializer"):
+        getattr(bare.graph, name).extend(getattr(given, name))
+    for tensor in given.initializer:
+        shape_alone = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+        bare.graph.initializer.append(shape_alone if len(tensor.dims) > 1 else tensor)
+    # Without data propagation, which would write out a Range of any length.
+    return onnx.shape_inference.infer_shapes(bare, strict_mode=strict).graph
+
+
+def _shapes(model: onnx.ModelProto, path: Path) -> Iterator[tuple[str, list[int]]]:
+    """The shape of every value that can be told without running anything."""
     with decoding(f"{path} as a sound ONNX model", "export it again"):
-        # Without data propagation, which would write out a Range of any length.
-        graph = onnx.shape_inference.infer_shapes(model).graph
+        graph = inferred(model)
     for value in (*graph.input, *graph.value_info, *graph.output):
         yield value.name, [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
     for tensor in graph.initializer:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import onnx
 
 from ..profiler import Work
+from .file import inferred
 
 __all__ = ["UNCOUNTED", "Operand", "bytes_moved", "graph_work", "multiply_adds", "operands"]
 
@@ -128,7 +129,7 @@ def graph_work(model: onnx.ModelProto) -> list[Work]:
 
 def operands(model: onnx.ModelProto) -> dict[str, Operand]:
     """Every value of a model's graph whose shape can be told without running it."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
+    graph = inferred(model)
     known = {tensor.name: _operand(tensor.dims, tensor.data_type) for tensor in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
         kind = value.type.tensor_type

@@ -15,7 +15,7 @@ from cloformer.errors import choose
 from ...source.signature import Signature
 from ..runner import Array, ModelFile, checked_outputs
 from ..work_limit import MOST_WORK
-from .file import read_onnx
+from .file import inferred, read_onnx
 from .session import make_session, runtime_errors, session_options
 from .work_limit import refuse_endless
 
@@ -139,12 +139,12 @@ def _exposing_everything(path: Path) -> bytes:
 
 
 def _of_bfloat16(model: onnx.ModelProto) -> set[str]:
-    """The values of that type; where nothing is cast to it there are none, and the model need not be copied to find out."""
+    """The values of that type; where nothing is cast to it there are none, and no type need be inferred to find out."""
     import onnx
 
     kind = onnx.TensorProto.BFLOAT16
     casts = (node.attribute for node in model.graph.node if node.op_type == "Cast")
     if not any(attribute.i == kind for attributes in casts for attribute in attributes):
         return set()
-    values = onnx.shape_inference.infer_shapes(model).graph.value_info
+    values = inferred(model).value_info
     return {info.name for info in values if info.type.tensor_type.elem_type == kind}

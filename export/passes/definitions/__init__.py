@@ -4,9 +4,22 @@ They are traced on tensors without data, so that Python decides by sizes and num
 ``NotImplemented`` leaves the operator as it is.
 """
 
-from . import arithmetic, bits, layers, matrices, order, places, quantization, reductions, scattering
+from . import (
+    arithmetic,
+    bits,
+    filled,
+    layers,
+    matrices,
+    order,
+    places,
+    quantization,
+    reductions,
+    scattering,
+    unbatched,
+)  # fmt: skip
 from ._table import DEFINITIONS
 
 __all__ = [
-    "DEFINITIONS", "arithmetic", "bits", "layers", "matrices", "order", "places", "quantization", "reductions", "scattering",
+    "DEFINITIONS", "arithmetic", "bits", "filled", "layers", "matrices", "order", "places", "quantization", "reductions",
+    "scattering", "unbatched",
 ]  # fmt: skip

@@ -56,12 +56,33 @@ def frac(self: Tensor) -> Any:
 @defines(aten.div.Tensor_mode, aten.div.Scalar_mode)
 def div(self: Tensor, other: Number, rounding_mode: str | None) -> Any:
     """trunc(x / y); of integers by their magnitudes, of which the quotient is rounded down"""
+    are_whole = not self.is_floating_point() and not _is_float(other)
+    if rounding_mode == "floor" and are_whole:
+        return torch.floor_divide(self, other)
     if rounding_mode != "trunc":
         return NotImplemented
-    if not self.is_floating_point() and not _is_float(other):
+    if are_whole:
         quotient = torch.floor_divide(self.abs(), _magnitude(other))
         return torch.where((self < 0) == (other < 0), quotient, -quotient)
     return trunc(self / other)
+
+
+@defines(aten.relu.default)
+def relu(self: Tensor) -> Any:
+    """Of whole numbers: max(x, 0)"""
+    return NotImplemented if self.is_floating_point() else self.clamp_min(0)
+
+
+@defines(aten.relu6.default)
+def relu6(self: Tensor) -> Any:
+    """Of whole numbers: min(max(x, 0), 6)"""
+    return NotImplemented if self.is_floating_point() else self.clamp(0, 6)
+
+
+@defines(aten.hardtanh.default)
+def hardtanh(self: Tensor, min_val: float, max_val: float) -> Any:
+    """Of whole numbers: min(max(x, a), b)"""
+    return NotImplemented if self.is_floating_point() else self.clamp(int(min_val), int(max_val))
 
 
 @defines(aten.fmod.Scalar, aten.fmod.Tensor)

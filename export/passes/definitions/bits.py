@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import Any
 
@@ -76,9 +77,9 @@ def _with_number(x: Tensor, number: int) -> Tensor:
     end."""
     bits = [number >> place & 1 for place in range(number.bit_length() + 1)]
     edges = [place for place, bit in enumerate(bits) if bit != (bits[place - 1] if place else 0)]
-    found = torch.zeros_like(x)
+    parts = []
     for begin, end in itertools.zip_longest(edges[::2], edges[1::2]):
         above = torch.floor_divide(x, 1 << begin) if begin else x
-        part = above if end is None else above % (1 << end - begin)
-        found = found + (part * (1 << begin) if begin else part)
-    return found
+        part = above if end is None else torch.remainder(above, 1 << end - begin)
+        parts.append(part * (1 << begin) if begin else part)
+    return functools.reduce(torch.add, parts) if parts else x * 0

@@ -224,12 +224,17 @@ def conv_transpose(
     groups: int,
     dilation: list[int],
 ) -> Any:
-    """Of the whole result, what begins behind the padding; where that ends before the size that is asked for, zeros"""
+    """Of the whole result, what begins behind the padding; where that ends before the size that is asked for, zeros; of one
+    image as of a batch of one."""
     rank = weight.ndim - 2
+    convolve = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[rank - 1]
+    if input.ndim == rank + 1:
+        given = (input.unsqueeze(0), weight, bias, stride, padding, output_padding, groups, dilation)
+        found = conv_transpose(*given)
+        return (convolve(*given) if found is NotImplemented else found).squeeze(0)
     more, crop = (list(item) * (rank if len(item) == 1 else 1) for item in (output_padding, padding))
     if not any(more) or (rank < 3 and all(item <= cut for item, cut in zip(more, crop, strict=True))):
         return NotImplemented
-    convolve = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[rank - 1]
     sizes = convolve(input, weight, None, stride, padding, output_padding, groups, dilation).shape[-rank:]
     x = convolve(input, weight, None, stride, 0, 0, groups, dilation)
     for axis, (size, cut) in enumerate(zip(sizes, crop, strict=True), start=-rank):

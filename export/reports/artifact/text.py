@@ -49,6 +49,7 @@ def describe(manifest: Manifest) -> Iterator[str]:
     yield from _folded(
         f"  graph       {count(graph.operators, 'operator')} in the file (constants not counted), rank at most {graph.max_rank}"
     )
+    yield from _work(manifest.passes, manifest.model.multiply_adds)
     dataset = manifest.request.metadata.get("dataset")
     trained = f", trained on {dataset}" if dataset else ""
     origin = {
@@ -57,6 +58,15 @@ def describe(manifest: Manifest) -> Iterator[str]:
         "checkpoint": f"checkpoint {str(weights.file_sha256)[:16]}...{trained}",
     }[weights.origin]
     yield from _folded(f"  weights     {origin}")
+
+
+def _work(passes: Sequence[PassRecord], before: int) -> Iterator[str]:
+    """The multiply-adds of an inference, where passes have changed them, and which did."""
+    changed = [(entry.name, entry.added_multiply_adds) for entry in passes if entry.added_multiply_adds]
+    after = before + sum(added for _, added in changed)
+    if changed:
+        by = ", ".join(f"{name} {added:+,}" for name, added in changed)
+        yield from _folded(f"  work        {after:,} multiply-adds: the model's {before:,}, and {by}")
 
 
 def exported(item: Exported) -> Iterator[str]:
@@ -112,7 +122,9 @@ def _passes(passes: Sequence[PassRecord]) -> Iterator[str]:
     for entry in passes:
         if entry.sites:
             sites = f"{len(entry.sites):>4}" if is_roomy else f" {len(entry.sites)}"
-            yield from _folded(f"    {entry.name:<{_PASS if is_roomy else 0}}{sites}: {entry.law}", 8)
+            added = entry.added_multiply_adds
+            more = f"; {added:+,} multiply-adds" if added else ""
+            yield from _folded(f"    {entry.name:<{_PASS if is_roomy else 0}}{sites}: {entry.law}{more}", 8)
     if not passes:
         yield "    none: the plain trace"
     elif others := ", ".join(dict.fromkeys(entry.name for entry in passes if not entry.sites)):

@@ -37,13 +37,14 @@ _TRUTHS = {"true": True, "false": False}
 
 @dataclass(frozen=True)
 class Asked:
-    """``said`` is what the user wrote, ``name`` the library's name of the model, or its folder; ``texts`` are the options in
-    order of their names, as they were written."""
+    """``said`` is what the user wrote, as ``option`` of the command line, ``name`` the library's name of the model, or its
+    folder; ``texts`` are the options in order of their names, as they were written."""
 
     said: str
     library: str
     name: str
     texts: Mapping[str, str]
+    option: str = "--model"
 
     @property
     def options(self) -> dict[str, Value]:
@@ -74,23 +75,23 @@ def names_a_library(reference: str) -> bool:
     return bool(colon) and library in LIBRARIES
 
 
-def asked_of(reference: str) -> Asked:
+def asked_of(reference: str, option: str = "--model") -> Asked:
     """The parts of what names a model of a library; :class:`UsageError` for what is no name or no option."""
     library, _, rest = reference.partition(":")
     name, has_options, options = rest.partition("?")
     if not name:
-        raise UsageError(f"--model {reference} names no model", f"for example --model {LIBRARIES[library]}")
+        raise UsageError(f"{option} {reference} names no model", f"for example {option} {LIBRARIES[library]}")
     texts: dict[str, str] = {}
     for part in options.split("&") if has_options else ():
         found = _OPTION.fullmatch(part)
         if found is None or found["name"] in texts:
             problem = "is no option" if found is None else "is there twice"
             raise UsageError(
-                f"--model {reference}: {part!r} {problem}",
-                f"options are name=value, as in --model '{library}:{name}?num_classes=10&drop_rate=0.1'",
+                f"{option} {reference}: {part!r} {problem}",
+                f"options are name=value, as in {option} '{library}:{name}?num_classes=10&drop_rate=0.1'",
             )
         texts[found["name"]] = found["value"]
-    return Asked(reference, library, name, dict(sorted(texts.items())))
+    return Asked(reference, library, name, dict(sorted(texts.items())), option)
 
 
 def _value(text: str) -> Value:

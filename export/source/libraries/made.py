@@ -63,7 +63,7 @@ def called(asked: Asked, seed: int, make: Callable[[], T]) -> T:
         except Exception as error:  # a library raises what it likes of options that it does not know
             kind, what = _REFUSED[asked.library]
             raise kind(
-                f"--model {asked.said}: {what} refuses it: {type(error).__name__}: {reason_of(error)}",
+                f"{asked.option} {asked.said}: {what} refuses it: {type(error).__name__}: {reason_of(error)}",
                 "give the options that its own function takes for this model",
             ) from error
 
@@ -84,7 +84,7 @@ def refuse_options(asked: Asked, refused: Sequence[str]) -> None:
     found = next((name for name in asked.texts if name in refused), None)
     if found is not None:
         raise UsageError(
-            f"--model {asked.said}: {found} is not taken: weights come from this machine alone",
+            f"{asked.option} {asked.said}: {found} is not taken: weights come from this machine alone",
             "give a file of weights as --weights FILE, .safetensors or .pth",
         )
 

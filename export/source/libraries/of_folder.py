@@ -59,7 +59,8 @@ def folder_model(asked: Asked, weights: Path | None, seed: int) -> FromLibrary:
     try:
         if config.get("model_type") == "cloformer":
             raise UsageError(
-                f"--model {asked.said} is a checkpoint of a built-in model", f"give it as --weights {folder}"
+                f"{asked.option} {asked.said} is a checkpoint of a built-in model",
+                f"give it as {asked.option.replace('--model', '--weights')} {folder}",
             )
         if "architecture" in config:
             return _of_timm(asked, Fields(config), found, seed)
@@ -129,15 +130,15 @@ def _of_transformers(
     kinds = config.texts("architectures", least=1)
     if "auto_map" in config:
         raise UnsupportedError(
-            f"--model {asked.said}: {kinds[0]} is code in the folder, which is not run",
-            "import it yourself, in a function of nets.py that returns the network: --model nets.py:build",
+            f"{asked.option} {asked.said}: {kinds[0]} is code in the folder, which is not run",
+            f"import it yourself, in a function of nets.py that returns the network: {asked.option} nets.py:build",
         )
     transformers = package("transformers", asked)
     kind = getattr(transformers, kinds[0], None)
     if kind is None:
         raise UnsupportedError(
-            f"--model {asked.said}: transformers {transformers.__version__} has no network {kinds[0]}",
-            "pip install --upgrade transformers, or give --model nets.py:build",
+            f"{asked.option} {asked.said}: transformers {transformers.__version__} has no network {kinds[0]}",
+            f"pip install --upgrade transformers, or give {asked.option} nets.py:build",
         )
     labels = _labels(config) if kinds[0].endswith("ForImageClassification") else None
     rule: Preprocessing | None = None
@@ -163,7 +164,7 @@ def _made(transformers: Any, kind: Any, folder: Path, asked: Asked, weights: _We
     if missing or other:
         first = missing[0] if missing else str(other[0])
         raise CheckpointError(
-            f"--model {asked.said}: the weights lack {len(missing) + len(other)} of the network's tensors (first {first})",
+            f"{asked.option} {asked.said}: the weights lack {len(missing) + len(other)} of the network's tensors (first {first})",
             "give the weights of this network",
             missing=missing,
         )

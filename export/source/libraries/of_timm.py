@@ -95,7 +95,7 @@ def _downloaded(asked: Asked, model: nn.Module) -> Path:
     if isinstance(found, str):
         return Path(found)
     raise InputError(
-        f"--model {asked.said}: the weights of {asked.name} are not on this machine",
-        "give them as --weights FILE, or download them once with timm itself:",
+        f"{asked.option} {asked.said}: the weights of {asked.name} are not on this machine",
+        "download them once with timm itself; those of --model may also be given as --weights FILE:",
         f"python -c \"import timm; timm.create_model('{asked.name}', pretrained=True)\"",
     )

@@ -42,10 +42,10 @@ def torchvision_model(asked: Asked, weights: Path | None, seed: int) -> FromLibr
     wanted = options.pop("weights", None)
     known = called(asked, seed, lambda: models.get_model_weights(asked.name))
     if wanted is not None:
-        wanted = known[choose("weights", str(wanted), known.__members__, "--model ...?weights")]
+        wanted = known[choose("weights", str(wanted), known.__members__, f"{asked.option} ...?weights")]
     if weights is not None and wanted is not None:
         raise UsageError(
-            f"--model {asked.said} and --weights {weights} both name weights", "give one of them"
+            f"{asked.option} {asked.said} and --weights {weights} both name weights", "give one of them"
         )
     if "weights_backbone" in inspect.signature(builder).parameters:
         options["weights_backbone"] = None  # they would be downloaded
@@ -71,8 +71,8 @@ def _from_this_machine(asked: Asked, wanted: Any) -> Iterator[str]:
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(wanted.url).name
     if not file.is_file():
         raise InputError(
-            f"--model {asked.said}: the weights {wanted} are not on this machine",
-            "give them as --weights FILE, or download them once with torchvision itself:",
+            f"{asked.option} {asked.said}: the weights {wanted} are not on this machine",
+            "download them once with torchvision itself; those of --model may also be given as --weights FILE:",
             f"python -c \"from torchvision.models import get_model; get_model('{asked.name}', weights='{wanted.name}')\"",
         )
     checkpoint = read_checkpoint(file)

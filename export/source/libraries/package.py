@@ -33,13 +33,13 @@ def package(name: str, asked: Asked) -> Any:
     torchvision was made for another torch."""
     if not is_installed(name):
         raise MissingRuntimeError(
-            f"--model {asked.said} needs {name}, which is not installed", f"pip install {name}"
+            f"{asked.option} {asked.said} needs {name}, which is not installed", f"pip install {name}"
         )
     found, error = _imported(name)
     if found is not None:
         return found
     raise MissingRuntimeError(
-        f"--model {asked.said}: {name} cannot be imported: {type(error).__name__}: {reason_of(error or Exception())}",
+        f"{asked.option} {asked.said}: {name} cannot be imported: {type(error).__name__}: {reason_of(error or Exception())}",
         *_advice(name),
     )
 
