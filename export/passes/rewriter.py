@@ -217,7 +217,7 @@ class Rewriter:
                 continue
             with self.at(node):
                 result = forms[node.target](self, node, arguments(node))
-            if result is not None:
+            if result is not None and _gives_all(result, node):
                 sites.append(self.replace(node, result))
         return sites
 
@@ -249,6 +249,10 @@ class Rewriter:
         if self._like is not None and "custom" in self._like.meta:
             node.meta["custom"] = self._like.meta["custom"]
         return node
+
+
+def _gives_all(result: fx.Node | Sequence[fx.Node], node: fx.Node) -> bool:
+    return isinstance(result, fx.Node) or all(piece.args[1] < len(result) for piece in node.users)  # type: ignore[operator]
 
 
 def _store(graph_module: fx.GraphModule, name: str, tensor: Tensor) -> None:

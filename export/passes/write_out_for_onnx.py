@@ -97,14 +97,11 @@ def _shuffled(self: Tensor, groups: int) -> Tensor:
     return self.reshape(batch, groups, channels // groups, *rest).transpose(1, 2).reshape(self.shape)
 
 
-def _mean_of_scattered(
-    self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, include_self: bool
-) -> Any:
-    """The sum at each place, over how many it is of."""
-    if reduce != "mean" or not include_self or not self.is_floating_point():
-        return NotImplemented
-    number = torch.ones_like(self).scatter_add(dim, index, torch.ones_like(src))
-    return self.scatter_add(dim, index, src) / number
+def _mean_of_scattered(reduce: str, **given: Any) -> Any:
+    """Other reductions are converted right."""
+    return (
+        DEFINITIONS[aten.scatter_reduce.two](reduce=reduce, **given) if reduce == "mean" else NotImplemented
+    )
 
 
 def _repeated(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
@@ -197,6 +194,10 @@ def _written(function: Callable[..., Any]) -> Form:
 
 
 _SHARED = (
+    aten.stack.default, aten.cat.default, aten.logaddexp.default, aten.logaddexp2.default, aten.logcumsumexp.default,
+    aten.cummax.default, aten.cummin.default, aten.nanmedian.dim, aten.nanmedian.default, aten.mode.default,
+    aten.index_put.default, aten.index_reduce.default, aten.diagonal_scatter.default, aten.embedding_bag.default,
+    aten.embedding_bag.padding_idx, aten.inverse.default, aten.linalg_inv.default, aten.linalg_solve.default,
     aten.cdist.default, aten.pdist.default, aten.fmax.default, aten.fmin.default, aten.hypot.default,
     aten.median.default, aten.median.dim, aten.kthvalue.default,
     aten.searchsorted.Tensor, aten.sort.stable, aten.adaptive_avg_pool3d.default,

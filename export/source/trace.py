@@ -29,8 +29,8 @@ from cloformer.io.words import count, reason_of
 from .attempt import attempt
 from .causal import masks_as_given
 from .drawn import refuse_drawn
+from .follow import followed
 from .frames import innermost_frame, read_origin
-from .gradients import not_learned
 from .lowering import as_program
 from .origin import Origin
 from .raised import nodes_held
@@ -147,7 +147,7 @@ def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
     try:
         # What the module prints is no part of a command's output; torch 2.7 is strict unless it is told.
         with contextlib.redirect_stdout(sys.stderr), masks_as_given():
-            return _followed(model, example_inputs(specs))
+            return followed(model, example_inputs(specs))
     except (Exception, SystemExit) as error:  # the user's module, or torch on its way, does what it likes
         raise _cannot_follow(model, specs, error) from error
 
@@ -163,18 +163,6 @@ def why_it_does_not_run(model: nn.Module, specs: Sequence[TensorSpec]) -> Unsupp
         f"where: {innermost_frame(own)}",
         "give inputs as it takes them: --image-size, --input NAME=SIZExSIZE:TYPE, or --spec",
     )
-
-
-def _followed(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
-    """Without gradients where torch has none for an operator, such as fake quantization by a scale that is learned; elsewhere
-    with them, or encoder layers would be traced as one fused kernel."""
-    try:
-        return torch.export.export(model, inputs, strict=False)
-    except RuntimeError as error:
-        if "requires_grad" not in str(error):
-            raise
-    with torch.no_grad(), not_learned(model):
-        return torch.export.export(model, inputs, strict=False)
 
 
 def _cannot_follow(model: nn.Module, specs: Sequence[TensorSpec], error: BaseException) -> UnsupportedError:

@@ -19,6 +19,7 @@ Law = Callable[[Tensor], Any]
 SHAPE = (2, 4, 6, 5)
 aten = torch.ops.aten
 INDEX = torch.tensor([2, 0, 3])
+SEEN = torch.arange(30).reshape(6, 5) % 3 > 0
 STEPS = torch.tensor([0.125, 0.25, 0.5])
 
 
@@ -28,6 +29,10 @@ def _above(x: Tensor) -> Tensor:
 
 def _inside(x: Tensor) -> Tensor:
     return x.sigmoid()
+
+
+def _places(x: Tensor) -> Tensor:
+    return (x.abs() * 3).long().clamp(0, 4)
 
 
 def _other(x: Tensor) -> Tensor:
@@ -65,10 +70,79 @@ LAWS: dict[str, list[Law]] = {
             torch.where(torch.isclose(x, x.round(), 0.1, 0.2) & (x > -1) | (x < -2), x, 0.0)
             * ((x > 0) ^ (x > 1))
         ),
-        lambda x: ((4 * x).int() << 2) + ((4 * x).int() >> 1) + ((9 * x).int() & 7),
+        lambda x: (
+            torch.logaddexp(x.clamp(min=0).log(), (x - 1).clamp(min=0).log()).exp()
+            + torch.logaddexp(x.clamp(min=0).log(), x.clamp(min=0).log()).exp()
+        ),
         lambda x: [F.relu((4 * x).int()), F.relu6((9 * x).int()), F.hardtanh((4 * x).int(), -1, 2)],
         lambda x: torch.div((9 * x).int(), 4, rounding_mode="floor"),
         lambda x: x.isnan() + x.isinf() + x.isfinite() * x + torch.isin(x.round(), torch.tensor([0.0, 1.0])),
+    ],
+    "bits": [
+        lambda x: ((4 * x).int() << 2) + ((4 * x).int() >> 1),
+        *[
+            lambda x, n=n: [(9 * x).int() & n, (9 * x).int() | n, (9 * x).int() ^ n]
+            for n in (0, 5, 8, -1, -6, 0x6EF0)
+        ],
+        lambda x: [
+            (x * 2**30).int() & (_other(x) * 2**30).int(),
+            (x * 2**30).int() | (_other(x) * 2**30).int(),
+        ],
+        lambda x: [
+            (9 * x).long() ^ (x * 2**30).int(),
+            (90 * x.abs()).to(torch.uint8) & (9 * x).to(torch.int8),
+        ],
+    ],
+    "matrices": [
+        *[lambda x, n=n: [torch.det(x[..., :n, :n]), torch.linalg.det(x[..., :n, :n])] for n in (1, 2, 3)],
+        *[
+            lambda x, n=n: [torch.inverse(x[..., :n, :n]), torch.linalg.inv(x[0, 0, :n, :n])]
+            for n in (1, 2, 3)
+        ],
+        lambda x: [*torch.slogdet(x[..., :3, :3]), *torch.linalg.slogdet(x[..., :2, :2])],
+        lambda x: torch.logdet(x[..., :2, :2] @ x[..., :2, :2].mT),
+        lambda x: [
+            torch.linalg.solve(x[..., :3, :3], x[..., :3, :2]),
+            torch.linalg.solve(x[..., :2, :2], x[..., 3, :2]),
+            torch.linalg.solve(x[..., :2, :2], x[..., :2], left=False),
+        ],
+    ],
+    "scattering": [
+        lambda x: [x.masked_scatter(x > 0, _other(x)), x[:, :1].masked_scatter(SEEN, x)],
+        lambda x: [
+            x.index_put((x > 0,), x.new_tensor(0.5)),
+            aten.index_put.default(x, [None, torch.tensor([True, False, True, True])], x[:, :3] * 2),
+            aten.index_put.default(x, [None, None, SEEN], x[:, :, 0, :1], True),
+        ],
+        *[
+            lambda x, kind=kind, own=own: x.scatter_reduce(2, _places(x), x.exp(), kind, include_self=own)
+            for kind, own in (
+                ("sum", True),
+                ("sum", False),
+                ("mean", True),
+                ("mean", False),
+                ("amax", False),
+                ("prod", False),
+            )
+        ],
+        lambda x: x.index_reduce(1, INDEX, x[:, :3] * 2, "amax"),
+        lambda x: [
+            x.diagonal_scatter(x[:, :, 0] * 0 + 1, 0, 2, 3),
+            x.diagonal_scatter(x[:, :, 0, :4], 1, 2, 3),
+            x.diagonal_scatter(x[..., 0, :4], -2, 2, 3),
+        ],
+        *[
+            lambda x, mode=mode: [
+                F.embedding_bag(_places(x)[0, 0], x[0, 1], mode=mode, padding_idx=1),
+                F.embedding_bag(_places(x)[0, 0, 0], x[0, 1], torch.tensor([0, 2, 2]), mode=mode),
+                F.embedding_bag(
+                    _places(x)[0, 0, 0], x[0, 1], torch.tensor([0, 3, 5]), mode=mode, include_last_offset=True
+                ),
+            ]
+            for mode in ("sum", "mean", "max")
+        ],
+        lambda x: F.embedding_bag(_places(x)[0, 0], x[0, 1], mode="sum", per_sample_weights=x[0, 2]),
+        lambda x: [(x * 2).as_strided((2, 4, 4), (30, 5, 1), 3), (x * 2).as_strided((3, 5), (7, 2))],
     ],
     # By themselves: torch takes them apart where a composite operator beside them writes in place.
     "shrinking": [lambda x: F.hardshrink(x, 0.7) + F.softshrink(x, 0.4)],
@@ -121,6 +195,14 @@ LAWS: dict[str, list[Law]] = {
             + torch.searchsorted(torch.arange(3.0), x, side="right").sum()
         ),
         lambda x: torch.sort(x, dim=2, descending=True, stable=True),
+        lambda x: [
+            *torch.where(x > 1.5, float("nan"), x).nanmedian(1),
+            *x.nanmedian(3, keepdim=True),
+            x.nanmedian(),
+        ],
+        lambda x: [*x.round().mode(3), *x.round().int().mode(1, keepdim=True)],
+        lambda x: [*x.cummax(3), *x.round().cummax(2), *x.cummin(1), *x.round().int().cummin(-1)],
+        lambda x: [x.logcumsumexp(2), torch.where(x > 0, x, -float("inf")).logcumsumexp(3).exp()],
         lambda x: [x.quantile(0.3, 2), x.quantile(0.5), x.quantile(0.9, 1, True)],
     ],
     "places": [
@@ -144,6 +226,7 @@ LAWS: dict[str, list[Law]] = {
             torch.take_along_dim(x, torch.tensor([0, 9])),
         ],
         lambda x: torch.diag_embed(x[0, 0]),
+        lambda x: [torch.diag(x[0, 0]), torch.diag(x[0, 0], -2), torch.diag(x[0, 0, 0])],
         lambda x: [x.diagonal(), x.diagonal(1, 2, 3), x.diagonal(-2, 3, 1)],
         lambda x: x.roll(7),
         lambda x: x.gather(2, torch.tensor([[[[3, 1], [0, 5]]]])),
@@ -245,7 +328,7 @@ def test_left_alone() -> None:
         lambda x: [F.max_pool2d(x, 2, 2), F.max_pool1d(x[0], 2, 1), F.max_pool3d(x[None], 2, 1)],
         lambda x: [F.conv_transpose2d(x, x[0, :, None, :3, :2], None, 2, 1, 1, 4), F.prelu(x, x[0, :, 0, 0])],
         lambda x: [F.scaled_dot_product_attention(x, x, x), torch.einsum("abcd,abed->abce", x, x)],
-        lambda x: [(x > 0).any(1), (x > 0).all((1, 2)), (x > 0).any(), torch.bitwise_and(x.int(), 5)],
+        lambda x: [(x > 0).any(1), (x > 0).all((1, 2)), (x > 0).any()],
         lambda x: [
             x.quantile(0.5, 1, interpolation="lower"),
             torch.diag_embed(x[0, 0], 1),

@@ -4,17 +4,22 @@ They are traced on tensors without data, so that Python decides by sizes and num
 ``NotImplemented`` leaves the operator as it is.
 """
 
-from . import arithmetic, filled, layers, order, places, quantization, reductions, unbatched
+from . import (
+    arithmetic,
+    bits,
+    filled,
+    layers,
+    matrices,
+    order,
+    places,
+    quantization,
+    reductions,
+    scattering,
+    unbatched,
+)  # fmt: skip
 from ._table import DEFINITIONS
 
 __all__ = [
-    "DEFINITIONS",
-    "arithmetic",
-    "filled",
-    "layers",
-    "order",
-    "places",
-    "quantization",
-    "reductions",
-    "unbatched",
-]
+    "DEFINITIONS", "arithmetic", "bits", "filled", "layers", "matrices", "order", "places", "quantization", "reductions",
+    "scattering", "unbatched",
+]  # fmt: skip

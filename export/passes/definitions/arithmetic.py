@@ -128,14 +128,18 @@ def hypot(self: Tensor, other: Tensor) -> Tensor:
 
 @defines(aten.logaddexp.default)
 def logaddexp(self: Tensor, other: Tensor) -> Tensor:
-    """max + log(1 + exp(min - max))"""
-    return torch.maximum(self, other) + (1 + (-(self - other).abs()).exp()).log()
+    """max + log(1 + exp(min - max)); of equal ones, infinities too, the difference is 0"""
+    return torch.maximum(self, other) + (1 + (-_distance(self, other)).exp()).log()
 
 
 @defines(aten.logaddexp2.default)
 def logaddexp2(self: Tensor, other: Tensor) -> Tensor:
     """max + log2(1 + 2^(min - max))"""
-    return torch.maximum(self, other) + (1 + torch.exp2(-(self - other).abs())).log2()
+    return torch.maximum(self, other) + (1 + torch.exp2(-_distance(self, other))).log2()
+
+
+def _distance(x: Tensor, y: Tensor) -> Tensor:
+    return torch.where(x == y, 0.0, (x - y).abs())
 
 
 def _magnitude(value: Number) -> Any:
@@ -260,40 +264,3 @@ def round_decimals(self: Tensor, decimals: int) -> Tensor:
 def isclose(self: Tensor, other: Tensor, rtol: float, atol: float, **_: object) -> Tensor:
     """\\|x - y\\| <= a + r \\|y\\|, or x = y"""
     return torch.logical_or(self == other, (self - other).abs() <= atol + rtol * other.abs())
-
-
-@defines(aten.__and__.Tensor, aten.__and__.Scalar, aten.bitwise_and.Tensor, aten.bitwise_and.Scalar)
-def and_(self: Tensor, other: Tensor | int) -> Any:
-    """Of truths; of whole numbers x mod 2^n, where the other is 2^n - 1"""
-    if type(other) is int and other > 0 and not other & (other + 1) and self.dtype is not torch.bool:
-        return torch.remainder(self, other + 1)
-    return _logical(torch.logical_and, self, other)
-
-
-@defines(aten.__or__.Tensor, aten.__or__.Scalar, aten.bitwise_or.Tensor, aten.bitwise_or.Scalar)
-def or_(self: Tensor, other: Tensor) -> Any:
-    """Of truths."""
-    return _logical(torch.logical_or, self, other)
-
-
-@defines(aten.__xor__.Tensor, aten.__xor__.Scalar, aten.bitwise_xor.Tensor, aten.bitwise_xor.Scalar)
-def xor(self: Tensor, other: Tensor) -> Any:
-    """Of truths."""
-    return _logical(torch.logical_xor, self, other)
-
-
-def _logical(operator: Any, x: Tensor, y: Any) -> Any:
-    is_of_truths = all(isinstance(item, Tensor) and item.dtype is torch.bool for item in (x, y))
-    return operator(x, y) if is_of_truths else NotImplemented
-
-
-@defines(aten.__lshift__.Scalar, aten.bitwise_left_shift.Tensor_Scalar)
-def left_shift(self: Tensor, other: int) -> Tensor:
-    """x 2^n"""
-    return self * (1 << other)
-
-
-@defines(aten.__rshift__.Scalar, aten.bitwise_right_shift.Tensor_Scalar)
-def right_shift(self: Tensor, other: int) -> Tensor:
-    """x / 2^n, rounded down"""
-    return torch.floor_divide(self, 1 << other)

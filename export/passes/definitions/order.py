@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ._table import defines
-from .arithmetic import lerp
+from .arithmetic import lerp, logaddexp
 
 aten = torch.ops.aten
 
@@ -75,3 +77,75 @@ def quantile(self: Tensor, q: float, dim: int | None, keepdim: bool, interpolati
 def sort(self: Tensor, dim: int, descending: bool, **_: object) -> list[Tensor]:
     """Equal numbers in their order, as every sort here."""
     return list(torch.sort(self, dim, descending))
+
+
+@defines(aten.nanmedian.dim)
+def nanmedian(self: Tensor, dim: int, keepdim: bool) -> list[Tensor]:
+    """The one in the middle of what is a number, the lower of two; where there is none, the first."""
+    is_number = self == self
+    _, order = torch.sort(torch.where(is_number, self, math.inf), dim)
+    count = is_number.to(torch.int32).sum(dim, keepdim=True, dtype=torch.int64)
+    places = order.gather(dim, torch.floor_divide((count - 1).clamp_min(0), 2))
+    values = self.gather(dim, places)
+    return [values, places] if keepdim else [values.squeeze(dim), places.squeeze(dim)]
+
+
+@defines(aten.nanmedian.default)
+def nanmedian_of_all(self: Tensor) -> Tensor:
+    return nanmedian(self.reshape(-1), 0, keepdim=False)[0]
+
+
+@defines(aten.mode.default)
+def mode(self: Tensor, dim: int, keepdim: bool) -> list[Tensor]:
+    """The least of the numbers that are there most often, and the last place of it"""
+    x = self.movedim(dim, -1)
+    count = (x.unsqueeze(-1) == x.unsqueeze(-2)).to(torch.int32).sum(-1, dtype=torch.int32)
+    is_most = count == count.amax(-1, keepdim=True)
+    largest = math.inf if x.is_floating_point() else torch.iinfo(x.dtype).max
+    values = torch.where(is_most, x, largest).amin(-1, keepdim=True)
+    places = torch.where(x == values, torch.arange(x.shape[-1]), -1).amax(-1, keepdim=True)
+    found = [item.movedim(-1, dim) for item in (values, places)]
+    return found if keepdim else [item.squeeze(dim) for item in found]
+
+
+@defines(aten.cummax.default)
+def cummax(self: Tensor, dim: int) -> list[Tensor]:
+    """The largest up to each place, and the last place of it: after k steps of the last 2**k"""
+    return _extreme_so_far(self, dim, torch.ge)
+
+
+@defines(aten.cummin.default)
+def cummin(self: Tensor, dim: int) -> list[Tensor]:
+    """The least up to each place, in the same way"""
+    return _extreme_so_far(self, dim, torch.le)
+
+
+def _extreme_so_far(self: Tensor, dim: int, is_as_far: Callable[[Tensor, Tensor], Tensor]) -> list[Tensor]:
+    if not self.ndim:
+        return [self.clone(), torch.zeros_like(self, dtype=torch.int64)]
+    axis, length, step = dim % self.ndim, self.shape[dim], 1
+    along = [-1 if place == axis else 1 for place in range(self.ndim)]
+    values, places = self.clone(), torch.arange(length).reshape(along).expand(self.shape)
+    while step < length:
+        before, after, begin = (
+            [item.narrow(axis, start, count) for item in (values, places)]
+            for start, count in ((0, length - step), (step, length - step), (0, step))
+        )
+        is_later = torch.logical_or(is_as_far(after[0], before[0]), after[0] != after[0])
+        chosen = [torch.where(is_later, later, earlier) for later, earlier in zip(after, before, strict=True)]
+        values, places = (torch.cat(pair, axis) for pair in zip(begin, chosen, strict=True))
+        step *= 2
+    return [values, places]
+
+
+@defines(aten.logcumsumexp.default)
+def logcumsumexp(self: Tensor, dim: int) -> Tensor:
+    """The logarithm of the sum of exponentials up to each place: after k steps of the last 2**k"""
+    if not self.ndim:
+        return self.clone()
+    x, length, step = self.clone(), self.shape[dim], 1
+    while step < length:
+        before, after = x.narrow(dim, 0, length - step), x.narrow(dim, step, length - step)
+        x = torch.cat([x.narrow(dim, 0, step), logaddexp(after, before)], dim)
+        step *= 2
+    return x

@@ -124,7 +124,7 @@ def roll(self: Tensor, shifts: list[int], dims: list[int]) -> Any:
 
 
 @defines(aten.diagonal.default)
-def diagonal(self: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
+def diagonal_of(self: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
     """Every so many of the two axes, flattened."""
     first, second = dim1 % self.ndim, dim2 % self.ndim
     others = [axis for axis in range(self.ndim) if axis not in (first, second)]
@@ -133,6 +133,12 @@ def diagonal(self: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
     count = max(min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns), 0)
     flat = self.permute(*others, first, second).flatten(-2)
     return flat.index_select(-1, torch.arange(count) * (columns + 1) + begin)
+
+
+@defines(aten.diag.default)
+def diag(self: Tensor, diagonal: int) -> Any:
+    """Of a matrix its diagonal; of a vector the matrix that has it there"""
+    return diagonal_of(self, diagonal, 0, 1) if self.ndim == 2 else diag_embed(self, diagonal, -2, -1)
 
 
 @defines(aten.gather.default)
