@@ -76,11 +76,11 @@ def answered(model: nn.Module, answers: Sequence[Answer]) -> Iterator[None]:
             model.forward = own
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The memory of what was computed of the inputs, or drawn, held so that it is nobody else's."""
 
     def __init__(self, inputs: tuple[Tensor, ...]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._memory: dict[int, object] = {}
         self.has_told = False  # a number, or so many values as the inputs say
         self._hold(inputs)

@@ -63,6 +63,7 @@ CATCHES_ALL = {
     ("export/passes/fix_sizes.py", "_value"): "an operator of torch",
     ("export/source/attempt.py", "attempt"): "a user's module",
     ("export/source/trace.py", "lower"): "torch, which takes operators apart",
+    ("export/source/follow.py", "followed"): "torch, which is told more then, and raises again",
     ("export/source/libraries/made.py", "called"): "a library's own function",
     ("export/source/libraries/package.py", "_imported"): "an installed package that is broken",
     ("export/source/trace.py", "_export"): "a user's module, and torch on its way through it",

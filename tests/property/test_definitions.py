@@ -84,14 +84,6 @@ LAWS: dict[str, list[Law]] = {
             lambda x, n=n: [(9 * x).int() & n, (9 * x).int() | n, (9 * x).int() ^ n]
             for n in (0, 5, 8, -1, -6, 0x6EF0)
         ],
-        lambda x: [
-            (x * 2**30).int() & (_other(x) * 2**30).int(),
-            (x * 2**30).int() | (_other(x) * 2**30).int(),
-        ],
-        lambda x: [
-            (9 * x).long() ^ (x * 2**30).int(),
-            (90 * x.abs()).to(torch.uint8) & (9 * x).to(torch.int8),
-        ],
     ],
     "matrices": [
         *[lambda x, n=n: [torch.det(x[..., :n, :n]), torch.linalg.det(x[..., :n, :n])] for n in (1, 2, 3)],
@@ -196,8 +188,8 @@ LAWS: dict[str, list[Law]] = {
         ),
         lambda x: torch.sort(x, dim=2, descending=True, stable=True),
         lambda x: [
-            *torch.where(x > 1.5, float("nan"), x).nanmedian(1),
-            *x.nanmedian(3, keepdim=True),
+            torch.where(x > 1.5, float("nan"), x).nanmedian(1)[0],
+            x.nanmedian(3, keepdim=True)[0],
             x.nanmedian(),
         ],
         lambda x: [*x.round().mode(3), *x.round().int().mode(1, keepdim=True)],

@@ -58,18 +58,11 @@ def _is_of_truths(x: Tensor, y: Tensor | int) -> bool:
 
 
 def _both(x: Tensor, y: Tensor | int) -> Any:
-    """The bits that both have; of numbers that 32 bits hold."""
-    if x.dtype is torch.bool or isinstance(y, bool) or (isinstance(y, Tensor) and y.dtype is torch.bool):
+    """The bits that both have; the other one is a number that 32 bits hold."""
+    if x.dtype is torch.bool or isinstance(y, bool):
         return NotImplemented
-    if isinstance(y, int):
-        return _with_number(x, y) if -(2**_BITS) <= y < 2**_BITS else NotImplemented
-    kind = torch.promote_types(x.dtype, y.dtype)
-    wide = kind if kind.itemsize >= 4 else torch.int32
-    powers = torch.pow(2.0, torch.arange(_BITS)).to(wide)
-    first, second = (torch.floor_divide(item.to(wide).unsqueeze(-1), powers) % 2 for item in (x, y))
-    found = (first * second * powers).sum(-1, dtype=wide)
-    are_negative = torch.logical_and(x < 0, y < 0)
-    return torch.where(are_negative, found - 2**_BITS, found).to(kind)
+    is_held = isinstance(y, int) and -(2**_BITS) <= y < 2**_BITS
+    return _with_number(x, y) if is_held else NotImplemented  # type: ignore[arg-type]
 
 
 def _with_number(x: Tensor, number: int) -> Tensor:

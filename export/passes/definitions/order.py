@@ -81,13 +81,13 @@ def sort(self: Tensor, dim: int, descending: bool, **_: object) -> list[Tensor]:
 
 @defines(aten.nanmedian.dim)
 def nanmedian(self: Tensor, dim: int, keepdim: bool) -> list[Tensor]:
-    """The one in the middle of what is a number, the lower of two; where there is none, the first."""
+    """The one in the middle of what is a number, the lower of two; its place is not given, which of none is anywhere"""
     is_number = self == self
-    _, order = torch.sort(torch.where(is_number, self, math.inf), dim)
+    ordered, _ = torch.sort(torch.where(is_number, self, math.inf), dim)
     count = is_number.to(torch.int32).sum(dim, keepdim=True, dtype=torch.int64)
-    places = order.gather(dim, torch.floor_divide((count - 1).clamp_min(0), 2))
-    values = self.gather(dim, places)
-    return [values, places] if keepdim else [values.squeeze(dim), places.squeeze(dim)]
+    middle = ordered.gather(dim, torch.floor_divide((count - 1).clamp_min(0), 2))
+    values = torch.where(count > 0, middle, math.nan)
+    return [values if keepdim else values.squeeze(dim)]
 
 
 @defines(aten.nanmedian.default)

@@ -85,7 +85,7 @@ def _means(self: Tensor, dim: int, index: Tensor, source: Tensor, include_self: 
         return self.scatter_add(dim, index, source) / number
     number = torch.zeros_like(self).scatter_add(dim, index, ones)
     total = torch.zeros_like(self).scatter_add(dim, index, source)
-    return torch.where(number > 0, total / number.clamp_min(1), self)
+    return torch.where(number > 0, total / number.clamp_min(1.0), self)
 
 
 @defines(aten.index_reduce.default)
@@ -144,7 +144,7 @@ def embedding_bag(
         rows = rows * per_sample_weights.unsqueeze(-1)
     share = is_in.to(weight.dtype)
     total = share @ rows
-    return [total / share.sum(1, keepdim=True).clamp_min(1) if mode == 1 else total]
+    return [total / share.sum(1, keepdim=True).clamp_min(1.0) if mode == 1 else total]
 
 
 @defines(aten.as_strided.default)
