@@ -194,6 +194,7 @@ def _written(function: Callable[..., Any]) -> Form:
 
 
 _SHARED = (
+    aten.binary_cross_entropy_with_logits.default,  # torch.onnx takes the logarithm of a probability
     aten.stack.default, aten.cat.default, aten.logaddexp.default, aten.logaddexp2.default, aten.logcumsumexp.default,
     aten.cummax.default, aten.cummin.default, aten.nanmedian.dim, aten.nanmedian.default, aten.mode.default,
     aten.index_put.default, aten.index_reduce.default, aten.diagonal_scatter.default, aten.embedding_bag.default,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
@@ -18,6 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+_ZEROS = 0  # the padding mode of grid_sampler in which what is beyond the edge is zero
 _LANES = 16  # partial sums that a kernel keeps side by side, so that each has so many terms less
 
 
@@ -150,6 +152,8 @@ def lost_by_places(node: fx.Node, values: Mapping[fx.Node, object]) -> float:
     value, result = values[node.all_input_nodes[0]], node.meta["val"]
     assert isinstance(value, Tensor)
     samples = "grid" in operator_name(node.target)  # at places that are given, on a side from -1 to 1
+    if samples and node.args[3] == _ZEROS:
+        value = F.pad(value, [1, 1] * (value.ndim - 2))  # over the edge there is a step, too
     corners = int(bool(node.args[2]))
     found = 0.0
     for axis in range(2, value.ndim):

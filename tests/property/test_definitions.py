@@ -18,6 +18,7 @@ from cloformer.export.passes.write_out_operators import WriteOutOperators
 Law = Callable[[Tensor], Any]
 SHAPE = (2, 4, 6, 5)
 aten = torch.ops.aten
+CLASSES = torch.arange(60).reshape(2, 6, 5) % 4
 INDEX = torch.tensor([2, 0, 3])
 SEEN = torch.arange(30).reshape(6, 5) % 3 > 0
 STEPS = torch.tensor([0.125, 0.25, 0.5])
@@ -84,6 +85,23 @@ LAWS: dict[str, list[Law]] = {
             lambda x, n=n: [(9 * x).int() & n, (9 * x).int() | n, (9 * x).int() ^ n]
             for n in (0, 5, 8, -1, -6, 0x6EF0)
         ],
+    ],
+    "losses": [
+        lambda x: F.binary_cross_entropy_with_logits(
+            9 * x, _inside(_other(x)), _above(x), pos_weight=STEPS.sum() + 1, reduction="none"
+        ),
+        lambda x: (
+            F.binary_cross_entropy_with_logits(x, _inside(x))
+            + F.binary_cross_entropy_with_logits(x, _inside(x), reduction="sum")
+        ),
+        lambda x: (
+            F.cross_entropy(9 * x, CLASSES) + F.cross_entropy(x, CLASSES, reduction="sum", ignore_index=2)
+        ),
+        lambda x: F.cross_entropy(x[:, :, 0, 0], CLASSES[:, 0, 0], _above(x[0, :, 0, 0]), reduction="none"),
+        lambda x: (
+            F.nll_loss(x, CLASSES, _above(x[0, :, 0, 0]), ignore_index=1)
+            + F.nll_loss(x[0, :, 0, 0], CLASSES[0, 0, 0])
+        ),
     ],
     "matrices": [
         *[lambda x, n=n: [torch.det(x[..., :n, :n]), torch.linalg.det(x[..., :n, :n])] for n in (1, 2, 3)],

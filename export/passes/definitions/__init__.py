@@ -9,6 +9,7 @@ from . import (
     bits,
     filled,
     layers,
+    losses,
     matrices,
     order,
     places,
@@ -20,6 +21,6 @@ from . import (
 from ._table import DEFINITIONS
 
 __all__ = [
-    "DEFINITIONS", "arithmetic", "bits", "filled", "layers", "matrices", "order", "places", "quantization", "reductions",
+    "DEFINITIONS", "arithmetic", "bits", "filled", "layers", "losses", "matrices", "order", "places", "quantization", "reductions",
     "scattering", "unbatched",
 ]  # fmt: skip
