@@ -6,7 +6,7 @@ An output, an operator or an image that could not be compared fails the comparis
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypedDict
 
@@ -16,7 +16,7 @@ from ..artifact.folder import MANIFEST, Artifact
 from .metrics import Figures
 from .tolerances import OutputTolerance
 
-__all__ = ["OperatorResult", "OutputResult", "ParityReport", "Statement", "described"]
+__all__ = ["OperatorResult", "OutputResult", "ParityReport", "Statement", "described", "first_out_of_line"]
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,21 @@ class OperatorResult:
         return asdict(self) | finite | lists | {"passed": self.passed}
 
 
+def first_out_of_line(operators: Sequence[OperatorResult], *, overflows: bool) -> OperatorResult | None:
+    """Of operators in the order they run the first that is wrong in itself, or, where ``overflows`` count, the first that the
+    number format ends before: that is named where what is wrong was given the infinities that it made, and otherwise last,
+    for the large numbers of a mask cost nothing."""
+    from_infinity: set[str] = set()
+    for item in operators:
+        makes_infinity = item.verdict == "overflows" and math.isinf(item.total_error)
+        if makes_infinity or not from_infinity.isdisjoint(item.reads):
+            from_infinity.add(item.node)
+    wrong = [item for item in operators if not item.passed]
+    ended = [item for item in operators if overflows and item.verdict == "overflows"]
+    own = [item for item in wrong if item.node not in from_infinity]
+    return next(iter([*own, *ended, *wrong]), None)
+
+
 @dataclass(frozen=True)
 class Statement:
     """Something that an artifact says of itself, and whom it was held against ("the checkpoint", "--labels", "the file");
@@ -195,12 +210,8 @@ class ParityReport:
 
     @property
     def first_divergence(self) -> OperatorResult | None:
-        """The first operator, in the order they run, whose own error is out of line; if there is none, and an output fails,
-        the first that overflows."""
-        fails = not all(item.passed for item in self.outputs)
-        wrong = [item for item in self.operators if not item.passed]
-        overflowing = [item for item in self.operators if fails and item.verdict == "overflows"]
-        return next(iter([*wrong, *overflowing]), None)
+        """The first operator whose own error is out of line; or that overflows, if an output fails."""
+        return first_out_of_line(self.operators, overflows=not all(item.passed for item in self.outputs))
 
     def to_json(self) -> dict[str, object]:
         first = self.first_divergence

@@ -18,7 +18,7 @@ from ..formats.runners import RUNNERS, default_runner, open_model
 from ..parity.judge import Types
 from ..parity.operators import compare_operators
 from ..parity.outputs import compare_outputs
-from ..parity.report import OperatorResult, OutputResult
+from ..parity.report import OperatorResult, OutputResult, first_out_of_line
 from ..parity.tolerances import MAX_LOSS
 from ..reference.cases import Inputs
 from ..reference.rounding import Format
@@ -99,8 +99,7 @@ def first_wrong(artifact: Artifact, program: ExportedProgram, vectors: Vectors) 
                 found, _ = compare_operators(runner, program, read_origins(artifact), types, fed)
             except UnsupportedError:
                 return None
-            for verdict in ("wrong here", "overflows"):
-                first = next((item for item in found if item.verdict == verdict), None)
-                if first is not None:
-                    return first
+            first = first_out_of_line(found, overflows=True)
+            if first is not None:
+                return first
     return None
