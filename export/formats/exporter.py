@@ -145,8 +145,8 @@ def value_origins(
     """The origins of what ``operators`` give: each by its outputs with their shapes, where these are known, and
     the program's nodes that it carries, in the order they run.
 
-    The last operator that carries a node gives the node's value, if it has the node's shape: a framework that
-    moves a transpose leaves behind a value that is another one.
+    The last operator that carries a node gives the node's value, if it has the node's shape, or the same sizes in another
+    order: a framework that moves a transpose leaves behind a value whose axes are exchanged.
     """
     nodes = {node.name: node for node in program.graph.nodes if node.op == "call_function"}
     place = {name: index for index, name in enumerate(nodes)}
@@ -160,7 +160,7 @@ def value_origins(
         final = nodes[carried[-1]] if carried and last[carried[-1]] == index else None
         for number, (output, shape) in enumerate(outputs.items()):
             equal = None if final is None else _given(final, number, len(outputs))
-            is_it = equal is not None and shape in (None, _shape_of(equal))
+            is_it = equal is not None and (shape is None or _has_sizes(equal, shape))
             origins.append(ValueOrigin(output, carried, equal.name if equal is not None and is_it else None))
     return tuple(origins)
 
@@ -174,9 +174,10 @@ def _given(node: fx.Node, number: int, count: int) -> fx.Node | None:
     return pieces.get(number) if count == len(value) else None
 
 
-def _shape_of(node: fx.Node) -> Shape | None:
-    shape = getattr(node.meta.get("val"), "shape", None)
-    return None if shape is None else tuple(int(size) for size in shape)
+def _has_sizes(node: fx.Node, shape: Shape) -> bool:
+    """Whether the node's axes have these sizes, in any order."""
+    own = getattr(node.meta.get("val"), "shape", None)
+    return own is not None and sorted(map(int, own)) == sorted(shape)
 
 
 def unsupported_error(found: Sequence[Unsupported], format_name: str) -> UnsupportedError:

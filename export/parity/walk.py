@@ -160,7 +160,9 @@ class Walk:
                 given = widened(torch.from_numpy(np.array(value)))
                 self._enter(node, reference, given, reads=(node.name,))
             return None
-        if value is None or not _is_of_shape(from_candidate, value):
+        if value is not None:
+            value = _with_axes_of(from_candidate, value)
+        if value is None:
             is_constant = node in self._constants
             self._enter(node, reference, from_candidate, group=None if is_constant else group, reads=reads)
             return None
@@ -254,9 +256,31 @@ def _owned(program: ExportedProgram) -> dict[str, Tensor]:
     return found
 
 
-def _is_of_shape(want: object, value: Array) -> bool:
-    """Whether the value can be the node's: a runtime may keep another one under its name."""
-    return isinstance(want, Tensor) and tuple(want.shape) == np.shape(value)
+def _with_axes_of(want: object, value: Array) -> Array | None:
+    """The value with its axes in the order of the node's; None if it cannot be the node's, whatever their order: a runtime may
+    keep another one under its name. coremltools moves transposes past operators, whose values are then of another shape."""
+    if not isinstance(want, Tensor):
+        return None
+    got, shape = np.asarray(value), tuple(want.shape)
+    if got.shape == shape:
+        return got
+    if sorted(got.shape) != sorted(shape):
+        return None
+    orders = [
+        order
+        for order in itertools.permutations(range(want.ndim))
+        if tuple(got.shape[axis] for axis in order) == shape
+    ]
+    turned: list[Array] = [got.transpose(order) for order in orders]
+    return min(turned, key=lambda item: _distance(item, want))
+
+
+def _distance(value: Array, want: Tensor) -> float:
+    """The largest difference; between what is not finite in one alone, infinite."""
+    got = torch.from_numpy(value).to(want.dtype)
+    same = (got == want) | (got.isnan() & want.isnan()) if want.is_floating_point() else got == want
+    difference = torch.where(same, 0.0, (got.double() - want.double()).abs())
+    return float(torch.nan_to_num(difference, nan=torch.inf, posinf=torch.inf).max())
 
 
 # The difference, over the largest magnitude, that a permutation of axes must explain: far more than rounding.

@@ -179,6 +179,17 @@ def attention() -> nn.Module:
     return Tokens(F.scaled_dot_product_attention)
 
 
+def rotated_heads() -> nn.Module:
+    """Heads that are turned by their places: coremltools moves the transposes behind what is computed of each number."""
+
+    def turned(x: Tensor) -> Tensor:
+        first, second = x.chunk(2, -1)
+        angles = torch.linspace(0, 3, x.shape[-2])[:, None]
+        return x * angles.cos() + torch.cat([-second, first], -1) * angles.sin()
+
+    return Tokens(lambda q, k, v: F.scaled_dot_product_attention(turned(q), turned(k), v))
+
+
 def attention_written_out() -> nn.Module:
     return Tokens(lambda q, k, v: (q @ k.transpose(-2, -1) * 0.35).softmax(-1) @ v)
 

@@ -39,8 +39,10 @@ def _values(program: ExportedProgram, **changed: Any) -> dict[str, np.ndarray]:
     return {"mul": tripled, "sin": sine, "add": changed.get("add", tripled + sine)}
 
 
-def _walked(program: ExportedProgram, candidate: Mapping[str, np.ndarray]) -> dict[str, Compared]:
-    return {item.node: item for item in Walk(program, {"x0": X}, candidate)}
+def _walked(
+    program: ExportedProgram, candidate: Mapping[str, np.ndarray], x: np.ndarray = X
+) -> dict[str, Compared]:
+    return {item.node: item for item in Walk(program, {"x0": x}, candidate)}
 
 
 def _own_and_total(item: Compared) -> tuple[float, float]:
@@ -102,3 +104,23 @@ def test_axes_in_another_order_are_no_error() -> None:
     candidate["mul"] = tripled + np.eye(3)  # no order of axes gives these numbers
     found = {item.node: item for item in Walk(program, {"x0": x}, candidate)}
     assert min(_own_and_total(found["mul"])) == pytest.approx(1)
+
+
+def test_axes_in_another_order_are_put_back() -> None:
+    """Of a value whose shape says so; the fault beside it is its own."""
+
+    class Exchanged(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.sin().exp()
+
+    exchanged = lower(traced(Exchanged(), (1, 2, 3)))
+    x = np.arange(6, dtype=np.float32).reshape(1, 2, 3) / 7
+    sine = np.sin(x.astype(np.float64))
+    values = {"sin": sine.transpose(0, 2, 1), "exp": np.exp(sine)}
+    for value, own in ((values["sin"], 0.0), (values["sin"] + 0.25, 0.25)):
+        found = _walked(exchanged, values | {"sin": value}, x)
+        assert list(found) == ["sin", "exp"] and found["sin"].reads == ()
+        assert _own_and_total(found["sin"])[0] == pytest.approx(own, abs=1e-12)
+    assert list(_walked(exchanged, values | {"sin": sine[..., :2]}, x)) == [
+        "exp"
+    ]  # no order gives this shape
