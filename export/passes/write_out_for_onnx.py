@@ -159,7 +159,8 @@ def _kept(neutral: float) -> Form:
     so of numbers alone, and not of vectors of one."""
 
     def form(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
-        if not node.meta["val"].is_floating_point() or not shape_of(node) or bound.get("alpha", 1) != 1:
+        shape = shape_of(node)
+        if not node.meta["val"].is_floating_point() or shape is None or bound.get("alpha", 1) != 1:
             return None
         given = {name: bound[name] for name in ("self", "other")}
         numbers = {name: _number(rewriter, value) for name, value in given.items()}
@@ -169,7 +170,8 @@ def _kept(neutral: float) -> Form:
         for name in near:
             given[name] = rewriter.new_constant(torch.tensor([numbers[name]], dtype=torch.float64), node)
         rest = {name: value for name, value in bound.items() if name not in given}
-        return rewriter.call(node.target, *given.values(), **rest)
+        result = rewriter.call(node.target, *given.values(), **rest)
+        return result if shape else rewriter.call(aten.reshape.default, result, [])
 
     return form
 

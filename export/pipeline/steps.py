@@ -52,7 +52,23 @@ def trace_source(source: Source, progress: Progress) -> Trace:
     from ..source.trace import trace
 
     progress(Stage(f"tracing {source.name}", 0.03))
-    return trace(source.model, source.inputs, source.output_names)
+    traced = trace(source.model, source.inputs, source.output_names)
+    _refuse_what_reads_nothing(traced)
+    return traced
+
+
+def _refuse_what_reads_nothing(traced: Trace) -> None:
+    """:class:`UnsupportedError` for a model that gives the same whatever it is given: one of texts, say, that was handed
+    tensors and asked only how many they are."""
+    from ..source.trace import computed_from
+
+    graph = traced.graph_module.graph
+    if not any(node.op == "placeholder" for node in computed_from(graph.find_nodes(op="output"))):
+        names = ", ".join(spec.name for spec in traced.signature.inputs)
+        raise UnsupportedError(
+            f"no output depends on an input ({names}): the model gives the same whatever it is given",
+            "return what is computed from the inputs, or name those that it reads: --input tokens=1x64:int64",
+        )
 
 
 def room_for(source: Source) -> int:

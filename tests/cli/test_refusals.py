@@ -157,6 +157,33 @@ def test_an_input_that_core_ml_does_not_take(
     assert [path.name.split("-")[1] for path in tmp_path.iterdir()] == ["onnx"]
 
 
+class OfTexts(nn.Module):
+    """Of texts, of which it asks how many there are: a tensor has as many rows, and none of its numbers is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(4, 3))
+
+    def forward(self, texts: list[str]) -> Tensor:
+        return self.table[[len(str(type(text))) % 4 for text in texts]]
+
+
+@pytest.mark.parametrize("dry", [False, True], ids=["export", "dry run"])
+def test_a_model_that_reads_no_input_is_refused(command: Command, tmp_path: Path, *, dry: bool) -> None:
+    options = [
+        "--input",
+        "texts=2x4",
+        "--format",
+        "onnx",
+        "--output",
+        tmp_path,
+        *(["--dry-run"] if dry else []),
+    ]
+    shown = command("export", "--model", f"{HERE}:OfTexts", *options)
+    assert shown.code == 4 and "no output depends on an input (texts)" in shown.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_one_format_that_is_refused_does_not_end_the_others(command: Command, tmp_path: Path) -> None:
     words = ["export", "--model", f"{HERE}:seven_axes", "--image-size", "16", "--output", tmp_path]
     shown = command(*words, "--format", "coreml", "--format", "onnx")
