@@ -69,8 +69,8 @@ reparameterized: setup
 	PYTHONPATH=tests:tests/support $(BIN)/python -m reparameterized --write $(ARGUMENTS)
 
 # An hour, and 15 GB of disk on the way: a chosen part of the tests with the oldest torch, this one and the newest, each in
-# an environment of its own, which is removed. Others by `ARGUMENTS="2.10.0 2.14.1"`. Without CUDA, which is most of the disk:
-# `PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make torch-versions`.
+# an environment of its own, which is removed. Others by `ARGUMENTS="2.10.0 2.14.1"`. Without CUDA, which is most of the disk,
+# where pip is told of the index of torch's CPU builds: `PIP_EXTRA_INDEX_URL=... make torch-versions`.
 torch-versions:
 	$(PYTHON) tests/torch_versions.py $(ARGUMENTS)
 

@@ -8,8 +8,8 @@ Each version gets an environment of its own, with all that the project needs, wh
 says where it stays. Without a version: the oldest that pyproject.toml allows, the one of `make setup`, and the two newest.
 Exit code 1 if a test fails, or a version cannot be installed.
 
-On Linux PyPI's versions bring CUDA: 6 GB on disk while one is tried. PyTorch's own index has the same without it, and pip
-prefers those: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make torch-versions.
+On Linux torch's usual builds bring CUDA: 6 GB on disk while one is tried. pip prefers those without it where it is told of the
+index of torch's CPU builds, by the environment variable PIP_EXTRA_INDEX_URL.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints
