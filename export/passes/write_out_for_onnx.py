@@ -196,6 +196,7 @@ def _written(function: Callable[..., Any]) -> Form:
 
 
 _SHARED = (
+    aten.cross_entropy_loss.default,  # torch.onnx leaves smoothing out, and takes no probabilities
     aten.binary_cross_entropy_with_logits.default,  # torch.onnx takes the logarithm of a probability
     aten.stack.default, aten.cat.default, aten.logaddexp.default, aten.logaddexp2.default, aten.logcumsumexp.default,
     aten.cummax.default, aten.cummin.default, aten.nanmedian.dim, aten.nanmedian.default, aten.mode.default,

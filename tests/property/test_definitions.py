@@ -97,6 +97,15 @@ LAWS: dict[str, list[Law]] = {
         lambda x: (
             F.cross_entropy(9 * x, CLASSES) + F.cross_entropy(x, CLASSES, reduction="sum", ignore_index=2)
         ),
+        lambda x: (
+            F.cross_entropy(x, _inside(x))
+            + F.cross_entropy(x, _inside(x), _above(x[0, :, 0, 0]), reduction="sum", label_smoothing=0.2)
+        ),
+        lambda x: (
+            F.cross_entropy(x, CLASSES, label_smoothing=0.1, ignore_index=1)
+            + F.cross_entropy(x, CLASSES, _above(x[0, :, 0, 0]), label_smoothing=0.3)
+        ),
+        lambda x: F.cross_entropy(x[0, :, 0, 0], CLASSES[0, 0, 0], label_smoothing=0.1, reduction="none"),
         lambda x: F.cross_entropy(x[:, :, 0, 0], CLASSES[:, 0, 0], _above(x[0, :, 0, 0]), reduction="none"),
         lambda x: (
             F.nll_loss(x, CLASSES, _above(x[0, :, 0, 0]), ignore_index=1)

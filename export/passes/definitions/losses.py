@@ -34,10 +34,29 @@ def cross_entropy_loss(
     ignore_index: int,
     label_smoothing: float,
 ) -> Any:
-    """-log softmax(x)[y]"""
-    if label_smoothing or target.is_floating_point():
-        return NotImplemented
-    return nll_loss_nd(F.log_softmax(self, _classes(self)), target, weight, reduction, ignore_index)
+    """-log softmax(x)[y], or the mean of all classes' by the probabilities y; smoothed, e / C of every class beside"""
+    axis, classes = _classes(self), self.shape[_classes(self)]
+    logarithms, smooth = F.log_softmax(self, axis), label_smoothing
+    of_class = (
+        None if weight is None else weight.reshape([-1 if place == axis else 1 for place in range(self.ndim)])
+    )
+    weighted = logarithms if of_class is None else logarithms * of_class
+    if target.is_floating_point():
+        shares = target * (1 - smooth) + smooth / classes if smooth else target
+        loss = -(weighted * shares).sum(axis)
+        return loss.sum() / loss.numel() if reduction == _MEAN else loss.sum() if reduction == _SUM else loss
+    loss = nll_loss_nd(logarithms, target, weight, reduction, ignore_index)
+    if not smooth:
+        return loss
+    counts = target != ignore_index
+    every = torch.where(counts, -weighted.sum(axis), torch.zeros_like(weighted.sum(axis)))
+    if reduction == _MEAN:
+        named = torch.where(counts, target, torch.zeros_like(target))
+        weights = counts.to(self.dtype) if weight is None else torch.where(counts, weight[named], 0 * every)
+        every = every.sum() / weights.sum()
+    elif reduction == _SUM:
+        every = every.sum()
+    return (1 - smooth) * loss + smooth / classes * every
 
 
 @defines(aten.nll_loss_nd.default, aten.nll_loss2d.default, aten.nll_loss.default)
