@@ -195,9 +195,7 @@ class Manifest:
             )
         name = fields.text("name", longest=500, empty=False)
         format_name = fields.choice("format", FORMATS)
-        precision = Precision.from_fields(fields.child("precision"))
-        if precision.name not in FORMATS[format_name].precisions:
-            raise fields.error("precision.name", f"is {precision.name}, which {format_name} does not have")
+        precision = Precision.from_fields(fields.child("precision"), FORMATS[format_name].precisions)
         manifest = cls(
             name=name,
             format=format_name,

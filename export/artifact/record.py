@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from cloformer.io.fields import FieldError, Fields
 
 from ..formats import FORMATS
-from ..source.precision import PRECISIONS, Precision
+from ..source.precision import Precision
 from ..source.preprocessing import Preprocessing
 from ..source.signature import INPUT_ROLES, TensorSpec
 
@@ -70,7 +70,7 @@ class RequestRecord:
         options = {option.name: given.choice(option.name, option.choices) for option in row.options}
         if version > 1:
             given.done()
-        precision = PRECISIONS[fields.choice("precision", PRECISIONS)]
+        precision = row.precisions[fields.choice("precision", row.precisions)]
         exceptions = fields.table("precision_map")
         specs = []
         for item in fields.objects("inputs", least=1, most=256):

@@ -73,7 +73,7 @@ def compare_on_device(
         progress("running the PyTorch model in float64")
         expected = _expected(artifact, source, references, cases)
         statements = statements_of_the_model(
-            artifact, source, references.of(source), _form(artifact), progress
+            artifact, source, references, _form(artifact), progress
         )
     for case, got, wanted in zip(cases, ran.outputs, expected, strict=True):
         found = compare_outputs(case, got, wanted, request.max_loss)
@@ -118,14 +118,13 @@ def _expected(
     artifact: Artifact, source: Source, references: References, cases: Sequence[Case]
 ) -> list[list[Expected]]:
     """What the model gives for each case."""
-    own, reference = Inputs.of_source(source), references.of(source)
+    own, reference = Inputs.of_source(source), references.written(source, artifact.manifest.request)
     found = []
     for case in cases:
         prepared = case.for_reference(own)
         given = run_model(source.model, replace(artifact.signature, inputs=source.inputs), prepared)
-        found.append(
-            with_own(reference.expected(prepared, _form(artifact), artifact.signature.outputs), given)
-        )
+        expected = reference.expected(prepared, _form(artifact), artifact.signature.outputs)
+        found.append(with_own(expected, given) if reference is references.of(source) else expected)
     return found
 
 

@@ -19,6 +19,7 @@ from cloformer.errors import InputError
 from cloformer.io.words import bounded
 
 from ..source.labels import first_repeated
+from ..source.precision import Precision
 
 if TYPE_CHECKING:
     from ..passes import Pass, Setting
@@ -77,7 +78,7 @@ class RunnerRow:
 
 @dataclass(frozen=True)
 class Format:
-    """``precisions`` begin with the default. ``packages`` are those whose versions decide the bytes. ``runners`` stand
+    """``precisions`` are by name and begin with the default. ``packages`` are those whose versions decide the bytes. ``runners`` stand
     in order of preference. ``scores_by_name``: a classifier's scores are a dictionary by the names of its classes, so that no two may be the same.
     ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
     the folder has a profiler of its runtime.
@@ -85,7 +86,7 @@ class Format:
 
     name: str
     title: str
-    precisions: tuple[str, ...]
+    precisions: Mapping[str, Precision]
     options: tuple[Option, ...]
     packages: tuple[str, ...]
     runners: Mapping[str, RunnerRow]
@@ -95,7 +96,7 @@ class Format:
 
     @property
     def default_precision(self) -> str:
-        return self.precisions[0]
+        return next(iter(self.precisions))
 
     def refuse_repeated_names(self, labels: Sequence[str] | None, outputs: int) -> None:
         """:class:`InputError` for class names that a model with so many outputs cannot have in this format: one with
@@ -117,11 +118,14 @@ class Format:
         """The module that times operators by the format's runtime; None if no profiler of it can be read."""
         return cast("Profiler", self._module("profiler")) if self.has_profiler else None
 
-    def passes(self, setting: Setting, *, reparameterize: bool = True) -> Sequence[Pass]:
-        """Its list of passes in order; without ``reparameterize``, only what the format's interface needs."""
+    def passes(
+        self, setting: Setting, precision: Precision | None = None, *, reparameterize: bool = True
+    ) -> Sequence[Pass]:
+        """Its list of passes in order, and last those that store weights in fewer bits as ``precision`` says; without
+        ``reparameterize``, only what the format's interface needs."""
         module = self._module("passes")
         make: Callable[[Setting], Sequence[Pass]] = module.passes if reparameterize else module.plain_passes
-        return make(setting)
+        return [*make(setting), *_compressing(precision)]
 
     def contents(self, path: Path) -> Contents:
         """What is inside a written model; :class:`InputError` if it cannot be read."""
@@ -129,3 +133,11 @@ class Format:
 
     def _module(self, name: str) -> ModuleType:
         return importlib.import_module(f".{self.name}.{name}", __package__)
+
+
+def _compressing(precision: Precision | None) -> list[Pass]:
+    from ..passes.compress_weights import CompressWeights
+
+    if precision is None or not precision.are_weights_compressed:
+        return []
+    return [CompressWeights(precision.weights, precision.granularity, precision.constants)]

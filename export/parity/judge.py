@@ -11,6 +11,7 @@ from torch import Tensor, fx
 from ..reference.natures import is_in_half, nature_of_node
 from ..reference.near_one import is_near_one, lost_of_one
 from ..reference.places import as_good, search_of
+from ..source.precision import Precision
 from .group import Group, Sums
 from .sums import largest_partial, largest_rounded, least_lost, lost, lost_to_the_same, only_sum
 from .tolerances import BACKWARD, ROUNDOFF, allowance
@@ -30,6 +31,11 @@ class Types:
     computed: str
     stored: str
     sums: str = "float32"
+
+    @classmethod
+    def of(cls, precision: Precision) -> Types:
+        """Of what a runtime computes as the format's specification says."""
+        return cls(precision.activations, precision.constants)
 
 
 @dataclass(frozen=True)

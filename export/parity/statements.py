@@ -22,7 +22,7 @@ from ..formats import FORMATS
 from ..formats.contents import Contents
 from ..reference.cases import Inputs, in_own_order
 from ..reference.loss import errors
-from ..reference.references import Expected, Reference, in_roles
+from ..reference.references import Expected, Reference, References, in_roles
 from ..reference.rounding import Format
 from ..source.arrays import Array
 from ..source.function import Function, Input, Output
@@ -54,13 +54,13 @@ def statements_of_the_file(artifact: Artifact) -> list[Statement]:
 
 
 def statements_of_the_model(
-    artifact: Artifact, source: Source, reference: Reference, form: Format, progress: Progress
+    artifact: Artifact, source: Source, references: References, form: Format, progress: Progress
 ) -> list[Statement]:
     """What the model, its checkpoint and the options can tell. What none of them says is not checked."""
     progress(Stage("holding what the artifact says against the model", 0.97))
-    by = source.given_by
+    by, reference = source.given_by, references.written(source, artifact.manifest.request)
     found = [
-        Statement("inputs and outputs", _MODEL, _interface(artifact, source, reference.twin.signature)),
+        Statement("inputs and outputs", _MODEL, _interface(artifact, source, references.of(source).twin.signature)),
         Statement("vectors", _MODEL, _vectors(artifact, source, reference, form)),
     ]
     if artifact.listed(KIT) is not None:
@@ -95,7 +95,7 @@ def _precision(artifact: Artifact, contents: Contents) -> str | None:
         if name not in places or places[name].name not in said.exceptions
     )
     for what, stated, found in (
-        ("it computes in", said.activations, kinds), ("its weights are", said.weights, Counter(contents.weights)),
+        ("it computes in", said.activations, kinds), ("its weights are", said.constants, Counter(contents.weights)),
     ):  # fmt: skip
         kind = max(found, key=lambda each: found[each], default=stated)
         if _DIGITS[kind] > _DIGITS[stated]:

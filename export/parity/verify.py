@@ -29,7 +29,7 @@ from ..formats.runners import (
 )
 from ..reference.cases import Case, Inputs
 from ..reference.outputs import run_model
-from ..reference.references import Expected, Reference, References, in_roles
+from ..reference.references import Expected, References, in_roles
 from ..reference.rounding import Format
 from .judge import Types
 from .operators import compare_operators, program_origins
@@ -86,7 +86,7 @@ class _Session:
     @property
     def stored(self) -> str:
         """The type that constants are kept in."""
-        return "float32" if self.name == GRAPH else self.artifact.manifest.precision.weights
+        return "float32" if self.name == GRAPH else self.artifact.manifest.precision.constants
 
 
 @dataclass(frozen=True)
@@ -136,12 +136,12 @@ def compare(
             found = _against_vectors(session)
         else:
             cases, missing = cases_of(artifact, request, source)
-            found = _against_model(session, source, references.of(source), program, cases)
+            found = _against_model(session, source, references, program, cases)
             found.not_compared.extend(missing)
             if program is not None and request.operators:
                 _add_operators(found, session, program, cases)
             found.statements.extend(
-                statements_of_the_model(artifact, source, references.of(source), session.form, progress)
+                statements_of_the_model(artifact, source, references, session.form, progress)
             )
     if not found.operators:
         found.not_compared.extend(not_told(found.outputs))
@@ -179,7 +179,8 @@ def _program(
     progress(Stage("tracing the reference model", 0.02))
     traced = references.models.trace(source)
     setting = Setting.of(traced.signature, source)
-    passes = FORMATS[artifact.format].passes(setting, reparameterize=artifact.manifest.request.reparameterize)
+    asked = artifact.manifest.request
+    passes = FORMATS[artifact.format].passes(setting, asked.precision, reparameterize=asked.reparameterize)
     return references.programs.lowered(traced, passes)
 
 
@@ -201,11 +202,12 @@ def _against_vectors(session: _Session) -> _Findings:
 def _against_model(
     session: _Session,
     source: Source,
-    reference: Reference,
+    references: References,
     program: ExportedProgram | None,
     cases: Sequence[Case],
 ) -> _Findings:
     artifact, inputs, own = session.artifact, session.inputs, Inputs.of_source(source)
+    model, reference = references.of(source), references.written(source, artifact.manifest.request)
     inside = None
     if program is not None and session.row.format and session.row.gives_values and _hides_logits(artifact):
         inside = _logits_inside(artifact, program)
@@ -219,9 +221,10 @@ def _against_model(
         given = run_model(source.model, replace(artifact.signature, inputs=source.inputs), prepared)
         if case is cases[0]:
             session.progress(f"proving the float64 reference: {case.name}")
-            doubt = why_not_the_model(reference, prepared, given)
+            doubt = why_not_the_model(model, prepared, given)
             doubts += [] if doubt is None else [f"the float64 reference is not the model: {doubt}"]
-        expected = with_own(reference.expected(prepared, session.form, artifact.signature.outputs), given)
+        expected = reference.expected(prepared, session.form, artifact.signature.outputs)
+        expected = with_own(expected, given) if reference is model else expected
         got = session.runner.run(fed)
         found = compare_outputs(case, got, expected, session.request.max_loss)
         show(session.on_case, case, found, got, expected)
@@ -230,7 +233,8 @@ def _against_model(
             results += compare_preprocessing(case, inputs, own)
         if inside is not None:
             spec = replace(artifact.signature.outputs[0], name="inside", role="logits")
-            logits = with_own(reference.expected(prepared, session.form, [spec]), given[:1])
+            logits = reference.expected(prepared, session.form, [spec])
+            logits = with_own(logits, given[:1]) if reference is model else logits
             value = session.runner.values(fed).get(inside)
             results.append(replace(output_result(case, value, logits[0]), name=_INSIDE))
     return _Findings("PyTorch, float64", results, [], doubts, [], [])

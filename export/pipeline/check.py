@@ -90,8 +90,7 @@ def check_against_reference(
 def first_wrong(artifact: Artifact, program: ExportedProgram, vectors: Vectors) -> OperatorResult | None:
     """The first operator that is wrong in itself, or that the number format ends before, on the first vector that shows
     one; None if none is, or if the runtime does not give the values inside."""
-    inputs, precision = Inputs.of(artifact.function), artifact.manifest.precision
-    types = Types(precision.activations, precision.weights)
+    inputs, types = Inputs.of(artifact.function), Types.of(artifact.manifest.precision)
     with open_model(artifact.model) as runner:
         for case in vectors.cases:
             fed = [(case.name, case.for_candidate(inputs))]

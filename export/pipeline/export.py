@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from ..parity.report import OperatorResult
+    from ..reference.references import Reference
     from ..source.trace import Trace
 
 __all__ = ["Exported", "export", "export_plain"]
@@ -65,6 +66,19 @@ class _Reference:
     multiply_adds: int
     vectors: Vectors
     kit: Kit | None
+
+    @classmethod
+    def of(cls, source: Source, traced: Trace, multiply_adds: int, model: Reference) -> _Reference:
+        return cls(source, traced, multiply_adds, make_vectors(source, model), make_kit(source, model))
+
+    def for_job(self, job: Job) -> _Reference:
+        """With what the model gives with the weights that the job is to write."""
+        if not job.record.precision.are_weights_compressed:
+            return self
+        from ..reference.written import written_reference
+
+        model = written_reference(self.traced, self.source, job.record)
+        return self.of(self.source, self.traced, self.multiply_adds, model)
 
 
 def export(request: ExportRequest, progress: Progress = lambda _: None) -> list[Exported]:
@@ -102,23 +116,21 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
     traced = trace_source(source, progress)
     refuse_labels(jobs, source, traced)
     progress(Stage("running the PyTorch model in float64", 0.1))
-    model = Reference(traced)
-    vectors = make_vectors(source, model)
-    work = MultiplyAdds().of(traced.graph_module.graph)
-    reference = _Reference(source, traced, work, vectors, make_kit(source, model))
+    plain = _Reference.of(source, traced, MultiplyAdds().of(traced.graph_module.graph), Reference(traced))
 
     def make(number: int, job: Job) -> Exported:
+        reference = plain.for_job(job)
         along = part(progress, *(_BEFORE + (1 - _BEFORE) * n / len(jobs) for n in (number, number + 1)))
         with staged(job.folder) as staging:
             space_needed(staging, room_for(source))
             program = _write(job, reference, staging, along)
             artifact = read_artifact(staging)
             try:
-                difference = check_against_reference(artifact, vectors, along)
+                difference = check_against_reference(artifact, reference.vectors, along)
             except (InputError, UnsupportedError) as error:
                 raise _not_run(error, artifact) from error
             except GateError as error:
-                raise _failed(error, first_wrong(artifact, program, vectors), staging, job) from None
+                raise _failed(error, first_wrong(artifact, program, reference.vectors), staging, job) from None
         written = read_artifact(job.folder, verify=False)
         return Exported(written, difference, (*source.notes, *traced.notes, *_labelled(written)))
 

@@ -117,7 +117,7 @@ def _chosen(request: ExportRequest, row: Format) -> Choices:
         option.name: choose(option.name, request.options.get(option.name, option.default), option.choices)
         for option in row.options
     }
-    precision = PRECISIONS[name]
+    precision = row.precisions[name]
     if request.precision_map is not None:
         precision = with_exceptions(precision, read_precision_map(request.precision_map))
     return Choices(row, precision, options, request.reparameterize)

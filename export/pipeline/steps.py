@@ -89,7 +89,7 @@ def rewrite(job: Job, source: Source, traced: Trace) -> Rewritten:
     from ..source.trace import lower
 
     setting = Setting.of(traced.signature, source)
-    passes = job.format.passes(setting, reparameterize=job.record.reparameterize)
+    passes = job.format.passes(setting, job.record.precision, reparameterize=job.record.reparameterize)
     rewritten, applied = apply_passes(traced, passes)
     return Rewritten(lower(rewritten), tuple(map(_recorded, applied)))
 

@@ -24,6 +24,7 @@ from .twin import Twin
 if TYPE_CHECKING:
     from ..source.resolve import Source
     from ..source.trace import Trace
+    from .written import Asked
 
 __all__ = ["Expected", "Reference", "References", "Searched", "in_roles"]
 
@@ -81,7 +82,7 @@ class Expected:
 
 
 class Reference:
-    """A traced model in float64."""
+    """A traced model in float64. ``inputs`` are always the model's own, every image normalized."""
 
     def __init__(self, traced: Trace) -> None:
         self.twin = Twin(traced)
@@ -89,6 +90,10 @@ class Reference:
         self._outputs: dict[str, list[Array]] = {}
         self._runs: dict[tuple[str, Format], Runs] = {}
         self._pairs: dict[tuple[str, Format], list[tuple[list[Array], list[Array]]]] = {}
+
+    def fed(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        """What the trace takes for these."""
+        return inputs
 
     def run(self, inputs: Mapping[str, Array]) -> list[Array]:
         """The outputs in float64; what is no number in its own type."""
@@ -105,7 +110,7 @@ class Reference:
             (_digest(inputs), form),
             lambda: rounded_runs(
                 self.twin.replay,
-                inputs,
+                self.fed(inputs),
                 form,
                 drawn=_DRAWN[-1:] if self._decides else _DRAWN,  # what jumps is seen by few runs
                 is_enough=lambda runs: all(_are_many(*each) for each in zip(outputs, *runs)),
@@ -141,7 +146,7 @@ class Reference:
         key = (_digest(inputs), form)
         decided = any(output.dtype.kind != "f" for output in self.run(inputs))
         pairs = _PAIRS_OF_DECISIONS if decided else _PAIRS
-        return _kept(self._pairs, key, lambda: list(opposite_runs(replay, inputs, form, pairs=pairs)))
+        return _kept(self._pairs, key, lambda: list(opposite_runs(replay, self.fed(inputs), form, pairs=pairs)))
 
     def _searched(
         self, place: int, inputs: Mapping[str, Array], runs: Sequence[Sequence[Array]]
@@ -159,7 +164,7 @@ class Reference:
         return len(self.twin.replay.outputs)
 
     def _watched(self, inputs: Mapping[str, Array]) -> list[Array]:
-        return _kept(self._outputs, _digest(inputs), lambda: self.twin.run(inputs))
+        return _kept(self._outputs, _digest(inputs), lambda: self.twin.run(self.fed(inputs)))
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,7 @@ class References:
     models: Models = field(default_factory=Models)
     programs: Programs = field(default_factory=Programs)
     _made: dict[int, Reference] = field(default_factory=dict)
+    _written: dict[tuple[object, ...], Reference] = field(default_factory=dict)
 
     def of(self, source: Source) -> Reference:
         """``source``'s model; raises as :func:`..source.trace.trace` does."""
@@ -178,6 +184,18 @@ class References:
                 traced
             )  # the models keep the trace, so its identity stays its own
         return self._made[id(traced)]
+
+    def written(self, source: Source, asked: Asked) -> Reference:
+        """``source``'s model as a file is meant to hold it: itself, unless weights are compressed."""
+        if not asked.precision.are_weights_compressed:
+            return self.of(source)
+        from .written import written_reference
+
+        traced = self.models.trace(source)
+        key = (id(traced), asked.format, asked.precision.name, asked.reparameterize)
+        if key not in self._written:
+            self._written[key] = written_reference(traced, source, asked)
+        return self._written[key]
 
 
 def _are_many(want: Array, *runs: Array) -> bool:

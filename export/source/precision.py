@@ -10,7 +10,7 @@ from cloformer.errors import InputError, UnsupportedError
 from cloformer.io.fields import FieldError, Fields
 from cloformer.io.read import read_json
 
-__all__ = ["PRECISIONS", "Precision", "read_precision_map", "with_exceptions"]
+__all__ = ["PRECISIONS", "Precision", "precisions", "read_precision_map", "with_exceptions"]
 
 _MAP_VERSION = 1
 _MAX_MAP_BYTES = 2**24
@@ -20,8 +20,9 @@ _MAX_MAP_BYTES = 2**24
 class Precision:
     """What weights and activations are stored and computed in.
 
-    ``granularity`` is what one scale of a quantized weight covers; ``exceptions`` are the types that nodes
-    of the lowered program are computed in instead, by name.
+    ``granularity`` is what one scale, or one palette, of the weights covers: a "tensor", a "channel" of the output, or
+    "block 32", so many numbers along the input's axis; ``exceptions`` are the types that nodes of the lowered program are
+    computed in instead, by name.
     """
 
     name: str
@@ -29,6 +30,21 @@ class Precision:
     activations: str
     granularity: str = "tensor"
     exceptions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def are_weights_compressed(self) -> bool:
+        """Whether large weights are stored as whole numbers, which a scale or a palette makes numbers of."""
+        return self.weights not in _BITS_OF_FLOATS
+
+    @property
+    def bits(self) -> int:
+        """Of one stored weight."""
+        return _BITS_OF_FLOATS.get(self.weights) or int(self.weights.removeprefix("uint").removeprefix("int"))
+
+    @property
+    def constants(self) -> str:
+        """The type of the weights that are not compressed, of scales, and of palettes."""
+        return self.activations if self.are_weights_compressed else self.weights
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -40,9 +56,9 @@ class Precision:
         }
 
     @classmethod
-    def from_fields(cls, fields: Fields) -> Precision:
-        """A row of :data:`PRECISIONS` with its exceptions, from a JSON object; :class:`FieldError` for anything else."""
-        row = PRECISIONS[fields.choice("name", PRECISIONS)]
+    def from_fields(cls, fields: Fields, rows: Mapping[str, Precision]) -> Precision:
+        """One of a format's ``rows`` with its exceptions, from a JSON object; :class:`FieldError` for anything else."""
+        row = rows[fields.choice("name", rows)]
         for name, value in row.to_json().items():
             if name not in ("name", "exceptions") and fields.take(name) != value:
                 raise fields.error(name, f"is not {value!r}, which {row.name} has")
@@ -57,14 +73,29 @@ class Precision:
         return replace(row, exceptions=exceptions)
 
 
-# The names on the command line. Which of them a format has stands in FORMATS.
-PRECISIONS: dict[str, Precision] = {
-    precision.name: precision
-    for precision in (
-        Precision("fp32", "float32", "float32"),
-        Precision("fp16", "float16", "float16"),
-    )
+_BITS_OF_FLOATS = {"float16": 16, "float32": 32}
+
+# The names on the command line: what weights are stored in, and what one scale or palette covers. None: as activations.
+_WEIGHTS: dict[str, tuple[str | None, str]] = {
+    "fp32": (None, "tensor"),
+    "fp16": (None, "tensor"),
+    "int8-weights": ("int8", "channel"),
+    "int4-weights": ("int4", "block 32"),
+    "palette-8": ("uint8", "tensor"),
+    "palette-6": ("uint6", "tensor"),
+    "palette-4": ("uint4", "tensor"),
 }
+PRECISIONS = tuple(_WEIGHTS)
+
+
+def precisions(**activations: str) -> dict[str, Precision]:
+    """A format's rows, by names of :data:`PRECISIONS` with "_" for "-": what each computes in."""
+    rows = {}
+    for key, computed in activations.items():
+        name = key.replace("_", "-")
+        weights, granularity = _WEIGHTS[name]
+        rows[name] = Precision(name, weights or computed, computed, granularity)
+    return rows
 
 
 def read_precision_map(path: Path) -> dict[str, str]:

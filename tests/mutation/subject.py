@@ -232,8 +232,8 @@ class Subject:
     def most_allowed(self) -> dict[str, float]:
         """What passes of each value of the sound artifact that holds numbers, in roundings of its largest magnitude: the
         least of any input."""
-        inputs, precision = Inputs.of(self.artifact.function), self.artifact.manifest.precision
-        types, origins = Types(precision.activations, precision.weights), read_origins(self.artifact)
+        inputs, types = Inputs.of(self.artifact.function), Types.of(self.artifact.manifest.precision)
+        origins = read_origins(self.artifact)
         found: dict[str, float] = {}
         for case in self.compared:
             candidate = origins.candidate(self._sound[case.name])
@@ -302,7 +302,6 @@ def _compared(
     artifact: Artifact, program: ExportedProgram, runner: Runner, cases: Sequence[Case]
 ) -> tuple[list[OperatorResult], list[str]]:
     """The operators of an artifact on these cases, as parity compares them."""
-    inputs, precision = Inputs.of(artifact.function), artifact.manifest.precision
-    types = Types(precision.activations, precision.weights)
+    inputs, types = Inputs.of(artifact.function), Types.of(artifact.manifest.precision)
     fed = [(case.name, case.for_candidate(inputs)) for case in cases]
     return compare_operators(runner, program, read_origins(artifact), types, fed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...source.precision import precisions
 from ..row import Format, Option, RunnerRow
 
 __all__ = ["COREML"]
@@ -12,7 +13,10 @@ _TARGETS = {"ios16": "iOS16", "ios17": "iOS17", "ios18": "iOS18", "ios26": "iOS2
 COREML = Format(
     name="coreml",
     title="Core ML",
-    precisions=("fp16", "fp32"),
+    precisions=precisions(
+        fp16="float16", fp32="float32", int8_weights="float16", int4_weights="float16",
+        palette_8="float16", palette_6="float16", palette_4="float16",
+    ),
     options=(
         Option(
             "target",

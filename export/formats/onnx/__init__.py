@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...source.precision import precisions
 from ..row import Format, Option, RunnerRow
 
 __all__ = ["ONNX"]
@@ -12,7 +13,7 @@ _OPSETS = {str(version): str(version) for version in range(18, 24)}
 ONNX = Format(
     name="onnx",
     title="ONNX",
-    precisions=("fp32",),
+    precisions=precisions(fp32="float32", fp16="float16", int8_weights="float32"),
     options=(Option("opset", "ONNX opset, 18 to 23.", _OPSETS, "20", "opset{}"),),
     packages=("torch", "onnx", "onnxscript", "onnxsim", "numpy"),
     runners={

@@ -24,6 +24,7 @@ from cloformer.io.quiet import quiet
 from ...source.trace import lowered_name_of, origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, Written, unsupported_error, value_origins
 from ..stumbled import refusal
+from .compression import translations
 from .file import inferred
 from .refused import ORIGIN_KEYS, not_taken
 from .settled import Settled
@@ -74,6 +75,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
                 opset_version=opset,
                 input_names=[spec.name for spec in names.inputs],
                 output_names=[spec.name for spec in names.outputs],
+                custom_translation_table=translations(),
                 verbose=False,
             )
         except Exception as error:  # torch.onnx raises what its operators do
