@@ -60,6 +60,17 @@ class Lowered:
     options: Mapping[str, str]
     description: Description
 
+    def kept_in_float32(self) -> set[str]:
+        """The nodes that the precision excepts. Raises :class:`UnsupportedError` for one that the graph does not have."""
+        names = {node.name for node in self.program.graph.nodes}
+        unknown = sorted(set(self.precision.exceptions) - names)
+        if unknown:
+            raise UnsupportedError(
+                f"the precision map names {unknown[0]!r}, and the graph has no such node",
+                "write the map from an artifact of the same model, made with the same options",
+            )
+        return set(self.precision.exceptions)
+
 
 @dataclass(frozen=True)
 class ValueOrigin:

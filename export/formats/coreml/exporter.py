@@ -160,17 +160,10 @@ def _in_half(lowered: Lowered) -> Callable[[Any], bool]:
     """Whether an operation is computed in float16: all are but those that carry a node that is to be computed in float32."""
     from coremltools.converters.mil.mil.scope import ScopeSource
 
-    wanted = lowered.precision
-    if not wanted.exceptions:
+    excepted = lowered.kept_in_float32()
+    if not excepted:
         return lambda _: True
-    handles = {node.name: node.meta["debug_handle"] for node in lowered.program.graph.nodes}
-    unknown = sorted(set(wanted.exceptions) - handles.keys())
-    if unknown:
-        raise UnsupportedError(
-            f"the precision map names {unknown[0]!r}, and the graph has no such node",
-            "write the map from an artifact of the same model, made with the same options",
-        )
-    kept = {handles[name] for name in wanted.exceptions}
+    kept = {node.meta["debug_handle"] for node in lowered.program.graph.nodes if node.name in excepted}
 
     def in_half(operation: Any) -> bool:
         carried = operation.scopes.get(ScopeSource.EXIR_DEBUG_HANDLE) or ()

@@ -26,6 +26,7 @@ from ..exporter import GraphFigures, Lowered, Unsupported, Written, unsupported_
 from ..stumbled import refusal
 from .compression import translations
 from .file import inferred
+from .halves import halved
 from .refused import ORIGIN_KEYS, not_taken
 from .settled import Settled
 
@@ -90,9 +91,13 @@ def write(lowered: Lowered, folder: Path) -> Written:
     nodes = _nodes(model, exported.exported_program)
     simplified, notes = _simplify(model)
     _refuse_loops(simplified, nodes, lowered.program)
+    absorbed = _absorbed(model, simplified)
+    if lowered.precision.activations == "float16":
+        kept = lowered.kept_in_float32()
+        simplified = halved(simplified, {name for name, node in nodes.items() if node in kept})
     _annotate(simplified, nodes, lowered)
     (folder / FILE_NAME).write_bytes(simplified.SerializeToString(deterministic=True))
-    shapes, absorbed = _shapes(simplified), _absorbed(model, simplified)
+    shapes = _shapes(simplified)
     operators = [
         (
             {name: shapes.get(name) for name in node.output},

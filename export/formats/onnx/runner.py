@@ -81,7 +81,9 @@ class OnnxRuntimeRunner:
         """Every value of the graph. Giving them all out keeps the runtime from fusing across them, so what
         :meth:`run` computes can differ."""
         if self._exposed is None:
-            self._exposed = self._open(_exposing_everything(self._path))
+            model = read_onnx(self._path)
+            is_narrow = bool(_narrow(model))
+            self._exposed = self._open(_exposing_everything(model), optimization="off" if is_narrow else None)
         found = _run(self._exposed, [output.name for output in self._exposed.get_outputs()], inputs)
         return {name.removesuffix(_WIDE): value for name, value in found.items()}
 
@@ -93,10 +95,12 @@ class OnnxRuntimeRunner:
             self._open(self._path, optimized)
             return model, read_onnx(optimized)
 
-    def _open(self, model: Path | bytes, optimized: Path | None = None) -> onnxruntime.InferenceSession:
+    def _open(
+        self, model: Path | bytes, optimized: Path | None = None, optimization: str | None = None
+    ) -> onnxruntime.InferenceSession:
         """``optimized`` is where to write what the optimizer made."""
         options = session_options(self._threads)
-        options.graph_optimization_level = OPTIMIZATIONS[self._optimization]
+        options.graph_optimization_level = OPTIMIZATIONS[optimization or self._optimization]
         if optimized is not None:
             options.optimized_model_filepath = str(optimized)
         with runtime_errors(f"ONNX Runtime does not load {self._path}", "export it again"):
@@ -118,33 +122,47 @@ def _run(
 _WIDE = "_as_float32"
 
 
-def _exposing_everything(path: Path) -> bytes:
-    """The same model with every value as an output; those of bfloat16, which NumPy has not, as float32."""
+def _exposing_everything(model: onnx.ModelProto) -> bytes:
+    """The same with every value as an output; those of bfloat16, which NumPy has not, as float32.
+
+    A processor without kernels for float16 computes in float32, and what reads a value gets it before it was rounded. Two
+    copies behind each, where nothing is optimized, keep the runtime from that.
+    """
     import onnx
 
-    model = read_onnx(path)
     given = {output.name for output in model.graph.output}
-    narrow = _of_bfloat16(model)
-    for node in list(model.graph.node):
+    kinds = _narrow(model)
+    copies: dict[str, str] = {}
+    nodes = []
+    for node in model.graph.node:
+        node.input[:] = [copies.get(name, name) for name in node.input]
+        nodes.append(node)
         for name in node.output:
-            shown = f"{name}{_WIDE}" if name in narrow else name
-            if name in narrow:
-                model.graph.node.append(
-                    onnx.helper.make_node("Cast", [name], [shown], to=onnx.TensorProto.FLOAT)
-                )
+            kind = kinds.get(name)
+            shown = f"{name}{_WIDE}" if kind == onnx.TensorProto.BFLOAT16 else name
+            if shown != name:
+                nodes.append(onnx.helper.make_node("Cast", [name], [shown], to=onnx.TensorProto.FLOAT))
             if name and name not in given:
                 model.graph.output.append(onnx.ValueInfoProto(name=shown))
+            if kind == onnx.TensorProto.FLOAT16 and name not in given:
+                first, copies[name] = f"{name}_copied", f"{name}_copied_again"
+                nodes.append(onnx.helper.make_node("Identity", [name], [first]))
+                nodes.append(onnx.helper.make_node("Identity", [first], [copies[name]]))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
     exposed: bytes = model.SerializeToString()
     return exposed
 
 
-def _of_bfloat16(model: onnx.ModelProto) -> set[str]:
-    """The values of that type; where nothing is cast to it there are none, and no type need be inferred to find out."""
+def _narrow(model: onnx.ModelProto) -> dict[str, int]:
+    """The values of 16 bits with their type; where nothing is cast to one there are none, and no type need be inferred to find
+    out."""
     import onnx
 
-    kind = onnx.TensorProto.BFLOAT16
+    kinds = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
     casts = (node.attribute for node in model.graph.node if node.op_type == "Cast")
-    if not any(attribute.i == kind for attributes in casts for attribute in attributes):
-        return set()
-    values = inferred(model).value_info
-    return {info.name for info in values if info.type.tensor_type.elem_type == kind}
+    given = any(item.type.tensor_type.elem_type in kinds for item in model.graph.input)
+    if not given and not any(attribute.i in kinds for attributes in casts for attribute in attributes):
+        return {}
+    found = {info.name: info.type.tensor_type.elem_type for info in inferred(model).value_info}
+    return {name: kind for name, kind in found.items() if kind in kinds}

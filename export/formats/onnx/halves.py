@@ -1,0 +1,121 @@
+"""A float32 model with its numbers stored and computed in float16; what it takes and gives stays float32."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
+
+from .file import inferred
+
+__all__ = ["halved"]
+
+_LARGEST = float(np.finfo(np.float16).max)
+_HALF, _FLOAT = "tensor(float16)", "tensor(float)"
+# Attributes that say which type an operator gives.
+_TYPES = {"Cast": "to", "EyeLike": "dtype", "RandomNormalLike": "dtype", "RandomUniformLike": "dtype"}
+
+
+def halved(model: onnx.ModelProto, kept: Container[str] = ()) -> onnx.ModelProto:
+    """A copy in which every operator computes in float16 but those that give a value of ``kept``, and operands that ONNX has
+    in float32 alone, as the factors of ``Resize``.
+
+    Inputs and outputs of float32 are cast behind the first and before the second; of an output, the value inside is called
+    "NAME_in_float16". Constants are rounded, and finite ones that float16 ends before become its largest number.
+    """
+    half = onnx.ModelProto()
+    half.CopyFrom(model)
+    _Halving(half, kept).run()
+    return half
+
+
+class _Halving:
+    def __init__(self, model: onnx.ModelProto, kept: Container[str]) -> None:
+        self.graph, self.kept = model.graph, kept
+        self.opset = next(entry.version for entry in model.opset_import if not entry.domain)
+        kinds = inferred(model)
+        self.floats = {
+            info.name
+            for info in (*kinds.value_info, *kinds.input, *kinds.output)
+            if info.type.tensor_type.elem_type == TensorProto.FLOAT
+        }
+        self.constants = {
+            item.name: item for item in self.graph.initializer if item.data_type == TensorProto.FLOAT
+        }
+        self.halves: set[str] = set()  # values that are computed in float16
+        self.made: dict[tuple[str, bool], str] = {}  # the same value in the other type, by whether it is float16
+        self.nodes: list[NodeProto] = []
+
+    def run(self) -> None:
+        given = {output.name for output in self.graph.output} & self.floats
+        inside = {name: f"{name}_in_float16" for name in given}
+        for node in self.graph.node:
+            in_half = not any(name in self.kept for name in node.output)
+            node.input[:] = [inside.get(name, name) for name in node.input]
+            node.input[:] = [
+                self._as(name, half=in_half and takes) if self._is_number(name) else name
+                for name, takes in zip(node.input, _takes_half(node.input, self._schema(node).inputs))
+            ]
+            if in_half:
+                _retype(node)
+                for place, takes in enumerate(_takes_half(node.output, self._schema(node).outputs)):
+                    name = node.output[place]
+                    if name in self.floats and takes:
+                        node.output[place] = inside.get(name, name)
+                        self.halves.add(node.output[place])
+            self.nodes.append(node)
+            for name in node.output:
+                if name in inside.values():
+                    self._cast(name, name.removesuffix("_in_float16"), TensorProto.FLOAT)
+        del self.graph.node[:], self.graph.value_info[:]
+        self.graph.node.extend(self.nodes)
+        read = {name for node in self.nodes for name in node.input} | {item.name for item in self.graph.output}
+        unread = [item for item in self.graph.initializer if item.name not in read]
+        for item in unread:
+            self.graph.initializer.remove(item)
+
+    def _schema(self, node: NodeProto) -> onnx.defs.OpSchema:
+        return onnx.defs.get_schema(node.op_type, self.opset, node.domain)
+
+    def _is_number(self, name: str) -> bool:
+        return name in self.constants or name in self.floats or name in self.halves
+
+    def _as(self, name: str, *, half: bool) -> str:
+        """The value's name in float16 or in float32."""
+        if half == (name in self.halves):
+            return name
+        if (name, half) not in self.made:
+            other = f"{name}_in_float16" if half else f"{name}_in_float32"
+            self.made[name, half] = other
+            if name in self.constants:
+                self.graph.initializer.append(_rounded(self.constants[name], other))
+            else:
+                self._cast(name, other, TensorProto.FLOAT16 if half else TensorProto.FLOAT)
+        return self.made[name, half]
+
+    def _cast(self, name: str, other: str, kind: int) -> None:
+        self.nodes.append(helper.make_node("Cast", [name], [other], name=f"{other}_cast", to=kind))
+
+
+def _takes_half(names: object, formal: object) -> Iterator[bool]:
+    """Of each argument, whether the operator can have it in float16; the last of them may stand for several."""
+    parameters = list(formal)  # type: ignore[call-overload]
+    for place, _ in enumerate(names):  # type: ignore[arg-type, var-annotated]
+        yield _HALF in parameters[min(place, len(parameters) - 1)].types
+
+
+def _retype(node: NodeProto) -> None:
+    """Attributes of float32, in float16."""
+    for attribute in node.attribute:
+        if attribute.name == _TYPES.get(node.op_type) and attribute.i == TensorProto.FLOAT:
+            attribute.i = TensorProto.FLOAT16
+        elif attribute.type == AttributeProto.TENSOR and attribute.t.data_type == TensorProto.FLOAT:
+            attribute.t.CopyFrom(_rounded(attribute.t, attribute.t.name))
+
+
+def _rounded(tensor: TensorProto, name: str) -> TensorProto:
+    values = numpy_helper.to_array(tensor)
+    finite = np.where(np.isfinite(values), np.clip(values, -_LARGEST, _LARGEST), values)
+    return numpy_helper.from_array(finite.astype(np.float16), name)
