@@ -97,6 +97,8 @@ _ROWS = {
     "--max-multiply-adds": Row(LIMITS, "N", "no limit"),
     "--max-operators": Row(LIMITS, "N", "no limit"),
     "--max-regression": Row(LIMITS, "SHARE", "no limit"),
+    "--min-agreement": Row(LIMITS, "SHARE", "no limit"),
+    "--min-snr": Row(LIMITS, "DECIBELS", "no limit"),
     "--min-top1": Row(LIMITS, "SHARE", "no limit"),
     "--require-all": Row(LIMITS),
     "--save-baseline": Row(PLACES, "FOLDER", "nothing is kept"),

@@ -84,6 +84,18 @@ def parity(
             metavar="SHARE",
         ),
     ] = 0.1,
+    min_snr: Annotated[
+        float | None,
+        typer.Option(
+            help="Fail below so many decibels beside the model as it was trained.", metavar="DECIBELS"
+        ),
+    ] = None,
+    min_agreement: Annotated[
+        str | None,
+        typer.Option(
+            help="Fail if the first class is the model's on a smaller share, as 0.97.", metavar="SHARE"
+        ),
+    ] = None,
     bisect: Annotated[
         bool, typer.Option("--bisect", help="Say all about the first operator that is wrong.")
     ] = False,
@@ -114,6 +126,8 @@ def parity(
     Exit 1 if one does not, if something could not be compared, or if a limit on instructions is not kept.
     """
     from ..artifact.folder import read_artifact
+    from ..latency.protocol import parse_share
+    from ..parity.cost import Limits
     from ..parity.headroom import measure_all, write_precision_map
     from ..parity.verify import ParityRequest, compare
     from ..reference.references import References
@@ -136,6 +150,8 @@ def parity(
     asked = device_request(
         device, optimization, max_instructions, baseline, max_regression, save_baseline, others
     )
+    least = None if min_agreement is None else parse_share("--min-agreement", min_agreement, 0.97)
+    limits = Limits(min_snr, least)
     photographs = collect_images(images or [])
     request = ParityRequest(
         model=model,
@@ -149,6 +165,7 @@ def parity(
         operators=operators,
         seed=seed,
         max_loss=max_loss,
+        limits=limits,
         options=RunnerOptions(
             optimization=optimization,
             arithmetic=arithmetic,

@@ -72,9 +72,7 @@ def compare_on_device(
     else:
         progress("running the PyTorch model in float64")
         expected = _expected(artifact, source, references, cases)
-        statements = statements_of_the_model(
-            artifact, source, references, _form(artifact), progress
-        )
+        statements = statements_of_the_model(artifact, source, references, _form(artifact), progress)
     for case, got, wanted in zip(cases, ran.outputs, expected, strict=True):
         found = compare_outputs(case, got, wanted, request.max_loss)
         show(on_case, case, found, got, wanted)

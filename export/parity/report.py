@@ -13,6 +13,7 @@ from typing import TypedDict
 from cloformer.io.read import sha256_of
 
 from ..artifact.folder import MANIFEST, Artifact
+from .cost import Cost
 from .metrics import Figures
 from .tolerances import OutputTolerance
 
@@ -168,7 +169,7 @@ class ParityReport:
 
     ``reference`` says what it was compared with; ``not_compared`` lists what could not be, each of which is
     a failure; ``operators_total`` counts also the values that are steps on the way to one that was compared.
-    ``statements`` are what the artifact says of itself; with ``requires_all``, one that nobody else could confirm fails.
+    ``costs`` are there where weights are compressed, or limits were asked. ``statements`` are what the artifact says of itself; with ``requires_all``, one that nobody else could confirm fails.
     """
 
     artifact: str
@@ -190,12 +191,17 @@ class ParityReport:
     manifest_sha256: str
     statements: tuple[Statement, ...] = ()
     requires_all: bool = False
+    costs: tuple[Cost, ...] = ()
 
     @property
     def passed(self) -> bool:
-        return (
-            bool(self.outputs) and not self.not_compared and not self.failures and not self.false_statements
-        )
+        found = (self.not_compared, self.failures, self.false_statements, self.too_costly)
+        return bool(self.outputs) and not any(found)
+
+    @property
+    def too_costly(self) -> list[Cost]:
+        """The outputs that have lost more than was asked."""
+        return [item for item in self.costs if item.problem is not None]
 
     @property
     def false_statements(self) -> list[Statement]:
@@ -234,6 +240,7 @@ class ParityReport:
             "operators_total": self.operators_total,
             "first_divergence": None if first is None else first.to_json(),
             "not_compared": list(self.not_compared),
+            "costs": [item.to_json() for item in self.costs],
             "statements": [item.to_json() for item in self.statements],
             "notes": list(self.notes),
             "environment": dict(self.environment),

@@ -13,6 +13,7 @@ from ..reference.cases import PHOTOGRAPH, Case, Inputs, hostile_cases, image_cas
 from ..reference.references import References
 from ..source.resolve import Source
 from ..source.spec import ModelSpec
+from .cost import Limits
 from .tolerances import MAX_LOSS
 
 __all__ = ["ParityRequest", "cases_of", "of_each_kind", "photographs_of", "source_of"]
@@ -26,7 +27,7 @@ _OPERATOR_CASES = 2
 class ParityRequest:
     """What to compare and how. ``model`` and ``weights`` say which model the artifact was exported from, ``spec`` and
     ``labels`` how it is fed and what its classes are called; with ``require_all``, what nobody but the artifact says of
-    these fails. ``left_out`` says what is no image in the folders that ``images`` were in. ``max_loss`` is the share of the largest value that the number format may cost on photographs, and
+    these fails. ``left_out`` says what is no image in the folders that ``images`` were in. ``max_loss`` is the share of the largest value that the number format may cost on photographs, ``limits`` are of all that is lost, and
     ``options`` go to the runner."""
 
     model: str | None = None
@@ -40,6 +41,7 @@ class ParityRequest:
     operators: bool = True
     seed: int = 0
     max_loss: float = MAX_LOSS
+    limits: Limits = field(default_factory=Limits)
     options: RunnerOptions = field(default_factory=RunnerOptions)
 
 

@@ -60,7 +60,9 @@ def statements_of_the_model(
     progress(Stage("holding what the artifact says against the model", 0.97))
     by, reference = source.given_by, references.written(source, artifact.manifest.request)
     found = [
-        Statement("inputs and outputs", _MODEL, _interface(artifact, source, references.of(source).twin.signature)),
+        Statement(
+            "inputs and outputs", _MODEL, _interface(artifact, source, references.of(source).twin.signature)
+        ),
         Statement("vectors", _MODEL, _vectors(artifact, source, reference, form)),
     ]
     if artifact.listed(KIT) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from ..reference.cases import Case, Inputs
 from ..reference.outputs import run_model
 from ..reference.references import Expected, References, in_roles
 from ..reference.rounding import Format
+from .cost import Cost, Outcome, costs
 from .judge import Types
 from .operators import compare_operators, program_origins
 from .outputs import compare_outputs, compare_preprocessing, not_told, output_result
@@ -99,6 +100,7 @@ class _Findings:
     not_compared: list[str]
     notes: list[str]
     statements: list[Statement]
+    costs: list[Cost] = field(default_factory=list)
 
 
 def compare(
@@ -213,6 +215,8 @@ def _against_model(
         inside = _logits_inside(artifact, program)
     results: list[OutputResult] = []
     doubts: list[str] = []
+    outcomes: list[Outcome] = []
+    specs = artifact.signature.outputs
     for number, case in enumerate(cases):
         session.progress(
             Stage(f"comparing outputs: {case.name}", _TRACED + (_COMPARED - _TRACED) * number / len(cases))
@@ -223,9 +227,11 @@ def _against_model(
             session.progress(f"proving the float64 reference: {case.name}")
             doubt = why_not_the_model(model, prepared, given)
             doubts += [] if doubt is None else [f"the float64 reference is not the model: {doubt}"]
-        expected = reference.expected(prepared, session.form, artifact.signature.outputs)
+        expected = reference.expected(prepared, session.form, specs)
         expected = with_own(expected, given) if reference is model else expected
         got = session.runner.run(fed)
+        trained = in_roles(model.run(prepared)[: len(specs)], [spec.role for spec in specs])
+        outcomes.append(Outcome(case, got, list(zip(specs, trained, strict=True))))
         found = compare_outputs(case, got, expected, session.request.max_loss)
         show(session.on_case, case, found, got, expected)
         results += found
@@ -237,7 +243,10 @@ def _against_model(
             logits = with_own(logits, given[:1]) if reference is model else logits
             value = session.runner.values(fed).get(inside)
             results.append(replace(output_result(case, value, logits[0]), name=_INSIDE))
-    return _Findings("PyTorch, float64", results, [], doubts, [], [])
+    limits = session.request.limits
+    asked = artifact.manifest.precision.are_weights_compressed or limits.are_asked
+    found_costs = costs(outcomes, limits) if asked else []
+    return _Findings("PyTorch, float64", results, [], doubts, [], [], found_costs)
 
 
 def with_own(expected: Sequence[Expected], given: Sequence[Array]) -> list[Expected]:
@@ -316,4 +325,5 @@ def _report(session: _Session, request: ParityRequest, found: _Findings) -> Pari
         },
         statements=(*statements_of_the_file(session.artifact), *found.statements),
         requires_all=request.require_all,
+        costs=tuple(found.costs),
     )

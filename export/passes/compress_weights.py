@@ -22,7 +22,9 @@ from .stored import dequantize, look_up
 __all__ = ["LEAST", "CompressWeights"]
 
 aten = torch.ops.aten
-LEAST = 1024  # numbers: fewer are a kilobyte, and what makes them small again takes as long for few as for many
+LEAST = (
+    1024  # numbers: fewer are a kilobyte, and what makes them small again takes as long for few as for many
+)
 _LEAST_IN_A_BLOCK = 16
 _TYPES = {"float16": torch.float16, "float32": torch.float32}
 
@@ -59,7 +61,9 @@ class CompressWeights(Pass):
     of zeros it is 1. Blocks that would hold fewer than 16 numbers are left alone: their scales would weigh as much as they do.
     """
 
-    law: ClassVar[str] = "W becomes s round(W / s), or each of its numbers the nearest of a palette; the rest stays"
+    law: ClassVar[str] = (
+        "W becomes s round(W / s), or each of its numbers the nearest of a palette; the rest stays"
+    )
     exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
 
     weights: str
@@ -70,7 +74,7 @@ class CompressWeights(Pass):
         sites = []
         for constant, reader, axes in list(_large(rewriter)):
             with rewriter.at(reader):
-                small = self._compressed(rewriter, constant, reader, axes)
+                small = self._compressed(rewriter, constant, axes)
             if small is not None:
                 sites.append(origin_of(reader))
                 constant.replace_all_uses_with(small)
@@ -86,9 +90,7 @@ class CompressWeights(Pass):
             )
         return sites
 
-    def _compressed(
-        self, rewriter: Rewriter, constant: fx.Node, reader: fx.Node, axes: tuple[int, int]
-    ) -> fx.Node | None:
+    def _compressed(self, rewriter: Rewriter, constant: fx.Node, axes: tuple[int, int]) -> fx.Node | None:
         weight = rewriter.constant(constant)
         assert weight is not None
         if self.weights.startswith("uint"):
@@ -119,7 +121,8 @@ class CompressWeights(Pass):
                 return None
         blocks = weight.abs()
         for axis, size in enumerate(sizes):
-            blocks = blocks.unflatten(axis, (size, -1)).amax(axis + 1)
+            shape = [*blocks.shape[:axis], size, -1, *blocks.shape[axis + 1 :]]
+            blocks = blocks.reshape(shape).amax(axis + 1)
         largest = 2 ** (int(self.weights[3:]) - 1) - 1
         return _rounded_up(torch.where(blocks == 0, 1.0, blocks / largest), _TYPES[self.stored])
 

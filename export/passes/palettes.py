@@ -49,4 +49,5 @@ def _first_levels(values: Tensor, counts: Tensor, size: int) -> Tensor:
     total = density.cumsum(0)
     wanted = (torch.arange(size, dtype=torch.float64) + 0.5) / size * total[-1]
     middles = low + (torch.searchsorted(total, wanted).double() + 0.5) / _BINS * (high - low)
-    return torch.unique(middles)
+    found: Tensor = torch.unique(middles)
+    return found

@@ -14,7 +14,7 @@ __all__ = ["NAMESPACE", "dequantize", "look_up"]
 
 NAMESPACE = "cloformer"
 
-_LIBRARY = torch.library.Library(NAMESPACE, "DEF")
+_LIBRARY: Any = torch.library.Library(NAMESPACE, "DEF")  # type: ignore[no-untyped-call]
 _LIBRARY.define("dequantize(Tensor data, Tensor scales) -> Tensor")
 _LIBRARY.define("look_up(Tensor palette, Tensor indices) -> Tensor")
 

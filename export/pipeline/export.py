@@ -130,7 +130,9 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
             except (InputError, UnsupportedError) as error:
                 raise _not_run(error, artifact) from error
             except GateError as error:
-                raise _failed(error, first_wrong(artifact, program, reference.vectors), staging, job) from None
+                raise _failed(
+                    error, first_wrong(artifact, program, reference.vectors), staging, job
+                ) from None
         written = read_artifact(job.folder, verify=False)
         return Exported(written, difference, (*source.notes, *traced.notes, *_labelled(written)))
 

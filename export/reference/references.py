@@ -146,7 +146,9 @@ class Reference:
         key = (_digest(inputs), form)
         decided = any(output.dtype.kind != "f" for output in self.run(inputs))
         pairs = _PAIRS_OF_DECISIONS if decided else _PAIRS
-        return _kept(self._pairs, key, lambda: list(opposite_runs(replay, self.fed(inputs), form, pairs=pairs)))
+        return _kept(
+            self._pairs, key, lambda: list(opposite_runs(replay, self.fed(inputs), form, pairs=pairs))
+        )
 
     def _searched(
         self, place: int, inputs: Mapping[str, Array], runs: Sequence[Sequence[Array]]

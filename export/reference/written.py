@@ -42,7 +42,9 @@ def written_reference(traced: Trace, source: Source, asked: Asked) -> Reference:
     from ..passes import Setting, apply_passes
     from ..passes.normalize_inside import NormalizeInside
 
-    setting = replace(Setting.of(traced.signature, source), is_classifier=False)  # whose softmax is no output of the model's
+    setting = replace(
+        Setting.of(traced.signature, source), is_classifier=False
+    )  # whose softmax is no output of the model's
     passes = FORMATS[asked.format].passes(setting, asked.precision, reparameterize=asked.reparameterize)
     rewritten, _ = apply_passes(traced, passes)
     inside = any(isinstance(each, NormalizeInside) for each in passes)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from coremltools.converters.mil.frontend._utils import _construct_constexpr_dequant_op, _construct_constexpr_lut_op
+from coremltools.converters.mil.frontend._utils import (
+    _construct_constexpr_dequant_op,
+    _construct_constexpr_lut_op,
+)
 from coremltools.converters.mil.frontend.torch import ops
 from coremltools.converters.mil.frontend.torch.internal_graph import InternalTorchIRNode
 from coremltools.converters.mil.frontend.torch.torch_op_registry import register_torch_op
@@ -17,7 +20,9 @@ __all__: list[str] = []
 def dequantize_blocks(context: ops.TranscriptionContext, node: InternalTorchIRNode) -> None:
     """Whole numbers with a scale for each block."""
     data, scales = (_array(each) for each in ops._get_inputs(context, node, expected=2))
-    context.add(_construct_constexpr_dequant_op(data.astype(np.int8), None, scales, name=node.name), node.name)
+    context.add(
+        _construct_constexpr_dequant_op(data.astype(np.int8), None, scales, name=node.name), node.name
+    )
 
 
 @register_torch_op(torch_alias=["cloformer::look_up"])  # type: ignore[untyped-decorator]

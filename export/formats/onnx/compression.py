@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from onnxscript import opset20 as op  # its operators used here are the same in every opset that is written
+import onnxscript
 
 from ...passes.stored import dequantize
 
 __all__ = ["translations"]
+
+
+op: Any = onnxscript.opset20  # its operators used here are the same in every opset that is written
 
 
 def translations() -> dict[Callable[..., object], Callable[..., object]]:

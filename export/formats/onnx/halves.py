@@ -45,7 +45,9 @@ class _Halving:
             item.name: item for item in self.graph.initializer if item.data_type == TensorProto.FLOAT
         }
         self.halves: set[str] = set()  # values that are computed in float16
-        self.made: dict[tuple[str, bool], str] = {}  # the same value in the other type, by whether it is float16
+        self.made: dict[
+            tuple[str, bool], str
+        ] = {}  # the same value in the other type, by whether it is float16
         self.nodes: list[NodeProto] = []
 
     def run(self) -> None:
@@ -71,7 +73,9 @@ class _Halving:
                     self._cast(name, name.removesuffix("_in_float16"), TensorProto.FLOAT)
         del self.graph.node[:], self.graph.value_info[:]
         self.graph.node.extend(self.nodes)
-        read = {name for node in self.nodes for name in node.input} | {item.name for item in self.graph.output}
+        read = {name for node in self.nodes for name in node.input} | {
+            item.name for item in self.graph.output
+        }
         unread = [item for item in self.graph.initializer if item.name not in read]
         for item in unread:
             self.graph.initializer.remove(item)
@@ -102,7 +106,7 @@ class _Halving:
 def _takes_half(names: object, formal: object) -> Iterator[bool]:
     """Of each argument, whether the operator can have it in float16; the last of them may stand for several."""
     parameters = list(formal)  # type: ignore[call-overload]
-    for place, _ in enumerate(names):  # type: ignore[arg-type, var-annotated]
+    for place, _ in enumerate(names):  # type: ignore[arg-type]
         yield _HALF in parameters[min(place, len(parameters) - 1)].types
 
 

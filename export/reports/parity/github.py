@@ -102,6 +102,8 @@ def _errors(report: ParityReport, root: Path | None) -> Iterator[tuple[str, dict
         yield f"not compared: {what}", {}
     for item in report.false_statements:
         yield false_statement(item), {}
+    for cost in report.too_costly:
+        yield f"output {cost.output}: {cost.problem}", {}
 
 
 def _command(kind: str, message: str, **properties: str) -> str:

@@ -13,6 +13,7 @@ from .words import (
     by_name,
     by_severity,
     compared,
+    costs,
     false_statement,
     group_of,
     same_class,
@@ -93,6 +94,8 @@ def _cases(report: ParityReport) -> Iterator[_Case]:
     for item in report.statements:
         failures = [plain(false_statement(item))] if item in false else []
         yield _Case("statements", item.about, failures, plain(str(item)))
+    for cost, words in zip(report.costs, costs(report), strict=True):
+        yield _Case("costs", cost.output, [] if cost.problem is None else [cost.problem], words)
 
 
 def _group(name: str, operators: Sequence[OperatorResult]) -> _Case:

@@ -16,6 +16,7 @@ from .words import (
     by_name,
     by_severity,
     cautions,
+    costs,
     operator_counts,
     reasons,
     same_class,
@@ -243,6 +244,9 @@ def _operator(place: int, item: OperatorResult, prefix: str) -> Markup:
 
 
 def remarks(report: ParityReport) -> Iterator[Markup]:
+    lost = [tag("li", line) for line in costs(report)]
+    if lost:
+        yield tag("section", tag("h3", "What it costs"), tag("ul", *lost))
     said = [tag("li", line) for line in statements(report)]
     if said:
         yield tag("section", tag("h3", "What the artifact says"), tag("ul", *said))

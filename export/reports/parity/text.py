@@ -15,6 +15,7 @@ from .words import (
     by_severity,
     cautions,
     compared,
+    costs,
     operator_counts,
     reasons,
     same_class,
@@ -100,6 +101,8 @@ def _outputs(report: ParityReport) -> Iterator[str]:
     heads = {column.head for column in shown_columns.columns}
     said = [words for head, words in _SAID.items() if head in heads]
     yield from wrapped(f"{'; '.join(said)}.")
+    for line in costs(report):
+        yield from wrapped(line, indent=2)
 
 
 def _output(item: OutputResult, names: tuple[int, int], columns: Fitted) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from cloformer.io.numbers import whole
 
 from ...parity.report import OperatorResult, OutputResult, ParityReport, Statement
-from ..shared.words import count, number, plain, times
+from ..shared.words import count, decibels, number, plain, times
 
 __all__ = [
     "LOWER_BOUND",
@@ -16,6 +16,7 @@ __all__ = [
     "by_severity",
     "cautions",
     "compared",
+    "costs",
     "false_statement",
     "group_of",
     "largest_error",
@@ -42,6 +43,17 @@ LOWER_BOUND = (
 def title(report: ParityReport) -> str:
     """What was compared, in a few words."""
     return plain(f"{report.model} {report.format} {report.precision} {report.image_size}")
+
+
+def costs(report: ParityReport) -> Iterator[str]:
+    """What the artifact has lost beside the model as it was trained, an output a line."""
+    for item in report.costs:
+        words = f"{report.precision} costs {item.output}: {decibels(item.figures.snr_db)} beside the model as it was trained"
+        if item.rows:
+            words += f", the first class the same on {item.agreed} of {count(range(item.rows), 'row')}"
+        if item.flipped_margins:
+            words += f" (the model preferred its own by up to {number(item.flipped_margins[-1])})"
+        yield plain(f"{words}, {count(item.inputs, 'input')}")
 
 
 def passed(reports: Sequence[ParityReport]) -> bool:
@@ -153,6 +165,7 @@ def reasons(report: ParityReport) -> list[str]:
     found += [f"{item} {why(item)}" for item in report.operators if not item.passed]
     found += [f"not compared: {what}" for what in report.not_compared]
     found += [false_statement(item) for item in report.false_statements]
+    found += [f"output {item.output}: {item.problem}" for item in report.too_costly]
     return [plain(line) for line in found]
 
 
