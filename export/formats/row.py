@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
@@ -80,6 +80,7 @@ class RunnerRow:
 class Format:
     """``precisions`` are by name and begin with the default. ``packages`` are those whose versions decide the bytes. ``runners`` stand
     in order of preference. ``scores_by_name``: a classifier's scores are a dictionary by the names of its classes, so that no two may be the same.
+    ``needs`` are the precisions that only some choices of an option can hold: its name, and those.
     ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
     the folder has a profiler of its runtime.
     """
@@ -93,6 +94,7 @@ class Format:
     scores_by_name: bool = False
     app_system: str | None = None
     has_profiler: bool = False
+    needs: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
 
     @property
     def default_precision(self) -> str:

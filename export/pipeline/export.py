@@ -75,9 +75,10 @@ class _Reference:
         """With what the model gives with the weights that the job is to write."""
         if not job.record.precision.are_weights_compressed:
             return self
-        from ..reference.written import written_reference
+        from ..reference.references import Reference
+        from ..reference.written import written_trace
 
-        model = written_reference(self.traced, self.source, job.record)
+        model = Reference(*written_trace(self.traced, self.source, job.record))
         return self.of(self.source, self.traced, self.multiply_adds, model)
 
 

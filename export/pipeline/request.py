@@ -117,6 +117,12 @@ def _chosen(request: ExportRequest, row: Format) -> Choices:
         option.name: choose(option.name, request.options.get(option.name, option.default), option.choices)
         for option in row.options
     }
+    option_name, holding = row.needs.get(name, ("", ()))
+    if option_name and options[option_name] not in holding:
+        raise UnsupportedError(
+            f"{row.title} for {options[option_name]} cannot hold {name}",
+            f"add --{option_name} {holding[0]}, or choose another --precision",
+        )
     precision = row.precisions[name]
     if request.precision_map is not None:
         precision = with_exceptions(precision, read_precision_map(request.precision_map))

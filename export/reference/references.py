@@ -13,6 +13,7 @@ import torch
 from ..source.arrays import Array
 from ..source.models import Models
 from ..source.postprocessing import softmax
+from ..source.preprocessing import Preprocessing
 from ..source.signature import TensorSpec
 from .loss import RoundingLoss, errors
 from .natures import decides
@@ -20,11 +21,11 @@ from .places import undecided
 from .programs import Programs
 from .rounding import Format, Runs, opposite_runs, rounded_runs
 from .twin import Twin
+from .written import Asked, written_trace
 
 if TYPE_CHECKING:
     from ..source.resolve import Source
     from ..source.trace import Trace
-    from .written import Asked
 
 __all__ = ["Expected", "Reference", "References", "Searched", "in_roles"]
 
@@ -82,18 +83,16 @@ class Expected:
 
 
 class Reference:
-    """A traced model in float64. ``inputs`` are always the model's own, every image normalized."""
+    """A traced model in float64. ``inputs`` are always the model's own, every image normalized; those that ``pixels`` has a
+    preprocessing of the trace takes as pixels."""
 
-    def __init__(self, traced: Trace) -> None:
+    def __init__(self, traced: Trace, pixels: Mapping[str, Preprocessing] | None = None) -> None:
         self.twin = Twin(traced)
+        self._pixels = pixels or {}
         self._decides = any(decides(node) for node in self.twin.replay.computed)
         self._outputs: dict[str, list[Array]] = {}
         self._runs: dict[tuple[str, Format], Runs] = {}
         self._pairs: dict[tuple[str, Format], list[tuple[list[Array], list[Array]]]] = {}
-
-    def fed(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-        """What the trace takes for these."""
-        return inputs
 
     def run(self, inputs: Mapping[str, Array]) -> list[Array]:
         """The outputs in float64; what is no number in its own type."""
@@ -110,7 +109,7 @@ class Reference:
             (_digest(inputs), form),
             lambda: rounded_runs(
                 self.twin.replay,
-                self.fed(inputs),
+                self._fed(inputs),
                 form,
                 drawn=_DRAWN[-1:] if self._decides else _DRAWN,  # what jumps is seen by few runs
                 is_enough=lambda runs: all(_are_many(*each) for each in zip(outputs, *runs)),
@@ -147,7 +146,7 @@ class Reference:
         decided = any(output.dtype.kind != "f" for output in self.run(inputs))
         pairs = _PAIRS_OF_DECISIONS if decided else _PAIRS
         return _kept(
-            self._pairs, key, lambda: list(opposite_runs(replay, self.fed(inputs), form, pairs=pairs))
+            self._pairs, key, lambda: list(opposite_runs(replay, self._fed(inputs), form, pairs=pairs))
         )
 
     def _searched(
@@ -161,12 +160,17 @@ class Reference:
         operand = self._watched(inputs)[watched]
         return Searched(operand, search.dim, RoundingLoss.of(operand, [run[watched] for run in runs]))
 
+    def _fed(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        """What the trace takes."""
+        rules = self._pixels
+        return {name: rules[name].pixels(value) if name in rules else value for name, value in inputs.items()}
+
     @property
     def _count(self) -> int:
         return len(self.twin.replay.outputs)
 
     def _watched(self, inputs: Mapping[str, Array]) -> list[Array]:
-        return _kept(self._outputs, _digest(inputs), lambda: self.twin.run(self.fed(inputs)))
+        return _kept(self._outputs, _digest(inputs), lambda: self.twin.run(self._fed(inputs)))
 
 
 @dataclass(frozen=True)
@@ -191,12 +195,10 @@ class References:
         """``source``'s model as a file is meant to hold it: itself, unless weights are compressed."""
         if not asked.precision.are_weights_compressed:
             return self.of(source)
-        from .written import written_reference
-
         traced = self.models.trace(source)
         key = (id(traced), asked.format, asked.precision.name, asked.reparameterize)
         if key not in self._written:
-            self._written[key] = written_reference(traced, source, asked)
+            self._written[key] = Reference(*written_trace(traced, source, asked))
         return self._written[key]
 
 

@@ -10,19 +10,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from ..formats import FORMATS
-from ..source.arrays import Array
+from ..source.precision import Precision
 from ..source.preprocessing import Preprocessing
-from .references import Reference
 
 if TYPE_CHECKING:
-    from ..source.precision import Precision
     from ..source.resolve import Source
     from ..source.trace import Trace
 
-__all__ = ["Asked", "written_reference"]
+__all__ = ["Asked", "written_trace"]
 
 
 class Asked(Protocol):
@@ -36,38 +32,15 @@ class Asked(Protocol):
     def reparameterize(self) -> bool: ...
 
 
-def written_reference(traced: Trace, source: Source, asked: Asked) -> Reference:
-    """``traced``, rewritten by the format's passes, those that compress weights among them; it takes the model's own inputs and
-    gives the model's own outputs."""
+def written_trace(traced: Trace, source: Source, asked: Asked) -> tuple[Trace, Mapping[str, Preprocessing]]:
+    """``traced``, rewritten by the format's passes, those that compress weights among them, which gives the model's own outputs;
+    and the preprocessing of the inputs that it takes as pixels, for it normalizes them itself."""
     from ..passes import Setting, apply_passes
     from ..passes.normalize_inside import NormalizeInside
 
-    setting = replace(
-        Setting.of(traced.signature, source), is_classifier=False
-    )  # whose softmax is no output of the model's
+    # A classifier's softmax is no output of the model's.
+    setting = replace(Setting.of(traced.signature, source), is_classifier=False)
     passes = FORMATS[asked.format].passes(setting, asked.precision, reparameterize=asked.reparameterize)
     rewritten, _ = apply_passes(traced, passes)
-    inside = any(isinstance(each, NormalizeInside) for each in passes)
-    return _TakesPixels(rewritten, source.preprocessing) if inside else Reference(rewritten)
-
-
-class _TakesPixels(Reference):
-    """A trace that normalizes its images itself, fed with what the model is fed."""
-
-    def __init__(self, traced: Trace, preprocessing: Mapping[str, Preprocessing]) -> None:
-        super().__init__(traced)
-        self._preprocessing = preprocessing
-
-    def fed(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-        return {
-            name: value if name not in self._preprocessing else _pixels(value, self._preprocessing[name])
-            for name, value in inputs.items()
-        }
-
-
-def _pixels(normalized_NCHW: Array, rule: Preprocessing) -> Array:
-    """The whole numbers that the normalized ones, in float64, were made of."""
-    column = (1, -1, 1, 1)
-    mean, std = np.reshape(rule.mean, column), np.reshape(rule.std, column)
-    found: Array = np.rint((np.asarray(normalized_NCHW, np.float64) * std + mean) / rule.scale)
-    return found
+    normalizes = any(isinstance(each, NormalizeInside) for each in passes)
+    return rewritten, source.preprocessing if normalizes else {}

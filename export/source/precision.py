@@ -120,6 +120,6 @@ def with_exceptions(precision: Precision, exceptions: Mapping[str, str]) -> Prec
     if precision.activations != "float16":
         raise UnsupportedError(
             f"{precision.name} has nothing that a precision map could keep in float32",
-            "--precision-map goes with --format coreml --precision fp16",
+            "--precision-map goes with what computes in float16: --precision fp16",
         )
     return replace(precision, exceptions=dict(exceptions))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from cloformer.errors import InputError
 from cloformer.io.fields import FieldError, Fields
 
+from .arrays import Array
 from .images import MAX_PIXELS, opened_image
 
 if TYPE_CHECKING:
@@ -177,6 +178,15 @@ class Preprocessing:
             )
         values = (pixels_HWC.astype(np.float64) * self.scale - np.array(self.mean)) / np.array(self.std)
         return np.ascontiguousarray(values.transpose(2, 0, 1)[None], dtype=np.float32)
+
+    def pixels(self, normalized_NCHW: Array) -> Array:
+        """The whole numbers, 0 to 255, that normalized ones were made of."""
+        import numpy as np
+
+        column = (1, -1, 1, 1)
+        mean, std = np.reshape(self.mean, column), np.reshape(self.std, column)
+        found: Array = np.rint((np.asarray(normalized_NCHW, np.float64) * std + mean) / self.scale)
+        return found
 
     def prepare(self, image: Image.Image) -> Floats:
         """:meth:`crop_image`, then :meth:`normalize`."""

@@ -21,7 +21,6 @@ from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.passes import Setting, apply_passes
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
-from cloformer.export.source.precision import PRECISIONS
 from cloformer.export.source.resolve import resolve
 from cloformer.export.source.trace import lower, trace
 
@@ -107,7 +106,13 @@ def test_the_file_is_the_model(tmp_path: Path, name: str) -> None:
     program = lower(rewritten)
     for opset in (OPSETS[0], OPSETS[-1]):
         lowered = Lowered(
-            program, traced.signature, {}, None, PRECISIONS["fp32"], {"opset": opset}, Description("it", "it")
+            program,
+            traced.signature,
+            {},
+            None,
+            FORMATS["onnx"].precisions["fp32"],
+            {"opset": opset},
+            Description("it", "it"),
         )
         _assert_same(tmp_path / exporter.write(lowered, tmp_path).path, name)
 

@@ -22,7 +22,6 @@ from cloformer.export.formats.coreml.mil._operator import OPERATORS
 from cloformer.export.formats.coreml.mil.program import Function
 from cloformer.export.formats.exporter import Description, Lowered
 from cloformer.export.passes import Setting, apply_passes
-from cloformer.export.source.precision import PRECISIONS
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.trace import lower, trace
 
@@ -176,7 +175,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Function:
         traced.signature,
         {},
         None,
-        PRECISIONS["fp32"],
+        FORMATS["coreml"].precisions["fp32"],
         {"target": "iOS16"},
         Description("rows", "all"),
     )

@@ -36,5 +36,6 @@ COREML = Format(
         ),
     },
     scores_by_name=True,
+    needs={"int4-weights": ("target", ("ios18", "ios26"))},
     app_system="ios",
 )  # fmt: skip

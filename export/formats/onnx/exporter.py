@@ -24,7 +24,7 @@ from cloformer.io.quiet import quiet
 from ...source.trace import lowered_name_of, origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, Written, unsupported_error, value_origins
 from ..stumbled import refusal
-from .compression import translations
+from .compression import translations, with_products
 from .file import inferred
 from .halves import halved
 from .refused import ORIGIN_KEYS, not_taken
@@ -92,6 +92,8 @@ def write(lowered: Lowered, folder: Path) -> Written:
     simplified, notes = _simplify(model)
     _refuse_loops(simplified, nodes, lowered.program)
     absorbed = _absorbed(model, simplified)
+    if lowered.precision.are_weights_compressed:
+        simplified = with_products(simplified)
     if lowered.precision.activations == "float16":
         kept = lowered.kept_in_float32()
         simplified = halved(simplified, {name for name, node in nodes.items() if node in kept})

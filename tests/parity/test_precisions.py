@@ -1,0 +1,128 @@
+"""Every precision of every format: what is written is the model with these weights, and a step's difference in one is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import weighty
+from changed_artifact import with_model
+from onnx import numpy_helper
+
+from cloformer.errors import UnsupportedError
+from cloformer.export.artifact.folder import Artifact, read_artifact
+from cloformer.export.formats import FORMATS
+from cloformer.export.parity.cost import Limits
+from cloformer.export.parity.report import ParityReport
+from cloformer.export.parity.verify import ParityRequest, compare
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
+from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.spec import ModelSpec
+
+SPEC = ModelSpec((TensorSpec("image", weighty.SHAPE),))
+MODEL = "weighty:build"
+
+
+def written(folder: Path, name: str, precision: str, **options: str) -> Artifact:
+    request = ExportRequest(
+        model=MODEL, spec=SPEC, formats=(name,), precision=precision, options=options, output=folder
+    )
+    return export(request)[0].artifact
+
+
+def held(artifact: Artifact, **changes: object) -> ParityReport:
+    return compare(artifact, ParityRequest(model=MODEL, spec=SPEC, **changes))  # type: ignore[arg-type]
+
+
+WRITTEN = [
+    ("onnx", "fp16", {"opset": "18"}),
+    ("onnx", "int8-weights", {"opset": "18"}),
+    ("onnx", "int8-weights", {"opset": "23"}),
+]
+WRITTEN += [
+    ("coreml", name, {"target": "ios16"})
+    for name in FORMATS["coreml"].precisions
+    if name not in ("fp16", "fp32", "int4-weights")
+]
+WRITTEN += [("coreml", name, {"target": "ios18"}) for name in ("int8-weights", "int4-weights", "palette-6")]
+BITS = {"fp16": 16, "int8-weights": 8, "int4-weights": 4, "palette-8": 8, "palette-6": 6, "palette-4": 4}
+
+
+@pytest.mark.parametrize(("name", "precision", "options"), WRITTEN)
+def test_the_file_is_the_model_with_these_weights(
+    name: str, precision: str, options: dict[str, str], tmp_path: Path
+) -> None:
+    artifact = written(tmp_path, name, precision, **options)
+    report = held(artifact)
+    assert report.passed, [
+        str(item) for item in (*report.failures, *report.false_statements, *report.not_compared)
+    ]
+    numbers = sum(
+        tensor.numel() for tensor in weighty.build().state_dict().values() if tensor.is_floating_point()
+    )
+    size = sum((artifact.folder / entry.path).stat().st_size for entry in artifact.manifest.model_files)
+    assert size < numbers * BITS[precision] / 8 + 30_000
+
+
+def test_a_step_in_one_stored_weight_is_found(tmp_path: Path) -> None:
+    """The integer, its scale, and two channels' scales exchanged: each changes its own operator."""
+    sound = written(tmp_path, "onnx", "int8-weights")
+
+    def step(model: onnx.ModelProto, tensors: dict[str, np.ndarray], node: onnx.NodeProto) -> None:
+        numbers = tensors[next(item.input[0] for item in model.graph.node if item.output[0] == node.input[0])]
+        numbers.flat[5] += -1 if numbers.flat[5] > 0 else 1
+
+    def scale(model: onnx.ModelProto, tensors: dict[str, np.ndarray], node: onnx.NodeProto) -> None:
+        tensors[node.input[1]].flat[0] *= 1.01
+
+    def exchanged(model: onnx.ModelProto, tensors: dict[str, np.ndarray], node: onnx.NodeProto) -> None:
+        scales = tensors[node.input[1]]
+        scales[[0, 1]] = scales[[1, 0]]
+
+    for number, fault in enumerate((step, scale, exchanged)):
+
+        def change(path: Path, fault=fault) -> None:  # type: ignore[no-untyped-def]
+            model = onnx.load(path)
+            tensors = {item.name: numpy_helper.to_array(item).copy() for item in model.graph.initializer}
+            fault(
+                model,
+                tensors,
+                next(
+                    node
+                    for node in model.graph.node
+                    if node.op_type == "Mul" and node.input[1].endswith("_scales")
+                ),
+            )
+            for item in model.graph.initializer:
+                item.CopyFrom(numpy_helper.from_array(tensors[item.name], item.name))
+            onnx.save(model, path)
+
+        report = held(read_artifact(with_model(sound.folder, tmp_path / str(number), change)))
+        assert report.first_divergence is not None
+        assert report.first_divergence.operator == "cloformer.dequantize.default"
+        assert report.first_divergence.module == "grouped"
+
+
+def test_what_it_costs_is_said_and_limited(tmp_path: Path) -> None:
+    artifact = written(tmp_path, "coreml", "palette-4")
+    report = held(artifact, limits=Limits(min_snr=5.0))
+    assert report.passed and {item.output for item in report.costs} == {"output_0", "output_1"}
+    assert all(5 < item.figures.snr_db < 40 for item in report.costs)  # sixteen levels: 20 dB or so
+    strict = held(artifact, limits=Limits(min_snr=60.0))
+    assert not strict.passed and not strict.failures
+    assert [item.problem is None for item in strict.costs] == [False, False]
+
+
+def test_a_target_that_cannot_hold_it_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="ios17 cannot hold int4-weights") as caught:
+        written(tmp_path, "coreml", "int4-weights", target="ios17")
+    assert "--target ios18" in caught.value.lines[1]
+
+
+def test_nothing_to_store_in_fewer_bits(tmp_path: Path) -> None:
+    request = ExportRequest(model="tiny:net", formats=("onnx",), precision="int8-weights", output=tmp_path)
+    with pytest.raises(UnsupportedError, match="no weight can be stored in int8"):
+        export(request)
