@@ -63,7 +63,9 @@ LAWS: dict[str, list[Law]] = {
         lambda x: (
             torch.copysign(x, _other(x))
             + torch.copysign(x, -2.0)
+            + torch.copysign(x, x.round())
             + torch.signbit(x)
+            + x.round().signbit()
             + torch.ldexp(x, _other(x))
         ),
         lambda x: torch.fmax(x, _other(x)) + torch.fmin(x, 1 - x) + torch.round(x, decimals=1),
@@ -168,7 +170,7 @@ LAWS: dict[str, list[Law]] = {
     "layers": [
         lambda x: F.bilinear(x, _other(x), x.new_tensor(range(75)).reshape(3, 5, 5).sin(), x[0, 0, 0, :3]),
         lambda x: F.cosine_similarity(x, _other(x), 1) + F.cosine_similarity(x, 0 * x, 1),
-        lambda x: F.channel_shuffle(x, 2),
+        lambda x: F.channel_shuffle(x, 2) + torch.native_channel_shuffle(x, 2),
         lambda x: F.fold(F.unfold(x, (2, 3), (2, 1), (0, 1), (2, 1)), (6, 5), (2, 3), (2, 1), (0, 1), (2, 1)),
         lambda x: F.fold(x[0].reshape(24, 5)[:, :4], (5, 3), (2, 3)),
         *[lambda x, p=p: torch.cdist(x, x[:, :1] + 1, p) for p in (0.0, 1.0, 2.0, 3.0, float("inf"))],
@@ -239,6 +241,11 @@ LAWS: dict[str, list[Law]] = {
             torch.diff(x, dim=2, prepend=x[:, :, :1], append=x[:, :, :2]),
         ],
         lambda x: [x.unfold(3, 3, 2), x.unfold(1, 2, 1)],
+        lambda x: [
+            stack([part, part + 1])
+            for stack in (torch.hstack, torch.vstack, torch.dstack)
+            for part in (x.sum(), x[0, 0, 0], x[0, 0], x[0], x)
+        ],
         lambda x: torch.take(x, torch.tensor([[0, 7], [30, 1]])),
         lambda x: [
             torch.take_along_dim(x, x.argmax(1, keepdim=True), 1),

@@ -33,7 +33,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int, eps: float) -> Tensor:
     return (first * second).sum(dim)
 
 
-@defines(aten.channel_shuffle.default)
+@defines(aten.channel_shuffle.default, aten.native_channel_shuffle.default)
 def channel_shuffle(self: Tensor, groups: int) -> Tensor:
     """The channels of all groups in turn."""
     batch, channels, *rest = self.shape
