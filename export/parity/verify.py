@@ -28,9 +28,9 @@ from ..formats.runners import (
     open_model,
 )
 from ..reference.cases import Case, Inputs
-from ..reference.outputs import run_model
 from ..reference.references import Expected, References, in_roles
 from ..reference.rounding import Format
+from .answered import answered
 from .cost import Cost, Outcome, costs
 from .judge import Types
 from .operators import compare_operators, program_origins
@@ -38,7 +38,7 @@ from .outputs import compare_outputs, compare_preprocessing, not_told, output_re
 from .report import OperatorResult, OutputResult, ParityReport, Statement, described
 from .request import ParityRequest, cases_of, of_each_kind, source_of
 from .statements import statements_of_the_file, statements_of_the_model, unknown_statements
-from .yardstick import why_not_the_model
+from .yardstick import why_not_rewritten, why_not_the_model
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -138,10 +138,13 @@ def compare(
             found = _against_vectors(session)
         else:
             cases, missing = cases_of(artifact, request, source)
-            found = _against_model(session, source, references, program, cases)
+            signature = replace(artifact.signature, inputs=source.inputs)
+            answers, left_out = answered(source.model, signature, cases, Inputs.of_source(source))
+            found = _against_model(session, source, references, program, answers)
+            found.notes.extend(left_out)
             found.not_compared.extend(missing)
             if program is not None and request.operators:
-                _add_operators(found, session, program, cases)
+                _add_operators(found, session, program, [case for case, _ in answers])
             found.statements.extend(
                 statements_of_the_model(artifact, source, references, session.form, progress)
             )
@@ -206,7 +209,7 @@ def _against_model(
     source: Source,
     references: References,
     program: ExportedProgram | None,
-    cases: Sequence[Case],
+    answers: Sequence[tuple[Case, list[Array]]],
 ) -> _Findings:
     artifact, inputs, own = session.artifact, session.inputs, Inputs.of_source(source)
     model, reference = references.of(source), references.written(source, artifact.manifest.request)
@@ -217,15 +220,17 @@ def _against_model(
     doubts: list[str] = []
     outcomes: list[Outcome] = []
     specs = artifact.signature.outputs
-    for number, case in enumerate(cases):
+    for number, (case, given) in enumerate(answers):
         session.progress(
-            Stage(f"comparing outputs: {case.name}", _TRACED + (_COMPARED - _TRACED) * number / len(cases))
+            Stage(f"comparing outputs: {case.name}", _TRACED + (_COMPARED - _TRACED) * number / len(answers))
         )
         prepared, fed = case.for_reference(own), case.for_candidate(inputs)
-        given = run_model(source.model, replace(artifact.signature, inputs=source.inputs), prepared)
-        if case is cases[0]:
+        if not number:
             session.progress(f"proving the float64 reference: {case.name}")
             doubt = why_not_the_model(model, prepared, given)
+            if doubt is None and reference is not model:
+                rewritten = references.rewritten(source, artifact.manifest.request)
+                doubt = why_not_rewritten(model, rewritten, prepared)
             doubts += [] if doubt is None else [f"the float64 reference is not the model: {doubt}"]
         expected = reference.expected(prepared, session.form, specs)
         expected = with_own(expected, given) if reference is model else expected
@@ -235,7 +240,7 @@ def _against_model(
         found = compare_outputs(case, got, expected, session.request.max_loss)
         show(session.on_case, case, found, got, expected)
         results += found
-        if case.kind == "photograph" or case is cases[0]:
+        if case.kind == "photograph" or not number:
             results += compare_preprocessing(case, inputs, own)
         if inside is not None:
             spec = replace(artifact.signature.outputs[0], name="inside", role="logits")

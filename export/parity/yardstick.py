@@ -28,7 +28,7 @@ from .judge import Types, judge
 from .outputs import output_result
 from .walk import Compared, Drift
 
-__all__ = ["why_not_the_model"]
+__all__ = ["why_not_rewritten", "why_not_the_model"]
 
 _ROUNDINGS = 4.0  # between the module and its trace, where they call the same kernels
 
@@ -56,6 +56,17 @@ def why_not_the_model(
         for place in differing:
             if not _is_within_rounding(expected[place], given[place]):
                 return f"the trace gives another {specs[place].name} than the module does"
+    return None
+
+
+def why_not_rewritten(model: Reference, rewritten: Reference, inputs: Mapping[str, Array]) -> str | None:
+    """What shows that the passes made another model of it, before its weights were compressed; None if nothing does: in float64,
+    with the one rounding of folded weights, both give the same."""
+    specs = model.twin.signature.outputs
+    expected = model.expected(inputs, Format.of("float32", narrow_sums=False), specs)
+    for item, given in zip(expected, rewritten.run(inputs), strict=True):
+        if not _is_within_rounding(item, given):
+            return f"the passes give another {item.spec.name} than the model does"
     return None
 
 

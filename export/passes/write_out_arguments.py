@@ -136,15 +136,22 @@ def _with_a_vector(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) ->
 
 
 def _of_one_type(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
-    kind, changed, chosen = node.meta["val"].dtype, False, []
+    """And between single numbers as between tensors of one: coremltools broadcasts no shape that is empty."""
+    kind, is_number, chosen = node.meta["val"].dtype, shape_of(node) == (), []
+    changed = is_number
     for value in (bound["self"], bound["other"]):
         if not isinstance(value, fx.Node):
             number = torch.tensor(value, dtype=torch.float64 if kind.is_floating_point else kind)
-            value, changed = rewriter.new_constant(number, node), True
+            value, changed = rewriter.new_constant(number.reshape(1) if is_number else number, node), True
         elif value.meta["val"].dtype != kind:
             value, changed = rewriter.call(aten._to_copy.default, value, dtype=kind), True
         chosen.append(value)
-    return rewriter.call(aten.where.self, bound["condition"], *chosen) if changed else None
+    if not changed:
+        return None
+    if not is_number:
+        return rewriter.call(aten.where.self, bound["condition"], *chosen)
+    given = [rewriter.call(aten.reshape.default, value, [1]) for value in (bound["condition"], *chosen)]
+    return rewriter.call(aten.squeeze.dim, rewriter.call(aten.where.self, *given), 0)
 
 
 def _masked_rows(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:

@@ -78,7 +78,7 @@ class _Reference:
         from ..reference.references import Reference
         from ..reference.written import written_trace
 
-        model = Reference(*written_trace(self.traced, self.source, job.record))
+        model = Reference(*written_trace(self.traced, self.source, job.record, job.record.precision))
         return self.of(self.source, self.traced, self.multiply_adds, model)
 
 

@@ -24,6 +24,7 @@ from .twin import Twin
 from .written import Asked, written_trace
 
 if TYPE_CHECKING:
+    from ..source.precision import Precision
     from ..source.resolve import Source
     from ..source.trace import Trace
 
@@ -193,12 +194,21 @@ class References:
 
     def written(self, source: Source, asked: Asked) -> Reference:
         """``source``'s model as a file is meant to hold it: itself, unless weights are compressed."""
-        if not asked.precision.are_weights_compressed:
-            return self.of(source)
+        return (
+            self._rewritten(source, asked, asked.precision)
+            if asked.precision.are_weights_compressed
+            else self.of(source)
+        )
+
+    def rewritten(self, source: Source, asked: Asked) -> Reference:
+        """The same before weights are compressed, whatever the precision."""
+        return self._rewritten(source, asked, None)
+
+    def _rewritten(self, source: Source, asked: Asked, precision: Precision | None) -> Reference:
         traced = self.models.trace(source)
-        key = (id(traced), asked.format, asked.precision.name, asked.reparameterize)
+        key = (id(traced), asked.format, precision and precision.name, asked.reparameterize)
         if key not in self._written:
-            self._written[key] = Reference(*written_trace(traced, source, asked))
+            self._written[key] = Reference(*written_trace(traced, source, asked, precision))
         return self._written[key]
 
 

@@ -32,15 +32,17 @@ class Asked(Protocol):
     def reparameterize(self) -> bool: ...
 
 
-def written_trace(traced: Trace, source: Source, asked: Asked) -> tuple[Trace, Mapping[str, Preprocessing]]:
-    """``traced``, rewritten by the format's passes, those that compress weights among them, which gives the model's own outputs;
-    and the preprocessing of the inputs that it takes as pixels, for it normalizes them itself."""
+def written_trace(
+    traced: Trace, source: Source, asked: Asked, precision: Precision | None
+) -> tuple[Trace, Mapping[str, Preprocessing]]:
+    """``traced``, rewritten by the format's passes, and by those that compress weights if ``precision`` does, which gives the
+    model's own outputs; and the preprocessing of the inputs that it takes as pixels, for it normalizes them itself."""
     from ..passes import Setting, apply_passes
     from ..passes.normalize_inside import NormalizeInside
 
     # A classifier's softmax is no output of the model's.
     setting = replace(Setting.of(traced.signature, source), is_classifier=False)
-    passes = FORMATS[asked.format].passes(setting, asked.precision, reparameterize=asked.reparameterize)
+    passes = FORMATS[asked.format].passes(setting, precision, reparameterize=asked.reparameterize)
     rewritten, _ = apply_passes(traced, passes)
     normalizes = any(isinstance(each, NormalizeInside) for each in passes)
     return rewritten, source.preprocessing if normalizes else {}

@@ -187,6 +187,8 @@ LAWS: dict[str, list[Law]] = {
             aten.norm.Scalar(x, 1),
             aten.norm.ScalarOpt_dim(x, 3, [1], True),
             torch.dist(x, _other(x), 3),
+            torch.linalg.vector_norm(x, 2.5, (1, 3), True),
+            torch.linalg.vector_norm(x, 3),
         ],
         lambda x: torch.linalg.cross(x[:, :3], x[:, 1:], dim=1),
         lambda x: (

@@ -151,6 +151,23 @@ def test_a_query_without_keys_gets_zeros(kind: torch.dtype) -> None:
         assert (each(x) == 0).all(-1).any()  # there is such a query
 
 
+def test_choices_between_single_numbers_are_of_tensors() -> None:
+    """Whatever of them is a number in the graph."""
+    model = Lambda(
+        lambda _, x: [
+            torch.where(x.sum() > 0, x.mean(), x.amax()),
+            torch.where(x.sum() > 0, x.mean(), 0.5),
+            torch.where(x.sum() > 0, 2.0, x.amax()),
+        ]
+    )
+    after, _ = rewritten(traced(model, (2, 3)), WriteOutArguments(), cast=False)
+    choices = [node for node in after.graph_module.graph.nodes if "where" in str(node.target)]
+    assert [node.meta["val"].shape for node in choices] == [(1,)] * 3
+    for x in (torch.rand(2, 3, dtype=torch.float64), -torch.rand(2, 3, dtype=torch.float64)):
+        for found, want in zip(in_float64(after.graph_module)(x), model(x), strict=True):
+            assert torch.equal(found, want)
+
+
 def test_a_mask_for_all_keys_is_one_for_each() -> None:
     """Of truths, of numbers, and of what a logarithm may make infinite: each with its query's keys."""
     model = Lambda(

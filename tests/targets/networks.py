@@ -36,16 +36,21 @@ class Group:
 
 
 class Each(nn.Module):
-    """What each of the laws gives of the inputs."""
+    """What each of the laws gives of the inputs, or of these with a number added to their diagonals, so that every matrix has
+    an inverse."""
 
-    def __init__(self, laws: Sequence[Law], tensors: Mapping[str, Tensor] | None = None) -> None:
+    def __init__(
+        self, laws: Sequence[Law], tensors: Mapping[str, Tensor] | None = None, diagonal: float = 0.0
+    ) -> None:
         super().__init__()
-        self.laws, self.takes_self = laws, tensors is not None
+        self.laws, self.takes_self, self.diagonal = laws, tensors is not None, diagonal
         for name, value in (tensors or {}).items():
             self.register_buffer(name, value)
 
     def forward(self, *given: Tensor) -> list[Tensor]:
         own = (self,) if self.takes_self else ()
+        if self.diagonal:
+            given = tuple(x + self.diagonal * torch.eye(*x.shape[-2:]) for x in given)
         found = [law(*own, *given) for law in self.laws]
         return [leaf for leaf in pytree.tree_leaves(found) if isinstance(leaf, Tensor)]
 
@@ -79,7 +84,8 @@ def _groups() -> Iterator[tuple[str, Group]]:
         yield f"onnx_{kind.lower()}", Group(image, _numbered(getattr(for_onnx, kind)), for_onnx.Each)
     for subject, laws in definitions.LAWS.items():
         given = (TensorSpec("x", definitions.SHAPE),)
-        yield f"definitions_{subject}", Group(given, _numbered(laws), Each)
+        network = functools.partial(Each, diagonal=9.0 if subject == "matrices" else 0.0)
+        yield f"definitions_{subject}", Group(given, _numbered(laws), network)
     yield "semantics", Group((TensorSpec("x", tuple(semantics.IMAGE.shape)),), semantics.ROWS, Each)
     yield "other_operators", Group((TensorSpec("x", (2, 4, 5)),), others.LAWS, Each)
     sizes = {"q": (2, 3, 4, 5), "k": (2, 3, 6, 5), "v": (2, 3, 6, 5)}
