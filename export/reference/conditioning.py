@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import cast
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -68,8 +68,8 @@ def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
         wider = [max(-(-b // max(a, 1)), 1) if "_aa" in name else 1 for b, a in zip(axes, after)]
         return math.prod((4 if "bicubic" in name else 2) * times for times in wider)
     if name.startswith("avg_pool"):  # windows may lie over one another
-        window, axes = cast("Sequence[int]", node.args[1]), int(name[-2])
-        return int(math.prod(window)) if len(window) > 1 else int(window[0] ** axes)
+        window, rank = cast("Sequence[int]", node.args[1]), int(name[-2])
+        return int(math.prod(window)) if len(window) > 1 else int(window[0] ** rank)
     count = int(_first(node.meta.get("val")).numel())
     return max(int(operands[0].numel() // max(count, 1)), 1)
 
