@@ -59,6 +59,7 @@ class CompressWeights(Pass):
 
     A scale is the largest magnitude of what it covers over 127, or 7, rounded up to ``stored``, so that nothing is clipped;
     of zeros it is 1. Blocks that would hold fewer than 16 numbers are left alone: their scales would weigh as much as they do.
+    Palettes and blocks leave alone what reads one input for each output: depthwise weights are few, and lose the most.
     """
 
     law: ClassVar[str] = (
@@ -93,6 +94,8 @@ class CompressWeights(Pass):
     def _compressed(self, rewriter: Rewriter, constant: fx.Node, axes: tuple[int, int]) -> fx.Node | None:
         weight = rewriter.constant(constant)
         assert weight is not None
+        if self.granularity != "channel" and weight.shape[axes[1]] == 1:
+            return None
         if self.weights.startswith("uint"):
             levels, places = palette_of(weight, 2 ** int(self.weights[4:]), _TYPES[self.stored])
             return rewriter.call(

@@ -115,8 +115,18 @@ def test_what_is_left_alone(kind: str) -> None:
         with torch.no_grad():
             layer.weight[0, 0, 0, 0] = torch.inf
     shape = (2, 2 * LEAST) if kind == "a vector" else (1, layer.in_channels, 6, 6)
-    with pytest.raises(UnsupportedError):
+    with pytest.raises(UnsupportedError, match="no weight can be stored in int4"):
         rewritten(traced(nn.Sequential(layer), shape), CompressWeights("int4", "block 32", "float16"))
+
+
+def test_one_input_for_each_channel_takes_a_scale_and_no_palette() -> None:
+    model = nn.Sequential(nn.Conv2d(64, 64, 5, groups=64), nn.Conv2d(64, 32, 1)).eval()
+    for rewrite, sites in (
+        (CompressWeights("uint6", "tensor", "float16"), 1),
+        (CompressWeights("int8", "channel", "float16"), 2),
+    ):
+        _, applied = rewritten(traced(model, (1, 64, 8, 8)), rewrite)
+        assert len(applied[0].sites) == sites
 
 
 def test_numbers_that_are_computed_are_no_weights() -> None:

@@ -44,7 +44,7 @@ def decibels(value: float) -> str:
     """A signal-to-noise ratio. Without noise it is infinite, and the two are equal."""
     if value == math.inf:
         return "exact"
-    return f"{value:.0f} dB" if math.isfinite(value) else "none"
+    return f"{round(value)} dB" if math.isfinite(value) else "none"
 
 
 def times(share: float) -> str:
