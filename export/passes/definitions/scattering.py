@@ -51,9 +51,9 @@ def scatter_reduce(
     if not include_self and reduce != "mean":
         began = _filled(self, dim, index, _neutral(reduce, self.dtype))
     if reduce == "sum":
-        return torch.scatter_add(began, dim, index, _of_shape(src, index))
+        return torch.scatter_add(began, dim, index, of_shape(src, index))
     if reduce == "mean":
-        return _means(self, dim, index, _of_shape(src, index), include_self)
+        return _means(self, dim, index, of_shape(src, index), include_self)
     return NotImplemented if began is self else aten.scatter_reduce.two(began, dim, index, src, reduce)
 
 
@@ -70,7 +70,8 @@ def _neutral(reduce: str, kind: torch.dtype) -> float:
     return {"sum": 0, "prod": 1, "amax": least, "amin": largest}[reduce]
 
 
-def _of_shape(source: Tensor, index: Tensor) -> Tensor:
+def of_shape(source: Tensor, index: Tensor) -> Tensor:
+    """As many numbers as there are places; PyTorch takes more, and leaves the rest."""
     for axis, size in enumerate(index.shape):
         source = source if source.shape[axis] == size else source.narrow(axis, 0, size)
     return source
