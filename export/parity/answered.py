@@ -11,7 +11,7 @@ from cloformer.io.words import reason_of
 from ..formats.runners import Array
 from ..reference.cases import Case, Inputs
 from ..reference.outputs import run_model
-from ..source.frames import innermost_frame
+from ..source.frames import place_of
 from ..source.signature import Signature
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def answered(
             continue
         words = f"the model does not run on {case.name}: {type(given).__name__}: {reason_of(given)}"
         if case.kind != "hostile":
-            raise UnsupportedError(words, f"where: {innermost_frame(given)}", _ADVICE) from given
+            raise UnsupportedError(words, f"where: {place_of(given, model)}", _ADVICE) from given
         notes.append(f"{words}; it is left out")
     if not found:
         raise UnsupportedError(notes[0], _ADVICE)

@@ -16,6 +16,7 @@ from cloformer.io.words import reason_of
 
 from ..source.origin import Origin
 from ..source.signature import TensorSpec
+from ..source.stopped import IN_TENSORS
 from ..source.trace import origin_of
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter, read_constant
@@ -80,11 +81,22 @@ def _value(
     try:
         return node.target(*args, **kwargs)  # type: ignore[operator]
     except Exception as error:  # an operator of torch, on tensors that hold no values, raises what it likes
-        raise UnsupportedError(
-            f"{node.target} cannot be planned ahead: {reason_of(error)}",
-            f"where: {origin_of(node)}",
-            "sizes must not depend on the values of tensors",
-        ) from error
+        raise _not_known(node, error) from error
+
+
+# What torch says of operators that give a number, or a size, which no shape says.
+_BY_VALUES = {
+    torch.Tag.data_dependent_output: "it makes a number of a tensor's values",
+    torch.Tag.dynamic_output_shape: "how many values it gives depends on a tensor's values",
+}
+
+
+def _not_known(node: fx.Node, error: Exception) -> UnsupportedError:
+    tags = getattr(node.target, "tags", ())
+    reason = next((words for tag, words in _BY_VALUES.items() if tag in tags), reason_of(error))
+    return UnsupportedError(
+        f"{node.target} cannot be planned ahead: {reason}", f"where: {origin_of(node)}", IN_TENSORS
+    )
 
 
 def _substitute(user: fx.Node, node: fx.Node, value: bool | int | float) -> None:

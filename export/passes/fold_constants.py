@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -107,10 +108,25 @@ def _values(rewriter: Rewriter, wanted: list[fx.Node]) -> dict[fx.Node, Any]:
         if node.op == "get_attr":
             values[node] = read_constant(rewriter.graph_module, node)
         else:
-            args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
+            taken = values.__getitem__ if not _is_mixed(node, values) else lambda item: _wide(values[item])
+            args, kwargs = fx.node.map_arg((node.args, node.kwargs), taken)
             values[node] = node.target(*args, **kwargs)
         for source in node.all_input_nodes:
             readers[source] -= 1
             if not readers[source] and source not in wanted:
                 del values[source]
     return values
+
+
+def _is_mixed(node: fx.Node, values: Mapping[fx.Node, Any]) -> bool:
+    """Whether it takes floats of two types, one of them what a pass before has computed: that is wide until the end."""
+    kinds = {_kind(values[source]) for source in node.all_input_nodes} - {None}
+    return len(kinds) > 1 and torch.float64 in kinds
+
+
+def _kind(value: object) -> torch.dtype | None:
+    return value.dtype if isinstance(value, Tensor) and value.is_floating_point() else None
+
+
+def _wide(value: Any) -> Any:
+    return value if _kind(value) is None else value.double()

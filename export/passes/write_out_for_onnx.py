@@ -38,18 +38,6 @@ class WriteOutForOnnx(Pass):
         return rewriter.write_out(_WRITTEN_OUT)
 
 
-def _product_so_far(self: Tensor, dim: int, dtype: torch.dtype | None) -> Any:
-    """By doubling: after k steps each place holds the product of the last 2**k up to it."""
-    if dtype not in (None, self.dtype) or not self.ndim:
-        return NotImplemented
-    length, step, x = self.shape[dim], 1, self.clone()
-    while step < length:
-        before = x.narrow(dim, 0, length - step)
-        x = torch.cat([x.narrow(dim, 0, step), x.narrow(dim, step, length - step) * before], dim)
-        step *= 2
-    return x
-
-
 def _over_every_axis(larger: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def law(self: Tensor, dim: list[int], keepdim: bool) -> Any:
         """Of everything, where no axis is named; of truths, which ONNX has none of before opset 20, as numbers."""
@@ -167,10 +155,12 @@ def _written(function: Callable[..., Any]) -> Form:
 
 
 _SHARED = (
+    # torch.onnx writes exp(x) - 1 and log(1 + x), of which nothing is left near 0.
+    aten.expm1.default, aten.special_expm1.default, aten.log1p.default, aten.special_log1p.default,
     aten.cross_entropy_loss.default,  # torch.onnx leaves smoothing out, and takes no probabilities
     aten.binary_cross_entropy_with_logits.default,  # torch.onnx takes the logarithm of a probability
     aten.stack.default, aten.cat.default, aten.logaddexp.default, aten.logaddexp2.default, aten.logcumsumexp.default,
-    aten.cummax.default, aten.cummin.default, aten.nanmedian.dim, aten.nanmedian.default, aten.mode.default,
+    aten.cumprod.default, aten.cummax.default, aten.cummin.default, aten.nanmedian.dim, aten.nanmedian.default, aten.mode.default,
     aten.index_put.default, aten.index_reduce.default, aten.diagonal_scatter.default, aten.embedding_bag.default,
     aten.embedding_bag.padding_idx, aten.inverse.default, aten.linalg_inv.default, aten.linalg_solve.default,
     aten.slogdet.default, aten.linalg_slogdet.default,
@@ -184,7 +174,6 @@ _SHARED = (
     aten.fake_quantize_per_channel_affine.default, aten._fake_quantize_learnable_per_tensor_affine.default,
 )  # fmt: skip
 _OWN: dict[object, Callable[..., Any]] = {
-    aten.cumprod.default: _product_so_far,
     aten.amax.default: _over_every_axis(torch.amax),
     aten.amin.default: _over_every_axis(torch.amin),
     aten.rrelu.default: _slope_between,

@@ -28,7 +28,7 @@ def of_each(jobs: Sequence[Job], make: Callable[[int, Job], Made], told: Callabl
         for job, item in zip(jobs, tried, strict=True)
         if isinstance(item, (UnsupportedError, GateError))
     ]
-    if len(refused) == 1:
+    if len({tuple(item.lines) for _, item in refused}) == 1:  # of one format, or of the model in each
         raise _with_the_others(refused[0][1], list(map(told, made)))
     if refused:
         raise _together(refused, list(map(told, made)))

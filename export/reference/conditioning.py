@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -66,6 +67,9 @@ def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
         axes, after = operands[0].shape[2:], node.meta["val"].shape[2:]
         wider = [max(-(-b // max(a, 1)), 1) if "_aa" in name else 1 for b, a in zip(axes, after)]
         return math.prod((4 if "bicubic" in name else 2) * times for times in wider)
+    if name.startswith("avg_pool"):  # windows may lie over one another
+        window, rank = cast("Sequence[int]", node.args[1]), int(name[-2])
+        return int(math.prod(window)) if len(window) > 1 else int(window[0] ** rank)
     count = int(_first(node.meta.get("val")).numel())
     return max(int(operands[0].numel() // max(count, 1)), 1)
 

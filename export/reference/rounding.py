@@ -32,6 +32,7 @@ from .conditioning import (
 from .draw import Draw
 from .natures import is_in_half, nature_of_node
 from .near_one import lost_of_one
+from .one_sign import largest_on_the_way
 from .replay import Replay, as_array
 from .wide import Call, widened
 
@@ -145,12 +146,14 @@ class _Rounding:
         form = replace(self.form, kind=torch.float16)
         return self if form == self.form else _Rounding(form, self.draw, ends=True)
 
-    def of(self, value: object, *, is_exact: bool = False, count: int = 0) -> object:
-        """The value in float64 again. ``count`` are the terms that each number is the sum of; what ``is_exact`` is rounded
-        as it is."""
+    def of(
+        self, value: object, *, is_exact: bool = False, count: int = 0, most: Tensor | None = None
+    ) -> object:
+        """The value in float64 again. ``count`` are the terms that each number is the sum of, and ``most`` what their partial
+        sums come to at most, where that is known; what ``is_exact`` is rounded as it is."""
         if isinstance(value, Tensor) and value.is_floating_point():
             if self.draw is not None and not is_exact and value.numel():
-                return self._rounded(self._moved(value, self.draw, count), value)
+                return self._rounded(self._moved(value, self.draw, count, most), value)
             return self._rounded(value, value)
         if isinstance(value, (list, tuple)):
             return [self.of(item, is_exact=is_exact, count=count) for item in value]
@@ -211,7 +214,7 @@ class _Rounding:
             return value
         return value * (1 + self.draw.signs(value) * (self.form.roundoff * _OF_A_PRODUCT * count))
 
-    def _moved(self, value: Tensor, draw: Draw, count: int) -> Tensor:
+    def _moved(self, value: Tensor, draw: Draw, count: int, most: Tensor | None = None) -> Tensor:
         unit = self.form.roundoff
         moved = value * draw.factors(value, unit)
         lost = self.form.lost_by_sum(count)
@@ -220,7 +223,10 @@ class _Rounding:
         ):  # partial sums of n terms t with the sum s: about (s^2 / 3 + sum(t^2))^(1/2)
             squares = value.square()
             mean = float(squares.mean())
-            sizes = squares.div_(3).add_(mean).sqrt_().mul_(unit * lost)  # in place: these tensors are large
+            sizes = squares.div_(3).add_(mean).sqrt_()  # in place: these tensors are large
+            if most is not None:
+                torch.minimum(sizes, most, out=sizes)
+            sizes.mul_(unit * lost)
             moved.addcmul_(draw.signs(value), sizes)
         return moved
 
@@ -277,7 +283,8 @@ def _off(node: fx.Node, found: object, values: Mapping[fx.Node, object], roundin
         found = rounding.of_resized(found, lost_by_places(node, values), lost_by_weights(node))
     elif axis is not None:
         found = rounding.of_the_same(found, count, axis)
-    return rounding.of(found, count=count)
+    is_moved = rounding.draw is not None and count > 1
+    return rounding.of(found, count=count, most=largest_on_the_way(node, values) if is_moved else None)
 
 
 def _attempt(replay: Replay, inputs: Mapping[str, Array], rounding: _Rounding) -> list[Array] | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-__all__ = ["Attempt", "attempt", "untouched"]
+from .signature import TensorSpec
+
+__all__ = ["Attempt", "attempt", "example_inputs", "untouched"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ class Attempt:
     @property
     def succeeded(self) -> bool:
         return self.error is None
+
+
+def example_inputs(specs: Sequence[TensorSpec]) -> tuple[Tensor, ...]:
+    """Ones of the given shapes and types."""
+    return tuple(torch.ones(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in specs)
 
 
 def attempt(

@@ -30,8 +30,7 @@ def multiply_adds(model: nn.Module, inputs: Sequence[TensorSpec]) -> int:
     """Multiply-adds of one inference: convolutions, linear layers, matrix products; element-wise work not counted."""
     import torch
 
-    from .attempt import untouched
-    from .trace import example_inputs
+    from .attempt import example_inputs, untouched
 
     device = next((tensor.device for tensor in model.state_dict().values()), torch.device("cpu"))
     # The counter follows gradients into every module that is called, and cannot where a parameter is an argument.

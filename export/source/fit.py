@@ -9,8 +9,8 @@ from torch import nn
 
 from .returned import look
 from .signature import TensorSpec
+from .stopped import why_it_does_not_run
 from .taken import take_by_name, take_together
-from .trace import why_it_does_not_run
 from .whole_numbers import with_values
 from .widen import as_float32
 

@@ -12,9 +12,9 @@ from torch.utils import _pytree as pytree
 
 from cloformer.errors import UnsupportedError
 
-from .attempt import attempt
+from .attempt import attempt, example_inputs
+from .frames import forward_of
 from .signature import TensorSpec
-from .trace import example_inputs
 
 __all__ = ["Returned", "as_tensors", "look"]
 
@@ -48,6 +48,7 @@ def look(model: nn.Module, inputs: Sequence[TensorSpec]) -> Returned | None:
         kinds = ", ".join(sorted({type(value).__name__ for _, value in found})) or "nothing"
         raise UnsupportedError(
             f"the model returns no tensor, but {kinds}",
+            f"where: {forward_of(model)}",
             "return tensors, in tuples, lists, dictionaries or data classes",
         )
     paths = [path for path, value in found if isinstance(value, Tensor)]

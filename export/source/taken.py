@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
 from torch import Tensor, nn
 
-from .attempt import attempt
+from .attempt import attempt, example_inputs
+from .parameters import needed, parameters
 from .signature import TensorSpec
-from .trace import example_inputs
 
 __all__ = ["take_by_name", "take_together"]
 
@@ -31,12 +30,10 @@ _Form = Callable[[Sequence[Tensor]], _Given]  # of tensors in the order of the i
 def take_by_name(model: nn.Module, inputs: Sequence[TensorSpec]) -> None:
     """Let ``model``, in place, take tensors in the order of ``inputs`` where these have the names of its parameters, and are
     not the first of them in order."""
-    names, parameters = [spec.name for spec in inputs], _parameters(model)
-    by_name = [
-        each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
-    ]
-    in_order = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
-    is_all = {each.name for each in _needed(parameters)} <= set(names) <= set(by_name)
+    names, taken = [spec.name for spec in inputs], parameters(model)
+    by_name = [each.name for each in taken if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+    in_order = [each.name for each in taken if each.kind is each.POSITIONAL_OR_KEYWORD]
+    is_all = {each.name for each in needed(taken)} <= set(names) <= set(by_name)
     if is_all and names != in_order[: len(names)]:
         _rearrange(model, lambda tensors: ((), dict(zip(names, tensors, strict=True))))
 
@@ -44,26 +41,13 @@ def take_by_name(model: nn.Module, inputs: Sequence[TensorSpec]) -> None:
 def take_together(model: nn.Module, inputs: Sequence[TensorSpec]) -> None:
     """Let ``model``, in place, take tensors in the order of ``inputs`` where it has one parameter for all of them: in the
     class that it is annotated with, a dictionary, a list or a tuple, whichever it runs with first."""
-    names, needed = [spec.name for spec in inputs], _needed(_parameters(model))
-    if len(needed) != 1:
+    names, asked = [spec.name for spec in inputs], needed(parameters(model))
+    if len(asked) != 1:
         return
-    for form in _forms(names, _annotated(model, needed[0].name)):
+    for form in _forms(names, _annotated(model, asked[0].name)):
         if attempt(model, *form(example_inputs(inputs))).succeeded:
             _rearrange(model, form)
             return
-
-
-def _parameters(model: nn.Module) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(model.forward).parameters.values())
-    except (TypeError, ValueError):  # of what is written in C
-        return []
-
-
-def _needed(parameters: Sequence[inspect.Parameter]) -> list[inspect.Parameter]:
-    """Those that something must be given for."""
-    starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [each for each in parameters if each.default is each.empty and each.kind not in starred]
 
 
 def _forms(names: Sequence[str], kind: _Class | None) -> Iterator[_Form]:

@@ -26,25 +26,24 @@ from cloformer.errors import UnsupportedError
 from cloformer.io.quiet import quiet
 from cloformer.io.words import count, reason_of
 
-from .attempt import attempt
+from .attempt import example_inputs
 from .causal import masks_as_given
 from .drawn import refuse_drawn
 from .follow import followed
-from .frames import innermost_frame, read_origin
+from .frames import forward_of, read_origin
 from .lowering import as_program
 from .origin import Origin
 from .raised import nodes_held
 from .signature import DTYPES, Signature, TensorSpec
+from .stopped import cannot_follow
 
 __all__ = [
     "Trace",
     "computed_from",
-    "example_inputs",
     "lower",
     "lowered_name_of",
     "origin_of",
     "trace",
-    "why_it_does_not_run",
 ]
 
 _FILLED = {
@@ -64,11 +63,6 @@ class Trace:
     notes: tuple[str, ...] = ()
 
 
-def example_inputs(specs: Sequence[TensorSpec]) -> tuple[Tensor, ...]:
-    """Ones of the given shapes and types."""
-    return tuple(torch.ones(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in specs)
-
-
 def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str] = ()) -> Trace:
     """The graph of ``model`` in evaluation mode; ``outputs`` names its outputs.
 
@@ -85,7 +79,7 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
     _fill_the_empty(graph_module)
     for node in graph_module.graph.nodes:
         node.meta["custom"] = {"cloformer": read_origin(node)}
-    signature = Signature(tuple(inputs), _output_specs(program, outputs))
+    signature = Signature(tuple(inputs), _output_specs(program, outputs, forward_of(model)))
     return Trace(graph_module, signature, tuple(_left_out(program)))
 
 
@@ -149,41 +143,7 @@ def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
         with contextlib.redirect_stdout(sys.stderr), masks_as_given():
             return followed(model, example_inputs(specs))
     except (Exception, SystemExit) as error:  # the user's module, or torch on its way, does what it likes
-        raise _cannot_follow(model, specs, error) from error
-
-
-def why_it_does_not_run(model: nn.Module, specs: Sequence[TensorSpec]) -> UnsupportedError | None:
-    """What ``model`` raises on ones of such shapes and types, and where; None if it runs."""
-    own = attempt(model, example_inputs(specs)).error
-    if own is None:
-        return None
-    given = ", ".join(f"{spec.name} {spec.dtype} {list(spec.shape)}" for spec in specs)
-    return UnsupportedError(
-        f"the model does not run on {given}: {type(own).__name__}: {reason_of(own) if str(own).strip() else 'nothing said'}",
-        f"where: {innermost_frame(own)}",
-        "give inputs as it takes them: --image-size, --input NAME=SIZExSIZE:TYPE, or --spec",
-    )
-
-
-def _cannot_follow(model: nn.Module, specs: Sequence[TensorSpec], error: BaseException) -> UnsupportedError:
-    """Why a module could not be traced: it does not run on such inputs at all, or torch cannot see what it would do."""
-    own = why_it_does_not_run(model, specs)
-    if own is not None:
-        return own
-    reason = next(
-        (words for name, words in _IN_WORDS.items() if name in type(error).__name__), reason_of(error)
-    )
-    return UnsupportedError(
-        f"torch.export cannot follow the model: {reason}",
-        f"where: {innermost_frame(error)}",
-        "rewrite what depends on a tensor's values, or export the part before it",
-    )
-
-
-# What torch says in the words of its compiler, by the class of the error.
-_IN_WORDS = {
-    "DataDependent": "what is computed depends on a tensor's values (if, while, int(), float(), a range or a list of them)",
-}
+        raise cannot_follow(model, specs, error) from error
 
 
 def _mutates(node: fx.Node) -> bool:
@@ -246,35 +206,54 @@ def _left_out(program: ExportedProgram) -> Iterator[str]:
             yield f"output {place + 1} of {len(returned)} is None in evaluation mode, and was left out"
 
 
-def _output_specs(program: ExportedProgram, names: Sequence[str]) -> tuple[TensorSpec, ...]:
+def _output_specs(program: ExportedProgram, names: Sequence[str], forward: str) -> tuple[TensorSpec, ...]:
+    """``forward`` is where the module's is defined."""
     returned = [value for value in _returned(program) if value is not None]
     if not returned:
-        raise UnsupportedError("the model returns no tensor", "return the tensors that an app is to have")
+        raise UnsupportedError(
+            "the model returns no tensor", f"where: {forward}", "return the tensors that an app is to have"
+        )
     if names and len(names) != len(returned):
         raise UnsupportedError(f"the model has {count(returned, 'output')}, and {count(names, 'name')} given")
     single = len(returned) == 1
     names = list(names) or [("output" if single else f"output_{index}") for index in range(len(returned))]
-    specs = []
-    for name, node in zip(names, returned, strict=True):
-        value = node.meta["val"] if isinstance(node, fx.Node) else node
-        if (
-            isinstance(node, fx.Node)
-            and isinstance(value, Tensor)
-            and not all(isinstance(size, int) for size in value.shape)
-        ):
-            raise UnsupportedError(
-                f"the shape of output {name} depends on values: [{', '.join(map(str, value.shape))}]",
-                f"where: {read_origin(node)}",
-                "return a fixed number: topk in place of nonzero, where in place of an index that is a mask",
-            )
-        if not isinstance(value, Tensor) or str(value.dtype).removeprefix("torch.") not in DTYPES:
-            kind = f"of {value.dtype}" if isinstance(value, Tensor) else f"the number {value}"
-            raise UnsupportedError(
-                f"output {name} is {kind}, not a tensor of {', '.join(DTYPES)}",
-                "return tensors of these alone",
-            )
-        try:
-            specs.append(TensorSpec(name, tuple(value.shape), str(value.dtype).removeprefix("torch.")))
-        except ValueError as error:
-            raise UnsupportedError(f"an output cannot be written: {error}") from None
-    return tuple(specs)
+    return tuple(_output_spec(name, value, forward) for name, value in zip(names, returned, strict=True))
+
+
+# How a value is turned into one of a type that artifacts have.
+_IN_ANOTHER_TYPE = {
+    "float64": "x.float()",
+    "bfloat16": "x.float()",
+    "complex64": "torch.view_as_real(x)",
+    "complex128": "torch.view_as_real(x).float()",
+}
+
+
+def _output_spec(name: str, returned: object, forward: str) -> TensorSpec:
+    value = returned.meta["val"] if isinstance(returned, fx.Node) else returned
+    where = f"where: {forward}"
+    if isinstance(returned, fx.Node) and returned.op == "call_function":
+        where = f"where: {read_origin(returned)}"
+    if not isinstance(value, Tensor):
+        raise UnsupportedError(
+            f"output {name} is the number {value}, not a tensor of {', '.join(DTYPES)}",
+            where,
+            "return tensors alone",
+        )
+    if not all(isinstance(size, int) for size in value.shape):
+        raise UnsupportedError(
+            f"the shape of output {name} depends on values: [{', '.join(map(str, value.shape))}]",
+            where,
+            "return a fixed number: topk in place of nonzero, where in place of an index that is a mask",
+        )
+    kind = str(value.dtype).removeprefix("torch.")
+    if kind not in DTYPES:
+        raise UnsupportedError(
+            f"output {name} is of {value.dtype}, not a tensor of {', '.join(DTYPES)}",
+            where,
+            f"return it as one of these, for example {_IN_ANOTHER_TYPE.get(kind, 'x.int()')}",
+        )
+    try:
+        return TensorSpec(name, tuple(value.shape), kind)
+    except ValueError as error:
+        raise UnsupportedError(f"an output cannot be written: {error}", where) from None

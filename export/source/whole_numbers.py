@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from torch import nn
 
-from .attempt import attempt
+from .attempt import attempt, example_inputs
 from .signature import TensorSpec
-from .trace import example_inputs
 
 __all__ = ["with_values"]
 

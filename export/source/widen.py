@@ -8,9 +8,8 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from .attempt import attempt
+from .attempt import attempt, example_inputs
 from .signature import TensorSpec
-from .trace import example_inputs
 
 __all__ = ["as_float32"]
 

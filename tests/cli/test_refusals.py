@@ -288,6 +288,10 @@ def test_each_format_is_tried_and_one_error_tells_of_all() -> None:
     with pytest.raises(UnsupportedError) as single:
         of_each(jobs, _make({"two": second}), lambda made: f"{made} is written")  # type: ignore[arg-type]
     assert single.value.lines == ["TWO cannot", "there", "rewrite it; one is written; three is written"]
+    alike = [UnsupportedError("a number is made", "there", "compute with tensors") for _ in jobs]
+    with pytest.raises(UnsupportedError) as once:
+        of_each(jobs, _make(dict(zip(("one", "two", "three"), alike))), str)  # type: ignore[arg-type]
+    assert once.value.lines == ["a number is made", "there", "compute with tensors"]
     with pytest.raises(GateError) as both:
         of_each(jobs, _make({"one": first, "two": second}), lambda made: f"{made} is written")  # type: ignore[arg-type]
     assert both.value.lines[:2] == ["ONE: it is wrong; here", "TWO cannot; there"]

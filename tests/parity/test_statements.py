@@ -19,6 +19,7 @@ import cloformer
 from cloformer.checkpoint import save_checkpoint
 from cloformer.export.artifact.folder import Artifact, read_artifact
 from cloformer.export.parity.report import ParityReport
+from cloformer.export.parity.statements import _off
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
@@ -157,3 +158,10 @@ def test_the_checkpoint_says_how_it_was_trained(tmp_path: Path) -> None:
         LIES["preprocessing changed"].tell(np.random.default_rng(0), exported.artifact)
         report = compare(read_artifact(exported.artifact.folder, verify=False), request)
         assert "preprocessing" in [item.about for item in report.false_statements]
+
+
+def test_what_float32_has_no_number_for_is_stored_as_zero() -> None:
+    """A product of many probabilities, say."""
+    want = np.array([3.9e-47, 0.0])
+    assert _off(np.zeros(2, np.float32), want) is None
+    assert _off(np.array([1e-44, 0], np.float32), want) == "off by 9.8e-45 from what the model gives"

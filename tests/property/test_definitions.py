@@ -12,7 +12,7 @@ from proof import Lambda, assert_equal, in_float64, operators, random_inputs, re
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from cloformer.export.passes.definitions import DEFINITIONS
+from cloformer.export.passes.definitions import DEFINITIONS, arithmetic
 from cloformer.export.passes.write_out_operators import WriteOutOperators
 
 Law = Callable[[Tensor], Any]
@@ -52,6 +52,13 @@ LAWS: dict[str, list[Law]] = {
         lambda x: torch.special.entr(x.abs()) + torch.logit(_inside(x)) + torch.logit(_inside(x), 0.3),
         lambda x: torch.heaviside(x, _other(x)) + torch.hypot(x, _other(x)),
         lambda x: torch.logaddexp(x, _other(x)) + torch.logaddexp2(x, 30 * _other(x)),
+        lambda x: [
+            torch.expm1(x),
+            torch.expm1(x * 1e-7),
+            torch.log1p(_above(x)),
+            torch.log1p(_inside(x) * 1e-7 - 1e-8),
+        ],
+        lambda x: torch.log1p(-0.99 * _inside(x)) + torch.log1p(0 * x) + torch.expm1(-40 - x.abs()),
         lambda x: torch.xlogy(x, _above(x)) + torch.xlogy(x, 3.0) + torch.xlogy(2.0, _above(x)),
         lambda x: (
             torch.sinc(x)
@@ -270,6 +277,7 @@ LAWS: dict[str, list[Law]] = {
         ],
     ],
     "reductions": [
+        lambda x: [x.cumprod(axis) for axis in (0, 1, -1)],
         lambda x: [x.prod(), x.prod(1), x.prod(3, keepdim=True), x.round().int().prod(2)],
         lambda x: [
             x.round().any(),
@@ -338,6 +346,15 @@ def test_law(subject: str, defined: set[object]) -> None:
     (x,) = random_inputs([SHAPE])
     for got, want in zip(in_float64(wide.graph_module)(x), _flat(x, laws), strict=True):
         assert_equal(got, want)
+
+
+@pytest.mark.parametrize("name", ["expm1", "log1p"])
+def test_nothing_is_lost_near_zero(name: str) -> None:
+    """In float32, of numbers of every size: what exp(x) - 1 and log(1 + x) lose is all of it."""
+    size = torch.logspace(-30, 1, 4000, dtype=torch.float64)
+    x = torch.cat([size, -size[size < (1 if name == "log1p" else 80)], torch.zeros(1)]).float()
+    got, want = getattr(arithmetic, name)(x).double(), getattr(torch, name)(x.double())
+    assert bool(((got - want).abs() <= 6 * 2.0**-24 * want.abs()).all())
 
 
 def test_every_definition_was_held(defined: set[object]) -> None:

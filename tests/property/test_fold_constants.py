@@ -6,7 +6,9 @@ import torch.nn.functional as F
 from proof import Lambda, operators, rewritten, traced
 from torch import Tensor, fx, nn
 
+from cloformer.export.passes.common import common_passes
 from cloformer.export.passes.fold_constants import FoldConstants
+from cloformer.export.passes.split_projection import SplitProjection
 
 
 class Standardized(nn.Conv2d):
@@ -93,3 +95,26 @@ def test_what_is_drawn_is_left() -> None:
     graph.output((drawn, even))
     result = FoldConstants()(fx.GraphModule(nn.Module(), graph))
     assert [site.name for site in result.sites] == ["linspace_default"]
+
+
+def test_what_another_pass_has_computed_is_taken_as_wide_as_it_is() -> None:
+    """A scale folded into the weights of a layer that reads a table of positions beside the image."""
+
+    class Waves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(5, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            places = torch.linspace(-1, 1, 8)
+            grid = torch.stack(torch.meshgrid(places, places, indexing="ij"), -1)[None]
+            joined = torch.cat([x.permute(0, 2, 3, 1), grid.expand(x.shape[0], -1, -1, -1)], -1)
+            return torch.sin(30 * self.layer(joined))
+
+    torch.manual_seed(0)
+    model = Waves()
+    before = traced(model, (1, 3, 8, 8))
+    after, _ = rewritten(before, *common_passes(), SplitProjection(), FoldConstants())
+    x = torch.randn(1, 3, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(after.graph_module(x)[0], model(x), rtol=1e-4, atol=1e-4)

@@ -116,6 +116,15 @@ MANY: list[Written] = [
         torch.diff(x, n=2),
         x.cumsum(3),
         x.tanh().cumprod(1),
+        torch.cat([torch.ones(1), x[0, 0, 0]])[:-1].cumprod(0),  # what is cut off is known beforehand
+    ],
+    lambda x: [
+        *[x.scatter_reduce(3, x.argsort(3)[..., :5] // 2, x, kind) for kind in ("amax", "amin", "prod")],
+        x.scatter_reduce(2, x.argmax(2, keepdim=True), x[:, :, :1], "amax", include_self=False),
+    ],
+    lambda x: [
+        F.conv2d(x, x[0, :2, None, :3, :3].repeat(1, 4, 1, 1) / 9, x[0, 0, 0, :2]),
+        torch.expm1(x / 8) + torch.log1p(_above(x)),
     ],
     lambda x: [
         x.norm(dim=1),

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cloformer.export.parity.tolerances import MARGIN, MOST_LOSS
+from cloformer.export.reference.conditioning import terms
 from cloformer.export.reference.loss import RoundingLoss
-from cloformer.export.reference.references import Reference
+from cloformer.export.reference.references import Expected, Reference
 from cloformer.export.reference.rounding import Format
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.trace import trace
@@ -161,3 +162,46 @@ def test_a_zero_that_was_added_up_may_have_either_sign() -> None:
     (expected,) = reference.expected({"x": bright}, FORM, reference.twin.signature.outputs)
     jumps = expected.loss.jumps
     assert abs(float(expected.want[0, 8, 9])) > 3.14 and jumps is not None and jumps[0, 8, 9] > 6
+
+
+def _expected(function: Callable[[Tensor], Tensor], x: Tensor) -> Expected:
+    class Alone(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return function(x)
+
+    reference = Reference(trace(Alone(), [TensorSpec("x", tuple(x.shape))]))
+    (expected,) = reference.expected({"x": x.numpy()}, FORM, reference.twin.signature.outputs)
+    return expected
+
+
+def test_a_sum_of_zeros_is_zero_and_of_one_sign_has_it() -> None:
+    """How often a code is used: the logarithm of a share that rounding had made negative was no number."""
+    used = F.one_hot(torch.tensor([3, 3, 5, 3, 3, 3, 3]), 8).float()
+    for mean in (lambda x: x.mean(0), lambda x: F.avg_pool1d(x.T[None], 7)):
+        expected = _expected(lambda x, mean=mean: (mean(x) * (mean(x) + 1e-10).log()).sum().exp(), used)
+        assert expected.loss.whole < 1e-5
+    cancelling = torch.tensor([[1.0, 1e4, -1e4, 3.3, -5e3, 5e3]])
+    assert (
+        _expected(lambda x: x.sum(1), cancelling).loss.whole > 1e-4
+    )  # what is rounded on the way is still lost
+
+
+def test_windows_over_one_another_are_sums_of_all_that_is_in_each() -> None:
+    class Smoothed(nn.Module):
+        def forward(self, x: Tensor) -> list[Tensor]:
+            return [F.avg_pool1d(x, 25, 1), F.avg_pool2d(x, (2, 5), 1), F.avg_pool2d(x, 3, 2)]
+
+    graph = trace(Smoothed(), [TensorSpec("x", (1, 4, 32))]).graph_module.graph
+    nodes = [node for node in graph.nodes if "avg_pool" in str(node.target)]
+    counts = [terms(node, {node.all_input_nodes[0]: torch.ones(1, 4, 32)}) for node in nodes]
+    assert counts == [25, 10, 9]
+
+
+def test_what_a_gelu_loses_far_below_zero() -> None:
+    """One plus an error function of nearly minus one."""
+    x = torch.linspace(-5.4, -4.6, 64)
+    with_the_sum = x * 0.5 * (1 + torch.erf(x * 0.5**0.5))
+    expected = _expected(F.gelu, x)
+    error = np.abs(with_the_sum.numpy() - expected.want).max()
+    assert 100 * 2.0**-24 * np.abs(expected.want).max() < error <= MARGIN * expected.loss.whole
+    assert _expected(F.gelu, x.abs()).loss.whole < 4 * 2.0**-24 * 5.4

@@ -174,7 +174,7 @@ def test_an_argument_by_name_alone() -> None:
 
 
 def test_what_it_does_not_run_on_is_said_with_its_line() -> None:
-    words = r"does not run on a float32 \[2, 3\], b float32 \[2, 4\]: RuntimeError: .*\nwhere: test_source_fit.py, line \d+"
+    words = r"does not run on a float32 \[2, 3\], b float32 \[2, 4\]: RuntimeError: .*\nwhere: the model \(test_source_fit:Starred:\d+\)"
     with pytest.raises(UnsupportedError, match=words):
         fit(Starred(), [TensorSpec("a", (2, 3)), TensorSpec("b", (2, 4))])
 

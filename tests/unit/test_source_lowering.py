@@ -13,8 +13,9 @@ from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
 from cloformer.export.formats.onnx.settled import Settled
+from cloformer.export.source.attempt import example_inputs
 from cloformer.export.source.lowering import as_program
-from cloformer.export.source.trace import Trace, example_inputs, lower
+from cloformer.export.source.trace import Trace, lower
 
 _X = (2, 4, 6, 6)
 _SETTLED = {

@@ -252,7 +252,76 @@ def test_what_cannot_be_followed_is_refused_in_three_lines_with_its_own(model: n
         traced(model, (2, 3))
     first, where, _ = str(caught.value).splitlines()
     assert re.match(said, first), first
-    assert re.fullmatch(r"where: test_source_trace\.py, line \d+", where)
+    assert re.fullmatch(rf"where: the model \({__name__}:{type(model).__name__}:\d+\)", where)
+
+
+class Pair(nn.Module):
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        return first + second
+
+
+class ByNameAlone(nn.Module):
+    def forward(self, first: Tensor, *, second: Tensor) -> Tensor:
+        return first + second
+
+
+class Layers(nn.Sequential):
+    """Torch's own forward calls its layers."""
+
+
+class Holds(nn.Module):
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.part(x) + self.part(x)
+
+
+def _narrow(size: int) -> nn.Module:
+    return nn.Linear(size, 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "module", "line"),
+    [
+        (Pair(), "the model", "Pair:def forward(self, first: Tensor, second: Tensor)"),
+        (ByNameAlone(), "the model", "ByNameAlone:def forward(self, first: Tensor, *, second: Tensor)"),
+        (Holds(Pair()), "part", "Holds:return self.part(x) + self.part(x)"),
+        (Holds(_narrow(7)), "part", "Holds:return self.part(x) + self.part(x)"),
+        (Holds(nn.Sequential(nn.ReLU(), _narrow(7))), "part.1", "Holds:return self.part(x) + self.part(x)"),
+        (Holds(nn.Sequential(WrongShape())), "part.0", "WrongShape:return x @ torch.ones(7, 7)"),
+        (Layers(nn.ReLU(), _narrow(7)), "1", "Layers:class Layers(nn.Sequential)"),
+        (Holds(Branches()), "part", "Branches:return x if x.sum() > 0"),
+        (Holds(Lambda(lambda m, x: x.reshape(7))), "part", "lambda:(Holds(Lambda(lambda m, x: x.reshape(7)))"),
+    ],
+)  # fmt: skip
+def test_what_a_module_raises_is_told_by_the_innermost_module_and_line(
+    model: nn.Module, module: str, line: str
+) -> None:
+    """Of what no line of the user's was at, by where that is defined."""
+    with pytest.raises(UnsupportedError) as caught:
+        traced(model, (2, 3))
+    kind, _, text = line.partition(":")
+    found = re.fullmatch(rf"where: {re.escape(module)} \({__name__}:{kind}:(\d+)\)", caught.value.lines[1])
+    assert found, caught.value.lines
+    assert Path(__file__).read_text().splitlines()[int(found[1]) - 1].strip().startswith(text)
+
+
+def test_a_wrong_number_of_inputs_is_answered_with_how_to_declare_them() -> None:
+    for model in (Pair(), ByNameAlone()):
+        with pytest.raises(UnsupportedError, match=r"--input first=2x3 --input second=2x3$"):
+            traced(model, (2, 3))
+    with pytest.raises(UnsupportedError, match=r"forward takes x: .* --input x=2x3$"):
+        traced(Branches(), (2, 3), (4,))
+
+
+def test_the_line_of_an_inherited_forward_is_told_by_the_file_that_it_is_in() -> None:
+    class Inherits(Lambda):
+        pass
+
+    (origin,) = _origins(traced(Inherits(lambda m, x: x * 2), (2, 3)).graph_module.graph)
+    assert re.fullmatch(r"proof:forward:\d+", origin.location)
 
 
 def test_a_shape_that_depends_on_values_is_refused_with_its_line() -> None:
@@ -270,9 +339,8 @@ def test_a_wrong_number_of_names_is_refused() -> None:
     "law", [lambda m, x: x.double(), lambda m, x: torch.fft.fft(x)], ids=["float64", "complex"]
 )
 def test_outputs_of_other_types_are_refused(law: Callable[..., object]) -> None:
-    with pytest.raises(
-        UnsupportedError, match=r"output output is of torch\.(float64|complex64), not a tensor of"
-    ):
+    words = r"output output is of torch\.(float64|complex64), not a tensor of .*\nwhere: .*:Lambda:\d+\)\nreturn it as"
+    with pytest.raises(UnsupportedError, match=words):
         traced(Lambda(law), (2, 3))
 
 

@@ -14,6 +14,7 @@ from coremltools.converters.mil.mil.passes.defs.optimize_conv import fuse_conv_b
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.passes.helper import block_context_manager
 from coremltools.converters.mil.mil.passes.pass_registry import register_pass
+from coremltools.converters.mil.mil.types import nptype_from_builtin
 
 __all__ = ["pipeline"]
 
@@ -45,6 +46,21 @@ def gelu(context: ops.TranscriptionContext, node: InternalTorchIRNode) -> None:
     context.add(mb.gelu(x=x, mode="TANH_APPROXIMATION", name=node.name))
 
 
+_SCATTERED = {"sum": "add", "prod": "mul", "amax": "max", "amin": "min"}
+
+
+@register_torch_op(torch_alias=["scatter_reduce.two"])  # type: ignore[untyped-decorator]
+def scatter_reduce(context: ops.TranscriptionContext, node: InternalTorchIRNode) -> None:
+    """One number after the other, with what was there: what is without it, or a mean, is written so before."""
+    data, axis, indices, updates, reduce, *_ = ops._get_inputs(context, node)
+    mode = _SCATTERED[str(getattr(reduce, "val", reduce))]
+    context.add(
+        mb.scatter_along_axis(
+            data=data, indices=indices, updates=updates, axis=axis.val, mode=mode, name=node.name
+        )
+    )
+
+
 @register_torch_op(override=True)  # type: ignore[untyped-decorator]
 def floor_divide(context: ops.TranscriptionContext, node: InternalTorchIRNode) -> None:
     """Of whole numbers a whole number, which coremltools casts to a float."""
@@ -54,11 +70,13 @@ def floor_divide(context: ops.TranscriptionContext, node: InternalTorchIRNode) -
 
 @register_pass(namespace="cloformer")
 class exact_operators(AbstractGraphPass):  # type: ignore[misc]  # noqa: N801 - its name is the class's
-    """Logarithms of their argument alone, ``floor`` where ``floor_div`` divides by one, and magnitudes without squares.
+    """Logarithms of their argument alone, ``floor`` where ``floor_div`` divides by one, magnitudes without squares, and floats
+    where a part of a joined vector is known.
 
     ``log`` adds 1e-45 to its argument where no epsilon is given, so that the logarithm of 0 is -103 in float32. The pass
     ``noop_elimination`` takes a division by one for the identity, the rounding one too (coremltools' issue 2761). Of complex numbers it writes
-    the root of a sum of squares, which leave float16 from 256 on.
+    the root of a sum of squares, which leave float16 from 256 on. What is cut from a vector that was joined of a constant
+    and something else is known to it as Python objects, of which it makes integers.
     """
 
     def apply(self, prog: Program) -> None:
@@ -77,6 +95,11 @@ class exact_operators(AbstractGraphPass):  # type: ignore[misc]  # noqa: N801 - 
                 new = mb.floor(x=operation.x, before_op=operation, name=operation.name)
             elif operation.op_type == "complex_abs":
                 new = _magnitude(operation)
+            elif _is_of_another_type(operation):
+                known = np.asarray(
+                    operation.outputs[0].val, dtype=nptype_from_builtin(operation.outputs[0].dtype)
+                )
+                new = mb.const(val=known, before_op=operation, name=operation.name)
             else:
                 continue
             old = operation.outputs[0]
@@ -144,6 +167,18 @@ def _magnitude(operation: Operation) -> Var:
     share = mb.real_div(x=smaller, y=divisor, **given)
     root = mb.sqrt(x=mb.add(x=mb.mul(x=share, y=share, **given), y=np.float32(1), **given), **given)
     return mb.mul(x=larger, y=root, name=operation.name, **given)
+
+
+def _is_of_another_type(operation: Operation) -> bool:
+    """Whether its one result is of floats, and what coremltools knows of it is an array of something else."""
+    if (
+        operation.op_type == "const"
+        or len(operation.outputs) != 1
+        or not types.is_float(operation.outputs[0].dtype)
+    ):
+        return False
+    known = operation.outputs[0].val
+    return isinstance(known, np.ndarray) and known.dtype.kind != "f"
 
 
 def _divides_by_one(operation: Operation) -> bool:

@@ -252,8 +252,27 @@ def ldexp(self: Tensor, other: Tensor) -> Tensor:
 def asinh(self: Tensor) -> Tensor:
     """sign(x) log(\\|x\\| + sqrt(x^2 + 1))"""
     size = self.abs()
-    found = torch.log1p(size + size * size / (1 + (1 + size * size).sqrt()))
+    found = log1p(size + size * size / (1 + (1 + size * size).sqrt()))
     return torch.where(self < 0, -found, found)
+
+
+@defines(aten.expm1.default, aten.special_expm1.default)
+def expm1(self: Tensor) -> Any:
+    """tanh(x / 2) (exp(x) + 1): near 0 as exact as the tangent, where exp(x) - 1 loses all digits"""
+    return (self / 2).tanh() * (self.exp() + 1) if self.is_floating_point() else NotImplemented
+
+
+@defines(aten.log1p.default, aten.special_log1p.default)
+def log1p(self: Tensor) -> Any:
+    """x log(u) / (u - 1) for u = 1 + x near 0, and x where u is 1: what was rounded in u cancels (Goldberg, What every
+    computer scientist should know about floating-point arithmetic, 1991); log(u) elsewhere"""
+    if not self.is_floating_point():
+        return NotImplemented
+    sum_ = 1 + self
+    step = sum_ - 1
+    is_near, is_lost = self.abs() < 0.5, step == 0
+    share = torch.where(is_near, self, 1.0) / torch.where(torch.logical_or(is_lost, ~is_near), 1.0, step)
+    return torch.where(is_lost, self, sum_.log() * share)
 
 
 @defines(aten.acosh.default)

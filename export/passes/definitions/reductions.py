@@ -45,6 +45,20 @@ def prod(
     return x if keepdim else x.squeeze(axis)
 
 
+@defines(aten.cumprod.default)
+def cumprod(self: Tensor, dim: int, dtype: torch.dtype | None) -> Any:
+    """y_n for y_0 = x, y_k+1[i] = y_k[i] y_k[i - 2**k]: by doubling, after k steps each place holds the product of the last 2**k
+    up to it."""
+    if dtype not in (None, self.dtype) or not self.ndim:
+        return NotImplemented
+    length, step, x = self.shape[dim], 1, self.clone()
+    while step < length:
+        before = x.narrow(dim, 0, length - step)
+        x = torch.cat([x.narrow(dim, 0, step), x.narrow(dim, step, length - step) * before], dim)
+        step *= 2
+    return x
+
+
 @defines(aten.nanmean.default)
 def nanmean(self: Tensor, dim: list[int] | None, keepdim: bool, **_: object) -> Tensor:
     """The mean of what is a number."""

@@ -54,7 +54,9 @@ def scatter_reduce(
         return torch.scatter_add(began, dim, index, of_shape(src, index))
     if reduce == "mean":
         return _means(self, dim, index, of_shape(src, index), include_self)
-    return NotImplemented if began is self else aten.scatter_reduce.two(began, dim, index, src, reduce)
+    if began is self and src.shape == index.shape:
+        return NotImplemented
+    return aten.scatter_reduce.two(began, dim, index, of_shape(src, index), reduce)
 
 
 def _filled(self: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
