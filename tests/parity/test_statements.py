@@ -18,15 +18,13 @@ from outcome import Command
 import cloformer
 from cloformer.checkpoint import save_checkpoint
 from cloformer.export.artifact.folder import Artifact, read_artifact
-from cloformer.export.formats import FORMATS
 from cloformer.export.parity.report import ParityReport
-from cloformer.export.parity.statements import _off, statements_of_the_file
+from cloformer.export.parity.statements import _off
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.reference.references import References
 from cloformer.export.source.preprocessing import Preprocessing
-from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.spec import ModelSpec
 
 LABELS = ("cat", "dog", "owl", "fox", "hen")
@@ -75,25 +73,10 @@ def _report(artifact: Artifact, references: References, **request: object) -> Pa
     return compare(artifact, asked, references=references)
 
 
-class Filled(torch.nn.Module):
-    """Most of it is made of nothing that it is given."""
-
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        ones = [torch.ones_like(x > 0, dtype=torch.float32) for _ in range(3)]
-        return [torch.zeros_like(x > 0, dtype=torch.float32).masked_fill(x > 0, 2.5), *ones]
-
-
-def test_what_is_filled_has_the_type_that_is_asked_for(tmp_path: Path) -> None:
-    spec = ModelSpec(declared=(TensorSpec("x", (2, 3)),))
-    request = ExportRequest(model="test_statements:Filled", formats=("coreml",), spec=spec, output=tmp_path)
-    (done,) = export(request)
-    kinds = FORMATS["coreml"].contents(done.artifact.model_path).results
-    (precision,) = [item for item in statements_of_the_file(done.artifact) if item.about == "precision"]
-    assert precision.problem is None, kinds
-
-
 @pytest.fixture
 def spec_of_the_export() -> Iterator[ModelSpec]:
+    from cloformer.export.source.signature import TensorSpec
+
     image = TensorSpec("image", (1, 3, 32, 32), "float32", "image")
     yield replace(SPEC, declared=(image,))
 

@@ -9,7 +9,7 @@ import torch
 
 from ..contents import Contents
 from .mil import read_package
-from .mil.program import CONSTEXPR, Constant, Function, Operation
+from .mil.program import CONSTEXPR, Constant, Function
 
 __all__ = ["read_contents"]
 
@@ -21,9 +21,7 @@ def read_contents(path: Path) -> Contents:
     results = {
         output.name: output.type.dtype
         for operation in function.operations
-        if operation.kind not in ("const", "cast")
-        and not operation.kind.startswith(CONSTEXPR)
-        and _reads(operation)
+        if operation.kind not in ("const", "cast") and not operation.kind.startswith(CONSTEXPR)
         for output in operation.outputs
         if output.type.dtype.startswith("float")
     }
@@ -32,13 +30,6 @@ def read_contents(path: Path) -> Contents:
         if isinstance(constant.value, torch.Tensor) and constant.type.dtype.startswith("float"):
             weights[constant.type.dtype] += constant.value.numel()
     return Contents(results, dict(weights), _labels(function))
-
-
-def _reads(operation: Operation) -> bool:
-    """Whether it computes anything: what is made of constants alone, such as a tensor that is filled, has the type that is asked
-    for in any precision."""
-    given = [item for argument in operation.inputs.values() for item in argument]
-    return not given or any(not isinstance(item, Constant) for item in given)
 
 
 def _constants(function: Function) -> list[Constant]:
