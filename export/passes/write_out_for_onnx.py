@@ -81,12 +81,6 @@ def _scattered(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
     return NotImplemented if same else torch.scatter(self, dim, index, of_shape(src, index))
 
 
-def _added(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
-    """A number for each place, which ONNX asks for."""
-    same = src.shape == index.shape
-    return NotImplemented if same else torch.scatter_add(self, dim, index, of_shape(src, index))
-
-
 def _mean_of_scattered(reduce: str, **given: Any) -> Any:
     """Other reductions are converted right, of a number for each place."""
     if reduce == "mean":
@@ -163,7 +157,7 @@ _SHARED = (
     aten.cumprod.default, aten.cummax.default, aten.cummin.default, aten.nanmedian.dim, aten.nanmedian.default, aten.mode.default,
     aten.index_put.default, aten.index_reduce.default, aten.diagonal_scatter.default, aten.embedding_bag.default,
     aten.embedding_bag.padding_idx, aten.inverse.default, aten.linalg_inv.default, aten.linalg_solve.default,
-    aten.slogdet.default, aten.linalg_slogdet.default,
+    aten.scatter_add.default, aten.slogdet.default, aten.linalg_slogdet.default,
     aten.cdist.default, aten.pdist.default, aten.fmax.default, aten.fmin.default, aten.hypot.default,
     aten.median.default, aten.median.dim, aten.kthvalue.default,
     aten.searchsorted.Tensor, aten.sort.stable, aten.adaptive_avg_pool3d.default, aten.aminmax.default,
@@ -183,7 +177,6 @@ _OWN: dict[object, Callable[..., Any]] = {
     aten.mean.dim: _mean_of_floats,
     aten.affine_grid_generator.default: _grid_of_volumes,
     aten.scatter.src: _scattered,
-    aten.scatter_add.default: _added,
     aten.scatter_reduce.two: _mean_of_scattered,
 }
 _WRITTEN_OUT: dict[object, Form] = {

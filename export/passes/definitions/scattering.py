@@ -40,6 +40,13 @@ def index_put(self: Tensor, indices: list[Tensor | None], values: Tensor, accumu
     return torch.where(is_put, flat + values if accumulate else values, flat).reshape(self.shape)
 
 
+@defines(aten.scatter_add.default)
+def scatter_add(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
+    """Of as many numbers as there are places."""
+    same = src.shape == index.shape
+    return NotImplemented if same else torch.scatter_add(self, dim, index, of_shape(src, index))
+
+
 @defines(aten.scatter_reduce.two)
 def scatter_reduce(
     self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, include_self: bool
