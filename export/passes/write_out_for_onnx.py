@@ -79,6 +79,13 @@ def _with_a_sign(self: Tensor, other: Tensor | float) -> Tensor:
     return torch.where((other < 0) | (other.reciprocal() < 0), -size, size)
 
 
+def _bounds_of_floats(self: Tensor, min: float | None, max: float | None) -> Any:
+    """Where one bound is written as an integer and the other is not."""
+    if not self.is_floating_point() or type(min) is type(max) or min is None or max is None:
+        return NotImplemented
+    return self.clamp(float(min), float(max))
+
+
 def _shuffled(self: Tensor, groups: int) -> Tensor:
     """The first channel of each group, then the second of each."""
     batch, channels, *rest = self.shape
@@ -193,13 +200,14 @@ _SHARED = (
     aten.index_put.default, aten.index_reduce.default, aten.diagonal_scatter.default, aten.embedding_bag.default,
     aten.embedding_bag.padding_idx, aten.inverse.default, aten.linalg_inv.default, aten.linalg_solve.default,
     aten.cdist.default, aten.pdist.default, aten.fmax.default, aten.fmin.default, aten.hypot.default,
-    aten.median.default, aten.median.dim, aten.kthvalue.default,
+    aten.vander.default, aten.median.default, aten.median.dim, aten.kthvalue.default,
     aten.searchsorted.Tensor, aten.sort.stable, aten.adaptive_avg_pool3d.default,
     # ONNX Runtime quantizes float layers that stand between two of those that torch.onnx writes for these.
     aten.fake_quantize_per_tensor_affine.default, aten.fake_quantize_per_tensor_affine.tensor_qparams,
     aten.fake_quantize_per_channel_affine.default, aten._fake_quantize_learnable_per_tensor_affine.default,
 )  # fmt: skip
 _OWN: dict[object, Callable[..., Any]] = {
+    aten.clamp.default: _bounds_of_floats,
     aten.amax.default: _over_every_axis(torch.amax),
     aten.amin.default: _over_every_axis(torch.amin),
     aten.rrelu.default: _slope_between,

@@ -120,6 +120,11 @@ LAWS: dict[str, list[Law]] = {
         ),
     ],
     "matrices": [
+        lambda x: [
+            torch.vander(x[0, 0, 0]),
+            torch.vander(x[0, 0, 0], 3, increasing=True),
+            torch.vander(x[0, 0, 0, :2], 1),
+        ],
         *[lambda x, n=n: [torch.det(x[..., :n, :n]), torch.linalg.det(x[..., :n, :n])] for n in (1, 2, 3)],
         *[
             lambda x, n=n: [torch.inverse(x[..., :n, :n]), torch.linalg.inv(x[0, 0, :n, :n])]
