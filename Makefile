@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo reparameterized torch-versions real-size fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized torch-versions real-size fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -60,6 +60,11 @@ zoo: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'timm>=1.0.15'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pyyaml huggingface_hub
 	PYTHONPATH=tests:tests/support $(BIN)/python -m zoo --write $(ARGUMENTS)
+
+# Two hours, and goes on where it was stopped: the operators of the tests at every opset, target and precision; writes the
+# tables of docs/other-networks.md. Some by `ARGUMENTS="--group attention --form 'ios18 fp16'"`.
+targets: setup
+	PYTHONPATH=tests:tests/support $(BIN)/python -m targets --write $(ARGUMENTS)
 
 # Half an hour, and goes on where it was stopped: networks that are trained in branches, beside their plain exports and
 # timm's own fusion of them, in operators and time; writes the table of docs/other-networks.md.

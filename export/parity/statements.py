@@ -38,7 +38,7 @@ __all__ = ["statements_of_the_file", "statements_of_the_model", "unknown_stateme
 _MODEL, _FILE = "the model", "the file"
 # Stored figures are float32 of what float64 gives, which may differ in its last digits from machine to machine.
 _STORED = 2.0**-22
-_LEAST = 2.0**-149  # the smallest number that float32 has: what is below is stored as 0
+_SMALLEST = 2.0**-149  # what float32 has above zero: nothing less can be stored
 # What rounding costs is emulated from float64; where a result lies between two numbers of the format, a last digit decides.
 _LOSSES = 1.5
 _DIGITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
@@ -219,7 +219,7 @@ def _differs(have: Expected, want: Expected) -> str | None:
     if problem is not None or not have.loss.is_stated:
         return problem
     largest = float(np.abs(want.want[np.isfinite(want.want)]).max(initial=0))
-    least = max(ROUNDINGS / MARGIN * want.form.roundoff * largest, _LEAST)
+    least = max(ROUNDINGS / MARGIN * want.form.roundoff * largest, _SMALLEST)
     for said, right in ((have.loss.whole, want.loss.whole), (have.loss.ended, want.loss.ended)):
         if not right / _LOSSES - least <= said <= right * _LOSSES + least and said != right:
             return f"they say that rounding may cost {said:.2g}, and it may cost {right:.2g}"
@@ -230,8 +230,8 @@ def _off(have: Array, want: Array) -> str | None:
     """Float32 of what the model gives, or how far from it."""
     worst = float(errors(have, want).max(initial=0))
     largest = float(np.abs(want[np.isfinite(want)]).max(initial=0))
-    allowed = max(_STORED * largest, _LEAST)
-    return None if worst <= allowed else f"off by {worst:.2g} from what the model gives"
+    is_it = worst <= max(_STORED * largest, _SMALLEST)
+    return None if is_it else f"off by {worst:.2g} from what the model gives"
 
 
 def _kit(artifact: Artifact, source: Source, reference: Reference) -> str | None:

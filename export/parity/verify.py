@@ -28,9 +28,9 @@ from ..formats.runners import (
     open_model,
 )
 from ..reference.cases import Case, Inputs
-from ..reference.outputs import run_model
 from ..reference.references import Expected, Reference, References, in_roles
 from ..reference.rounding import Format
+from .answered import answered
 from .judge import Types
 from .operators import compare_operators, program_origins
 from .outputs import compare_outputs, compare_preprocessing, not_told, output_result
@@ -136,10 +136,13 @@ def compare(
             found = _against_vectors(session)
         else:
             cases, missing = cases_of(artifact, request, source)
-            found = _against_model(session, source, references.of(source), program, cases)
+            signature = replace(artifact.signature, inputs=source.inputs)
+            answers, left_out = answered(source.model, signature, cases, Inputs.of_source(source))
+            found = _against_model(session, source, references.of(source), program, answers)
+            found.notes.extend(left_out)
             found.not_compared.extend(missing)
             if program is not None and request.operators:
-                _add_operators(found, session, program, cases)
+                _add_operators(found, session, program, [case for case, _ in answers])
             found.statements.extend(
                 statements_of_the_model(artifact, source, references.of(source), session.form, progress)
             )
@@ -203,7 +206,7 @@ def _against_model(
     source: Source,
     reference: Reference,
     program: ExportedProgram | None,
-    cases: Sequence[Case],
+    answers: Sequence[tuple[Case, list[Array]]],
 ) -> _Findings:
     artifact, inputs, own = session.artifact, session.inputs, Inputs.of_source(source)
     inside = None
@@ -211,13 +214,12 @@ def _against_model(
         inside = _logits_inside(artifact, program)
     results: list[OutputResult] = []
     doubts: list[str] = []
-    for number, case in enumerate(cases):
+    for number, (case, given) in enumerate(answers):
         session.progress(
-            Stage(f"comparing outputs: {case.name}", _TRACED + (_COMPARED - _TRACED) * number / len(cases))
+            Stage(f"comparing outputs: {case.name}", _TRACED + (_COMPARED - _TRACED) * number / len(answers))
         )
         prepared, fed = case.for_reference(own), case.for_candidate(inputs)
-        given = run_model(source.model, replace(artifact.signature, inputs=source.inputs), prepared)
-        if case is cases[0]:
+        if not number:
             session.progress(f"proving the float64 reference: {case.name}")
             doubt = why_not_the_model(reference, prepared, given)
             doubts += [] if doubt is None else [f"the float64 reference is not the model: {doubt}"]
@@ -226,7 +228,7 @@ def _against_model(
         found = compare_outputs(case, got, expected, session.request.max_loss)
         show(session.on_case, case, found, got, expected)
         results += found
-        if case.kind == "photograph" or case is cases[0]:
+        if case.kind == "photograph" or not number:
             results += compare_preprocessing(case, inputs, own)
         if inside is not None:
             spec = replace(artifact.signature.outputs[0], name="inside", role="logits")

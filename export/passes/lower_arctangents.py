@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
-from .rewriter import Rewriter, alike
+from .definitions.arithmetic import is_negative
+from .rewriter import Rewriter
 
 __all__ = ["LowerArctangents"]
 
@@ -21,12 +23,12 @@ aten = torch.ops.aten
 class LowerArctangents(Pass):
     """Write atan2 by the arctangent of a ratio, turned by half a circle on the left, and a quarter above and below zero.
 
-    coremltools turns nothing where y is 0, and moves an x near 0 to the right of it (its issue 2769). A zero has no sign
-    here: from the left, (-0, x) is at +pi, and (0, -0) at 0, where PyTorch gives -pi and pi.
+    coremltools turns nothing where y is 0, and moves an x near 0 to the right of it (its issue 2769); torch.onnx turns by the
+    other half where y is 0. Points whose coordinates are of two types are left alone.
     """
 
     law: ClassVar[str] = (
-        "atan2(y, x) = atan(y / x) + (pi sign'(y) if x < 0), or pi/2 sign(y) if x = 0; sign'(0) = 1"
+        "atan2(y, x) = atan(y / x) + (pi s(y) if s(x) < 0), or pi/2 s(y) if x = 0 and y is not; s is the sign, a zero's too"
     )
     exactness: ClassVar[Exactness] = Exactness.REAL
 
@@ -34,22 +36,19 @@ class LowerArctangents(Pass):
         sites = []
         for node in rewriter.nodes(aten.atan2.default):
             y, x = node.args
-            if not all(alike(item, node) for item in (y, x)):  # type: ignore[arg-type]
-                continue  # of other sizes or types
-            with rewriter.at(node):
-                one, none, turn, back = (
-                    rewriter.new_constant(torch.tensor(value, dtype=torch.float64), node)
-                    for value in (1.0, 0.0, math.pi, -math.pi)
-                )
-                is_above = rewriter.call(aten.eq.Scalar, x, 0.0)
-                divisor = rewriter.call(aten.where.self, is_above, one, x)
-                angle = rewriter.call(aten.atan.default, rewriter.call(aten.div.Tensor, y, divisor))
-                half = rewriter.call(aten.where.self, rewriter.call(aten.lt.Scalar, y, 0.0), back, turn)
-                is_left = rewriter.call(aten.lt.Scalar, x, 0.0)
-                turned = rewriter.call(
-                    aten.add.Tensor, angle, rewriter.call(aten.where.self, is_left, half, none)
-                )
-                quarter = rewriter.call(aten.mul.Tensor, rewriter.call(aten.sign.default, y), math.pi / 2)
-                result = rewriter.call(aten.where.self, is_above, quarter, turned)
-            sites.append(rewriter.replace(node, result))
+            if all(item.meta["val"].dtype == node.meta["val"].dtype for item in (y, x)):  # type: ignore[union-attr]
+                with rewriter.at(node):
+                    result = rewriter.write(_angle, y, x)
+                sites.append(rewriter.replace(node, result))
         return sites
+
+
+def _angle(y: Tensor, x: Tensor) -> Tensor:
+    shape = torch.broadcast_shapes(y.shape, x.shape)
+    y, x = (item if item.ndim else item.reshape(1) for item in (y, x))  # of numbers there is no choice
+    is_zero = x == 0
+    angle = (y / torch.where(is_zero, 1.0, x)).atan()
+    turned = torch.where(is_negative(y), angle - math.pi, angle + math.pi)
+    found = torch.where(is_negative(x), turned, angle)
+    found = torch.where(torch.logical_and(is_zero, y != 0), y.sign() * (math.pi / 2), found)
+    return found if found.shape == shape else found.reshape(shape)

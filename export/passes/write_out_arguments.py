@@ -17,6 +17,7 @@ __all__ = ["WriteOutArguments"]
 
 aten = torch.ops.aten
 
+_LOGARITHMS = (aten.log.default, aten.log2.default, aten.log10.default, aten.logit.default)
 _BOUNDED = (torch.float32, torch.int32, torch.int64)  # in which numbers are to coremltools
 
 
@@ -135,24 +136,31 @@ def _with_a_vector(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) ->
 
 
 def _of_one_type(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
-    kind, changed, chosen = node.meta["val"].dtype, False, []
+    """And between single numbers as between tensors of one: coremltools broadcasts no shape that is empty."""
+    kind, is_number, chosen = node.meta["val"].dtype, shape_of(node) == (), []
+    changed = is_number
     for value in (bound["self"], bound["other"]):
         if not isinstance(value, fx.Node):
             number = torch.tensor(value, dtype=torch.float64 if kind.is_floating_point else kind)
-            value, changed = rewriter.new_constant(number, node), True
+            value, changed = rewriter.new_constant(number.reshape(1) if is_number else number, node), True
         elif value.meta["val"].dtype != kind:
             value, changed = rewriter.call(aten._to_copy.default, value, dtype=kind), True
         chosen.append(value)
-    return rewriter.call(aten.where.self, bound["condition"], *chosen) if changed else None
+    if not changed:
+        return None
+    if not is_number:
+        return rewriter.call(aten.where.self, bound["condition"], *chosen)
+    given = [rewriter.call(aten.reshape.default, value, [1]) for value in (bound["condition"], *chosen)]
+    return rewriter.call(aten.squeeze.dim, rewriter.call(aten.where.self, *given), 0)
 
 
 def _masked_rows(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
     """A query without keys is given all of them, and zeros are chosen in the place of what it finds: a softmax of none is
     another with each format."""
-    mask = bound["attn_mask"]
+    mask = _for_each_key(rewriter, bound)
     known = rewriter.constant(mask)
     if mask is None or (known is None and not _may_hide(rewriter, mask)):
-        return None
+        return None if mask is bound["attn_mask"] else _attended(rewriter, node, bound, mask)
     if known is not None:
         is_seen = (known if known.dtype is torch.bool else known > -math.inf).any(-1, keepdim=True)
         if is_seen.all():
@@ -161,23 +169,38 @@ def _masked_rows(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx
         has_keys, mask = (rewriter.new_constant(item, mask) for item in (is_seen, opened))
     else:
         has_keys, mask = rewriter.write(_opened, mask)
+    none = rewriter.new_constant(torch.zeros((), dtype=torch.float64), node)
+    return rewriter.call(aten.where.self, has_keys, _attended(rewriter, node, bound, mask), none)
+
+
+def _for_each_key(rewriter: Rewriter, bound: dict[str, Any]) -> fx.Node | None:
+    """The mask; with an element for each key where it has one for all of them, which coremltools refuses."""
+    mask, keys = bound["attn_mask"], shape_of(bound["key"])
+    sizes = None if mask is None else shape_of(mask)
+    if not sizes or keys is None or sizes[-1] != 1 or keys[-2] == 1:
+        return mask
+    return rewriter.call(aten.expand.default, mask, [*sizes[:-1], keys[-2]])
+
+
+def _attended(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], mask: fx.Node) -> fx.Node:
+    """The same attention with another mask."""
     names = [argument.name for argument in node.target._schema.arguments if not argument.kwarg_only]  # type: ignore[union-attr]
     given = bound | {"attn_mask": mask}
     rest = {name: value for name, value in given.items() if name not in names}
-    result = rewriter.call(node.target, *(given[name] for name in names), **rest)
-    none = rewriter.new_constant(torch.zeros((), dtype=torch.float64), node)
-    return rewriter.call(aten.where.self, has_keys, result, none)
+    return rewriter.call(node.target, *(given[name] for name in names), **rest)
 
 
 def _may_hide(rewriter: Rewriter, mask: fx.Node) -> bool:
-    """Whether a query may be left without keys: by truths, by an infinity that stands in the graph, or by a mask that is
-    given as it is."""
+    """Whether a query may be left without keys: by truths, by an infinity that stands in the graph or that a logarithm gives,
+    or by a mask that is given as it is."""
     if mask.meta["val"].dtype is torch.bool or _moved_from(mask).op == "placeholder":
         return True
     waiting, seen = [mask], set[fx.Node]()
     while waiting:
         node = waiting.pop()
         constant = rewriter.constant(node)
+        if constant is None and node.target in _LOGARITHMS:
+            return True
         if any(map(_is_infinite, node.args if constant is None else [constant])):
             return True
         seen.add(node)

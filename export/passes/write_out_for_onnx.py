@@ -13,6 +13,7 @@ from torch import Tensor, fx
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
+from .by_places import largest_of_parts, repeated
 from .definitions import DEFINITIONS
 from .rewriter import Form, Rewriter, shape_of
 from .unroll_recurrences import RECURRENCES
@@ -47,23 +48,6 @@ def _over_every_axis(larger: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return law
 
 
-def _side_by_side(tensors: list[Tensor]) -> Tensor:
-    """Along the second axis, or the only one."""
-    return torch.cat(
-        [each.reshape(1) if each.ndim == 0 else each for each in tensors], int(tensors[0].ndim > 1)
-    )
-
-
-def _one_below_the_other(tensors: list[Tensor]) -> Tensor:
-    return torch.cat([each.reshape(1, -1) if each.ndim < 2 else each for each in tensors])
-
-
-def _one_behind_the_other(tensors: list[Tensor]) -> Tensor:
-    """Along the third axis, which a matrix has not yet, and a row neither."""
-    rows = [each.reshape(1, -1) if each.ndim < 2 else each for each in tensors]
-    return torch.cat([each.unsqueeze(-1) if each.ndim == 2 else each for each in rows], 2)
-
-
 def _slope_between(self: Tensor, lower: float, upper: float, training: bool, **_: object) -> Any:
     """A rectifier whose slope is drawn in training has the one in the middle."""
     if training:
@@ -71,25 +55,23 @@ def _slope_between(self: Tensor, lower: float, upper: float, training: bool, **_
     return F.leaky_relu(self, (lower + upper) / 2)
 
 
-def _with_a_sign(self: Tensor, other: Tensor | float) -> Tensor:
-    """Of a zero, too: its reciprocal is infinite, and has the sign."""
-    size = self.abs()
-    if not isinstance(other, Tensor):
-        return -size if math.copysign(1, other) < 0 else size
-    return torch.where((other < 0) | (other.reciprocal() < 0), -size, size)
+def _folded(self: Tensor, **given: Any) -> Any:
+    """Of one image, as of a batch of one."""
+    return NotImplemented if self.ndim == 3 else aten.col2im.default(self.unsqueeze(0), **given).squeeze(0)
 
 
-def _bounds_of_floats(self: Tensor, min: float | None, max: float | None) -> Any:
-    """Where one bound is written as an integer and the other is not."""
-    if not self.is_floating_point() or type(min) is type(max) or min is None or max is None:
+def _bounded_alike(self: Tensor, min: float | None, max: float | None) -> Any:
+    """Both bounds in the numbers' type: torch.onnx knows no operator of an integer and a float."""
+    if not self.is_floating_point() or type(min) is type(max) or None in (min, max):
         return NotImplemented
-    return self.clamp(float(min), float(max))
+    return self.clamp(float(min), float(max))  # type: ignore[arg-type]
 
 
-def _shuffled(self: Tensor, groups: int) -> Tensor:
-    """The first channel of each group, then the second of each."""
-    batch, channels, *rest = self.shape
-    return self.reshape(batch, groups, channels // groups, *rest).transpose(1, 2).reshape(self.shape)
+def _mean_of_floats(self: Tensor, dtype: torch.dtype | None, dim: Any = None, keepdim: bool = False) -> Any:
+    """Of whole numbers, which torch.onnx takes the mean of before it makes floats."""
+    if dtype is None or self.is_floating_point():
+        return NotImplemented
+    return self.to(dtype).mean() if dim is None else self.to(dtype).mean(dim, keepdim)
 
 
 def _mean_of_scattered(reduce: str, **given: Any) -> Any:
@@ -99,62 +81,21 @@ def _mean_of_scattered(reduce: str, **given: Any) -> Any:
     )
 
 
-def _repeated(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
-    """So many of each, as constants say."""
-    often, axis = rewriter.constant(bound["repeats"]), bound["dim"]
-    if often is None or axis is None:
-        return None
-    size = (shape_of(bound["self"]) or ())[axis]
-    places = torch.arange(size).repeat_interleave(often.expand(size))
-    return rewriter.call(aten.index_select.default, bound["self"], axis, rewriter.new_constant(places, node))
-
-
 def _projected(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> Any:
     """A recurrence whose state is projected at each step, which torch.onnx leaves out: step by step."""
     weights = len(bound["params"]) // ((1 + bound["bidirectional"]) * bound["num_layers"])
     return None if weights % 2 == 0 else RECURRENCES[aten.lstm.input](rewriter, node, bound)
 
 
-def _largest_of_parts(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> list[fx.Node] | None:
-    """Of parts of other sizes, axis after axis: each part filled up with its last number."""
-    result, wanted = bound["self"], bound["output_size"]
-    sizes = (shape_of(result) or ())[-len(wanted) :]
-    if all(size % parts == 0 for size, parts in zip(sizes, wanted, strict=True)):
-        return None
-    if any(user.args[1] != 0 for user in node.users):
-        return None  # where it was
-    for axis, (size, parts) in enumerate(zip(sizes, wanted, strict=True), start=-len(wanted)):
-        places = _parts(size, parts)
-        picked = rewriter.new_constant(places.flatten(), node.all_input_nodes[0])
-        taken = rewriter.call(aten.index_select.default, result, axis, picked)
-        result = rewriter.write(_largest_in_each, taken, axis, tuple(places.shape))
-    return [result]
-
-
-def _largest_in_each(self: Tensor, axis: int, parts: tuple[int, int]) -> Tensor:
-    before, after = self.shape[:axis], self.shape[self.ndim + axis + 1 :]
-    return self.reshape(*before, *parts, *after).amax(axis)
-
-
-def _parts(size: int, parts: int) -> Tensor:
-    """The places of each part (``parts``, most of any): the first begins at 0, and the last ends at the end."""
-    begins = [place * size // parts for place in range(parts)]
-    ends = [-(-(place + 1) * size // parts) for place in range(parts)]
-    most = max(end - begin for begin, end in zip(begins, ends, strict=True))
-    return torch.tensor(
-        [
-            [min(begin + place, end - 1) for place in range(most)]
-            for begin, end in zip(begins, ends, strict=True)
-        ]
-    )
-
-
-def _kept(neutral: float) -> Form:
-    """With a number so near to the neutral one that torch.onnx's optimizer leaves it out, which an epsilon of 1e-8 is: it does
+def _kept(neutral: float, of_truths: Any = None) -> Form:
+    """Of two truths, ``of_truths``, for ONNX adds and multiplies none. With a number so near to the neutral one that torch.onnx's optimizer leaves it out, which an epsilon of 1e-8 is: it does
     so of numbers alone, and not of vectors of one."""
 
     def form(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
         shape = shape_of(node)
+        if of_truths is not None and node.meta["val"].dtype is torch.bool:
+            truths = [bound[name] for name in ("self", "other")]
+            return rewriter.call(of_truths, *truths) if all(isinstance(x, fx.Node) for x in truths) else None
         if not node.meta["val"].is_floating_point() or shape is None or bound.get("alpha", 1) != 1:
             return None
         given = {name: bound[name] for name in ("self", "other")}
@@ -201,34 +142,33 @@ _SHARED = (
     aten.embedding_bag.padding_idx, aten.inverse.default, aten.linalg_inv.default, aten.linalg_solve.default,
     aten.cdist.default, aten.pdist.default, aten.fmax.default, aten.fmin.default, aten.hypot.default,
     aten.vander.default, aten.median.default, aten.median.dim, aten.kthvalue.default,
-    aten.searchsorted.Tensor, aten.sort.stable, aten.adaptive_avg_pool3d.default,
+    aten.searchsorted.Tensor, aten.sort.stable, aten.adaptive_avg_pool3d.default, aten.aminmax.default,
+    aten.copysign.Tensor, aten.copysign.Scalar, aten.signbit.default, aten.native_channel_shuffle.default, aten.hstack.default, aten.vstack.default,
+    aten.dstack.default,
     # ONNX Runtime quantizes float layers that stand between two of those that torch.onnx writes for these.
     aten.fake_quantize_per_tensor_affine.default, aten.fake_quantize_per_tensor_affine.tensor_qparams,
     aten.fake_quantize_per_channel_affine.default, aten._fake_quantize_learnable_per_tensor_affine.default,
 )  # fmt: skip
 _OWN: dict[object, Callable[..., Any]] = {
-    aten.clamp.default: _bounds_of_floats,
     aten.amax.default: _over_every_axis(torch.amax),
     aten.amin.default: _over_every_axis(torch.amin),
     aten.rrelu.default: _slope_between,
-    aten.hstack.default: _side_by_side,
-    aten.vstack.default: _one_below_the_other,
-    aten.dstack.default: _one_behind_the_other,
-    aten.copysign.Tensor: _with_a_sign,
-    aten.copysign.Scalar: _with_a_sign,
-    aten.native_channel_shuffle.default: _shuffled,
+    aten.col2im.default: _folded,
+    aten.clamp.default: _bounded_alike,
+    aten.mean.default: _mean_of_floats,
+    aten.mean.dim: _mean_of_floats,
     aten.scatter_reduce.two: _mean_of_scattered,
 }
 _WRITTEN_OUT: dict[object, Form] = {
     **{target: _written(function) for target, function in _OWN.items()},
     **{target: _written(DEFINITIONS[target]) for target in _SHARED},
-    aten.add.Tensor: _kept(0.0),
+    aten.add.Tensor: _kept(0.0, aten.logical_or.default),
     aten.sub.Tensor: _kept(0.0),
-    aten.mul.Tensor: _kept(1.0),
+    aten.mul.Tensor: _kept(1.0, aten.logical_and.default),
     aten.div.Tensor: _kept(1.0),
     aten.lstm.input: _projected,
-    aten.repeat_interleave.self_Tensor: _repeated,
-    aten.adaptive_max_pool1d.default: _largest_of_parts,
-    aten.adaptive_max_pool2d.default: _largest_of_parts,
-    aten.adaptive_max_pool3d.default: _largest_of_parts,
+    aten.repeat_interleave.self_Tensor: repeated,
+    aten.adaptive_max_pool1d.default: largest_of_parts,
+    aten.adaptive_max_pool2d.default: largest_of_parts,
+    aten.adaptive_max_pool3d.default: largest_of_parts,
 }

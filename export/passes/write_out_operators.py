@@ -6,14 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import fx
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
+from .by_places import largest_of_parts, repeated
 from .definitions import DEFINITIONS
 from .rewriter import Form, Rewriter
 
 __all__ = ["WriteOutOperators"]
+
+aten = torch.ops.aten
+_BY_PLACES: dict[object, Form] = {
+    aten.repeat_interleave.self_Tensor: repeated,
+    aten.adaptive_max_pool3d.default: largest_of_parts,
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class WriteOutOperators(Pass):
     exactness: ClassVar[Exactness] = Exactness.REAL
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
-        return rewriter.write_out({target: _written(function) for target, function in DEFINITIONS.items()})
+        return rewriter.write_out(_BY_PLACES | {target: _written(law) for target, law in DEFINITIONS.items()})
 
 
 def _written(function: Callable[..., Any]) -> Form:

@@ -16,6 +16,7 @@ from ..formats.exporter import Description, Lowered, Written, unsupported_error
 from ..source.interface import with_roles
 from ..source.resolve import Source, resolve
 from ..source.signature import Signature
+from .another_choice import with_another_choice
 from .request import ExportRequest, Job
 
 if TYPE_CHECKING:
@@ -111,12 +112,13 @@ def write_model(
     job: Job, source: Source, signature: Signature, program: ExportedProgram, folder: Path
 ) -> Written:
     """Convert the lowered program, and write the model below ``folder``."""
+    lowered = _lowered(job, source, signature, program)
     try:
-        return job.format.exporter().write(_lowered(job, source, signature, program), folder)
-    except UnsupportedError:
+        return job.format.exporter().write(lowered, folder)
+    except UnsupportedError as error:
         # The framework names the first operator it stumbles over; a person wants all of them.
         _refuse_operators(job, program)
-        raise
+        raise with_another_choice(error, job.format, lowered, folder) from error
 
 
 def _lowered(job: Job, source: Source, signature: Signature, program: ExportedProgram) -> Lowered:

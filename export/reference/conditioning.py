@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 from .natures import decides, nature_of_node, operator_name
 
 __all__ = [
-    "Statistics", "axis_of_the_same", "factors", "is_exact", "is_whole", "lost_by_places", "lost_by_sum", "repeats", "resizes",
+    "Statistics", "axis_of_the_same", "factors", "is_exact", "is_whole", "lost_by_places", "lost_by_sum", "lost_by_weights", "repeats", "resizes",
     "stands_still", "statistics", "terms",
 ]  # fmt: skip
 
@@ -142,12 +142,22 @@ _RESIZES = {
     "upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d", "_upsample_bilinear2d_aa",
     "_upsample_bicubic2d_aa", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d",
 }  # fmt: skip
+_OF_CUBICS = 3.0  # roundings of an axis's weights; 15 of two together is the largest seen (ONNX Runtime), by a margin of 4
+_CUBIC = 2  # torch's number for it
 _WHOLE = 2.0**12  # a scale that is a whole number of such parts has places that float32 holds exactly
 
 
 def resizes(node: fx.Node) -> bool:
     """Whether the node takes weighted means between neighbours, by places that it computes."""
     return operator_name(node.target) in _RESIZES
+
+
+def lost_by_weights(node: fx.Node) -> float:
+    """What a resizing's weights lose, in roundings of the result: each is a cubic in the place between two pixels, and so many
+    of an axis are one together but for what their products and sums round."""
+    name = operator_name(node.target)
+    is_cubic = "bicubic" in name or ("grid" in name and node.args[2] == _CUBIC)
+    return 2 * _OF_CUBICS if is_cubic else 0.0
 
 
 def lost_by_places(node: fx.Node, values: Mapping[fx.Node, object]) -> float:

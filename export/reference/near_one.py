@@ -15,6 +15,9 @@ __all__ = ["is_near_one", "lost_of_one"]
 # sigmoid is one half plus a quotient, and at most a half of one rounding is lost there (0.25 is the largest seen); SiLU and
 # GLU multiply that. GELU is x (1 + erf(...)) / 2 or x (1 + tanh(...)) / 2: what is lost of the one is multiplied by x.
 _ALWAYS = dict.fromkeys(("log1p", "expm1", "softplus", "log_sigmoid"), 2.0)
+# The logarithm of a sum of exponentials that is one or more: a rounding of the sum moves it by a rounding of one, and those of
+# the exponentials by another.
+_ALWAYS |= dict.fromkeys(("logsumexp", "logaddexp", "logaddexp2"), 2.0)
 _IN_FLOAT32 = {"sigmoid": 1.0, "silu": 0.5, "gelu": 0.5, "glu": 0.5}
 _NO_SIGMOID = 18.0  # below its negative a sigmoid is zero there
 

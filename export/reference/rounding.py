@@ -24,6 +24,7 @@ from .conditioning import (
     is_exact,
     lost_by_places,
     lost_by_sum,
+    lost_by_weights,
     resizes,
     statistics,
     terms,
@@ -166,11 +167,18 @@ class _Rounding:
         largest = value.abs().amax((0, 2, 3), keepdim=True)
         return value + self.draw.signs(largest) * (self.form.roundoff * largest)
 
-    def of_resized(self, value: object, lost: float) -> object:
-        """A resizing's result with its places off; ``lost`` is what a rounding of them changes, over the roundoff."""
-        if not lost or self.draw is None or not isinstance(value, Tensor):
+    def of_resized(self, value: object, lost: float, weights: float) -> object:
+        """A resizing's result with its places off, and its weights by so many roundings of it; ``lost`` is what a rounding of
+        the places changes, over the roundoff."""
+        if self.draw is None or not isinstance(value, Tensor):
             return value
-        return value + self.draw.signs(value) * (_PLACES * lost * _ROUNDOFF[torch.float32])
+        if weights:
+            value = value * (1 + self.draw.signs(value) * (weights * _ROUNDOFF[torch.float32]))
+        return (
+            value
+            if not lost
+            else value + self.draw.signs(value) * (_PLACES * lost * _ROUNDOFF[torch.float32])
+        )
 
     def of_normalized(self, value: object, found: Statistics) -> object:
         """A normalization's result, with mean and variance off by what sums lose: alike for all numbers that share them,
@@ -272,7 +280,7 @@ def _off(node: fx.Node, found: object, values: Mapping[fx.Node, object], roundin
     if ones:
         found = rounding.of_one(found, ones / 2)
     if resizes(node):
-        found = rounding.of_resized(found, lost_by_places(node, values))
+        found = rounding.of_resized(found, lost_by_places(node, values), lost_by_weights(node))
     elif axis is not None:
         found = rounding.of_the_same(found, count, axis)
     is_moved = rounding.draw is not None and count > 1

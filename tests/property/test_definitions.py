@@ -70,7 +70,9 @@ LAWS: dict[str, list[Law]] = {
         lambda x: (
             torch.copysign(x, _other(x))
             + torch.copysign(x, -2.0)
+            + torch.copysign(x, x.round())
             + torch.signbit(x)
+            + x.round().signbit()
             + torch.ldexp(x, _other(x))
         ),
         lambda x: torch.fmax(x, _other(x)) + torch.fmin(x, 1 - x) + torch.round(x, decimals=1),
@@ -145,6 +147,12 @@ LAWS: dict[str, list[Law]] = {
             aten.index_put.default(x, [None, torch.tensor([True, False, True, True])], x[:, :3] * 2),
             aten.index_put.default(x, [None, None, SEEN], x[:, :, 0, :1], True),
         ],
+        lambda x: [
+            aten.index_put.default(x, [None, INDEX], x[:, :3] * 2),
+            aten.index_put.default(x, [None, INDEX], x[:, :3] * 2, True),
+            aten.index_put.default(x, [None, INDEX, INDEX[:, None]], x[0, 0, 0, 0]),
+            aten.index_put.default(x, [None, INDEX, None, INDEX], x[0, :3, None, :, 0] * 2),
+        ],
         *[
             lambda x, kind=kind, own=own: x.scatter_reduce(2, _places(x), x.exp(), kind, include_self=own)
             for kind, own in (
@@ -180,7 +188,7 @@ LAWS: dict[str, list[Law]] = {
     "layers": [
         lambda x: F.bilinear(x, _other(x), x.new_tensor(range(75)).reshape(3, 5, 5).sin(), x[0, 0, 0, :3]),
         lambda x: F.cosine_similarity(x, _other(x), 1) + F.cosine_similarity(x, 0 * x, 1),
-        lambda x: F.channel_shuffle(x, 2),
+        lambda x: F.channel_shuffle(x, 2) + torch.native_channel_shuffle(x, 2),
         lambda x: F.fold(F.unfold(x, (2, 3), (2, 1), (0, 1), (2, 1)), (6, 5), (2, 3), (2, 1), (0, 1), (2, 1)),
         lambda x: F.fold(x[0].reshape(24, 5)[:, :4], (5, 3), (2, 3)),
         *[lambda x, p=p: torch.cdist(x, x[:, :1] + 1, p) for p in (0.0, 1.0, 2.0, 3.0, float("inf"))],
@@ -197,6 +205,8 @@ LAWS: dict[str, list[Law]] = {
             aten.norm.Scalar(x, 1),
             aten.norm.ScalarOpt_dim(x, 3, [1], True),
             torch.dist(x, _other(x), 3),
+            torch.linalg.vector_norm(x, 2.5, (1, 3), True),
+            torch.linalg.vector_norm(x, 3),
         ],
         lambda x: torch.linalg.cross(x[:, :3], x[:, 1:], dim=1),
         lambda x: (
@@ -251,6 +261,11 @@ LAWS: dict[str, list[Law]] = {
             torch.diff(x, dim=2, prepend=x[:, :, :1], append=x[:, :, :2]),
         ],
         lambda x: [x.unfold(3, 3, 2), x.unfold(1, 2, 1)],
+        lambda x: [
+            stack([part, part + 1])
+            for stack in (torch.hstack, torch.vstack, torch.dstack)
+            for part in (x.sum(), x[0, 0, 0], x[0, 0], x[0], x)
+        ],
         lambda x: torch.take(x, torch.tensor([[0, 7], [30, 1]])),
         lambda x: [
             torch.take_along_dim(x, x.argmax(1, keepdim=True), 1),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from proof import Lambda, operators, prove, rewritten, traced
+from proof import Lambda, in_float64, operators, prove, rewritten, traced
 from torch import Tensor, fx, nn
 
 from cloformer.export.passes.rewriter import arguments
@@ -149,6 +149,41 @@ def test_a_query_without_keys_gets_zeros(kind: torch.dtype) -> None:
         assert len(applied.sites) == 1
         torch.testing.assert_close(found, each(x))
         assert (each(x) == 0).all(-1).any()  # there is such a query
+
+
+def test_choices_between_single_numbers_are_of_tensors() -> None:
+    """Whatever of them is a number in the graph."""
+    model = Lambda(
+        lambda _, x: [
+            torch.where(x.sum() > 0, x.mean(), x.amax()),
+            torch.where(x.sum() > 0, x.mean(), 0.5),
+            torch.where(x.sum() > 0, 2.0, x.amax()),
+        ]
+    )
+    after, _ = rewritten(traced(model, (2, 3)), WriteOutArguments(), cast=False)
+    choices = [node for node in after.graph_module.graph.nodes if "where" in str(node.target)]
+    assert [node.meta["val"].shape for node in choices] == [(1,)] * 3
+    for x in (torch.rand(2, 3, dtype=torch.float64), -torch.rand(2, 3, dtype=torch.float64)):
+        for found, want in zip(in_float64(after.graph_module)(x), model(x), strict=True):
+            assert torch.equal(found, want)
+
+
+def test_a_mask_for_all_keys_is_one_for_each() -> None:
+    """Of truths, of numbers, and of what a logarithm may make infinite: each with its query's keys."""
+    model = Lambda(
+        lambda _, x: [
+            F.scaled_dot_product_attention(x, x, x, mask)
+            for mask in (x[..., :1] > 0, x[..., :1] / 2, x[..., :1].relu().log(), x[..., :1, :1] / 2)
+        ]
+    )
+    before = traced(model, (2, 4, 4))
+    after, (applied,) = rewritten(before, WriteOutArguments(), cast=False)
+    attention = [node for node in after.graph_module.graph.nodes if "attention" in str(node.target)]
+    assert [arguments(node)["attn_mask"].meta["val"].shape[-1] for node in attention] == [4] * 4
+    assert len(applied.sites) == 4 and operators(after).count("where") == 2
+    x = torch.randn(2, 4, 4, dtype=torch.float64)
+    for found, want in zip(in_float64(after.graph_module)(x), model(x), strict=True):
+        torch.testing.assert_close(found, want, rtol=1e-12, atol=1e-12)
 
 
 def test_masks_that_leave_every_query_a_key_stay() -> None:

@@ -22,7 +22,6 @@ LAWS: dict[str, Callable[[Tensor], object]] = {
     "none is a number": lambda x: torch.fmax(x.abs().log() / x.abs(), x) + torch.fmin((-x).sqrt(), x.sqrt()).nan_to_num(3),
     "hypot": lambda x: torch.hypot(x, x.flip(0)),
     "copysign": lambda x: [x.copysign(x.round()), x.copysign(-0.0), x.copysign(2)],
-    "bounds": lambda x: x.clamp(0, 0.5) + x.clamp(-0.5, 1),
     "powers": lambda x: torch.vander(x[0, 0]),
     "near zero": lambda x: torch.expm1(1e-6 * x) + torch.log1p(1e-6 * x.abs()),
     "cumprod": lambda x: [x.cumprod(axis) for axis in (0, 1, -1)],
@@ -50,9 +49,13 @@ LAWS: dict[str, Callable[[Tensor], object]] = {
         for part in (x.sum(), x[0, 0], x[0], x)
     ],
     "nearly nothing": lambda x: [1e-9 + x * 0 + 1e-8, x * 0 - 1e-12, 1.000004 * x, x / 0.999995, x.sum() + 1e-9],
+    "truths": lambda x: [((x > 0) + (x > 1)).to(x.dtype), ((x > 0) * (x < 1)).to(x.dtype)],
+    "one image from columns": lambda x: F.fold(x.reshape(4, 10).T[:6, :2], (3, 3), (2, 3)),
+    "bounds of two types": lambda x: x.clamp(-1, 0.5),
+    "mean of whole numbers": lambda x: [(9 * x).int().mean(dtype=x.dtype), (9 * x).int().mean((0, 2), True, dtype=x.dtype)],
     "channel shuffle": lambda x: torch.native_channel_shuffle(x[..., None], 2),
 }  # fmt: skip
-SITES = {"bounds": 2, "near zero": 2, "mean of scattered": 2, "cdist": 5, "largest of all": 2, "largest of truths": 3, "stacks": 12, "none is a number": 2, "copysign": 3, "cumprod": 3, "median": 4, "kthvalue": 2,
+SITES = {"near zero": 2, "truths": 2, "mean of whole numbers": 2, "mean of scattered": 2, "cdist": 5, "largest of all": 2, "largest of truths": 3, "stacks": 12, "none is a number": 2, "copysign": 3, "cumprod": 3, "median": 4, "kthvalue": 2,
          "searchsorted": 3, "stable sort": 2, "nearly nothing": 6, "parts of other sizes": 3}  # fmt: skip
 
 

@@ -44,6 +44,21 @@ def test_where_they_jump() -> None:
         assert torch.equal(found, expected)
 
 
+def test_by_places() -> None:
+    """As often as constants say, and parts of sizes that are and are not whole shares."""
+    often = torch.tensor([2, 0, 1])
+    model = Lambda(
+        lambda m, x: [
+            x.repeat_interleave(m.often, 1, output_size=3),
+            F.adaptive_max_pool3d(x, (2, 3, 2)),
+            F.adaptive_max_pool3d(x[None], (1, 4, 3)),
+        ],
+        often=often,
+    )
+    found = prove(model, WriteOutOperators(), (2, 3, 4, 5), sites=3)
+    assert not {"repeat_interleave", "adaptive_max_pool3d"} & set(found)
+
+
 def test_left_alone() -> None:
     """Other padding, and choices between numbers of one type."""
     model = Lambda(

@@ -133,3 +133,21 @@ def test_what_onnx_has_no_function_for_is_taken_apart_alone(
     assert len(runs) == (0 if alone else 1)
     assert [row[:-1] for row in _rows(got)] == [row[:-1] for row in _rows(want)]
     assert _rows(program) == before
+
+
+def test_what_is_taken_apart_leaves_the_outputs_their_names() -> None:
+    """Its parts are a sum, too, and come before the one that is given."""
+    from torch._decomp import core_aten_decompositions
+
+    program = lower(_trace(lambda m, x: x + torch.special.ndtr(x)))
+    table = {
+        key: value
+        for key, value in core_aten_decompositions().items()
+        if key is torch.ops.aten.special_ndtr.default
+    }
+    assert table
+    taken = Settled.of(program).run_decompositions(table)
+    assert [node.name for node in taken.graph.output_node().all_input_nodes] == list(
+        taken.graph_signature.user_outputs
+    )
+    assert "special_ndtr.default" not in str(taken.graph)

@@ -39,7 +39,7 @@ from .trial import FORMS, Need, Row
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "zoo.md"
 DEFAULT_FORMS = ("onnx fp32", "coreml fp16")
-SECONDS, GIBIBYTES = 600, 10  # of a row, at most
+MINUTES, GIBIBYTES = 10, 10  # of a row, at most
 
 
 def wanted(arguments: argparse.Namespace) -> list[Row]:
@@ -70,8 +70,8 @@ def _preload() -> None:
             importlib.import_module(name)
 
 
-def run(rows: Sequence[Row], path: Path, *, again: bool) -> list[Row]:
-    """Each row as it was found, now or before."""
+def run(rows: Sequence[Row], path: Path, *, again: bool, minutes: int = MINUTES) -> list[Row]:
+    """Each row as it was found, now or before; one that takes more than ``minutes`` is given up."""
     found = finished(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _preload()
@@ -79,7 +79,7 @@ def run(rows: Sequence[Row], path: Path, *, again: bool) -> list[Row]:
         key = row.network, row.form
         if key in found and not again:
             continue
-        found[key] = tried(row, SECONDS, GIBIBYTES)
+        found[key] = tried(row, 60 * minutes, GIBIBYTES)
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(found[key])) + "\n")
         words = (
@@ -124,6 +124,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--again", action="store_true", help="try also what is in the file")
     parser.add_argument(
+        "--minutes", type=int, default=MINUTES, metavar="N", help="that a row may take (%(default)s)"
+    )
+    parser.add_argument(
         "--write",
         action="store_true",
         help=f"write the tables of all that is in the file into {DOCUMENT.name}",
@@ -134,7 +137,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     arguments = _arguments()
     torch.set_num_threads(1)
-    rows = run(wanted(arguments), arguments.rows, again=arguments.again)
+    rows = run(wanted(arguments), arguments.rows, again=arguments.again, minutes=arguments.minutes)
     print("\n".join([*totals(rows), "", *table_of_needs(rows)]))
     if arguments.write:
         all_rows = [row for row in finished(arguments.rows).values() if row.network in networks()]

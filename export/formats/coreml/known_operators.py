@@ -18,7 +18,8 @@ _REWRITTEN = {
     aten.log_sigmoid.default, aten.upsample_bicubic2d.vec, aten._upsample_bicubic2d_aa.vec, aten.upsample_trilinear3d.vec,
     aten.upsample_nearest3d.vec, aten._upsample_nearest_exact1d.vec, aten._upsample_nearest_exact2d.vec,
     aten._upsample_nearest_exact3d.vec, aten.where.Scalar, aten.where.ScalarOther, aten.grid_sampler.default,
-    aten.grid_sampler_2d.default, aten.grid_sampler_3d.default,
+    aten.grid_sampler_2d.default, aten.grid_sampler_3d.default, aten.repeat_interleave.self_Tensor,
+    aten.adaptive_max_pool3d.default,
 }  # fmt: skip
 # What it converts in one form of several: these are taken apart.
 _PARTLY = {aten.linalg_matrix_norm.default, aten.linalg_matrix_norm.str_ord}

@@ -72,12 +72,12 @@ def _device() -> list[Pass]:
         FoldConstants(),  # what these made of constants alone; also where nothing is re-parameterized
         CountInIntegers(),  # truths are summed as floats
         LowerRmsNorm(),  # coremltools multiplies its epsilon
-        LowerReciprocals(),  # after it, which makes some: the operators for them add an epsilon
+        LowerArctangents(),  # which would be wrong on the axes
+        LowerReciprocals(),  # after these, which make some: the operators for them add an epsilon
         LowerPoolings(),  # windows at the edges are laid and counted in another way
         LowerRounding(),  # halves are rounded as the processor does
         LowerNearest(),  # factors that are not whole are not what is divided by
         LowerLogSoftmax(),  # which would end where the softmax does
-        LowerArctangents(),  # which would be wrong on the axes
         LowerResizing(),  # cubic or antialiased: there is no operator for it
         LowerLogSigmoid(),  # which coremltools does not convert
         LowerRanks(most=5),  # of windows with heads; after all that writes operators

@@ -7,6 +7,7 @@ from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.common import common_passes
 from ...passes.fix_sizes import FixSizes
 from ...passes.fold_constants import FoldConstants
+from ...passes.lower_arctangents import LowerArctangents
 from ...passes.lower_ceil_mode import LowerCeilMode
 from ...passes.lower_group_norm import LowerGroupNorm
 from ...passes.lower_log_sigmoid import LowerLogSigmoid
@@ -45,6 +46,7 @@ def plain_passes(_setting: Setting) -> list[Pass]:
     return [
         LowerPoolings(),  # windows at the edges are counted in another way
         LowerCeilMode(),  # where ONNX lays a window more
+        LowerArctangents(),  # which would be wrong on the axes
         LowerLogSigmoid(),  # the logarithm of a sigmoid, which ends at -18
         FoldConstants(),  # masks that forward makes; also where nothing is re-parameterized
         WriteOutAttention(),  # of other than four axes, or masked: torch.onnx refuses it, or gives no number

@@ -85,13 +85,17 @@ def _parts(node: fx.Node, table: _Table) -> fx.Graph | None:
 
 
 def _inlined(made: fx.Graph, node: fx.Node, parts: fx.Graph, values: Mapping[fx.Node, fx.Node]) -> fx.Node:
-    """The parts in the node's place, with its origin."""
+    """The parts in the node's place, with its origin. None takes a name of the program's other nodes, which would get a new
+    one: what a program gives is known by name."""
+    known = {other.name for other in node.graph.nodes}
     read = [item for item in pytree.tree_leaves((node.args, node.kwargs)) if isinstance(item, fx.Node)]
     inside = {
         place: values[source] for place, source in zip(parts.find_nodes(op="placeholder"), read, strict=True)
     }
     for part in parts.nodes:
         if part.op == "call_function":
-            inside[part] = made.node_copy(part, inside.__getitem__)
+            args, kwargs = fx.map_arg((part.args, part.kwargs), inside.__getitem__)
+            name = f"{node.name}_{part.name}" if part.name in known else part.name
+            inside[part] = made.create_node("call_function", part.target, args, kwargs, name=name)
             inside[part].meta = node.meta | {"val": part.meta["val"]}
     return inside[cast("fx.Node", parts.output_node().args[0])]

@@ -179,19 +179,28 @@ def ndtr(self: Tensor) -> Tensor:
     return (1 + (self * math.sqrt(0.5)).erf()) / 2
 
 
+def is_negative(x: Tensor) -> Tensor:
+    """x < 0, or x is a zero of which a quotient is -infinity: of float16's least normal number, which no other number of
+    float16 divides into more than float16 holds"""
+    if not x.is_floating_point():
+        return x < 0
+    least = torch.full((), 2.0**-14, dtype=x.dtype)
+    return torch.logical_or(x < 0, least / x < 0)
+
+
 @defines(aten.copysign.Tensor, aten.copysign.Scalar)
 def copysign(self: Tensor, other: Number) -> Tensor:
-    """\\|x\\| with the sign of y; no zero has one"""
+    """\\|x\\| with the sign of y"""
     size = self.abs()
     if isinstance(other, Tensor):
-        return torch.where(other < 0, -size, size)
+        return torch.where(is_negative(other), -size, size)
     return -size if math.copysign(1, other) < 0 else size
 
 
 @defines(aten.signbit.default)
 def signbit(self: Tensor) -> Tensor:
-    """x < 0; no zero has a sign"""
-    return self < 0
+    """x < 0, and of a zero its sign"""
+    return is_negative(self)
 
 
 @defines(aten.isnan.default)

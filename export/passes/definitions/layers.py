@@ -33,7 +33,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int, eps: float) -> Tensor:
     return (first * second).sum(dim)
 
 
-@defines(aten.channel_shuffle.default)
+@defines(aten.channel_shuffle.default, aten.native_channel_shuffle.default)
 def channel_shuffle(self: Tensor, groups: int) -> Tensor:
     """The channels of all groups in turn."""
     batch, channels, *rest = self.shape
@@ -88,8 +88,19 @@ def pdist(self: Tensor, p: float) -> Tensor:
 @defines(aten.norm.Scalar, aten.norm.ScalarOpt_dim)
 def norm(self: Tensor, p: float | None, dim: list[int] | None = None, keepdim: bool = False) -> Tensor:
     """The norm of a vector."""
-    found: Tensor = torch.linalg.vector_norm(self, 2 if p is None else p, dim or None, keepdim)
-    return found
+    p = 2 if p is None else p
+    found = vector_norm(self, p, dim, keepdim, None)
+    return torch.linalg.vector_norm(self, p, dim or None, keepdim) if found is NotImplemented else found
+
+
+@defines(aten.linalg_vector_norm.default)
+def vector_norm(
+    self: Tensor, ord: float, dim: list[int] | None, keepdim: bool, dtype: torch.dtype | None
+) -> Any:
+    """Of powers that no other norm has."""
+    if ord in (1, 2) or not 0 < ord < math.inf or dtype not in (None, self.dtype) or not self.ndim:
+        return NotImplemented
+    return power_norm(self, ord, dim or list(range(self.ndim)), keepdim=keepdim)
 
 
 @defines(aten.dist.default)
@@ -115,7 +126,16 @@ def _norm(x: Tensor, p: float) -> Tensor:
     size = x.abs()
     if p == math.inf:
         return size.amax(-1)
-    return size.sum(-1) if p == 1 else (size**p).sum(-1) ** (1 / p)
+    return size.sum(-1) if p == 1 else power_norm(x, p, [-1], keepdim=False)
+
+
+def power_norm(x: Tensor, p: float, dim: list[int], *, keepdim: bool) -> Tensor:
+    """m (sum((\\|x\\| / m)^p))^(1/p) for the largest magnitude m, so that no power leaves float16"""
+    size = x.abs()
+    largest = size.amax(dim, keepdim=True)
+    scale = torch.where(largest > 0, largest, 1.0)
+    total = ((size / scale) ** p).sum(dim, keepdim=True) ** (1 / p) * largest
+    return total if keepdim else total.squeeze(dim)
 
 
 @defines(aten.var_mean.default, aten.var_mean.dim, aten.var_mean.correction)

@@ -59,6 +59,27 @@ def cat(tensors: list[Tensor], dim: int) -> Any:
     return torch.cat(_alike(tensors), dim) if len(kinds) > 1 else NotImplemented
 
 
+@defines(aten.hstack.default)
+def hstack(tensors: list[Tensor]) -> Tensor:
+    """Along the second axis, or the only one."""
+    return torch.cat(
+        [each.reshape(1) if each.ndim == 0 else each for each in tensors], int(tensors[0].ndim > 1)
+    )
+
+
+@defines(aten.vstack.default)
+def vstack(tensors: list[Tensor]) -> Tensor:
+    """Below one another, numbers and rows as rows."""
+    return torch.cat([each.reshape(1, -1) if each.ndim < 2 else each for each in tensors])
+
+
+@defines(aten.dstack.default)
+def dstack(tensors: list[Tensor]) -> Tensor:
+    """Along the third axis, which a matrix has not yet, and a row neither."""
+    rows = [each.reshape(1, -1) if each.ndim < 2 else each for each in tensors]
+    return torch.cat([each.unsqueeze(-1) if each.ndim == 2 else each for each in rows], 2)
+
+
 def _alike(tensors: list[Tensor]) -> list[Tensor]:
     kind = tensors[0].dtype
     for item in tensors[1:]:
