@@ -122,6 +122,11 @@ LAWS: dict[str, list[Law]] = {
         ),
     ],
     "matrices": [
+        lambda x: [
+            torch.vander(x[0, 0, 0]),
+            torch.vander(x[0, 0, 0], 3, increasing=True),
+            torch.vander(x[0, 0, 0, :2], 1),
+        ],
         *[lambda x, n=n: [torch.det(x[..., :n, :n]), torch.linalg.det(x[..., :n, :n])] for n in (1, 2, 3)],
         *[
             lambda x, n=n: [torch.inverse(x[..., :n, :n]), torch.linalg.inv(x[0, 0, :n, :n])]
@@ -142,6 +147,12 @@ LAWS: dict[str, list[Law]] = {
             aten.index_put.default(x, [None, torch.tensor([True, False, True, True])], x[:, :3] * 2),
             aten.index_put.default(x, [None, None, SEEN], x[:, :, 0, :1], True),
         ],
+        lambda x: [
+            aten.index_put.default(x, [None, INDEX], x[:, :3] * 2),
+            aten.index_put.default(x, [None, INDEX], x[:, :3] * 2, True),
+            aten.index_put.default(x, [None, INDEX, INDEX[:, None]], x[0, 0, 0, 0]),
+            aten.index_put.default(x, [None, INDEX, None, INDEX], x[0, :3, None, :, 0] * 2),
+        ],
         *[
             lambda x, kind=kind, own=own: x.scatter_reduce(2, _places(x), x.exp(), kind, include_self=own)
             for kind, own in (
@@ -153,6 +164,7 @@ LAWS: dict[str, list[Law]] = {
                 ("prod", False),
             )
         ],
+        lambda x: x.scatter_add(1, _places(x[:, :, :1, :2]).clamp(0, 3), 2 * x),
         lambda x: x.index_reduce(1, INDEX, x[:, :3] * 2, "amax"),
         lambda x: [
             x.diagonal_scatter(x[:, :, 0] * 0 + 1, 0, 2, 3),
@@ -289,6 +301,7 @@ LAWS: dict[str, list[Law]] = {
         ],
         lambda x: [torch.where(x > 0, x, float("nan")).nanmean((1, 2)), x.nanmean()],
         lambda x: [F.mse_loss(x, _other(x), reduction=kind) for kind in ("none", "mean", "sum")],
+        lambda x: [(x > 0).amax(1), (x > 0).amin((2, 3), True), (x > 0).amax(), (x > 3).amin()],
         lambda x: [*x.aminmax(), *x.aminmax(dim=1), *x.aminmax(dim=2, keepdim=True)],
     ],
     "filled": [

@@ -25,8 +25,11 @@ def masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
 @defines(aten.index_put.default)
 def index_put(self: Tensor, indices: list[Tensor | None], values: Tensor, accumulate: bool) -> Any:
-    """By one mask: where it is, the one number for all, or as many of the numbers as there were truths before."""
+    """By one mask: where it is, the one number for all, or as many of the numbers as there were truths before. By places
+    along axes behind others: with these axes first, and back"""
     masks = [item for item in indices if item is not None]
+    if all(item.dtype in (torch.int32, torch.int64) for item in masks):
+        return _put_behind(self, indices, values, accumulate)
     if len(masks) != 1 or masks[0].dtype is not torch.bool:
         return NotImplemented
     mask, axis = masks[0], indices.index(masks[0])
@@ -40,6 +43,35 @@ def index_put(self: Tensor, indices: list[Tensor | None], values: Tensor, accumu
     return torch.where(is_put, flat + values if accumulate else values, flat).reshape(self.shape)
 
 
+def _put_behind(self: Tensor, indices: list[Tensor | None], values: Tensor, accumulate: bool) -> Any:
+    taken = {axis: index for axis, index in enumerate(indices) if index is not None}
+    axes, rest = list(taken), [axis for axis in range(self.ndim) if axis not in taken]
+    is_one = not accumulate and all(index.numel() == 1 for index in taken.values())
+    if is_one or len(axes) == len(indices):
+        return NotImplemented
+    shape = list(torch.broadcast_shapes(*(index.shape for index in taken.values())))  # type: ignore[no-untyped-call]
+    before = axes[0] if axes[-1] - axes[0] == len(axes) - 1 else 0  # axes apart are put first by themselves
+    sizes = [self.shape[axis] for axis in rest]
+    places = [
+        *range(before, before + len(shape)),
+        *range(before),
+        *range(before + len(shape), len(shape) + len(rest)),
+    ]
+    values = values.expand(sizes[:before] + shape + sizes[before:]).permute(places)
+    order = axes + rest
+    found = torch.index_put(
+        self.permute(order), [index.expand(shape) for index in taken.values()], values, accumulate
+    )
+    return found.permute([order.index(axis) for axis in range(self.ndim)])
+
+
+@defines(aten.scatter_add.default)
+def scatter_add(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
+    """Of as many numbers as there are places."""
+    same = src.shape == index.shape
+    return NotImplemented if same else torch.scatter_add(self, dim, index, of_shape(src, index))
+
+
 @defines(aten.scatter_reduce.two)
 def scatter_reduce(
     self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, include_self: bool
@@ -51,12 +83,12 @@ def scatter_reduce(
     if not include_self and reduce != "mean":
         began = _filled(self, dim, index, _neutral(reduce, self.dtype))
     if reduce == "sum":
-        return torch.scatter_add(began, dim, index, _of_shape(src, index))
+        return torch.scatter_add(began, dim, index, of_shape(src, index))
     if reduce == "mean":
-        return _means(self, dim, index, _of_shape(src, index), include_self)
+        return _means(self, dim, index, of_shape(src, index), include_self)
     if began is self and src.shape == index.shape:
         return NotImplemented
-    return aten.scatter_reduce.two(began, dim, index, _of_shape(src, index), reduce)
+    return aten.scatter_reduce.two(began, dim, index, of_shape(src, index), reduce)
 
 
 def _filled(self: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
@@ -72,7 +104,8 @@ def _neutral(reduce: str, kind: torch.dtype) -> float:
     return {"sum": 0, "prod": 1, "amax": least, "amin": largest}[reduce]
 
 
-def _of_shape(source: Tensor, index: Tensor) -> Tensor:
+def of_shape(source: Tensor, index: Tensor) -> Tensor:
+    """As many numbers as there are places; PyTorch takes more, and leaves the rest."""
     for axis, size in enumerate(index.shape):
         source = source if source.shape[axis] == size else source.narrow(axis, 0, size)
     return source
