@@ -228,6 +228,7 @@ def test_the_plain_trace(command: Command, tmp_path: Path) -> None:
         "lower_log_sigmoid",
         "lower_ranks[most=5]",
         "write_out_arguments",
+        "write_out_computed",
         "normalize_inside",
         "separate_outputs",
     ]
