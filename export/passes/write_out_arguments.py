@@ -29,15 +29,14 @@ class WriteOutArguments(Pass):
     instance norm; takes variances by n, not n - 1, where nothing is said; makes floats of a mean that is an integer by then;
     bounds at the largest float32 where a bound is not given, which makes a finite number of an infinite one; takes the place
     of the largest along each row where it is asked for among all; refuses an integer where an
-    activation has a number; knows no product with a vector, no choice between numbers of two types, no query without keys, and no
-    convolution whose bias is computed.
+    activation has a number; knows no product with a vector, no choice between numbers of two types, and no query without keys.
     """
 
     law: ClassVar[str] = (
         "add(x, y, alpha) = x + alpha y; softplus(x, t) = x where beta x > t; clamp(x, min) = max(x, min); "
         "argmax(x) = argmax(flatten(x)); var(x) = var(x, correction 1); mean(x, t) = mean(t(x)); instance_norm(x, mean, var) = batch_norm(x, mean, var); "
         "where(c, x, y) = where(c, t(x), t(y)), t the result's type; "
-        "attention(q, k, v, m) = 0 where m leaves no key; conv(x, w, b) = conv(x, w) + b"
+        "attention(q, k, v, m) = 0 where m leaves no key"
     )
     exactness: ClassVar[Exactness] = Exactness.REAL
 
@@ -155,18 +154,6 @@ def _of_one_type(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx
     return rewriter.call(aten.squeeze.dim, rewriter.call(aten.where.self, *given), 0)
 
 
-def _computed_bias(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
-    """What is added to each channel, and is not known before it runs, is added behind the convolution."""
-    bias = bound["bias"]
-    if bias is None or rewriter.constant(bias) is not None:
-        return None
-    result = rewriter.call(node.target, *(bound | {"bias": None}).values())
-    spatial = len(shape_of(bound["weight"]) or ()) - 2
-    return rewriter.call(
-        aten.add.Tensor, result, rewriter.call(aten.reshape.default, bias, [-1] + [1] * spatial)
-    )
-
-
 def _masked_rows(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
     """A query without keys is given all of them, and zeros are chosen in the place of what it finds: a softmax of none is
     another with each format."""
@@ -246,13 +233,8 @@ def _opened(mask: Tensor) -> list[Tensor]:
     return [has_keys, torch.logical_or(mask, torch.logical_not(has_keys))]
 
 
-_CONVOLUTIONS = (
-    aten.conv1d.default, aten.conv2d.default, aten.conv3d.default, aten.conv1d.padding, aten.conv2d.padding, aten.conv3d.padding,
-    aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input,
-)  # fmt: skip
 _WRITTEN_OUT: dict[object, Form] = {
     aten.scaled_dot_product_attention.default: _masked_rows,
-    **dict.fromkeys(_CONVOLUTIONS, _computed_bias),
     aten.add.Tensor: _scaled_sum,
     aten.sub.Tensor: _scaled_sum,
     aten.rsub.Scalar: _scaled_sum,
@@ -271,6 +253,8 @@ _WRITTEN_OUT: dict[object, Form] = {
     aten.hardtanh.default: _floats,
     aten.leaky_relu.default: _floats,
     aten.threshold.default: _floats,
+    aten.clamp_min.default: _floats,
+    aten.clamp_max.default: _floats,
     aten.where.self: _of_one_type,
     aten.where.Scalar: _of_one_type,
     aten.where.ScalarSelf: _of_one_type,

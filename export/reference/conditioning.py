@@ -215,7 +215,16 @@ def _summed_last(node: fx.Node, x: Tensor) -> Tensor:
     return x.movedim(max(found), -1) if found else x
 
 
-_NORMS = ("norm", "linalg_vector_norm", "var", "var_mean", "std", "std_mean")
+_NORMS = (
+    "norm",
+    "linalg_norm",
+    "linalg_vector_norm",
+    "linalg_matrix_norm",
+    "var",
+    "var_mean",
+    "std",
+    "std_mean",
+)
 _OF_ONE_OPERAND = ("avg_pool2d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "mean", "sum", *_NORMS)
 
 

@@ -34,7 +34,8 @@ _NATURES: dict[str, tuple[str, ...]] = {
     ),
     "normalizes": (
         "layer_norm", "native_layer_norm", "group_norm", "native_group_norm", "instance_norm", "batch_norm",
-        "_native_batch_norm_legit_no_training", "var", "var_mean", "norm", "linalg_vector_norm",
+        "_native_batch_norm_legit_no_training", "var", "var_mean", "norm", "linalg_norm", "linalg_vector_norm",
+        "linalg_matrix_norm",
     ),
 }  # fmt: skip
 _NATURE_OF = {name: nature for nature, names in _NATURES.items() for name in names}

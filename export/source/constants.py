@@ -2,7 +2,7 @@
 
 ``torch.export`` follows a module on tensors without values, so it cannot know that ``if self.is_fitted`` or ``x[:, self.mask]`` is
 the same at every call. Here the module is run on real tensors, beside a record of what was computed of the inputs; each question
-that no input had a part in is answered the same way while the module is followed.
+that no input had a part in, or whose answer can only raise an error, is answered the same way while the module is followed.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .attempt import attempt
+from .checks import is_a_check
 
 __all__ = ["Answer", "answered", "answers_of"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered at a file's line; None where an input decides. The questions of a call are in the order of ``forward``."""
+    """What is answered at a file's line; None where an input decides. The questions of a call are in the order of ``forward``.
+    ``is_check``: an input is asked, and decides nothing but whether an error is raised."""
 
     place: tuple[str, int]
     value: object | None
+    is_check: bool = False
 
 
 # What makes Python's numbers of a tensor, or gives so many values as these say.
@@ -130,15 +133,17 @@ class _Asked(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: object, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        place, has_told = _place(), self._watch.has_told
         found = func(*args, **(kwargs or {}))
         masks = _masks(func, args)
         if func in _QUESTIONS:
             is_known = not self._watch.is_of_inputs((args, kwargs))
-            self._watch.has_told |= not is_known
-            self.answers.append(Answer(_place(), found if is_known else None))
+            is_check = not is_known and is_a_check(*place)
+            self._watch.has_told = has_told or not (is_known or is_check)
+            self.answers.append(Answer(place, found if is_known or is_check else None, is_check))
         elif masks:
             is_known = not self._watch.is_of_inputs(masks)
-            self.answers.append(Answer(_place(), _places(args[1]) if is_known else None))
+            self.answers.append(Answer(place, _places(args[1]) if is_known else None))
         return found
 
 

@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
-from .constants import answered, answers_of
-from .gradients import not_learned
+from .constants import Answer, answered, answers_of
+from .gradients import exported
 
-__all__ = ["followed"]
+__all__ = ["Followed", "followed"]
 
 
-def followed(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
-    """The program of ``model`` for such inputs. Where torch says that it depends on values, those that its own constants have
-    are told beforehand. Raises what torch does."""
+@dataclass(frozen=True)
+class Followed:
+    """A module's program, and the lines at which it raises errors that the program does not."""
+
+    program: ExportedProgram
+    checks: tuple[str, ...] = ()
+
+
+def followed(model: nn.Module, inputs: tuple[Tensor, ...]) -> Followed:
+    """The program of ``model`` for such inputs. Where torch says that it depends on values, those that its own constants have,
+    and what it only checks, are told beforehand. Raises what torch does."""
     try:
-        program, failure = _exported(model, inputs), None
+        program, failure = exported(model, inputs), None
     except Exception as error:  # torch on its way, or the module
         program, failure = None, error
     if program is not None and not _depends_on_values(program):
-        return program
+        return Followed(program)
     answers = answers_of(model, inputs)
     if answers:
         with answered(model, answers):
-            return _exported(model, inputs)
+            return Followed(exported(model, inputs), tuple(_checks(answers)))
     if program is None:
         assert failure is not None
         raise failure
-    return program
+    return Followed(program)
 
 
-def _exported(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
-    """Without gradients where torch has none for an operator, such as fake quantization by a scale that is learned; elsewhere
-    with them, or encoder layers would be traced as one fused kernel."""
-    try:
-        return torch.export.export(model, inputs, strict=False)
-    except RuntimeError as error:
-        if "requires_grad" not in str(error):
-            raise
-    with torch.no_grad(), not_learned(model):
-        return torch.export.export(model, inputs, strict=False)
+def _checks(answers: Sequence[Answer]) -> list[str]:
+    places = dict.fromkeys(answer.place for answer in answers if answer.is_check)
+    return [f"{Path(file).name}, line {line}" for file, line in places]
 
 
 def _depends_on_values(program: ExportedProgram) -> bool:

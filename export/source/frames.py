@@ -97,12 +97,19 @@ def _passed(error: BaseException, names: dict[int, str]) -> _Passed:
     parts: list[nn.Module] = []
     line = None
     for frame, number in traceback.walk_tb(error.__traceback__):
-        held = frame.f_locals.get("self")
+        held = _owner(frame)
         if isinstance(held, nn.Module) and id(held) in names:
             parts.append(held)
         if parts and not frame.f_code.co_filename.startswith(_NOT_THE_USERS):
             line = f"{_of_frame(frame, held)}:{number}"
     return _Passed(parts, line)
+
+
+def _owner(frame: FrameType) -> object:
+    """What a method's first argument is, whatever it is called; None of a function."""
+    code = frame.f_code
+    held = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+    return held if hasattr(type(held), code.co_name) else None
 
 
 def _of_frame(frame: FrameType, held: object) -> str:

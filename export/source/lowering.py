@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
+from .gradients import exported
+
 __all__ = ["as_program", "stays_as_it_is", "with_graph"]
 
 _aten: Any = torch.ops.aten  # operators, which torch does not type
@@ -27,7 +29,7 @@ _REWRITTEN = {"lift_fresh", "lift_fresh_copy", "lift", "alias", "native_batch_no
 def as_program(graph_module: fx.GraphModule, inputs: tuple[Tensor, ...]) -> ExportedProgram:
     """``graph_module`` on ``inputs`` as ``run_decompositions({})`` would leave it; its nodes inherit their origins."""
     with fx.traceback.preserve_node_meta():
-        program: ExportedProgram = torch.export.export(_Replay(graph_module), inputs, strict=False)
+        program = exported(_Replay(graph_module), inputs)
     called = [node for node in program.graph.nodes if node.op == "call_function"]
     if all(stays_as_it_is(node.target) for node in called):
         return _inference(program)

@@ -29,7 +29,7 @@ from cloformer.io.words import count, reason_of
 from .attempt import example_inputs
 from .causal import masks_as_given
 from .drawn import refuse_drawn
-from .follow import followed
+from .follow import Followed, followed
 from .frames import forward_of, read_origin
 from .lowering import as_program
 from .origin import Origin
@@ -71,7 +71,8 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
     """
     model.eval()
     with quiet("torch"):
-        program = _export(model, inputs)
+        found = _export(model, inputs)
+        program = found.program
         if any(_mutates(node) or _is_of_vmap(node) for node in program.graph.nodes):
             program = program.run_decompositions({})  # nothing is decomposed; in-place becomes functional
     refuse_drawn(program.graph)
@@ -80,7 +81,7 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
     for node in graph_module.graph.nodes:
         node.meta["custom"] = {"cloformer": read_origin(node)}
     signature = Signature(tuple(inputs), _output_specs(program, outputs, forward_of(model)))
-    return Trace(graph_module, signature, tuple(_left_out(program)))
+    return Trace(graph_module, signature, (*_left_out(program), *map(_unchecked, found.checks)))
 
 
 def lower(traced: Trace) -> ExportedProgram:
@@ -137,7 +138,7 @@ def computed_from(nodes: Iterable[fx.Node], past: Callable[[fx.Node], bool] = la
     return found
 
 
-def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> ExportedProgram:
+def _export(model: nn.Module, specs: Sequence[TensorSpec]) -> Followed:
     try:
         # What the module prints is no part of a command's output; torch 2.7 is strict unless it is told.
         with contextlib.redirect_stdout(sys.stderr), masks_as_given():
@@ -204,6 +205,10 @@ def _left_out(program: ExportedProgram) -> Iterator[str]:
     for place, value in enumerate(returned):
         if value is None:
             yield f"output {place + 1} of {len(returned)} is None in evaluation mode, and was left out"
+
+
+def _unchecked(place: str) -> str:
+    return f"what forward checks of its inputs at {place} is not checked: there an artifact gives numbers, and no error"
 
 
 def _output_specs(program: ExportedProgram, names: Sequence[str], forward: str) -> tuple[TensorSpec, ...]:

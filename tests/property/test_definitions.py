@@ -122,6 +122,11 @@ LAWS: dict[str, list[Law]] = {
         ),
     ],
     "matrices": [
+        lambda x: [
+            torch.vander(x[0, 0, 0]),
+            torch.vander(x[0, 0, 0], 3, increasing=True),
+            torch.vander(x[0, 0, 0, :2], 1),
+        ],
         *[lambda x, n=n: [torch.det(x[..., :n, :n]), torch.linalg.det(x[..., :n, :n])] for n in (1, 2, 3)],
         *[
             lambda x, n=n: [torch.inverse(x[..., :n, :n]), torch.linalg.inv(x[0, 0, :n, :n])]
@@ -141,6 +146,12 @@ LAWS: dict[str, list[Law]] = {
             x.index_put((x > 0,), x.new_tensor(0.5)),
             aten.index_put.default(x, [None, torch.tensor([True, False, True, True])], x[:, :3] * 2),
             aten.index_put.default(x, [None, None, SEEN], x[:, :, 0, :1], True),
+        ],
+        lambda x: [
+            aten.index_put.default(x, [None, INDEX], x[:, :3] * 2),
+            aten.index_put.default(x, [None, INDEX], x[:, :3] * 2, True),
+            aten.index_put.default(x, [None, INDEX, INDEX[:, None]], x[0, 0, 0, 0]),
+            aten.index_put.default(x, [None, INDEX, None, INDEX], x[0, :3, None, :, 0] * 2),
         ],
         *[
             lambda x, kind=kind, own=own: x.scatter_reduce(2, _places(x), x.exp(), kind, include_self=own)

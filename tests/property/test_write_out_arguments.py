@@ -198,28 +198,3 @@ def test_masks_that_leave_every_query_a_key_stay() -> None:
     finite = Lambda(lambda _, x: F.scaled_dot_product_attention(x, x, x, (1 - x) * -1e9))
     _, (applied,) = rewritten(traced(finite, (2, 4, 4)), WriteOutArguments())
     assert not applied.sites
-
-
-BIASED: dict[str, Callable[[Tensor], Tensor]] = {
-    "rows": lambda x: F.conv1d(x[:, :, 0], x[:, :, 1, :3], x[0, 0, 0, :2], padding=1),
-    "images": lambda x: F.conv2d(x, x[0, :, None, :2, :3], x[0, :3, 0, 0], (2, 1), (1, 0), (1, 2), 3),
-    "same": lambda x: F.conv2d(x, x[:, :, :3, :3], x[0, 0, 0, :2], padding="same"),
-    "volumes": lambda x: F.conv3d(x[None], x[:, :2, :2, :2, None], x[0, 0, 0, :2]),
-    "transposed": lambda x: F.conv_transpose2d(x, x[0, :3, None, :3, :2], x[0, 0, 0, :3], (3, 2), (0, 1), (2, 1), 3),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("law", BIASED.values(), ids=BIASED)
-def test_a_bias_that_is_computed_is_added_behind(law: Callable[[Tensor], Tensor]) -> None:
-    shape = (2, 2, 5, 6) if law is BIASED["volumes"] else (2, 3, 5, 6)
-    found = prove(Lambda(lambda _, x: law(x)), WriteOutArguments(), shape, sites=1)
-    assert "add" in found
-
-
-def test_a_bias_that_is_known_stays() -> None:
-    prove(
-        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 2, 3)),
-        WriteOutArguments(),
-        (1, 3, 8, 8),
-        sites=0,
-    )

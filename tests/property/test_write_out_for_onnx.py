@@ -22,6 +22,7 @@ LAWS: dict[str, Callable[[Tensor], object]] = {
     "none is a number": lambda x: torch.fmax(x.abs().log() / x.abs(), x) + torch.fmin((-x).sqrt(), x.sqrt()).nan_to_num(3),
     "hypot": lambda x: torch.hypot(x, x.flip(0)),
     "copysign": lambda x: [x.copysign(x.round()), x.copysign(-0.0), x.copysign(2)],
+    "powers": lambda x: torch.vander(x[0, 0]),
     "near zero": lambda x: torch.expm1(1e-6 * x) + torch.log1p(1e-6 * x.abs()),
     "cumprod": lambda x: [x.cumprod(axis) for axis in (0, 1, -1)],
     "median": lambda x: [x.median(), x.median(2).values, x.median(1, keepdim=True).values, x[0, 0].median(0).indices],
@@ -64,7 +65,7 @@ SITES = {"more numbers than places": 3, "near zero": 2, "truths": 2, "mean of wh
          "searchsorted": 3, "stable sort": 2, "nearly nothing": 6, "parts of other sizes": 3}  # fmt: skip
 
 
-@pytest.mark.parametrize("wanted", [list(LAWS)[:7], list(LAWS)[7:]], ids=["first", "rest"])
+@pytest.mark.parametrize("wanted", [list(LAWS)[:9], list(LAWS)[9:]], ids=["first", "rest"])
 def test_law(wanted: list[str]) -> None:
     model = Lambda(lambda _, x: [LAWS[name](x) for name in wanted])
     sites = sum(SITES.get(name, 1) for name in wanted)

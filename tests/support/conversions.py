@@ -124,7 +124,11 @@ MANY: list[Written] = [
     ],
     lambda x: [
         F.conv2d(x, x[0, :2, None, :3, :3].repeat(1, 4, 1, 1) / 9, x[0, 0, 0, :2]),
+        F.layer_norm(x, (9,), x[0, 0, 0], x[0, 1, 0])
+        + F.group_norm(x, 2, x.mean((0, 2, 3)), x.amax((0, 2, 3))),
+        F.prelu(x, x.mean((0, 2, 3)).abs()),
         torch.expm1(x / 8) + torch.log1p(_above(x)),
+        torch.vander(x[0, 0, 0, :4]) + x[0, 0, 0, :4].clamp_min(0) + x[0, 0, 0, :4].clamp(0, 0.5),
     ],
     lambda x: [
         x.norm(dim=1),

@@ -50,6 +50,7 @@ def _product(x: Tensor) -> Tensor:
         lambda x: F.adaptive_avg_pool2d(x, 1),
         lambda x: F.avg_pool2d(x, 32),
         lambda x: torch.linalg.vector_norm(x, dim=(2, 3)),
+        lambda x: torch.linalg.norm(x.flatten(2), dim=2),
         lambda x: x.var((2, 3)),
     ],
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 import torch
-from proof import Lambda, traced
+from proof import Lambda, rewritten, traced
 from torch import Tensor, nn
 
 from cloformer.errors import UnsupportedError
@@ -86,6 +87,56 @@ def test_an_input_decides_nothing_beforehand(law: Law) -> None:
     with pytest.raises(UnsupportedError) as refused:
         traced(_model(law), SHAPE)
     assert len(refused.value.lines) == 3
+
+
+def _checked(m: nn.Module, x: Tensor) -> Tensor:
+    if torch.isnan(x).any() or (x.min() < -1e9 and x.max() > 1e9):
+        message = "no numbers"
+        raise ValueError(message)
+    assert x.max().item() < 1e9, x
+    if (x.abs() < 1e9).all():
+        y = x * m.scale.item()
+    else:
+        raise ValueError(x)
+    return y
+
+
+def _distributed(m: nn.Module, x: Tensor) -> Tensor:
+    """torch's own distributions check what they are given."""
+    normal = torch.distributions.Normal(x, x.square() + 0.1)
+    return normal.log_prob(torch.zeros_like(x)) + normal.entropy()
+
+
+@pytest.mark.parametrize("law", [_checked, _distributed])
+def test_what_only_raises_an_error_is_left_out_and_said(law: Law) -> None:
+    """Where the model gives something, it gives the same."""
+    model, x = _model(law), torch.randn(SHAPE)
+    before = traced(model, SHAPE)
+    assert torch.equal(before.graph_module(x)[0], law(model, x))  # type: ignore[arg-type]
+    assert before.notes and all(
+        re.search(r"checks of its inputs at \w+\.py, line \d+", note) for note in before.notes
+    )
+
+
+def _named(m: nn.Module, x: Tensor) -> Tensor:
+    if (largest := x.max().item()) > 1e9:
+        raise ValueError
+    return x * largest
+
+
+def _returns(m: nn.Module, x: Tensor) -> Tensor:
+    if x.sum() > 1e9:
+        if m.scale > 0:
+            return x
+        raise ValueError
+    return -x
+
+
+@pytest.mark.parametrize("law", [_named, _returns])
+def test_a_check_that_decides_something_else_stays_a_question(law: Law) -> None:
+    model = _model(law)
+    with pytest.raises(UnsupportedError):
+        rewritten(traced(model, SHAPE))
 
 
 def test_the_module_is_as_it_was() -> None:

@@ -29,6 +29,7 @@ from ...passes.take_apart import TakeApart
 from ...passes.transpose_products import TransposeProducts
 from ...passes.unroll_recurrences import UnrollRecurrences
 from ...passes.write_out_arguments import WriteOutArguments
+from ...passes.write_out_computed import WriteOutComputed
 from ...passes.write_out_operators import WriteOutOperators
 from .known_operators import knows
 
@@ -81,6 +82,7 @@ def _device() -> list[Pass]:
         LowerLogSigmoid(),  # which coremltools does not convert
         LowerRanks(most=5),  # of windows with heads; after all that writes operators
         WriteOutArguments(),  # which coremltools leaves out
+        WriteOutComputed(),  # where it takes constants alone; after it, which makes batch norms
     ]
 
 

@@ -98,3 +98,13 @@ def _adjugate(x: Tensor) -> Tensor:
 
 def _matrix(entries: list[list[Tensor]]) -> Tensor:
     return torch.stack([torch.stack(line, -1) for line in entries], -2)
+
+
+@defines(aten.vander.default)
+def vander(x: Tensor, N: int | None, increasing: bool) -> Tensor:
+    """A column for each power, the highest first unless they increase."""
+    count = x.shape[0] if N is None else N
+    columns = [torch.ones_like(x)]
+    while len(columns) < count:
+        columns.append(columns[-1] * x)
+    return torch.stack(columns if increasing else columns[::-1], 1)[:, :count]

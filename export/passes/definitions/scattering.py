@@ -25,8 +25,11 @@ def masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
 @defines(aten.index_put.default)
 def index_put(self: Tensor, indices: list[Tensor | None], values: Tensor, accumulate: bool) -> Any:
-    """By one mask: where it is, the one number for all, or as many of the numbers as there were truths before."""
+    """By one mask: where it is, the one number for all, or as many of the numbers as there were truths before. By places
+    along axes behind others: with these axes first, and back"""
     masks = [item for item in indices if item is not None]
+    if all(item.dtype in (torch.int32, torch.int64) for item in masks):
+        return _put_behind(self, indices, values, accumulate)
     if len(masks) != 1 or masks[0].dtype is not torch.bool:
         return NotImplemented
     mask, axis = masks[0], indices.index(masks[0])
@@ -38,6 +41,28 @@ def index_put(self: Tensor, indices: list[Tensor | None], values: Tensor, accumu
         values = values.index_select(values.ndim - rest - 1, (before - 1).clamp(0, count - 1))
     is_put = mask.reshape([-1] + [1] * rest)
     return torch.where(is_put, flat + values if accumulate else values, flat).reshape(self.shape)
+
+
+def _put_behind(self: Tensor, indices: list[Tensor | None], values: Tensor, accumulate: bool) -> Any:
+    taken = {axis: index for axis, index in enumerate(indices) if index is not None}
+    axes, rest = list(taken), [axis for axis in range(self.ndim) if axis not in taken]
+    is_one = not accumulate and all(index.numel() == 1 for index in taken.values())
+    if is_one or len(axes) == len(indices):
+        return NotImplemented
+    shape = list(torch.broadcast_shapes(*(index.shape for index in taken.values())))  # type: ignore[no-untyped-call]
+    before = axes[0] if axes[-1] - axes[0] == len(axes) - 1 else 0  # axes apart are put first by themselves
+    sizes = [self.shape[axis] for axis in rest]
+    places = [
+        *range(before, before + len(shape)),
+        *range(before),
+        *range(before + len(shape), len(shape) + len(rest)),
+    ]
+    values = values.expand(sizes[:before] + shape + sizes[before:]).permute(places)
+    order = axes + rest
+    found = torch.index_put(
+        self.permute(order), [index.expand(shape) for index in taken.values()], values, accumulate
+    )
+    return found.permute([order.index(axis) for axis in range(self.ndim)])
 
 
 @defines(aten.scatter_add.default)
