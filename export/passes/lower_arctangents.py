@@ -44,11 +44,11 @@ class LowerArctangents(Pass):
 
 
 def _angle(y: Tensor, x: Tensor) -> Tensor:
-    shape = torch.broadcast_shapes(y.shape, x.shape)
+    is_number = not y.ndim and not x.ndim
     y, x = (item if item.ndim else item.reshape(1) for item in (y, x))  # of numbers there is no choice
     is_zero = x == 0
     angle = (y / torch.where(is_zero, 1.0, x)).atan()
     turned = torch.where(is_negative(y), angle - math.pi, angle + math.pi)
     found = torch.where(is_negative(x), turned, angle)
     found = torch.where(torch.logical_and(is_zero, y != 0), y.sign() * (math.pi / 2), found)
-    return found if found.shape == shape else found.reshape(shape)
+    return found.reshape(()) if is_number else found

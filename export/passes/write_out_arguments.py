@@ -159,7 +159,9 @@ def _masked_rows(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx
     another with each format."""
     mask = _for_each_key(rewriter, bound)
     known = rewriter.constant(mask)
-    if mask is None or (known is None and not _may_hide(rewriter, mask)):
+    if mask is None:
+        return None
+    if known is None and not _may_hide(rewriter, mask):
         return None if mask is bound["attn_mask"] else _attended(rewriter, node, bound, mask)
     if known is not None:
         is_seen = (known if known.dtype is torch.bool else known > -math.inf).any(-1, keepdim=True)
@@ -175,9 +177,10 @@ def _masked_rows(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx
 
 def _for_each_key(rewriter: Rewriter, bound: dict[str, Any]) -> fx.Node | None:
     """The mask; with an element for each key where it has one for all of them, which coremltools refuses."""
-    mask, keys = bound["attn_mask"], shape_of(bound["key"])
+    mask: fx.Node | None = bound["attn_mask"]
+    keys = shape_of(bound["key"])
     sizes = None if mask is None else shape_of(mask)
-    if not sizes or keys is None or sizes[-1] != 1 or keys[-2] == 1:
+    if mask is None or not sizes or keys is None or sizes[-1] != 1 or keys[-2] == 1:
         return mask
     return rewriter.call(aten.expand.default, mask, [*sizes[:-1], keys[-2]])
 

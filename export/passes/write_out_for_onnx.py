@@ -15,6 +15,7 @@ from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .by_places import largest_of_parts, repeated
 from .definitions import DEFINITIONS
+from .definitions.scattering import of_shape
 from .rewriter import Form, Rewriter, shape_of
 from .unroll_recurrences import RECURRENCES
 
@@ -74,11 +75,27 @@ def _mean_of_floats(self: Tensor, dtype: torch.dtype | None, dim: Any = None, ke
     return self.to(dtype).mean() if dim is None else self.to(dtype).mean(dim, keepdim)
 
 
+def _scattered(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
+    """A number for each place, which ONNX asks for."""
+    same = src.shape == index.shape
+    return NotImplemented if same else torch.scatter(self, dim, index, of_shape(src, index))
+
+
 def _mean_of_scattered(reduce: str, **given: Any) -> Any:
-    """Other reductions are converted right."""
-    return (
-        DEFINITIONS[aten.scatter_reduce.two](reduce=reduce, **given) if reduce == "mean" else NotImplemented
-    )
+    """Other reductions are converted right, of a number for each place."""
+    if reduce == "mean":
+        return DEFINITIONS[aten.scatter_reduce.two](reduce=reduce, **given)
+    if given["src"].shape == given["index"].shape:
+        return NotImplemented
+    given["src"] = of_shape(given["src"], given["index"])
+    return aten.scatter_reduce.two(reduce=reduce, **given)
+
+
+def _grid_of_volumes(theta: Tensor, size: list[int], align_corners: bool) -> Any:
+    """Those of images are converted."""
+    is_image = len(size) == 4
+    generate = DEFINITIONS[aten.affine_grid_generator.default]
+    return NotImplemented if is_image else generate(theta, size, align_corners)
 
 
 def _projected(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> Any:
@@ -140,6 +157,7 @@ _SHARED = (
     aten.cumprod.default, aten.cummax.default, aten.cummin.default, aten.nanmedian.dim, aten.nanmedian.default, aten.mode.default,
     aten.index_put.default, aten.index_reduce.default, aten.diagonal_scatter.default, aten.embedding_bag.default,
     aten.embedding_bag.padding_idx, aten.inverse.default, aten.linalg_inv.default, aten.linalg_solve.default,
+    aten.scatter_add.default, aten.slogdet.default, aten.linalg_slogdet.default,
     aten.cdist.default, aten.pdist.default, aten.fmax.default, aten.fmin.default, aten.hypot.default,
     aten.vander.default, aten.median.default, aten.median.dim, aten.kthvalue.default,
     aten.searchsorted.Tensor, aten.sort.stable, aten.adaptive_avg_pool3d.default, aten.aminmax.default,
@@ -157,6 +175,8 @@ _OWN: dict[object, Callable[..., Any]] = {
     aten.clamp.default: _bounded_alike,
     aten.mean.default: _mean_of_floats,
     aten.mean.dim: _mean_of_floats,
+    aten.affine_grid_generator.default: _grid_of_volumes,
+    aten.scatter.src: _scattered,
     aten.scatter_reduce.two: _mean_of_scattered,
 }
 _WRITTEN_OUT: dict[object, Form] = {

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cloformer.errors import UnsupportedError
 
-from ..formats import Format
 from ..formats.exporter import Lowered
+from ..formats.row import Format
 
 __all__ = ["with_another_choice"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,16 +59,23 @@ def trace_source(source: Source, progress: Progress) -> Trace:
     return traced
 
 
+# What is filled in the shape of another tensor reads none of its numbers.
+_OF_A_SHAPE = re.compile(r"aten\.((zeros|ones|full|empty)_like|new_(zeros|ones|full|empty))\.")
+
+
 def _refuse_what_reads_nothing(traced: Trace) -> None:
     """:class:`UnsupportedError` for a model that gives the same whatever it is given: one of texts, say, that was handed
     tensors and asked only how many they are."""
-    from ..source.trace import computed_from
+    from ..source.trace import computed_from, origin_of
 
-    graph = traced.graph_module.graph
-    if not any(node.op == "placeholder" for node in computed_from(graph.find_nodes(op="output"))):
+    output = traced.graph_module.graph.output_node()
+    read = computed_from([output], past=lambda node: _OF_A_SHAPE.match(str(node.target)) is None)
+    if not any(node.op == "placeholder" for node in read):
         names = ", ".join(spec.name for spec in traced.signature.inputs)
+        given = [f"where: {origin_of(node)}" for node in output.all_input_nodes if node.op == "call_function"]
         raise UnsupportedError(
             f"no output depends on an input ({names}): the model gives the same whatever it is given",
+            *given[:1],
             "return what is computed from the inputs, or name those that it reads: --input tokens=1x64:int64",
         )
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -126,15 +126,15 @@ def lowered_name_of(node: fx.Node) -> str | None:
     return name
 
 
-def computed_from(nodes: Iterable[fx.Node]) -> set[fx.Node]:
-    """The nodes and all that they are computed from."""
+def computed_from(nodes: Iterable[fx.Node], past: Callable[[fx.Node], bool] = lambda _: True) -> set[fx.Node]:
+    """The nodes and all that they are computed from, but for what those read that ``past`` says no to."""
     found: set[fx.Node] = set()
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()
         if node not in found:
             found.add(node)
-            waiting += node.all_input_nodes
+            waiting += node.all_input_nodes if past(node) else []
     return found
 
 

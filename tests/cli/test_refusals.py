@@ -166,6 +166,32 @@ class OfTexts(nn.Module):
         return self.table[[len(str(type(text))) % 4 for text in texts]]
 
 
+class OfAShape(nn.Module):
+    """Of a tensor, of which it reads the shape alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.full_like(x, 2).cumsum(1)
+
+
+def test_a_model_that_reads_a_shape_alone_is_refused(command: Command, tmp_path: Path) -> None:
+    shown = command("export", "--model", f"{HERE}:OfAShape", "--input", "x=2x4", "--output", tmp_path)
+    assert shown.code == 4 and "no output depends on an input (x)" in shown.err
+    assert f"{HERE}:OfAShape" in shown.err
+
+
+class OfComputedWeights(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.conv_transpose2d(x, x[:, :, :3, :3].transpose(0, 1))
+
+
+@pytest.mark.parametrize("dry", [False, True], ids=["export", "dry run"])
+def test_a_refusal_names_the_target_that_takes_it(command: Command, tmp_path: Path, *, dry: bool) -> None:
+    words = ["export", "--model", f"{HERE}:OfComputedWeights", "--input", "x=1x2x5x5", "--format", "coreml"]
+    shown = command(*words, "--output", tmp_path, *(["--dry-run"] if dry else []))
+    assert shown.code == 4 and "choose --target ios17, with which it converts" in shown.err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("dry", [False, True], ids=["export", "dry run"])
 def test_a_model_that_reads_no_input_is_refused(command: Command, tmp_path: Path, *, dry: bool) -> None:
     options = [

@@ -164,6 +164,7 @@ LAWS: dict[str, list[Law]] = {
                 ("prod", False),
             )
         ],
+        lambda x: x.scatter_add(1, _places(x[:, :, :1, :2]).clamp(0, 3), 2 * x),
         lambda x: x.index_reduce(1, INDEX, x[:, :3] * 2, "amax"),
         lambda x: [
             x.diagonal_scatter(x[:, :, 0] * 0 + 1, 0, 2, 3),
@@ -300,6 +301,7 @@ LAWS: dict[str, list[Law]] = {
         ],
         lambda x: [torch.where(x > 0, x, float("nan")).nanmean((1, 2)), x.nanmean()],
         lambda x: [F.mse_loss(x, _other(x), reduction=kind) for kind in ("none", "mean", "sum")],
+        lambda x: [(x > 0).amax(1), (x > 0).amin((2, 3), True), (x > 0).amax(), (x > 3).amin()],
         lambda x: [*x.aminmax(), *x.aminmax(dim=1), *x.aminmax(dim=2, keepdim=True)],
     ],
     "filled": [

@@ -53,9 +53,15 @@ LAWS: dict[str, Callable[[Tensor], object]] = {
     "one image from columns": lambda x: F.fold(x.reshape(4, 10).T[:6, :2], (3, 3), (2, 3)),
     "bounds of two types": lambda x: x.clamp(-1, 0.5),
     "mean of whole numbers": lambda x: [(9 * x).int().mean(dtype=x.dtype), (9 * x).int().mean((0, 2), True, dtype=x.dtype)],
+    "more numbers than places": lambda x: [
+        x.scatter(1, torch.tensor([[[3]], [[1]]]), 2 * x),
+        x.scatter_add(1, torch.tensor([[[3]], [[1]]]), 2 * x),
+        x.scatter_reduce(1, torch.tensor([[[3]], [[1]]]), 2 * x, "amax"),
+    ],
+    "a grid of a volume": lambda x: F.affine_grid(x[:, :3, :4], (2, 1, 2, 1, 3), align_corners=True),
     "channel shuffle": lambda x: torch.native_channel_shuffle(x[..., None], 2),
 }  # fmt: skip
-SITES = {"near zero": 2, "truths": 2, "mean of whole numbers": 2, "mean of scattered": 2, "cdist": 5, "largest of all": 2, "largest of truths": 3, "stacks": 12, "none is a number": 2, "copysign": 3, "cumprod": 3, "median": 4, "kthvalue": 2,
+SITES = {"more numbers than places": 3, "near zero": 2, "truths": 2, "mean of whole numbers": 2, "mean of scattered": 2, "cdist": 5, "largest of all": 2, "largest of truths": 3, "stacks": 12, "none is a number": 2, "copysign": 3, "cumprod": 3, "median": 4, "kthvalue": 2,
          "searchsorted": 3, "stable sort": 2, "nearly nothing": 6, "parts of other sizes": 3}  # fmt: skip
 
 

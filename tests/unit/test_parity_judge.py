@@ -110,6 +110,23 @@ def test_a_resizing_is_as_exact_as_its_places(size: int) -> None:
     assert _judged(law, smooth, 1 + 64 * ROUNDING).is_wrong
 
 
+@pytest.mark.parametrize(
+    "law",
+    [
+        lambda _, x: x.logsumexp(-1),
+        lambda _, x: torch.logaddexp(x[..., 0], x[..., 1]),
+        lambda _, x: torch.logaddexp2(x[..., 0], x[..., 1]),
+    ],
+)
+def test_a_sum_of_exponentials_next_to_one_may_lose_a_rounding_of_one(law: Law) -> None:
+    """However small its logarithm is; and a term that is left out is seen."""
+    x = torch.stack([torch.zeros(50), -6 - 3 * _drawn(50).abs()], -1)
+    result = law(None, x)
+    assert _judged(law, x, 1 + float(ROUNDING / result.max())).is_wrong is False
+    assert _judged(law, x, 1 + float(16 * ROUNDING / result.max())).is_wrong
+    assert _judged(law, x, 0.0).is_wrong
+
+
 def test_a_number_that_decides_a_shape_is_not_moved() -> None:
     """Twice as large less a rounding is a column less, and its neighbours are others; what is wrong there is wrong."""
 

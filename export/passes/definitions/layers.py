@@ -66,7 +66,7 @@ def col2im(
 
 
 @defines(aten.cdist.default)
-def cdist(x1: Tensor, x2: Tensor, p: float, **_: object) -> Tensor:
+def cdist(x1: Tensor, x2: Tensor, p: float, **_: object) -> Any:
     """The norms of all differences; where these are too many, of |x|^2 + |y|^2 - 2 x y."""
     if p == 2 and x1.shape[-2] * x2.numel() > _MOST_DIFFERENCES:
         squares = [(item * item).sum(-1) for item in (x1, x2)]
@@ -79,14 +79,14 @@ _MOST_DIFFERENCES = 2**24  # numbers: 64 MiB
 
 
 @defines(aten.pdist.default)
-def pdist(self: Tensor, p: float) -> Tensor:
+def pdist(self: Tensor, p: float) -> Any:
     """The norms of the differences of each two rows."""
     first, second = torch.triu_indices(len(self), len(self), 1).unbind(0)
     return _norm(self.index_select(0, first) - self.index_select(0, second), p)
 
 
 @defines(aten.norm.Scalar, aten.norm.ScalarOpt_dim)
-def norm(self: Tensor, p: float | None, dim: list[int] | None = None, keepdim: bool = False) -> Tensor:
+def norm(self: Tensor, p: float | None, dim: list[int] | None = None, keepdim: bool = False) -> Any:
     """The norm of a vector."""
     p = 2 if p is None else p
     found = vector_norm(self, p, dim, keepdim, None)
@@ -104,7 +104,7 @@ def vector_norm(
 
 
 @defines(aten.dist.default)
-def dist(self: Tensor, other: Tensor, p: float) -> Tensor:
+def dist(self: Tensor, other: Tensor, p: float) -> Any:
     """The norm of the difference."""
     return norm((self - other).reshape(-1), p)
 
@@ -117,7 +117,7 @@ def cross(self: Tensor, other: Tensor, dim: int) -> Tensor:
     return first * second - third * fourth
 
 
-def _norm(x: Tensor, p: float) -> Tensor:
+def _norm(x: Tensor, p: float) -> Any:
     """Over the last axis."""
     if p == 2:
         return (x * x).sum(-1).sqrt()
@@ -129,7 +129,7 @@ def _norm(x: Tensor, p: float) -> Tensor:
     return size.sum(-1) if p == 1 else power_norm(x, p, [-1], keepdim=False)
 
 
-def power_norm(x: Tensor, p: float, dim: list[int], *, keepdim: bool) -> Tensor:
+def power_norm(x: Tensor, p: float, dim: list[int], *, keepdim: bool) -> Any:
     """m (sum((\\|x\\| / m)^p))^(1/p) for the largest magnitude m, so that no power leaves float16"""
     size = x.abs()
     largest = size.amax(dim, keepdim=True)

@@ -53,7 +53,7 @@ def cross_entropy_loss(
     if reduction == _MEAN:
         named = torch.where(counts, target, torch.zeros_like(target))
         weights = counts.to(self.dtype) if weight is None else torch.where(counts, weight[named], 0 * every)
-        every = every.sum() / weights.sum()
+        every = every.mean() / weights.mean()  # no sum of many, which leaves float16
     elif reduction == _SUM:
         every = every.sum()
     return (1 - smooth) * loss + smooth / classes * every
@@ -70,7 +70,7 @@ def nll_loss_nd(
     weights = torch.ones_like(taken) if weight is None else weight[named]
     none = torch.zeros_like(taken)
     loss, weights = torch.where(counts, weights * taken, none), torch.where(counts, weights, none)
-    return loss.sum() / weights.sum() if reduction == _MEAN else loss.sum() if reduction == _SUM else loss
+    return loss.mean() / weights.mean() if reduction == _MEAN else loss.sum() if reduction == _SUM else loss
 
 
 def _classes(x: Tensor) -> int:

@@ -68,6 +68,22 @@ def nanmean(self: Tensor, dim: list[int] | None, keepdim: bool, **_: object) -> 
     return total / is_number.to(self.dtype).sum(axes, keepdim)
 
 
+@defines(aten.amax.default)
+def amax(self: Tensor, dim: list[int], keepdim: bool) -> Any:
+    """Of truths, whether one is."""
+    if self.dtype is not torch.bool or not self.ndim:
+        return NotImplemented
+    return torch.amax(self.to(torch.int32), dim or list(range(self.ndim)), keepdim) > 0
+
+
+@defines(aten.amin.default)
+def amin(self: Tensor, dim: list[int], keepdim: bool) -> Any:
+    """Of truths, whether all are."""
+    if self.dtype is not torch.bool or not self.ndim:
+        return NotImplemented
+    return torch.amin(self.to(torch.int32), dim or list(range(self.ndim)), keepdim) > 0
+
+
 @defines(aten.aminmax.default)
 def aminmax(self: Tensor, dim: int | None, keepdim: bool) -> list[Tensor]:
     """The least and the largest."""

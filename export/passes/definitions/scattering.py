@@ -65,6 +65,13 @@ def _put_behind(self: Tensor, indices: list[Tensor | None], values: Tensor, accu
     return found.permute([order.index(axis) for axis in range(self.ndim)])
 
 
+@defines(aten.scatter_add.default)
+def scatter_add(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
+    """Of as many numbers as there are places."""
+    same = src.shape == index.shape
+    return NotImplemented if same else torch.scatter_add(self, dim, index, of_shape(src, index))
+
+
 @defines(aten.scatter_reduce.two)
 def scatter_reduce(
     self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, include_self: bool
@@ -76,12 +83,12 @@ def scatter_reduce(
     if not include_self and reduce != "mean":
         began = _filled(self, dim, index, _neutral(reduce, self.dtype))
     if reduce == "sum":
-        return torch.scatter_add(began, dim, index, _of_shape(src, index))
+        return torch.scatter_add(began, dim, index, of_shape(src, index))
     if reduce == "mean":
-        return _means(self, dim, index, _of_shape(src, index), include_self)
+        return _means(self, dim, index, of_shape(src, index), include_self)
     if began is self and src.shape == index.shape:
         return NotImplemented
-    return aten.scatter_reduce.two(began, dim, index, _of_shape(src, index), reduce)
+    return aten.scatter_reduce.two(began, dim, index, of_shape(src, index), reduce)
 
 
 def _filled(self: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
@@ -97,7 +104,8 @@ def _neutral(reduce: str, kind: torch.dtype) -> float:
     return {"sum": 0, "prod": 1, "amax": least, "amin": largest}[reduce]
 
 
-def _of_shape(source: Tensor, index: Tensor) -> Tensor:
+def of_shape(source: Tensor, index: Tensor) -> Tensor:
+    """As many numbers as there are places; PyTorch takes more, and leaves the rest."""
     for axis, size in enumerate(index.shape):
         source = source if source.shape[axis] == size else source.narrow(axis, 0, size)
     return source
