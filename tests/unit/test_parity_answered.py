@@ -38,7 +38,7 @@ def test_what_nobody_gave_is_left_out_and_told() -> None:
 def test_what_the_model_is_for_is_not_left_out() -> None:
     with pytest.raises(UnsupportedError) as caught:
         answered(Inverse(), SIGNATURE, [_case("photograph", np.zeros((2, 2)))], OWN)
-    assert "a photograph" in caught.value.lines[0] and "test_parity_answered.py" in caught.value.lines[1]
+    assert "a photograph" in caught.value.lines[0] and "test_parity_answered:Inverse" in caught.value.lines[1]
 
 
 def test_nothing_left_is_no_comparison() -> None:

@@ -65,20 +65,9 @@ def unsupported(program: ExportedProgram) -> list[Unsupported]:
 def write(lowered: Lowered, folder: Path) -> Written:
     """Write ``model.onnx`` with its weights inside; the bytes depend on the arguments alone."""
     names, opset = lowered.signature, int(lowered.options["opset"])
-    with quiet("torch.onnx"):
-        try:
-            exported = torch.onnx.export(
-                Settled.of(lowered.program),
-                (),
-                dynamo=True,
-                opset_version=opset,
-                input_names=[spec.name for spec in names.inputs],
-                output_names=[spec.name for spec in names.outputs],
-                verbose=False,
-            )
-        except Exception as error:  # torch.onnx raises what its operators do
-            raise refusal("torch.onnx", error, lowered.program) from error
-    assert exported is not None
+    exported = _exported(lowered, optimize=True)
+    if _loses_constants(exported.model_proto):
+        exported = _exported(lowered, optimize=False)
     model = exported.model_proto
     if {entry.domain: entry.version for entry in model.opset_import}[""] != opset:
         raise UnsupportedError(
@@ -105,6 +94,38 @@ def write(lowered: Lowered, folder: Path) -> Written:
     ]
     values = value_origins(lowered.program, operators)
     return Written(FILE_NAME, names, preprocessing_inside=False, values=values, notes=notes)
+
+
+def _exported(lowered: Lowered, *, optimize: bool) -> torch.onnx.ONNXProgram:
+    names = lowered.signature
+    with quiet("torch.onnx"):
+        try:
+            exported = torch.onnx.export(
+                Settled.of(lowered.program),
+                (),
+                dynamo=True,
+                opset_version=int(lowered.options["opset"]),
+                input_names=[spec.name for spec in names.inputs],
+                output_names=[spec.name for spec in names.outputs],
+                optimize=optimize,
+                verbose=False,
+            )
+        except Exception as error:  # torch.onnx raises what its operators do
+            raise refusal("torch.onnx", error, lowered.program) from error
+    assert exported is not None
+    return exported
+
+
+def _loses_constants(model: onnx.ModelProto) -> bool:
+    """Whether a node reads what nothing gives: torch.onnx's optimizer names the bounds of what it makes of a minimum and a
+    maximum by the value that is bounded, and where several bound one value, it keeps the last of them."""
+    graph = model.graph
+    given = {item.name for item in (*graph.input, *graph.initializer)}
+    for node in graph.node:
+        if any(name and name not in given for name in node.input):
+            return True
+        given.update(node.output)
+    return False
 
 
 def check(path: Path) -> GraphFigures:
