@@ -55,8 +55,11 @@ CATCHES_ALL = {
     ("export/source/counts.py", "_of_node"): "torch, of an operator on tensors without data",
     ("export/parity/answered.py", "_given"): "a user's module",
     ("export/parity/walk.py", "_attempt"): "an operator of torch, one of which does not end the rest",
-    ("export/formats/onnx/exporter.py", "write"): "torch.onnx, of a network that none of its authors foresaw",
-    ("export/formats/onnx/exporter.py", "_simplify"): "onnxsim, of orders that it made itself",
+    (
+        "export/formats/onnx/exporter.py",
+        "_exported",
+    ): "torch.onnx, of a network that none of its authors foresaw",
+    ("export/formats/onnx/simplified.py", "simplified_by_onnxsim"): "onnxsim, of orders that it made itself",
     ("export/formats/onnx/exporter.py", "unsupported"): "torch, which takes operators apart",
     (
         "export/passes/__init__.py",

@@ -38,7 +38,7 @@ STAGES = {
     ("export/passes/__init__.py", "apply_passes"): "passes",
     ("export/source/trace.py", "lower"): "trace what the passes made",
     ("export/formats/onnx/exporter.py", "write"): "write ONNX",
-    ("export/formats/onnx/exporter.py", "_simplify"): "write ONNX: onnxsim",
+    ("export/formats/onnx/simplified.py", "simplified_by_onnxsim"): "write ONNX: onnxsim",
     ("export/formats/coreml/exporter.py", "write"): "write Core ML",
     ("export/formats/onnx/exporter.py", "check"): "load back",
     ("export/formats/coreml/exporter.py", "check"): "load back",

@@ -89,10 +89,19 @@ THE_REST: list[Callable[[Tensor, nn.Module], object]] = [
     lambda x, m: F.adaptive_avg_pool3d(x, (3, 5, 7)),
     lambda x, m: x * 0 / (x * 0 + 1e-8) + x / (1e-12 + x.abs()),
 ]
-attention, pooling, the_rest = (functools.partial(Each, laws) for laws in (ATTENTION, POOLING, THE_REST))
+# Of one value, whose bounds torch.onnx's optimizer would call by one name.
+BOUNDS: list[Callable[[Tensor, nn.Module], object]] = [
+    lambda x, m: x.clamp(x.new_tensor(-0.5), x.new_tensor(0.5)),
+    lambda x, m: x.minimum(x.new_tensor(0.25)).maximum(x.new_tensor(-2.0)),
+    lambda x, m: x.clamp(-1, 1).clamp(-0.75, 2),
+    lambda x, m: x.relu().clamp(max=0.125),
+]
+attention, pooling, the_rest, bounds = (
+    functools.partial(Each, laws) for laws in (ATTENTION, POOLING, THE_REST, BOUNDS)
+)
 
 
-@pytest.mark.parametrize("name", ["attention", "pooling", "the_rest"])
+@pytest.mark.parametrize("name", ["attention", "pooling", "the_rest", "bounds"])
 def test_the_file_is_the_model(tmp_path: Path, name: str) -> None:
     """By parity, and at every end of the opsets by what eager PyTorch gives in float32."""
     request = ExportRequest(model=f"{HERE}:{name}", image_size=(16, 16), output=tmp_path)

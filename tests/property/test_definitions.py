@@ -164,7 +164,11 @@ LAWS: dict[str, list[Law]] = {
                 ("prod", False),
             )
         ],
-        lambda x: x.scatter_add(1, _places(x[:, :, :1, :2]).clamp(0, 3), 2 * x),
+        lambda x: [
+            x.scatter_add(1, _places(x[:, :, :1, :2]).clamp(0, 3), 2 * x),
+            x.scatter_reduce(1, _places(x[:, :2, :1, :2]).clamp(0, 3), 2 * x, "sum"),
+            x.scatter_reduce(1, _places(x[:, :2, :1, :2]).clamp(0, 3), 2 * x, "amax"),
+        ],
         lambda x: x.index_reduce(1, INDEX, x[:, :3] * 2, "amax"),
         lambda x: [
             x.diagonal_scatter(x[:, :, 0] * 0 + 1, 0, 2, 3),

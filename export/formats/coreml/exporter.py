@@ -55,10 +55,10 @@ def write(lowered: Lowered, folder: Path) -> Written:
     with quiet("coremltools"):
         import coremltools as ct
 
-        outputs, labels = lowered.signature.outputs, _class_labels(lowered)
-        inputs = [_input_type(spec, lowered) for spec in lowered.signature.inputs]
         from . import compression  # noqa: F401 - which registers its conversions
 
+        outputs, labels = lowered.signature.outputs, _class_labels(lowered)
+        inputs = [_input_type(spec, lowered) for spec in lowered.signature.inputs]
         refuse_reserved(lowered.signature)
         tell_from_names(lowered.program.graph)
         try:

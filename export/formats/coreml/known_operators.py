@@ -41,5 +41,7 @@ def converts(target: object) -> bool:
     with quiet("coremltools"):
         from coremltools.converters.mil.frontend.torch.torch_op_registry import is_torch_fx_node_supported
 
+        from . import compression  # noqa: F401 - which registers its conversions
+
         node = torch.fx.Graph().call_function(target)  # type: ignore[arg-type]
         return bool(is_torch_fx_node_supported(node))

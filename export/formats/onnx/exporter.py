@@ -6,16 +6,11 @@ GroupNormalization operator is expanded there into more nodes, 18 has no GELU).
 
 from __future__ import annotations
 
-import contextlib
-import io
-from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from onnx import numpy_helper
 from torch.export import ExportedProgram
 
 from cloformer.errors import UnsupportedError
@@ -29,6 +24,7 @@ from .file import inferred
 from .halves import halved
 from .refused import ORIGIN_KEYS, not_taken
 from .settled import Settled
+from .simplified import absorbed_values, simplified_by_onnxsim
 
 __all__ = ["check", "unsupported", "write"]
 
@@ -45,8 +41,8 @@ def unsupported(program: ExportedProgram) -> list[Unsupported]:
         )
         from torch.onnx._internal.exporter._registration import ONNXRegistry
 
-        registry = ONNXRegistry.from_torchlib()
-        if all(registry.is_registered(target) for target in _targets(program)):
+        registry, ours = ONNXRegistry.from_torchlib(), translations()
+        if all(target in ours or registry.is_registered(target) for target in _targets(program)):
             return []
         known = set(get_onnx_implemented_overloads(registry))
         try:
@@ -59,6 +55,7 @@ def unsupported(program: ExportedProgram) -> list[Unsupported]:
         for node in decomposed.graph.nodes
         if node.users  # what only asserts is left out
         and isinstance(node.target, torch._ops.OpOverload)
+        and node.target not in ours
         and not registry.is_registered(node.target)
     ]
     return [Unsupported(str(node.target), origin_of(node)) for node in dict.fromkeys(found)]
@@ -67,21 +64,9 @@ def unsupported(program: ExportedProgram) -> list[Unsupported]:
 def write(lowered: Lowered, folder: Path) -> Written:
     """Write ``model.onnx`` with its weights inside; the bytes depend on the arguments alone."""
     names, opset = lowered.signature, int(lowered.options["opset"])
-    with quiet("torch.onnx"):
-        try:
-            exported = torch.onnx.export(
-                Settled.of(lowered.program),
-                (),
-                dynamo=True,
-                opset_version=opset,
-                input_names=[spec.name for spec in names.inputs],
-                output_names=[spec.name for spec in names.outputs],
-                custom_translation_table=translations(),
-                verbose=False,
-            )
-        except Exception as error:  # torch.onnx raises what its operators do
-            raise refusal("torch.onnx", error, lowered.program) from error
-    assert exported is not None
+    exported = _exported(lowered, optimize=True)
+    if _loses_constants(exported.model_proto):
+        exported = _exported(lowered, optimize=False)
     model = exported.model_proto
     if {entry.domain: entry.version for entry in model.opset_import}[""] != opset:
         raise UnsupportedError(
@@ -89,9 +74,9 @@ def write(lowered: Lowered, folder: Path) -> Written:
             "choose --opset 20 or leave it out",
         )
     nodes = _nodes(model, exported.exported_program)
-    simplified, notes = _simplify(model)
+    simplified, notes = simplified_by_onnxsim(model)
     _refuse_loops(simplified, nodes, lowered.program)
-    absorbed = _absorbed(model, simplified)
+    absorbed = absorbed_values(model, simplified)
     if lowered.precision.are_weights_compressed:
         simplified = with_products(simplified)
     if lowered.precision.activations == "float16":
@@ -114,6 +99,39 @@ def write(lowered: Lowered, folder: Path) -> Written:
     ]
     values = value_origins(lowered.program, operators)
     return Written(FILE_NAME, names, preprocessing_inside=False, values=values, notes=notes)
+
+
+def _exported(lowered: Lowered, *, optimize: bool) -> torch.onnx.ONNXProgram:
+    names = lowered.signature
+    with quiet("torch.onnx"):
+        try:
+            exported = torch.onnx.export(
+                Settled.of(lowered.program),
+                (),
+                dynamo=True,
+                opset_version=int(lowered.options["opset"]),
+                input_names=[spec.name for spec in names.inputs],
+                output_names=[spec.name for spec in names.outputs],
+                custom_translation_table=translations(),
+                optimize=optimize,
+                verbose=False,
+            )
+        except Exception as error:  # torch.onnx raises what its operators do
+            raise refusal("torch.onnx", error, lowered.program) from error
+    assert exported is not None
+    return exported
+
+
+def _loses_constants(model: onnx.ModelProto) -> bool:
+    """Whether a node reads what nothing gives: torch.onnx's optimizer names the bounds of what it makes of a minimum and a
+    maximum by the value that is bounded, and where several bound one value, it keeps the last of them."""
+    graph = model.graph
+    given = {item.name for item in (*graph.input, *graph.initializer)}
+    for node in graph.node:
+        if any(name and name not in given for name in node.input):
+            return True
+        given.update(node.output)
+    return False
 
 
 def check(path: Path) -> GraphFigures:
@@ -167,27 +185,6 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _simplify(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, object]]:
-    """onnxsim's result, unless it undoes something: more nodes, or an activation taken apart; or cannot take the model."""
-    import onnxsim
-
-    before = Counter(node.op_type for node in model.graph.node)
-    # onnxsim reports to the terminal as it likes.
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        try:
-            simplified, same = onnxsim.simplify(model)
-        except Exception:  # onnxsim, of orders that it made itself
-            simplified, same = model, False
-    after = Counter(node.op_type for node in simplified.graph.node)
-    keep = same and after.total() <= before.total() and after["Gelu"] >= before["Gelu"]
-    notes = {
-        "nodes_before_onnxsim": before.total(),
-        "nodes_after_onnxsim": after.total(),
-        "onnxsim_kept": keep,
-    }
-    return (simplified if keep else model), notes
-
-
 def _nodes(model: onnx.ModelProto, program: ExportedProgram | None) -> dict[str, str]:
     """The node of the lowered program that each value came from. torch names a node's last value after the
     graph's node and says in the metadata which node the values on the way belong to."""
@@ -202,68 +199,6 @@ def _nodes(model: onnx.ModelProto, program: ExportedProgram | None) -> dict[str,
             if name is not None:
                 found[output] = name
     return found
-
-
-_LEAVE_NUMBERS = ("Identity", "Dropout", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Pad", "Slice", "Concat")  # fmt: skip
-
-
-def _absorbed(before: onnx.ModelProto, after: onnx.ModelProto) -> dict[str, set[str]]:
-    """The values of ``before`` that each value of ``after`` stands for as well, or that its operator has taken in:
-    onnxsim folds a product into the convolution before it, which keeps its name, or into the one after it. Seen by who reads
-    what: where a node read one value and now reads another, that one has taken the place of the first and of those on the
-    way to it; but if its own operator is as it was, and the reader's constants are not or numbers were changed on the way
-    (a logarithm before the place of the largest), the reader has."""
-    made = {output: node for node in before.graph.node for output in node.output}
-    kept = {output: node for node in after.graph.node for output in node.output}
-    held = [{item.name: item for item in model.graph.initializer} for model in (before, after)]
-    found: dict[str, set[str]] = {}
-    for node in after.graph.node:
-        same = made.get(node.output[0])
-        if same is None or len(same.input) != len(node.input):
-            continue
-        for old, new in zip(same.input, node.input, strict=True):
-            if old != new and new in kept and old in made and old not in kept:
-                maker, gone = made.get(new), _vanished(old, made, kept)
-                is_forward = (
-                    maker is not None
-                    and not _has_other_constants(maker, kept[new], *held)
-                    and (
-                        _has_other_constants(same, node, *held)
-                        or any(made[value].op_type not in _LEAVE_NUMBERS for value in gone)
-                    )
-                )
-                found.setdefault(node.output[0] if is_forward else new, set()).update(gone)
-    return found
-
-
-def _has_other_constants(
-    one: onnx.NodeProto,
-    other: onnx.NodeProto,
-    held_by_one: Mapping[str, onnx.TensorProto],
-    held_by_other: Mapping[str, onnx.TensorProto],
-) -> bool:
-    """Whether a node and what onnxsim made of it read other weights; under another name they may be the same."""
-    if len(one.input) != len(other.input):
-        return True
-    for old, new in zip(one.input, other.input, strict=True):
-        if new not in held_by_other:
-            continue
-        first, second = held_by_one.get(old), held_by_other[new]
-        if first is None or not np.array_equal(numpy_helper.to_array(first), numpy_helper.to_array(second)):
-            return True
-    return False
-
-
-def _vanished(value: str, made: Mapping[str, onnx.NodeProto], kept: Container[str]) -> set[str]:
-    """The value and those that it was made of, as far back as they are not kept."""
-    seen: set[str] = set()
-    waiting = [value]
-    while waiting:
-        current = waiting.pop()
-        if current in made and current not in kept and current not in seen:
-            seen.add(current)
-            waiting += made[current].input
-    return seen
 
 
 def _annotate(model: onnx.ModelProto, nodes: dict[str, str], lowered: Lowered) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -206,21 +207,33 @@ def scatter(
     their type."""
     is_whole = isinstance(value, int) and self.is_floating_point()
     value = float(value) if is_whole and value is not None else value
-    axis = dim % self.ndim
-    fewer = [other for other in range(self.ndim) if other != axis and index.shape[other] < self.shape[other]]
     if src is not None and src.shape != index.shape:
         for other in range(self.ndim):
             src = src.narrow(other, 0, index.shape[other])
-    elif not fewer and not is_whole:
+    elif not fewer_axes(self, dim, index) and not is_whole:
         return NotImplemented
+    given = value if src is None else src
+    return at_fewer_places(self, dim, index, lambda part: torch.scatter(part, dim, index, given))  # type: ignore[arg-type]
+
+
+def fewer_axes(self: Tensor, dim: int, index: Tensor) -> list[int]:
+    """The axes, but for ``dim``, along which there are fewer places than numbers."""
+    return [
+        axis for axis in range(self.ndim) if axis != dim % self.ndim and index.shape[axis] < self.shape[axis]
+    ]
+
+
+def at_fewer_places(self: Tensor, dim: int, index: Tensor, put: Callable[[Tensor], Tensor]) -> Tensor:
+    """What ``put`` makes of the part that there are places in; the rest stays."""
+    fewer = fewer_axes(self, dim, index)
     changed = self
-    for other in fewer:
-        changed = changed.narrow(other, 0, index.shape[other])
-    changed = torch.scatter(changed, dim, index, value if src is None else src)  # type: ignore[arg-type]
-    for other in reversed(fewer):
-        count = index.shape[other]
+    for axis in fewer:
+        changed = changed.narrow(axis, 0, index.shape[axis])
+    changed = put(changed)
+    for axis in reversed(fewer):
+        count = index.shape[axis]
         kept = self
-        for before in fewer[: fewer.index(other)]:
+        for before in fewer[: fewer.index(axis)]:
             kept = kept.narrow(before, 0, index.shape[before])
-        changed = torch.cat([changed, kept.narrow(other, count, self.shape[other] - count)], other)
+        changed = torch.cat([changed, kept.narrow(axis, count, self.shape[axis] - count)], axis)
     return changed

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ._table import defines
-from .places import scatter
+from .places import at_fewer_places, fewer_axes, scatter
 
 aten = torch.ops.aten
 
@@ -67,9 +67,11 @@ def _put_behind(self: Tensor, indices: list[Tensor | None], values: Tensor, accu
 
 @defines(aten.scatter_add.default)
 def scatter_add(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
-    """Of as many numbers as there are places."""
-    same = src.shape == index.shape
-    return NotImplemented if same else torch.scatter_add(self, dim, index, of_shape(src, index))
+    """Of as many numbers as there are places; where there are fewer of these along another axis, the rest stays."""
+    if not self.ndim or (src.shape == index.shape and not fewer_axes(self, dim, index)):
+        return NotImplemented
+    given = of_shape(src, index)
+    return at_fewer_places(self, dim, index, lambda part: torch.scatter_add(part, dim, index, given))
 
 
 @defines(aten.scatter_reduce.two)
@@ -79,16 +81,17 @@ def scatter_reduce(
     """Sums, and means of as many as there are; without what was there, beginning with what changes nothing"""
     if not self.ndim:
         return NotImplemented
-    began = self
+    began, given = self, of_shape(src, index)
     if not include_self and reduce != "mean":
         began = _filled(self, dim, index, _neutral(reduce, self.dtype))
     if reduce == "sum":
-        return torch.scatter_add(began, dim, index, of_shape(src, index))
+        return at_fewer_places(began, dim, index, lambda part: torch.scatter_add(part, dim, index, given))
     if reduce == "mean":
-        return _means(self, dim, index, of_shape(src, index), include_self)
-    if began is self and src.shape == index.shape:
+        return _means(self, dim, index, given, include_self)
+    if began is self and src.shape == index.shape and not fewer_axes(self, dim, index):
         return NotImplemented
-    return aten.scatter_reduce.two(began, dim, index, of_shape(src, index), reduce)
+    put = aten.scatter_reduce.two
+    return at_fewer_places(began, dim, index, lambda part: put(part, dim, index, given, reduce))
 
 
 def _filled(self: Tensor, dim: int, index: Tensor, value: float) -> Tensor:
