@@ -126,6 +126,8 @@ def write_model(
     except UnsupportedError as error:
         # The framework names the first operator it stumbles over; a person wants all of them.
         _refuse_operators(job, program)
+        if not error.details:  # no operator is at fault: a full disk, say
+            raise
         raise with_another_choice(error, job.format, lowered, folder) from error
 
 

@@ -42,7 +42,8 @@ FORMS = {
     f"{option.worded(choice)} {precision}": Form(row.name, option.name, choice, precision)
     for row in FORMATS.values()
     for option in row.options
-    for precision in row.precisions
+    for precision, kind in row.precisions.items()
+    if not kind.are_weights_compressed  # which operators' networks have none to speak of
     for choice in option.choices
 }
 
