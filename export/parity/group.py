@@ -197,7 +197,13 @@ def _are_alike(value: object, other: object) -> bool:
 
 
 def _moved(value: object, move: Move, roundoff: float, size: Tensor | None = None) -> object:
-    """Every number moved by a rounding of itself, or of ``size`` where that is larger."""
+    """Every number moved by a rounding of itself, or of ``size`` where that is larger; the parts of a complex one by a rounding
+    of its magnitude, for a part of a product is a sum in which others cancel."""
+    if isinstance(value, Tensor) and value.is_complex():
+        parts = torch.view_as_real(value.resolve_conj())
+        moved = _moved(parts, move, roundoff, value.abs()[..., None].expand_as(parts))
+        assert isinstance(moved, Tensor)
+        return torch.view_as_complex(moved.contiguous())
     if isinstance(value, Tensor) and value.is_floating_point():
         own = value.abs() if size is None else torch.maximum(value.abs(), size)
         return torch.where(value.isfinite(), move(value, roundoff * own), value)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from ..passes.rewriter import arguments
 from .natures import decides, nature_of_node, operator_name
 
 __all__ = [
@@ -37,6 +38,7 @@ def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
         nature_of_node(node) == "sums"
         or "conv" in name
         or name in (*_NORMS, *_RECURRENT, *_LOSSES)
+        or name in _TRANSFORMS
         or resizes(node)
     ):
         return 0
@@ -67,11 +69,22 @@ def terms(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
         axes, after = operands[0].shape[2:], node.meta["val"].shape[2:]
         wider = [max(-(-b // max(a, 1)), 1) if "_aa" in name else 1 for b, a in zip(axes, after)]
         return math.prod((4 if "bicubic" in name else 2) * times for times in wider)
+    if name in _TRANSFORMS:
+        return _transformed(node, operands[0])
     if name.startswith("avg_pool"):  # windows may lie over one another
         window, rank = cast("Sequence[int]", node.args[1]), int(name[-2])
         return int(math.prod(window)) if len(window) > 1 else int(window[0] ** rank)
     count = int(_first(node.meta.get("val")).numel())
     return max(int(operands[0].numel() // max(count, 1)), 1)
+
+
+def _transformed(node: fx.Node, operand: Tensor) -> int:
+    """The numbers along the axes of a Fourier transform, of the operand or of the result, whichever are more."""
+    given = arguments(node)
+    axes = given["dim"] if given["dim"] is not None else range(operand.dim())
+    after = _first(node.meta["val"]).shape
+    places = [axes] if isinstance(axes, int) else list(axes)
+    return math.prod(max(operand.shape[axis], after[axis]) for axis in places)
 
 
 def factors(node: fx.Node, values: Mapping[fx.Node, object]) -> int:
@@ -134,6 +147,9 @@ def _summed(equation: str, operands: Sequence[Tensor]) -> list[list[int]]:
 
 
 # Means of a function, by their reduction.
+_TRANSFORMS = {
+    f"fft_{kind}{form}{axes}" for kind in ("", "i") for form in ("fft", "rfft", "hfft") for axes in ("", "2", "n")
+} | {"_fft_r2c", "_fft_c2c", "_fft_c2r"}  # fmt: skip
 _LOSSES = (
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
 )  # fmt: skip

@@ -155,9 +155,20 @@ class _Rounding:
             if self.draw is not None and not is_exact and value.numel():
                 return self._rounded(self._moved(value, self.draw, count, most), value)
             return self._rounded(value, value)
+        if isinstance(value, Tensor) and value.is_complex():
+            return self._of_complex(value, is_exact=is_exact, count=count)
         if isinstance(value, (list, tuple)):
             return [self.of(item, is_exact=is_exact, count=count) for item in value]
         return value
+
+    def _of_complex(self, value: Tensor, *, is_exact: bool, count: int) -> Tensor:
+        """Both parts, each off by a rounding of the magnitude: a part of a product is a sum, in which the other's cancel."""
+        parts = torch.view_as_real(value.resolve_conj())
+        if self.draw is not None and not is_exact:
+            parts = parts + self.draw.signs(parts) * (self.form.roundoff * value.abs()[..., None])
+        found = self.of(parts, is_exact=is_exact, count=count)
+        assert isinstance(found, Tensor)
+        return torch.view_as_complex(found.contiguous())
 
     def of_pixels(self, value: object) -> object:
         """An image whose mean was subtracted, and its deviation divided by, in the format: what is rounded there is the same

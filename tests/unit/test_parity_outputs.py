@@ -54,6 +54,12 @@ def test_never_below_eight_roundings_of_the_largest() -> None:
     assert not _result(WANT + 4 * 8.1 * 2.0**-24, lost=0.0).passed
 
 
+def test_of_nothing_no_error_is_a_share() -> None:
+    """The sine of a flat image's spectrum is zero, and what rounding leaves of it is no overflow."""
+    assert _result(np.full((1, 3), 0.9 * LOST), np.zeros((1, 3))).passed
+    assert not _result(np.full((1, 3), math.inf), np.zeros((1, 3))).passed
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_not_finite_fails(value: float) -> None:
     failure = _result(WANT + np.array([0, 0, value])).failure

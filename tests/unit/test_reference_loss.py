@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import hard_networks
@@ -86,6 +87,31 @@ def test_so_it_is_where_numbers_are_added_one_after_the_other() -> None:
         sums = sums + squares[:, place]
     error = np.abs(np.sqrt(sums) - expected.want[0]).max()
     assert 16 * 2.0**-24 * expected.want.max() < error <= MARGIN * expected.loss.whole
+
+
+@pytest.mark.parametrize("size", [16, 60])
+def test_a_spectrum_is_sums_and_its_parts_are_off_by_its_magnitude(size: int) -> None:
+    """ONNX Runtime's transforms of two axes were off by 8.1 roundings. Another sine in one place is seen beside it."""
+
+    class Spectrum(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            spectrum = torch.fft.fft2(x)
+            return spectrum.real, (spectrum * spectrum).imag
+
+    shape = (1, 1, size, size)
+    reference = Reference(trace(Spectrum(), [TensorSpec("x", shape)]))
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    found = reference.expected({"x": x.numpy().astype(np.float64)}, FORM, reference.twin.signature.outputs)
+    place = torch.arange(size, dtype=torch.float64)
+    turns = torch.exp(-2j * math.pi * place[:, None] * place / size).to(torch.complex64)
+    wrong = turns.clone()
+    wrong[1, 1] = wrong[1, 2]
+    for sines, is_right in ((turns, True), (wrong, False)):
+        spectrum = sines @ (x.to(torch.complex64) @ sines)
+        for item, got in zip(found, (spectrum.real, (spectrum * spectrum).imag), strict=True):
+            error = np.abs(got.numpy() - item.want).max()
+            assert bool(error <= MARGIN * item.loss.whole) == is_right
+            assert not is_right or error > 2.0**-24 * np.abs(item.want).max()
 
 
 def test_cubic_weights_are_one_together_but_for_their_roundings() -> None:
