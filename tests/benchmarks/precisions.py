@@ -20,6 +20,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class Judge:
         inputs = Inputs.of(artifact.function)
         with open_model(artifact.model) as runner:
             got = [runner.run(case.for_candidate(inputs)) for case in self.cases]
-        spec = artifact.signature.outputs[0]
+        spec = replace(artifact.signature.outputs[0], role="logits")
         outcomes = [
             Outcome(case, found, [(spec, want)])
             for case, found, want in zip(self.cases, got, self.trained, strict=True)
