@@ -31,7 +31,7 @@ from cloformer.export.commands import (
     train,
 )
 from cloformer.export.commands.help import Commands, OneCommand
-from cloformer.export.commands.options import Debug, Json, parse_size
+from cloformer.export.commands.options import Debug, Json, MaxSize, parse_bytes, parse_size
 from cloformer.export.commands.wrong_usage import ParserError, usage_lines
 from cloformer.io.output import OutputClosedError, guarded_output, say, say_json, tell
 from cloformer.io.signals import Terminated, signals_raise_once
@@ -101,16 +101,22 @@ app.command(cls=OneCommand)(spec.spec)
 
 
 @app.command(cls=OneCommand)
-def inspect(artifact: _Artifact, as_json: Json = False, debug: Debug = False) -> None:
+def inspect(
+    artifact: _Artifact, max_size: MaxSize = None, as_json: Json = False, debug: Debug = False
+) -> None:
     """Say what an artifact is, and check by its hashes that it is whole."""
     from cloformer.export.artifact.folder import read_artifact
+    from cloformer.export.artifact.size import hold_size
     from cloformer.export.reports.artifact import text as summary
 
+    most = parse_bytes(max_size)
     found = read_artifact(artifact)
     if as_json:
-        say_json({"whole": True, "manifest": found.manifest.to_json()})
-        return
+        fits = most is None or found.manifest.model_bytes <= most
+        say_json({"whole": True, "fits": fits, "manifest": found.manifest.to_json()})
+        raise typer.Exit(0 if fits else 1)
     say(*summary.inspected(found))
+    hold_size(found.manifest, most)
 
 
 app.command(cls=OneCommand)(predict.predict)

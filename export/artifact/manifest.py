@@ -157,6 +157,11 @@ class Manifest:
         """The first function."""
         return self.functions[0]
 
+    @property
+    def model_bytes(self) -> int:
+        """Of the model's files together."""
+        return sum(entry.bytes for entry in self.model_files)
+
     def has(self, path: str) -> bool:
         """Whether the artifact lists a file of this path."""
         return any(entry.path == path for entry in self.files)

@@ -22,7 +22,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("for images of another shape, and ten classes", "cloformer models --image-size 192x320 --num-classes 10"),
     ),
     "export": (
-        ("what you trained, for iOS 17", "cloformer export best.safetensors --format coreml --target ios17"),
+        ("what you trained, for iOS 17, with weights of 8 bits", "cloformer export best.safetensors --format coreml --target ios17 --precision int8-weights"),
         ("a network of yours: the function build in nets.py", "cloformer export nets.py:build --image-size 64"),
         ("one of timm's: what would be written", "cloformer export 'timm:mobilenetv3_small_100?num_classes=3' --labels labels.txt --dry-run"),
     ),
@@ -34,6 +34,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "inspect": (
         ("what goes in and comes out, and is it whole", f"cloformer inspect {_ONNX}"),
         ("the manifest", f"cloformer inspect {_ONNX} --json"),
+        ("no larger than 20 MB, as a gate", f"cloformer inspect {_ONNX} --max-size 20MB"),
     ),
     "predict": (
         ("the photograph that comes with cloformer", f"cloformer predict {_ONNX}"),

@@ -15,7 +15,7 @@ from ..formats import FORMATS
 from ..source.precision import PRECISIONS
 from .completion import checkpoints, models_and_files
 from .next_step import next_step
-from .options import Debug, Json, Quiet, parse_size, with_format_options
+from .options import Debug, Json, MaxSize, Quiet, parse_bytes, parse_size, with_format_options
 from .progress import progress
 
 __all__ = ["export"]
@@ -88,6 +88,7 @@ def export(
             "--keep-failed", help="Keep what is not the PyTorch model, as NAME-failed, to look into."
         ),
     ] = False,
+    max_size: MaxSize = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Convert, show what would be written, and write nothing."),
@@ -122,6 +123,7 @@ def export(
         precision=precision,
         precision_map=precision_map,
         keep_failed=keep_failed,
+        max_bytes=parse_bytes(max_size),
         image_size=None if image_size is None else parse_size(image_size),
         batch=batch,
         num_classes=num_classes,

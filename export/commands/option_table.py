@@ -96,6 +96,7 @@ _ROWS = {
     "--max-loss": Row(LIMITS, "SHARE"),
     "--max-multiply-adds": Row(LIMITS, "N", "no limit"),
     "--max-operators": Row(LIMITS, "N", "no limit"),
+    "--max-size": Row(LIMITS, "BYTES", "no limit"),
     "--max-regression": Row(LIMITS, "SHARE", "no limit"),
     "--min-agreement": Row(LIMITS, "SHARE", "no limit"),
     "--min-snr": Row(LIMITS, "DECIBELS", "no limit"),

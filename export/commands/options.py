@@ -10,12 +10,12 @@ from typing import Annotated, TypeVar
 import typer
 
 from cloformer.errors import UsageError
-from cloformer.io.numbers import whole
+from cloformer.io.numbers import bytes_in, whole
 
 from ..formats import FORMATS
 from ..formats.row import Option
 
-__all__ = ["Debug", "Json", "MaxWork", "Quiet", "parse_size", "with_format_options"]
+__all__ = ["Debug", "Json", "MaxSize", "MaxWork", "Quiet", "parse_bytes", "parse_size", "with_format_options"]
 
 _MOST_PIXELS = 99_999  # of a side
 
@@ -29,8 +29,19 @@ MaxWork = Annotated[
         help="Refuse a model that takes more multiply-adds for an inference than this; 0: compute as long as it takes.",
     ),
 ]
+MaxSize = Annotated[
+    str | None, typer.Option(help="Exit 1 if the model's files have more bytes, as 5MB or 4.5MiB.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing of how far it is on standard error.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]
+
+
+def parse_bytes(text: str | None) -> int | None:
+    """The bytes of ``--max-size``; None of None. :class:`UsageError` for what is no size."""
+    try:
+        return None if text is None else bytes_in(text)
+    except ValueError:
+        raise UsageError(f"--max-size {text!r} is no size", "--max-size takes 5MB, 4.5MiB or 300kB") from None
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -23,7 +23,7 @@ __all__ = ["Choices", "ExportRequest", "Job", "choose_formats", "jobs_for"]
 @dataclass(frozen=True)
 class ExportRequest(SourceRequest):
     """Every option of ``cloformer export``, as it was given: which model, and how it is to be written. ``options`` are
-    the formats' own, by name ("opset", "target")."""
+    the formats' own, by name ("opset", "target"); a model of more than ``max_bytes`` replaces none."""
 
     formats: tuple[str, ...] = ("onnx",)
     precision: str | None = None
@@ -31,6 +31,7 @@ class ExportRequest(SourceRequest):
     options: Mapping[str, str] = field(default_factory=dict)
     reparameterize: bool = True
     keep_failed: bool = False
+    max_bytes: int | None = None
     output: Path = Path("build")
 
 
@@ -47,12 +48,13 @@ class Choices:
 @dataclass(frozen=True)
 class Job:
     """One artifact to be written: the resolved request, the folder that it goes to, and whether one that is not the
-    model is kept."""
+    model is kept; and the most bytes that it may have."""
 
     format: Format
     record: RequestRecord
     folder: Path
     keep_failed: bool
+    max_bytes: int | None = None
 
 
 def choose_formats(request: ExportRequest) -> list[Choices]:
@@ -92,7 +94,7 @@ def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source)
             labels_of=source.labels_of,
         )
         folder = request.output / _folder_name(request, chosen.format, record, source)
-        jobs.append(Job(chosen.format, record, folder, request.keep_failed))
+        jobs.append(Job(chosen.format, record, folder, request.keep_failed, request.max_bytes))
     return jobs
 
 

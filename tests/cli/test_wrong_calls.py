@@ -45,6 +45,7 @@ CALLS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("export --precision fp61", 2, ("unknown precision 'fp61'. Did you mean fp16?", "--precision takes: fp32, fp16, int8-weights, int4-weights, palette-8, palette-6, palette-4; for example --precision fp16",)),
     ("export --precision float16 --format coreml", 2, ("unknown precision 'float16'", "--precision takes: fp32, fp16, int8-weights, int4-weights, palette-8, palette-6, palette-4; for example --precision fp32",)),
     ("export --precision palette-4", 4, ("ONNX cannot be written in palette-4", "--precision takes for it: fp32, fp16, int8-weights",)),
+    ("export --max-size big", 2, ("--max-size 'big' is no size", "--max-size takes 5MB, 4.5MiB or 300kB",)),
     ("export --format coreml --precision int4-weights", 4, ("Core ML for ios16 cannot hold int4-weights", "add --target ios18, or choose another --precision",)),
     ("export --image-size 224,224", 2, ("image size '224,224' is not a size", "--image-size takes 224 or HEIGHTxWIDTH; for example --image-size 224x224",)),
     ("export --image-size 224x", 2, ("image size '224x' is not a size", "--image-size takes 224 or HEIGHTxWIDTH; for example --image-size 224",)),

@@ -43,9 +43,8 @@ def models(rows: Sequence[VariantFigures], size: tuple[int, int]) -> Iterator[st
 
 def describe(manifest: Manifest) -> Iterator[str]:
     """The model, its graph, its weights."""
-    total = sum(entry.bytes for entry in manifest.model_files)
     graph, weights = manifest.graph, manifest.weights
-    yield f"  model       {manifest.model.path}, {size(total)}, {manifest.precision.name}"
+    yield f"  model       {manifest.model.path}, {size(manifest.model_bytes)}, {manifest.precision.name}"
     yield from _folded(
         f"  graph       {count(graph.operators, 'operator')} in the file (constants not counted), rank at most {graph.max_rank}"
     )
