@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, fx
 
-from ..reference.natures import is_in_half, nature_of_node
+from ..reference.natures import is_in_half, nature_of_node, operator_name
 from ..reference.near_one import is_near_one, lost_of_one
 from ..reference.places import as_good, search_of
 from ..source.precision import Precision
@@ -19,6 +19,7 @@ from .walk import Compared, largest_finite
 
 __all__ = ["Judgement", "Types", "judge", "most_allowed"]
 
+_STORED = "cloformer"  # operators of weights that are stored small
 _FORMATS = {"float32": torch.float32, "float16": torch.float16}
 # The smallest step of the format: what is smaller than it cannot be held to a share of itself.
 _SMALLEST = {"float32": 2.0**-126, "float16": 2.0**-24}
@@ -183,7 +184,10 @@ def _worst(error: Tensor, allowed: Tensor) -> int:
 
 def _sizes(group: Group, want: Tensor, limit: float) -> Tensor:
     """What errors are shares of: the largest magnitude, and at most the format's. Where each number is rounded by itself, those
-    near the end of the format, which masks are, say nothing of the others."""
+    near the end of the format, which masks are, say nothing of the others; of a stored weight each number is held to a share of
+    itself, for a step of a channel that is small is nothing beside the largest of all."""
+    if all(operator_name(node.target) == _STORED for node in group.nodes):
+        return want.abs()
     largest = min(largest_finite(want), limit)
     whole = torch.full_like(want, largest)
     if largest < limit / 2 or not group.is_simple:

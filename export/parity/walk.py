@@ -89,6 +89,9 @@ class Walk:
         self._groups: dict[fx.Node, Group] = {}
         self._reads: dict[fx.Node, tuple[str, ...]] = {}
         self._constants: dict[fx.Node, object] = {}  # in the model's own types
+        self._made: dict[
+            fx.Node, Group
+        ] = {}  # of those that are computed, how: a candidate may do it too, and rounds on the way
         self._inputs = iter(inputs.values())
 
     @torch.no_grad()
@@ -118,6 +121,7 @@ class Walk:
                         del self._reference[source], self._from_candidate[source]
                         del self._groups[source], self._reads[source]
                         self._constants.pop(source, None)
+                        self._made.pop(source, None)
 
     def _widen_what_is_read(self, node: fx.Node) -> None:
         """The constants of the program that no operator has read yet: all of them in float64 are twice the model's size."""
@@ -164,6 +168,8 @@ class Walk:
             value = _with_axes_of(from_candidate, value)
         if value is None:
             is_constant = node in self._constants
+            if is_constant:
+                self._made[node] = group
             self._enter(node, reference, from_candidate, group=None if is_constant else group, reads=reads)
             return None
         assert isinstance(from_candidate, Tensor)
@@ -217,8 +223,9 @@ class Walk:
         nodes: dict[fx.Node, None] = {}
         leaves: dict[fx.Node, object] = {}
         reads: dict[str, None] = {}
+        is_constant = all(source in self._constants for source in node.all_input_nodes)
         for source in node.all_input_nodes:
-            before = self._groups[source]
+            before = self._made.get(source, self._groups[source]) if is_constant else self._groups[source]
             nodes |= dict.fromkeys(before.nodes)
             leaves |= before.leaves
             reads |= dict.fromkeys(self._reads[source])

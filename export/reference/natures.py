@@ -23,7 +23,8 @@ _NATURES: dict[str, tuple[str, ...]] = {
         "pixel_shuffle", "pixel_unshuffle", "upsample_nearest2d", "lift_fresh_copy", "detach_", "where", "t",
         "unfold", "repeat", "flip", "masked_fill", "full", "ones", "zeros", "arange",
     ),
-    "rounds once": ("add", "sub", "mul", "div", "rsub", "square", "sqrt", "rsqrt", "reciprocal", "_to_copy", "to"),
+    # "cloformer" are weights that are stored small: a product of a whole number and its scale, or a palette's number.
+    "rounds once": ("cloformer", "add", "sub", "mul", "div", "rsub", "square", "sqrt", "rsqrt", "reciprocal", "_to_copy", "to"),
     "sums": (
         "conv1d", "conv2d", "conv3d", "convolution", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
         "linear", "addmm", "mm", "bmm", "baddbmm", "matmul", "einsum", "mv", "dot", "mean", "sum", "cumsum",

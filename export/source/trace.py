@@ -73,8 +73,9 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
     with quiet("torch"):
         found = _export(model, inputs)
         program = found.program
-        if any(_mutates(node) or _is_of_vmap(node) for node in program.graph.nodes):
-            program = program.run_decompositions({})  # nothing is decomposed; in-place becomes functional
+        if any(_mutates(node) or _is_of_vmap(node) or _is_a_region(node) for node in program.graph.nodes):
+            # Nothing is decomposed; in-place becomes functional, and regions become their operators.
+            program = program.run_decompositions({})
     refuse_drawn(program.graph)
     graph_module = _unlift(program)
     _fill_the_empty(graph_module)
@@ -154,6 +155,11 @@ def _mutates(node: fx.Node) -> bool:
 def _is_of_vmap(node: fx.Node) -> bool:
     """Whether it says for which axis what follows is done, which only torch's own interpreter understands."""
     return str(getattr(node.target, "__module__", "")).startswith("torch._functorch")
+
+
+def _is_a_region(node: fx.Node) -> bool:
+    """Whether it stands for all operators below a ``with torch.no_grad()`` or ``torch.autocast``, where no pass would see them."""
+    return getattr(node.target, "__name__", "") in ("wrap_with_set_grad_enabled", "wrap_with_autocast")
 
 
 def _fill_the_empty(graph_module: fx.GraphModule) -> None:

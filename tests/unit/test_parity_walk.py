@@ -12,6 +12,7 @@ from proof import traced
 from torch import nn
 from torch.export import ExportedProgram
 
+from cloformer.export.parity.judge import Types, judge
 from cloformer.export.parity.walk import Compared, Walk
 from cloformer.export.source.trace import lower
 
@@ -124,3 +125,20 @@ def test_axes_in_another_order_are_put_back() -> None:
     assert list(_walked(exchanged, values | {"sin": sine[..., :2]}, x)) == [
         "exp"
     ]  # no order gives this shape
+
+
+@pytest.mark.parametrize(("off", "is_wrong"), [(2.0**-24, False), (1e-3, True)])
+def test_a_constant_that_the_candidate_computes_itself_is_rounded_on_the_way(
+    off: float, is_wrong: bool
+) -> None:
+    """A table of sines that is moved: what moves it rounds nothing, and what made it does."""
+
+    class Table(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * torch.arange(4.0).sin().unsqueeze(0)
+
+    found = lower(traced(Table(), (1, 4)))
+    table = np.sin(np.arange(4.0, dtype=np.float32))[None]
+    moved = table * np.float32(1 + 2 * off)
+    item = _walked(found, {"unsqueeze": moved, "mul": X * moved})["unsqueeze"]
+    assert judge(item, 1, Types("float32", "float32")).is_wrong is is_wrong

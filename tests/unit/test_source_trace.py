@@ -11,12 +11,22 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from proof import Lambda, assert_equal, in_float64, outputs, random_inputs, traced
+from proof import (
+    Lambda,
+    assert_equal,
+    in_float64,
+    operators,
+    outputs,
+    random_inputs,
+    rewritten,
+    traced,
+)
 from reference_weights import fill
 from torch import Tensor, fx, nn
 from user_models import ResNet, TwoInputs
 
 from cloformer.errors import UnsupportedError
+from cloformer.export.passes.fold_constants import FoldConstants
 from cloformer.export.source.counts import multiply_adds
 from cloformer.export.source.origin import Origin
 from cloformer.export.source.signature import TensorSpec
@@ -384,6 +394,27 @@ def test_what_torch_has_no_gradient_for_is_traced() -> None:
     with torch.no_grad():
         assert torch.equal(found.graph_module(x)[0], module(x))
     assert module.weight.requires_grad
+
+
+def test_what_stands_below_a_with_statement_is_seen() -> None:
+    """Without gradients, or in the model's own types: passes rewrite what they see."""
+
+    def law(module: nn.Module, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            table = (torch.arange(4.0) * module.rate).cos()
+        with torch.autocast("cpu", enabled=False):
+            y = x.float() * table
+        return module.layer(y)
+
+    module = Lambda(law, rate=torch.tensor(0.5), layer=nn.Linear(4, 3))
+    found, x = traced(module, (2, 4)), torch.randn(2, 4)
+    assert {"aten.cos.default", "aten.mul.Tensor"} <= {
+        str(node.target) for node in found.graph_module.graph.nodes
+    }
+    after, applied = rewritten(found, FoldConstants())
+    assert len(applied[0].sites) == 1 and "cos" not in operators(after)
+    with torch.no_grad():
+        assert torch.equal(after.graph_module(x)[0], module(x))
 
 
 def test_multiply_adds_are_counted_where_a_parameter_is_an_argument() -> None:

@@ -125,7 +125,7 @@ def _values(path: Path, program: ExportedProgram) -> tuple[ValueOrigin, ...]:
     block = next(iter(functions["main"].block_specializations.values()))
     operators = []
     for operation in block.operations:
-        if operation.type != "const" and not operation.type.startswith("constexpr_"):
+        if operation.type != "const":
             outputs = {output.name: _shape(output.type.tensorType) for output in operation.outputs}
             operators.append((outputs, [name for output in outputs for name in carried.get(output, ())]))
     return value_origins(program, operators)

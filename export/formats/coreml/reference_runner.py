@@ -59,8 +59,10 @@ class ReferenceMilRunner:
         return self._outputs(self._limited(inputs))
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Every tensor of the program."""
-        seen: dict[str, Array] = {}
+        """Every tensor of the program that an operator computes, and the weights that are stored small as they are read."""
+        seen: dict[str, Array] = {
+            name: value.numpy() for name, value in self.interpreter.decompressed.items()
+        }
 
         def note(_operation: Operation, made: Mapping[str, object], _values: Mapping[str, object]) -> None:
             seen.update({name: value.numpy() for name, value in made.items() if hasattr(value, "numpy")})

@@ -63,12 +63,17 @@ class Interpreter:
         self.function, self.arithmetic = function, arithmetic
         self._float = torch.float64 if arithmetic is Arithmetic.EXACT else torch.float32
         self.constants: dict[str, object] = {}
+        self.decompressed: dict[str, Tensor] = {}  # of the constants those that are stored small
         self.operations: list[Operation] = []  # those that run: constants are values already
         for operation in function.operations:
             if operation.kind == "const":
                 self.constants[operation.outputs[0].name] = _constant_value(operation)
             elif operation.kind.startswith(CONSTEXPR) and set(operation.reads()) <= self.constants.keys():
-                self.constants.update(self._computed(operation, self.constants, {}))
+                made = self._computed(operation, self.constants, {})
+                self.constants.update(made)
+                self.decompressed.update(
+                    {name: item for name, item in made.items() if isinstance(item, Tensor)}
+                )
             else:
                 self.operations.append(operation)
         self._dead_after = _last_uses(self.operations, function.outputs)
