@@ -51,9 +51,13 @@ _SLICES = "x[:, :, 0, 0] begins with slices of whole axes there, which no pass d
 _GELU = (
     "torch.onnx writes opset 18 there and converts it: GELU is several nodes, and the file has more of them"
 )
+_QUANTILE = "torch.export does not follow `quantile` there, which asks whether its share is one: a model that takes it is refused"
 _RENAMED = "torch.onnx gives an input that is returned as it is the output's name there: ONNX Runtime refuses the file"
 OTHERWISE = {
     "2.7": {
+        "tests/property/test_definitions.py::test_law[order]": _QUANTILE,
+        "tests/property/test_definitions.py::test_left_alone": _QUANTILE,
+        "tests/property/test_definitions.py::test_every_definition_was_held": _QUANTILE,
         "tests/property/test_remove_identities.py::test_the_assertion_beside_a_cast_goes_too": "it adds no such assertion",
         "tests/property/test_fold_normalization_affine.py::test_through_the_head[pool, select]": _SLICES,
         "tests/property/test_fold_normalization_affine.py::test_through_any_operators_that_commute": _SLICES,

@@ -34,7 +34,12 @@ class Branches(nn.Module):
         super().__init__()
         self.branches, self.signs, self.order = nn.ModuleList(branches), signs, order
         for place, scale in enumerate(scales):
-            self.register_buffer(f"scale{place}", scale)
+            if scale is None:
+                setattr(
+                    self, f"scale{place}", None
+                )  # a buffer of the model itself that is None stops torch 2.7's export
+            else:
+                self.register_buffer(f"scale{place}", scale)
 
     def forward(self, x: Tensor) -> Tensor:
         terms = []
