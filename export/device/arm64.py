@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -163,9 +164,8 @@ class Arm64Device:
             ) from None
         if done.returncode:
             # The runner's own words come last; before them, the emulator may have said something.
-            why = next(
-                (line for line in reversed(done.stderr.splitlines()) if line.strip()), "nothing was said"
-            )
+            said = [line for line in reversed(done.stderr.splitlines()) if re.search(r"\w", line)]
+            why = said[0] if said else "nothing was said"
             if done.returncode == _REFUSED:
                 raise InputError(
                     f"ONNX Runtime {RUNTIME_VERSION} for arm64 does not run {model}: {why[:300]}",

@@ -1,0 +1,90 @@
+"""Models of float32 computed in float16: what stays as wide as it was, and what is written so that arm64 loads it."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from cloformer.export.formats.onnx.halves import halved
+
+X = np.random.default_rng(0).normal(size=(1, 4, 8, 8)).astype(np.float32)
+
+
+def _model(nodes: list[onnx.NodeProto], opset: int = 20, **constants: np.ndarray) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, X.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", "c", "h", "w"])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+
+
+def _run(model: onnx.ModelProto) -> np.ndarray:
+    onnx.checker.check_model(model, full_check=True)
+    (found,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": X})
+    return np.asarray(found)
+
+
+def _types(model: onnx.ModelProto) -> dict[str, int]:
+    found = onnx.shape_inference.infer_shapes(model).graph
+    return {info.name: info.type.tensor_type.elem_type for info in (*found.value_info, *found.output)}
+
+
+NETWORKS = {
+    "a product with an input that is an output's": [helper.make_node("Mul", ["x", "w"], ["a"]), helper.make_node("Add", ["a", "x"], ["y"])],
+    "gelu": [helper.make_node("Gelu", ["x"], ["a"]), helper.make_node("Gelu", ["a"], ["y"])],
+    "pooling": [helper.make_node("AveragePool", ["x"], ["a"], kernel_shape=[2, 2], strides=[2, 2]), helper.make_node("Relu", ["a"], ["y"])],
+    "resizing": [helper.make_node("Resize", ["x", "", "factors"], ["a"], mode="linear"), helper.make_node("Mul", ["a", "w"], ["y"])],
+    "filled": [helper.make_node("Shape", ["x"], ["s"]), helper.make_node("ConstantOfShape", ["s"], ["c"], value=numpy_helper.from_array(np.float32([0.5]))), helper.make_node("Add", ["x", "c"], ["y"])],
+    "a truth that is cast": [helper.make_node("Greater", ["x", "w"], ["t"]), helper.make_node("Cast", ["t"], ["f"], to=TensorProto.FLOAT), helper.make_node("Mul", ["f", "x"], ["y"])],
+    "an input that is an output": [helper.make_node("Identity", ["x"], ["y"])],
+}  # fmt: skip
+CONSTANTS = {"w": np.full((1, 4, 1, 1), 0.3, np.float32), "factors": np.float32([1, 1, 2, 2])}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("opset", [20, 22])
+def test_about_the_same_is_computed(name: str, opset: int) -> None:
+    read = {value for node in NETWORKS[name] for value in node.input}
+    model = _model(NETWORKS[name], opset, **{key: value for key, value in CONSTANTS.items() if key in read})
+    half = halved(model)
+    want, got = _run(model), _run(half)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, want, rtol=4e-3, atol=4e-3)
+    assert (
+        model.SerializeToString()
+        == _model(
+            NETWORKS[name], opset, **{key: value for key, value in CONSTANTS.items() if key in read}
+        ).SerializeToString()
+    )
+
+
+def test_the_numbers_are_half_as_wide() -> None:
+    model = halved(_model(NETWORKS["a product with an input that is an output's"], w=CONSTANTS["w"]))
+    assert [item.data_type for item in model.graph.initializer] == [TensorProto.FLOAT16]
+    assert _types(model)["a"] == TensorProto.FLOAT16 and _types(model)["y"] == TensorProto.FLOAT
+
+
+def test_what_is_kept_is_computed_in_float32() -> None:
+    model = halved(_model(NETWORKS["a product with an input that is an output's"], w=CONSTANTS["w"]), {"a"})
+    assert _types(model)["a"] == TensorProto.FLOAT
+    assert _types(model)["y_in_float16"] == TensorProto.FLOAT16
+
+
+def test_constants_beyond_it_are_its_largest_number() -> None:
+    values = np.float32([1e9, -1e9, np.inf, -np.inf]).reshape(1, 4, 1, 1)
+    model = halved(_model([helper.make_node("Mul", ["x", "w"], ["y"])], w=values))
+    stored = numpy_helper.to_array(model.graph.initializer[0]).ravel()
+    assert stored.tolist() == [65504.0, -65504.0, np.inf, -np.inf]
+
+
+def test_arm64_has_no_kernel_for_gelu_and_new_pools() -> None:
+    written = halved(_model(NETWORKS["gelu"]))
+    assert "Gelu" not in {node.op_type for node in written.graph.node}
+    for opset, kind in ((18, TensorProto.FLOAT16), (20, TensorProto.FLOAT)):
+        assert _types(halved(_model(NETWORKS["pooling"], opset)))["a"] == kind
