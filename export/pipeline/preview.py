@@ -13,6 +13,7 @@ from cloformer.io.staging import refuse_early, space_needed
 
 from ..artifact.manifest import PassRecord
 from ..source.interface import with_roles
+from ..source.precision import Precision
 from ..source.signature import Signature
 from .refused import of_each
 from .request import ExportRequest, Job, choose_formats, jobs_for
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 __all__ = ["Preview", "preview"]
-
-_BYTES = {"float32": 4, "float16": 2}
 
 
 @dataclass(frozen=True)
@@ -88,19 +87,25 @@ def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list
         rewritten = rewrite(job, source, traced)
         with tempfile.TemporaryDirectory(prefix="cloformer-dry-run-") as folder:
             write_model(job, source, signature, rewritten.program, Path(folder))
-        size = _stored(rewritten.program, _BYTES[job.record.precision.weights])
+        size = _stored(rewritten.program, job.record.precision)
         notes = (*source.notes, *traced.notes)
         return Preview(job, signature, source.labels, rewritten.passes, size, notes)
 
     return of_each(jobs, make, lambda item: f"{item.job.format.title} goes through")
 
 
-def _stored(program: ExportedProgram, each: int) -> int:
-    """Bytes of the program's weights, if floats take ``each``."""
+def _stored(program: ExportedProgram, precision: Precision) -> int:
+    """Bytes of the program's weights as ``precision`` stores floats, and the whole numbers that stand for some."""
     import torch
 
     values: Sequence[object] = [*program.state_dict.values(), *program.constants.values()]
     tensors = [value for value in values if isinstance(value, torch.Tensor)]
-    return sum(
-        tensor.numel() * (each if tensor.is_floating_point() else tensor.element_size()) for tensor in tensors
-    )
+    small = (torch.int8, torch.uint8) if precision.are_weights_compressed else ()
+    floats = {"float16": 16, "float32": 32}[precision.constants]
+
+    def bits(tensor: torch.Tensor) -> int:
+        if tensor.is_floating_point():
+            return floats
+        return precision.bits if tensor.dtype in small else 8 * tensor.element_size()
+
+    return sum(tensor.numel() * bits(tensor) // 8 for tensor in tensors)

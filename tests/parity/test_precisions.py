@@ -18,6 +18,7 @@ from cloformer.export.parity.cost import Limits
 from cloformer.export.parity.report import ParityReport
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.preview import preview
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.spec import ModelSpec
@@ -114,6 +115,15 @@ def test_what_it_costs_is_said_and_limited(tmp_path: Path) -> None:
     strict = held(artifact, limits=Limits(min_snr=60.0))
     assert not strict.passed and not strict.failures
     assert [item.problem is None for item in strict.costs] == [False, False]
+
+
+@pytest.mark.parametrize(("name", "precision"), [("onnx", "int8-weights"), ("coreml", "palette-6")])
+def test_a_dry_run_says_how_large_it_will_be(name: str, precision: str, tmp_path: Path) -> None:
+    request = ExportRequest(model=MODEL, spec=SPEC, formats=(name,), precision=precision, output=tmp_path)
+    (planned,) = preview(request)
+    assert not list(tmp_path.iterdir())
+    artifact = export(request)[0].artifact
+    assert planned.bytes <= artifact.manifest.model_bytes <= planned.bytes + 30_000  # with the graph
 
 
 def test_a_target_that_cannot_hold_it_is_named(tmp_path: Path) -> None:
