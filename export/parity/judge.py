@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, fx
 
+from ..passes.stored import NAMESPACE
 from ..reference.natures import is_in_half, nature_of_node, operator_name
 from ..reference.near_one import is_near_one, lost_of_one
 from ..reference.places import as_good, search_of
@@ -19,7 +20,6 @@ from .walk import Compared, largest_finite
 
 __all__ = ["Judgement", "Types", "judge", "most_allowed"]
 
-_STORED = "cloformer"  # operators of weights that are stored small
 _FORMATS = {"float32": torch.float32, "float16": torch.float16}
 # The smallest step of the format: what is smaller than it cannot be held to a share of itself.
 _SMALLEST = {"float32": 2.0**-126, "float16": 2.0**-24}
@@ -186,7 +186,7 @@ def _sizes(group: Group, want: Tensor, limit: float) -> Tensor:
     """What errors are shares of: the largest magnitude, and at most the format's. Where each number is rounded by itself, those
     near the end of the format, which masks are, say nothing of the others; of a stored weight each number is held to a share of
     itself, for a step of a channel that is small is nothing beside the largest of all."""
-    if all(operator_name(node.target) == _STORED for node in group.nodes):
+    if all(operator_name(node.target) == NAMESPACE for node in group.nodes):
         return want.abs()
     largest = min(largest_finite(want), limit)
     whole = torch.full_like(want, largest)

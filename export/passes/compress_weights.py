@@ -104,10 +104,7 @@ class CompressWeights(Pass):
         scales = self._scales(weight, axes)
         if scales is None:
             return None
-        wide = scales
-        for axis, size in enumerate(weight.shape):
-            wide = wide.repeat_interleave(size // scales.shape[axis], dim=axis)
-        data = torch.round(weight / wide).to(torch.int8)
+        data = torch.round(weight / dequantize(torch.ones_like(weight), scales)).to(torch.int8)
         return rewriter.call(
             dequantize, rewriter.new_constant(data, constant), rewriter.new_constant(scales, constant)
         )

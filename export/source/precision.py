@@ -46,6 +46,11 @@ class Precision:
         """The type of the weights that are not compressed, of scales, and of palettes."""
         return self.activations if self.are_weights_compressed else self.weights
 
+    @property
+    def constant_bits(self) -> int:
+        """Of a number of that type."""
+        return _BITS_OF_FLOATS[self.constants]
+
     def to_json(self) -> dict[str, object]:
         return {
             "name": self.name,
