@@ -19,6 +19,7 @@ from cloformer.export.passes.common import common_passes
 from cloformer.export.passes.compress_weights import CompressWeights
 from cloformer.export.passes.correct_bias import CorrectBias
 from cloformer.export.passes.fold_input_scale import FoldInputScale
+from cloformer.export.passes.merge_layers import MergeLayers
 from cloformer.export.passes.note_means import Mean, NoteMeans
 from cloformer.export.passes.rewriter import MEAN
 from cloformer.export.source.trace import Trace
@@ -55,9 +56,9 @@ def norm(channels: int, rank: int = 4) -> nn.Module:
     return made
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(
-    rank=st.integers(3, 5), transposed=st.booleans(), groups=st.sampled_from([1, 2, 16]), bias=st.booleans(),
+    rank=st.integers(3, 5), transposed=st.booleans(), groups=st.sampled_from([1, 2, 4]), bias=st.booleans(),
     kernel=st.integers(1, 3), stride=st.integers(1, 2), padding=st.integers(0, 2), dilation=st.integers(1, 2),
 )  # fmt: skip
 def test_convolutions(
@@ -75,9 +76,9 @@ def test_convolutions(
     kind = (turned if transposed else plain)[rank]
     padding = min(padding, kernel - 1)
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "bias": bias}
-    layer = fill(kind(16, 1024, kernel, **options))
+    layer = fill(kind(16, 64 * groups, kernel, **options))
     model = nn.Sequential(norm(16, rank), layer).eval()
-    assert_keeps_the_mean(model, (2, 16, *[7, 6, 5][: rank - 2]))
+    assert_keeps_the_mean(model, (2, 16, *[7, 6, 4][: rank - 2]))
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -107,8 +108,9 @@ KEPT: dict[str, Callable[[Lambda, Tensor], Tensor]] = {
     "moved": lambda m, x: m.rows(m.before(x).flatten(2).transpose(1, 2)).transpose(1, 2),
     "a sum": lambda m, x: m.last(m.before(x) + m.other(x)),
     "a difference": lambda m, x: m.last(torch.sub(m.before(x), m.other(x), alpha=2)),
-    "branches": lambda m, x: m.last(m.before[1](m.before[0](x)) + m.other[1](m.other[0](x))),
-    "one after another": lambda m, x: m.last(torch.cat([m.before(x)[:, :8], m.other(x)[:, 8:]], 1)),
+    "one after another": lambda m, x: m.last(
+        torch.cat([m.before(x).chunk(2, 1)[0], m.other(x).chunk(2, 1)[1]], 1)
+    ),
     "chunks": lambda m, x: m.last(torch.cat(m.before(x).chunk(2, 1)[::-1], 1)),
     "split": lambda m, x: m.last(torch.cat(m.before(x).split([4, 12], 1), 1)),
     "rows apart": lambda m, x: m.last(m.before(x).chunk(2, 2)[-1]),
@@ -129,8 +131,24 @@ def test_what_keeps_the_mean(name: str, folds: bool) -> None:
         "rows": fill(nn.Linear(16, 64)),
         "factor": torch.linspace(0.5, 2, 16).reshape(16, 1, 1),
     }
-    passes = (*common_passes(), FoldInputScale()) if folds else ()
-    assert_keeps_the_mean(Lambda(KEPT[name], **parts).eval(), (1, 8, 6, 8), *passes)
+    passes = [item for item in (*common_passes(), FoldInputScale()) if not isinstance(item, MergeLayers)]
+    assert_keeps_the_mean(Lambda(KEPT[name], **parts).eval(), (1, 8, 6, 8), *passes[: folds * len(passes)])
+
+
+def test_merged_branches_have_the_mean_of_their_sum() -> None:
+    model = Lambda(
+        lambda m, x: m.last(F.relu(m.before(x) + m.other(x))),
+        before=before(),
+        other=before(),
+        last=fill(nn.Conv2d(16, 64, 1)),
+    )
+    after, found = corrected(model.eval(), (1, 8, 6, 8), *common_passes())
+    assert len(found.sites) == 1
+    apart, _ = corrected(model.eval(), (1, 8, 6, 8))
+    (x,) = random_inputs([(1, 8, 6, 8)])
+    with torch.no_grad():
+        (got,), (want,) = (in_float64(item.graph_module)(x) for item in (after, apart))
+    assert (got - want).abs().max() <= 1e-10 * want.abs().max()
 
 
 ACTIVATIONS: dict[str, Callable[[Lambda, Tensor], Tensor]] = {
@@ -144,7 +162,7 @@ ACTIVATIONS: dict[str, Callable[[Lambda, Tensor], Tensor]] = {
     "a sum, rectified": lambda m, x: F.relu(m.before(x) - m.other(x)),
     "squared": lambda m, x: (y := m.before(x)) * y,
     "one after another, rectified": lambda m, x: F.relu(
-        torch.cat([m.before(x)[:, :8], m.other(x)[:, 8:]], 1)
+        torch.cat([m.before(x).chunk(2, 1)[0], m.other(x).chunk(2, 1)[1]], 1)
     ),
     "rectified and moved": lambda m, x: F.relu(m.before(x).permute(0, 2, 3, 1)),
 }  # fmt: skip
