@@ -106,10 +106,14 @@ class CompressWeights(Pass):
         scales = self._scales(weight, axes)
         if scales is None:
             return None
-        data = torch.round(weight / dequantize(torch.ones_like(weight), scales)).to(torch.int8)
+        data, scales = self._whole(weight, scales)
         return rewriter.call(
             dequantize, rewriter.new_constant(data, constant), rewriter.new_constant(scales, constant)
         )
+
+    def _whole(self, weight: Tensor, scales: Tensor) -> tuple[Tensor, Tensor]:
+        """The whole numbers, and the scales that make the weight of them."""
+        return torch.round(weight / dequantize(torch.ones_like(weight), scales)).to(torch.int8), scales
 
     def _scales(self, weight: Tensor, axes: tuple[int, int]) -> Tensor | None:
         """One for each block, with the weight's rank."""

@@ -14,7 +14,7 @@ from ._pass import Exactness, Pass
 from .layers import Layer
 from .rewriter import Rewriter, arguments, shape_of
 
-__all__ = ["FoldNormalizationAffine", "axis_after", "input_affine_folded"]
+__all__ = ["FoldNormalizationAffine", "axis_after", "input_affine_folded", "layers_behind"]
 
 aten = torch.ops.aten
 
@@ -44,7 +44,7 @@ class FoldNormalizationAffine(Pass):
             if rewriter.is_computed(bound["weight"]) or rewriter.is_computed(bound["bias"]):
                 continue
             axis = _channel_axis(node, shape)
-            readers = None if axis is None else _readers(rewriter, node, axis)
+            readers = None if axis is None else layers_behind(rewriter, node, axis)
             if not readers:
                 continue
             for reader in readers:
@@ -81,7 +81,7 @@ def input_affine_folded(
     return weight, bias
 
 
-def _readers(rewriter: Rewriter, source: fx.Node, axis: int) -> list[Layer] | None:
+def layers_behind(rewriter: Rewriter, source: fx.Node, axis: int) -> list[Layer] | None:
     """All layers that read ``source`` through operators that commute with the map; None if others do."""
     readers: list[Layer] = []
     for user in source.users:
@@ -92,7 +92,7 @@ def _readers(rewriter: Rewriter, source: fx.Node, axis: int) -> list[Layer] | No
             readers.append(layer)
             continue
         passed_on = axis_after(user, source, axis)
-        further = None if passed_on is None else _readers(rewriter, user, passed_on)
+        further = None if passed_on is None else layers_behind(rewriter, user, passed_on)
         if further is None:
             return None
         readers += further

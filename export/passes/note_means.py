@@ -77,7 +77,8 @@ class _Spread:
 def _standard() -> Tensor:
     """Equally likely points of the standard normal distribution."""
     points = torch.special.ndtri((torch.arange(_POINTS, dtype=torch.float64) + 0.5) / _POINTS)
-    return points / points.square().mean().sqrt()
+    spread: Tensor = points / points.square().mean().sqrt()
+    return spread
 
 
 @dataclass(frozen=True)
