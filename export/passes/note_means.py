@@ -53,7 +53,7 @@ class NoteMeans(Pass):
         reader = _Reader(rewriter, {})
         for node in rewriter.graph.nodes:
             found = reader.read(node)
-            if found is not None:
+            if found is not None and bool(found.mean.isfinite().all()):
                 reader.known[node] = found
                 node.meta[MEAN] = Mean(found.mean, found.axis)
         return []

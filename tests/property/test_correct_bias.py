@@ -8,13 +8,15 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+import user_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from proof import Lambda, in_float64, outputs, prove, random_inputs, rewritten, traced
 from reference_weights import fill
 from torch import Tensor, nn
 
-from cloformer.export.passes import Applied, Pass
+from cloformer.export.formats import FORMATS
+from cloformer.export.passes import Applied, Pass, Setting, apply_passes
 from cloformer.export.passes.common import common_passes
 from cloformer.export.passes.compress_weights import CompressWeights
 from cloformer.export.passes.correct_bias import CorrectBias
@@ -200,6 +202,7 @@ LEFT_ALONE: dict[str, Callable[[Lambda, Tensor], Tensor]] = {
     "a layer without a norm": lambda m, x: m.last(m.before[0](x)),
     "the largest": lambda m, x: m.last(F.max_pool2d(m.before(x), 2)),
     "a product of two": lambda m, x: m.last(m.before(x) * m.other(x)),
+    "not finite": lambda m, x: m.last(torch.log(m.before(x) - 1)),
     "a softmax": lambda m, x: m.last(m.before(x).softmax(1)),
     "channels mixed": lambda m, x: m.last(m.before(x).reshape(1, 2, 8, 6, 8).transpose(1, 2).reshape(1, 16, 6, 8)),
     "along another axis": lambda m, x: m.columns(m.before(x)),
@@ -232,3 +235,12 @@ def test_left_alone(name: str) -> None:
 def test_weights_as_they_were_are_left_alone() -> None:
     model = nn.Sequential(before(), nn.Conv2d(16, 64, 1)).eval()
     prove(model, [NoteMeans(), CorrectBias()], (1, 8, 6, 8), sites=0)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_lists_correct_all_but_what_reads_a_gated_value(name: str) -> None:
+    before = traced(fill(user_models.mobilenet()), (1, 3, 32, 32))
+    precision = FORMATS[name].precisions["int8-weights"]
+    _, applied = apply_passes(before, FORMATS[name].passes(Setting(before.signature), precision))
+    small, corrected = ({site.module for site in item.sites} for item in applied[-2:])
+    assert corrected and small - corrected == {f"blocks.{block}.project.0" for block in range(3)}
