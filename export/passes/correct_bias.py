@@ -48,6 +48,8 @@ class CorrectBias(Pass):
                 layer = rewriter.call(node.target, *(bound | {"bias": corrected}).values())
             sites.append(origin_of(node))
             rewriter.replace(node, layer)
+        for node in rewriter.graph.nodes:
+            node.meta.pop(STANDS_FOR, None)  # or the weights would be kept as long as the graph
         return sites
 
 

@@ -58,7 +58,7 @@ def norm(channels: int, rank: int = 4) -> nn.Module:
     return made
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=8, deadline=None, derandomize=True)
 @given(
     rank=st.integers(3, 5), transposed=st.booleans(), groups=st.sampled_from([1, 2, 4]), bias=st.booleans(),
     kernel=st.integers(1, 3), stride=st.integers(1, 2), padding=st.integers(0, 2), dilation=st.integers(1, 2),

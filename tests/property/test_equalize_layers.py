@@ -34,7 +34,7 @@ def uneven(layer: nn.Module, outputs: int = 0) -> nn.Module:
     return layer
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=8, deadline=None, derandomize=True)
 @given(
     rank=st.integers(3, 5), groups=st.sampled_from([1, 2, 4]), transposed=st.booleans(), bias=st.booleans(),
     stride=st.integers(1, 2), padding=st.integers(0, 1), rectifies=st.booleans(), first=st.booleans(),
