@@ -25,7 +25,7 @@ from ..artifact.folder import Artifact
 from ..formats.onnx.file import read_onnx
 from ..formats.runners import Array
 from ..source.signature import TensorSpec
-from .cache import cache_folder, placed
+from cloformer.io.cache import cache_folder, placed
 from .runtime import RUNTIME_VERSION, runtime_library
 from .toolchain import Toolchain, find_toolchain
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cloformer.errors import MissingRuntimeError
 
-from .cache import cache_folder, placed
+from cloformer.io.cache import cache_folder, placed
 
 __all__ = ["INSTALL", "Toolchain", "compiled", "find_toolchain"]
 

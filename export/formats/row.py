@@ -81,7 +81,7 @@ class Format:
     """``precisions`` are by name and begin with the default. ``packages`` are those whose versions decide the bytes. ``runners`` stand
     in order of preference. ``scores_by_name``: a classifier's scores are a dictionary by the names of its classes, so that no two may be the same.
     ``needs`` are the precisions that only some choices of an option can hold: its name, and those.
-    ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
+    ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
     the folder has a profiler of its runtime.
     """
 
@@ -92,6 +92,7 @@ class Format:
     packages: tuple[str, ...]
     runners: Mapping[str, RunnerRow]
     scores_by_name: bool = False
+    are_biases_whole: bool = False
     app_system: str | None = None
     has_profiler: bool = False
     needs: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
@@ -127,7 +128,21 @@ class Format:
         ``reparameterize``, only what the format's interface needs."""
         module = self._module("passes")
         make: Callable[[Setting], Sequence[Pass]] = module.passes if reparameterize else module.plain_passes
-        return [*make(setting), *_compressing(precision)]
+        return [*make(setting), *self._compressing(precision)]
+
+    def _compressing(self, precision: Precision | None) -> list[Pass]:
+        from ..passes.compress_weights import CompressWeights
+        from ..passes.quantize_biases import QuantizeBiases
+        from ..passes.quantize_layers import QuantizeLayers
+
+        if precision is None or not precision.are_weights_compressed:
+            return []
+        stored = precision.constants
+        if precision.quantization is None:
+            return [CompressWeights(precision.weights, precision.granularity, stored)]
+        layers = QuantizeLayers(precision.quantization, stored)
+        weights = CompressWeights(precision.weights, precision.granularity, stored, of_quantized=True)
+        return [layers, weights, *([QuantizeBiases()] if self.are_biases_whole else [])]
 
     def contents(self, path: Path) -> Contents:
         """What is inside a written model; :class:`InputError` if it cannot be read."""
@@ -135,11 +150,3 @@ class Format:
 
     def _module(self, name: str) -> ModuleType:
         return importlib.import_module(f".{self.name}.{name}", __package__)
-
-
-def _compressing(precision: Precision | None) -> list[Pass]:
-    from ..passes.compress_weights import CompressWeights
-
-    if precision is None or not precision.are_weights_compressed:
-        return []
-    return [CompressWeights(precision.weights, precision.granularity, precision.constants)]

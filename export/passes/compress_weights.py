@@ -60,6 +60,7 @@ class CompressWeights(Pass):
     A scale is the largest magnitude of what it covers over 127, or 7, rounded up to ``stored``, so that nothing is clipped;
     of zeros it is 1. Blocks that would hold fewer than 16 numbers are left alone: their scales would weigh as much as they do.
     Palettes and blocks leave alone what reads one input for each output: depthwise weights are few, and lose the most.
+    ``of_quantized``: those alone of layers that read whole numbers, and all of these.
     """
 
     law: ClassVar[str] = (
@@ -70,10 +71,11 @@ class CompressWeights(Pass):
     weights: str
     granularity: str
     stored: str
+    of_quantized: bool = False
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
         sites = []
-        for constant, reader, axes in list(_large(rewriter)):
+        for constant, reader, axes in list(_large(rewriter, of_quantized=self.of_quantized)):
             with rewriter.at(reader):
                 small = self._compressed(rewriter, constant, axes)
             if small is not None:
@@ -134,10 +136,15 @@ def _rounded_up(values: Tensor, kind: torch.dtype) -> Tensor:
     return torch.where(found.double() < values, (bits + 1).view(kind).double(), found.double())
 
 
-def _large(rewriter: Rewriter) -> Iterator[tuple[fx.Node, fx.Node, tuple[int, int]]]:
-    """Each large weight once, with the first operator that reads it as one, and its axes there."""
+def _large(
+    rewriter: Rewriter, *, of_quantized: bool
+) -> Iterator[tuple[fx.Node, fx.Node, tuple[int, int]]]:
+    """Each large weight once, with the first operator that reads it as one, and its axes there; each of a layer that reads
+    whole numbers, whatever its size, where ``of_quantized``."""
     seen = set()
     for node in rewriter.nodes(*_WEIGHTS):
+        if of_quantized and not any(source.target is dequantize for source in node.all_input_nodes):
+            continue
         given = arguments(node)
         for name, axes in _WEIGHTS[node.target].items():
             constant = given[name]
@@ -147,7 +154,7 @@ def _large(rewriter: Rewriter) -> Iterator[tuple[fx.Node, fx.Node, tuple[int, in
                 and tensor is not None
                 and tensor.is_floating_point()
                 and tensor.dim() > 1
-                and tensor.numel() >= LEAST
+                and (of_quantized or tensor.numel() >= LEAST)
                 and bool(tensor.isfinite().all())
             ):
                 seen.add(constant)

@@ -23,6 +23,7 @@ ROOMS = (
     "cloformer.export.passes",
     "cloformer.export.formats",
     "cloformer.export.reference",
+    "cloformer.export.calibration",
     "cloformer.export.artifact",
     "cloformer.export.parity",
     "cloformer.export.pipeline",

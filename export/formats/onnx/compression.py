@@ -1,4 +1,5 @@
-"""Weights that are stored small: whole numbers, cast and multiplied by their scales when the file is loaded."""
+"""What is stored or computed in whole numbers: weights that are cast and multiplied by their scales when the file is loaded, and
+the numbers that layers in 8 bits read and give."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import onnx
 import onnxscript
 from onnx import TensorProto, helper, numpy_helper
 
-from ...passes.stored import dequantize
+from ...passes.stored import dequantize, quantize
 
 __all__ = ["translations", "with_products"]
 
@@ -19,14 +20,24 @@ op: Any = onnxscript.opset20  # its operators used here are the same in every op
 
 def translations() -> dict[Callable[..., object], Callable[..., object]]:
     """What torch.onnx is to write for operators of ours."""
-    return {dequantize: _dequantized}
+    return {dequantize: _dequantized, quantize: _quantized}
 
 
-def _dequantized(data: Any, scales: Any) -> Any:
+def _dequantized(data: Any, scales: Any, zero_point: int = 0) -> Any:
     """With one scale for each index of an axis, or one for all."""
     axes = [axis for axis, size in enumerate(scales.shape) if size != 1]
+    if not axes and not len(scales.shape):
+        return op.DequantizeLinear(data, scales, _zero_point(zero_point))
     scale = op.Reshape(scales, op.Constant(value_ints=[-1] if axes else []))
     return op.DequantizeLinear(data, scale, axis=axes[0] if axes else 0)
+
+
+def _quantized(value: Any, scale: Any, zero_point: int) -> Any:
+    return op.QuantizeLinear(value, scale, _zero_point(zero_point))
+
+
+def _zero_point(value: int) -> Any:
+    return op.Constant(value=numpy_helper.from_array(np.array(value, np.int8)))
 
 
 def with_products(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -77,7 +77,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
     simplified, notes = simplified_by_onnxsim(model)
     _refuse_loops(simplified, nodes, lowered.program)
     absorbed = absorbed_values(model, simplified)
-    if lowered.precision.are_weights_compressed:
+    if lowered.precision.are_weights_compressed and not lowered.precision.are_layers_quantized:
         simplified = with_products(simplified)
     if lowered.precision.activations == "float16":
         kept = lowered.kept_in_float32()
