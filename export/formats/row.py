@@ -20,6 +20,7 @@ from cloformer.io.words import bounded
 
 from ..source.labels import first_repeated
 from ..source.precision import Precision
+from ..source.quantization import Quantization
 
 if TYPE_CHECKING:
     from ..passes import Pass, Setting
@@ -138,9 +139,10 @@ class Format:
         if precision is None or not precision.are_weights_compressed:
             return []
         stored = precision.constants
-        if precision.quantization is None:
+        if not precision.are_layers_quantized:
             return [CompressWeights(precision.weights, precision.granularity, stored)]
-        layers = QuantizeLayers(precision.quantization, stored)
+        # Without ranges, the pass says which are missing.
+        layers = QuantizeLayers(precision.quantization or Quantization({}), stored)
         weights = CompressWeights(precision.weights, precision.granularity, stored, of_quantized=True)
         return [layers, weights, *([QuantizeBiases()] if self.are_biases_whole else [])]
 

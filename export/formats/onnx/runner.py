@@ -79,11 +79,12 @@ class OnnxRuntimeRunner:
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every value of the graph. Giving them all out keeps the runtime from fusing across them, so what
-        :meth:`run` computes can differ."""
+        :meth:`run` computes can differ. It does fuse what is narrow and what is quantized, and then gives others under their
+        names: there nothing is optimized."""
         if self._exposed is None:
             model = read_onnx(self._path)
-            is_narrow = bool(_narrow(model))
-            self._exposed = self._open(_exposing_everything(model), optimization="off" if is_narrow else None)
+            is_changed = bool(_narrow(model)) or any(node.op_type == "QuantizeLinear" for node in model.graph.node)
+            self._exposed = self._open(_exposing_everything(model), optimization="off" if is_changed else None)
         found = _run(self._exposed, [output.name for output in self._exposed.get_outputs()], inputs)
         return {name.removesuffix(_WIDE): value for name, value in found.items()}
 
