@@ -31,7 +31,13 @@ class Calibration:
         choose("range method", self.method, METHODS, "--range-method")
 
     def images(self) -> list[Path]:
-        """Drawn by what is in them, so that neither names nor places decide; in the order of that, each content once."""
-        found = {sha256_of(path): path for path in collect_images([self.folder]).images}
-        drawn = sorted(found, key=lambda digest: hashlib.sha256(f"{self.seed} {digest}".encode()).digest())
-        return [found[digest] for digest in sorted(drawn[: self.samples])]
+        """The sample, drawn by the images' names, so that those of a large set are not all read; in the order of what is in
+        them, each content once. :class:`InputError` for a folder without images."""
+        found = collect_images([self.folder]).images
+        drawn = sorted(found, key=self._place)[: self.samples]
+        contents = {sha256_of(path): path for path in drawn}
+        return [contents[digest] for digest in sorted(contents)]
+
+    def _place(self, path: Path) -> bytes:
+        name = path.relative_to(self.folder).as_posix() if path != self.folder else path.name
+        return hashlib.sha256(f"{self.seed} {name}".encode()).digest()

@@ -14,6 +14,7 @@ from ..artifact.record import RequestRecord
 from ..calibration.images import Calibration
 from ..formats import FORMATS
 from ..formats.row import Format
+from ..source.images import collect_images
 from ..source.precision import PRECISIONS, Precision, read_precision_map, with_exceptions
 from ..source.resolve import Source, SourceRequest
 from ..source.spec import ModelSpec
@@ -91,6 +92,8 @@ def _refuse_images_without_use(request: ExportRequest, chosen: Sequence[Choices]
             "--calibration is for --precision int8, the one that computes in ranges",
             "add --precision int8, or leave --calibration out",
         )
+    if request.calibration is not None:
+        collect_images([request.calibration.folder])  # raises before a model is made
 
 
 def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source) -> list[Job]:
