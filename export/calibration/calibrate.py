@@ -77,7 +77,9 @@ def calibrated(
             prepared = case.for_reference(own)
             yield [
                 torch.from_numpy(
-                    pixels[spec.name].pixels(prepared[spec.name]) if spec.name in pixels else prepared[spec.name]
+                    pixels[spec.name].pixels(prepared[spec.name])
+                    if spec.name in pixels
+                    else prepared[spec.name]
                 ).to(torch.float32)
                 for spec in rewritten.signature.inputs
             ]

@@ -64,9 +64,7 @@ def collect(
     for half, told in enumerate((widen, add)):
         watching = _Watching(graph_module, set(names), told)
         for number, inputs in enumerate(batches()):
-            progress(
-                Stage(f"calibrating: image {number + 1} of {count}", (half + number / count) / 2)
-            )
+            progress(Stage(f"calibrating: image {number + 1} of {count}", (half + number / count) / 2))
             with torch.no_grad():
                 watching.run(*inputs)
     return {name: Statistics(*ends[name], found[name]) for name in names}

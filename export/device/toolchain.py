@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloformer.errors import MissingRuntimeError
-
 from cloformer.io.cache import cache_folder, placed
 
 __all__ = ["INSTALL", "Toolchain", "compiled", "find_toolchain"]

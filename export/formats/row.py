@@ -141,9 +141,9 @@ class Format:
         stored = precision.constants
         if not precision.are_layers_quantized:
             return [CompressWeights(precision.weights, precision.granularity, stored)]
-        # Without ranges, the pass says which are missing.
-        layers = QuantizeLayers(precision.quantization or Quantization({}), stored)
-        weights = CompressWeights(precision.weights, precision.granularity, stored, of_quantized=True)
+        quantization = precision.quantization or Quantization({})  # of which the pass says what is missing
+        layers = QuantizeLayers(quantization, stored)
+        weights = CompressWeights(precision.weights, precision.granularity, stored, quantization.in_float)
         return [layers, weights, *([QuantizeBiases()] if self.are_biases_whole else [])]
 
     def contents(self, path: Path) -> Contents:

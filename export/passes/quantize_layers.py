@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -51,7 +51,9 @@ class QuantizeLayers(Pass):
     twice, or leave the path on which it is whole numbers throughout.
     """
 
-    law: ClassVar[str] = "x becomes s (q - z) with q = round(x / s) + z in 8 bits, where layers read or give it"
+    law: ClassVar[str] = (
+        "x becomes s (q - z) with q = round(x / s) + z in 8 bits, where layers read or give it"
+    )
     exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
 
     quantization: Quantization
@@ -62,7 +64,9 @@ class QuantizeLayers(Pass):
         return "quantize_layers"
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
-        layers = [layer for layer in quantizable(rewriter) if layer.node.name not in self.quantization.in_float]
+        layers = [
+            layer for layer in quantizable(rewriter) if layer.node.name not in self.quantization.in_float
+        ]
         wanted = dict.fromkeys(value for layer in layers for value in values_of(layer))
         missing = next((value for value in wanted if value.name not in self.quantization.steps), None)
         if missing is not None:

@@ -119,9 +119,7 @@ def _margins(cost: Cost) -> str:
     )
 
 
-def _requests(
-    only: Sequence[str], folder: Path, calibration: Calibration | None
-) -> Iterator[ExportRequest]:
+def _requests(only: Sequence[str], folder: Path, calibration: Calibration | None) -> Iterator[ExportRequest]:
     for row in FORMATS.values():
         for name, precision in row.precisions.items():
             if (only and name not in only) or (precision.are_layers_quantized and calibration is None):
@@ -140,7 +138,9 @@ def _requests(
 def main() -> int:
     parser = argparse.ArgumentParser(description="What each precision costs EfficientNet-Lite0.")
     parser.add_argument("--photos", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--calibration", type=Path, metavar="FOLDER", help="images that int8 takes ranges from")
+    parser.add_argument(
+        "--calibration", type=Path, metavar="FOLDER", help="images that int8 takes ranges from"
+    )
     parser.add_argument("--only", nargs="+", default=[], metavar="PRECISION")
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT.name}")
     arguments = parser.parse_args()

@@ -127,13 +127,17 @@ def test_biases_are_within_half_a_step_of_the_products(kind: str, size: float) -
     after, applied = rewritten(
         before,
         QuantizeLayers(steps_of(values(before), steps), "float32"),
-        CompressWeights("int8", "channel", "float32", of_quantized=True),
+        CompressWeights("int8", "channel", "float32"),
         QuantizeBiases(),
     )
     assert [len(item.sites) for item in applied] == [1, 1, 1]
     module = after.graph_module
-    layer = next(node for node in module.graph.nodes if str(node.target).startswith(("aten.conv", "aten.lin")))
-    weight, bias = ([getattr(module, str(source.target)) for source in layer.args[place].args] for place in (1, 2))
+    layer = next(
+        node for node in module.graph.nodes if str(node.target).startswith(("aten.conv", "aten.lin"))
+    )
+    weight, bias = (
+        [getattr(module, str(source.target)) for source in layer.args[place].args] for place in (1, 2)
+    )
     assert (weight[0].dtype, bias[0].dtype) == (torch.int8, torch.int32)
     products = steps.scale * weight[1].flatten()
     assert torch.allclose(bias[1], products, rtol=1e-6)
@@ -151,6 +155,6 @@ def test_biases_that_stay(why: str) -> None:
     quantization = Quantization(steps_of(values(before), Steps(1e-3, 0)).steps, in_float=kept)
     passes = [QuantizeLayers(quantization, "float32"), QuantizeBiases()]
     if not kept:
-        passes.insert(1, CompressWeights("int8", "channel", "float32", of_quantized=True))
+        passes.insert(1, CompressWeights("int8", "channel", "float32"))
     _, applied = rewritten(before, *passes)
     assert not applied[-1].sites

@@ -149,11 +149,13 @@ def test_a_sample_is_drawn_by_seed(photographs: list[Path], tmp_path: Path) -> N
 def test_images_that_cannot_be_read(photographs: list[Path], tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "some", ["a.png", "b.png", "c.png", "d.png"], photographs)
     (folder / "broken.png").write_bytes(photographs[0].read_bytes()[:90])
-    with pytest.raises(InputError, match="1 image of 5 cannot be read: image .*broken.png") as caught:
+    with pytest.raises(InputError, match=r"1 image of 5 cannot be read: image .*broken\.png") as caught:
         ranges_of(Calibration(folder))
     assert "10% are too many" in caught.value.lines[1]
     for number in range(8):
-        (folder / f"more{number}.png").write_bytes(photographs[0].read_bytes() + bytes(number))  # the first is there
+        (folder / f"more{number}.png").write_bytes(
+            photographs[0].read_bytes() + bytes(number)
+        )  # the first is there
     _, notes = ranges_of(Calibration(folder))
     assert notes[0].startswith("calibrated without 1 image of 12") and "broken.png" in notes[0]
     empty = tmp_path / "empty"

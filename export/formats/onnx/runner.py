@@ -83,8 +83,12 @@ class OnnxRuntimeRunner:
         names: there nothing is optimized."""
         if self._exposed is None:
             model = read_onnx(self._path)
-            is_changed = bool(_narrow(model)) or any(node.op_type == "QuantizeLinear" for node in model.graph.node)
-            self._exposed = self._open(_exposing_everything(model), optimization="off" if is_changed else None)
+            is_changed = bool(_narrow(model)) or any(
+                node.op_type == "QuantizeLinear" for node in model.graph.node
+            )
+            self._exposed = self._open(
+                _exposing_everything(model), optimization="off" if is_changed else None
+            )
         found = _run(self._exposed, [output.name for output in self._exposed.get_outputs()], inputs)
         return {name.removesuffix(_WIDE): value for name, value in found.items()}
 
