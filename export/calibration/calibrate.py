@@ -133,7 +133,8 @@ def _as_bytes(found: Mapping[str, Statistics]) -> bytes:
 def _read(path: Path) -> dict[str, Statistics]:
     arrays, _ = read_tensors(path, _MAX_BYTES, f"remove {path.parent}")
     names = [key.removesuffix("/ends") for key in arrays if key.endswith("/ends")]
-    return {name: Statistics(*map(float, arrays[f"{name}/ends"]), arrays[f"{name}/counts"]) for name in names}
+    ends = {name: arrays[f"{name}/ends"].tolist() for name in names}
+    return {name: Statistics(low, high, arrays[f"{name}/counts"]) for name, (low, high) in ends.items()}
 
 
 def _key(rewritten: Trace, source: Source, images: Sequence[str], names: Sequence[str]) -> str:

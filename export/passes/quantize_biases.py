@@ -49,9 +49,11 @@ class QuantizeBiases(Pass):
     @staticmethod
     def _scales(rewriter: Rewriter, value: object, weight: object) -> Tensor | None:
         """One for each output; None where either is no whole number."""
-        if not all(isinstance(each, fx.Node) and each.target is dequantize for each in (value, weight)):
+        if not (isinstance(value, fx.Node) and isinstance(weight, fx.Node)):
             return None
-        of_value, of_weight = (rewriter.constant(each.args[1]) for each in (value, weight))  # type: ignore[union-attr]
+        if not value.target is weight.target is dequantize:
+            return None
+        of_value, of_weight = (rewriter.constant(each.args[1]) for each in (value, weight))
         assert of_value is not None and of_weight is not None
         # As a float32 file has it, so that what it says is what was rounded with.
         return (of_value * of_weight.flatten()).float().double()

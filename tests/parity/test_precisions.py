@@ -16,6 +16,8 @@ from cloformer.errors import UnsupportedError
 from cloformer.export.artifact.folder import Artifact, read_artifact
 from cloformer.export.calibration.images import Calibration
 from cloformer.export.formats import FORMATS
+from cloformer.export.formats.onnx.runner import OnnxRuntimeRunner
+from cloformer.export.formats.runners import open_model
 from cloformer.export.parity.cost import Limits
 from cloformer.export.parity.report import ParityReport
 from cloformer.export.parity.verify import ParityRequest, compare
@@ -188,6 +190,19 @@ def test_other_steps_than_those_of_the_manifest_are_found(
     assert not report.passed and report.first_divergence is not None
     wanted = "cloformer.quantize.default" if kind == "QuantizeLinear" else "cloformer.dequantize.default"
     assert report.first_divergence.operator == wanted
+
+
+def test_a_processor_that_adds_up_in_16_bits_computes_in_float(
+    quantized: Callable[..., Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = quantized("onnx")
+    monkeypatch.setattr("cloformer.export.formats.onnx.runner.stops_at_16_bits", lambda: True)
+    report = compare(artifact, ParityRequest(model=MODEL, spec=OF_IMAGES, operators=False))
+    assert report.passed and any("no VNNI" in note for note in report.notes)
+    with open_model(artifact.model) as runner:
+        assert isinstance(runner, OnnxRuntimeRunner)
+        _, optimized = runner.graphs()
+    assert not [node.op_type for node in optimized.graph.node if node.op_type.startswith("QLinear")]
 
 
 def test_what_it_costs_is_said_and_limited(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from coremltools.converters.mil import Builder as mb
+from coremltools.converters.mil import Builder as mb  # noqa: N813 - its own idiom
 from coremltools.converters.mil.frontend._utils import (
     _construct_constexpr_dequant_op,
     _construct_constexpr_lut_op,
