@@ -10,12 +10,15 @@ import platform
 from collections.abc import Collection
 from pathlib import Path
 
+from cloformer.errors import InputError
+from cloformer.io.read import read_text
+
 __all__ = ["flags_of", "stops_at_16_bits"]
 
 _X86 = {"x86_64", "amd64", "i386", "i686", "x86"}
 _VNNI = {"avx512_vnni", "avx_vnni"}
 _CPU_INFO = Path("/proc/cpuinfo")
-_MAX_BYTES = 2**20
+_MAX_BYTES = 2**24  # of a machine with hundreds of cores
 
 
 def stops_at_16_bits(machine: str | None = None, flags: Collection[str] | None = None) -> bool:
@@ -29,9 +32,8 @@ def stops_at_16_bits(machine: str | None = None, flags: Collection[str] | None =
 def flags_of(path: Path) -> set[str]:
     """The processor's flags in such a file; none where it does not say."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            text = file.read(_MAX_BYTES)
-    except OSError:  # another system
+        text = read_text(path, _MAX_BYTES, "")
+    except InputError:  # another system has no such file
         return set()
     line = next((line for line in text.splitlines() if line.startswith("flags")), "")
     return set(line.partition(":")[2].split())
