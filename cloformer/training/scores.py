@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Z", "Scores", "counted", "first_classes", "interval", "right_first", "scores_of"]
+__all__ = ["Scores", "Z", "counted", "first_classes", "interval", "right_first", "scores_of"]
 
 Z = 1.959963984540054  # of 95 % of the normal distribution
 _LAST = 2**31  # the place of a class among scores that are no numbers
@@ -24,15 +24,29 @@ class Scores:
     top5: float
     loss: float
 
+    @property
+    def top1_interval(self) -> tuple[float, float]:
+        """At 95 %, as the next."""
+        return interval(self.top1, self.images)
+
+    @property
+    def top5_interval(self) -> tuple[float, float]:
+        return interval(self.top5, self.images)
+
     def to_json(self) -> dict[str, object]:
         return {
             "images": self.images,
             "top1": self.top1,
-            "top1_interval": list(interval(self.top1, self.images)),
+            "top1_interval": list(self.top1_interval),
             "top5": self.top5,
-            "top5_interval": list(interval(self.top5, self.images)),
+            "top5_interval": list(self.top5_interval),
             "loss": self.loss if math.isfinite(self.loss) else None,
         }
+
+    @staticmethod
+    def nothing() -> dict[str, object]:
+        """The same without labels."""
+        return dict.fromkeys(("top1", "top1_interval", "top5", "top5_interval", "loss"))
 
 
 def counted(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
