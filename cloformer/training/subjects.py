@@ -163,7 +163,8 @@ def _artifact(artifact: Artifact, options: RunnerOptions) -> Iterator[Subject]:
     if classifier is None:
         raise UnsupportedError(
             f"{artifact.folder} does not classify one image",
-            "`cloformer inspect` says what goes in and comes out",
+            "`cloformer inspect` says what goes in and comes out; if it gives scores of classes, export it with their names: "
+            "--labels names.txt",
         )
     image, rule, found = classifier.image, classifier.rule, classifier.scores
     size = image.spec.shape[0]
