@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from cloformer.errors import InputError
+from cloformer.errors import InputError, UsageError
 from cloformer.export.artifact.folder import is_artifact
 from cloformer.export.formats.runners import RunnerOptions
 from cloformer.export.source.images import Unreadable, attempts, refuse_none
@@ -107,6 +107,7 @@ def evaluate(
         alone = None if reference is None or reference in subjects else ready(reference)
         found = {path: ready(path) for path in dict.fromkeys(subjects)}
         held = found.get(reference) if isinstance(reference, Path) and alone is None else alone
+        _refuse_a_guess(held, list(found.values()))
         trials = {path: _Trial(subject, held, data) for path, subject in found.items()}
         running = [*([] if alone is None else [alone]), *found.values()]
         unreadable: list[Unreadable] = []
@@ -204,6 +205,21 @@ def _names(subject: Subject, data: Judged) -> Sequence[str] | None:
     if subject.labels is not None:
         return subject.labels
     return data.classes if data.classes is not None and len(data.classes) == subject.classes else None
+
+
+def _refuse_a_guess(reference: Subject | None, subjects: Sequence[Subject]) -> None:
+    """A reference that nobody says the input of is not held against what is fed in another way: sizes apart, which a model may be
+    exported in."""
+    if reference is None or not reference.is_guessed:
+        return
+    rule = reference.rule
+    for subject in subjects:
+        same_size = replace(subject.rule, height=rule.height, width=rule.width, resize_size=rule.resize_size)
+        if same_size != rule:
+            raise UsageError(
+                f"nobody says how {reference.name} is fed, and {subject.name} is fed in another way than ImageNet's networks",
+                "give the --spec of the export",
+            )
 
 
 def _places(subject: Subject, data: Judged) -> list[int] | range:

@@ -39,7 +39,8 @@ Pixels = npt.NDArray[np.uint8]
 class Subject:
     """``classify`` takes cropped pixels (N, height, width, 3) as ``rule`` gives them, and returns logits (N, ``classes``): of what
     ``gives`` "probabilities", their logarithms. ``bytes`` are the model's files', None of a model without a file of its own.
-    ``format``, ``precision`` and ``manifest_sha256`` are an artifact's, None of what runs in PyTorch."""
+    ``format``, ``precision`` and ``manifest_sha256`` are an artifact's, None of what runs in PyTorch. ``is_guessed``: nobody says
+    how the model is fed, and ``rule`` is ImageNet's."""
 
     name: str
     runs_in: str
@@ -52,6 +53,7 @@ class Subject:
     format: str | None = None
     precision: str | None = None
     manifest_sha256: str | None = None
+    is_guessed: bool = False
 
 
 def names_a_model(path: Path) -> bool:
@@ -65,14 +67,16 @@ def reference_of(
 ) -> Path | SourceRequest | None:
     """What is asked for as the reference; None if nothing is. A network that nobody says the input of is fed as the first
     artifact is. :class:`UsageError` for a ``spec`` of no network."""
-    if model is None:
-        if spec is not None:
-            raise UsageError(
-                "--spec says how a network is fed, and none is given", "add it: --model nets.py:build"
-            )
+    if spec is None and model is None:
         return weights
+    if model is None and weights is None:
+        raise UsageError(
+            "--spec says how the reference is fed, and none is given", "add it: --model nets.py:build"
+        )
+    if model is None and weights is not None and names_a_model(weights):
+        model, weights = str(weights), None
     given, size = ModelSpec() if spec is None else read_spec(spec), None
-    if not given.declared and not names_a_library(model) and names_a_module(model):
+    if model is not None and not given.declared and not names_a_library(model) and names_a_module(model):
         read = (read_artifact(path).function.classifier for path in subjects if is_artifact(path))
         sizes = ((item.rule.height, item.rule.width) for item in read if item is not None)
         size = next(sizes, None)
@@ -93,7 +97,7 @@ def opened(asked: Path | SourceRequest, options: RunnerOptions) -> AbstractConte
 
 @contextmanager
 def _model(request: SourceRequest, threads: int) -> Iterator[Subject]:
-    source, name = resolve(request), str(request.model)
+    source, name = resolve(request), str(request.model or request.weights)
     if source.weights.origin == "random":
         raise InputError(
             f"{request.option} {name}: the weights are random, and right by chance",
@@ -118,7 +122,14 @@ def _model(request: SourceRequest, threads: int) -> Iterator[Subject]:
         )
     with _threads(threads):
         size = None if request.weights is None else _size_of(request.weights)
-        yield Subject(name, "PyTorch", rule, source.labels, shape[1], classify, bytes=size)
+        is_guessed = (
+            not request.spec.declared
+            and not names_a_library(name)
+            and rule == Preprocessing.imagenet(rule.height, rule.width)
+        )
+        yield Subject(
+            name, "PyTorch", rule, source.labels, shape[1], classify, bytes=size, is_guessed=is_guessed
+        )
 
 
 @contextmanager

@@ -73,7 +73,7 @@ CALLS = [
      "put them into a folder per class, or their numbers into labels.json; --min-agreement and --min-snr need no labels"),
     ("evaluate net --data photos --min-agreement 97%", 2, "--min-agreement holds models to a reference, and none is given",
      "add the checkpoint that they were exported from, --weights best.safetensors, or --model nets.py:build"),
-    ("evaluate net --data photos --spec model.toml", 2, "--spec says how a network is fed, and none is given",
+    ("evaluate net --data photos --spec model.toml", 2, "--spec says how the reference is fed, and none is given",
      "add it: --model nets.py:build"),
     ("evaluate net --data pictures --labels names.txt", 3,
      "--labels names the classes of data sets that have numbers alone, and pictures has images alone",

@@ -116,6 +116,13 @@ def test_a_network_of_the_users_is_what_its_artifacts_are_held_to(
     assert refused.code == 2
     assert "error: --max-accuracy-drop needs labels" in refused.err
     assert command("evaluate", artifact, "--data", photos, "--min-agreement", "0.9").code == 2
+    for reference in (
+        "--model",
+        "--weights",
+    ):  # fed as ImageNet's networks are, it would differ in everything
+        guessed = command("evaluate", artifact, reference, "nets.py:build", "--data", photos)
+        assert guessed.code == 2
+        assert "nobody says how nets.py:build is fed" in guessed.err
     network = runpy.run_path("nets.py")["build"]()
     own = [own_class(network, photos / f"{name}.png") for name in "abcdefgh"]
     label(photos, **dict(zip("abcdefgh", own, strict=True)))
