@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ def read_judged(path: Path, labels: Path | None = None) -> Judged:
             "leave --labels out",
         )
     found = collect_images([path])
-    if not (path / LABELS).exists():
+    if not os.path.lexists(path / LABELS):  # a link to nothing is labels that cannot be read
         images = FileImages(found.images, ())
         return Judged(path.name, images, len(found.images), None, left_out=found.left_out)
     given = _read_labels(path / LABELS)

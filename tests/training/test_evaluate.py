@@ -189,6 +189,48 @@ def test_classes_are_matched_by_name(command: Command, tmp_path: Path) -> None:
     assert "does not know the data's class 'moth'" in refused.err
 
 
+def test_classes_of_the_reference_are_matched_by_name(command: Command, tmp_path: Path) -> None:
+    """A head in another order agrees in everything; one of other classes is compared in nothing, and passes no gate."""
+    root = write_folders(tmp_path / "data", halves=("val",))
+    data = replace(read_dataset(root), train=None)
+    model = cloformer.create_model("cloformer_xxs", num_classes=3)
+    paths = {}
+    for name, classes in (("own", CLASSES), ("turned", CLASSES[::-1]), ("others", ("cat", "dog", "elk"))):
+        if name == "turned":
+            model.head.weight.data, model.head.bias.data = (
+                model.head.weight.data.flip(0),
+                model.head.bias.data.flip(0),
+            )
+        paths[name] = tmp_path / f"{name}.safetensors"
+        write_weights(
+            paths[name],
+            model,
+            "cloformer_xxs",
+            replace(data, classes=classes),
+            RECIPES["quick"].changed(QUICK),
+            Scores(1, 0, 0, 0),
+            {},
+        )
+    asked = ("evaluate", paths["turned"], "--weights", paths["own"], "--min-agreement", "1")
+    found = command(*asked, "--data", root, "--min-snr", "100", "--max-accuracy-drop", "0.5", "--json")
+    assert found.code == 0, found.out
+    assert found.json["subjects"][0]["accuracy_drop"]["lost"] == 0
+    plain = root / "val" / "ant"
+    refused = command(
+        "evaluate",
+        paths["others"],
+        paths["own"],
+        "--weights",
+        paths["own"],
+        "--data",
+        plain,
+        "--min-agreement",
+        "0",
+    )
+    assert refused.code == 1
+    assert f"FAIL  {paths['others']}: its classes are not the reference's" in refused.out
+
+
 def test_classes_of_one_name(command: Command, tmp_path: Path) -> None:
     """Where both sides have a name as often, the first is the first; else it cannot be told which is which."""
     pixels, labels = np.zeros((3, 8, 8), np.uint8), np.array([0, 1, 2])
