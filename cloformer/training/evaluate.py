@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -65,15 +65,8 @@ class Evaluation:
 
     def to_json(self) -> dict[str, object]:
         own = (
-            "subject",
-            "runs_in",
-            "format",
-            "precision",
-            "manifest_sha256",
-            "bytes",
-            "images",
-            "is_reference",
-        )
+            "subject", "runs_in", "format", "precision", "manifest_sha256", "bytes", "images", "is_reference",
+        )  # fmt: skip
         return {
             **{name: getattr(self, name) for name in own},
             **(Scores.nothing() if self.scores is None else self.scores.to_json()),
@@ -208,16 +201,13 @@ def _names(subject: Subject, data: Judged) -> Sequence[str] | None:
 
 
 def _refuse_a_guess(reference: Subject | None, subjects: Sequence[Subject]) -> None:
-    """A reference that nobody says the input of is not held against what is fed in another way: sizes apart, which a model may be
-    exported in."""
-    if reference is None or not reference.is_guessed:
+    """What nobody says of how the reference is fed is not held against models that are fed in another way."""
+    if reference is None:
         return
-    rule = reference.rule
     for subject in subjects:
-        same_size = replace(subject.rule, height=rule.height, width=rule.width, resize_size=rule.resize_size)
-        if same_size != rule:
+        if any(getattr(subject.rule, name) != getattr(reference.rule, name) for name in reference.guessed):
             raise UsageError(
-                f"nobody says how {reference.name} is fed, and {subject.name} is fed in another way than ImageNet's networks",
+                f"nobody says how {reference.name} is fed (as ImageNet's networks?), and {subject.name} is fed in another way",
                 "give the --spec of the export",
             )
 

@@ -93,4 +93,4 @@ def _of_drop(drop: Drop, most: float) -> Iterator[str]:
     elif needed is None:
         yield f"{measured}; more images would not show less, if as many are lost"
     else:
-        yield f"{measured}; too few images to tell: if as many differ, {needed:,} are needed"
+        yield f"{measured}; too few images to tell: if as large a share differs, {needed:,} are needed"

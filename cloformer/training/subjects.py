@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,8 @@ from cloformer.weights import find_weights
 
 __all__ = ["Subject", "names_a_model", "opened", "reference_of"]
 
+_RULE = tuple(field.name for field in fields(Preprocessing))
+_BUT_SIZES = tuple(name for name in _RULE if name not in ("height", "width", "resize_size"))
 _TINY = 1e-38  # of a probability whose logarithm is taken
 
 Pixels = npt.NDArray[np.uint8]
@@ -39,8 +41,8 @@ Pixels = npt.NDArray[np.uint8]
 class Subject:
     """``classify`` takes cropped pixels (N, height, width, 3) as ``rule`` gives them, and returns logits (N, ``classes``): of what
     ``gives`` "probabilities", their logarithms. ``bytes`` are the model's files', None of a model without a file of its own.
-    ``format``, ``precision`` and ``manifest_sha256`` are an artifact's, None of what runs in PyTorch. ``is_guessed``: nobody says
-    how the model is fed, and ``rule`` is ImageNet's."""
+    ``format``, ``precision`` and ``manifest_sha256`` are an artifact's, None of what runs in PyTorch. ``guessed`` are the
+    fields of ``rule`` that nobody says, and that are ImageNet's."""
 
     name: str
     runs_in: str
@@ -53,7 +55,7 @@ class Subject:
     format: str | None = None
     precision: str | None = None
     manifest_sha256: str | None = None
-    is_guessed: bool = False
+    guessed: tuple[str, ...] = ()
 
 
 def names_a_model(path: Path) -> bool:
@@ -67,14 +69,14 @@ def reference_of(
 ) -> Path | SourceRequest | None:
     """What is asked for as the reference; None if nothing is. A network that nobody says the input of is fed as the first
     artifact is. :class:`UsageError` for a ``spec`` of no network."""
+    if model is None and weights is not None and names_a_model(weights) and weights not in subjects:
+        model, weights = str(weights), None
     if spec is None and model is None:
         return weights
     if model is None and weights is None:
         raise UsageError(
             "--spec says how the reference is fed, and none is given", "add it: --model nets.py:build"
         )
-    if model is None and weights is not None and names_a_model(weights):
-        model, weights = str(weights), None
     given, size = ModelSpec() if spec is None else read_spec(spec), None
     if model is not None and not given.declared and not names_a_library(model) and names_a_module(model):
         read = (read_artifact(path).function.classifier for path in subjects if is_artifact(path))
@@ -122,14 +124,11 @@ def _model(request: SourceRequest, threads: int) -> Iterator[Subject]:
         )
     with _threads(threads):
         size = None if request.weights is None else _size_of(request.weights)
-        is_guessed = (
-            not request.spec.declared
-            and not names_a_library(name)
-            and rule == Preprocessing.imagenet(rule.height, rule.width)
-        )
+        is_said = request.spec.declared or names_a_library(name)
+        is_said = is_said or rule != Preprocessing.imagenet(rule.height, rule.width)
         yield Subject(
-            name, "PyTorch", rule, source.labels, shape[1], classify, bytes=size, is_guessed=is_guessed
-        )
+            name, "PyTorch", rule, source.labels, shape[1], classify, bytes=size, guessed=() if is_said else _RULE
+        )  # fmt: skip
 
 
 @contextmanager

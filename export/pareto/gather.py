@@ -96,7 +96,7 @@ def _check(figure: Figure, artifacts: Sequence[Artifact], readings: Sequence[Map
             raise UnsupportedError(
                 f"the {figure.title} of {artifacts[0].folder} and of {artifact.folder} were measured in different ways: "
                 f"{field} is {there!r} and {here!r}",
-                f"measure them together: {figure.says}",
+                f"choose another --figure, or measure them together: {figure.says}",
             )
 
 

@@ -76,7 +76,7 @@ def _evaluation(document: Fields, source: str) -> Iterator[Said]:
         )
         snr = row.optional("snr_db", row.number)
         value = snr if snr is not None else math.inf if row.take("is_exact") else -math.inf
-        yield Said(digest, "snr", Reading(value, {**held, "of": row.text("snr_of")}, None, source))
+        yield Said(digest, "snr", Reading(value, {**held, "output": row.text("snr_of")}, None, source))
 
 
 def _interval(row: Fields, name: str) -> tuple[float, float]:

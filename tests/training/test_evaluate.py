@@ -128,7 +128,7 @@ def test_gates(command: Command, trained: Path, digits: Path, tmp_path: Path) ->
     few = command("evaluate", trained, twin, "--data", digits, "--max-accuracy-drop", "1%")
     assert few.code == 1
     assert (
-        "0 lost, 0 gained of 40 images), and --max-accuracy-drop allows 1.00%; too few images to tell: if as many differ, 381"
+        "0 lost, 0 gained of 40 images), and --max-accuracy-drop allows 1.00%; too few images to tell: if as large a share differs, 381"
         in few.out
     )
 
