@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cloformer.errors import UsageError
+from cloformer.errors import InputError, UsageError
 from cloformer.io.output import say, say_json, tell
+from cloformer.io.progress import Progress
 
+from ..formats.runners import RunnerOptions
 from ..formats.work_limit import MOST_WORK
 from ..pareto.figures import FIGURES
 from .completion import checkpoints, models_and_files
@@ -79,7 +83,6 @@ def pareto(
     again that a --report says.
     """
     from ..artifact.folder import read_artifact
-    from ..formats.runners import RunnerOptions
     from ..pareto.gather import gather
     from ..pareto.read import read_report, said_by
     from ..reports.pareto import text
@@ -88,41 +91,20 @@ def pareto(
     from ..reports.shared.plots import prepare, write_plots
     from ..reports.shared.words import unreadable_lines
 
-    if data is None:
-        of_data = {
-            "--labels": labels,
-            "--model": model,
-            "--weights": weights,
-            "--spec": spec,
-            "--limit": limit,
-        }
-        given = next((name for name, value in of_data.items() if value is not None), None)
-        if given is not None:
-            raise UsageError(f"{given} is for the images of --data, and none are given", "add --data FOLDER")
+    of_data = {"--labels": labels, "--model": model, "--weights": weights, "--spec": spec, "--limit": limit}
+    given = next((name for name, value in of_data.items() if value is not None), None)
+    if data is None and given is not None:
+        raise UsageError(f"{given} is for the images of --data, and none are given", "add --data FOLDER")
     if plots is not None:
         prepare(plots)
     found = [read_artifact(path) for path in artifacts]
     said = [item for path in reports or [] for item in read_report(path)]
     judged: EvaluationReport | None = None
     if data is not None:
-        from cloformer.training.evaluate import evaluate
-        from cloformer.training.judged import read_judged
-        from cloformer.training.limits import Limits
-        from cloformer.training.report import EvaluationReport
-        from cloformer.training.subjects import reference_of
-
-        images = read_judged(data, labels)
-        folders = [artifact.folder for artifact in found]
+        options = RunnerOptions(threads=threads, max_work=max_work or None)
+        reference = _Reference(model, weights, spec)
         with progress(quiet or as_json) as stage:
-            results = evaluate(
-                folders,
-                images,
-                reference=reference_of(folders, model, weights, spec),
-                limit=limit,
-                options=RunnerOptions(threads=threads, max_work=max_work or None),
-                progress=stage,
-            )
-        judged = EvaluationReport(images, Limits(), tuple(results))
+            judged = _judge([item.folder for item in found], data, labels, reference, limit, options, stage)
         said += said_by(judged.to_json(), str(data))
     front = gather(found, said, figures or [])
     if html is not None:
@@ -138,4 +120,35 @@ def pareto(
         unreadable = judged.results[0].unreadable
         tell(*unreadable_lines([item.reason for item in unreadable], judged.results[0].images))
         if unreadable:
-            raise typer.Exit(3)
+            raise typer.Exit(InputError.exit_code)
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """What the artifacts are held to, as the options say it."""
+
+    model: str | None
+    weights: Path | None
+    spec: Path | None
+
+
+def _judge(
+    folders: Sequence[Path],
+    data: Path,
+    labels: Path | None,
+    reference: _Reference,
+    limit: int | None,
+    options: RunnerOptions,
+    stage: Progress,
+) -> EvaluationReport:
+    """What `evaluate` finds of them."""
+    from cloformer.training.evaluate import evaluate
+    from cloformer.training.judged import read_judged
+    from cloformer.training.limits import Limits
+    from cloformer.training.report import EvaluationReport
+    from cloformer.training.subjects import reference_of
+
+    images = read_judged(data, labels)
+    held = reference_of(folders, reference.model, reference.weights, reference.spec)
+    results = evaluate(folders, images, reference=held, limit=limit, options=options, progress=stage)
+    return EvaluationReport(images, Limits(), tuple(results))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloformer.errors import InputError
-from cloformer.io.fields import Fields
+from cloformer.io.fields import FieldError, Fields
 from cloformer.io.read import read_json
 
 from ..latency.candidates import CANDIDATES
@@ -51,7 +51,10 @@ def said_by(document: object, source: str) -> list[Said]:
             f"{source} is not what {kind.command} writes: at {problem.json_path}: {problem.message[:160]}",
             _ADVICE,
         )
-    return list(kind.read(Fields(document), source))
+    try:
+        return list(kind.read(Fields(document), source))
+    except FieldError as error:
+        raise InputError(f"{source} is not what {kind.command} writes: {error}", _ADVICE) from None
 
 
 def _evaluation(document: Fields, source: str) -> Iterator[Said]:

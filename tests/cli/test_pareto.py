@@ -12,14 +12,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from evaluations import evaluation, report_of
+from evaluations import FRONTS, evaluation, report_of
 from latency_reports import HERE, bench, measured
 from outcome import Command
-from pages import HOSTILE, Elements
+from pages import Elements
 
 from cloformer.export.device.instructions import Gate, InstructionCounts
-from cloformer.export.pareto.figures import FIGURES, Reading
-from cloformer.export.pareto.front import Candidate, Front
+from cloformer.export.pareto.front import Front
 from cloformer.export.reports.device.instructions import counts_json
 from cloformer.export.reports.pareto.page import pareto_page
 from cloformer.export.reports.pareto.plots import pareto_plots
@@ -118,6 +117,8 @@ def test_what_cannot_stand_side_by_side(ask: Ask, places: Places) -> None:
     one, two = (digest for _, digest in places.values())
     both = report_of(evaluation(one), evaluation(two))
     elsewhere = replace(timed(places, two={}), environment=replace(HERE, processor="B 4000"))
+    broken = report_of(evaluation(one)).to_json()
+    broken["subjects"][0]["top1_interval"] = None  # type: ignore[index]
     cases: list[tuple[tuple[Any, ...], tuple[str, ...], int, str]] = [
         ((), (), 2, "nothing but the size of these artifacts is known"),
         ((both,), ("--figure", "siz"), 2, "unknown figure 'siz'. Did you mean size?"),
@@ -132,6 +133,7 @@ def test_what_cannot_stand_side_by_side(ask: Ask, places: Places) -> None:
         ),
         (({"rows": []},), (), 3, "report0.json is not what cloformer bench writes: at "),
         (({"subjects": 3},), (), 3, "report0.json is not what cloformer evaluate writes: at "),
+        ((broken,), (), 3, "report0.json is not what cloformer evaluate writes: subjects.0..top1_interval is null, not a list"),
         (({},), (), 3, "report0.json is no report that figures can be read of"),
         ((both,), ("--weights", "fashion-mnist"), 2, "--weights is for the images of --data"),
     ]  # fmt: skip
@@ -140,25 +142,6 @@ def test_what_cannot_stand_side_by_side(ask: Ask, places: Places) -> None:
         assert (done.code, done.out) == (code, ""), words
         assert re.search(words, done.err), done.err
         assert len(done.err.strip().splitlines()) <= 3
-
-
-FRONTS = {
-    "three figures": Front(
-        tuple(FIGURES[name] for name in ("size", "latency", "top1")),
-        tuple(
-            Candidate(name, "onnx", "fp16", "a" * 64, {
-                "size": Reading(size), "latency": Reading(time, {"preset": "quick"}, None, "latency.json"),
-                "top1": Reading(share, {"images": 125}, (share - 0.05, share), "evaluation.json"),
-            })
-            for name, size, time, share in (("a", 3.0, 9.0, 1.0), ("b", 4.0, 9.0, 0.9), (HOSTILE, 5.0, 2.0, 1.0))
-        ),
-    ),
-    "equal, and exact": Front(
-        (FIGURES["size"], FIGURES["snr"]),
-        tuple(Candidate(name, "coreml", "fp32", "a" * 64, {"size": Reading(3.0), "snr": Reading(float("inf"))}) for name in "ab"),
-    ),
-    "one figure": Front((FIGURES["size"],), (Candidate("a", "onnx", "fp32", "a" * 64, {"size": Reading(3.0)}),)),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS.keys())

@@ -6,12 +6,14 @@ import io
 import sys
 
 import pytest
+from evaluations import FRONTS
 from latency_reports import BENCHES, COMPARISONS
 from test_reports_parity import REPORTS
 
 from cloformer.export.reports.artifact.text import models
 from cloformer.export.reports.latency import comparison_text
 from cloformer.export.reports.latency import text as latency
+from cloformer.export.reports.pareto.text import render as side_by_side
 from cloformer.export.reports.parity import text as parity
 from cloformer.export.reports.shared.table import Column, fitted
 from cloformer.export.reports.training.evaluated import flips, table
@@ -65,6 +67,7 @@ def test_every_line_fits(monkeypatch: pytest.MonkeyPatch, terminal: int) -> None
         name, "ONNX Runtime", 10_000, Scores(10_000, 0.9, 0.99, 0.3), against, bytes=10**7, format="onnx"
     )
     texts["evaluate"] = "\n".join([*table([result]), *flips([result])])
+    texts |= {f"pareto, {name}": "\n".join(side_by_side(front)) for name, front in FRONTS.items()}
     long = [
         (name, line) for name, text in texts.items() for line in text.splitlines() if len(line) > terminal
     ]

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["headline", "law", "render", "shown", "title", "verdict", "widest"]
 
 _WHOLE = 100_000  # columns where there is no terminal
-_LEAST = 20  # columns of a name that is too long
+_LEAST = 14  # columns of a name that is too long
+_NUMBER = "{:>3}  "  # of a row
 
 
 def render(front: Front) -> Iterator[str]:
@@ -28,18 +29,26 @@ def render(front: Front) -> Iterator[str]:
         {title(figure): shown(figure, item.readings[figure.name]) for figure in front.figures}
         for item in front.candidates
     ]
-    columns = [Column(head, 2 + max(len(head), *(len(row[head]) for row in rows)), 0) for head in heads]
+    columns = [
+        Column(head, 2 + max(len(head), *(len(row[head]) for row in rows)), rank)
+        for head, rank in zip(heads, _ranks(len(heads)), strict=True)
+    ]
     verdicts = [verdict(front, place) for place in range(len(rows))]
-    room = width(_WHOLE) - 6 - 2 - max(map(len, verdicts))
+    room = width(_WHOLE) - len(_NUMBER.format(0)) - 2 - max(map(len, verdicts))
     kept = fitted(columns, room - _LEAST)
     names = [plain(item.artifact) for item in front.candidates]
     widest_name = min(max(map(len, names)), max(room - kept.width, _LEAST))
-    yield f"{'':<{6 + widest_name}}{kept.head}"
+    yield f"{'':<{len(_NUMBER.format(0)) + widest_name}}{kept.head}"
     for place, (name, row, said) in enumerate(zip(names, rows, verdicts, strict=True), 1):
-        yield f"{place:>4}  {tail(name, widest_name):<{widest_name}}{kept.row(row)}  {said}".rstrip()
+        yield f"{_NUMBER.format(place)}{tail(name, widest_name):<{widest_name}}{kept.row(row)}  {said}".rstrip()
     yield ""
-    for line in (headline(front), law(front), *widest(front)):
+    for line in (*kept.said(), headline(front), law(front), *widest(front)):
         yield from wrapped(line)
+
+
+def _ranks(figures: int) -> list[int]:
+    """Of a narrow terminal's columns the first and the last figure stay: what it weighs, and how good it is."""
+    return [0 if place in (0, figures - 1) else place for place in range(figures)]
 
 
 def title(figure: Figure) -> str:
@@ -58,10 +67,11 @@ def shown(figure: Figure, reading: Reading) -> str:
 
 
 def verdict(front: Front, place: int) -> str:
-    """By whom a candidate is dominated: those are named that nobody dominates. Empty of one that is not dominated."""
+    """The smallest of those that dominate a candidate and that nobody dominates; --json names all. Empty of one that is not
+    dominated."""
     best = set(front.undominated)
-    above = [str(other + 1) for other in front.dominators[place] if other in best]
-    return f"dominated by {', '.join(above)}" if above else ""
+    above = next((other for other in front.dominators[place] if other in best), None)
+    return "" if above is None else f"dominated by {above + 1}"
 
 
 def headline(front: Front) -> str:
