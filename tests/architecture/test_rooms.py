@@ -30,6 +30,7 @@ ROOMS = (
     "cloformer.export.latency",
     "cloformer.export.bundle",
     "cloformer.export.device",
+    "cloformer.export.pareto",
     "cloformer.training",
     "cloformer.export.reports",
     "cloformer.export.commands",
