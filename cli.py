@@ -24,6 +24,7 @@ from cloformer.export.commands import (
     export,
     hub,
     import_device_report,
+    pareto,
     parity,
     predict,
     profile,
@@ -143,6 +144,7 @@ app.command(cls=OneCommand)(parity.parity)
 app.command(cls=OneCommand)(bench.bench)
 app.command(cls=OneCommand)(compare.compare)
 app.command(cls=OneCommand)(profile.profile)
+app.command(cls=OneCommand)(pareto.pareto)
 app.command(cls=OneCommand)(bundle.bundle)
 app.command(cls=OneCommand)(import_device_report.import_device_report)
 app.command(cls=OneCommand)(train.train)

@@ -1,301 +1,272 @@
-"""How often models are right on labelled images: checkpoints and other models in PyTorch, and artifacts in the runtime they are
-for."""
+"""How often models are right on images, and how far they are from the model as it was trained.
+
+All see the same images, a batch at a time, each prepared as the model asks. What a model has lost beside the reference needs no
+labels: the share of images with the same first class, and the signal-to-noise ratio of what it gives.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cloformer.checkpoint import load_checkpoint
-from cloformer.errors import InputError, UnsupportedError
-from cloformer.export.artifact.folder import Artifact, is_artifact, read_artifact
-from cloformer.export.formats.runners import RUNNERS, RunnerOptions, default_runner, open_model
+from cloformer.errors import InputError, UsageError
+from cloformer.export.artifact.folder import is_artifact
+from cloformer.export.formats.runners import RunnerOptions
 from cloformer.export.source.images import Unreadable, attempts, refuse_none
-from cloformer.export.source.libraries.asked import names_a_library
-from cloformer.export.source.named import names_a_module
-from cloformer.export.source.preprocessing import Preprocessing, as_planes
-from cloformer.export.source.resolve import SourceRequest, resolve
-from cloformer.export.source.returned import as_tensors
-from cloformer.export.source.trained import training_of
-from cloformer.io.progress import Progress, Stage, part
+from cloformer.export.source.preprocessing import Preprocessing
+from cloformer.export.source.resolve import SourceRequest
+from cloformer.io.progress import Progress, Stage
 from cloformer.io.words import count
 
 from .augment import seed_of
-from .data import Dataset
-from .scores import Scores, counted, interval, scores_of
+from .beside import Against, Comparison, order_of
+from .judged import Judged
+from .scores import Scores, counted, scores_of
+from .subjects import Pixels, Subject, opened
 
-__all__ = ["Evaluation", "evaluate", "names_a_model"]
+__all__ = ["Evaluation", "evaluate"]
 
 _BATCH = 64
 _TRAINS_ONE = (
     "cloformer train --data FOLDER --output runs/new --recipe finetune --weights fashion-mnist makes one"
 )
 _NONE = RunnerOptions()
-_TINY = 1e-38  # of a probability whose logarithm is taken
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One subject's scores; ``agreement`` is the share of images on which its first guess is the reference's, None
-    without a reference. ``unreadable`` are images that are in none of the figures. ``format`` is an artifact's, None of what
-    runs in PyTorch."""
+    """What was found of one subject on ``images``. ``scores`` are None without labels, ``against`` without a reference, for the
+    reference itself, and of a subject with other classes. ``unreadable`` are images that are in none of the figures. The rest is
+    as :class:`.subjects.Subject` has it."""
 
     subject: str
     runs_in: str
-    scores: Scores
-    agreement: float | None
+    images: int
+    scores: Scores | None
+    against: Against | None
+    is_reference: bool = False
     unreadable: tuple[Unreadable, ...] = ()
+    bytes: int | None = None
     format: str | None = None
+    precision: str | None = None
+    manifest_sha256: str | None = None
+
+    @property
+    def agreement(self) -> float | None:
+        """The share of images on which the first class is the reference's."""
+        return None if self.against is None else self.against.agreement
 
     def to_json(self) -> dict[str, object]:
-        agreement = self.agreement
+        own = (
+            "subject", "runs_in", "format", "precision", "manifest_sha256", "bytes", "images", "is_reference",
+        )  # fmt: skip
         return {
-            "subject": self.subject,
-            "runs_in": self.runs_in,
-            **self.scores.to_json(),
-            "agreement": agreement,
-            "agreement_interval": None
-            if agreement is None
-            else list(interval(agreement, self.scores.images)),
+            **{name: getattr(self, name) for name in own},
+            **(Scores.nothing() if self.scores is None else self.scores.to_json()),
+            **(Against.nothing() if self.against is None else self.against.to_json()),
             "unreadable": [item.to_json() for item in self.unreadable],
         }
 
 
-@dataclass(frozen=True)
-class _Subject:
-    """``classify`` takes cropped pixels (N, height, width, 3) as ``rule`` gives them, and returns logits (N, K)."""
-
-    name: str
-    runs_in: str
-    rule: Preprocessing
-    labels: Sequence[str] | None
-    classify: Callable[[npt.NDArray[np.uint8]], Tensor]
-    format: str | None = None  # None of what runs in PyTorch
-
-
 def evaluate(
     subjects: Sequence[Path],
-    data: Dataset,
+    data: Judged,
     *,
-    reference: Path | None = None,
+    reference: Path | SourceRequest | None = None,
     limit: int | None = None,
     options: RunnerOptions = _NONE,
     progress: Progress = lambda _: None,
-) -> Iterator[Evaluation]:
-    """Each subject's scores on the validation images, or on ``limit`` of them, the same for all.
+) -> list[Evaluation]:
+    """What is found of each subject on the images, or on ``limit`` of them, the same for all.
 
-    Without ``reference``, the first subject that is no artifact is what the others are to agree with. Raises
+    Without ``reference``, the first subject that is no artifact is what the others are held to. Raises
     :class:`InputError` for a subject that cannot be read or has other classes than the data, and
     :class:`UnsupportedError` for an artifact that is no classifier of images, before anything is run.
     """
     if reference is None:
         reference = next((path for path in subjects if not is_artifact(path)), None)
-    chosen = _chosen(len(data.val.labels), limit)
-    guesses: dict[Path, dict[int, int]] = {}
-    paths = dict.fromkeys((*([reference] if reference else []), *subjects))
-    with ExitStack() as opened:
-        found = {path: opened.enter_context(_opened(path, data, options)) for path in paths}
-        for number, (path, subject) in enumerate(found.items()):
-            along = part(progress, number / len(found), (number + 1) / len(found))
-            sums, guesses[path], unreadable = _run(subject, data, chosen, along)
-            if path in subjects:
-                agreed = None
-                if reference is not None and path != reference:
-                    agreed = _agreement(guesses[path], guesses[reference])
-                yield Evaluation(
-                    subject.name, subject.runs_in, scores_of(sums), agreed, tuple(unreadable), subject.format
-                )
+    with ExitStack() as stack:
+
+        def ready(asked: Path | SourceRequest) -> Subject:
+            return _checked(stack.enter_context(opened(asked, options)), data)
+
+        alone = None if reference is None or reference in subjects else ready(reference)
+        found = {path: ready(path) for path in dict.fromkeys(subjects)}
+        held = found.get(reference) if isinstance(reference, Path) and alone is None else alone
+        _refuse_a_guess(held, list(found.values()))
+        trials = {path: _Trial(subject, held, data) for path, subject in found.items()}
+        running = [*([] if alone is None else [alone]), *found.values()]
+        unreadable: list[Unreadable] = []
+        for images, crops in _batches(data, limit, [item.rule for item in running], unreadable, progress):
+            given = {subject: subject.classify(crops[subject.rule]) for subject in running}
+            for trial in trials.values():
+                trial.add(images, given)
+    return [trials[path].evaluation(tuple(unreadable)) for path in subjects]
 
 
-def _chosen(count: int, limit: int | None) -> list[int]:
-    """All images, or some of them drawn once and for all."""
-    if limit is None or limit >= count:
-        return list(range(count))
-    draw = np.random.Generator(np.random.PCG64(seed_of(count)))
-    return sorted(draw.permutation(count)[:limit].tolist())
+class _Trial:
+    """A subject's figures, batch by batch."""
+
+    def __init__(self, subject: Subject, reference: Subject | None, data: Judged) -> None:
+        self._subject, self._data = subject, data
+        self._places = _places(subject, data)
+        self._sums = torch.zeros(4, dtype=torch.float64)
+        self._images = 0
+        self._is_reference = reference is subject
+        self._reference = reference
+        self._beside: Comparison | None = None
+        if reference is not None and not self._is_reference:
+            order = order_of(subject, reference)
+            if order is not None:
+                self._beside = Comparison(reference.name, order, subject.gives, _names(subject, data))
+
+    def add(self, images: Sequence[int], given: Mapping[Subject, Tensor]) -> None:
+        """What every subject gave for these images."""
+        logits_BK, labels_B = given[self._subject], None
+        self._images += len(images)
+        if self._data.labels is not None:
+            labels_B = torch.tensor([self._places[self._data.labels[image]] for image in images])
+            self._sums += counted(logits_BK, labels_B)
+        if self._beside is not None:
+            assert self._reference is not None  # or there is nothing to stand beside
+            where = [self._data.images.where(image) for image in images]
+            self._beside.add(where, logits_BK, given[self._reference], labels_B)
+
+    def evaluation(self, unreadable: tuple[Unreadable, ...]) -> Evaluation:
+        subject = self._subject
+        return Evaluation(
+            subject.name, subject.runs_in, self._images,
+            None if self._data.labels is None else scores_of(self._sums),
+            None if self._beside is None else self._beside.result(),
+            self._is_reference, unreadable, subject.bytes, subject.format, subject.precision, subject.manifest_sha256,
+        )  # fmt: skip
 
 
-def _run(
-    subject: _Subject, data: Dataset, chosen: Sequence[int], progress: Progress
-) -> tuple[Tensor, dict[int, int], list[Unreadable]]:
-    """The sums of what is counted; the first guess on each image by its number, and the images that cannot be read.
-    The first one's error is raised where none can."""
-    place = _places(subject, data)
-    sums = torch.zeros(4, dtype=torch.float64)
-    guesses: dict[int, int] = {}
-    unreadable: list[Unreadable] = []
+def _batches(
+    data: Judged,
+    limit: int | None,
+    rules: Sequence[Preprocessing],
+    unreadable: list[Unreadable],
+    progress: Progress,
+) -> Iterator[tuple[list[int], dict[Preprocessing, Pixels]]]:
+    """The numbers of some images, and these images as each rule prepares them; each image is decoded once. Those that cannot be
+    read are added to ``unreadable``, and the first one's error is raised where none can."""
+    chosen = _chosen(data.count, limit)
+    asked = dict.fromkeys(rules)
 
-    def read(index: int) -> tuple[int, npt.NDArray[np.uint8]]:
-        return index, subject.rule.crop_image(data.val.load(index))
+    def read(index: int) -> tuple[int, dict[Preprocessing, Pixels]]:
+        image = data.images.load(index)
+        return index, {rule: rule.crop_image(image) for rule in asked}
 
+    were_read = 0
     for start in range(0, len(chosen), _BATCH):
-        found = list(attempts(chosen[start : start + _BATCH], read, data.val.where))
-        unreadable += [item for item in found if isinstance(item, Unreadable)]
-        cropped: dict[int, npt.NDArray[np.uint8]] = dict(
-            item for item in found if not isinstance(item, Unreadable)
-        )
-        if cropped:
-            logits_BK = subject.classify(np.stack(list(cropped.values())))[:, place]
-            sums += counted(logits_BK, torch.tensor([data.val.labels[index] for index in cropped]))
-            guesses |= dict(zip(cropped, logits_BK.argmax(1).tolist(), strict=True))
-        told = start // (16 * _BATCH) * 16 * _BATCH
-        where = f"{subject.name}: {count(chosen, 'image')} in {subject.runs_in}"
-        progress(Stage(f"{where}, {told} done" if told else where, start / len(chosen)))
-    if not guesses:
+        done = f", {start} done" if start else ""
+        progress(Stage(f"{data.name}: {count(chosen, 'image')}{done}", start / len(chosen)))
+        read_now: list[tuple[int, dict[Preprocessing, Pixels]]] = []
+        for item in attempts(chosen[start : start + _BATCH], read, data.images.where):
+            if isinstance(item, Unreadable):
+                unreadable.append(item)
+            else:
+                read_now.append(item)
+        if read_now:
+            yield (
+                [index for index, _ in read_now],
+                {rule: np.stack([crops[rule] for _, crops in read_now]) for rule in asked},
+            )
+        were_read += len(read_now)
+    if not were_read:
         refuse_none(unreadable)
-    return sums, guesses, unreadable
 
 
-def _agreement(guesses: Mapping[int, int], reference: Mapping[int, int]) -> float | None:
-    """The share of equal ones, of the images that both have seen; None if there is none."""
-    both = guesses.keys() & reference.keys()
-    return sum(guesses[index] == reference[index] for index in both) / len(both) if both else None
+def _chosen(number: int, limit: int | None) -> list[int]:
+    """All images, or some of them drawn once and for all."""
+    if limit is None or limit >= number:
+        return list(range(number))
+    draw = np.random.Generator(np.random.PCG64(seed_of(number)))
+    return sorted(draw.permutation(number)[:limit].tolist())
 
 
-def _places(subject: _Subject, data: Dataset) -> list[int]:
+def _names(subject: Subject, data: Judged) -> Sequence[str] | None:
+    """What the subject's classes are called; the data's names where these are as many."""
+    if subject.labels is not None:
+        return subject.labels
+    return data.classes if data.classes is not None and len(data.classes) == subject.classes else None
+
+
+def _refuse_a_guess(reference: Subject | None, subjects: Sequence[Subject]) -> None:
+    """What nobody says of how the reference is fed is not held against models that are fed in another way."""
+    if reference is None:
+        return
+    for subject in subjects:
+        if any(getattr(subject.rule, name) != getattr(reference.rule, name) for name in reference.guessed):
+            raise UsageError(
+                f"nobody says how {reference.name} is fed (as ImageNet's networks?), and {subject.name} is fed in another way",
+                "give the --spec of the export",
+            )
+
+
+def _places(subject: Subject, data: Judged) -> list[int] | range:
     """Which of the subject's classes each of the data's is: by name, or by number where one side has no names. Of a name
     that both have several times, the first is the first."""
     names = subject.labels
-    if names is None or not data.named:
-        return list(range(len(data.classes)))
+    if names is None or data.classes is None or not data.named:
+        return range(subject.classes)
     places: dict[str, list[int]] = {}
     for number, name in enumerate(names):
         places.setdefault(name, []).append(number)
     return [places[name].pop(0) for name in data.classes]
 
 
-def _check_classes(subject: _Subject, classes: int, data: Dataset) -> _Subject:
-    if subject.labels is not None and data.named:
-        known, asked = Counter(subject.labels), Counter(data.classes)
-        unknown = next((name for name in data.classes if name not in known), None)
-        if unknown is not None:
-            raise InputError(
-                f"{subject.name} does not know the data's class {unknown!r}, but {_some(subject.labels)}",
-                f"give a model of these classes; {_TRAINS_ONE}",
-            )
-        unclear = next((name for name in data.classes if known[name] != asked[name]), None)
-        if unclear is not None:
-            raise InputError(
-                f"{subject.name} has {known[unclear]} classes that are called {unclear!r}, and {data.name} has "
-                f"{asked[unclear]}: which is which cannot be told",
-                "make the names differ in both",
-            )
-    elif classes < len(data.classes) or (subject.labels is None and classes != len(data.classes)):
+def _checked(subject: Subject, data: Judged) -> Subject:
+    """The subject, if it knows the data's classes."""
+    if data.classes is None:
+        _check_numbers(subject, data)
+    elif subject.labels is not None and data.named:
+        _check_names(subject, subject.labels, data.classes, data.name)
+    elif subject.classes < len(data.classes) or (
+        subject.labels is None and subject.classes != len(data.classes)
+    ):
         raise InputError(
-            f"{subject.name} has {count(classes, 'class')}, and {data.name} has {len(data.classes)}",
+            f"{subject.name} has {count(subject.classes, 'class')}, and {data.name} has {len(data.classes)}",
             f"give a model of these classes; {_TRAINS_ONE}",
         )
     return subject
 
 
+def _check_numbers(subject: Subject, data: Judged) -> None:
+    """Labels that are the model's own numbers are numbers that it has."""
+    for image, label in enumerate(data.labels or ()):
+        if label >= subject.classes:
+            raise InputError(
+                f"{data.images.where(image)} is labelled as class {label}, and {subject.name} has "
+                f"{count(subject.classes, 'class')} (the first is class 0)",
+                "mend the labels, or give a model of these classes",
+            )
+
+
+def _check_names(subject: Subject, names: Sequence[str], classes: Sequence[str], data: str) -> None:
+    known, asked = Counter(names), Counter(classes)
+    unknown = next((name for name in classes if name not in known), None)
+    if unknown is not None:
+        raise InputError(
+            f"{subject.name} does not know the data's class {unknown!r}, but {_some(names)}",
+            f"give a model of these classes; {_TRAINS_ONE}",
+        )
+    unclear = next((name for name in classes if known[name] != asked[name]), None)
+    if unclear is not None:
+        raise InputError(
+            f"{subject.name} has {known[unclear]} classes that are called {unclear!r}, and {data} has "
+            f"{asked[unclear]}: which is which cannot be told",
+            "make the names differ in both",
+        )
+
+
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
-def _opened(path: Path, data: Dataset, options: RunnerOptions) -> AbstractContextManager[_Subject]:
-    if is_artifact(path):
-        return _artifact(read_artifact(path), data, options)
-    if names_a_model(path):
-        return _model(str(path), data, options.threads)
-    return _checkpoint(path, data, options.threads)
-
-
-def names_a_model(path: Path) -> bool:
-    """Whether it is no file, but names a model of a library, or a factory: ``timm:NAME?pretrained=true``, ``nets.py:build``."""
-    word = str(path)
-    return names_a_library(word) or (":" in word and names_a_module(word) and not path.exists())
-
-
-@contextmanager
-def _model(reference: str, data: Dataset, threads: int) -> Iterator[_Subject]:
-    source = resolve(SourceRequest(model=reference, option="evaluate"))
-    if source.weights.origin == "random":
-        raise InputError(
-            f"evaluate {reference}: the weights are random, and right by chance",
-            "name those that it was trained to, for example 'timm:resnet18?pretrained=true', or a function that loads them",
-        )
-    rules = list(source.preprocessing.values())
-    if len(rules) != 1 or len(source.inputs) != 1:
-        raise UnsupportedError(f"{reference} does not take one image alone", "evaluate classifiers of images")
-    rule = rules[0]
-
-    def classify(pixels: npt.NDArray[np.uint8]) -> Tensor:
-        x_BCHW = torch.from_numpy(np.concatenate([rule.normalize(one) for one in pixels]))
-        with torch.no_grad():
-            return as_tensors(source.model(x_BCHW))[0]
-
-    planes = len(rule.mean)
-    shape = tuple(classify(np.zeros((1, rule.height, rule.width, planes), np.uint8)).shape)
-    if len(shape) != 2:
-        raise UnsupportedError(
-            f"{reference} gives {shape} for an image, and no number for each class",
-            "evaluate classifiers of images",
-        )
-    with _threads(threads):
-        yield _check_classes(_Subject(reference, "PyTorch", rule, source.labels, classify), shape[1], data)
-
-
-@contextmanager
-def _threads(threads: int) -> Iterator[None]:
-    """PyTorch's, so many; 0: as many as it takes."""
-    before = torch.get_num_threads()
-    try:
-        if threads:
-            torch.set_num_threads(threads)
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _checkpoint(path: Path, data: Dataset, threads: int) -> Iterator[_Subject]:
-    model, checkpoint = load_checkpoint(path)
-    trained = training_of(checkpoint.metadata, path)
-    size = model.variant.image_size
-    rule = trained.preprocessing or Preprocessing.imagenet(size, size)
-
-    def classify(pixels: npt.NDArray[np.uint8]) -> Tensor:
-        x_BCHW = torch.from_numpy(np.concatenate([rule.normalize(one) for one in pixels]))
-        with torch.inference_mode():
-            logits: Tensor = model(x_BCHW)
-        return logits
-
-    subject = _Subject(str(path), "PyTorch", rule, trained.labels, classify)
-    with _threads(threads):
-        yield _check_classes(subject, model.head.out_features, data)
-
-
-@contextmanager
-def _artifact(artifact: Artifact, data: Dataset, options: RunnerOptions) -> Iterator[_Subject]:
-    classifier = artifact.function.classifier
-    if classifier is None:
-        raise UnsupportedError(
-            f"{artifact.folder} does not classify one image",
-            "`cloformer inspect` says what goes in and comes out",
-        )
-    image, rule, found = classifier.image, classifier.rule, classifier.scores
-    size = image.spec.shape[0]
-
-    with open_model(artifact.model, options=options) as runner:
-
-        def classify(pixels: npt.NDArray[np.uint8]) -> Tensor:
-            values = [as_planes(one) if image.preprocessing_inside else rule.normalize(one) for one in pixels]
-            parts = []
-            for start in range(0, len(values), size):
-                part = values[start : start + size]
-                full = np.concatenate([*part, *part[-1:] * (size - len(part))])
-                parts.append(runner.run({image.spec.name: full})[found.spec.name][: len(part)])
-            scores = torch.from_numpy(np.concatenate(parts)).double()
-            return scores if found.postprocessing == "softmax" else torch.log(scores.clamp_min(_TINY))
-
-        title = RUNNERS[default_runner(artifact.format)].title
-        subject = _Subject(str(artifact.folder), title, rule, artifact.labels, classify, artifact.format)
-        yield _check_classes(subject, classifier.classes, data)

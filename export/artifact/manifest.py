@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
 
 import cloformer
@@ -253,7 +253,7 @@ def _check_request(manifest: Manifest) -> None:
     request = manifest.request
     if request.format != manifest.format:
         raise FieldError("request.format", f"is {request.format}, and the artifact's is {manifest.format}")
-    if request.precision != manifest.precision:
+    if replace(request.precision, quantization=None) != replace(manifest.precision, quantization=None):
         raise FieldError("request.precision", "is not the artifact's precision")
     if request.model != manifest.model.source:
         raise FieldError("request.model", "is not model.source")

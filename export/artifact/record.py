@@ -10,6 +10,7 @@ from cloformer.io.fields import FieldError, Fields
 from ..formats import FORMATS
 from ..source.precision import Precision
 from ..source.preprocessing import Preprocessing
+from ..source.quantization import Quantization
 from ..source.signature import INPUT_ROLES, TensorSpec
 
 __all__ = ["RequestRecord"]
@@ -59,6 +60,8 @@ class RequestRecord:
             "seed": self.seed,
             "metadata": dict(self.metadata),
         }
+        quantization = self.precision.quantization
+        document |= {} if quantization is None else {"quantization": quantization.to_json()}
         return document | ({} if self.labels_of is None else {"labels_of": self.labels_of})
 
     @classmethod
@@ -72,6 +75,10 @@ class RequestRecord:
             given.done()
         precision = row.precisions[fields.choice("precision", row.precisions)]
         exceptions = fields.table("precision_map")
+        if precision.are_layers_quantized:
+            precision = replace(
+                precision, quantization=Quantization.from_fields(fields.child("quantization"))
+            )
         specs = []
         for item in fields.objects("inputs", least=1, most=256):
             specs.append(TensorSpec.from_fields(item, INPUT_ROLES))

@@ -12,7 +12,7 @@ from cloformer.errors import InputError
 from cloformer.io.output import say, say_json, tell
 
 from ..formats.work_limit import MOST_WORK
-from .completion import checkpoints
+from .completion import checkpoints, models_and_files
 from .next_step import bundle_step, next_step
 from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress
@@ -34,17 +34,30 @@ def evaluate(
     ],
     data: Annotated[
         Path,
-        typer.Option(help="A folder per class (or val/ with one), MNIST's idx files, or an .npz of arrays."),
+        typer.Option(
+            help="A folder per class (or val/ with one), MNIST's idx files, an .npz of arrays, or a folder of images, with labels.json or "
+            "without labels."
+        ),
     ],
     labels: Annotated[
         Path | None, typer.Option(help="Class names, one a line, for data that has numbers alone.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="The network that the others are held to: nets.py:factory, timm:NAME, torchvision:NAME, hf:FOLDER.",
+            autocompletion=models_and_files,
+        ),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="The checkpoint, or the model, that the others are to agree with.",
+            help="The checkpoint, or the model, that the others are held to.",
             autocompletion=checkpoints,
         ),
+    ] = None,
+    spec: Annotated[
+        Path | None, typer.Option(help="The TOML file that says how the network of --model is fed.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="So many images, drawn once and for all, and not every one.")
@@ -53,48 +66,71 @@ def evaluate(
         str | None,
         typer.Option(help="Exit 1 if a share of right first guesses is below, as 0.91 or 91%."),
     ] = None,
+    min_agreement: Annotated[
+        str | None,
+        typer.Option(help="Exit 1 if the first class is the reference's on a smaller share, as 0.97."),
+    ] = None,
+    min_snr: Annotated[
+        float | None,
+        typer.Option(help="Exit 1 below so many decibels beside the reference.", metavar="DECIBELS"),
+    ] = None,
+    max_accuracy_drop: Annotated[
+        str | None,
+        typer.Option(
+            help="Exit 1 unless the 95 % interval of the drop of top-1, image by image beside the reference, ends within this, as 1%."
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the runtimes; 0: their own choice.")] = 0,
     max_work: MaxWork = MOST_WORK,
     quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Say how often models are right on labelled images, and how often they agree with the trained one.
+    """Say how often models are right on images, and what they have lost beside the trained one.
 
-    An image that cannot be read is in none of the figures, and is named: exit 3.
+    Images without labels tell what was lost alone. An image that cannot be read is in none of the figures, and is named: exit 3.
     """
-    from cloformer.training.data import read_dataset
     from cloformer.training.evaluate import evaluate as run_evaluate
+    from cloformer.training.judged import read_judged
+    from cloformer.training.limits import Limits
+    from cloformer.training.report import EvaluationReport
+    from cloformer.training.subjects import reference_of
 
+    from ..artifact.folder import is_artifact
     from ..formats.runners import RunnerOptions
     from ..latency.protocol import parse_share
     from ..reports.shared.words import unreadable_lines
     from ..reports.training import evaluated
 
-    least = None if min_top1 is None else parse_share("--min-top1", min_top1, 0.91)
-    found = read_dataset(data, labels)
+    def share(option: str, text: str | None, example: float) -> float | None:
+        return None if text is None else parse_share(option, text, example)
+
+    limits = Limits(
+        share("--min-top1", min_top1, 0.91),
+        share("--min-agreement", min_agreement, 0.97),
+        min_snr,
+        share("--max-accuracy-drop", max_accuracy_drop, 0.01),
+    )
+    reference = reference_of(subjects, model, weights, spec)
+    found = read_judged(data, labels)
+    limits.refuse_early(found, has_reference=reference is not None or not all(map(is_artifact, subjects)))
     with progress(quiet or as_json) as report:
         options = RunnerOptions(threads=threads, max_work=max_work or None)
-        results = list(
-            run_evaluate(subjects, found, reference=weights, limit=limit, options=options, progress=report)
+        results = run_evaluate(
+            subjects, found, reference=reference, limit=limit, options=options, progress=report
         )
-    unreadable = list({item.image: item for result in results for item in result.unreadable}.values())
-    failed = [result for result in results if least is not None and result.scores.top1 < least]
+    done = EvaluationReport(found, limits, tuple(results))
+    unreadable = results[0].unreadable
     if as_json:
-        say_json({
-            "data": found.name, "min_top1": least, "passed": not failed and not unreadable,
-            "left_out": [item.to_json() for item in found.left_out],
-            "subjects": [result.to_json() for result in results],
-        })  # fmt: skip
+        say_json(done.to_json())
     else:
-        say(*evaluated.table(results))
-        for result in failed:
-            say(f"FAIL  {result.subject}: {result.scores.top1:.2%} is below {least:.2%}")
+        say(*evaluated.table(results), *evaluated.flips(results))
+        say(*(f"FAIL  {subject}: {line}" for subject, lines in done.problems.items() for line in lines))
         tell(*map(str, found.left_out))
-        if not failed and not unreadable:
+        if done.passed:
             say(*filter(None, [_next(results)]))
-    tell(*unreadable_lines([item.reason for item in unreadable], results[0].scores.images))
-    if failed:
+    tell(*unreadable_lines([item.reason for item in unreadable], results[0].images))
+    if any(done.problems.values()):
         raise typer.Exit(1)
     if unreadable:
         raise typer.Exit(InputError.exit_code)
@@ -102,7 +138,7 @@ def evaluate(
 
 def _next(results: Sequence[Evaluation]) -> str | None:
     """What comes after: the first artifact that fits goes into an app; models alone become artifacts."""
-    from cloformer.training.evaluate import names_a_model
+    from cloformer.training.subjects import names_a_model
 
     from ..artifact.folder import read_artifact
 

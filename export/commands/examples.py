@@ -75,6 +75,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "evaluate": (
         ("the checkpoint in the box", "cloformer evaluate fashion-mnist --data clothes"),
         ("the artifact beside it, as a gate", "cloformer evaluate runs/mine/best.safetensors build/*-weights-* --data clothes --min-top1 0.5"),
+        ("what was lost, on images without labels", "cloformer evaluate build/*-weights-* --weights fashion-mnist --data photos --json > evaluation.json"),
+    ),
+    "pareto": (
+        ("judged on labelled images, or on plain ones", "cloformer pareto build/*-weights-* --data clothes"),
+        ("by what was measured before", "cloformer pareto build/*-weights-* --report evaluation.json --html pareto.html --plots plots"),
     ),
     "hub": (
         ("the checkpoint in the box", "cloformer hub fashion-mnist --output hub/clothes"),

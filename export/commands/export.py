@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cloformer.errors import UsageError
 from cloformer.io.output import say, say_json
 
+from ..calibration.methods import METHODS
 from ..formats import FORMATS
 from ..source.precision import PRECISIONS
 from .completion import checkpoints, models_and_files
 from .next_step import next_step
 from .options import Debug, Json, MaxSize, Quiet, parse_bytes, parse_size, with_format_options
 from .progress import progress
+
+if TYPE_CHECKING:
+    from ..calibration.images import Calibration
 
 __all__ = ["export"]
 
@@ -63,6 +67,20 @@ def export(
     ] = None,
     precision_map: Annotated[
         Path | None, typer.Option(help="Operators that fp16 keeps in fp32, as `parity` writes them.")
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="Folder of images like the app's, which --precision int8 takes its ranges from."),
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="So many of those images, drawn once and for all.")
+    ] = None,
+    range_method: Annotated[
+        str | None,
+        typer.Option(
+            help=f"How a range is made of what was seen: {', '.join(METHODS)}.",
+            autocompletion=lambda: list(METHODS),
+        ),
     ] = None,
     image_size: Annotated[str | None, typer.Option(help="Pixels, 224 or HEIGHTxWIDTH.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images per inference.")] = 1,
@@ -122,6 +140,7 @@ def export(
         formats=tuple(formats or ("onnx",)),
         precision=precision,
         precision_map=precision_map,
+        calibration=_calibration(calibration, samples, range_method, seed),
         keep_failed=keep_failed,
         max_bytes=parse_bytes(max_size),
         image_size=None if image_size is None else parse_size(image_size),
@@ -171,3 +190,16 @@ def export(
     }
     options_given = [word for name, value in given.items() if value is not None for word in (name, value)]
     say(next_step("parity", *(item.artifact.folder for item in exported), *options_given))
+
+
+def _calibration(
+    folder: Path | None, samples: int | None, method: str | None, seed: int
+) -> Calibration | None:
+    if folder is None:
+        for flag, value in {"--samples": samples, "--range-method": method}.items():
+            if value is not None:
+                raise UsageError(f"{flag} is of the images to calibrate on", "add --calibration FOLDER")
+        return None
+    from ..calibration.images import SAMPLES, Calibration
+
+    return Calibration(folder, samples or SAMPLES, method or METHODS[0], seed)

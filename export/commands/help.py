@@ -32,7 +32,7 @@ __all__ = ["COMMANDS", "Commands", "OneCommand"]
 COMMANDS = {
     "Export a model": ("models", "export", "spec", "inspect", "predict"),
     "Prove that the export is the model": ("parity", "evaluate"),
-    "Measure how fast it is": ("bench", "compare", "profile"),
+    "Measure how fast it is": ("bench", "compare", "profile", "pareto"),
     "Bring it to a phone": ("bundle", "import-device-report"),
     "Train": ("train", "hub"),
     "Look after the installation": ("doctor",),

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from cloformer.errors import GateError, InputError, MissingRuntimeError, UnsupportedError, UsageError, choose
+from cloformer.io.cache import cache_folder, placed
 from cloformer.io.numbers import whole
 from cloformer.io.progress import Progress
 
@@ -25,7 +26,6 @@ from ..artifact.folder import Artifact
 from ..formats.onnx.file import read_onnx
 from ..formats.runners import Array
 from ..source.signature import TensorSpec
-from .cache import cache_folder, placed
 from .runtime import RUNTIME_VERSION, runtime_library
 from .toolchain import Toolchain, find_toolchain
 

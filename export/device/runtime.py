@@ -13,9 +13,8 @@ import zipfile
 from pathlib import Path
 
 from cloformer.errors import MissingRuntimeError
+from cloformer.io.cache import cache_folder, placed
 from cloformer.io.read import sha256_of
-
-from .cache import cache_folder, placed
 
 __all__ = ["RUNTIME_VERSION", "runtime_library"]
 

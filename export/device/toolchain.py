@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloformer.errors import MissingRuntimeError
-
-from .cache import cache_folder, placed
+from cloformer.io.cache import cache_folder, placed
 
 __all__ = ["INSTALL", "Toolchain", "compiled", "find_toolchain"]
 

@@ -20,6 +20,7 @@ from cloformer.io.words import bounded
 
 from ..source.labels import first_repeated
 from ..source.precision import Precision
+from ..source.quantization import Quantization
 
 if TYPE_CHECKING:
     from ..passes import Pass, Setting
@@ -81,7 +82,7 @@ class Format:
     """``precisions`` are by name and begin with the default. ``packages`` are those whose versions decide the bytes. ``runners`` stand
     in order of preference. ``scores_by_name``: a classifier's scores are a dictionary by the names of its classes, so that no two may be the same.
     ``needs`` are the precisions that only some choices of an option can hold: its name, and those.
-    ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
+    ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
     the folder has a profiler of its runtime.
     """
 
@@ -92,6 +93,7 @@ class Format:
     packages: tuple[str, ...]
     runners: Mapping[str, RunnerRow]
     scores_by_name: bool = False
+    are_biases_whole: bool = False
     app_system: str | None = None
     has_profiler: bool = False
     needs: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
@@ -127,7 +129,30 @@ class Format:
         ``reparameterize``, only what the format's interface needs."""
         module = self._module("passes")
         make: Callable[[Setting], Sequence[Pass]] = module.passes if reparameterize else module.plain_passes
-        return _compressing(precision, make(setting))
+        return self._compressing(precision, make(setting))
+
+    def _compressing(self, precision: Precision | None, passes: Sequence[Pass]) -> list[Pass]:
+        """``passes``, with those around them that weights in fewer bits need. What a comment says was measured is from
+        docs/precision.md."""
+        from ..passes.compress_weights import CompressWeights
+        from ..passes.correct_bias import CorrectBias
+        from ..passes.note_means import NoteMeans
+        from ..passes.quantize_biases import QuantizeBiases
+        from ..passes.quantize_layers import QuantizeLayers
+
+        if precision is None or not precision.are_weights_compressed:
+            return [*passes]
+        stored = precision.constants
+        quantization = precision.quantization or Quantization({})  # of which the pass says what is missing
+        rounds = precision.are_layers_quantized
+        return [
+            NoteMeans(),  # before batch norms are folded, which know them
+            *passes,
+            *([QuantizeLayers(quantization, stored)] if rounds else []),
+            CompressWeights(precision.weights, precision.granularity, stored, quantization.in_float),
+            CorrectBias(),  # 4 to 7 dB; before biases are whole numbers
+            *([QuantizeBiases()] if rounds and self.are_biases_whole else []),
+        ]
 
     def contents(self, path: Path) -> Contents:
         """What is inside a written model; :class:`InputError` if it cannot be read."""
@@ -135,20 +160,3 @@ class Format:
 
     def _module(self, name: str) -> ModuleType:
         return importlib.import_module(f".{self.name}.{name}", __package__)
-
-
-def _compressing(precision: Precision | None, passes: Sequence[Pass]) -> list[Pass]:
-    """``passes``, with those around them that weights in fewer bits need. What a comment says was measured is from
-    docs/precision.md."""
-    if precision is None or not precision.are_weights_compressed:
-        return [*passes]
-    from ..passes.compress_weights import CompressWeights
-    from ..passes.correct_bias import CorrectBias
-    from ..passes.note_means import NoteMeans
-
-    return [
-        NoteMeans(),  # before batch norms are folded, which know them
-        *passes,
-        CompressWeights(precision.weights, precision.granularity, precision.constants),
-        CorrectBias(),  # 4 to 7 dB
-    ]

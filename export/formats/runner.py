@@ -15,7 +15,7 @@ from ..source.function import Function
 from ..source.signature import Signature
 from .work_limit import MOST_WORK
 
-__all__ = ["Array", "ModelFile", "Runner", "RunnerOptions", "TimedRunner", "checked_outputs"]
+__all__ = ["Array", "ModelFile", "Noting", "Runner", "RunnerOptions", "TimedRunner", "checked_outputs"]
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,14 @@ class Runner(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A runner that may have to say something of how it runs a model here."""
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from cloformer.errors import InputError, MissingRuntimeError, UsageError, choose
 from ..source.arrays import Array
 from . import FORMATS
 from .row import RunnerRow
-from .runner import ModelFile, Runner, RunnerOptions, TimedRunner
+from .runner import ModelFile, Noting, Runner, RunnerOptions, TimedRunner
 from .work_limit import EndlessWorkError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "RUNNERS",
     "Array",
     "ModelFile",
+    "Noting",
     "Runner",
     "RunnerOptions",
     "RunnerRow",

@@ -62,7 +62,8 @@ class Cost:
         least, share = limits.min_snr, limits.min_agreement
         if least is not None and not self.figures.snr_db >= least:
             return replace(self, problem=f"{self.figures.snr_db:.1f} dB, and --min-snr asks for {least:g}")
-        if share is not None and self.rows and self.agreed < share * self.rows:
+        # By shares, both rounded once: 0.07 * 100 is more than 7.
+        if share is not None and self.rows and self.agreed / self.rows < share:
             return replace(
                 self,
                 problem=f"the first class is the model's on {self.agreed} of {self.rows}, and --min-agreement asks for {share:g}",

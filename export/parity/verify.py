@@ -21,6 +21,7 @@ from ..formats.runners import (
     GRAPH,
     RUNNERS,
     Array,
+    Noting,
     Runner,
     RunnerRow,
     default_runner,
@@ -142,6 +143,7 @@ def compare(
             answers, left_out = answered(source.model, signature, cases, Inputs.of_source(source))
             found = _against_model(session, source, references, program, answers)
             found.notes.extend(left_out)
+            found.notes.extend(runner.notes if isinstance(runner, Noting) else ())
             found.not_compared.extend(missing)
             if program is not None and request.operators:
                 _add_operators(found, session, program, [case for case, _ in answers])

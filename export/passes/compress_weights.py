@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -61,6 +61,8 @@ class CompressWeights(Pass):
     A scale is the largest magnitude of what it covers over 127, or 7, rounded up to ``stored``, so that nothing is clipped;
     of zeros it is 1. Blocks that would hold fewer than 16 numbers are left alone: their scales would weigh as much as they do.
     Palettes and blocks leave alone what reads one input for each output: depthwise weights are few, and lose the most.
+    Of a layer that reads whole numbers the weight is made small, however few its numbers are; of one ``in_float``, by name, it
+    stays.
     """
 
     law: ClassVar[str] = (
@@ -71,10 +73,11 @@ class CompressWeights(Pass):
     weights: str
     granularity: str
     stored: str
+    in_float: tuple[str, ...] = ()
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
         sites = []
-        for constant, reader, axes in list(_large(rewriter)):
+        for constant, reader, axes in list(_large(rewriter, self.in_float)):
             with rewriter.at(reader):
                 small = self._compressed(rewriter, constant, axes)
             if small is not None:
@@ -140,10 +143,14 @@ def _rounded_up(values: Tensor, kind: torch.dtype) -> Tensor:
     return torch.where(found.double() < values, (bits + 1).view(kind).double(), found.double())
 
 
-def _large(rewriter: Rewriter) -> Iterator[tuple[fx.Node, fx.Node, tuple[int, int]]]:
-    """Each large weight once, with the first operator that reads it as one, and its axes there."""
+def _large(rewriter: Rewriter, in_float: Sequence[str]) -> Iterator[tuple[fx.Node, fx.Node, tuple[int, int]]]:
+    """Each large weight once, with the first operator that reads it as one, and its axes there; whatever its size, that of a
+    layer which reads whole numbers."""
     seen = set()
     for node in rewriter.nodes(*_WEIGHTS):
+        if node.name in in_float:
+            continue
+        is_whole = any(source.target is dequantize for source in node.all_input_nodes)
         given = arguments(node)
         for name, axes in _WEIGHTS[node.target].items():
             constant = given[name]
@@ -153,7 +160,7 @@ def _large(rewriter: Rewriter) -> Iterator[tuple[fx.Node, fx.Node, tuple[int, in
                 and tensor is not None
                 and tensor.is_floating_point()
                 and tensor.dim() > 1
-                and tensor.numel() >= LEAST
+                and (is_whole or tensor.numel() >= LEAST)
                 and bool(tensor.isfinite().all())
             ):
                 seen.add(constant)

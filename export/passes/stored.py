@@ -1,6 +1,6 @@
-"""Operators of constants alone, whose result is a weight that a file keeps in fewer bits: each format writes them as its own.
+"""Operators between numbers and what a file keeps or computes in fewer bits: each format writes them as its own.
 
-PyTorch has none for blocks and palettes, and its operator for channels is a case of the first.
+PyTorch has none for blocks and palettes, and its operators for tensors and channels are cases of these.
 """
 
 from __future__ import annotations
@@ -10,23 +10,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["NAMESPACE", "dequantize", "look_up"]
+__all__ = ["NAMESPACE", "dequantize", "look_up", "quantize"]
 
 NAMESPACE = "cloformer"
 
 _LIBRARY: Any = torch.library.Library(NAMESPACE, "DEF")  # type: ignore[no-untyped-call]
-_LIBRARY.define("dequantize(Tensor data, Tensor scales) -> Tensor")
+_LIBRARY.define("dequantize(Tensor data, Tensor scales, int zero_point=0) -> Tensor")
+_LIBRARY.define("quantize(Tensor value, Tensor scale, int zero_point) -> Tensor")
 _LIBRARY.define("look_up(Tensor palette, Tensor indices) -> Tensor")
 
 
-def _dequantize(data: Tensor, scales: Tensor) -> Tensor:
-    """Whole numbers times the scale of their block: ``scales`` has the rank of ``data``, and each of its sizes divides the
-    other's."""
+def _dequantize(data: Tensor, scales: Tensor, zero_point: int = 0) -> Tensor:
+    """Whole numbers, less the one that stands for zero, times the scale of their block: ``scales`` has the rank of ``data``,
+    and each of its sizes divides the other's; or it is one for all, of no axis."""
     wide = scales
-    for axis, (size, blocks) in enumerate(zip(data.shape, scales.shape, strict=True)):
+    for axis, (size, blocks) in enumerate(zip(data.shape, scales.shape, strict=scales.ndim > 0)):
         if 1 < blocks < size:
             wide = wide.repeat_interleave(size // blocks, dim=axis)
-    return data.to(scales.dtype) * wide
+    return (data.to(scales.dtype) - zero_point) * wide
+
+
+def _quantize(value: Tensor, scale: Tensor, zero_point: int) -> Tensor:
+    """The nearest of 256 numbers, one ``scale`` apart, as a whole number from -128 to 127: halves go to the even step, what is
+    beyond the last to the last. ``zero_point`` is the one that stands for zero."""
+    return (torch.round(value / scale) + zero_point).clamp(-128, 127).to(torch.int8)
 
 
 def _look_up(palette: Tensor, indices: Tensor) -> Tensor:
@@ -35,6 +42,8 @@ def _look_up(palette: Tensor, indices: Tensor) -> Tensor:
 
 
 _LIBRARY.impl("dequantize", _dequantize, "CompositeExplicitAutograd")
+_LIBRARY.impl("quantize", _quantize, "CompositeExplicitAutograd")
 _LIBRARY.impl("look_up", _look_up, "CompositeExplicitAutograd")
 dequantize: Any = torch.ops.cloformer.dequantize.default
+quantize: Any = torch.ops.cloformer.quantize.default
 look_up: Any = torch.ops.cloformer.look_up.default

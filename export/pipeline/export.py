@@ -28,7 +28,7 @@ from ..source.resolve import Source
 from .check import Difference, check_against_reference, first_wrong
 from .refused import of_each
 from .request import ExportRequest, Job, choose_formats, jobs_for
-from .steps import make_source, refuse_labels, rewrite, room_for, trace_source, write_model
+from .steps import make_source, refuse_labels, rewrite, room_for, trace_source, with_ranges, write_model
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -100,6 +100,11 @@ def export_plain(
     """What ``artifact`` would be without passes: ``source``'s model in the same format, written to a folder of
     ``output``. Raises as :func:`export` does."""
     asked = artifact.manifest.request
+    if asked.precision.are_layers_quantized:
+        raise UnsupportedError(
+            f"{artifact.folder} computes in {asked.precision.name}, and without passes its ranges would be others",
+            "compare with an artifact of your own: cloformer export --no-reparameterize --precision int8 --calibration FOLDER",
+        )
     request = ExportRequest(
         model=source.source,
         formats=(artifact.format,),
@@ -121,8 +126,9 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
     plain = _Reference.of(source, traced, MultiplyAdds().of(traced.graph_module.graph), Reference(traced))
 
     def make(number: int, job: Job) -> Exported:
-        reference = plain.for_job(job)
         along = part(progress, *(_BEFORE + (1 - _BEFORE) * n / len(jobs) for n in (number, number + 1)))
+        job, noted = with_ranges(job, source, traced, along)
+        reference = plain.for_job(job)
         with staged(job.folder) as staging:
             space_needed(staging, room_for(source))
             program = _write(job, reference, staging, along)
@@ -137,7 +143,7 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
                     error, first_wrong(artifact, program, reference.vectors), staging, job
                 ) from None
         written = read_artifact(job.folder, verify=False)
-        return Exported(written, difference, (*source.notes, *traced.notes, *_labelled(written)))
+        return Exported(written, difference, (*source.notes, *traced.notes, *noted, *_labelled(written)))
 
     return of_each(jobs, make, lambda item: f"{item.artifact.folder} is written")
 

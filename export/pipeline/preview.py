@@ -17,7 +17,7 @@ from ..source.precision import Precision
 from ..source.signature import Signature
 from .refused import of_each
 from .request import ExportRequest, Job, choose_formats, jobs_for
-from .steps import make_source, refuse_labels, rewrite, room_for, trace_source, write_model
+from .steps import make_source, refuse_labels, rewrite, room_for, trace_source, with_ranges, write_model
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -83,12 +83,13 @@ def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list
     def make(_number: int, job: Job) -> Preview:
         refuse_early(job.folder)
         space_needed(job.folder.parent, room_for(source))
+        job, noted = with_ranges(job, source, traced, progress)
         progress(f"{job.format.title}: rewriting and converting")
         rewritten = rewrite(job, source, traced)
         with tempfile.TemporaryDirectory(prefix="cloformer-dry-run-") as folder:
             write_model(job, source, signature, rewritten.program, Path(folder))
         size = _stored(rewritten.program, job.record.precision)
-        notes = (*source.notes, *traced.notes)
+        notes = (*source.notes, *traced.notes, *noted)
         return Preview(job, signature, source.labels, rewritten.passes, size, notes)
 
     return of_each(jobs, make, lambda item: f"{item.job.format.title} goes through")

@@ -11,8 +11,10 @@ from pathlib import Path
 from cloformer.errors import UnsupportedError, UsageError, choose
 
 from ..artifact.record import RequestRecord
+from ..calibration.images import Calibration
 from ..formats import FORMATS
 from ..formats.row import Format
+from ..source.images import collect_images
 from ..source.precision import PRECISIONS, Precision, read_precision_map, with_exceptions
 from ..source.resolve import Source, SourceRequest
 from ..source.spec import ModelSpec
@@ -28,6 +30,7 @@ class ExportRequest(SourceRequest):
     formats: tuple[str, ...] = ("onnx",)
     precision: str | None = None
     precision_map: Path | None = None
+    calibration: Calibration | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     reparameterize: bool = True
     keep_failed: bool = False
@@ -55,6 +58,7 @@ class Job:
     folder: Path
     keep_failed: bool
     max_bytes: int | None = None
+    calibration: Calibration | None = None
 
 
 def choose_formats(request: ExportRequest) -> list[Choices]:
@@ -70,7 +74,26 @@ def choose_formats(request: ExportRequest) -> list[Choices]:
         raise UsageError(f"--batch {request.batch} is below 1", "give the number of images per inference")
     rows = [FORMATS[name] for name in names]
     _refuse_other_options(request.options, rows)
-    return [_chosen(request, row) for row in rows]
+    chosen = [_chosen(request, row) for row in rows]
+    _refuse_images_without_use(request, chosen)
+    return chosen
+
+
+def _refuse_images_without_use(request: ExportRequest, chosen: Sequence[Choices]) -> None:
+    """:class:`UsageError` for layers in 8 bits without images to take their ranges from, and for such images alone."""
+    needed = any(each.precision.are_layers_quantized for each in chosen)
+    if needed and request.calibration is None:
+        raise UsageError(
+            "--precision int8 takes the range of every value from images, and has none",
+            "add --calibration FOLDER, with 100 photographs or so like those of the app; or choose int8-weights, which needs none",
+        )
+    if request.calibration is not None and not needed:
+        raise UsageError(
+            "--calibration is for --precision int8, the one that computes in ranges",
+            "add --precision int8, or leave --calibration out",
+        )
+    if request.calibration is not None:
+        collect_images([request.calibration.folder])  # raises before a model is made
 
 
 def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source) -> list[Job]:
@@ -94,7 +117,16 @@ def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source)
             labels_of=source.labels_of,
         )
         folder = request.output / _folder_name(request, chosen.format, record, source)
-        jobs.append(Job(chosen.format, record, folder, request.keep_failed, request.max_bytes))
+        jobs.append(
+            Job(
+                chosen.format,
+                record,
+                folder,
+                request.keep_failed,
+                request.max_bytes,
+                request.calibration if chosen.precision.are_layers_quantized else None,
+            )
+        )
     return jobs
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ __all__ = [
     "rewrite",
     "room_for",
     "trace_source",
+    "with_ranges",
     "write_model",
 ]
 
@@ -101,6 +102,19 @@ def rewrite(job: Job, source: Source, traced: Trace) -> Rewritten:
     passes = job.format.passes(setting, job.record.precision, reparameterize=job.record.reparameterize)
     rewritten, applied = apply_passes(traced, passes)
     return Rewritten(lower(rewritten), tuple(map(_recorded, applied)))
+
+
+def with_ranges(
+    job: Job, source: Source, traced: Trace, progress: Progress = lambda _: None
+) -> tuple[Job, tuple[str, ...]]:
+    """``job`` with the ranges that its images give, where it needs some; and what a person should know of these."""
+    if job.calibration is None:
+        return job, ()
+    from ..calibration.calibrate import calibrated
+
+    quantization, notes = calibrated(job.calibration, source, traced, job.record, progress)
+    precision = replace(job.record.precision, quantization=quantization)
+    return replace(job, record=replace(job.record, precision=precision)), notes
 
 
 def _recorded(applied: Applied) -> PassRecord:

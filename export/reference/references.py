@@ -206,7 +206,8 @@ class References:
 
     def _rewritten(self, source: Source, asked: Asked, precision: Precision | None) -> Reference:
         traced = self.models.trace(source)
-        key = (id(traced), asked.format, precision and precision.name, asked.reparameterize)
+        steps = precision and precision.quantization and str(precision.quantization.to_json())
+        key = (id(traced), asked.format, precision and precision.name, steps, asked.reparameterize)
         if key not in self._written:
             self._written[key] = Reference(*written_trace(traced, source, asked, precision))
         return self._written[key]

@@ -10,6 +10,8 @@ from cloformer.errors import InputError, UnsupportedError
 from cloformer.io.fields import FieldError, Fields
 from cloformer.io.read import read_json
 
+from .quantization import Quantization
+
 __all__ = ["PRECISIONS", "Precision", "precisions", "read_precision_map", "with_exceptions"]
 
 _MAP_VERSION = 1
@@ -22,19 +24,27 @@ class Precision:
 
     ``granularity`` is what one scale, or one palette, of the weights covers: a "tensor", a "channel" of the output, or
     "block 32", so many numbers along the input's axis; ``exceptions`` are the types that nodes of the lowered program are
-    computed in instead, by name.
+    computed in instead, by name. ``layers`` is what convolutions and linear layers compute on: "float", or "int8", with steps
+    that ``quantization`` says and that are None until they are known.
     """
 
     name: str
     weights: str
     activations: str
     granularity: str = "tensor"
+    layers: str = "float"
+    quantization: Quantization | None = None
     exceptions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def are_weights_compressed(self) -> bool:
         """Whether large weights are stored as whole numbers, which a scale or a palette makes numbers of."""
         return self.weights not in _BITS_OF_FLOATS
+
+    @property
+    def are_layers_quantized(self) -> bool:
+        """Whether layers read and give whole numbers, too."""
+        return self.layers != "float"
 
     @property
     def bits(self) -> int:
@@ -52,13 +62,14 @@ class Precision:
         return _BITS_OF_FLOATS[self.constants]
 
     def to_json(self) -> dict[str, object]:
-        return {
+        found: dict[str, object] = {
             "name": self.name,
             "weights": self.weights,
             "activations": self.activations,
             "granularity": self.granularity,
             "exceptions": dict(self.exceptions),
         }
+        return found | ({"layers": self.layers} if self.are_layers_quantized else {})
 
     @classmethod
     def from_fields(cls, fields: Fields, rows: Mapping[str, Precision]) -> Precision:
@@ -80,15 +91,17 @@ class Precision:
 
 _BITS_OF_FLOATS = {"float16": 16, "float32": 32}
 
-# The names on the command line: what weights are stored in, and what one scale or palette covers. None: as activations.
-_WEIGHTS: dict[str, tuple[str | None, str]] = {
-    "fp32": (None, "tensor"),
-    "fp16": (None, "tensor"),
-    "int8-weights": ("int8", "channel"),
-    "int4-weights": ("int4", "block 32"),
-    "palette-8": ("uint8", "tensor"),
-    "palette-6": ("uint6", "tensor"),
-    "palette-4": ("uint4", "tensor"),
+# The names on the command line: what weights are stored in, what one scale or palette covers, and what layers compute on.
+# None: as activations.
+_WEIGHTS: dict[str, tuple[str | None, str, str]] = {
+    "fp32": (None, "tensor", "float"),
+    "fp16": (None, "tensor", "float"),
+    "int8": ("int8", "channel", "int8"),
+    "int8-weights": ("int8", "channel", "float"),
+    "int4-weights": ("int4", "block 32", "float"),
+    "palette-8": ("uint8", "tensor", "float"),
+    "palette-6": ("uint6", "tensor", "float"),
+    "palette-4": ("uint4", "tensor", "float"),
 }
 PRECISIONS = tuple(_WEIGHTS)
 
@@ -98,8 +111,8 @@ def precisions(**activations: str) -> dict[str, Precision]:
     rows = {}
     for key, computed in activations.items():
         name = key.replace("_", "-")
-        weights, granularity = _WEIGHTS[name]
-        rows[name] = Precision(name, weights or computed, computed, granularity)
+        weights, granularity, layers = _WEIGHTS[name]
+        rows[name] = Precision(name, weights or computed, computed, granularity, layers)
     return rows
 
 

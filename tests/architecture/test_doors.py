@@ -169,6 +169,7 @@ WRITTEN = {
     "export/latency/baseline.py": "into a baseline's staging folder",
     "cloformer/training/hub.py": "into a hub folder's staging folder",
     "export/device/runtime.py": "into the cache's staging folder",
+    "export/calibration/calibrate.py": "the same",
     "export/commands/compare.py": "a temporary folder",
     "export/pipeline/another_choice.py": "a temporary folder below where an export is written",
     "export/pipeline/preview.py": "a temporary folder",

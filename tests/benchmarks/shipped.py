@@ -25,6 +25,7 @@ from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.training.data import Dataset, read_dataset
 from cloformer.training.evaluate import Evaluation, evaluate
+from cloformer.training.judged import Judged
 from cloformer.training.scores import interval
 
 from .markdown import replace_between
@@ -71,7 +72,7 @@ def measured(folder: Path, data: Dataset, images: int) -> list[tuple[str, Evalua
         names = ["PyTorch" if form is None else f"{form[2]} {form[1]}" for form in chosen]
         found = evaluate(
             subjects,
-            data,
+            Judged.of(data),
             limit=limit,
             options=RunnerOptions(threads=1),
             progress=lambda text: print(text, file=sys.stderr),
@@ -84,6 +85,7 @@ def table(rows: Sequence[tuple[str, Evaluation]]) -> list[str]:
     lines = ["| | runs in | images | top-1 (95 %) | top-5 | same first guess as PyTorch |",
              "| --- | --- | ---: | --- | ---: | ---: |"]  # fmt: skip
     for name, row in rows:
+        assert row.scores is not None  # the images have labels
         low, high = interval(row.scores.top1, row.scores.images)
         agrees = "" if row.agreement is None else f"{row.agreement:.2%}"
         lines.append(
@@ -95,10 +97,11 @@ def table(rows: Sequence[tuple[str, Evaluation]]) -> list[str]:
 
 def failures(rows: Sequence[tuple[str, Evaluation]]) -> list[str]:
     """What is not as good as it must be."""
-    own = {row.scores.images: row.scores.top1 for name, row in rows if name == "PyTorch"}
+    scores = [(name, row.scores) for name, row in rows if row.scores is not None]
+    own = {row.images: row.top1 for name, row in scores if name == "PyTorch"}
     wrong = [f"FAIL: {top1:.2%} is below {AT_LEAST:.0%}" for top1 in [own[max(own)]] if top1 < AT_LEAST]
-    for name, row in rows:
-        apart = abs(row.scores.top1 - own[row.scores.images])
+    for name, row in scores:
+        apart = abs(row.top1 - own[row.images])
         if apart > APART + 1e-12:
             wrong.append(f"FAIL: {name} is {apart:.2%} from PyTorch")
     return wrong

@@ -75,6 +75,7 @@ def test_an_example_runs(command: Command, place: Path, line: str) -> None:
     assert program == "cloformer"
     if words[0] == "import-device-report":
         (place / "device-report.json").write_text(json.dumps(device_report(place / words[-1])))
+    words, written = (words[: words.index(">")], words[-1]) if ">" in words else (words, None)
     shown = command(
         *(
             found
@@ -82,6 +83,8 @@ def test_an_example_runs(command: Command, place: Path, line: str) -> None:
             for found in (sorted(map(str, place.glob(word))) if "*" in word else [word])
         )
     )
+    if written is not None:  # as a shell does it
+        (place / written).write_text(shown.out)
     # Which weights that nobody trained may miss, and a run of milliseconds.
     is_gate = any(word.startswith(("--min-top1", "--max-regression")) for word in words)
     assert shown.code in ((0, 1) if is_gate else (0,)), shown.err

@@ -23,6 +23,7 @@ TRAIN_ONE = (
 AN_EXPORT = "give the folder that `cloformer export` printed"
 A_CHECKPOINT = "give a .safetensors or .pth file, a folder of the Hub, or fashion-mnist"
 TUNED = "--output runs/new --recipe finetune --weights fashion-mnist"
+A_REPORT = "give what `cloformer evaluate --json`, `cloformer bench --output` or `cloformer parity --device arm64 --json` wrote"
 
 # What is typed, the exit code, and every line that is said.
 CALLS = [
@@ -65,6 +66,25 @@ CALLS = [
      f"give a model of these classes; {TRAIN_ONE}"),
     ("evaluate fashion-mnist --data arrays.npz", 3, "fashion-mnist has 10 classes, and arrays has 12",
      f"give a model of these classes; {TRAIN_ONE}"),
+    ("evaluate fashion-mnist --data photos --max-accuracy-drop 3", 2, "--max-accuracy-drop '3' is no share from 0 to 1",
+     "--max-accuracy-drop takes 3%, or 0.03"),
+    ("evaluate net --data pictures --max-accuracy-drop 1%", 2,
+     "--max-accuracy-drop needs labels, and nobody says what the images in pictures show",
+     "put them into a folder per class, or their numbers into labels.json; --min-agreement and --min-snr need no labels"),
+    ("evaluate net --data photos --min-agreement 97%", 2, "--min-agreement holds models to a reference, and none is given",
+     "add the checkpoint that they were exported from, --weights best.safetensors, or --model nets.py:build"),
+    ("evaluate net --data photos --spec model.toml", 2, "--spec says how the reference is fed, and none is given",
+     "add it: --model nets.py:build"),
+    ("evaluate net --data pictures --labels names.txt", 3,
+     "--labels names the classes of data sets that have numbers alone, and pictures has images alone",
+     "leave --labels out"),
+    ("evaluate fashion-mnist --data numbered", 3,
+     "numbered/0.png is labelled as class 10, and fashion-mnist has 10 classes (the first is class 0)",
+     "mend the labels, or give a model of these classes"),
+    ("pareto net", 2, "nothing but the size of these artifacts is known",
+     "add the images to judge them on, --data FOLDER, or what was measured before: --report evaluation.json --report latency.json"),
+    ("pareto net --report nowhere.json", 3, "there is no file nowhere.json", A_REPORT),
+    ("pareto net --report begun/run.json", 3, "begun/run.json is no report that figures can be read of", A_REPORT),
     ("hub net --output hub", 3, "checkpoint: net is a folder, not a file",
      "give a .safetensors or .pth file, or fashion-mnist"),
     ("bench nowhere", 3, "nowhere does not exist, so it is not an artifact", AN_EXPORT),
@@ -126,6 +146,9 @@ def places(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(
         root / "arrays.npz", train_images=pixels, train_labels=labels, val_images=pixels, val_labels=labels
     )
+    for name in ("pictures", "numbered"):
+        shutil.copytree(root / "photos" / "val" / "ant", root / name)
+    (root / "numbered" / "labels.json").write_text('{"0.png": 10, "1.png": 9, "2.png": {"index": 0}}')
     for name in ("net", "builds/net"):
         shutil.copytree(small, root / name)
     return root

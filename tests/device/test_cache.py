@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloformer.errors import InputError
-from cloformer.export.device.cache import cache_folder, placed
+from cloformer.io.cache import cache_folder, placed
 
 
 def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,24 @@ from onnx import numpy_helper
 
 from cloformer.errors import UnsupportedError
 from cloformer.export.artifact.folder import Artifact, read_artifact
+from cloformer.export.calibration.images import Calibration
 from cloformer.export.formats import FORMATS
+from cloformer.export.formats.onnx.runner import OnnxRuntimeRunner
+from cloformer.export.formats.runners import open_model
 from cloformer.export.parity.cost import Limits
 from cloformer.export.parity.report import ParityReport
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.preview import preview
 from cloformer.export.pipeline.request import ExportRequest
+from cloformer.export.reference.cases import PHOTOGRAPH
+from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.spec import ModelSpec
 
 SPEC = ModelSpec((TensorSpec("image", weighty.SHAPE),))
+RULE = Preprocessing(16, 16, 16, mean=(0.5,) * 3, std=(0.5,) * 3)
+OF_IMAGES = ModelSpec((TensorSpec("image", weighty.SHAPE, "float32", "image"),), {"image": RULE})
 MODEL = "weighty:build"
 
 
@@ -46,7 +54,7 @@ WRITTEN = [
 WRITTEN += [
     ("coreml", name, {"target": "ios16"})
     for name in FORMATS["coreml"].precisions
-    if name not in ("fp16", "fp32", "int4-weights")
+    if name not in ("fp16", "fp32", "int8", "int4-weights")
 ]
 WRITTEN += [("coreml", name, {"target": "ios18"}) for name in ("int8-weights", "int4-weights", "palette-6")]
 BITS = {"fp16": 16, "int8-weights": 8, "int4-weights": 4, "palette-8": 8, "palette-6": 6, "palette-4": 4}
@@ -105,6 +113,96 @@ def test_a_step_in_one_stored_weight_is_found(tmp_path: Path) -> None:
         assert report.first_divergence is not None
         assert report.first_divergence.operator == "cloformer.dequantize.default"
         assert report.first_divergence.module == "grouped"
+
+
+@pytest.fixture(scope="module")
+def quantized(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Artifact]:
+    """The network in int8 as a format has it, each made once; its ranges are those of the photograph that comes with us."""
+    folder, made = tmp_path_factory.mktemp("int8"), {}
+
+    def make(name: str, **options: str) -> Artifact:
+        if name not in made:
+            request = ExportRequest(
+                model=MODEL,
+                spec=OF_IMAGES,
+                formats=(name,),
+                precision="int8",
+                calibration=Calibration(PHOTOGRAPH.parent),
+                options=options,
+                output=folder,
+            )
+            made[name] = export(request)[0].artifact
+        return made[name]
+
+    return make
+
+
+INT8 = [("onnx", {}), ("coreml", {"target": "ios17"})]
+
+
+@pytest.mark.parametrize(("name", "options"), INT8)
+def test_layers_in_8_bits_are_those_that_were_meant(
+    name: str, options: dict[str, str], quantized: Callable[..., Artifact]
+) -> None:
+    artifact = quantized(name, **options)
+    report = compare(artifact, ParityRequest(model=MODEL, spec=OF_IMAGES))
+    assert report.passed, [str(item) for item in (*report.failures, *report.not_compared)]
+    compared = {item.operator for item in report.operators}
+    assert {"cloformer.quantize.default", "cloformer.dequantize.default"} <= compared
+    assert all(item.figures.snr_db > 20 for item in report.costs) and len(report.costs) == 2
+    record = artifact.manifest.request.precision.quantization
+    assert record is not None and record.images == 1 and record.ranges == "mse"
+
+
+def _one_step(model: onnx.ModelProto, tensors: dict[str, np.ndarray], node: onnx.NodeProto) -> None:
+    tensors[node.input[2]] = (tensors[node.input[2]] + 1).astype(np.int8)
+
+
+def _wider(model: onnx.ModelProto, tensors: dict[str, np.ndarray], node: onnx.NodeProto) -> None:
+    tensors[node.input[1]] = tensors[node.input[1]] * np.float32(1.02)
+
+
+@pytest.mark.parametrize("fault", [_one_step, _wider])
+@pytest.mark.parametrize("kind", ["QuantizeLinear", "DequantizeLinear"])
+def test_other_steps_than_those_of_the_manifest_are_found(
+    fault: Callable[..., None], kind: str, quantized: Callable[..., Artifact], tmp_path: Path
+) -> None:
+    def change(path: Path) -> None:
+        model = onnx.load(path)
+        tensors = {item.name: numpy_helper.to_array(item).copy() for item in model.graph.initializer}
+        computed = {name for node in model.graph.node for name in node.output} | {"image"}
+        node = [
+            item for item in model.graph.node if item.op_type == kind and item.input[0] in computed
+        ][2]  # fmt: skip
+        for place in (1, 2):  # of its own, whoever else reads the same
+            model.graph.initializer.append(
+                numpy_helper.from_array(tensors[node.input[place]], f"own_{place}")
+            )
+            tensors[f"own_{place}"] = tensors[node.input[place]]
+            node.input[place] = f"own_{place}"
+        fault(model, tensors, node)
+        for item in model.graph.initializer:
+            item.CopyFrom(numpy_helper.from_array(tensors[item.name], item.name))
+        onnx.save(model, path)
+
+    changed = read_artifact(with_model(quantized("onnx").folder, tmp_path / "changed", change))
+    report = compare(changed, ParityRequest(model=MODEL, spec=OF_IMAGES))
+    assert not report.passed and report.first_divergence is not None
+    wanted = "cloformer.quantize.default" if kind == "QuantizeLinear" else "cloformer.dequantize.default"
+    assert report.first_divergence.operator == wanted
+
+
+def test_a_processor_that_adds_up_in_16_bits_computes_in_float(
+    quantized: Callable[..., Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = quantized("onnx")
+    monkeypatch.setattr("cloformer.export.formats.onnx.runner.stops_at_16_bits", lambda: True)
+    report = compare(artifact, ParityRequest(model=MODEL, spec=OF_IMAGES, operators=False))
+    assert report.passed and any("no VNNI" in note for note in report.notes)
+    with open_model(artifact.model) as runner:
+        assert isinstance(runner, OnnxRuntimeRunner)
+        _, optimized = runner.graphs()
+    assert not [node.op_type for node in optimized.graph.node if node.op_type.startswith("QLinear")]
 
 
 def test_what_it_costs_is_said_and_limited(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import sklearn.metrics
@@ -19,10 +21,13 @@ from scipy.stats import binomtest
 
 import cloformer
 from cloformer.checkpoint import CheckpointError, load_checkpoint, read_checkpoint
+from cloformer.export.schemas import schema
+from cloformer.training.beside import Comparison, Flip
 from cloformer.training.data import read_dataset
 from cloformer.training.hub import write_hub_folder
+from cloformer.training.paired import Drop, score_interval
 from cloformer.training.recipe import RECIPES
-from cloformer.training.scores import Scores, counted, interval, scores_of
+from cloformer.training.scores import Scores, counted, first_classes, interval, right_first, scores_of
 from cloformer.training.weights import write_weights
 
 
@@ -72,19 +77,89 @@ def trained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("weights") / "random.safetensors", digits)
 
 
-def test_agreement_is_counted(command: Command, trained: Path, digits: Path, tmp_path: Path) -> None:
+def test_what_is_lost_beside_the_reference(
+    command: Command, trained: Path, digits: Path, tmp_path: Path
+) -> None:
+    """Held to both models' own logits: first classes, margins, signal and noise, and who is right."""
     other = written(tmp_path / "other.safetensors", digits, seed=1)
-    done = command("evaluate", other, "--weights", trained, "--data", digits, "--json")
-    (found,) = json.loads(done.out)["subjects"]
+    done = command("evaluate", other, trained, "--weights", trained, "--data", digits, "--json")
+    jsonschema.validate(done.json, schema("evaluation"))
+    found, own = done.json["subjects"]
     rule = RECIPES["quick"].changed(QUICK).preprocessing()
     data = read_dataset(digits)
     x = torch.from_numpy(np.concatenate([rule(data.val.load(index)) for index in range(40)]))
     with torch.inference_mode():
-        guesses = [load_checkpoint(path)[0](x).argmax(1) for path in (trained, other)]
-    assert found["agreement"] == pytest.approx(float((guesses[0] == guesses[1]).double().mean()))
-    assert found["top1"] == pytest.approx(
-        float((guesses[1] == torch.tensor(data.val.labels)).double().mean())
+        want, got = (load_checkpoint(path)[0](x).double().numpy() for path in (trained, other))
+    first, labels = (want.argmax(1), got.argmax(1)), np.array(data.val.labels)
+    differ = np.flatnonzero(first[0] != first[1])
+    assert found["agreement"] == pytest.approx(1 - len(differ) / 40)
+    assert found["snr_db"] == pytest.approx(10 * np.log10((want**2).sum() / ((got - want) ** 2).sum()))
+    assert (found["reference"], found["snr_of"], found["bytes"]) == (
+        str(trained), "logits", other.stat().st_size
+    )  # fmt: skip
+    assert [item["image"] for item in found["flips"]] == [data.val.where(int(place)) for place in differ]
+    margins = [want[place, first[0][place]] - want[place, first[1][place]] for place in differ]
+    assert [item["margin"] for item in found["flips"]] == pytest.approx(margins, rel=1e-4)
+    right = [each == labels for each in first]
+    assert found["top1"] == pytest.approx(right[1].mean())
+    lost, gained = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    drop = found["accuracy_drop"]
+    assert (drop["lost"], drop["gained"], drop["interval"]) == (
+        lost,
+        gained,
+        list(score_interval(lost, gained, 40)),
     )
+    assert own["is_reference"]
+    assert own["agreement"] is None
+
+
+def test_gates(command: Command, trained: Path, digits: Path, tmp_path: Path) -> None:
+    """Each passes or fails with its reason; the reference is held to none but top-1."""
+    twin = Path(shutil.copy(trained, tmp_path / "twin.safetensors"))
+    other = written(tmp_path / "other.safetensors", digits, seed=1)
+    exact = {"agreement": "100%", "snr": "300"}
+    same = ("--min-agreement", exact["agreement"], "--min-snr", exact["snr"], "--max-accuracy-drop", "10%")
+    assert command("evaluate", trained, twin, "--data", digits, *same).code == 0
+    done = command("evaluate", trained, other, "--data", digits, *same)
+    assert done.code == 1
+    assert f"FAIL  {other}: the first class is the reference's on " in done.out
+    assert "--min-snr asks for 300" in done.out
+    assert f"FAIL  {trained}" not in done.out
+    few = command("evaluate", trained, twin, "--data", digits, "--max-accuracy-drop", "1%")
+    assert few.code == 1
+    assert (
+        "0 lost, 0 gained of 40 images), and --max-accuracy-drop allows 1.00%; too few images to tell: if as large a share differs, 381"
+        in few.out
+    )
+
+
+def test_numbers_that_are_none_are_right_in_nothing() -> None:
+    """One that overflows agrees with nobody, and of equal scores the first class is first."""
+    logits = torch.tensor([[0.0, math.nan, 1.0], [3.0, 3.0, 1.0], [1.0, 3.0, 3.0], [math.inf, 0.0, 1.0]])
+    labels = torch.tensor([2, 1, 1, 0])
+    assert first_classes(logits).tolist() == [-1, 0, 1, 0]
+    assert right_first(logits, labels).tolist() == [False, False, True, True]
+    assert scores_of(counted(logits, labels)).top5 == 3 / 4
+    beside = Comparison("reference", range(3), "logits", None)
+    want = torch.tensor([[0.0, 1.0, 5.0], [3.0, 4.0, 1.0], [1.0, 3.0, 2.0], [4.0, 0.0, 1.0]])
+    beside.add(["a", "b", "c", "d"], logits, want, labels)
+    found = beside.result()
+    assert (found.agreed, found.snr_db, found.to_json()["is_exact"]) == (2, -math.inf, False)
+    assert found.flips == (
+        Flip("a", "class 2", "no number", None),
+        Flip("b", "class 1", "class 0", 1.0),
+    )
+    assert found.drop == Drop(2, 0, 4)
+
+
+def test_of_probabilities_the_signal_is_that_of_probabilities() -> None:
+    """A float16 model's smallest probabilities are zero, which says nothing of its logits."""
+    want = torch.tensor([[30.0, 0.0, 10.0], [1.0, 2.0, 0.0]])
+    got = torch.log(want.double().softmax(1).half().double().clamp_min(1e-38))
+    beside = Comparison("reference", range(3), "probabilities", None)
+    beside.add(["a", "b"], got, want, None)
+    assert 50 < beside.result().snr_db < 90
+    assert beside.result().drop is None
 
 
 def test_the_table(command: Command, trained: Path, digits: Path) -> None:
@@ -112,6 +187,48 @@ def test_classes_are_matched_by_name(command: Command, tmp_path: Path) -> None:
     refused = command("evaluate", path, "--data", root / "val")
     assert refused.code == 3
     assert "does not know the data's class 'moth'" in refused.err
+
+
+def test_classes_of_the_reference_are_matched_by_name(command: Command, tmp_path: Path) -> None:
+    """A head in another order agrees in everything; one of other classes is compared in nothing, and passes no gate."""
+    root = write_folders(tmp_path / "data", halves=("val",))
+    data = replace(read_dataset(root), train=None)
+    model = cloformer.create_model("cloformer_xxs", num_classes=3)
+    paths = {}
+    for name, classes in (("own", CLASSES), ("turned", CLASSES[::-1]), ("others", ("cat", "dog", "elk"))):
+        if name == "turned":
+            model.head.weight.data, model.head.bias.data = (
+                model.head.weight.data.flip(0),
+                model.head.bias.data.flip(0),
+            )
+        paths[name] = tmp_path / f"{name}.safetensors"
+        write_weights(
+            paths[name],
+            model,
+            "cloformer_xxs",
+            replace(data, classes=classes),
+            RECIPES["quick"].changed(QUICK),
+            Scores(1, 0, 0, 0),
+            {},
+        )
+    asked = ("evaluate", paths["turned"], "--weights", paths["own"], "--min-agreement", "1")
+    found = command(*asked, "--data", root, "--min-snr", "100", "--max-accuracy-drop", "0.5", "--json")
+    assert found.code == 0, found.out
+    assert found.json["subjects"][0]["accuracy_drop"]["lost"] == 0
+    plain = root / "val" / "ant"
+    refused = command(
+        "evaluate",
+        paths["others"],
+        paths["own"],
+        "--weights",
+        paths["own"],
+        "--data",
+        plain,
+        "--min-agreement",
+        "0",
+    )
+    assert refused.code == 1
+    assert f"FAIL  {paths['others']}: its classes are not the reference's" in refused.out
 
 
 def test_classes_of_one_name(command: Command, tmp_path: Path) -> None:
@@ -193,7 +310,8 @@ def test_all_are_looked_at_before_one_is_run(
 ) -> None:
     done = command("evaluate", trained, tmp_path / "none", "--data", digits)
     assert done.code == 3
-    assert "images in PyTorch" not in done.err
+    assert "digits: 40 images" not in done.err
+    assert "digits: 40 images" in command("evaluate", trained, "--data", digits).err
 
 
 def test_what_cannot_be_evaluated(

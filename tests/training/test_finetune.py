@@ -135,7 +135,7 @@ def test_what_comes_next(command: Command, folder: Path, run: Path, exported: li
     ):  # fmt: skip
         done = command("evaluate", subject, "--data", folder, "--limit", "1")
         assert done.out.endswith(f"\n  next: cloformer {words}\n")
-        assert ": 1 image in " in done.err
+        assert "clothes: 1 image" in done.err
 
 
 @pytest.mark.parametrize("settings", [(), ("image_size=224", "std=0.25,0.25,0.25")])

@@ -30,8 +30,8 @@ import cloformer
 from cloformer.checkpoint import load_checkpoint, read_checkpoint
 from cloformer.errors import GateError, InputError, UnsupportedError, UsageError
 from cloformer.export.source.preprocessing import Preprocessing
-from cloformer.training.data import read_dataset
 from cloformer.training.evaluate import evaluate
+from cloformer.training.judged import read_judged
 from cloformer.training.logs import read_log
 from cloformer.training.loop import BEST, LAST
 from cloformer.training.run import TrainRequest, recipe_of, train
@@ -104,7 +104,7 @@ def test_a_run_leaves_what_it_says(whole: Path) -> None:
 def test_scores_are_those_of_the_written_weights(request_: TrainRequest, tmp_path: Path, stored: str) -> None:
     settings = (*request_.settings, "epochs=1", f"stored={stored}")
     done = train(replace(request_, output=tmp_path / "run", settings=settings), Watch())
-    (found,) = evaluate([done.last], read_dataset(request_.data))
+    (found,) = evaluate([done.last], read_judged(request_.data))
     (row,) = done.rows
     # In batches of another size float32 rounds otherwise; unrounded weights would be 4e-5 away.
     assert row.val_loss == pytest.approx(found.scores.loss, abs=1e-6)

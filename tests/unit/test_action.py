@@ -117,6 +117,37 @@ def test_script_with_artifacts(action: Any, tmp_path: Path) -> None:
     assert outputs == {"junit": "parity-reports/parity.xml", "html": "parity-reports/parity.html"}
 
 
+def test_script_asks_what_was_lost(action: Any, tmp_path: Path) -> None:
+    """Size, then parity, then accuracy, each with its limits; none of them without what it is about."""
+    for name in ("one", "two words"):
+        (tmp_path / "work" / "build" / name).mkdir(parents=True)
+    given = {
+        "model": "nets:build",
+        "spec": "m.toml",
+        "min_snr": "20",
+        "min_agreement": "97%",
+        "artifacts": "build/*/",
+    }
+    code, calls, _ = run(
+        action, tmp_path, **given, max_size="5MB", data="a b", min_top1="0.9", max_accuracy_drop="1%"
+    )
+    held = ["--model=nets:build", "--spec=m.toml"]
+    found = ["--", "build/one/", "build/two words/"]
+    assert code == 0
+    assert calls[:2] == [["inspect", "--max-size=5MB", "--", path] for path in found[1:]]
+    assert calls[2][:3] == ["parity", *held]
+    assert calls[2][-5:] == ["--min-snr=20", "--min-agreement=97%", *found]
+    assert calls[3:] == [[
+        "evaluate", *held, "--min-snr=20", "--min-agreement=97%", "--data=a b", "--min-top1=0.9",
+        "--max-accuracy-drop=1%", *found,
+    ]]  # fmt: skip
+
+
+def test_script_refuses_a_limit_that_nothing_is_held_to(action: Any, tmp_path: Path) -> None:
+    code, calls, _ = run(action, tmp_path, artifacts="somewhere", max_accuracy_drop="1%")
+    assert (code, calls) == (2, [])
+
+
 def test_script_exports_first(action: Any, tmp_path: Path) -> None:
     code, calls, _ = run(
         action, tmp_path, model="nets:build", format="onnx coreml", precision="fp16", runner="mil"

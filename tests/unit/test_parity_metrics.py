@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from cloformer.export.parity.cost import Cost, Limits
 from cloformer.export.parity.metrics import Figures, agreement, figures, worst
 
 FAR = (math.inf, math.inf, -math.inf, 0.0)  # max_abs, max_rel, snr_db, cosine
@@ -114,3 +115,14 @@ def test_agreement_of_few_classes_and_of_ties() -> None:
 def test_the_worst_of_each() -> None:
     one, other = Figures(1.0, 0.1, 10.0, 60.0, 0.9), Figures(2.0, 0.01, 5.0, 80.0, 0.8)
     assert worst([one, other]) == Figures(2.0, 0.1, 5.0, 60.0, 0.8)
+
+
+def test_a_share_that_is_just_kept_is_kept() -> None:
+    """Whatever 0.07 * 100 comes to in float64."""
+    perfect = figures(np.ones(1), np.ones(1))
+    for rows in (25, 100, 125, 1000):
+        for agreed in range(rows):
+            cost = Cost("logits", ("photos",), perfect, rows, agreed, ())
+            kept, missed = (float(f"{share / rows:.3f}") for share in (agreed, agreed + 1))
+            assert cost.held_to(Limits(min_agreement=kept)).problem is None
+            assert cost.held_to(Limits(min_agreement=missed)).problem is not None

@@ -20,8 +20,9 @@ from cloformer.export.latency.report import LatencyReport
 from cloformer.export.latency.roofline import Roofline
 from cloformer.export.reports.latency import plots as module
 from cloformer.export.reports.latency.plots import latency_plots
-from cloformer.export.reports.latency.samples import Axis, around, course, spread, together
+from cloformer.export.reports.latency.samples import around, course, spread, together
 from cloformer.export.reports.profile.plots import profile_plots
+from cloformer.export.reports.shared.axis import Axis
 from cloformer.export.reports.shared.plots import prepare, write_plots
 
 SAMPLES = {

@@ -26,6 +26,7 @@ from cloformer.export.source.resolve import Source, SourceRequest, resolve
 from cloformer.export.source.returned import as_tensors
 from cloformer.training.data import read_dataset
 from cloformer.training.evaluate import evaluate
+from cloformer.training.judged import Judged
 from cloformer.training.teacher import open_teacher, said_of
 
 FAKES = Path(__file__).parent.parent / "support" / "fake_libraries"
@@ -239,7 +240,8 @@ def test_a_model_of_a_library_is_evaluated(folder: Path, tmp_path: Path) -> None
         json.dumps(CONFIG | {"id2label": {str(key): names[key] for key in names}})
     )
     data, source = read_dataset(write_folders(tmp_path / "data")), _source(f"hf:{folder}")
-    (found,) = evaluate([Path(f"hf:{folder}")], data)
+    judged = Judged.of(data)
+    (found,) = evaluate([Path(f"hf:{folder}")], judged)
     rule = source.preprocessing["image"]
     images = np.concatenate([rule(data.val.load(index)) for index in range(len(data.val.labels))])
     with torch.no_grad():
@@ -247,11 +249,12 @@ def test_a_model_of_a_library_is_evaluated(folder: Path, tmp_path: Path) -> None
     right = [
         data.classes[want] == names[int(got)] for want, got in zip(data.val.labels, guessed, strict=True)
     ]
+    assert found.scores is not None
     assert found.scores.top1 == sum(right) / len(right) and found.scores.images == len(right)
     with pytest.raises(InputError, match="evaluate timm:mobilenetv3_small_100: the weights are random"):
-        next(evaluate([Path("timm:mobilenetv3_small_100")], data))
+        evaluate([Path("timm:mobilenetv3_small_100")], judged)
     with pytest.raises(UsageError, match="evaluate nowhere:it: there is no module"):
-        next(evaluate([Path("nowhere:it")], data))
+        evaluate([Path("nowhere:it")], judged)
 
 
 @pytest.mark.parametrize(

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import io
 import sys
-from dataclasses import dataclass
 
 import pytest
+from evaluations import FRONTS
 from latency_reports import BENCHES, COMPARISONS
 from test_reports_parity import REPORTS
 
 from cloformer.export.reports.artifact.text import models
 from cloformer.export.reports.latency import comparison_text
 from cloformer.export.reports.latency import text as latency
+from cloformer.export.reports.pareto.text import render as side_by_side
 from cloformer.export.reports.parity import text as parity
 from cloformer.export.reports.shared.table import Column, fitted
-from cloformer.export.reports.training.evaluated import table
+from cloformer.export.reports.training.evaluated import flips, table
 from cloformer.export.source.counts import VariantFigures
 from cloformer.io.output import width
-
-
-@dataclass(frozen=True)
-class _Evaluated:
-    entry: dict[str, object]
-
-    def to_json(self) -> dict[str, object]:
-        return self.entry
+from cloformer.training.beside import Against, Flip
+from cloformer.training.evaluate import Evaluation
+from cloformer.training.paired import Drop
+from cloformer.training.scores import Scores
 
 
 class _Terminal(io.StringIO):
@@ -63,15 +60,14 @@ def test_every_line_fits(monkeypatch: pytest.MonkeyPatch, terminal: int) -> None
         **{f"bench, {name}": latency.render(found) for name, found in BENCHES.items()},
         **{f"compare, {name}": comparison_text.render(found) for name, found in COMPARISONS.items()},
     }
-    entry = {
-        "subject": "out/" + "long" * 20,
-        "runs_in": "ONNX Runtime",
-        "images": 10_000,
-        "top1": 0.9,
-        "top5": 0.99,
-    }
-    entry |= {"top1_interval": [0.89, 0.91], "agreement": 0.999}
-    texts["evaluate"] = "\n".join(table([_Evaluated(entry)]))
+    name = "out/" + "long" * 20
+    flip = Flip(f"photos/{'far' * 40}.jpg", "Ankle boot", "Sneaker", 0.5)
+    against = Against(name, 9990, 10_000, 31.4, "probabilities", Drop(6, 4, 10_000), (flip,) * 10)
+    result = Evaluation(
+        name, "ONNX Runtime", 10_000, Scores(10_000, 0.9, 0.99, 0.3), against, bytes=10**7, format="onnx"
+    )
+    texts["evaluate"] = "\n".join([*table([result]), *flips([result])])
+    texts |= {f"pareto, {name}": "\n".join(side_by_side(front)) for name, front in FRONTS.items()}
     long = [
         (name, line) for name, text in texts.items() for line in text.splitlines() if len(line) > terminal
     ]

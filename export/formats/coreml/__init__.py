@@ -14,7 +14,7 @@ COREML = Format(
     name="coreml",
     title="Core ML",
     precisions=precisions(
-        fp16="float16", fp32="float32", int8_weights="float16", int4_weights="float16",
+        fp16="float16", fp32="float32", int8="float16", int8_weights="float16", int4_weights="float16",
         palette_8="float16", palette_6="float16", palette_4="float16",
     ),
     options=(
@@ -36,6 +36,6 @@ COREML = Format(
         ),
     },
     scores_by_name=True,
-    needs={"int4-weights": ("target", ("ios18", "ios26"))},
+    needs={"int8": ("target", ("ios17", "ios18", "ios26")), "int4-weights": ("target", ("ios18", "ios26"))},
     app_system="ios",
 )  # fmt: skip

@@ -1,10 +1,12 @@
-"""Weights that are stored small, as the operators that an ML Program has for them (``constexpr_``, computed when it is loaded)."""
+"""What is stored or computed in whole numbers, as the operators that an ML Program has for it: weights (``constexpr_``, computed
+when it is loaded), and the numbers that layers in 8 bits read and give."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from coremltools.converters.mil import Builder as mb  # noqa: N813 - its own idiom
 from coremltools.converters.mil.frontend._utils import (
     _construct_constexpr_dequant_op,
     _construct_constexpr_lut_op,
@@ -18,11 +20,27 @@ __all__: list[str] = []
 
 @register_torch_op(torch_alias=["cloformer::dequantize"])  # type: ignore[untyped-decorator]
 def dequantize_blocks(context: ops.TranscriptionContext, node: InternalTorchIRNode) -> None:
-    """Whole numbers with a scale for each block."""
-    data, scales = (_array(each) for each in ops._get_inputs(context, node, expected=2))
-    context.add(
-        _construct_constexpr_dequant_op(data.astype(np.int8), None, scales, name=node.name), node.name
+    """Whole numbers with a scale for each block; computed ones with one for all."""
+    given = ops._get_inputs(context, node, expected=(2, 3))
+    data, scales = given[:2]
+    if data.val is None:
+        zero = _zero_point(given[2]) if len(given) > 2 else np.int8(0)  # a default is left out
+        found = mb.dequantize(input=data, zero_point=zero, scale=scales, name=node.name)
+    else:
+        found = _construct_constexpr_dequant_op(
+            _array(data).astype(np.int8), None, _array(scales), name=node.name
+        )
+    context.add(found, node.name)
+
+
+@register_torch_op(torch_alias=["cloformer::quantize"])  # type: ignore[untyped-decorator]
+def quantize(context: ops.TranscriptionContext, node: InternalTorchIRNode) -> None:
+    """Numbers rounded to whole ones of 8 bits."""
+    value, scale, zero = ops._get_inputs(context, node, expected=3)
+    found = mb.quantize(
+        input=value, zero_point=_zero_point(zero), scale=scale, output_dtype="int8", name=node.name
     )
+    context.add(found, node.name)
 
 
 @register_torch_op(torch_alias=["cloformer::look_up"])  # type: ignore[untyped-decorator]
@@ -33,6 +51,10 @@ def look_up(context: ops.TranscriptionContext, node: InternalTorchIRNode) -> Non
     filled = np.concatenate([palette, np.full(2**bits - palette.size, palette[-1], palette.dtype)])
     lut = filled.reshape(*[1] * places.ndim, -1, 1)
     context.add(_construct_constexpr_lut_op(places.astype(np.uint8), lut, name=node.name), node.name)
+
+
+def _zero_point(value: Any) -> Any:
+    return np.int8(value.val)
 
 
 def _array(value: Any) -> Any:

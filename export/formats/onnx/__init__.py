@@ -13,7 +13,7 @@ _OPSETS = {str(version): str(version) for version in range(18, 24)}
 ONNX = Format(
     name="onnx",
     title="ONNX",
-    precisions=precisions(fp32="float32", fp16="float16", int8_weights="float32"),
+    precisions=precisions(fp32="float32", fp16="float16", int8="float32", int8_weights="float32"),
     options=(Option("opset", "ONNX opset, 18 to 23.", _OPSETS, "20", "opset{}"),),
     packages=("torch", "onnx", "onnxscript", "onnxsim", "numpy"),
     runners={
@@ -22,6 +22,7 @@ ONNX = Format(
             options=("threads", "optimization", "max_work"),
         ),
     },
+    are_biases_whole=True,
     app_system="android",
     has_profiler=True,
 )  # fmt: skip

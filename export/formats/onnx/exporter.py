@@ -19,7 +19,7 @@ from cloformer.io.quiet import quiet
 from ...source.trace import lowered_name_of, origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, Written, unsupported_error, value_origins
 from ..stumbled import refusal
-from .compression import translations, with_products
+from .compression import of_whole_numbers, translations
 from .file import inferred
 from .halves import halved
 from .refused import ORIGIN_KEYS, not_taken
@@ -78,7 +78,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
     _refuse_loops(simplified, nodes, lowered.program)
     absorbed = absorbed_values(model, simplified)
     if lowered.precision.are_weights_compressed:
-        simplified = with_products(simplified)
+        simplified = of_whole_numbers(simplified)
     if lowered.precision.activations == "float16":
         kept = lowered.kept_in_float32()
         simplified = halved(simplified, {name for name, node in nodes.items() if node in kept})

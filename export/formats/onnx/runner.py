@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from ...source.signature import Signature
 from ..runner import Array, ModelFile, checked_outputs
 from ..work_limit import MOST_WORK
 from .file import inferred, read_onnx
+from .processor import stops_at_16_bits
 from .session import make_session, runtime_errors, session_options
 from .work_limit import refuse_endless
 
@@ -79,11 +81,14 @@ class OnnxRuntimeRunner:
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every value of the graph. Giving them all out keeps the runtime from fusing across them, so what
-        :meth:`run` computes can differ."""
+        :meth:`run` computes can differ. It does fuse what is narrow and what is quantized, and then gives others under their
+        names: there nothing is optimized."""
         if self._exposed is None:
             model = read_onnx(self._path)
-            is_narrow = bool(_narrow(model))
-            self._exposed = self._open(_exposing_everything(model), optimization="off" if is_narrow else None)
+            is_changed = bool(_narrow(model)) or _quantizes(model)
+            self._exposed = self._open(
+                _exposing_everything(model), optimization="off" if is_changed else None
+            )
         found = _run(self._exposed, [output.name for output in self._exposed.get_outputs()], inputs)
         return {name.removesuffix(_WIDE): value for name, value in found.items()}
 
@@ -95,11 +100,20 @@ class OnnxRuntimeRunner:
             self._open(self._path, optimized)
             return model, read_onnx(optimized)
 
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of how the model runs here."""
+        if not stops_at_16_bits() or not _quantizes(read_onnx(self._path)):
+            return ()
+        return (_IN_FLOAT,)
+
     def _open(
         self, model: Path | bytes, optimized: Path | None = None, optimization: str | None = None
     ) -> onnxruntime.InferenceSession:
         """``optimized`` is where to write what the optimizer made."""
         options = session_options(self._threads)
+        if self.notes:
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
         options.graph_optimization_level = OPTIMIZATIONS[optimization or self._optimization]
         if optimized is not None:
             options.optimized_model_filepath = str(optimized)
@@ -120,6 +134,15 @@ def _run(
 
 
 _WIDE = "_as_float32"
+# Products of whole numbers are then those of the numbers that they stand for, added up in float32.
+_IN_FLOAT = (
+    "this processor adds up products of 8 bits in 16, where a phone's takes 32 (it has no VNNI): layers in 8 bits are computed "
+    "in float32 here, on the same rounded numbers; --device arm64 runs them as a phone does"
+)
+
+
+def _quantizes(model: onnx.ModelProto) -> bool:
+    return any(node.op_type == "QuantizeLinear" for node in model.graph.node)
 
 
 def _exposing_everything(model: onnx.ModelProto) -> bytes:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ...latency.statistics import MIN_TO_JUDGE
+from ..shared.axis import Axis
 from ..shared.charts import legend, percent
 from ..shared.markup import Markup, join, tag
 from ..shared.words import count
 from .course_chart import CourseChart
-from .samples import Axis, Spread, Stretch, around, course, spread, together
+from .samples import Spread, Stretch, around, course, spread, together
 from .text import milliseconds
 
 if TYPE_CHECKING:

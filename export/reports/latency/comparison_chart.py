@@ -9,11 +9,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ...latency.comparison import DEAD_BAND
+from ..shared.axis import Axis
 from ..shared.charts import legend, percent
 from ..shared.markup import Markup, join, tag
 from .comparison_text import ratio
 from .course_chart import CourseChart
-from .samples import Axis, Stretch, around, course, together
+from .samples import Stretch, around, course, together
 
 if TYPE_CHECKING:
     from ...latency.comparison import Comparison, Pair

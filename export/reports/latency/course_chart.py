@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..shared.axis import Axis
 from ..shared.markup import Markup, tag
-from .samples import Axis, Stretch
+from .samples import Stretch
 
 __all__ = ["CourseChart"]
 

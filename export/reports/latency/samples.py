@@ -12,41 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...latency.statistics import percentile
+from ..shared.axis import round_step
 
-__all__ = ["Axis", "Spread", "Stretch", "around", "course", "spread", "together"]
+__all__ = ["Spread", "Stretch", "around", "course", "spread", "together"]
 
 _FENCE = (
     1.5  # of the range that nine tenths of the samples span: what is further out than that is off the axis
 )
 _NARROWEST = 0.02  # of the median: the least that an axis spans
 _BINS, _STRETCHES = 40, 120  # at most: on a narrow screen, marks are still two pixels wide
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A linear axis from ``low`` to ``high``, in the samples' unit, with a tick at each multiple of ``step``."""
-
-    low: float
-    high: float
-    step: float
-
-    @classmethod
-    def of(cls, low: float, high: float, ticks: int = 6) -> Axis:
-        """With ``ticks`` ticks at most."""
-        return cls(low, high, round_step((high - low) / max(ticks - 1, 1)))
-
-    @property
-    def ticks(self) -> list[float]:
-        first, last = math.ceil(self.low / self.step - 1e-9), math.floor(self.high / self.step + 1e-9)
-        return [place * self.step for place in range(first, last + 1)]
-
-    def share(self, value: float) -> float:
-        """0 to 1; what is outside is put at the end."""
-        return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
-
-    def label(self, value: float) -> str:
-        """With the digits that tell two ticks apart."""
-        return f"{value:,.{max(0, -math.floor(math.log10(self.step) + 1e-9))}f}"
 
 
 @dataclass(frozen=True)
@@ -77,12 +51,6 @@ class Stretch:
     median: float
     upper: float
     high: float
-
-
-def round_step(least: float) -> float:
-    """1, 2 or 5 times a power of ten, and no less than ``least``, which is above 0."""
-    power = 10.0 ** math.floor(math.log10(least))
-    return next((step * power for step in (1, 2, 5) if step * power >= least), 10 * power)
 
 
 def around(values: Sequence[float]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What is downloaded and compiled for devices: kept in a folder of the user's, each thing whole or not at all."""
+"""What can be made again and takes long: kept in a folder of the user's, each thing whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,0 +1,199 @@
+"""What can be judged on images: checkpoints and other models in PyTorch, and artifacts in the runtime they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from cloformer.checkpoint import load_checkpoint
+from cloformer.errors import InputError, UnsupportedError, UsageError
+from cloformer.export.artifact.folder import MANIFEST, Artifact, is_artifact, read_artifact
+from cloformer.export.formats.runners import RUNNERS, RunnerOptions, default_runner, open_model
+from cloformer.export.source.attempt import untouched
+from cloformer.export.source.libraries.asked import names_a_library
+from cloformer.export.source.named import names_a_module
+from cloformer.export.source.preprocessing import Preprocessing, as_planes
+from cloformer.export.source.resolve import SourceRequest, resolve
+from cloformer.export.source.returned import as_tensors
+from cloformer.export.source.spec import ModelSpec, read_spec
+from cloformer.export.source.trained import training_of
+from cloformer.hub import WEIGHTS
+from cloformer.io.read import sha256_of
+from cloformer.weights import find_weights
+
+__all__ = ["Subject", "names_a_model", "opened", "reference_of"]
+
+_RULE = tuple(field.name for field in fields(Preprocessing))
+_BUT_SIZES = tuple(name for name in _RULE if name not in ("height", "width", "resize_size"))
+_TINY = 1e-38  # of a probability whose logarithm is taken
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """``classify`` takes cropped pixels (N, height, width, 3) as ``rule`` gives them, and returns logits (N, ``classes``): of what
+    ``gives`` "probabilities", their logarithms. ``bytes`` are the model's files', None of a model without a file of its own.
+    ``format``, ``precision`` and ``manifest_sha256`` are an artifact's, None of what runs in PyTorch. ``guessed`` are the
+    fields of ``rule`` that nobody says, and that are ImageNet's."""
+
+    name: str
+    runs_in: str
+    rule: Preprocessing
+    labels: Sequence[str] | None
+    classes: int
+    classify: Callable[[Pixels], Tensor]
+    gives: str = "logits"
+    bytes: int | None = None
+    format: str | None = None
+    precision: str | None = None
+    manifest_sha256: str | None = None
+    guessed: tuple[str, ...] = ()
+
+
+def names_a_model(path: Path) -> bool:
+    """Whether it is no file, but names a model of a library, or a factory: ``timm:NAME?pretrained=true``, ``nets.py:build``."""
+    word = str(path)
+    return names_a_library(word) or (":" in word and names_a_module(word) and not path.exists())
+
+
+def reference_of(
+    subjects: Sequence[Path], model: str | None, weights: Path | None, spec: Path | None
+) -> Path | SourceRequest | None:
+    """What is asked for as the reference; None if nothing is. A network that nobody says the input of is fed as the first
+    artifact is. :class:`UsageError` for a ``spec`` of no network."""
+    if model is None and weights is not None and names_a_model(weights) and weights not in subjects:
+        model, weights = str(weights), None
+    if spec is None and model is None:
+        return weights
+    if model is None and weights is None:
+        raise UsageError(
+            "--spec says how the reference is fed, and none is given", "add it: --model nets.py:build"
+        )
+    given, size = ModelSpec() if spec is None else read_spec(spec), None
+    if model is not None and not given.declared and not names_a_library(model) and names_a_module(model):
+        read = (read_artifact(path).function.classifier for path in subjects if is_artifact(path))
+        sizes = ((item.rule.height, item.rule.width) for item in read if item is not None)
+        size = next(sizes, None)
+    return SourceRequest(model=model, weights=weights, image_size=size, spec=given)
+
+
+def opened(asked: Path | SourceRequest, options: RunnerOptions) -> AbstractContextManager[Subject]:
+    """What is asked for, ready to run. Raises :class:`InputError` for what cannot be read, and :class:`UnsupportedError` for what is
+    no classifier of images."""
+    if isinstance(asked, SourceRequest):
+        return _model(asked, options.threads)
+    if is_artifact(asked):
+        return _artifact(read_artifact(asked), options)
+    if names_a_model(asked):
+        return _model(SourceRequest(model=str(asked), option="evaluate"), options.threads)
+    return _checkpoint(asked, options.threads)
+
+
+@contextmanager
+def _model(request: SourceRequest, threads: int) -> Iterator[Subject]:
+    source, name = resolve(request), str(request.model or request.weights)
+    if source.weights.origin == "random":
+        raise InputError(
+            f"{request.option} {name}: the weights are random, and right by chance",
+            "name those that it was trained to, for example 'timm:resnet18?pretrained=true', or a function that loads them",
+        )
+    rules = list(source.preprocessing.values())
+    if len(rules) != 1 or len(source.inputs) != 1:
+        raise UnsupportedError(f"{name} does not take one image alone", "evaluate classifiers of images")
+    rule = rules[0]
+
+    def classify(pixels: Pixels) -> Tensor:
+        # One at a time, as the model is exported: some cannot take several.
+        with untouched(source.model):
+            found = [as_tensors(source.model(torch.from_numpy(rule.normalize(one))))[0] for one in pixels]
+        return torch.cat(found)
+
+    shape = tuple(classify(np.zeros((1, rule.height, rule.width, len(rule.mean)), np.uint8)).shape)
+    if len(shape) != 2:
+        raise UnsupportedError(
+            f"{name} gives {shape} for an image, and no number for each class",
+            "evaluate classifiers of images",
+        )
+    with _threads(threads):
+        size = None if request.weights is None else _size_of(request.weights)
+        is_said = request.spec.declared or names_a_library(name)
+        is_said = is_said or rule != Preprocessing.imagenet(rule.height, rule.width)
+        yield Subject(
+            name, "PyTorch", rule, source.labels, shape[1], classify, bytes=size, guessed=() if is_said else _RULE
+        )  # fmt: skip
+
+
+@contextmanager
+def _threads(threads: int) -> Iterator[None]:
+    """PyTorch's, so many; 0: as many as it takes."""
+    before = torch.get_num_threads()
+    try:
+        if threads:
+            torch.set_num_threads(threads)
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _checkpoint(path: Path, threads: int) -> Iterator[Subject]:
+    model, checkpoint = load_checkpoint(path)
+    trained = training_of(checkpoint.metadata, path)
+    size = model.variant.image_size
+    rule = trained.preprocessing or Preprocessing.imagenet(size, size)
+
+    def classify(pixels: Pixels) -> Tensor:
+        x_BCHW = torch.from_numpy(np.concatenate([rule.normalize(one) for one in pixels]))
+        with torch.inference_mode():
+            logits: Tensor = model(x_BCHW)
+        return logits
+
+    with _threads(threads):
+        classes = model.head.out_features
+        yield Subject(str(path), "PyTorch", rule, trained.labels, classes, classify, bytes=_size_of(path))
+
+
+def _size_of(weights: Path) -> int:
+    """Bytes of a checkpoint's file."""
+    found = find_weights(weights)
+    return (found / WEIGHTS if found.is_dir() else found).stat().st_size
+
+
+@contextmanager
+def _artifact(artifact: Artifact, options: RunnerOptions) -> Iterator[Subject]:
+    classifier = artifact.function.classifier
+    if classifier is None:
+        raise UnsupportedError(
+            f"{artifact.folder} does not classify one image",
+            "`cloformer inspect` says what goes in and comes out; if it gives scores of classes, export it with their names: "
+            "--labels names.txt",
+        )
+    image, rule, found = classifier.image, classifier.rule, classifier.scores
+    size = image.spec.shape[0]
+    gives = "logits" if found.postprocessing == "softmax" else "probabilities"
+
+    with open_model(artifact.model, options=options) as runner:
+
+        def classify(pixels: Pixels) -> Tensor:
+            values = [as_planes(one) if image.preprocessing_inside else rule.normalize(one) for one in pixels]
+            parts = []
+            for start in range(0, len(values), size):
+                part = values[start : start + size]
+                full = np.concatenate([*part, *part[-1:] * (size - len(part))])
+                parts.append(runner.run({image.spec.name: full})[found.spec.name][: len(part)])
+            scores = torch.from_numpy(np.concatenate(parts)).double()
+            return scores if gives == "logits" else torch.log(scores.clamp_min(_TINY))
+
+        yield Subject(
+            str(artifact.folder), RUNNERS[default_runner(artifact.format)].title, rule, artifact.labels,
+            classifier.classes, classify, gives, artifact.manifest.model_bytes, artifact.format,
+            artifact.manifest.precision.name, sha256_of(artifact.folder / MANIFEST),
+        )  # fmt: skip

@@ -1,0 +1,149 @@
+"""From a folder of images to the steps of a model's values, for one format."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cloformer.errors import InputError, UnsupportedError
+from cloformer.io.cache import cache_folder, placed
+from cloformer.io.progress import Progress
+from cloformer.io.read import sha256_of
+from cloformer.io.tensors import read_tensors, tensors_as_bytes
+from cloformer.io.words import count
+
+from ..passes.quantize_layers import quantizable, values_of
+from ..passes.rewriter import Rewriter
+from ..reference.cases import Inputs, image_cases
+from ..reference.written import Asked, written_trace
+from ..source.images import Unreadable
+from ..source.quantization import Quantization, Steps
+from .images import Calibration
+from .ranges import range_of
+from .statistics import Statistics, collect
+
+if TYPE_CHECKING:
+    from ..source.resolve import Source
+    from ..source.trace import Trace
+
+__all__ = ["calibrated"]
+
+_MOST_UNREADABLE = 0.1  # of the images that were asked for
+_FILE = "statistics.safetensors"
+_MAX_BYTES = 2**30
+_VERSION = 1  # of what is kept
+
+
+def calibrated(
+    calibration: Calibration,
+    source: Source,
+    traced: Trace,
+    asked: Asked,
+    progress: Progress = lambda _: None,
+) -> tuple[Quantization, tuple[str, ...]]:
+    """The steps of every value that a layer reads or gives in the graph that ``asked``'s format is written of, before it is
+    quantized; and what a person should know.
+
+    Raises :class:`InputError` for a folder without images, or of which too many cannot be read, and
+    :class:`UnsupportedError` for a model that takes no images, or has no layer.
+    """
+    own = Inputs.of_source(source)
+    if not own.are_all_images:
+        raise UnsupportedError(
+            "ranges are taken from images, and the model takes other inputs, too",
+            "choose a --precision that needs none: int8-weights",
+        )
+    images = calibration.images()
+    photographs = image_cases(own, images)
+    notes = _left_out(photographs.unreadable, images)
+    rewritten, pixels = written_trace(traced, source, asked, None)
+    layers = list(quantizable(Rewriter(rewritten.graph_module)))
+    if not layers:
+        raise UnsupportedError(
+            "the model has no layer that could compute in 8 bits: no convolution, no linear layer",
+            "choose another --precision: fp16",
+        )
+    names = list(dict.fromkeys(value.name for layer in layers for value in values_of(layer)))
+
+    def batches() -> Iterator[Sequence[Tensor]]:
+        for case in photographs.cases:
+            prepared = case.for_reference(own)
+            yield [
+                torch.from_numpy(
+                    pixels[spec.name].pixels(prepared[spec.name])
+                    if spec.name in pixels
+                    else prepared[spec.name]
+                ).to(torch.float32)
+                for spec in rewritten.signature.inputs
+            ]
+
+    digests = sorted(sha256_of(path) for path in images)
+    statistics = _kept(
+        _key(rewritten, source, digests, names),
+        lambda: collect(rewritten.graph_module, names, batches, len(photographs.cases), progress),
+    )
+    stored = asked.precision.constants
+    steps = {
+        name: Steps.of(*range_of(found, calibration.method), stored) for name, found in statistics.items()
+    }
+    together = hashlib.sha256("".join(digests).encode()).hexdigest()
+    return Quantization(steps, (), calibration.method, len(photographs.cases), together), notes
+
+
+def _left_out(unreadable: Sequence[Unreadable], images: Sequence[Path]) -> tuple[str, ...]:
+    """The images that cannot be read, by name; :class:`InputError` where they are many."""
+    if not unreadable:
+        return ()
+    named = f"{count(unreadable, 'image')} of {len(images)} cannot be read: {unreadable[0].reason}"
+    if len(unreadable) > _MOST_UNREADABLE * len(images):
+        raise InputError(
+            named,
+            f"more than {_MOST_UNREADABLE:.0%} are too many to calibrate on: remove them, or give a folder of whole photographs",
+            details={"unreadable": [item.to_json() for item in unreadable]},
+        )
+    return (f"calibrated without {named}",)
+
+
+def _kept(key: str, collect_them: Callable[[], dict[str, Statistics]]) -> Mapping[str, Statistics]:
+    """What was collected before under that key, or now, and is kept for the next time."""
+    folder = cache_folder() / "calibration" / key
+    if (folder / _FILE).is_file():
+        return _read(folder / _FILE)
+    found = collect_them()
+    with placed(folder) as place:
+        (place / _FILE).write_bytes(_as_bytes(found))
+    return found
+
+
+def _as_bytes(found: Mapping[str, Statistics]) -> bytes:
+    arrays = {}
+    for name, statistics in found.items():
+        arrays[f"{name}/ends"] = np.array([statistics.low, statistics.high])
+        arrays[f"{name}/counts"] = statistics.counts
+    return tensors_as_bytes(arrays, {})
+
+
+def _read(path: Path) -> dict[str, Statistics]:
+    arrays, _ = read_tensors(path, _MAX_BYTES, f"remove {path.parent}")
+    names = [key.removesuffix("/ends") for key in arrays if key.endswith("/ends")]
+    ends = {name: arrays[f"{name}/ends"].tolist() for name in names}
+    return {name: Statistics(low, high, arrays[f"{name}/counts"]) for name, (low, high) in ends.items()}
+
+
+def _key(rewritten: Trace, source: Source, images: Sequence[str], names: Sequence[str]) -> str:
+    """A hash of all that the statistics depend on: the graph with its weights, how it is fed, and the images' contents."""
+    found = hashlib.sha256()
+    rules = {name: rule.to_json() for name, rule in source.preprocessing.items()}
+    told = [_VERSION, torch.__version__, rules, images, names, str(rewritten.graph_module.graph)]
+    found.update(json.dumps(told, sort_keys=True).encode())
+    for tensor in [*rewritten.graph_module.parameters(), *rewritten.graph_module.buffers()]:
+        found.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(np.ascontiguousarray(tensor.detach().numpy()).tobytes())
+    return found.hexdigest()

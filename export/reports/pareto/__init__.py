@@ -1,0 +1,1 @@
+"""Which artifacts are not dominated: a table, a page and a plot."""
