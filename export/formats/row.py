@@ -129,22 +129,30 @@ class Format:
         ``reparameterize``, only what the format's interface needs."""
         module = self._module("passes")
         make: Callable[[Setting], Sequence[Pass]] = module.passes if reparameterize else module.plain_passes
-        return [*make(setting), *self._compressing(precision)]
+        return self._compressing(precision, make(setting))
 
-    def _compressing(self, precision: Precision | None) -> list[Pass]:
+    def _compressing(self, precision: Precision | None, passes: Sequence[Pass]) -> list[Pass]:
+        """``passes``, with those around them that weights in fewer bits need. What a comment says was measured is from
+        docs/precision.md."""
+        if precision is None or not precision.are_weights_compressed:
+            return [*passes]
         from ..passes.compress_weights import CompressWeights
+        from ..passes.correct_bias import CorrectBias
+        from ..passes.note_means import NoteMeans
         from ..passes.quantize_biases import QuantizeBiases
         from ..passes.quantize_layers import QuantizeLayers
 
-        if precision is None or not precision.are_weights_compressed:
-            return []
-        stored = precision.constants
-        if not precision.are_layers_quantized:
-            return [CompressWeights(precision.weights, precision.granularity, stored)]
         quantization = precision.quantization or Quantization({})  # of which the pass says what is missing
-        layers = QuantizeLayers(quantization, stored)
-        weights = CompressWeights(precision.weights, precision.granularity, stored, quantization.in_float)
-        return [layers, weights, *([QuantizeBiases()] if self.are_biases_whole else [])]
+        is_whole = precision.are_layers_quantized
+        stored = precision.constants
+        return [
+            NoteMeans(),  # before batch norms are folded, which know them
+            *passes,
+            *([QuantizeLayers(quantization, stored)] if is_whole else []),
+            CompressWeights(precision.weights, precision.granularity, stored, quantization.in_float),
+            CorrectBias(),  # 4 to 7 dB
+            *([QuantizeBiases()] if is_whole and self.are_biases_whole else []),
+        ]
 
     def contents(self, path: Path) -> Contents:
         """What is inside a written model; :class:`InputError` if it cannot be read."""

@@ -16,15 +16,16 @@ from ..source.origin import Origin
 from ..source.trace import origin_of
 from ._pass import Exactness, Pass
 from .palettes import palette_of
-from .rewriter import Rewriter, arguments
+from .rewriter import Rewriter, arguments, read_constant
 from .stored import dequantize, look_up
 
-__all__ = ["LEAST", "CompressWeights"]
+__all__ = ["LEAST", "STANDS_FOR", "CompressWeights"]
 
 aten = torch.ops.aten
 LEAST = (
     1024  # numbers: fewer are a kilobyte, and what makes them small again takes as long for few as for many
 )
+STANDS_FOR = "cloformer_stands_for"  # in the meta of a compressed weight: what it was
 _LEAST_IN_A_BLOCK = 16
 _TYPES = {"float16": torch.float16, "float32": torch.float32}
 
@@ -81,6 +82,7 @@ class CompressWeights(Pass):
                 small = self._compressed(rewriter, constant, axes)
             if small is not None:
                 sites.append(origin_of(reader))
+                small.meta[STANDS_FOR] = read_constant(rewriter.graph_module, constant)
                 constant.replace_all_uses_with(small)
                 for source in small.all_input_nodes:  # before all that read it
                     constant.prepend(source)
@@ -107,10 +109,14 @@ class CompressWeights(Pass):
         scales = self._scales(weight, axes)
         if scales is None:
             return None
-        data = torch.round(weight / dequantize(torch.ones_like(weight), scales)).to(torch.int8)
+        data, scales = self._whole(weight, scales)
         return rewriter.call(
             dequantize, rewriter.new_constant(data, constant), rewriter.new_constant(scales, constant)
         )
+
+    def _whole(self, weight: Tensor, scales: Tensor) -> tuple[Tensor, Tensor]:
+        """The whole numbers, and the scales that make the weight of them."""
+        return torch.round(weight / dequantize(torch.ones_like(weight), scales)).to(torch.int8), scales
 
     def _scales(self, weight: Tensor, axes: tuple[int, int]) -> Tensor | None:
         """One for each block, with the weight's rank."""

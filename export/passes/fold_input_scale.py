@@ -45,7 +45,7 @@ class FoldInputScale(Pass):
                 assert layer is not None
                 weight, bias = input_affine_folded(layer, scale, None)
                 layer.rewritten(rewriter, weight, bias)
-            rewriter.replace(node, source)
+            rewriter.replace(node, source, is_same_value=False)
         return sites
 
 

@@ -14,7 +14,7 @@ from ._pass import Exactness, Pass
 from .layers import Layer
 from .rewriter import Rewriter, arguments, shape_of
 
-__all__ = ["FoldNormalizationAffine"]
+__all__ = ["FoldNormalizationAffine", "axis_after", "input_affine_folded", "layers_behind"]
 
 aten = torch.ops.aten
 
@@ -44,7 +44,7 @@ class FoldNormalizationAffine(Pass):
             if rewriter.is_computed(bound["weight"]) or rewriter.is_computed(bound["bias"]):
                 continue
             axis = _channel_axis(node, shape)
-            readers = None if axis is None else _readers(rewriter, node, axis)
+            readers = None if axis is None else layers_behind(rewriter, node, axis)
             if not readers:
                 continue
             for reader in readers:
@@ -53,7 +53,7 @@ class FoldNormalizationAffine(Pass):
             origin = origin_of(node)
             with rewriter.at(node):
                 plain = rewriter.call(node.target, *[*node.args[:2], None, None, bound["eps"]])
-            rewriter.replace(node, plain)
+            rewriter.replace(node, plain, is_same_value=False)
             sites.append(origin)
         return sites
 
@@ -81,7 +81,7 @@ def input_affine_folded(
     return weight, bias
 
 
-def _readers(rewriter: Rewriter, source: fx.Node, axis: int) -> list[Layer] | None:
+def layers_behind(rewriter: Rewriter, source: fx.Node, axis: int) -> list[Layer] | None:
     """All layers that read ``source`` through operators that commute with the map; None if others do."""
     readers: list[Layer] = []
     for user in source.users:
@@ -91,15 +91,15 @@ def _readers(rewriter: Rewriter, source: fx.Node, axis: int) -> list[Layer] | No
                 return None
             readers.append(layer)
             continue
-        passed_on = _axis_after(user, source, axis)
-        further = None if passed_on is None else _readers(rewriter, user, passed_on)
+        passed_on = axis_after(user, source, axis)
+        further = None if passed_on is None else layers_behind(rewriter, user, passed_on)
         if further is None:
             return None
         readers += further
     return readers
 
 
-def _axis_after(node: fx.Node, source: fx.Node, axis: int) -> int | None:
+def axis_after(node: fx.Node, source: fx.Node, axis: int) -> int | None:
     """Where the channel axis is after ``node``, if ``node`` commutes with a per-channel affine map."""
     before, after = shape_of(source), shape_of(node)
     if before is None or after is None or node.op != "call_function" or node.args[0] is not source:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from .rewriter import Rewriter, arguments, shape_of
+from .rewriter import Rewriter, arguments, carry_notes, shape_of
 
-__all__ = ["Layer", "along_axis", "per_channel"]
+__all__ = ["LAYERS", "TRANSPOSED", "Layer", "along_axis", "per_channel"]
 
 aten = torch.ops.aten
 
@@ -19,7 +19,7 @@ _CONVOLUTIONS = {
     aten.conv1d.padding, aten.conv2d.padding, aten.conv3d.padding,
 }  # fmt: skip
 LAYERS = (*sorted(_CONVOLUTIONS, key=str), aten.linear.default)
-_TRANSPOSED = {
+TRANSPOSED = {
     aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input,
 }  # fmt: skip
 
@@ -47,7 +47,7 @@ class Layer:
         are none, unless they are asked for."""
         if not isinstance(node, fx.Node) or shape_of(node) is None:
             return None
-        is_transposed = transposed and node.target in _TRANSPOSED
+        is_transposed = transposed and node.target in TRANSPOSED
         if node.target not in LAYERS and not is_transposed:
             return None
         bound = arguments(node)
@@ -120,6 +120,7 @@ class Layer:
         """The same layer with other constants, in its own place; the old node is left without users."""
         with rewriter.at(self.node):
             new = self.rebuild(rewriter, weight, bias)
+        carry_notes(self.node, new)
         self.node.replace_all_uses_with(new)
         rewriter.graph.erase_node(self.node)
         return new

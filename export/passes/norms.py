@@ -20,12 +20,15 @@ _NORM, _FUNCTIONAL = aten.batch_norm.default, aten._native_batch_norm_legit_no_t
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """``node`` is scale times ``source`` plus shift, each (channels,) in float64, along axis 1."""
+    """``node`` is scale times ``source`` plus shift, each (channels,) in float64, along axis 1. Over the images of the training
+    it has ``mean`` and ``deviation`` by channel: what the norm normalized, times its gain, plus its bias."""
 
     node: fx.Node
     source: fx.Node
     scale: Tensor
     shift: Tensor
+    mean: Tensor
+    deviation: Tensor
 
     @classmethod
     def read(cls, rewriter: Rewriter, node: object) -> BatchNorm | None:
@@ -49,8 +52,9 @@ class BatchNorm:
         gain, shift = rewriter.constant(bound["weight"]), rewriter.constant(bound["bias"])
         scale = torch.rsqrt(variance + bound["eps"])
         scale = scale if gain is None else scale * gain
-        moved = -mean * scale
-        return cls(node, bound["input"], scale, moved if shift is None else moved + shift)
+        shift = torch.zeros_like(mean) if shift is None else shift
+        deviation = scale.abs() * variance.clamp(min=0).sqrt()
+        return cls(node, bound["input"], scale, shift - mean * scale, shift, deviation)
 
     @classmethod
     def each(cls, rewriter: Rewriter) -> Iterator[BatchNorm]:

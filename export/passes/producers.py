@@ -12,7 +12,7 @@ from torch import fx
 from .layers import Layer
 from .rewriter import Rewriter, alike, arguments, shape_of
 
-__all__ = ["Producer", "concatenated", "summands"]
+__all__ = ["Producer", "axis_before", "concatenated", "summands"]
 
 aten = torch.ops.aten
 
@@ -78,7 +78,7 @@ def _producers(rewriter: Rewriter, node: object, axis: int) -> list[Producer]:
         first, second = (_producers(rewriter, term, axis) for term in terms)
         without = [replace(producer, takes_shift=False) for producer in second]
         return [*first, *without] if first and second else []
-    before = _axis_before(node, axis)
+    before = axis_before(node, axis)
     if before is not None:
         return _producers(rewriter, node.args[0], before)
     return _of_parts(rewriter, *concatenated(node), axis)
@@ -97,7 +97,7 @@ def _of_parts(rewriter: Rewriter, parts: Sequence[fx.Node], along: int, axis: in
     return found
 
 
-def _axis_before(node: fx.Node, axis: int) -> int | None:
+def axis_before(node: fx.Node, axis: int) -> int | None:
     """Which axis of what ``node`` moves about becomes ``axis``, whole and in order; None if none does, or nothing is
     moved."""
     source = node.args[0] if node.args else None

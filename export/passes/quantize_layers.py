@@ -16,7 +16,7 @@ from ..source.quantization import Quantization, Steps
 from ..source.trace import origin_of
 from ._pass import Exactness, Pass
 from .layers import LAYERS, Layer
-from .rewriter import Rewriter
+from .rewriter import MEAN, Rewriter
 from .stored import dequantize, quantize
 
 __all__ = ["QuantizeLayers", "quantizable", "values_of"]
@@ -86,6 +86,8 @@ class QuantizeLayers(Pass):
             scale = rewriter.new_constant(kind, value)
             data = rewriter.call(quantize, value, scale, steps.zero_point)
             rounded = rewriter.call(dequantize, data, scale, steps.zero_point)
+        if MEAN in value.meta:
+            rounded.meta[MEAN] = value.meta[MEAN]
         for node in (data, rounded):
             node.meta["custom"] = value.meta.get("custom") or {}
         for reader in readers:

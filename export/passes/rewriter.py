@@ -22,10 +22,12 @@ from ..source.origin import Origin
 from ..source.trace import origin_of
 
 __all__ = [
+    "MEAN",
     "Form",
     "Rewriter",
     "alike",
     "arguments",
+    "carry_notes",
     "cast_constants",
     "each_axis",
     "is_fixed",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 aten = torch.ops.aten
+MEAN = "cloformer_mean"  # in the meta of a node: its mean by channel
 
 
 def arguments(node: fx.Node) -> dict[str, Any]:
@@ -68,6 +71,12 @@ def alike(node: fx.Node, other: fx.Node) -> bool:
     return (
         shape is not None and shape == shape_of(other) and node.meta["val"].dtype == other.meta["val"].dtype
     )
+
+
+def carry_notes(old: fx.Node, new: fx.Node) -> None:
+    """What :mod:`.note_means` noted of ``old`` holds for ``new``, which has its value."""
+    if MEAN in old.meta:
+        new.meta[MEAN] = old.meta[MEAN]
 
 
 def read_constant(graph_module: fx.GraphModule, node: object) -> Tensor | None:
@@ -187,13 +196,20 @@ class Rewriter:
                 copies[node] = self.call(node.target, *args, **kwargs)
         return fx.node.map_arg(written.graph.output_node().args[0], copies.__getitem__)
 
-    def replace(self, old: fx.Node, new: fx.Node | Sequence[fx.Node]) -> Origin:
-        """Every user of ``old`` reads ``new`` instead, of several values each its own; returns the site."""
+    def replace(
+        self, old: fx.Node, new: fx.Node | Sequence[fx.Node], *, is_same_value: bool = True
+    ) -> Origin:
+        """Every user of ``old`` reads ``new`` instead, of several values each its own; returns the site.
+
+        What is noted of ``old`` holds for ``new``, unless it has another value, which its users make up for."""
         origin = origin_of(old)
         if isinstance(new, fx.Node):
+            if is_same_value:
+                carry_notes(old, new)
             old.replace_all_uses_with(new)
         else:
             for piece in list(old.users):
+                carry_notes(piece, new[piece.args[1]])  # type: ignore[index]
                 piece.replace_all_uses_with(new[piece.args[1]])  # type: ignore[index]
                 self.graph.erase_node(piece)
         self.graph.erase_node(old)
