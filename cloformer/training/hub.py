@@ -39,7 +39,7 @@ def write_hub_folder(checkpoint: Path, folder: Path) -> Path:
     """
     found = read_checkpoint(checkpoint)
     try:
-        held = identify(found.tensors)
+        held = identify(found.tensors, found.metadata)
         if held is None or held.name != found.metadata["variant"]:
             raise ValueError(f"its variant is {found.metadata['variant']!r}, and it is not")
         config = json_text(config_of(found.metadata))

@@ -87,7 +87,8 @@ def identified(weights: Path) -> str | None:
     """The name of the variant that a checkpoint holds; None if it holds none."""
     from cloformer.checkpoint import identify, read_checkpoint
 
-    variant = identify(read_checkpoint(weights).tensors)
+    found = read_checkpoint(weights)
+    variant = identify(found.tensors, found.metadata)
     return None if variant is None else variant.name
 
 
