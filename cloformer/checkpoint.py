@@ -16,10 +16,9 @@ from cloformer.io.words import count
 from .checkpoint_file import Checkpoint, read_checkpoint, save_checkpoint, shown_key, type_name
 from .errors import CheckpointError
 from .model import CloFormer
-from .variants import VARIANTS, Variant, Widths, get_variant
+from .variants import PRUNED, VARIANTS, Variant, Widths, get_variant
 
 __all__ = [
-    "PRUNED",
     "Checkpoint",
     "CheckpointError",
     "create_model",
@@ -30,8 +29,6 @@ __all__ = [
     "save_checkpoint",
     "widths_of",
 ]
-
-PRUNED = "widths"  # the key of the metadata that only a pruned checkpoint has
 
 _HEAD = "head.weight"
 _STEM = "patch_embed.conv1.conv.0.weight"

@@ -255,7 +255,8 @@ class CloFormer(nn.Module):
         super().__init__()
         self.variant = variant
         self.widths = widths or variant.widths
-        rate = variant.drop_path_rate if drop_path_rate is None else drop_path_rate
+        self.in_chans = in_chans
+        self.drop_path_rate = rate = variant.drop_path_rate if drop_path_rate is None else drop_path_rate
         dims = variant.embed_dims
         # Stochastic depth grows linearly from 0 over all blocks to ``rate`` at the last one.
         blocks = sum(variant.depths)

@@ -6,7 +6,7 @@ A unit is a hidden channel or a head. Units of one layer form a :class:`Layer`, 
 
 What a removed unit adds whatever comes in, moves into the bias of the layer that read it: the bias of a channel's depthwise
 convolution, and of a head's values, whose weights of attention sum to 1. Hence the law: where only dead units go, the
-network computes what it computed (:data:`~cloformer.pruning_layers.Layer.dead`).
+network computes what it computed (:meth:`~cloformer.pruning_layers.Layer.dead`).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .checkpoint import PRUNED, Checkpoint
+from .checkpoint_file import Checkpoint
 from .errors import UnsupportedError
 from .model import CloFormer
-from .pruning_layers import KINDS, Layer, layers_of
-from .variants import Widths
+from .pruning_layers import Layer, layers_of
+from .variants import KINDS, PRUNED, Widths
 
 __all__ = ["CRITERIA", "Plan", "Pruned", "plan", "pruned", "pruned_metadata"]
 
@@ -49,7 +49,7 @@ class Plan:
     layers: tuple[Pruned, ...]
 
     def of(self, kind: str) -> list[Pruned]:
-        """The layers of one of :data:`~cloformer.pruning_layers.KINDS`."""
+        """The layers of one of :data:`~cloformer.variants.KINDS`."""
         return [each for each in self.layers if each.layer.kind == kind]
 
     def share(self, *kinds: str) -> float:
@@ -98,14 +98,16 @@ def pruned(model: CloFormer, chosen: Plan) -> CloFormer:
             gone[part.places[each.removed].flatten()] = True
     for (key, axis), gone in going.items():
         tensors[key] = tensors[key].index_select(axis, (~gone).nonzero().flatten())
-    made = CloFormer(
-        model.variant,
-        num_classes=model.head.out_features,
-        in_chans=tensors["patch_embed.conv1.conv.0.weight"].shape[1],
-        widths=Widths(*(tuple(_widths(model, chosen, kind)) for kind in KINDS)),
-    )
-    made.to(model.head.weight.dtype).load_state_dict(tensors)
-    return made.train(model.training)
+    with torch.device("meta"):
+        smaller = CloFormer(
+            model.variant,
+            num_classes=model.head.out_features,
+            in_chans=model.in_chans,
+            drop_path_rate=model.drop_path_rate,
+            widths=Widths(*(tuple(_widths(model, chosen, kind)) for kind in KINDS)),
+        )
+    smaller.load_state_dict({key: value.clone() for key, value in tensors.items()}, assign=True)
+    return smaller.train(model.training)
 
 
 def pruned_metadata(checkpoint: Checkpoint, smaller: CloFormer) -> dict[str, str]:
@@ -127,16 +129,15 @@ def _widths(model: CloFormer, chosen: Plan, kind: str) -> Iterable[int]:
 
 
 def _chosen(layer: Layer, scores: Tensor, dead: Tensor, staying: float | None, step: int) -> Pruned:
-    """The units that stay: ``staying`` of them, or all if it is None, in steps of ``step``, but no dead one beyond what
-    fills a step."""
+    """The units that stay: ``staying`` of them, or all if it is None, in steps of ``step`` and at least one, but no dead
+    one beyond what fills a step."""
     units, living = len(scores), int((~dead).sum())
-    keep = units if staying is None else min(units, step * math.floor(staying / step + 0.5))
-    keep = min(keep, step * max(1, math.ceil(living / step)))
-    if keep < 1:
+    if staying is not None and staying < 0.5:
         raise UnsupportedError(
-            f"{layer.name} would be left with none of its {units} {KINDS[layer.kind]}",
-            "give a smaller share, or --criterion magnitude, which takes the same share of every layer",
+            f"{layer.name} would be left with none of its {units} {KINDS[layer.kind]}", "give a smaller share"
         )
+    keep = units if staying is None else step * max(1, math.floor(staying / step + 0.5))
+    keep = min(units, keep, step * max(1, math.ceil(living / step)))
     best = scores.argsort(descending=True, stable=True)[:keep]
     kept = tuple(sorted(best.tolist()))
     return Pruned(layer, units, kept, int(dead.sum() - dead[list(kept)].sum()))
@@ -184,14 +185,15 @@ def _of_each_layer(scores: Sequence[Tensor], share: float) -> list[float]:
 
 
 def _of_all_layers(scores: Sequence[Tensor], share: float) -> list[float]:
-    """The units of all layers are ranked together, and the last ones go."""
+    """The units of all layers are ranked together, and the last ones go; the best of each layer stays longest, as the best
+    weight of each matrix does, whose share is 1."""
     if not scores:
         return []
-    together = torch.cat(list(scores))
+    together = torch.cat([each.masked_fill(each == each.max(), math.inf) for each in scores])
     going = math.floor(share * len(together) + 0.5)
     stays = torch.ones(len(together), dtype=torch.bool)
     stays[together.argsort(stable=True)[:going]] = False
-    return [float(part.sum()) for part in stays.split([len(each) for each in scores])]
+    return [float(part.sum()) for part in torch.split(stays, [len(each) for each in scores])]
 
 
 CRITERIA = {

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from .model import CloBlock, CloFormer, ConvFFN
 
-__all__ = ["KINDS", "Layer", "Part", "layers_of"]
-
-# As they are called in :class:`~cloformer.variants.Widths`, in its order, and in words.
-KINDS = {"hidden": "hidden channels", "local_heads": "local heads", "global_heads": "global heads"}
+__all__ = ["Layer", "Part", "layers_of"]
 
 _BOTH = ("weight", "bias")
 
@@ -86,23 +82,16 @@ class Layer:
 
 def layers_of(model: CloFormer) -> Iterator[Layer]:
     """Every layer that can be pruned, block by block."""
-    block = 0
-    for stage, layer in enumerate(model.layers):
-        for index, found in enumerate(layer.blocks):
-            path = f"layers.{stage}.blocks.{index}"
-            yield from _of_block(path, block, cast(CloBlock, found))
-            block += 1
-
-
-def _of_block(path: str, block: int, found: CloBlock) -> Iterator[Layer]:
-    attention = found.attn
-    local_width = sum(act_block.act_block[0].in_channels for act_block in attention.act_blocks)
-    if local_width:  # in one group: the publication has no network with more
-        yield _local_heads(f"{path}.attn", block, _places(local_width, attention.head_dim))
-    if attention.global_heads:
-        width = attention.global_heads * attention.head_dim
-        yield _global_heads(f"{path}.attn", block, _places(width, attention.head_dim), local_width)
-    yield _hidden(f"{path}.mlp", block, found.mlp)
+    blocks = ((path, found) for path, found in model.named_modules() if isinstance(found, CloBlock))
+    for block, (path, found) in enumerate(blocks):
+        attention = found.attn
+        global_width = attention.global_heads * attention.head_dim
+        local_width = attention.proj.in_channels - global_width
+        if local_width:  # in one group: the publication has no network with more
+            yield _local_heads(f"{path}.attn", block, _places(local_width, attention.head_dim))
+        if global_width:
+            yield _global_heads(f"{path}.attn", block, _places(global_width, attention.head_dim), local_width)
+        yield _hidden(f"{path}.mlp", block, found.mlp)
 
 
 def _places(width: int, head_dim: int) -> Tensor:

@@ -7,11 +7,28 @@ from dataclasses import asdict, dataclass, fields
 from cloformer.io.fields import Fields
 from cloformer.io.near import closest
 
-__all__ = ["VARIANTS", "UnknownVariantError", "Variant", "Widths", "get_variant", "list_models"]
+__all__ = [
+    "KINDS",
+    "PRUNED",
+    "VARIANTS",
+    "UnknownVariantError",
+    "Variant",
+    "Widths",
+    "get_variant",
+    "list_models",
+]
 
 
 class UnknownVariantError(ValueError):
     """A variant was asked for that the table does not hold."""
+
+
+PRUNED = (
+    "widths"  # the key of a checkpoint's metadata that says how wide a pruned network is; others have none
+)
+
+# What a network can be narrower in, by the fields of :class:`Widths` in their order.
+KINDS = {"hidden": "hidden channels", "local_heads": "local heads", "global_heads": "global heads"}
 
 
 @dataclass(frozen=True)
@@ -25,6 +42,11 @@ class Widths:
 
     def to_json(self) -> dict[str, list[int]]:
         return {name: list(values) for name, values in asdict(self).items()}
+
+    def beside(self, full: Widths) -> str:
+        """``4,120 of 5,888 hidden channels, 32 of 42 local heads``: what is left of each kind that has fewer than ``full``."""
+        totals = ((word, sum(getattr(self, kind)), sum(getattr(full, kind))) for kind, word in KINDS.items())
+        return ", ".join(f"{left:,} of {most:,} {word}" for word, left, most in totals if left != most)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from cloformer.checkpoint import PRUNED, Checkpoint, identify, load_into, read_checkpoint, widths_of
+from cloformer.checkpoint import Checkpoint, identify, load_into, read_checkpoint, widths_of
 from cloformer.errors import InputError, UsageError
 from cloformer.export.source.trained import training_of
 from cloformer.io.fields import Fields
@@ -20,7 +20,7 @@ from cloformer.io.read import read_json
 from cloformer.io.words import count, json_text
 from cloformer.io.write import remove_what_was_left, write_whole
 from cloformer.model import CloFormer, check_image_size
-from cloformer.variants import VARIANTS, Widths, get_variant
+from cloformer.variants import PRUNED, VARIANTS, Widths, get_variant
 
 from .accelerator import make_accelerator
 from .augment import Views

@@ -130,8 +130,5 @@ def _figures(model: CloFormer, size: tuple[int, int]) -> Figures:
     from ..source.counts import multiply_adds, parameter_count
     from ..source.signature import TensorSpec
 
-    channels = model.patch_embed.conv1.conv[0].in_channels
-    return Figures(
-        parameter_count(model),
-        multiply_adds(model, [TensorSpec("image", (1, channels, *size), "float32", "image")]),
-    )
+    image = TensorSpec("image", (1, model.in_chans, *size), "float32", "image")
+    return Figures(parameter_count(model), multiply_adds(model, [image]))

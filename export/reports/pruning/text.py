@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloformer.io.output import width
-from cloformer.pruning_layers import KINDS
+from cloformer.variants import KINDS
 
 from ..shared.table import Column, fitted
 
