@@ -109,7 +109,8 @@ def widths_of(metadata: Mapping[str, str]) -> Widths | None:
         return variant.pruned_widths(parse_json(metadata[PRUNED]))
     except ValueError as error:
         raise CheckpointError(
-            f"the checkpoint says that it is {variant.name}, pruned, and {error}", "copy or download it again"
+            f"the checkpoint says that it is {variant.name}, pruned to widths that cannot be: {error}",
+            "copy or download it again",
         ) from None
 
 
