@@ -82,18 +82,17 @@ def identify(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None =
 
     ``metadata`` say if it is pruned, and how: then the shapes must be those, and :func:`widths_of` says what it raises.
     """
-    widths = widths_of(metadata or {})
+    said = metadata or {}
+    widths = widths_of(said)
     found = {key: tuple(tensor.shape) for key, tensor in tensors.items() if not key.endswith(_COUNTER)}
-    for name, variant in VARIANTS.items():
-        if widths is not None and name != (metadata or {})["variant"]:
-            continue
+    for name in VARIANTS if widths is None else [said["variant"]]:
         expected = _expected_shapes(name, widths)
         if found.keys() == expected.keys() and all(
             _fits(found[key], shape, _FREE_AXIS.get(key))
             for key, shape in expected.items()
             if key != "head.bias"
         ):
-            return variant
+            return VARIANTS[name]
     return None
 
 

@@ -147,7 +147,6 @@ def _chosen(layer: Layer, scores: Tensor, dead: Tensor, staying: float | None, s
 class Criterion:
     """How important each unit of a layer is, and how many of each layer of a kind stay for a share that goes."""
 
-    meaning: str
     score: Callable[[Layer, Mapping[str, Tensor]], Tensor]
     stay: Callable[[Sequence[Tensor], float], list[float]]
 
@@ -197,10 +196,8 @@ def _of_all_layers(scores: Sequence[Tensor], share: float) -> list[float]:
 
 
 CRITERIA = {
-    "distortion": Criterion(
-        "what alike layers lose of their weights, compared over all blocks (DIMAP)",
-        _distortion,
-        _of_all_layers,
-    ),
-    "magnitude": Criterion("the sum of squared weights, within each layer", _magnitude, _of_each_layer),
+    # Weights in proportion to their matrix, so that blocks can be compared: the share falls on whichever layers it costs least.
+    "distortion": Criterion(_distortion, _of_all_layers),
+    # Weights of different stages are of different sizes: each layer is ranked by itself.
+    "magnitude": Criterion(_magnitude, _of_each_layer),
 }

@@ -81,6 +81,10 @@ def _columns(block: nn.Module, unit: int, *, is_global: bool) -> Tensor:
     return attention.proj.weight[:, begin : begin + attention.head_dim]
 
 
+def _without_its_depthwise_bias(block: nn.Module, unit: int) -> None:
+    block.mlp.dwconv.bias[unit] = 0
+
+
 def _unread_global_head(block: nn.Module, unit: int) -> None:
     _columns(block, unit, is_global=True).zero_()
 
@@ -177,6 +181,7 @@ ALIVE: dict[str, tuple[str, _Way]] = {
     "one weight of a channel is read": ("hidden", _but_one(_unread_channel, lambda b: b.mlp.fc2.weight[3, 1])),
     "one tap of the kernel": ("hidden", _but_one(_constant_kernel, lambda b: b.mlp.dwconv.weight[1, 0, 0, 4])),
     "a channel's own bias, which the border cuts off": ("hidden", _but_one(_channel_of_zeros, lambda b: b.mlp.fc1.bias[1])),
+    "a kernel that has no bias alone": ("hidden", _without_its_depthwise_bias),
     "one column of a global head": ("global_heads", _but_one(_unread_global_head, lambda b: _columns(b, 1, is_global=True)[0, 2])),
     "one row of its values": ("global_heads", _but_one(_constant_values, lambda b: _head(b.attn.global_kv.weight, 1, 4, 1, 2)[2, 0])),
     "the gates of others read a local head": ("local_heads", _but_one(_unread_local_head, lambda b: b.attn.act_blocks[0].act_block[0].weight[0, 5])),
