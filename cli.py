@@ -28,6 +28,7 @@ from cloformer.export.commands import (
     parity,
     predict,
     profile,
+    prune,
     spec,
     train,
 )
@@ -148,6 +149,7 @@ app.command(cls=OneCommand)(pareto.pareto)
 app.command(cls=OneCommand)(bundle.bundle)
 app.command(cls=OneCommand)(import_device_report.import_device_report)
 app.command(cls=OneCommand)(train.train)
+app.command(cls=OneCommand)(prune.prune)
 app.command(cls=OneCommand)(evaluate.evaluate)
 app.command(cls=OneCommand)(hub.hub)
 

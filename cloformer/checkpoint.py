@@ -10,12 +10,13 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from cloformer.io.read import parse_json
 from cloformer.io.words import count
 
 from .checkpoint_file import Checkpoint, read_checkpoint, save_checkpoint, shown_key, type_name
 from .errors import CheckpointError
 from .model import CloFormer
-from .variants import VARIANTS, Variant, get_variant
+from .variants import PRUNED, VARIANTS, Variant, Widths, get_variant
 
 __all__ = [
     "Checkpoint",
@@ -26,6 +27,7 @@ __all__ = [
     "load_into",
     "read_checkpoint",
     "save_checkpoint",
+    "widths_of",
 ]
 
 _HEAD = "head.weight"
@@ -50,9 +52,9 @@ def create_model(
     """
     if name is None and weights is None:
         raise TypeError("create_model takes a variant's name, or weights")
-    tensors = read_checkpoint(weights).tensors if weights is not None else None
-    variant = _named(name, tensors or {}, weights)
-    return _build(variant, tensors, num_classes, in_chans, drop_path_rate)
+    checkpoint = None if weights is None else read_checkpoint(weights)
+    variant = _named(name, checkpoint, weights)
+    return _build(variant, checkpoint, num_classes, in_chans, drop_path_rate)
 
 
 def load_checkpoint(
@@ -60,12 +62,14 @@ def load_checkpoint(
 ) -> tuple[CloFormer, Checkpoint]:
     """The network a checkpoint belongs to, in evaluation mode; the variant is read off if ``name`` is None."""
     checkpoint = read_checkpoint(path)
-    variant = _named(name, checkpoint.tensors, path)
-    return _build(variant, checkpoint.tensors, num_classes, None, None).eval(), checkpoint
+    variant = _named(name, checkpoint, path)
+    return _build(variant, checkpoint, num_classes, None, None).eval(), checkpoint
 
 
-def _named(name: str | None, tensors: Mapping[str, Tensor], path: str | os.PathLike[str] | None) -> Variant:
-    variant = get_variant(name) if name is not None else identify(tensors)
+def _named(name: str | None, checkpoint: Checkpoint | None, path: str | os.PathLike[str] | None) -> Variant:
+    if name is not None or checkpoint is None:
+        return get_variant(str(name))
+    variant = identify(checkpoint.tensors, checkpoint.metadata)
     if variant is None:
         raise CheckpointError(
             f"{path} is not a CloFormer checkpoint", "give a checkpoint of a built-in model"
@@ -73,18 +77,40 @@ def _named(name: str | None, tensors: Mapping[str, Tensor], path: str | os.PathL
     return variant
 
 
-def identify(tensors: Mapping[str, Tensor]) -> Variant | None:
-    """The variant whose keys and shapes these are, head and input channels apart; None if there is none."""
+def identify(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> Variant | None:
+    """The variant whose keys and shapes these are, head and input channels apart; None if there is none.
+
+    ``metadata`` say if it is pruned, and how: then the shapes must be those, and :func:`widths_of` says what it raises.
+    """
+    said = metadata or {}
+    widths = widths_of(said)
     found = {key: tuple(tensor.shape) for key, tensor in tensors.items() if not key.endswith(_COUNTER)}
-    for name, variant in VARIANTS.items():
-        expected = _expected_shapes(name)
+    for name in VARIANTS if widths is None else [said["variant"]]:
+        expected = _expected_shapes(name, widths)
         if found.keys() == expected.keys() and all(
             _fits(found[key], shape, _FREE_AXIS.get(key))
             for key, shape in expected.items()
             if key != "head.bias"
         ):
-            return variant
+            return VARIANTS[name]
     return None
+
+
+def widths_of(metadata: Mapping[str, str]) -> Widths | None:
+    """The widths that a pruned checkpoint says it has; None for one that is not pruned, or from elsewhere.
+
+    :class:`CheckpointError` for widths that its variant cannot have.
+    """
+    variant = VARIANTS.get(metadata.get("variant", ""))
+    if variant is None or PRUNED not in metadata:
+        return None
+    try:
+        return variant.pruned_widths(parse_json(metadata[PRUNED]))
+    except ValueError as error:
+        raise CheckpointError(
+            f"the checkpoint says that it is {variant.name}, pruned to widths that cannot be: {error}",
+            "copy or download it again",
+        ) from None
 
 
 def _fits(found: tuple[int, ...], expected: tuple[int, ...], free: int | None) -> bool:
@@ -119,19 +145,20 @@ def load_into(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 def _build(
     variant: Variant,
-    tensors: Mapping[str, Tensor] | None,
+    checkpoint: Checkpoint | None,
     num_classes: int | None,
     in_chans: int | None,
     drop_path_rate: float | None,
 ) -> CloFormer:
-    if tensors is None:
+    if checkpoint is None:
         return CloFormer(
             variant,
             num_classes=1000 if num_classes is None else num_classes,
             in_chans=3 if in_chans is None else in_chans,
             drop_path_rate=drop_path_rate,
         )
-    held = identify(tensors)
+    tensors = checkpoint.tensors
+    held = identify(tensors, checkpoint.metadata)
     if held is not None and held != variant:
         differing = _differing_from(variant, tensors)
         raise CheckpointError(
@@ -153,7 +180,10 @@ def _build(
         raise CheckpointError(
             f"the checkpoint's images have {count(channels, 'channel')}, and {in_chans} were asked for"
         )
-    model = CloFormer(variant, num_classes=found, in_chans=channels, drop_path_rate=drop_path_rate)
+    widths = widths_of(checkpoint.metadata) if checkpoint.metadata.get("variant") == variant.name else None
+    model = CloFormer(
+        variant, num_classes=found, in_chans=channels, drop_path_rate=drop_path_rate, widths=widths
+    )
     load_into(model, tensors)
     return model
 
@@ -196,7 +226,7 @@ def _differing_from(variant: Variant, tensors: Mapping[str, Tensor]) -> _Differi
 
 
 @cache
-def _expected_shapes(name: str) -> dict[str, tuple[int, ...]]:
+def _expected_shapes(name: str, widths: Widths | None) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
-        state = CloFormer(VARIANTS[name]).state_dict()
+        state = CloFormer(VARIANTS[name], widths=widths).state_dict()
     return {key: tuple(value.shape) for key, value in state.items() if not key.endswith(_COUNTER)}

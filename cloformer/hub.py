@@ -12,6 +12,7 @@ from pathlib import Path
 from cloformer.errors import CheckpointError, InputError
 from cloformer.io.fields import Fields
 from cloformer.io.read import parse_json, read_json
+from cloformer.variants import PRUNED
 
 __all__ = ["CARD", "CONFIG", "WEIGHTS", "check_config", "config_of"]
 
@@ -24,10 +25,12 @@ def config_of(metadata: Mapping[str, str]) -> dict[str, object]:
     """What ``config.json`` says of a checkpoint that `cloformer train` wrote. :class:`KeyError` or
     :class:`ValueError` for the metadata of another."""
     labels = Fields({"labels": parse_json(metadata["labels"])}).texts("labels")
+    widths = {PRUNED: parse_json(metadata[PRUNED])} if PRUNED in metadata else {}
     return {
         "architectures": ["CloFormer"],
         "model_type": _MODEL_TYPE,
         "variant": metadata["variant"],
+        **widths,
         "num_labels": len(labels),
         "id2label": {str(number): name for number, name in enumerate(labels)},
         "label2id": {name: number for number, name in enumerate(labels)},

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .variants import Variant
+from .variants import Variant, Widths
 
 __all__ = ["MIN_IMAGE_SIZE", "SIZE_MULTIPLE", "AttnConv", "CloFormer", "ConvFFN", "EfficientAttention"]
 
@@ -77,9 +77,9 @@ class PatchEmbed(nn.Module):
 class AttnMap(nn.Module):
     """The two 1x1 convolutions with SiLU between them that make AttnConv's gate (Section 3.3)."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
-        self.act_block = nn.Sequential(nn.Conv2d(dim, dim, 1), nn.SiLU(), nn.Conv2d(dim, dim, 1))
+        self.act_block = nn.Sequential(nn.Conv2d(dim, hidden, 1), nn.SiLU(), nn.Conv2d(hidden, dim, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.act_block(x)
@@ -129,16 +129,26 @@ class PooledAttention(nn.Module):
 class EfficientAttention(nn.Module):
     """The two branches of a Clo block (Figure 3): AttnConv groups and pooled attention, joined by ``proj``.
 
-    ``groups`` holds (heads, kernel size) of each local group; a group of 0 heads does not exist.
+    ``groups`` holds (heads, kernel size) of each local group; a group of 0 heads does not exist. With ``kept``, a pruned
+    network's local heads of each group and global heads, a head is as wide as it was, and so is the inside of a gate.
     """
 
     def __init__(
-        self, dim: int, groups: tuple[tuple[int, int], ...], global_heads: int, window_size: int
+        self,
+        dim: int,
+        groups: tuple[tuple[int, int], ...],
+        global_heads: int,
+        window_size: int,
+        kept: tuple[tuple[int, ...], int] | None = None,
     ) -> None:
         super().__init__()
-        groups = tuple(group for group in groups if group[0] > 0)
         head_dim = dim // (sum(heads for heads, _ in groups) + global_heads)
-        widths = [heads * head_dim for heads, _ in groups]
+        local_heads, global_heads = kept or (tuple(heads for heads, _ in groups), global_heads)
+        existing = [(*group, heads) for group, heads in zip(groups, local_heads, strict=True) if heads > 0]
+        gates = [heads * head_dim for heads, _, _ in existing]
+        kernels = [kernel for _, kernel, _ in existing]
+        widths = [heads * head_dim for _, _, heads in existing]
+        self.head_dim = head_dim
         self.global_heads = global_heads
         if global_heads:
             self.global_q = nn.Conv2d(dim, global_heads * head_dim, 1)
@@ -147,12 +157,14 @@ class EfficientAttention(nn.Module):
             self.attend_globally = PooledAttention(head_dim)
         self.convs = nn.ModuleList(
             nn.Conv2d(3 * width, 3 * width, kernel, 1, kernel // 2, groups=3 * width)
-            for width, (_, kernel) in zip(widths, groups, strict=True)
+            for width, kernel in zip(widths, kernels, strict=True)
         )
-        self.act_blocks = nn.ModuleList(AttnMap(width) for width in widths)
+        self.act_blocks = nn.ModuleList(
+            AttnMap(width, gate) for width, gate in zip(widths, gates, strict=True)
+        )
         self.qkvs = nn.ModuleList(nn.Conv2d(dim, 3 * width, 1) for width in widths)
         self.attend_locally = AttnConv(head_dim**-0.5)
-        self.proj = nn.Conv2d(dim, dim, 1)
+        self.proj = nn.Conv2d(sum(widths) + global_heads * head_dim, dim, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         branches = [
@@ -188,7 +200,7 @@ class CloBlock(nn.Module):
     """
 
     def __init__(
-        self, dim: int, out_dim: int, attn: EfficientAttention, mlp_ratio: int, drop_path: float
+        self, dim: int, out_dim: int, attn: EfficientAttention, hidden: int, drop_path: float
     ) -> None:
         super().__init__()
         halves = out_dim != dim
@@ -201,7 +213,7 @@ class CloBlock(nn.Module):
             self.downsample = nn.Sequential(
                 nn.Conv2d(dim, dim, 5, 2, 2), nn.BatchNorm2d(dim), nn.Conv2d(dim, out_dim, 1)
             )
-        self.mlp = ConvFFN(dim, mlp_ratio * dim, out_dim, stride=2 if halves else 1)
+        self.mlp = ConvFFN(dim, hidden, out_dim, stride=2 if halves else 1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.drop_path(self.attn(self.norm1(x)))
@@ -225,6 +237,7 @@ class CloStage(nn.Module):
 class CloFormer(nn.Module):
     """The network of a :class:`Variant`: images (B, in_chans, H, W) to logits (B, num_classes).
 
+    With ``widths``, which :mod:`.pruning` finds, it is pruned: narrower inside its blocks, and the same between them.
     H and W are multiples of 4 and at least 32, and there is a class and a channel; :class:`ValueError` otherwise.
     """
 
@@ -235,39 +248,37 @@ class CloFormer(nn.Module):
         num_classes: int = 1000,
         in_chans: int = 3,
         drop_path_rate: float | None = None,
+        widths: Widths | None = None,
     ) -> None:
         if num_classes < 1 or in_chans < 1:
             raise ValueError(f"num_classes {num_classes} and in_chans {in_chans} must be at least 1")
         super().__init__()
         self.variant = variant
-        rate = variant.drop_path_rate if drop_path_rate is None else drop_path_rate
+        self.widths = widths or variant.widths
+        self.in_chans = in_chans
+        self.drop_path_rate = rate = variant.drop_path_rate if drop_path_rate is None else drop_path_rate
         dims = variant.embed_dims
         # Stochastic depth grows linearly from 0 over all blocks to ``rate`` at the last one.
         blocks = sum(variant.depths)
         drop_paths = iter([rate * index / (blocks - 1) for index in range(blocks)])
+        kept = iter(zip(self.widths.hidden, self.widths.local_heads, self.widths.global_heads, strict=True))
         self.patch_embed = PatchEmbed(in_chans, dims[0])
         self.layers = nn.ModuleList()
         for stage, (dim, depth) in enumerate(zip(dims, variant.depths, strict=True)):
             next_dim = dims[min(stage + 1, len(dims) - 1)]
-            self.layers.append(
-                CloStage(
-                    [
-                        CloBlock(
-                            dim,
-                            next_dim if index == depth - 1 else dim,
-                            EfficientAttention(
-                                dim,
-                                ((variant.local_heads[stage], variant.kernel_sizes[stage]),),
-                                variant.global_heads[stage],
-                                variant.window_sizes[stage],
-                            ),
-                            variant.mlp_ratio,
-                            next(drop_paths),
-                        )
-                        for index in range(depth)
-                    ]
+            stage_blocks = []
+            for index in range(depth):
+                hidden, local_heads, global_heads = next(kept)
+                attention = EfficientAttention(
+                    dim,
+                    ((variant.local_heads[stage], variant.kernel_sizes[stage]),),
+                    variant.global_heads[stage],
+                    variant.window_sizes[stage],
+                    kept=((local_heads,), global_heads),
                 )
-            )
+                out_dim = next_dim if index == depth - 1 else dim
+                stage_blocks.append(CloBlock(dim, out_dim, attention, hidden, next(drop_paths)))
+            self.layers.append(CloStage(stage_blocks))
         self.norm = nn.GroupNorm(1, dims[-1])
         self.head = nn.Linear(dims[-1], num_classes)
         self.apply(_initialize)

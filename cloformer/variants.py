@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
+from cloformer.io.fields import Fields
 from cloformer.io.near import closest
 
-__all__ = ["VARIANTS", "UnknownVariantError", "Variant", "get_variant", "list_models"]
+__all__ = [
+    "KINDS",
+    "PRUNED",
+    "VARIANTS",
+    "UnknownVariantError",
+    "Variant",
+    "Widths",
+    "get_variant",
+    "list_models",
+]
 
 
 class UnknownVariantError(ValueError):
     """A variant was asked for that the table does not hold."""
+
+
+PRUNED = (
+    "widths"  # the key of a checkpoint's metadata that says how wide a pruned network is; others have none
+)
+
+# What a network can be narrower in, by the fields of :class:`Widths` in their order.
+KINDS = {"hidden": "hidden channels", "local_heads": "local heads", "global_heads": "global heads"}
+
+
+@dataclass(frozen=True)
+class Widths:
+    """How wide a network is inside its blocks, with an entry for each block in their order: the hidden channels of its
+    ConvFFN, and the heads of its two branches. A pruned network has fewer than its variant."""
+
+    hidden: tuple[int, ...]
+    local_heads: tuple[int, ...]
+    global_heads: tuple[int, ...]
+
+    def to_json(self) -> dict[str, list[int]]:
+        return {name: list(values) for name, values in asdict(self).items()}
+
+    def beside(self, full: Widths) -> str:
+        """``4,120 of 5,888 hidden channels, 32 of 42 local heads``: what is left of each kind that has fewer than ``full``."""
+        totals = ((word, sum(getattr(self, kind)), sum(getattr(full, kind))) for kind, word in KINDS.items())
+        return ", ".join(f"{left:,} of {most:,} {word}" for word, left, most in totals if left != most)
 
 
 @dataclass(frozen=True)
@@ -32,6 +68,33 @@ class Variant:
     window_sizes: tuple[int, int, int, int] = (8, 4, 2, 1)
     mlp_ratio: int = 4
     image_size: int = 224
+
+    @property
+    def widths(self) -> Widths:
+        """Those of the network that is not pruned."""
+        return Widths(
+            *(
+                tuple(width for width, depth in zip(widths, self.depths, strict=True) for _ in range(depth))
+                for widths in (
+                    [self.mlp_ratio * dim for dim in self.embed_dims],
+                    self.local_heads,
+                    self.global_heads,
+                )
+            )
+        )
+
+    def pruned_widths(self, document: object) -> Widths:
+        """The widths of a pruned network of this variant, as :meth:`Widths.to_json` gives them.
+
+        :class:`~cloformer.io.fields.FieldError` for another number of blocks, and for a width of 0, or above the variant's
+        own; a branch that the variant does not have stays 0.
+        """
+        given = Fields(document, "widths")
+        widths = Widths(
+            *(_up_to(given, field.name, getattr(self.widths, field.name)) for field in fields(Widths))
+        )
+        given.done()
+        return widths
 
 
 _ROWS = (
@@ -58,3 +121,14 @@ def get_variant(name: str) -> Variant:
     near = closest(name, VARIANTS)
     hint = "" if near is None else f" Did you mean {near}?"
     raise UnknownVariantError(f"unknown model {name!r}.{hint}\nmodels: {', '.join(VARIANTS)}")
+
+
+def _up_to(given: Fields, name: str, full: tuple[int, ...]) -> tuple[int, ...]:
+    """A whole number for each of ``full``: from 1 to it, or 0 where it is 0."""
+    found = given.wholes(name, 0, max(full), most=len(full))
+    if len(found) != len(full):
+        raise given.error(name, f"has {len(found)} entries, not one for each of {len(full)} blocks")
+    for block, (width, most) in enumerate(zip(found, full, strict=True)):
+        if not min(most, 1) <= width <= most:
+            raise given.error(f"{name}[{block}]", f"is {width}, not from {min(most, 1)} to {most}")
+    return found

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cloformer import __version__
-from cloformer.checkpoint import identify, read_checkpoint
+from cloformer.checkpoint import identify, read_checkpoint, widths_of
 from cloformer.errors import InputError
 from cloformer.export.source.trained import training_of
 from cloformer.hub import CARD, CONFIG, WEIGHTS, config_of
@@ -21,6 +21,7 @@ from cloformer.io.fields import Fields
 from cloformer.io.read import parse_json, read_bytes
 from cloformer.io.staging import refuse_what_is_there, staged
 from cloformer.io.words import bounded, json_text, markdown
+from cloformer.variants import VARIANTS
 from cloformer.weights import find_weights
 
 from .recipe import RECIPES, Recipe
@@ -39,7 +40,7 @@ def write_hub_folder(checkpoint: Path, folder: Path) -> Path:
     """
     found = read_checkpoint(checkpoint)
     try:
-        held = identify(found.tensors)
+        held = identify(found.tensors, found.metadata)
         if held is None or held.name != found.metadata["variant"]:
             raise ValueError(f"its variant is {found.metadata['variant']!r}, and it is not")
         config = json_text(config_of(found.metadata))
@@ -87,6 +88,9 @@ def model_card(metadata: Mapping[str, str]) -> Iterator[str]:
     yield f"| top-1 | {top1:.2%} of {images:,} images (95 %: {low:.2%} to {high:.2%}) |"
     yield f"| top-5 | {top5:.2%} |"
     yield f"| input | {rule.height} x {rule.width} pixels, short side resized to {rule.resize_size} |"
+    widths = widths_of(metadata)
+    if widths is not None:
+        yield f"| pruned | {widths.beside(VARIANTS[variant].widths)} are left |"
     yield f"| classes | {len(labels)}: {', '.join(shown)}{', ...' if len(labels) > _NAMES else ''} |"
     yield f"| licence | {'not stated' if licence is None else markdown(licence)} |"
     yield from ["", "The images scored are those that were validated on after every epoch."]

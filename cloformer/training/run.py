@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,8 +12,7 @@ from pathlib import Path
 
 import torch
 
-import cloformer
-from cloformer.checkpoint import Checkpoint, identify, load_into, read_checkpoint
+from cloformer.checkpoint import Checkpoint, identify, load_into, read_checkpoint, widths_of
 from cloformer.errors import InputError, UsageError
 from cloformer.export.source.trained import training_of
 from cloformer.io.fields import Fields
@@ -20,7 +20,7 @@ from cloformer.io.read import read_json
 from cloformer.io.words import count, json_text
 from cloformer.io.write import remove_what_was_left, write_whole
 from cloformer.model import CloFormer, check_image_size
-from cloformer.variants import VARIANTS
+from cloformer.variants import PRUNED, VARIANTS, Widths, get_variant
 
 from .accelerator import make_accelerator
 from .augment import Views
@@ -91,10 +91,10 @@ def train(request: TrainRequest, callback: Callback) -> Result:
     model_name = _variant(request, checkpoint, earlier)
     about = _about(request, model_name, recipe, data, checkpoint)
     if earlier is not None:
-        # The weights are in the state by now, and the licence need not be said again.
-        about |= {name: earlier[name] for name in ("weights", "licence") if about[name] is None}
+        # The weights are in the state by now, and neither how they are pruned nor the licence need be said again.
+        about |= {name: earlier.get(name) for name in ("weights", "widths", "licence") if about[name] is None}
         _refuse_another(about, earlier, request)
-    model = _model(model_name, data, recipe, checkpoint, callback)
+    model = _model(model_name, _widths_in(about, model_name), data, recipe, checkpoint, callback)
     teacher = None
     if request.teacher is not None:
         teacher = open_teacher(request.teacher, len(data.classes), recipe.preprocessing(), accelerator.device)
@@ -130,6 +130,7 @@ def _about(
             "classes": list(data.classes),
         },
         "weights": None if checkpoint is None else checkpoint.sha256,
+        "widths": _widths_of(checkpoint, model),
         "teacher": request.teacher,
         "licence": request.licence,
     }
@@ -140,7 +141,22 @@ def _said(about: Mapping[str, object]) -> dict[str, str]:
     found = {name: str(about[name]) for name in ("licence", "weights", "teacher") if about[name] is not None}
     if found.get("teacher"):
         found["teacher"] = said_of(found["teacher"])
+    if about["widths"] is not None:
+        found[PRUNED] = json.dumps(about["widths"])
     return found
+
+
+def _widths_of(checkpoint: Checkpoint | None, model: str) -> dict[str, list[int]] | None:
+    """Those of pruned weights that the run begins with."""
+    if checkpoint is None or checkpoint.metadata.get("variant") != model:
+        return None
+    widths = widths_of(checkpoint.metadata)
+    return None if widths is None else widths.to_json()
+
+
+def _widths_in(about: Mapping[str, object], model: str) -> Widths | None:
+    """Those that the run's own file says."""
+    return None if about.get("widths") is None else VARIANTS[model].pruned_widths(about["widths"])
 
 
 def _ended(training: Training, callback: Callback, earlier: Mapping[str, object] | None) -> Result:
@@ -186,7 +202,9 @@ def _read_about(path: Path) -> dict[str, object]:
         found = read_json(path, _MAX_ABOUT_BYTES, advice)
         fields = Fields(found)
         fields.whole("schema_version", 1, _SCHEMA_VERSION)
-        fields.choice("model", VARIANTS)
+        model = fields.choice("model", VARIANTS)
+        if "widths" in fields:  # runs of earlier versions do not say
+            fields.optional("widths", lambda name: VARIANTS[model].pruned_widths(fields.take(name)))
         fields.child("data")
         Recipe.from_json(fields.take("recipe"))
         for name in ("weights", "teacher", "licence"):
@@ -230,7 +248,7 @@ def _variant(
 ) -> str:
     if request.model is not None:
         return request.model
-    held = None if checkpoint is None else identify(checkpoint.tensors)
+    held = None if checkpoint is None else identify(checkpoint.tensors, checkpoint.metadata)
     if held is not None:
         return held.name
     return next(iter(VARIANTS)) if earlier is None else str(earlier["model"])
@@ -263,11 +281,18 @@ def _read(weights: Path | None) -> Checkpoint | None:
 
 
 def _model(
-    name: str, data: Dataset, recipe: Recipe, checkpoint: Checkpoint | None, callback: Callback
+    name: str,
+    widths: Widths | None,
+    data: Dataset,
+    recipe: Recipe,
+    checkpoint: Checkpoint | None,
+    callback: Callback,
 ) -> CloFormer:
     """The variant with fresh weights, or the checkpoint's, but for a head of other classes."""
     torch.manual_seed(recipe.seed)
-    model = cloformer.create_model(name, num_classes=len(data.classes), drop_path_rate=recipe.drop_path)
+    model = CloFormer(
+        get_variant(name), num_classes=len(data.classes), drop_path_rate=recipe.drop_path, widths=widths
+    )
     if checkpoint is None:
         return model
     tensors = dict(checkpoint.tensors)

@@ -72,6 +72,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("what a recipe does", "cloformer train --recipe finetune --set epochs=5 --show-recipe"),
         ("go on where it was stopped", "cloformer train --data clothes --output runs/mine --resume"),
     ),
+    "prune": (
+        ("what 30 % fewer hidden channels would save", "cloformer prune --weights fashion-mnist --share 30% --dry-run"),
+        ("the smaller checkpoint, for `train --weights`", "cloformer prune --weights fashion-mnist --share 30% --output small.safetensors"),
+        ("heads too, by magnitude", "cloformer prune --weights best.safetensors --share 0.3 --heads 0.25 --criterion magnitude --output small.safetensors"),
+    ),
     "evaluate": (
         ("the checkpoint in the box", "cloformer evaluate fashion-mnist --data clothes"),
         ("the artifact beside it, as a gate", "cloformer evaluate runs/mine/best.safetensors build/*-weights-* --data clothes --min-top1 0.5"),

@@ -34,7 +34,7 @@ COMMANDS = {
     "Prove that the export is the model": ("parity", "evaluate"),
     "Measure how fast it is": ("bench", "compare", "profile", "pareto"),
     "Bring it to a phone": ("bundle", "import-device-report"),
-    "Train": ("train", "hub"),
+    "Train": ("train", "prune", "hub"),
     "Look after the installation": ("doctor",),
 }
 

@@ -134,24 +134,24 @@ class Format:
     def _compressing(self, precision: Precision | None, passes: Sequence[Pass]) -> list[Pass]:
         """``passes``, with those around them that weights in fewer bits need. What a comment says was measured is from
         docs/precision.md."""
+        if precision is None or not precision.are_weights_compressed:
+            return [*passes]
         from ..passes.compress_weights import CompressWeights
         from ..passes.correct_bias import CorrectBias
         from ..passes.note_means import NoteMeans
         from ..passes.quantize_biases import QuantizeBiases
         from ..passes.quantize_layers import QuantizeLayers
 
-        if precision is None or not precision.are_weights_compressed:
-            return [*passes]
-        stored = precision.constants
         quantization = precision.quantization or Quantization({})  # of which the pass says what is missing
-        rounds = precision.are_layers_quantized
+        is_whole = precision.are_layers_quantized
+        stored = precision.constants
         return [
             NoteMeans(),  # before batch norms are folded, which know them
             *passes,
-            *([QuantizeLayers(quantization, stored)] if rounds else []),
+            *([QuantizeLayers(quantization, stored)] if is_whole else []),
             CompressWeights(precision.weights, precision.granularity, stored, quantization.in_float),
-            CorrectBias(),  # 4 to 7 dB; before biases are whole numbers
-            *([QuantizeBiases()] if rounds and self.are_biases_whole else []),
+            CorrectBias(),  # 4 to 7 dB
+            *([QuantizeBiases()] if is_whole and self.are_biases_whole else []),
         ]
 
     def contents(self, path: Path) -> Contents:

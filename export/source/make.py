@@ -87,7 +87,8 @@ def identified(weights: Path) -> str | None:
     """The name of the variant that a checkpoint holds; None if it holds none."""
     from cloformer.checkpoint import identify, read_checkpoint
 
-    variant = identify(read_checkpoint(weights).tensors)
+    found = read_checkpoint(weights)
+    variant = identify(found.tensors, found.metadata)
     return None if variant is None else variant.name
 
 
@@ -120,7 +121,9 @@ def _from_variant(name: str, weights: Path | None, num_classes: int | None, seed
         return Made(name, model, Weights("random", None, tensors_sha256(model), seed), name)
     model, checkpoint = load_checkpoint(weights, name, num_classes=num_classes)
     record = Weights("checkpoint", checkpoint.sha256, tensors_sha256(model), None)
-    return Made(name, model, record, name, training_of(checkpoint.metadata, weights))
+    left = model.widths.beside(model.variant.widths)
+    notes = (f"the checkpoint is pruned: {left} are left",) if left else ()
+    return Made(name, model, record, name, training_of(checkpoint.metadata, weights), notes=notes)
 
 
 def _from_library(reference: str, weights: Path | None, seed: int, option: str) -> Made:

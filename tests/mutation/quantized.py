@@ -95,7 +95,7 @@ class OnnxFile:
 
 def in_onnx(artifact: Artifact, path: Path, drawn: Generator) -> Planted:
     file = OnnxFile(path)
-    arrays, kinds = file.arrays, sorted(_STEPS | _WEIGHTS)
+    arrays, kinds = file.arrays, sorted([*_STEPS, *_WEIGHTS])
     kind = kinds[drawn.integers(len(kinds))]
     if kind in _STEPS:
         node = file.steps[drawn.integers(len(file.steps))]

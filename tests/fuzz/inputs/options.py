@@ -28,6 +28,7 @@ _COMMANDS: dict[str, tuple[str, ...]] = {
     "import": ("import-device-report", "{report}", "--artifact", "{onnx}"),
     "evaluate": ("evaluate", "{onnx}", "--data", "{data}", "--labels", "{labels}", "--limit", "1"),
     "train": ("train", "--data", "{data}", "--output", "out/run", "--teacher", "no_such_module:teacher"),
+    "prune": ("prune", "--weights", "fashion-mnist", "--dry-run"),
     "hub": ("hub", "fashion-mnist", "--output", "out/hub"),
     "doctor": ("doctor",),
 }
@@ -52,6 +53,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "bundle": ("--package", "--app-name", "--min-os"),
     "bundle ios": ("--package", "--app-name", "--min-os"),
     "evaluate": ("--limit", "--min-top1", "--threads"),
+    "prune": ("--share", "--heads", "--criterion", "--multiple-of"),
     "train": ("--model", "--recipe", "--set", "--teacher", "--licence", "--workers"),
 }  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""What `cloformer prune` tells."""
