@@ -101,11 +101,9 @@ class _Reader:
         return self.moved(node)
 
     def first(self, node: fx.Node) -> _Spread | None:
+        """What is known of its first operand."""
         source = node.args[0] if node.args else None
         return self.known.get(source) if isinstance(source, fx.Node) else None
-
-    def same(self, node: fx.Node) -> _Spread | None:
-        return self.first(node)
 
     def pointwise(self, node: fx.Node) -> _Spread | None:
         """The operator itself, on the points."""
@@ -221,5 +219,5 @@ _FORMS: dict[Any, Callable[[_Reader, fx.Node], _Spread | None]] = {
     aten.add.Tensor: _Reader.added, aten.sub.Tensor: _Reader.added,
     aten.prelu.default: _Reader.prelu, aten.pad.default: _Reader.padded, aten.cat.default: _Reader.joined,
     operator.getitem: _Reader.piece,
-    **dict.fromkeys(_SAME, _Reader.same),
+    **dict.fromkeys(_SAME, _Reader.first),
 }  # fmt: skip
