@@ -62,7 +62,7 @@ class NoteMeans(Pass):
 @dataclass(frozen=True)
 class _Spread:
     """``mean`` (channels,) along ``axis``, and equally likely ``points`` (channels, points) where the distribution is known.
-    Points of one ``source`` go together."""
+    Points of one ``source`` go together: what is moved is beside other numbers than before."""
 
     mean: Tensor
     axis: int
@@ -190,7 +190,7 @@ class _Reader:
             return None
         along = arguments(several)["dim"] % len(several.meta["val"][0].shape)
         if along != found.axis:
-            return found
+            return replace(found, source=node)
         sizes = [value.shape[along] for value in several.meta["val"]]
         place %= len(sizes)
         part = slice(sum(sizes[:place]), sum(sizes[: place + 1]))
@@ -207,7 +207,7 @@ class _Reader:
             return _Spread(found.mean, after, None, node)
         axes = (axis for axis in range(len(shape)) if axis_before(node, axis) == found.axis)
         axis = next(axes, None)
-        return None if axis is None else replace(found, axis=axis)
+        return None if axis is None else replace(found, axis=axis, source=node)
 
 
 def _is_pointwise(node: fx.Node) -> bool:
