@@ -1,0 +1,297 @@
+"""How an operator's relevance is shared among what it was computed of: a rule for each operator.
+
+All rules conserve: what the operands receive adds up to what arrived, but for what was made of constants alone (a class token
+that is put beside the patches). Constants that take part in a sum or a product receive nothing; their part goes to the
+computed operands.
+
+Sources: Bach et al., On Pixel-Wise Explanations for Non-Linear Classifier Decisions by Layer-Wise Relevance Propagation
+(2015), for sums; Achtibat et al., AttnLRP (2024), for functions of one number, normalizations and products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils import _pytree as pytree
+
+from ..reference.natures import nature_of, operator_name
+
+__all__ = ["Call", "numbers_of", "rule_of", "shared_by_default"]
+
+_KIND = torch.float64
+_LEAST = 1e-150  # what is smaller is nothing: one over it is still a number
+
+
+def numbers_of(value: object) -> list[Tensor]:
+    """The tensors of real floating-point numbers in ``value``, in order."""
+    return [item for item in pytree.tree_leaves(value) if _is_numbers(item)]
+
+
+def _is_numbers(value: object) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operator of a graph with the ``values`` of all nodes; the ``computed`` ones depend on the model's inputs.
+
+    A place is the number of an argument, lists taken apart; those of :attr:`places` hold floating-point numbers.
+    """
+
+    node: fx.Node
+    values: Mapping[fx.Node, Any]
+    computed: frozenset[fx.Node]
+
+    @cached_property
+    def _flat(self) -> tuple[list[Any], pytree.TreeSpec]:
+        return pytree.tree_flatten((self.node.args, self.node.kwargs))
+
+    @cached_property
+    def places(self) -> list[int]:
+        return [
+            place
+            for place, item in enumerate(self._flat[0])
+            if isinstance(item, fx.Node) and _is_numbers(self.values[item])
+        ]
+
+    @cached_property
+    def open_places(self) -> list[int]:
+        """Those that take relevance."""
+        return [place for place in self.places if self.source(place) in self.computed]
+
+    @property
+    def result(self) -> Tensor:
+        """The first value that the operator gave."""
+        return numbers_of(self.values[self.node])[0].to(_KIND)
+
+    def source(self, place: int) -> fx.Node:
+        """The node whose value stands there."""
+        found: fx.Node = self._flat[0][place]
+        return found
+
+    def value(self, place: int) -> Tensor:
+        """What stands there, in float64; a number that is not finite is none, for no share can be taken of it."""
+        return torch.nan_to_num(self.values[self.source(place)].detach().to(_KIND), 0.0, 0.0, 0.0)
+
+    def compute(self, others: Mapping[int, Tensor]) -> Any:
+        """What the operator gives where ``others`` stand in some places."""
+        leaves, spec = self._flat
+        given = [
+            others[place] if place in others
+            else self.value(place) if place in self.places
+            else self.values[item] if isinstance(item, fx.Node)
+            else item
+            for place, item in enumerate(leaves)
+        ]  # fmt: skip
+        args, kwargs = pytree.tree_unflatten(given, spec)
+        return self.node.target(*args, **kwargs)  # type: ignore[operator]
+
+
+Shares = Mapping[int, Tensor]  # by place
+Rule = Callable[[Call, Sequence[Tensor]], Shares]  # of the relevance of each value that the operator gave
+
+
+def rule_of(call: Call) -> Rule | None:
+    """The operator's rule; None if there is none."""
+    rule = _RULES.get(operator_name(call.node.target))
+    if rule is not None:
+        return rule
+    tags = getattr(call.node.target, "tags", ())
+    if torch.Tag.pointwise in tags and len(call.open_places) == 1:
+        return _passed
+    return _moved if nature_of(call.node.target) == "moves" else None
+
+
+def shared_by_default(call: Call, relevance: Sequence[Tensor]) -> Shares:
+    """For operators without a rule: in proportion to the magnitude of gradient times input; evenly where there is no
+    gradient."""
+    operands = {place: call.value(place) for place in call.open_places}
+    gradients = _pulled_back(call, operands, relevance)
+    weights = {place: (operand * gradients[place]).abs() for place, operand in operands.items()}
+    if sum(float(weight.sum()) for weight in weights.values()) < _LEAST:
+        weights = {place: torch.ones_like(operand) for place, operand in operands.items()}
+    total = sum(float(weight.sum()) for weight in weights.values())
+    arrived = sum(float(each.sum()) for each in relevance)
+    return {place: weight * (arrived / total) for place, weight in weights.items()}
+
+
+def _pulled_back(call: Call, operands: Mapping[int, Tensor], relevance: Sequence[Tensor]) -> Shares:
+    """``relevance`` times the operator's derivatives; zeros where it has none."""
+    leaves = {place: operand.detach().requires_grad_() for place, operand in operands.items()}
+    with torch.enable_grad():
+        given = numbers_of(call.compute(leaves))
+    reached = [pair for pair in zip(given, relevance, strict=True) if pair[0].requires_grad]
+    if not reached:
+        return {place: torch.zeros_like(leaf) for place, leaf in leaves.items()}
+    values, weights = zip(*reached, strict=True)
+    found = torch.autograd.grad(values, list(leaves.values()), weights, materialize_grads=True)
+    return dict(zip(leaves, found, strict=True))
+
+
+def _moved(call: Call, relevance: Sequence[Tensor]) -> Shares:
+    """Numbers that are moved, repeated or chosen keep what arrived where they went."""
+    return _pulled_back(call, {place: call.value(place) for place in call.open_places}, relevance)
+
+
+def _passed(call: Call, relevance: Sequence[Tensor]) -> Shares:
+    """A function of one number passes on what arrived (the identity rule), whatever the constants beside it. So does a softmax,
+    as an exponential function over a sum that is taken for a constant: AttnLRP's own rule, an expansion to first order, leaves
+    a part to a bias, and so does not conserve."""
+    place = call.open_places[0]
+    return {place: relevance[0].sum_to_size(call.value(place).shape)}
+
+
+def _normalized(call: Call, relevance: Sequence[Tensor]) -> Shares:
+    """What is divided passes on what arrived, for what it is divided by is taken for a constant (the identity rule)."""
+    first = call.places[0]
+    if first not in call.open_places:
+        return _passed(call, relevance)
+    return {first: relevance[0].sum_to_size(call.value(first).shape)}
+
+
+def _multiplied(call: Call, relevance: Sequence[Tensor]) -> Shares:
+    """Two computed factors take half each; one beside a root's or sum's reciprocal, which normalizes, takes all."""
+    factors = [
+        place for place in call.open_places if operator_name(call.source(place).target) not in _RECIPROCALS
+    ] or call.open_places
+    part = relevance[0] / len(factors)
+    return {place: part.sum_to_size(call.value(place).shape) for place in factors}
+
+
+def _added(call: Call, relevance: Sequence[Tensor]) -> Shares:
+    """Of two computed summands, those with the sum's sign take what arrived, in proportion."""
+    if len(call.open_places) == 1:
+        return _passed(call, relevance)
+    nothing = {place: torch.zeros_like(call.value(place)) for place in call.open_places}
+    parts = [call.compute({**nothing, place: call.value(place)}) for place in call.open_places]
+    found, _ = _by_sign(
+        lambda each, one: each.sum(0) * one, torch.stack(parts), _ONE, call.result, relevance[0]
+    )
+    return {
+        place: part.sum_to_size(call.value(place).shape)
+        for place, part in zip(call.open_places, found, strict=True)
+    }
+
+
+def _averaged(call: Call, relevance: Sequence[Tensor]) -> Shares:
+    """Of numbers that are added up with weights that are not negative, those with the sum's sign take what arrived, in
+    proportion."""
+    (place,) = call.open_places
+    found, _ = _by_sign(
+        lambda each, one: call.compute({place: each}) * one,
+        call.value(place),
+        _ONE,
+        call.result,
+        relevance[0],
+    )
+    return {place: found}
+
+
+def _product_of(first: int, second: int) -> Rule:
+    """The rule of a sum of products of what stands in those two of its places; what else stands there is added."""
+
+    def rule(call: Call, relevance: Sequence[Tensor]) -> Shares:
+        """Products with the sum's sign take what arrived, in proportion; of two computed factors, each takes half of it."""
+        factors = (call.places[first], call.places[second])
+        added = {place: torch.zeros_like(call.value(place)) for place in call.places if place not in factors}
+
+        def product(one: Tensor, other: Tensor) -> Tensor:
+            found: Tensor = call.compute({**added, **dict(zip(factors, (one, other), strict=True))})
+            return found
+
+        values = [call.value(place) for place in factors]
+        taking = [place for place in factors if place in call.open_places]
+        shares = _by_sign(product, *values, call.result, relevance[0] / max(len(taking), 1))
+        return {place: share for place, share in zip(factors, shares, strict=True) if place in taking}
+
+    return rule
+
+
+def _attended(call: Call, relevance: Sequence[Tensor]) -> Shares:
+    """A product of the values with a softmax of a product, each by its rule."""
+    query, key, value = call.places[:3]
+    q, k, v = (call.value(place) for place in (query, key, value))
+    each = torch.eye(k.shape[-2], dtype=_KIND).expand(*v.shape[:-1], k.shape[-2])
+    weights = call.compute({value: each})
+    of_weights, of_values = _by_sign(torch.matmul, weights, v, call.result, relevance[0] / 2)
+
+    def scores(one: Tensor, other: Tensor) -> Tensor:
+        return one @ other.mT
+
+    of_query, of_key = _by_sign(scores, q, k, scores(q, k), of_weights / 2)
+    return {query: of_query, key: of_key, value: of_values}
+
+
+def _by_sign(
+    product: Callable[[Tensor, Tensor], Tensor], one: Tensor, other: Tensor, result: Tensor, relevance: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Shares for each factor of a bilinear ``product``: of the terms of each sum, those with the sign of its ``result`` take
+    its relevance, in proportion. Where there are none, which a bias does, the others do; where all are zero, each alike.
+
+    Terms of both signs would cancel, and shares in proportion to a small difference grow from layer to layer without bound:
+    this is the epsilon rule with all the weight on one sign, which AttnLRP uses in part (its gamma rule) for images.
+    """
+    halves = [
+        half.detach().requires_grad_()
+        for factor in (one, other)
+        for half in (factor.clamp(min=0), factor.clamp(max=0))
+    ]
+    with torch.enable_grad():
+        high, low, other_high, other_low = halves
+        positive = product(high, other_high) + product(low, other_low)
+        negative = product(high, other_low) + product(low, other_high)
+        is_positive = torch.where(result > 0, positive > _LEAST, negative > -_LEAST)
+        chosen = torch.where(is_positive, positive, negative)
+        shares = _in_proportion(chosen, halves, relevance)
+    of_one, of_other = shares[0] + shares[1], shares[2] + shares[3]
+    rest = torch.where(chosen.abs() > _LEAST, 0.0, relevance)
+    if not rest.any():
+        return of_one, of_other
+    alike = [torch.ones_like(factor).requires_grad_() for factor in (one, other)]
+    with torch.enable_grad():
+        more = _in_proportion(product(*alike), alike, rest)
+    return of_one + more[0], of_other + more[1]
+
+
+def _in_proportion(total: Tensor, factors: Sequence[Tensor], relevance: Tensor) -> list[Tensor]:
+    """What each number of ``factors`` takes of the ``relevance`` of the sums ``total``: gradient times input, for both."""
+    per_unit = torch.where(total.abs() > _LEAST, relevance / total, 0.0).detach()
+    gradients = torch.autograd.grad(total, factors, per_unit, materialize_grads=True)
+    return [factor.detach() * gradient for factor, gradient in zip(factors, gradients, strict=True)]
+
+
+_ONE = torch.ones((), dtype=_KIND)
+_RECIPROCALS = ("rsqrt", "reciprocal")
+_PRODUCTS = (
+    "conv1d", "conv2d", "conv3d", "convolution", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "linear",
+    "matmul", "mm", "bmm", "mv", "dot",
+)  # fmt: skip
+_AVERAGES = (
+    "mean", "sum", "cumsum", "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d", "_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "upsample_linear1d", "upsample_bilinear2d",
+    "upsample_trilinear3d",
+)  # fmt: skip
+_NORMALIZATIONS = (
+    "div", "layer_norm", "native_layer_norm", "group_norm", "native_group_norm", "instance_norm", "batch_norm",
+    "_native_batch_norm_legit_no_training", "rms_norm",
+)  # fmt: skip
+# Functions of one number that PyTorch does not mark as such, and softmax.
+_FUNCTIONS = (
+    "hardswish", "hardsigmoid", "prelu", "log_sigmoid", "softmax", "_softmax", "log_softmax", "_log_softmax", "dropout", "to",
+    "_to_copy", "detach", "relu6", "selu", "softsign",
+)  # fmt: skip
+_RULES: Mapping[str, Rule] = {
+    **dict.fromkeys(_PRODUCTS, _product_of(0, 1)),
+    **dict.fromkeys(("addmm", "baddbmm"), _product_of(1, 2)),
+    **dict.fromkeys(_AVERAGES, _averaged),
+    **dict.fromkeys(_NORMALIZATIONS, _normalized),
+    **dict.fromkeys(_FUNCTIONS, _passed),
+    **dict.fromkeys(("add", "sub", "rsub"), _added),
+    "mul": _multiplied,
+    "scaled_dot_product_attention": _attended,
+}
