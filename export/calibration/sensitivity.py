@@ -143,10 +143,13 @@ class _Study:
     def sensitivities(self, goal: Goal, progress: Progress) -> list[Sensitivity]:
         relevance: Mapping[str, float] | None = None
         if goal.sensitivity == "relevance":
-            progress("following the relevance of layers")
             relevance = relevances(
-                self.found.traced.graph_module, list(self.layers), lambda: iter(self.images)
-            )
+                self.found.traced.graph_module,
+                list(self.layers),
+                lambda: iter(self.images),
+                len(self.images),
+                progress,
+            ).shares
         found = []
         for number, group in enumerate(self.groups):
             progress(

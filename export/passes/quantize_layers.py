@@ -64,9 +64,14 @@ class QuantizeLayers(Pass):
         return "quantize_layers"
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
-        layers = [
-            layer for layer in quantizable(rewriter) if layer.node.name not in self.quantization.in_float
-        ]
+        found = {layer.node.name: layer for layer in quantizable(rewriter)}
+        unknown = next((name for name in self.quantization.in_float if name not in found), None)
+        if unknown is not None:
+            raise UnsupportedError(
+                f"the precision map names {unknown!r}, and the graph has no such layer",
+                "write the map from an int8 artifact of the same model, made with the same options",
+            )
+        layers = [layer for name, layer in found.items() if name not in self.quantization.in_float]
         wanted = dict.fromkeys(value for layer in layers for value in values_of(layer))
         missing = next((value for value in wanted if value.name not in self.quantization.steps), None)
         if missing is not None:
