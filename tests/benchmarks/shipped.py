@@ -79,7 +79,7 @@ def measured(folder: Path, data: Dataset, images: int) -> list[tuple[str, Evalua
             weights=NAME,
             formats=(form,),
             precision=precision,
-            calibration=Calibration(_some_to_train_on(data, folder)) if is_in_8_bits else None,
+            calibration=Calibration(some_to_train_on(data, folder)) if is_in_8_bits else None,
             options=TARGETS.get((form, precision), {}),
             output=folder,
         )
@@ -99,8 +99,8 @@ def measured(folder: Path, data: Dataset, images: int) -> list[tuple[str, Evalua
     return rows
 
 
-def _some_to_train_on(data: Dataset, folder: Path) -> Path:
-    """Some of the images that the network was trained on, as files."""
+def some_to_train_on(data: Dataset, folder: Path) -> Path:
+    """:data:`CALIBRATED_ON` of the images that the network was trained on, as files."""
     place = folder / "calibration"
     if not place.exists():
         place.mkdir()
