@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Calibrated", "calibrated"]
 
+_FEWEST = 2  # images: the range of one is its own
 _MOST_UNREADABLE = 0.1  # of the images that were asked for
 _FILE = "statistics.safetensors"
 _MAX_BYTES = 2**30
@@ -75,6 +76,11 @@ def calibrated(
     images = calibration.images()
     photographs = image_cases(own, images)
     notes = _left_out(photographs.unreadable, images)
+    if len(photographs.cases) < _FEWEST:
+        raise InputError(
+            f"{count(photographs.cases, 'image')} in {calibration.folder} is too few to take ranges from",
+            "give a folder with 32 images or more, like those that the app will see",
+        )
     rewritten, pixels = written_trace(traced, source, asked, asked.precision, is_compressed=False)
     layers = list(quantizable(Rewriter(rewritten.graph_module)))
     if not layers:

@@ -28,6 +28,7 @@ from benchmarks.markdown import replace_between
 from changed_artifact import with_model
 from numpy.random import Generator
 from onnx import numpy_helper
+from photographs import quarters
 
 from cloformer.export.artifact.folder import Artifact, read_artifact
 from cloformer.export.calibration.images import Calibration
@@ -35,7 +36,7 @@ from cloformer.export.formats.runners import open_model
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
-from cloformer.export.reference.cases import PHOTOGRAPH, Inputs, noise_case
+from cloformer.export.reference.cases import Inputs, noise_case
 from cloformer.export.reference.references import References
 from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.export.source.signature import TensorSpec
@@ -207,7 +208,7 @@ def trials(count: int, folder: Path) -> tuple[list[Trial], list[str]]:
             spec=SPEC,
             formats=(name,),
             precision="int8",
-            calibration=Calibration(PHOTOGRAPH.parent),
+            calibration=Calibration(quarters()),
             options=options,
             output=folder,
         )

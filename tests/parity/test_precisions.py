@@ -11,6 +11,7 @@ import pytest
 import weighty
 from changed_artifact import with_model
 from onnx import numpy_helper
+from photographs import quarters
 
 from cloformer.errors import UnsupportedError
 from cloformer.export.artifact.folder import Artifact, read_artifact
@@ -24,7 +25,6 @@ from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.preview import preview
 from cloformer.export.pipeline.request import ExportRequest
-from cloformer.export.reference.cases import PHOTOGRAPH
 from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.spec import ModelSpec
@@ -117,7 +117,7 @@ def test_a_step_in_one_stored_weight_is_found(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def quantized(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Artifact]:
-    """The network in int8 as a format has it, each made once; its ranges are those of the photograph that comes with us."""
+    """The network in int8 as a format has it, each made once; its ranges are those of quarters of a photograph."""
     folder, made = tmp_path_factory.mktemp("int8"), {}
 
     def make(name: str, **options: str) -> Artifact:
@@ -127,7 +127,7 @@ def quantized(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Artifac
                 spec=OF_IMAGES,
                 formats=(name,),
                 precision="int8",
-                calibration=Calibration(PHOTOGRAPH.parent),
+                calibration=Calibration(quarters()),
                 options=options,
                 output=folder,
             )
@@ -151,7 +151,7 @@ def test_layers_in_8_bits_are_those_that_were_meant(
     assert {"cloformer.quantize.default", "cloformer.dequantize.default"} <= compared
     assert all(item.figures.snr_db > 20 for item in report.costs) and len(report.costs) == 2
     record = artifact.manifest.request.precision.quantization
-    assert record is not None and record.images == 1 and record.ranges == "mse"
+    assert record is not None and record.images == 4 and record.ranges == "mse"
 
 
 def _one_step(model: onnx.ModelProto, tensors: dict[str, np.ndarray], node: onnx.NodeProto) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import io
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pillow_heif
 from PIL import Image
 
-__all__ = ["UNCOMMON", "encoded", "picture", "turned_heic", "write_photographs"]
+from cloformer.export.reference.cases import PHOTOGRAPH
+
+__all__ = ["UNCOMMON", "encoded", "picture", "quarters", "turned_heic", "write_photographs"]
 
 pillow_heif.register_heif_opener()  # to save them: what is tested reads them by itself
 
@@ -21,6 +27,20 @@ UNCOMMON = {
     "grey.pgm": ("PPM", "L"), "no ending": ("PNG", "RGB"), "no ending, HEIC": ("HEIF", "RGB"), "bitmap": ("BMP", "RGB"),
     "old.jp2": ("JPEG2000", "RGB"),
 }  # fmt: skip
+
+
+@functools.cache
+def quarters() -> Path:
+    """A folder with the four quarters of the photograph that comes with us, until the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="quarters-"))
+    atexit.register(shutil.rmtree, folder)
+    with Image.open(PHOTOGRAPH) as whole:
+        width, height = whole.width // 2, whole.height // 2
+        for left in (0, width):
+            for top in (0, height):
+                part = whole.crop((left, top, left + width, top + height))
+                part.save(folder / f"{left}-{top}.png")
+    return folder
 
 
 def picture(width: int = 48, height: int = 36) -> Image.Image:

@@ -159,13 +159,17 @@ def test_images_that_cannot_be_read(photographs: list[Path], tmp_path: Path) -> 
         )  # the first is there
     _, notes = ranges_of(Calibration(folder))
     assert notes[0].startswith("calibrated without 1 image of 12") and "broken.png" in notes[0]
+    alone = folder_of(tmp_path / "alone", ["a.png"], photographs[:1])
+    shutil.copy(alone / "a.png", alone / "again.png")  # the same content is one image
+    with pytest.raises(InputError, match=r"1 image in .*alone is too few to take ranges from"):
+        ranges_of(Calibration(alone))
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(InputError, match="there is no image in"):
         ranges_of(Calibration(empty))
 
 
-def test_what_needs_no_ranges_or_has_none(tmp_path: Path) -> None:
+def test_a_method_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown range method"):
         Calibration(tmp_path, method="minmax")
 

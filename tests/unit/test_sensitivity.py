@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from photographs import quarters
 from torch import Tensor, nn
 
 from cloformer.errors import GateError, UnsupportedError, UsageError
@@ -19,14 +20,13 @@ from cloformer.export.formats import FORMATS
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest, Job, choose_formats, jobs_for
 from cloformer.export.pipeline.steps import make_source, trace_source
-from cloformer.export.reference.cases import PHOTOGRAPH
 from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.spec import ModelSpec
 
 RULE = Preprocessing(16, 16, 16, mean=(0.5,) * 3, std=(0.5,) * 3)
 SPEC = ModelSpec((TensorSpec("image", (1, 3, 16, 16), "float32", "image"),), {"image": RULE}, ("logits",))
-PHOTOGRAPHS = Calibration(PHOTOGRAPH.parent)
+PHOTOGRAPHS = Calibration(quarters())
 
 
 class Block(nn.Module):
