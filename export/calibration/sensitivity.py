@@ -57,6 +57,15 @@ class Sensitivity:
     final: float
     relevance: float | None = None
 
+    def to_json(self) -> dict[str, object]:
+        measured = {"own_noise": self.own, "final_noise": self.final} if self.relevance is None else {}
+        ranked = {} if self.relevance is None else {"relevance": self.relevance}
+        return (
+            {"group": self.group.name, "layers": list(self.group.layers), "numbers": self.group.numbers}
+            | measured
+            | ranked
+        )
+
     @property
     def rank(self) -> float:
         """The higher, the more it costs."""

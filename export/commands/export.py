@@ -194,6 +194,7 @@ def export(
                         "folder": str(item.artifact.folder),
                         "difference_from_pytorch": item.difference.to_json(),
                         "notes": list(item.notes),
+                        "sensitivities": [group.to_json() for group in item.sensitivities],
                         "manifest": item.artifact.manifest.to_json(),
                     }
                     for item in exported

@@ -33,6 +33,7 @@ from .steps import make_source, refuse_labels, rewrite, room_for, trace_source, 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
+    from ..calibration.sensitivity import Sensitivity
     from ..parity.report import OperatorResult
     from ..reference.references import Reference
     from ..source.trace import Trace
@@ -50,11 +51,13 @@ _ROLES = {
 
 @dataclass(frozen=True)
 class Exported:
-    """An artifact that was written, how far it is from the PyTorch model, and what a person should know of it."""
+    """An artifact that was written, how far it is from the PyTorch model, and what a person should know of it; of a mixture of
+    precisions what each group of layers loses, the first the most."""
 
     artifact: Artifact
     difference: Difference
     notes: tuple[str, ...] = ()
+    sensitivities: tuple[Sensitivity, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,8 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
 
     def make(number: int, job: Job) -> Exported:
         along = part(progress, *(_BEFORE + (1 - _BEFORE) * n / len(jobs) for n in (number, number + 1)))
-        job, noted = with_ranges(job, source, traced, along)
+        ranged = with_ranges(job, source, traced, along)
+        job = ranged.job
         reference = plain.for_job(job)
         with staged(job.folder) as staging:
             space_needed(staging, room_for(source))
@@ -143,7 +147,8 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
                     error, first_wrong(artifact, program, reference.vectors), staging, job
                 ) from None
         written = read_artifact(job.folder, verify=False)
-        return Exported(written, difference, (*source.notes, *traced.notes, *noted, *_labelled(written)))
+        notes = (*source.notes, *traced.notes, *ranged.notes, *_labelled(written))
+        return Exported(written, difference, notes, ranged.sensitivities)
 
     return of_each(jobs, make, lambda item: f"{item.artifact.folder} is written")
 

@@ -83,13 +83,14 @@ def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list
     def make(_number: int, job: Job) -> Preview:
         refuse_early(job.folder)
         space_needed(job.folder.parent, room_for(source))
-        job, noted = with_ranges(job, source, traced, progress)
+        ranged = with_ranges(job, source, traced, progress)
+        job = ranged.job
         progress(f"{job.format.title}: rewriting and converting")
         rewritten = rewrite(job, source, traced)
         with tempfile.TemporaryDirectory(prefix="cloformer-dry-run-") as folder:
             write_model(job, source, signature, rewritten.program, Path(folder))
         size = _stored(rewritten.program, job.record.precision)
-        notes = (*source.notes, *traced.notes, *noted)
+        notes = (*source.notes, *traced.notes, *ranged.notes)
         return Preview(job, signature, source.labels, rewritten.passes, size, notes)
 
     return of_each(jobs, make, lambda item: f"{item.job.format.title} goes through")

@@ -23,10 +23,12 @@ from .request import ExportRequest, Job
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
+    from ..calibration.sensitivity import Sensitivity
     from ..passes import Applied
     from ..source.trace import Trace
 
 __all__ = [
+    "Ranged",
     "Rewritten",
     "make_source",
     "refuse_labels",
@@ -104,23 +106,33 @@ def rewrite(job: Job, source: Source, traced: Trace) -> Rewritten:
     return Rewritten(lower(rewritten), tuple(map(_recorded, applied)))
 
 
-def with_ranges(
-    job: Job, source: Source, traced: Trace, progress: Progress = lambda _: None
-) -> tuple[Job, tuple[str, ...]]:
-    """``job`` with the ranges that its images give, where it needs some; and what a person should know of these."""
+@dataclass(frozen=True)
+class Ranged:
+    """A job with the ranges that its images give, where it needs some; what a person should know of these; and of a mixture what
+    each group of layers loses, the first the most."""
+
+    job: Job
+    notes: tuple[str, ...] = ()
+    sensitivities: tuple[Sensitivity, ...] = ()
+
+
+def with_ranges(job: Job, source: Source, traced: Trace, progress: Progress = lambda _: None) -> Ranged:
+    """``job`` as it is written."""
     if job.calibration is None:
-        return job, ()
+        return Ranged(job)
     from ..calibration.calibrate import calibrated
 
     found = calibrated(job.calibration, source, traced, job.record, progress)
     quantization, notes = replace(found.quantization, in_float=job.in_float), found.notes
+    sensitivities: tuple[Sensitivity, ...] = ()
     if job.goal is not None:
         from ..calibration.sensitivity import chosen
 
         choice = chosen(found, job.format, job.record.precision, job.goal, progress)
         quantization, notes = choice.quantization, (*notes, choice.note)
+        sensitivities = choice.groups
     precision = replace(job.record.precision, quantization=quantization)
-    return replace(job, record=replace(job.record, precision=precision)), notes
+    return Ranged(replace(job, record=replace(job.record, precision=precision)), notes, sensitivities)
 
 
 def _recorded(applied: Applied) -> PassRecord:

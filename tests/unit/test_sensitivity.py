@@ -121,6 +121,8 @@ def test_the_choice_is_in_the_manifest_and_is_replayed(tmp_path: Path) -> None:
     record = first.artifact.manifest.request.precision
     assert record.name == "int8" and record.quantization is not None and record.quantization.in_float
     assert any(note.startswith("in float stay ") and "blocks.1" in note for note in first.notes)
+    told = [item.to_json() for item in first.sensitivities]
+    assert len(told) == 5 and told[0]["group"] == "blocks.1" and told[0]["final_noise"] > 0  # type: ignore[operator]
     manifest = first.artifact.folder / "manifest.json"
     again = export(asked(precision_map=manifest, output=tmp_path / "other"))[0]
     assert again.artifact.model_path.read_bytes() == first.artifact.model_path.read_bytes()
