@@ -32,6 +32,7 @@ from cloformer.export.source.signature import TensorSpec
 from cloformer.pruning import CRITERIA, plan, pruned, pruned_metadata
 from cloformer.training.data import Dataset, read_dataset
 from cloformer.training.evaluate import evaluate
+from cloformer.training.judged import Judged
 from cloformer.training.logs import Epoch
 from cloformer.training.run import TrainRequest, train
 from cloformer.training.scores import Scores, interval
@@ -130,7 +131,8 @@ def measured(name: str, path: Path, data: Dataset, folder: Path, *, is_counted: 
     print(name, file=sys.stderr)
     model, _ = load_checkpoint(path)
     image = TensorSpec("image", (1, 3, SIZE, SIZE), "float32", "image")
-    (found,) = evaluate([path], data)
+    (found,) = evaluate([path], Judged.of(data))
+    assert found.scores is not None  # the images have labels
     counted = instructions(path, folder / "artifacts") if is_counted else None
     return Row(name, parameter_count(model), multiply_adds(model, [image]), counted, found.scores)
 
