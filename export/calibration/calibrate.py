@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,12 +34,24 @@ if TYPE_CHECKING:
     from ..source.resolve import Source
     from ..source.trace import Trace
 
-__all__ = ["calibrated"]
+__all__ = ["Calibrated", "calibrated"]
 
 _MOST_UNREADABLE = 0.1  # of the images that were asked for
 _FILE = "statistics.safetensors"
 _MAX_BYTES = 2**30
 _VERSION = 1  # of what is kept
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """``quantization`` of every layer of ``traced``, the graph before anything is quantized; ``batches`` gives what that takes
+    for each of so many ``images``, anew each time it is called. ``notes`` are for people."""
+
+    quantization: Quantization
+    traced: Trace
+    images: int
+    batches: Callable[[], Iterator[Sequence[Tensor]]]
+    notes: tuple[str, ...] = ()
 
 
 def calibrated(
@@ -47,9 +60,8 @@ def calibrated(
     traced: Trace,
     asked: Asked,
     progress: Progress = lambda _: None,
-) -> tuple[Quantization, tuple[str, ...]]:
-    """The steps of every value that a layer reads or gives in the graph that ``asked``'s format is written of, before it is
-    quantized; and what a person should know.
+) -> Calibrated:
+    """The steps of every value that a layer reads or gives in the graph that ``asked``'s format is written of.
 
     Raises :class:`InputError` for a folder without images, or of which too many cannot be read, and
     :class:`UnsupportedError` for a model that takes no images, or has no layer.
@@ -63,7 +75,7 @@ def calibrated(
     images = calibration.images()
     photographs = image_cases(own, images)
     notes = _left_out(photographs.unreadable, images)
-    rewritten, pixels = written_trace(traced, source, asked, None)
+    rewritten, pixels = written_trace(traced, source, asked, asked.precision, is_compressed=False)
     layers = list(quantizable(Rewriter(rewritten.graph_module)))
     if not layers:
         raise UnsupportedError(
@@ -74,15 +86,11 @@ def calibrated(
 
     def batches() -> Iterator[Sequence[Tensor]]:
         for case in photographs.cases:
-            prepared = case.for_reference(own)
-            yield [
-                torch.from_numpy(
-                    pixels[spec.name].pixels(prepared[spec.name])
-                    if spec.name in pixels
-                    else prepared[spec.name]
-                ).to(torch.float32)
-                for spec in rewritten.signature.inputs
-            ]
+            fed = {
+                name: pixels[name].pixels(value) if name in pixels else value
+                for name, value in case.for_reference(own).items()
+            }
+            yield [torch.from_numpy(fed[spec.name]).to(torch.float32) for spec in rewritten.signature.inputs]
 
     digests = sorted(sha256_of(path) for path in images)
     statistics = _kept(
@@ -94,7 +102,8 @@ def calibrated(
         name: Steps.of(*range_of(found, calibration.method), stored) for name, found in statistics.items()
     }
     together = hashlib.sha256("".join(digests).encode()).hexdigest()
-    return Quantization(steps, (), calibration.method, len(photographs.cases), together), notes
+    quantization = Quantization(steps, (), calibration.method, len(photographs.cases), together)
+    return Calibrated(quantization, rewritten, len(photographs.cases), batches, notes)
 
 
 def _left_out(unreadable: Sequence[Unreadable], images: Sequence[Path]) -> tuple[str, ...]:

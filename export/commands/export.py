@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cloformer.errors import UsageError
+from cloformer.errors import UsageError, choose
 from cloformer.io.output import say, say_json
 
+from ..calibration.goal import SENSITIVITIES, Goal
 from ..calibration.methods import METHODS
 from ..formats import FORMATS
-from ..source.precision import PRECISIONS
+from ..latency.protocol import parse_share
+from ..source.precision import AUTO, PRECISIONS
 from .completion import checkpoints, models_and_files
 from .next_step import next_step
 from .options import Debug, Json, MaxSize, Quiet, parse_bytes, parse_size, with_format_options
@@ -61,8 +63,9 @@ def export(
     precision: Annotated[
         str | None,
         typer.Option(
-            help="; ".join(f"{row.name}: {' or '.join(row.precisions)}" for row in FORMATS.values()) + ".",
-            autocompletion=lambda: list(PRECISIONS),
+            help="; ".join(f"{row.name}: {' or '.join(row.precisions)}" for row in FORMATS.values())
+            + "; auto: int8, but for what a goal needs in float.",
+            autocompletion=lambda: [*PRECISIONS, AUTO],
         ),
     ] = None,
     precision_map: Annotated[
@@ -74,6 +77,23 @@ def export(
     ] = None,
     samples: Annotated[
         int | None, typer.Option(min=1, help="So many of those images, drawn once and for all.")
+    ] = None,
+    min_snr: Annotated[
+        float | None,
+        typer.Option(help="--precision auto: decibels beside the trained model that the images must have."),
+    ] = None,
+    min_agreement: Annotated[
+        str | None,
+        typer.Option(
+            help="--precision auto: share of the images whose first class must be the trained model's."
+        ),
+    ] = None,
+    sensitivity: Annotated[
+        str | None,
+        typer.Option(
+            help=f"--precision auto: what layers are ranked by: {' or '.join(SENSITIVITIES)}.",
+            autocompletion=lambda: list(SENSITIVITIES),
+        ),
     ] = None,
     range_method: Annotated[
         str | None,
@@ -141,6 +161,7 @@ def export(
         precision=precision,
         precision_map=precision_map,
         calibration=_calibration(calibration, samples, range_method, seed),
+        goal=_goal(precision, min_snr, min_agreement, parse_bytes(max_size), sensitivity),
         keep_failed=keep_failed,
         max_bytes=parse_bytes(max_size),
         image_size=None if image_size is None else parse_size(image_size),
@@ -203,3 +224,18 @@ def _calibration(
     from ..calibration.images import SAMPLES, Calibration
 
     return Calibration(folder, samples or SAMPLES, method or METHODS[0], seed)
+
+
+def _goal(
+    precision: str | None,
+    min_snr: float | None,
+    min_agreement: str | None,
+    max_bytes: int | None,
+    sensitivity: str | None,
+) -> Goal | None:
+    """What --precision auto goes by; None where nothing of it is given."""
+    if precision != AUTO and (min_snr, min_agreement, sensitivity) == (None, None, None):
+        return None
+    least = None if min_agreement is None else parse_share("--min-agreement", min_agreement, 0.98)
+    ranked_by = choose("sensitivity", sensitivity or SENSITIVITIES[0], SENSITIVITIES)
+    return Goal(min_snr, least, max_bytes, ranked_by)

@@ -53,6 +53,7 @@ _ROWS = {
     "--precision": Row(WRITE, "NAME", "the first of the format"),
     "--precision-map": Row(WRITE, "FILE", "none"),
     "--range-method": Row(WRITE, "NAME", "mse"),
+    "--sensitivity": Row(WRITE, "NAME", "measured"),
     "--samples": Row(WRITE, "N", "128"),
     "--reparameterize": Row(WRITE),
     "--opset": Row(WRITE, "N"),

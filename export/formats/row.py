@@ -129,16 +129,17 @@ class Format:
         ``reparameterize``, only what the format's interface needs."""
         module = self._module("passes")
         make: Callable[[Setting], Sequence[Pass]] = module.passes if reparameterize else module.plain_passes
-        return self._compressing(precision, make(setting))
-
-    def _compressing(self, precision: Precision | None, passes: Sequence[Pass]) -> list[Pass]:
-        """``passes``, with those around them that weights in fewer bits need. What a comment says was measured is from
-        docs/precision.md."""
         if precision is None or not precision.are_weights_compressed:
-            return [*passes]
+            return list(make(setting))
+        from ..passes.note_means import NoteMeans
+
+        # Before batch norms are folded, which know the means.
+        return [NoteMeans(), *make(setting), *self.compression(precision)]
+
+    def compression(self, precision: Precision) -> list[Pass]:
+        """The last of them, which store and compute in fewer bits. What a comment says was measured is from docs/precision.md."""
         from ..passes.compress_weights import CompressWeights
         from ..passes.correct_bias import CorrectBias
-        from ..passes.note_means import NoteMeans
         from ..passes.quantize_biases import QuantizeBiases
         from ..passes.quantize_layers import QuantizeLayers
 
@@ -146,8 +147,6 @@ class Format:
         is_whole = precision.are_layers_quantized
         stored = precision.constants
         return [
-            NoteMeans(),  # before batch norms are folded, which know them
-            *passes,
             *([QuantizeLayers(quantization, stored)] if is_whole else []),
             CompressWeights(precision.weights, precision.granularity, stored, quantization.in_float),
             CorrectBias(),  # 4 to 7 dB

@@ -63,7 +63,8 @@ def _lack(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> Tensor | 
     is_linear = node.target is aten.linear.default
     if mean.axis != (len(shape) - 1 if is_linear else 1) or (len(shape) != before.ndim and not is_linear):
         return None
-    lost: Tensor = before.double() - weight.target(*map(rewriter.constant, weight.args))
+    made = [rewriter.constant(item) if isinstance(item, fx.Node) else item for item in weight.args]
+    lost: Tensor = before.double() - weight.target(*made)
     if is_linear:
         return lost @ mean.values
     groups, is_transposed = int(bound["groups"]), node.target in TRANSPOSED

@@ -62,7 +62,7 @@ class NoteMeans(Pass):
 @dataclass(frozen=True)
 class _Spread:
     """``mean`` (channels,) along ``axis``, and equally likely ``points`` (channels, points) where the distribution is known.
-    Points of one ``source`` go together."""
+    Points of one ``source`` go together: what is moved is beside other numbers than before."""
 
     mean: Tensor
     axis: int
@@ -101,11 +101,9 @@ class _Reader:
         return self.moved(node)
 
     def first(self, node: fx.Node) -> _Spread | None:
+        """What is known of its first operand."""
         source = node.args[0] if node.args else None
         return self.known.get(source) if isinstance(source, fx.Node) else None
-
-    def same(self, node: fx.Node) -> _Spread | None:
-        return self.first(node)
 
     def pointwise(self, node: fx.Node) -> _Spread | None:
         """The operator itself, on the points."""
@@ -192,7 +190,7 @@ class _Reader:
             return None
         along = arguments(several)["dim"] % len(several.meta["val"][0].shape)
         if along != found.axis:
-            return found
+            return replace(found, source=node)
         sizes = [value.shape[along] for value in several.meta["val"]]
         place %= len(sizes)
         part = slice(sum(sizes[:place]), sum(sizes[: place + 1]))
@@ -209,7 +207,7 @@ class _Reader:
             return _Spread(found.mean, after, None, node)
         axes = (axis for axis in range(len(shape)) if axis_before(node, axis) == found.axis)
         axis = next(axes, None)
-        return None if axis is None else replace(found, axis=axis)
+        return None if axis is None else replace(found, axis=axis, source=node)
 
 
 def _is_pointwise(node: fx.Node) -> bool:
@@ -221,5 +219,5 @@ _FORMS: dict[Any, Callable[[_Reader, fx.Node], _Spread | None]] = {
     aten.add.Tensor: _Reader.added, aten.sub.Tensor: _Reader.added,
     aten.prelu.default: _Reader.prelu, aten.pad.default: _Reader.padded, aten.cat.default: _Reader.joined,
     operator.getitem: _Reader.piece,
-    **dict.fromkeys(_SAME, _Reader.same),
+    **dict.fromkeys(_SAME, _Reader.first),
 }  # fmt: skip

@@ -16,7 +16,7 @@ from ..source.quantization import Quantization, Steps
 from ..source.trace import origin_of
 from ._pass import Exactness, Pass
 from .layers import LAYERS, Layer
-from .rewriter import MEAN, Rewriter
+from .rewriter import Rewriter, carry_notes
 from .stored import dequantize, quantize
 
 __all__ = ["QuantizeLayers", "quantizable", "values_of"]
@@ -64,9 +64,14 @@ class QuantizeLayers(Pass):
         return "quantize_layers"
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
-        layers = [
-            layer for layer in quantizable(rewriter) if layer.node.name not in self.quantization.in_float
-        ]
+        found = {layer.node.name: layer for layer in quantizable(rewriter)}
+        unknown = next((name for name in self.quantization.in_float if name not in found), None)
+        if unknown is not None:
+            raise UnsupportedError(
+                f"the precision map names {unknown!r}, and the graph has no such layer",
+                "write the map from an int8 artifact of the same model, made with the same options",
+            )
+        layers = [layer for name, layer in found.items() if name not in self.quantization.in_float]
         wanted = dict.fromkeys(value for layer in layers for value in values_of(layer))
         missing = next((value for value in wanted if value.name not in self.quantization.steps), None)
         if missing is not None:
@@ -86,8 +91,7 @@ class QuantizeLayers(Pass):
             scale = rewriter.new_constant(kind, value)
             data = rewriter.call(quantize, value, scale, steps.zero_point)
             rounded = rewriter.call(dequantize, data, scale, steps.zero_point)
-        if MEAN in value.meta:
-            rounded.meta[MEAN] = value.meta[MEAN]
+        carry_notes(value, rounded)
         for node in (data, rounded):
             node.meta["custom"] = value.meta.get("custom") or {}
         for reader in readers:

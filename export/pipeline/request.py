@@ -11,11 +11,12 @@ from pathlib import Path
 from cloformer.errors import UnsupportedError, UsageError, choose
 
 from ..artifact.record import RequestRecord
+from ..calibration.goal import Goal
 from ..calibration.images import Calibration
 from ..formats import FORMATS
 from ..formats.row import Format
 from ..source.images import collect_images
-from ..source.precision import PRECISIONS, Precision, read_precision_map, with_exceptions
+from ..source.precision import AUTO, AUTO_IS, PRECISIONS, Precision, read_precision_map, with_exceptions
 from ..source.resolve import Source, SourceRequest
 from ..source.spec import ModelSpec
 
@@ -31,6 +32,7 @@ class ExportRequest(SourceRequest):
     precision: str | None = None
     precision_map: Path | None = None
     calibration: Calibration | None = None
+    goal: Goal | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     reparameterize: bool = True
     keep_failed: bool = False
@@ -46,12 +48,14 @@ class Choices:
     precision: Precision
     options: Mapping[str, str]
     reparameterize: bool
+    in_float: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Job:
     """One artifact to be written: the resolved request, the folder that it goes to, and whether one that is not the
-    model is kept; and the most bytes that it may have."""
+    model is kept; and the most bytes that it may have. Of layers in 8 bits the images that ranges are taken from, and those that
+    are ``in_float``, by name, or the ``goal`` by which they are chosen."""
 
     format: Format
     record: RequestRecord
@@ -59,6 +63,8 @@ class Job:
     keep_failed: bool
     max_bytes: int | None = None
     calibration: Calibration | None = None
+    goal: Goal | None = None
+    in_float: tuple[str, ...] = ()
 
 
 def choose_formats(request: ExportRequest) -> list[Choices]:
@@ -69,7 +75,8 @@ def choose_formats(request: ExportRequest) -> list[Choices]:
     """
     names = list(dict.fromkeys(choose("format", name, FORMATS, repeats=True) for name in request.formats))
     if request.precision is not None:
-        choose("precision", request.precision, PRECISIONS)
+        choose("precision", request.precision, (*PRECISIONS, AUTO))
+    _refuse_goals(request)
     if request.batch < 1:
         raise UsageError(f"--batch {request.batch} is below 1", "give the number of images per inference")
     rows = [FORMATS[name] for name in names]
@@ -84,7 +91,7 @@ def _refuse_images_without_use(request: ExportRequest, chosen: Sequence[Choices]
     needed = any(each.precision.are_layers_quantized for each in chosen)
     if needed and request.calibration is None:
         raise UsageError(
-            "--precision int8 takes the range of every value from images, and has none",
+            f"--precision {request.precision} takes the range of every value from images, and has none",
             "add --calibration FOLDER, with 100 photographs or so like those of the app; or choose int8-weights, which needs none",
         )
     if request.calibration is not None and not needed:
@@ -125,6 +132,8 @@ def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source)
                 request.keep_failed,
                 request.max_bytes,
                 request.calibration if chosen.precision.are_layers_quantized else None,
+                request.goal,
+                chosen.in_float,
             )
         )
     return jobs
@@ -140,8 +149,29 @@ def _refuse_other_options(given: Mapping[str, str], rows: Sequence[Format]) -> N
             )
 
 
+def _refuse_goals(request: ExportRequest) -> None:
+    """:class:`UsageError` for a mixture without a goal, and for a goal without one."""
+    goal = request.goal
+    if request.precision == AUTO and (
+        goal is None or (goal.min_snr, goal.min_agreement, goal.max_bytes) == (None, None, None)
+    ):
+        raise UsageError(
+            "--precision auto leaves in float what a goal needs, and has none",
+            "add --min-snr 30 (decibels), --min-agreement 98% or --max-size 5MB",
+        )
+    if request.precision == AUTO and request.precision_map is not None:
+        raise UsageError(
+            "--precision auto chooses what --precision-map says", "give --precision int8 with the map"
+        )
+    if request.precision != AUTO and goal is not None:
+        raise UsageError(
+            "--min-snr, --min-agreement and --sensitivity are what --precision auto goes by",
+            "add --precision auto; or hold what was written to them: cloformer parity ARTIFACT --min-snr 30",
+        )
+
+
 def _chosen(request: ExportRequest, row: Format) -> Choices:
-    name = request.precision or row.default_precision
+    name = AUTO_IS if request.precision == AUTO else request.precision or row.default_precision
     if name not in row.precisions:
         raise UnsupportedError(
             f"{row.title} cannot be written in {name}",
@@ -158,9 +188,12 @@ def _chosen(request: ExportRequest, row: Format) -> Choices:
             f"add --{option_name} {holding[0]}, or choose another --precision",
         )
     precision = row.precisions[name]
-    if request.precision_map is not None:
+    in_float: tuple[str, ...] = ()
+    if request.precision_map is not None and precision.are_layers_quantized:
+        in_float = tuple(read_precision_map(request.precision_map))
+    elif request.precision_map is not None:
         precision = with_exceptions(precision, read_precision_map(request.precision_map))
-    return Choices(row, precision, options, request.reparameterize)
+    return Choices(row, precision, options, request.reparameterize, in_float)
 
 
 def _folder_name(request: ExportRequest, row: Format, record: RequestRecord, source: Source) -> str:

@@ -112,7 +112,13 @@ def with_ranges(
         return job, ()
     from ..calibration.calibrate import calibrated
 
-    quantization, notes = calibrated(job.calibration, source, traced, job.record, progress)
+    found = calibrated(job.calibration, source, traced, job.record, progress)
+    quantization, notes = replace(found.quantization, in_float=job.in_float), found.notes
+    if job.goal is not None:
+        from ..calibration.sensitivity import chosen
+
+        choice = chosen(found, job.format, job.record.precision, job.goal, progress)
+        quantization, notes = choice.quantization, (*notes, choice.note)
     precision = replace(job.record.precision, quantization=quantization)
     return replace(job, record=replace(job.record, precision=precision)), notes
 

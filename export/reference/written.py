@@ -33,16 +33,20 @@ class Asked(Protocol):
 
 
 def written_trace(
-    traced: Trace, source: Source, asked: Asked, precision: Precision | None
+    traced: Trace, source: Source, asked: Asked, precision: Precision | None, *, is_compressed: bool = True
 ) -> tuple[Trace, Mapping[str, Preprocessing]]:
     """``traced``, rewritten by the format's passes, and by those that compress weights if ``precision`` does, which gives the
-    model's own outputs; and the preprocessing of the inputs that it takes as pixels, for it normalizes them itself."""
+    model's own outputs; and the preprocessing of the inputs that it takes as pixels, for it normalizes them itself. Where it is
+    not to be compressed yet, it is as those passes are given it."""
     from ..passes import Setting, apply_passes
     from ..passes.normalize_inside import NormalizeInside
 
     # A classifier's softmax is no output of the model's.
     setting = replace(Setting.of(traced.signature, source), is_classifier=False)
-    passes = FORMATS[asked.format].passes(setting, precision, reparameterize=asked.reparameterize)
+    row = FORMATS[asked.format]
+    passes = list(row.passes(setting, precision, reparameterize=asked.reparameterize))
+    if precision is not None and not is_compressed:
+        del passes[len(passes) - len(row.compression(precision)) :]
     rewritten, _ = apply_passes(traced, passes)
     normalizes = any(isinstance(each, NormalizeInside) for each in passes)
     return rewritten, source.preprocessing if normalizes else {}

@@ -12,7 +12,15 @@ from cloformer.io.read import read_json
 
 from .quantization import Quantization
 
-__all__ = ["PRECISIONS", "Precision", "precisions", "read_precision_map", "with_exceptions"]
+__all__ = [
+    "AUTO",
+    "AUTO_IS",
+    "PRECISIONS",
+    "Precision",
+    "precisions",
+    "read_precision_map",
+    "with_exceptions",
+]
 
 _MAP_VERSION = 1
 _MAX_MAP_BYTES = 2**24
@@ -104,6 +112,8 @@ _WEIGHTS: dict[str, tuple[str | None, str, str]] = {
     "palette-4": ("uint4", "tensor", "float"),
 }
 PRECISIONS = tuple(_WEIGHTS)
+# Layers in 8 bits, but for those that a goal needs in float: a way to choose, and no precision of its own.
+AUTO, AUTO_IS = "auto", "int8"
 
 
 def precisions(**activations: str) -> dict[str, Precision]:
@@ -117,14 +127,18 @@ def precisions(**activations: str) -> dict[str, Precision]:
 
 
 def read_precision_map(path: Path) -> dict[str, str]:
-    """The nodes to keep in float32, as `cloformer parity --precision-map` wrote them: a type by name.
+    """The nodes to keep in float32, as `cloformer parity --precision-map` wrote them, or the layers that stayed in float, of an
+    artifact's manifest: a type by name.
 
     Raises :class:`InputError` for a file that is not one.
     """
-    advice = "write one with `cloformer parity ARTIFACT --precision-map FILE`"
+    advice = "write one with `cloformer parity ARTIFACT --precision-map FILE`, or give an int8 artifact's manifest.json"
     content = read_json(path, _MAX_MAP_BYTES, advice)
     try:
         fields = Fields(content)
+        if "request" in fields:
+            steps = fields.child("request").child("quantization")
+            return dict.fromkeys(sorted(steps.texts("in_float")), "float32")
         if fields.whole("schema_version", 1) > _MAP_VERSION:
             raise InputError(f"{path} is of a newer cloformer", "update cloformer, or write the map again")
         names = [entry.text("node") for entry in fields.objects("float32")]

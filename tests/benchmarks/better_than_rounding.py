@@ -200,7 +200,7 @@ def _tables(photos: Path) -> list[str]:
             subject.row(name, precision)
             for name, row in FORMATS.items()
             for precision in row.precisions.values()
-            if precision.are_weights_compressed and precision.activations.startswith("float")
+            if precision.are_weights_compressed and not precision.are_layers_quantized
         ]
         lines += [head, f"| --- | --- |{' ---: |' * len(WAYS)}", *rows, ""]
     return lines

@@ -202,6 +202,8 @@ LEFT_ALONE: dict[str, Callable[[Lambda, Tensor], Tensor]] = {
     "a layer without a norm": lambda m, x: m.last(m.before[0](x)),
     "the largest": lambda m, x: m.last(F.max_pool2d(m.before(x), 2)),
     "a product of two": lambda m, x: m.last(m.before(x) * m.other(x)),
+    "a product of two halves": lambda m, x: m.last((c := m.before(x).chunk(2, 2))[0] * c[1]),
+    "a product with itself, moved": lambda m, x: m.last((y := m.before(x)[:, :, :, :6]) * y.transpose(2, 3)),
     "not finite": lambda m, x: m.last(torch.log(m.before(x) - 1)),
     "a softmax": lambda m, x: m.last(m.before(x).softmax(1)),
     "channels mixed": lambda m, x: m.last(m.before(x).reshape(1, 2, 8, 6, 8).transpose(1, 2).reshape(1, 16, 6, 8)),

@@ -112,7 +112,8 @@ def ranges_of(calibration: Calibration) -> tuple[Quantization, tuple[str, ...]]:
     request = ExportRequest(model="weighty:build", spec=SPEC, precision="int8", calibration=calibration)
     source = make_source(request, lambda _: None)
     (job,) = jobs_for(request, choose_formats(request), source)
-    return calibrated(calibration, source, trace_source(source, lambda _: None), job.record)
+    found = calibrated(calibration, source, trace_source(source, lambda _: None), job.record)
+    return found.quantization, found.notes
 
 
 def test_order_changes_nothing_and_statistics_are_kept(

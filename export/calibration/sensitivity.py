@@ -1,0 +1,302 @@
+"""Which groups of layers cost the most in 8 bits, and the few of them that have to stay in float.
+
+A group is the layers of one block: those whose modules have the same parent, and a layer that has none by itself. Each is quantized alone, everything else in float, on the
+images of the calibration: what it adds to its own last value, and what arrives at the outputs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor, fx
+
+from cloformer.errors import GateError
+from cloformer.io.progress import Progress, Stage
+from cloformer.io.words import count
+
+from ..formats.row import Format
+from ..passes import apply_passes
+from ..passes.layers import Layer
+from ..passes.quantize_layers import quantizable, values_of
+from ..passes.rewriter import Rewriter
+from ..passes.stored import dequantize, quantize
+from ..source.precision import Precision
+from ..source.quantization import Quantization
+from ..source.trace import origin_of
+from .calibrate import Calibrated
+from .goal import Goal
+from .relevance import relevances
+
+__all__ = ["Choice", "Group", "Sensitivity", "chosen"]
+
+_IMAGES = 32  # of the calibration, at most: of each, every group is computed once
+_BYTES_OF_AN_OPERATOR = 500  # of a file, with names and origins; about
+
+
+@dataclass(frozen=True)
+class Group:
+    """Layers by name, and their weights' numbers. ``name`` is their modules' parent."""
+
+    name: str
+    layers: tuple[str, ...]
+    numbers: int
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Of a group in 8 bits alone: the share of noise in its last value and in the outputs, as a power ratio; or its rank by
+    ``relevance``."""
+
+    group: Group
+    own: float
+    final: float
+    relevance: float | None = None
+
+    @property
+    def rank(self) -> float:
+        """The higher, the more it costs."""
+        return self.final if self.relevance is None else self.relevance
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What stays in float, and what that gives on the images."""
+
+    quantization: Quantization
+    groups: tuple[Sensitivity, ...]
+    in_float: tuple[str, ...]
+    snr: float
+    agreement: float | None
+
+    @property
+    def note(self) -> str:
+        agreed = "" if self.agreement is None else f", the first class the same on {self.agreement:.1%}"
+        kept = ", ".join(self.in_float) or "none"
+        return (
+            f"in float stay {count(self.in_float, 'group')} of {len(self.groups)} ({kept}): "
+            f"{self.snr:.1f} dB on the images of the calibration{agreed}"
+        )
+
+
+def chosen(
+    found: Calibrated,
+    written_as: Format,
+    precision: Precision,
+    goal: Goal,
+    progress: Progress = lambda _: None,
+) -> Choice:
+    """Few groups in float with which ``goal`` is reached: the most sensitive first, or those that cost the most for the bytes
+    that they spare, whichever gives the smaller file. With a size alone, as many as it allows. :class:`GateError` where no choice
+    reaches it."""
+    study = _Study(found, written_as, precision)
+    ranked = sorted(study.sensitivities(goal, progress), key=lambda item: item.rank, reverse=True)
+    if goal.min_snr is None and goal.min_agreement is None:
+        kept = study.within(goal.max_bytes or 0, ranked)
+    else:
+        orders = (ranked, _for_their_bytes(ranked))
+        tried = [study.fewest(goal, order, progress) for order in orders]
+        kept = min(tried, key=lambda groups: sum(item.group.numbers for item in groups))
+    quantization = study.leaving(kept)
+    snr, agreement = study.result(quantization)
+    return Choice(quantization, tuple(ranked), tuple(item.group.name for item in kept), snr, agreement)
+
+
+class _Study:
+    """The graph with some groups in 8 bits, on the images of its calibration."""
+
+    def __init__(self, found: Calibrated, written_as: Format, precision: Precision) -> None:
+        self.found, self.format, self.precision = found, written_as, precision
+        self.layers = {layer.node.name: layer for layer in quantizable(Rewriter(found.traced.graph_module))}
+        self.groups = _groups(self.layers)
+        self.images = [list(each) for each in itertools.islice(found.batches(), _IMAGES)]
+
+    @cached_property
+    def wanted(self) -> list[list[Tensor]]:
+        """The outputs in float, by image."""
+        return _outputs(self.found.traced.graph_module, self.images)
+
+    def leaving(self, kept: Sequence[Sensitivity]) -> Quantization:
+        return self._in_float([name for item in kept for name in item.group.layers])
+
+    def _in_float(self, names: Sequence[str]) -> Quantization:
+        return replace(self.found.quantization, in_float=tuple(sorted(names)))
+
+    def result(self, quantization: Quantization) -> tuple[float, float | None]:
+        """Decibels of all floating-point outputs together, and of a classifier the share of images with the same class."""
+        got = _outputs(self._graph(quantization), self.images)
+        noise, power, same, rows = 0.0, 0.0, 0, 0
+        for gives, wants in zip(got, self.wanted, strict=True):
+            for one, want in zip(gives, wants, strict=True):
+                if want.is_floating_point():
+                    noise += float((one - want).square().sum())
+                    power += float(want.square().sum())
+            if wants[0].ndim == 2 and wants[0].is_floating_point():
+                same += int((gives[0].argmax(1) == wants[0].argmax(1)).sum())
+                rows += wants[0].shape[0]
+        return _decibels(noise, power), same / rows if rows else None
+
+    def sensitivities(self, goal: Goal, progress: Progress) -> list[Sensitivity]:
+        relevance: Mapping[str, float] | None = None
+        if goal.sensitivity == "relevance":
+            relevance = relevances(
+                self.found.traced.graph_module,
+                list(self.layers),
+                lambda: iter(self.images),
+                len(self.images),
+                progress,
+            ).shares
+        found = []
+        for number, group in enumerate(self.groups):
+            progress(
+                Stage(
+                    f"measuring {group.name}, group {number + 1} of {len(self.groups)}",
+                    number / len(self.groups),
+                )
+            )
+            if relevance is not None:
+                own, final = math.nan, math.nan
+                found.append(
+                    Sensitivity(group, own, final, sum(relevance.get(name, 0.0) for name in group.layers))
+                )
+                continue
+            found.append(self._alone(group))
+        return found
+
+    def _alone(self, group: Group) -> Sensitivity:
+        others = [name for name in self.layers if name not in group.layers]
+        graph_module = self._graph(self._in_float(others))
+        last = values_of(self.layers[group.layers[-1]])[1]
+        rounded = [node for node in graph_module.graph.nodes if _is_rounded(node)][-1]
+        own, final = _Noise(), _Noise()
+        for inputs, wants in zip(self.images, self.wanted, strict=True):
+            before = _Keeping(self.found.traced.graph_module, last)
+            after = _Keeping(graph_module, rounded)
+            with torch.no_grad():
+                before.run(*inputs)
+                outputs = after.run(*inputs)
+            own.add(after.value, before.value)
+            for one, want in zip(outputs, wants, strict=True):
+                final.add(one, want)
+        return Sensitivity(group, own.share, final.share)
+
+    def fewest(self, goal: Goal, ranked: Sequence[Sensitivity], progress: Progress) -> list[Sensitivity]:
+        """The first of ``ranked`` that are enough, by halves; then each of them back in 8 bits that is not needed."""
+        few, enough = -1, len(ranked)
+        while enough - few > 1:
+            middle = (few + enough) // 2
+            progress(f"trying {count(ranked[:middle], 'group')} in float")
+            few, enough = (few, middle) if self._reaches(goal, ranked[:middle]) else (middle, enough)
+        kept = list(ranked[:enough])
+        for item in reversed(ranked[:enough]):
+            others = [other for other in kept if other is not item]
+            progress(f"trying {item.group.name} in 8 bits")
+            if self._reaches(goal, others):
+                kept = others
+        if goal.max_bytes is not None and self._bytes(kept) > goal.max_bytes:
+            raise GateError(
+                f"{count(kept, 'group')} in float reach the goal, with about {self._bytes(kept) / 1e6:.1f} MB of the "
+                f"{goal.max_bytes / 1e6:.1f} MB that are allowed",
+                "ask for less by --min-snr or --min-agreement, or allow more by --max-size",
+            )
+        return kept
+
+    def _reaches(self, goal: Goal, kept: Sequence[Sensitivity]) -> bool:
+        snr, agreement = self.result(self.leaving(kept))
+        if goal.min_snr is not None and snr < goal.min_snr:
+            return False
+        return goal.min_agreement is None or (agreement is not None and agreement >= goal.min_agreement)
+
+    def within(self, most: int, ranked: Sequence[Sensitivity]) -> list[Sensitivity]:
+        """Those that spare the most noise for their bytes, while there is room."""
+        kept: list[Sensitivity] = []
+        for item in _for_their_bytes(ranked):
+            if self._bytes([*kept, item]) <= most:
+                kept.append(item)
+        return kept
+
+    def _bytes(self, kept: Sequence[Sensitivity]) -> int:
+        """About what the file will have."""
+        graph = self.found.traced.graph_module
+        total = sum(item.numel() for item in (*graph.parameters(), *graph.buffers()))
+        whole = sum(group.numbers for group in self.groups)
+        in_float = sum(item.group.numbers for item in kept)
+        bits = self.precision.constant_bits
+        operators = len(graph.graph.nodes) + 2 * len(self.found.quantization.steps)
+        stored = ((total - whole + in_float) * bits + (whole - in_float) * self.precision.bits) // 8
+        return stored + _BYTES_OF_AN_OPERATOR * operators
+
+    def _graph(self, quantization: Quantization) -> fx.GraphModule:
+        if len(quantization.in_float) == len(self.layers):
+            return self.found.traced.graph_module
+        precision = replace(self.precision, quantization=quantization)
+        written, _ = apply_passes(self.found.traced, self.format.compression(precision))
+        return written.graph_module
+
+
+def _for_their_bytes(ranked: Sequence[Sensitivity]) -> list[Sensitivity]:
+    return sorted(ranked, key=lambda item: item.rank / item.group.numbers, reverse=True)
+
+
+class _Noise:
+    """A power ratio that is added up."""
+
+    def __init__(self) -> None:
+        self.noise = self.power = 0.0
+
+    def add(self, got: Tensor, want: Tensor) -> None:
+        if want.is_floating_point():
+            self.noise += float((got - want).square().sum())
+            self.power += float(want.square().sum())
+
+    @property
+    def share(self) -> float:
+        return self.noise / self.power if self.power else 0.0
+
+
+class _Keeping(fx.Interpreter):
+    """Runs a graph and keeps the value of one node."""
+
+    def __init__(self, graph_module: fx.GraphModule, kept: fx.Node) -> None:
+        super().__init__(graph_module)
+        self.kept = kept
+        self.value = torch.empty(0)
+
+    def run_node(self, n: fx.Node) -> object:
+        value = super().run_node(n)
+        if n is self.kept:
+            assert isinstance(value, Tensor)
+            self.value = value
+        return value
+
+
+def _is_rounded(node: fx.Node) -> bool:
+    """Whether it makes numbers of whole ones that depend on an input."""
+    return node.target is dequantize and node.all_input_nodes[0].target is quantize
+
+
+def _groups(layers: Mapping[str, Layer]) -> list[Group]:
+    """The layers by the parents of their modules, in the order in which they are met first; one without a parent is a group by
+    itself."""
+    found: dict[str, list[str]] = {}
+    for name, layer in layers.items():
+        module = origin_of(layer.node).module
+        found.setdefault(module.rpartition(".")[0] or module or name, []).append(name)
+    return [
+        Group(parent, tuple(names), sum(layers[name].weight.numel() for name in names))
+        for parent, names in found.items()
+    ]
+
+
+def _outputs(graph_module: fx.GraphModule, images: Sequence[Sequence[Tensor]]) -> list[list[Tensor]]:
+    graph_module.recompile()
+    with torch.no_grad():
+        return [list(graph_module(*inputs)) for inputs in images]
+
+
+def _decibels(noise: float, power: float) -> float:
+    return math.inf if not noise else 10 * math.log10(max(power, 1e-300) / noise)
