@@ -18,7 +18,7 @@ from cloformer.errors import UnsupportedError
 from cloformer.io.progress import Progress, Stage
 
 from ..reference.natures import operator_name
-from .relevance_rules import Call, is_numbers, rule_of, shared_by_default
+from .relevance_rules import Call, is_numbers, shared, shared_by_default
 
 __all__ = ["Propagated", "Relevance", "propagated", "relevances"]
 
@@ -109,12 +109,11 @@ def _shares(
         for number, value in enumerate(pytree.tree_leaves(call.values[call.node]))
         if is_numbers(value)
     ]
-    rule = rule_of(call)
-    if rule is None or not call.open_places:
+    shares = shared(call, relevance) if call.open_places else {}  # none of integers and complex numbers
+    if not shares:
         without_rule.add(name)
-    if not call.open_places:  # of integers or complex numbers
-        return []
-    shares = (rule or shared_by_default)(call, relevance)
+    if shares is None:
+        shares = shared_by_default(call, relevance)
     return [(call.source(place), 0, share) for place, share in shares.items()]
 
 

@@ -22,7 +22,7 @@ from torch.utils import _pytree as pytree
 from ..reference.natures import nature_of, operator_name
 from .relevance_shares import LEAST, by_sign
 
-__all__ = ["Call", "is_numbers", "rule_of", "shared_by_default"]
+__all__ = ["Call", "is_numbers", "shared", "shared_by_default"]
 
 _KIND = torch.float64
 _LARGE = 1e100
@@ -95,17 +95,21 @@ class Call:
 
 
 Shares = Mapping[int, Tensor]  # by place
-Rule = Callable[[Call, Sequence[Tensor]], Shares]  # of the relevance of each value that the operator gave
+# Of the relevance of each value that the operator gave; None where the rule says nothing of such operands.
+Rule = Callable[[Call, Sequence[Tensor]], Shares | None]
 
 
-def rule_of(call: Call) -> Rule | None:
-    """The operator's rule; None if there is none."""
-    name = operator_name(call.node.target)
-    if name == "einsum":
-        return _product_of(0, 1) if len(call.places) == 2 else None
+def shared(call: Call, relevance: Sequence[Tensor]) -> Shares | None:
+    """What each operand takes by the operator's rule; None if it has none."""
+    rule = _rule_of(call)
+    return None if rule is None else rule(call, relevance)
+
+
+def _rule_of(call: Call) -> Rule | None:
+    target = call.node.target
+    name = operator_name(target)
     if name in _RULES:
         return _RULES[name]
-    target = call.node.target
     if not isinstance(target, torch._ops.OpOverload):
         return None
     if torch.Tag.pointwise in target.tags and len(call.open_places) == 1:
@@ -182,7 +186,7 @@ def _added(call: Call, relevance: Sequence[Tensor]) -> Shares:
     def total(each: Tensor, one: Tensor) -> Tensor:
         return each.sum(0) * one
 
-    found, _ = by_sign(total, torch.stack(parts), _ONE, call.result, relevance[0])
+    found, _ = by_sign(total, torch.stack(parts), _ONE, call.result, relevance[0], (True, False))
     shares = zip(call.open_places, found, strict=True)
     return {place: share.sum_to_size(call.value(place).shape) for place, share in shares}
 
@@ -196,14 +200,14 @@ def _averaged(call: Call, relevance: Sequence[Tensor]) -> Shares:
         found: Tensor = call.compute({place: each}) * one
         return found
 
-    share, _ = by_sign(average, call.value(place), _ONE, call.result, relevance[0])
+    share, _ = by_sign(average, call.value(place), _ONE, call.result, relevance[0], (True, False))
     return {place: share}
 
 
 def _product_of(first: int, second: int) -> Rule:
     """The rule of a sum of products of what stands in those two of its places; what else stands there is added."""
 
-    def rule(call: Call, relevance: Sequence[Tensor]) -> Shares:
+    def rule(call: Call, relevance: Sequence[Tensor]) -> Shares | None:
         """Products with the sum's sign take what arrived, in proportion; of two computed factors, each takes half of it."""
         factors = (call.places[first], call.places[second])
         added = {place: torch.zeros_like(call.value(place)) for place in call.places if place not in factors}
@@ -213,19 +217,31 @@ def _product_of(first: int, second: int) -> Rule:
             return found
 
         one, other = (call.value(place) for place in factors)
-        taking = [place for place in factors if place in call.open_places]
-        shares = by_sign(product, one, other, call.result, relevance[0] / max(len(taking), 1))
-        return {place: share for place, share in zip(factors, shares, strict=True) if place in taking}
+        taking = factors[0] in call.open_places, factors[1] in call.open_places
+        if not any(taking):
+            return None  # what is added alone is computed
+        part = relevance[0] / sum(taking)
+        shares = by_sign(product, one, other, call.result, part, taking)
+        return {
+            place: share for place, share in zip(factors, shares, strict=True) if place in call.open_places
+        }
 
     return rule
 
 
-def _attended(call: Call, relevance: Sequence[Tensor]) -> Shares:
+def _contracted(call: Call, relevance: Sequence[Tensor]) -> Shares | None:
+    """Einstein's sums of two factors, as products are shared."""
+    return _product_of(0, 1)(call, relevance) if len(call.places) == 2 else None
+
+
+def _attended(call: Call, relevance: Sequence[Tensor]) -> Shares | None:
     """A product of the values with a softmax of a product, each by its rule."""
     query, key, value = call.places[:3]
     q, k, v = (call.value(place) for place in (query, key, value))
     scoring = [place for place in (query, key) if place in call.open_places]
     factors = bool(scoring) + (value in call.open_places)
+    if not factors or q.shape[:-2] != k.shape[:-2]:
+        return None  # the mask alone is computed; or heads share their keys
     weights = call.compute({value: torch.eye(k.shape[-2], dtype=_KIND).expand(*v.shape[:-1], -1)})
     of_weights, of_values = by_sign(torch.matmul, weights, v, call.result, relevance[0] / factors)
 
@@ -269,6 +285,7 @@ _RULES: Mapping[str, Rule] = {
     **dict.fromkeys(_FUNCTIONS, _passed),
     **dict.fromkeys(_MOVES, _moved),
     **dict.fromkeys(("add", "sub", "rsub"), _added),
+    "einsum": _contracted,
     "mul": _multiplied,
     "scaled_dot_product_attention": _attended,
 }

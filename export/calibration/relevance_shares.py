@@ -17,17 +17,23 @@ LEAST = 1e-150  # what is smaller is nothing: relevance over it would not be a n
 
 
 def by_sign(
-    product: Callable[[Tensor, Tensor], Tensor], one: Tensor, other: Tensor, result: Tensor, relevance: Tensor
+    product: Callable[[Tensor, Tensor], Tensor],
+    one: Tensor,
+    other: Tensor,
+    result: Tensor,
+    relevance: Tensor,
+    taking: tuple[bool, bool] = (True, True),
 ) -> tuple[Tensor, Tensor]:
     """Shares for each factor of a bilinear ``product``: of the terms of each sum, those with the sign of its ``result`` take
-    its relevance, in proportion. Where there are none, which a bias does, the others do; where all are zero, each alike.
+    its relevance, in proportion. Where there are none, which a bias does, the others do; where all are zero, each alike. The
+    shares of a factor that is not ``taking`` any are zeros.
 
     So no share is larger than what is shared. Terms of both signs would cancel, and shares in proportion to a small difference
     grow from layer to layer without bound.
     """
     halves = [
-        half.detach().requires_grad_()
-        for factor in (one, other)
+        half.detach().requires_grad_(takes)
+        for factor, takes in zip((one, other), taking, strict=True)
         for half in (factor.clamp(min=0), factor.clamp(max=0))
     ]
     with torch.enable_grad():
@@ -41,7 +47,10 @@ def by_sign(
     rest = torch.where(chosen.abs() > LEAST, 0.0, relevance)
     if not rest.any():
         return of_one, of_other
-    alike = [torch.ones_like(factor).requires_grad_() for factor in (one, other)]
+    alike = [
+        torch.ones_like(factor).requires_grad_(takes)
+        for factor, takes in zip((one, other), taking, strict=True)
+    ]
     with torch.enable_grad():
         more = _in_proportion(product(*alike), alike, rest)
     return of_one + more[0], of_other + more[1]
@@ -50,5 +59,9 @@ def by_sign(
 def _in_proportion(total: Tensor, factors: Sequence[Tensor], relevance: Tensor) -> list[Tensor]:
     """What each number of ``factors`` takes of the ``relevance`` of the sums ``total``: gradient times input, for both."""
     per_unit = torch.where(total.abs() > LEAST, relevance / total, 0.0).detach()
-    gradients = torch.autograd.grad(total, factors, per_unit, materialize_grads=True)
-    return [factor.detach() * gradient for factor, gradient in zip(factors, gradients, strict=True)]
+    taking = [factor for factor in factors if factor.requires_grad]
+    gradients = iter(torch.autograd.grad(total, taking, per_unit, materialize_grads=True))
+    return [
+        factor.detach() * next(gradients) if factor.requires_grad else torch.zeros_like(factor)
+        for factor in factors
+    ]

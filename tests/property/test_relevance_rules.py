@@ -86,6 +86,22 @@ OPERATORS = {
 WITHOUT_RULE = {
     "glu": (aten.glu.default, X, 2),
     "distance": (aten.cdist.default, X, Y),
+    "computed bias": (aten.conv2d.default, Constant((1, 3, 5, 5)), Constant((4, 3, 3, 3)), Computed((4,))),
+    "attention of a computed mask": (
+        aten.scaled_dot_product_attention.default,
+        Constant((1, 4, 6)),
+        Constant((1, 4, 6)),
+        Constant((1, 4, 6)),
+        Computed((1, 4, 4)),
+    ),
+    "attention of shared keys": (
+        aten.scaled_dot_product_attention.default,
+        Computed((1, 4, 3, 6)),
+        Computed((1, 2, 3, 6)),
+        Computed((1, 2, 3, 6)),
+        {"enable_gqa": True},
+    ),
+    "three factors": (aten.einsum.default, "bij,bij,bij->bj", [X, Y, Computed((1, 4, 6))]),
     "no derivative": (aten.histc.default, X, 5),
 }
 
@@ -99,9 +115,10 @@ class Network:
         self.values: dict[fx.Node, Tensor] = {}
         self.inputs: dict[Computed, fx.Node] = {}
         target, *operands = operator
+        options = operands.pop() if isinstance(operands[-1], dict) else {}
         nodes = pytree.tree_map(self._operand, operands)
-        given = target(*pytree.tree_map(lambda item: self.values.get(item, item), nodes))
-        self.node = self.graph.call_function(target, tuple(nodes))
+        given = target(*pytree.tree_map(lambda item: self.values.get(item, item), nodes), **options)
+        self.node = self.graph.call_function(target, tuple(nodes), options)
         flat = self.graph.call_function(aten.reshape.default, (self.node, [1, -1]))
         weight = self._operand(Constant((3, given.numel())))
         self.graph.output(self.graph.call_function(aten.linear.default, (flat, weight)))
