@@ -18,14 +18,14 @@ from cloformer.errors import UnsupportedError
 from cloformer.io.progress import Progress, Stage
 
 from ..reference.natures import operator_name
-from .relevance_rules import Call, numbers_of, rule_of, shared_by_default
+from .relevance_rules import Call, is_numbers, shared, shared_by_default
 
 __all__ = ["Propagated", "Relevance", "propagated", "relevances"]
 
 
 @dataclass(frozen=True)
 class Relevance:
-    """``shares`` says for each layer how much of the predicted class's relevance its output takes, over the mean of the
+    """``shares`` says for each layer how much of the predicted class's relevance arrives at its output, as the mean over
     images: 1 where all of it passes. ``without_rule`` are the operators that shared theirs by default."""
 
     shares: Mapping[str, float]
@@ -34,8 +34,8 @@ class Relevance:
 
 @dataclass(frozen=True)
 class Propagated:
-    """The relevance of each value that takes any, by node, as shares of the predicted class's: for a node that gives several
-    tensors, by their numbers."""
+    """The relevance of each value that takes any, as shares of the predicted class's, none below zero: by node, and by the
+    tensor's number for a node that gives several."""
 
     by_node: Mapping[fx.Node, Mapping[int, Tensor]]
     without_rule: frozenset[str]
@@ -43,10 +43,6 @@ class Propagated:
     def total(self, node: fx.Node) -> float:
         """The sum over the node's value: what is conserved."""
         return sum(float(each.sum()) for each in self.by_node.get(node, {}).values())
-
-    def magnitude(self, node: fx.Node) -> float:
-        """The sum of magnitudes over the node's value."""
-        return sum(float(each.abs().sum()) for each in self.by_node.get(node, {}).values())
 
 
 def relevances(
@@ -69,7 +65,7 @@ def relevances(
         found = propagated(graph_module, inputs)
         without_rule |= found.without_rule
         for name in layers:
-            sums[name] += found.magnitude(nodes[name]) / count
+            sums[name] += found.total(nodes[name]) / count
     return Relevance(sums, tuple(sorted(without_rule)))
 
 
@@ -110,13 +106,15 @@ def _shares(
         return [(several, range(len(call.values[several]))[index], arrived[0])]
     relevance = [
         arrived.get(number, torch.zeros_like(value, dtype=torch.float64))
-        for number, value in enumerate(numbers_of(call.values[call.node]))
+        for number, value in enumerate(pytree.tree_leaves(call.values[call.node]))
+        if is_numbers(value)
     ]
-    rule = rule_of(call)
-    if rule is None or not call.open_places:
+    shares = shared(call, relevance) if call.open_places else {}  # none of integers and complex numbers
+    if not shares:
         without_rule.add(name)
-    shares = (rule or shared_by_default)(call, relevance) if call.open_places else {}
-    return [(call.source(place), 0, share) for place, share in shares.items() if place in call.open_places]
+    if shares is None:
+        shares = shared_by_default(call, relevance)
+    return [(call.source(place), 0, share) for place, share in shares.items()]
 
 
 def _computed(graph: fx.Graph) -> frozenset[fx.Node]:

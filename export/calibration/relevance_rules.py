@@ -1,11 +1,11 @@
 """How an operator's relevance is shared among what it was computed of: a rule for each operator.
 
-All rules conserve: what the operands receive adds up to what arrived, but for what was made of constants alone (a class token
-that is put beside the patches). Constants that take part in a sum or a product receive nothing; their part goes to the
-computed operands.
+Every rule conserves: what the operands take adds up to what arrived, and none takes less than nothing. A constant that is
+moved takes what arrived where it went (a class token beside the patches), and keeps it; constants in sums and products take
+nothing, and their part goes to the computed operands.
 
-Sources: Bach et al., On Pixel-Wise Explanations for Non-Linear Classifier Decisions by Layer-Wise Relevance Propagation
-(2015), for sums; Achtibat et al., AttnLRP (2024), for functions of one number, normalizations and products.
+Source: Achtibat et al., AttnLRP: Attention-Aware Layer-Wise Relevance Propagation for Transformers (2024); sums are shared
+otherwise, in :mod:`.relevance_shares`, and so are softmax's.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from ..reference.natures import nature_of, operator_name
+from .relevance_shares import LEAST, by_sign
 
-__all__ = ["Call", "numbers_of", "rule_of", "shared_by_default"]
+__all__ = ["Call", "is_numbers", "shared", "shared_by_default"]
 
 _KIND = torch.float64
-_LEAST = 1e-150  # what is smaller is nothing: one over it is still a number
+_LARGE = 1e100
 
 
-def numbers_of(value: object) -> list[Tensor]:
+def _numbers_of(value: object) -> list[Tensor]:
     """The tensors of real floating-point numbers in ``value``, in order."""
-    return [item for item in pytree.tree_leaves(value) if _is_numbers(item)]
+    return [item for item in pytree.tree_leaves(value) if is_numbers(item)]
 
 
-def _is_numbers(value: object) -> bool:
+def is_numbers(value: object) -> bool:
+    """Whether it is a tensor of real floating-point numbers."""
     return isinstance(value, Tensor) and value.is_floating_point()
 
 
@@ -56,7 +58,7 @@ class Call:
         return [
             place
             for place, item in enumerate(self._flat[0])
-            if isinstance(item, fx.Node) and _is_numbers(self.values[item])
+            if isinstance(item, fx.Node) and is_numbers(self.values[item])
         ]
 
     @cached_property
@@ -67,7 +69,7 @@ class Call:
     @property
     def result(self) -> Tensor:
         """The first value that the operator gave."""
-        return numbers_of(self.values[self.node])[0].to(_KIND)
+        return _numbers_of(self.values[self.node])[0].to(_KIND)
 
     def source(self, place: int) -> fx.Node:
         """The node whose value stands there."""
@@ -75,8 +77,8 @@ class Call:
         return found
 
     def value(self, place: int) -> Tensor:
-        """What stands there, in float64; a number that is not finite is none, for no share can be taken of it."""
-        return torch.nan_to_num(self.values[self.source(place)].detach().to(_KIND), 0.0, 0.0, 0.0)
+        """What stands there, in float64; an infinite number is a large one, of which a share can be taken."""
+        return torch.nan_to_num(self.values[self.source(place)].detach().to(_KIND), 0.0, _LARGE, -_LARGE)
 
     def compute(self, others: Mapping[int, Tensor]) -> Any:
         """What the operator gives where ``others`` stand in some places."""
@@ -93,27 +95,38 @@ class Call:
 
 
 Shares = Mapping[int, Tensor]  # by place
-Rule = Callable[[Call, Sequence[Tensor]], Shares]  # of the relevance of each value that the operator gave
+# Of the relevance of each value that the operator gave; None where the rule says nothing of such operands.
+Rule = Callable[[Call, Sequence[Tensor]], Shares | None]
 
 
-def rule_of(call: Call) -> Rule | None:
-    """The operator's rule; None if there is none."""
-    rule = _RULES.get(operator_name(call.node.target))
-    if rule is not None:
-        return rule
-    tags = getattr(call.node.target, "tags", ())
-    if torch.Tag.pointwise in tags and len(call.open_places) == 1:
+def shared(call: Call, relevance: Sequence[Tensor]) -> Shares | None:
+    """What each operand takes by the operator's rule; None if it has none."""
+    rule = _rule_of(call)
+    return None if rule is None else rule(call, relevance)
+
+
+def _rule_of(call: Call) -> Rule | None:
+    target = call.node.target
+    name = operator_name(target)
+    if name in _RULES:
+        return _RULES[name]
+    if not isinstance(target, torch._ops.OpOverload):
+        return None
+    if torch.Tag.pointwise in target.tags and len(call.open_places) == 1:
         return _passed
-    return _moved if nature_of(call.node.target) == "moves" else None
+    return _moved if target.is_view or nature_of(target) == "moves" else None
 
 
 def shared_by_default(call: Call, relevance: Sequence[Tensor]) -> Shares:
     """For operators without a rule: in proportion to the magnitude of gradient times input; evenly where there is no
     gradient."""
     operands = {place: call.value(place) for place in call.open_places}
-    gradients = _pulled_back(call, operands, relevance)
+    try:
+        gradients = _pulled_back(call, operands, relevance)
+    except RuntimeError:  # PyTorch has no derivative of it
+        gradients = {place: torch.zeros_like(operand) for place, operand in operands.items()}
     weights = {place: (operand * gradients[place]).abs() for place, operand in operands.items()}
-    if sum(float(weight.sum()) for weight in weights.values()) < _LEAST:
+    if sum(float(weight.sum()) for weight in weights.values()) < LEAST:
         weights = {place: torch.ones_like(operand) for place, operand in operands.items()}
     total = sum(float(weight.sum()) for weight in weights.values())
     arrived = sum(float(each.sum()) for each in relevance)
@@ -124,7 +137,7 @@ def _pulled_back(call: Call, operands: Mapping[int, Tensor], relevance: Sequence
     """``relevance`` times the operator's derivatives; zeros where it has none."""
     leaves = {place: operand.detach().requires_grad_() for place, operand in operands.items()}
     with torch.enable_grad():
-        given = numbers_of(call.compute(leaves))
+        given = _numbers_of(call.compute(leaves))
     reached = [pair for pair in zip(given, relevance, strict=True) if pair[0].requires_grad]
     if not reached:
         return {place: torch.zeros_like(leaf) for place, leaf in leaves.items()}
@@ -134,8 +147,8 @@ def _pulled_back(call: Call, operands: Mapping[int, Tensor], relevance: Sequence
 
 
 def _moved(call: Call, relevance: Sequence[Tensor]) -> Shares:
-    """Numbers that are moved, repeated or chosen keep what arrived where they went."""
-    return _pulled_back(call, {place: call.value(place) for place in call.open_places}, relevance)
+    """Numbers that are moved, repeated or chosen take what arrived where they went, constants too."""
+    return _pulled_back(call, {place: call.value(place) for place in call.places}, relevance)
 
 
 def _passed(call: Call, relevance: Sequence[Tensor]) -> Shares:
@@ -169,33 +182,32 @@ def _added(call: Call, relevance: Sequence[Tensor]) -> Shares:
         return _passed(call, relevance)
     nothing = {place: torch.zeros_like(call.value(place)) for place in call.open_places}
     parts = [call.compute({**nothing, place: call.value(place)}) for place in call.open_places]
-    found, _ = _by_sign(
-        lambda each, one: each.sum(0) * one, torch.stack(parts), _ONE, call.result, relevance[0]
-    )
-    return {
-        place: part.sum_to_size(call.value(place).shape)
-        for place, part in zip(call.open_places, found, strict=True)
-    }
+
+    def total(each: Tensor, one: Tensor) -> Tensor:
+        return each.sum(0) * one
+
+    found, _ = by_sign(total, torch.stack(parts), _ONE, call.result, relevance[0], (True, False))
+    shares = zip(call.open_places, found, strict=True)
+    return {place: share.sum_to_size(call.value(place).shape) for place, share in shares}
 
 
 def _averaged(call: Call, relevance: Sequence[Tensor]) -> Shares:
     """Of numbers that are added up with weights that are not negative, those with the sum's sign take what arrived, in
     proportion."""
     (place,) = call.open_places
-    found, _ = _by_sign(
-        lambda each, one: call.compute({place: each}) * one,
-        call.value(place),
-        _ONE,
-        call.result,
-        relevance[0],
-    )
-    return {place: found}
+
+    def average(each: Tensor, one: Tensor) -> Tensor:
+        found: Tensor = call.compute({place: each}) * one
+        return found
+
+    share, _ = by_sign(average, call.value(place), _ONE, call.result, relevance[0], (True, False))
+    return {place: share}
 
 
 def _product_of(first: int, second: int) -> Rule:
     """The rule of a sum of products of what stands in those two of its places; what else stands there is added."""
 
-    def rule(call: Call, relevance: Sequence[Tensor]) -> Shares:
+    def rule(call: Call, relevance: Sequence[Tensor]) -> Shares | None:
         """Products with the sum's sign take what arrived, in proportion; of two computed factors, each takes half of it."""
         factors = (call.places[first], call.places[second])
         added = {place: torch.zeros_like(call.value(place)) for place in call.places if place not in factors}
@@ -204,65 +216,41 @@ def _product_of(first: int, second: int) -> Rule:
             found: Tensor = call.compute({**added, **dict(zip(factors, (one, other), strict=True))})
             return found
 
-        values = [call.value(place) for place in factors]
-        taking = [place for place in factors if place in call.open_places]
-        shares = _by_sign(product, *values, call.result, relevance[0] / max(len(taking), 1))
-        return {place: share for place, share in zip(factors, shares, strict=True) if place in taking}
+        one, other = (call.value(place) for place in factors)
+        taking = factors[0] in call.open_places, factors[1] in call.open_places
+        if not any(taking):
+            return None  # what is added alone is computed
+        part = relevance[0] / sum(taking)
+        shares = by_sign(product, one, other, call.result, part, taking)
+        return {
+            place: share for place, share in zip(factors, shares, strict=True) if place in call.open_places
+        }
 
     return rule
 
 
-def _attended(call: Call, relevance: Sequence[Tensor]) -> Shares:
+def _contracted(call: Call, relevance: Sequence[Tensor]) -> Shares | None:
+    """Einstein's sums of two factors, as products are shared."""
+    return _product_of(0, 1)(call, relevance) if len(call.places) == 2 else None
+
+
+def _attended(call: Call, relevance: Sequence[Tensor]) -> Shares | None:
     """A product of the values with a softmax of a product, each by its rule."""
     query, key, value = call.places[:3]
     q, k, v = (call.value(place) for place in (query, key, value))
-    each = torch.eye(k.shape[-2], dtype=_KIND).expand(*v.shape[:-1], k.shape[-2])
-    weights = call.compute({value: each})
-    of_weights, of_values = _by_sign(torch.matmul, weights, v, call.result, relevance[0] / 2)
+    scoring = [place for place in (query, key) if place in call.open_places]
+    factors = bool(scoring) + (value in call.open_places)
+    if not factors or q.shape[:-2] != k.shape[:-2]:
+        return None  # the mask alone is computed; or heads share their keys
+    weights = call.compute({value: torch.eye(k.shape[-2], dtype=_KIND).expand(*v.shape[:-1], -1)})
+    of_weights, of_values = by_sign(torch.matmul, weights, v, call.result, relevance[0] / factors)
 
     def scores(one: Tensor, other: Tensor) -> Tensor:
         return one @ other.mT
 
-    of_query, of_key = _by_sign(scores, q, k, scores(q, k), of_weights / 2)
-    return {query: of_query, key: of_key, value: of_values}
-
-
-def _by_sign(
-    product: Callable[[Tensor, Tensor], Tensor], one: Tensor, other: Tensor, result: Tensor, relevance: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Shares for each factor of a bilinear ``product``: of the terms of each sum, those with the sign of its ``result`` take
-    its relevance, in proportion. Where there are none, which a bias does, the others do; where all are zero, each alike.
-
-    Terms of both signs would cancel, and shares in proportion to a small difference grow from layer to layer without bound:
-    this is the epsilon rule with all the weight on one sign, which AttnLRP uses in part (its gamma rule) for images.
-    """
-    halves = [
-        half.detach().requires_grad_()
-        for factor in (one, other)
-        for half in (factor.clamp(min=0), factor.clamp(max=0))
-    ]
-    with torch.enable_grad():
-        high, low, other_high, other_low = halves
-        positive = product(high, other_high) + product(low, other_low)
-        negative = product(high, other_low) + product(low, other_high)
-        is_positive = torch.where(result > 0, positive > _LEAST, negative > -_LEAST)
-        chosen = torch.where(is_positive, positive, negative)
-        shares = _in_proportion(chosen, halves, relevance)
-    of_one, of_other = shares[0] + shares[1], shares[2] + shares[3]
-    rest = torch.where(chosen.abs() > _LEAST, 0.0, relevance)
-    if not rest.any():
-        return of_one, of_other
-    alike = [torch.ones_like(factor).requires_grad_() for factor in (one, other)]
-    with torch.enable_grad():
-        more = _in_proportion(product(*alike), alike, rest)
-    return of_one + more[0], of_other + more[1]
-
-
-def _in_proportion(total: Tensor, factors: Sequence[Tensor], relevance: Tensor) -> list[Tensor]:
-    """What each number of ``factors`` takes of the ``relevance`` of the sums ``total``: gradient times input, for both."""
-    per_unit = torch.where(total.abs() > _LEAST, relevance / total, 0.0).detach()
-    gradients = torch.autograd.grad(total, factors, per_unit, materialize_grads=True)
-    return [factor.detach() * gradient for factor, gradient in zip(factors, gradients, strict=True)]
+    of_query, of_key = by_sign(scores, q, k, scores(q, k), of_weights / max(len(scoring), 1))
+    shares = {query: of_query, key: of_key, value: of_values}
+    return {place: share for place, share in shares.items() if place in call.open_places}
 
 
 _ONE = torch.ones((), dtype=_KIND)
@@ -282,8 +270,12 @@ _NORMALIZATIONS = (
 )  # fmt: skip
 # Functions of one number that PyTorch does not mark as such, and softmax.
 _FUNCTIONS = (
-    "hardswish", "hardsigmoid", "prelu", "log_sigmoid", "softmax", "_softmax", "log_softmax", "_log_softmax", "dropout", "to",
-    "_to_copy", "detach", "relu6", "selu", "softsign",
+    "hardswish", "prelu", "log_sigmoid", "softmax", "_softmax", "_safe_softmax", "log_softmax", "_log_softmax", "dropout", "to",
+    "_to_copy", "detach",
+)  # fmt: skip
+_MOVES = (
+    "tile", "repeat_interleave", "index_select", "take_along_dim", "concat", "concatenate", "hstack", "vstack", "rot90", "tril",
+    "triu", "im2col", "channel_shuffle", "adaptive_max_pool1d", "adaptive_max_pool2d", "max", "min",
 )  # fmt: skip
 _RULES: Mapping[str, Rule] = {
     **dict.fromkeys(_PRODUCTS, _product_of(0, 1)),
@@ -291,7 +283,9 @@ _RULES: Mapping[str, Rule] = {
     **dict.fromkeys(_AVERAGES, _averaged),
     **dict.fromkeys(_NORMALIZATIONS, _normalized),
     **dict.fromkeys(_FUNCTIONS, _passed),
+    **dict.fromkeys(_MOVES, _moved),
     **dict.fromkeys(("add", "sub", "rsub"), _added),
+    "einsum": _contracted,
     "mul": _multiplied,
     "scaled_dot_product_attention": _attended,
 }
