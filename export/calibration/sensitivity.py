@@ -49,7 +49,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Of a group in 8 bits alone: the share of noise in its last value and in the outputs, as a power ratio; or its rank by
+    """Of a group in 8 bits alone: the share of noise in its last value and in the outputs, as a power ratio; or by$
     ``relevance``."""
 
     group: Group
@@ -170,7 +170,7 @@ class _Study:
             if relevance is not None:
                 own, final = math.nan, math.nan
                 found.append(
-                    Sensitivity(group, own, final, sum(relevance.get(name, 0.0) for name in group.layers))
+                    Sensitivity(group, own, final, max(relevance.get(name, 0.0) for name in group.layers))
                 )
                 continue
             found.append(self._alone(group))

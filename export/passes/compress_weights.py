@@ -75,6 +75,11 @@ class CompressWeights(Pass):
     stored: str
     in_float: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """Without the layers in float, which the quantization has."""
+        return f"compress_weights[weights={self.weights},granularity={self.granularity},stored={self.stored}]"
+
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
         sites = []
         for constant, reader, axes in list(_large(rewriter, self.in_float)):

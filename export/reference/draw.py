@@ -8,17 +8,13 @@ from torch import Tensor
 __all__ = ["Draw"]
 
 _BITS = 65_521  # a prime, so that no axis of a tensor has its period
-_FACTOR = 2_654_435_761  # spreads numbers that are near each other (Knuth, The Art of Computer Programming, section 6.4)
 
 
 class Draw:
-    """Signs for tensors of any size: pieces of one long row, each from another place. ``by_value``: numbers that are the same in
-    float32 get the same sign, wherever they are. On a black picture all of a map are one number, which a kernel computes alike
-    everywhere, so that all of it jumps together."""
+    """Signs for tensors of any size: pieces of one long row, each from another place."""
 
-    def __init__(self, seed: int, size: float = 1.0, *, by_value: bool = False) -> None:
+    def __init__(self, seed: int, size: float = 1.0) -> None:
         self.is_far = abs(size) > 1
-        self._by_value = by_value
         self._generator = torch.Generator().manual_seed(seed)
         signs = (torch.randint(0, 2, (_BITS,), generator=self._generator).double() * 2 - 1) * size
         self._twice = torch.cat([signs, signs])  # so that a piece from any place is in one piece
@@ -38,9 +34,6 @@ class Draw:
         return self._as_many(self._factors[unit], like)
 
     def _as_many(self, row: Tensor, like: Tensor) -> Tensor:
-        if self._by_value:
-            bits = like.to(torch.float32).contiguous().view(torch.int32).long()
-            return row[(bits * _FACTOR + self._place()).remainder(_BITS)]
         start, count = self._place(), like.numel()
         piece, times = row[start : start + min(count, _BITS)], -(-count // _BITS)
         return (piece.repeat(times)[:count] if times > 1 else piece).reshape(like.shape)

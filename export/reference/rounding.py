@@ -122,13 +122,10 @@ def opposite_runs(
     replay: Replay, inputs: Mapping[str, Array], form: Format, *, pairs: int, seed: int = 0
 ) -> Iterator[tuple[list[Array], list[Array]]]:
     """The watched values of pairs of runs, each moved by many roundings in opposite directions: what is smooth cancels in
-    their mean, and what a comparison decides otherwise on one side of it does not. In every other pair numbers that are the same
-    are moved alike."""
+    their mean, and what a comparison decides otherwise on one side of it does not."""
     for number in range(pairs):
         one, other = (
-            _attempt(
-                replay, inputs, _Rounding(form, Draw(seed * 1000 + number, size, by_value=number % 2 == 1))
-            )
+            _attempt(replay, inputs, _Rounding(form, Draw(seed * 1000 + number, size)))
             for size in (_FAR, -_FAR)
         )
         if one is not None and other is not None:

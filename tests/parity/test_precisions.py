@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import torch
 import weighty
 from changed_artifact import with_model
 from onnx import numpy_helper
 from photographs import quarters
+from torch import Tensor, nn
 
 from cloformer.errors import UnsupportedError
 from cloformer.export.artifact.folder import Artifact, read_artifact
@@ -190,6 +194,47 @@ def test_other_steps_than_those_of_the_manifest_are_found(
     assert not report.passed and report.first_divergence is not None
     wanted = "cloformer.quantize.default" if kind == "QuantizeLinear" else "cloformer.dequantize.default"
     assert report.first_divergence.operator == wanted
+
+
+class Between(nn.Module):
+    """A layer between two others, which reads what the first gives and gives what the last reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.beside = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 16, 1)
+        self.between, self.last = nn.Conv2d(16, 16, 3, padding=1), nn.Conv2d(16, 8, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.first(image).relu()
+        return self.last(self.between(x).relu()) + self.beside(x)[:, :8]
+
+
+def between() -> nn.Module:
+    torch.manual_seed(0)
+    return Between().eval()
+
+
+def test_a_layer_in_float_between_others_stays_in_float(tmp_path: Path) -> None:
+    """ONNX Runtime makes weights whole by itself where it finds whole numbers on both sides."""
+    request = ExportRequest(
+        model="test_precisions:between",
+        spec=OF_IMAGES,
+        precision="int8",
+        calibration=Calibration(quarters()),
+        output=tmp_path,
+    )
+    whole = export(request)[0].artifact
+    layers = json.loads((whole.folder / "origins.json").read_text("utf-8"))["nodes"]
+    kept = next(name for name, place in layers.items() if place["module"] == "between" and "conv" in name)
+    chosen = tmp_path / "map.json"
+    chosen.write_text(json.dumps({"schema_version": 1, "float32": [{"node": kept}]}))
+    artifact = export(replace(request, precision_map=chosen, output=tmp_path / "mixed"))[0].artifact
+    with open_model(artifact.model) as runner:
+        assert isinstance(runner, OnnxRuntimeRunner)
+        _, optimized = runner.graphs()
+    assert len([node for node in optimized.graph.node if node.op_type == "Conv"]) >= 1
+    report = compare(artifact, ParityRequest(model=request.model, spec=OF_IMAGES))
+    assert report.passed, [str(item) for item in report.failures]
 
 
 def test_a_processor_that_adds_up_in_16_bits_computes_in_float(

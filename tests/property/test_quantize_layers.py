@@ -144,17 +144,44 @@ def test_biases_are_within_half_a_step_of_the_products(kind: str, size: float) -
     assert ((bias[0] * bias[1] - model[0].bias).abs() <= 0.501 * products).all()
 
 
-@pytest.mark.parametrize("why", ["float layer", "too large"])
-def test_biases_that_stay(why: str) -> None:
-    model = fill(nn.Sequential(nn.Conv2d(4, 4, 1)))
+def test_a_channel_whose_bias_does_not_fit_gets_a_larger_scale() -> None:
+    """Its weights are nothing beside its bias; those of the others stay as they are."""
+    model = fill(nn.Sequential(nn.Conv2d(4, 4, 3)))
     with torch.no_grad():
-        model[0].bias.fill_(1e9 if why == "too large" else 1.0)
-    before = traced(model, (1, 4, 3, 3))
+        model[0].weight[1] *= 1e-9
+        model[0].bias[1] = 3.0
+    before = traced(model, (1, 4, 5, 5))
+    steps = Steps.of(-2.0, 3.0, "float32")
+    passes = [
+        QuantizeLayers(steps_of(values(before), steps), "float32"), CompressWeights("int8", "channel", "float32")
+    ]  # fmt: skip
+    alone, _ = rewritten(before, *passes)
+    after, applied = rewritten(before, *passes, QuantizeBiases())
+    assert len(applied[-1].sites) == 1
+
+    def constants(trace: Trace, place: int) -> list[Tensor]:
+        (layer,) = trace.graph_module.graph.find_nodes(
+            op="call_function", target=torch.ops.aten.conv2d.default
+        )
+        return [
+            getattr(trace.graph_module, str(source.target)) for source in layer.args[place].all_input_nodes
+        ]
+
+    (numbers, scales), (others, own), (bias, products) = (
+        constants(alone, 1), constants(after, 1), constants(after, 2)
+    )  # fmt: skip
+    rest = [0, 2, 3]
+    assert torch.equal(numbers[rest], others[rest]) and torch.equal(scales[rest], own[rest])
+    assert own[1] > 1e3 * scales[1] and (others[1] == 0).all()
+    assert bias.abs().max() <= 2**30 + 1
+    assert torch.allclose(
+        bias * products, model[0].bias.detach(), rtol=1e-6, atol=0.51 * float(products.max())
+    )
+
+
+def test_a_bias_of_a_layer_in_float_stays() -> None:
+    before = traced(fill(nn.Sequential(nn.Conv2d(4, 4, 1))), (1, 4, 3, 3))
     (layer,) = quantizable(Rewriter(before.graph_module))
-    kept = (layer.node.name,) if why == "float layer" else ()
-    quantization = Quantization(steps_of(values(before), Steps(1e-3, 0)).steps, in_float=kept)
-    passes = [QuantizeLayers(quantization, "float32"), QuantizeBiases()]
-    if not kept:
-        passes.insert(1, CompressWeights("int8", "channel", "float32"))
-    _, applied = rewritten(before, *passes)
+    quantization = Quantization(steps_of(values(before), Steps(1e-3, 0)).steps, in_float=(layer.node.name,))
+    _, applied = rewritten(before, QuantizeLayers(quantization, "float32"), QuantizeBiases())
     assert not applied[-1].sites

@@ -47,7 +47,8 @@ def of_whole_numbers(model: onnx.ModelProto) -> onnx.ModelProto:
     ONNX Runtime computes a product of constants once, when it loads the file. What ``DequantizeLinear`` gives it computes at
     every inference, and a matrix product that reads one it replaces by another that rounds what it is given to 8 bits as well
     (``MatMulNBits``), which costs more than the weights do. Of a product of whole numbers it wants the weight as it is
-    multiplied, with the outputs along the last axis.
+    multiplied, with the outputs along the last axis. And of a layer in float that reads what ``DequantizeLinear`` gives and gives what
+    ``QuantizeLinear`` reads it makes one on whole numbers, with weights that it rounds by itself: such a layer reads a product.
     """
     made = onnx.ModelProto()
     made.CopyFrom(model)
@@ -56,6 +57,8 @@ def of_whole_numbers(model: onnx.ModelProto) -> onnx.ModelProto:
         graph.turn_weight(node)
     for node in list(made.graph.node):
         graph.write_as_product(node)
+    for node in list(made.graph.node):
+        graph.read_as_product(node)
     graph.leave_out_unread()
     return made
 
@@ -119,6 +122,31 @@ class _Graph:
         )
         node.CopyFrom(helper.make_node("Mul", [numbers, scales.name], [output], name=node.name))
         self.graph.node.insert(place, cast)
+
+    def read_as_product(self, node: onnx.NodeProto) -> None:
+        """What a layer in float reads of whole numbers, cast and multiplied."""
+        if node.op_type not in ("Conv", "ConvTranspose", "Gemm"):
+            return
+        source, weight = (self.makers.get(name) for name in node.input[:2])
+        if source is None or not self._is_computed(source):
+            return
+        if weight is not None and weight.op_type == "DequantizeLinear":
+            return
+        data, scale, zero = source.input
+        stem = f"{node.name}_read"
+        wide = numpy_helper.from_array(
+            numpy_helper.to_array(self.constants[zero]).astype(np.float32), f"{stem}_zero"
+        )
+        self.graph.initializer.append(wide)
+        place = list(self.graph.node).index(node)
+        made = [
+            helper.make_node("Cast", [data], [f"{stem}_cast"], name=f"{stem}_cast", to=TensorProto.FLOAT),
+            helper.make_node("Sub", [f"{stem}_cast", wide.name], [f"{stem}_steps"], name=f"{stem}_steps"),
+            helper.make_node("Mul", [f"{stem}_steps", scale], [stem], name=stem),
+        ]
+        for each in reversed(made):
+            self.graph.node.insert(place, each)
+        node.input[0] = stem
 
     def leave_out_unread(self) -> None:
         """What nothing reads any more."""
