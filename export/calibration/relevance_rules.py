@@ -275,7 +275,7 @@ _FUNCTIONS = (
 )  # fmt: skip
 _MOVES = (
     "tile", "repeat_interleave", "index_select", "take_along_dim", "concat", "concatenate", "hstack", "vstack", "rot90", "tril",
-    "triu", "im2col", "channel_shuffle", "adaptive_max_pool1d", "adaptive_max_pool2d", "max", "min",
+    "triu", "im2col", "channel_shuffle", "type_as", "adaptive_max_pool1d", "adaptive_max_pool2d", "max", "min",
 )  # fmt: skip
 _RULES: Mapping[str, Rule] = {
     **dict.fromkeys(_PRODUCTS, _product_of(0, 1)),
