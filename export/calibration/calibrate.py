@@ -85,7 +85,7 @@ def calibrated(
     layers = list(quantizable(Rewriter(rewritten.graph_module)))
     if not layers:
         raise UnsupportedError(
-            "the model has no layer that could compute in 8 bits: no convolution, no linear layer",
+            "the model has no layer that could compute in 8 bits: no convolution or linear layer in float32 with constant weights",
             "choose another --precision: fp16",
         )
     names = list(dict.fromkeys(value.name for layer in layers for value in values_of(layer)))
