@@ -197,16 +197,18 @@ def test_other_steps_than_those_of_the_manifest_are_found(
 
 
 class Between(nn.Module):
-    """A layer between two others, which reads what the first gives and gives what the last reads."""
+    """A layer between two others, which reads what the first gives and gives what the last reads; and a transposed convolution,
+    which is none of them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.first, self.beside = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 16, 1)
         self.between, self.last = nn.Conv2d(16, 16, 3, padding=1), nn.Conv2d(16, 8, 1)
+        self.up, self.behind = nn.ConvTranspose2d(16, 8, 2, 2), nn.Conv2d(8, 8, 1)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         x = self.first(image).relu()
-        return self.last(self.between(x).relu()) + self.beside(x)[:, :8]
+        return self.last(self.between(x).relu()) + self.beside(x)[:, :8], self.behind(self.up(x).relu())
 
 
 def between() -> nn.Module:
@@ -232,7 +234,14 @@ def test_a_layer_in_float_between_others_stays_in_float(tmp_path: Path) -> None:
     with open_model(artifact.model) as runner:
         assert isinstance(runner, OnnxRuntimeRunner)
         _, optimized = runner.graphs()
-    assert len([node for node in optimized.graph.node if node.op_type == "Conv"]) >= 1
+    made = {name: node.op_type for node in optimized.graph.node for name in node.output}
+    for node in optimized.graph.node:
+        if node.op_type == "ConvTranspose":
+            assert "DequantizeLinear" not in [made.get(name) for name in (node.input[0], node.input[2])]
+    (float_layer,) = [
+        node for node in optimized.graph.node if node.op_type == "Conv" and made.get(node.input[0]) == "Mul"
+    ]
+    assert made.get(float_layer.input[1]) is None  # a weight as it is
     report = compare(artifact, ParityRequest(model=request.model, spec=OF_IMAGES))
     assert report.passed, [str(item) for item in report.failures]
 

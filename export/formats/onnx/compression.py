@@ -63,6 +63,9 @@ def of_whole_numbers(model: onnx.ModelProto) -> onnx.ModelProto:
     return made
 
 
+_ON_WHOLE_NUMBERS = ("Conv", "Gemm", "MatMul")  # of which the runtime has kernels
+
+
 class _Graph:
     """A model's nodes under change."""
 
@@ -106,7 +109,8 @@ class _Graph:
         if node.op_type != "DequantizeLinear" or self._is_computed(node):
             return
         readers = self.readers.get(node.output[0], [])
-        if any(self._is_computed(self.makers.get(name)) for reader in readers for name in reader.input):
+        layers = [reader for reader in readers if reader.op_type in _ON_WHOLE_NUMBERS]
+        if any(self._is_computed(self.makers.get(name)) for layer in layers for name in layer.input):
             return
         axis = next((item.i for item in node.attribute if item.name == "axis"), 1)
         data, output = self.constants[node.input[0]], node.output[0]
@@ -130,7 +134,7 @@ class _Graph:
         source, weight = (self.makers.get(name) for name in node.input[:2])
         if source is None or not self._is_computed(source):
             return
-        if weight is not None and weight.op_type == "DequantizeLinear":
+        if weight is not None and weight.op_type == "DequantizeLinear" and node.op_type in _ON_WHOLE_NUMBERS:
             return
         data, scale, zero = source.input
         stem = f"{node.name}_read"
