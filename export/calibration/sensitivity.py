@@ -40,11 +40,12 @@ _BYTES_OF_AN_OPERATOR = 500  # of a file, with names and origins; about
 
 @dataclass(frozen=True)
 class Group:
-    """Layers by name, and their weights' numbers. ``name`` is their modules' parent."""
+    """Layers by name, their weights' numbers, and the outputs, each of which has a scale. ``name`` is their modules' parent."""
 
     name: str
     layers: tuple[str, ...]
     numbers: int
+    outputs: int
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,9 @@ class _Study:
         bits = self.precision.constant_bits
         operators = len(graph.graph.nodes) + 2 * len(self.found.quantization.steps)
         stored = ((total - whole + in_float) * bits + (whole - in_float) * self.precision.bits) // 8
-        return stored + _BYTES_OF_AN_OPERATOR * operators
+        scales = sum(group.outputs for group in self.groups) - sum(item.group.outputs for item in kept)
+        of_biases = 2 if self.format.are_biases_whole else 1  # theirs are stored, too
+        return stored + scales * of_biases * bits // 8 + _BYTES_OF_AN_OPERATOR * operators
 
     def _graph(self, quantization: Quantization) -> fx.GraphModule:
         if len(quantization.in_float) == len(self.layers):
@@ -296,7 +299,12 @@ def _groups(layers: Mapping[str, Layer]) -> list[Group]:
         module = origin_of(layer.node).module
         found.setdefault(module.rpartition(".")[0] or module or name, []).append(name)
     return [
-        Group(parent, tuple(names), sum(layers[name].weight.numel() for name in names))
+        Group(
+            parent,
+            tuple(names),
+            sum(layers[name].weight.numel() for name in names),
+            sum(layers[name].channels for name in names),
+        )
         for parent, names in found.items()
     ]
 
