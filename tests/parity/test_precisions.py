@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import onnx
 import pytest
@@ -29,6 +30,7 @@ from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.preview import preview
 from cloformer.export.pipeline.request import ExportRequest
+from cloformer.export.schemas import schema
 from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.spec import ModelSpec
@@ -156,6 +158,7 @@ def test_layers_in_8_bits_are_those_that_were_meant(
     assert all(item.figures.snr_db > 20 for item in report.costs) and len(report.costs) == 2
     record = artifact.manifest.request.precision.quantization
     assert record is not None and record.images == 4 and record.ranges == "mse"
+    jsonschema.Draft202012Validator(schema("manifest")).validate(artifact.manifest.to_json())
 
 
 def _one_step(model: onnx.ModelProto, tensors: dict[str, np.ndarray], node: onnx.NodeProto) -> None:
