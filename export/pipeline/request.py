@@ -184,7 +184,7 @@ def _chosen(request: ExportRequest, row: Format) -> Choices:
     option_name, holding = row.needs.get(name, ("", ()))
     if option_name and options[option_name] not in holding:
         raise UnsupportedError(
-            f"{row.title} for {options[option_name]} cannot hold {name}",
+            f"{row.title} for {_worded(row, option_name, options[option_name])} cannot hold {name}",
             f"add --{option_name} {holding[0]}, or choose another --precision",
         )
     precision = row.precisions[name]
@@ -194,6 +194,10 @@ def _chosen(request: ExportRequest, row: Format) -> Choices:
     elif request.precision_map is not None:
         precision = with_exceptions(precision, read_precision_map(request.precision_map))
     return Choices(row, precision, options, request.reparameterize, in_float)
+
+
+def _worded(row: Format, name: str, choice: str) -> str:
+    return next(option.worded(choice) for option in row.options if option.name == name)
 
 
 def _folder_name(request: ExportRequest, row: Format, record: RequestRecord, source: Source) -> str:

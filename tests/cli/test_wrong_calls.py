@@ -51,6 +51,7 @@ CALLS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("export --precision int8 --samples 8", 2, ("--samples is of the images to calibrate on", "add --calibration FOLDER",)),
     ("export --precision int8 --calibration photos --samples 0", 2, ("--samples takes a whole number from 1 on, and not '0'", "for example: --samples 1",)),
     ("export --precision int8 --calibration nowhere", 3, ("there is no image nowhere", "give photographs, or folders of them",)),
+    ("export --precision int8 --opset 21 --calibration photos", 4, ("ONNX for opset 21 cannot hold int8", "add --opset 20, or choose another --precision")),
     ("export --format coreml --precision int8 --calibration photos", 4, ("Core ML for ios16 cannot hold int8", "add --target ios17, or choose another --precision",)),
     ("export --precision fp61", 2, ("unknown precision 'fp61'. Did you mean fp16?", "--precision takes: fp32, fp16, int8, int8-weights, int4-weights, palette-8, palette-6, palette-4, auto; for example --precision fp16",)),
     ("export --precision float16 --format coreml", 2, ("unknown precision 'float16'", "--precision takes: fp32, fp16, int8, int8-weights, int4-weights, palette-8, palette-6, palette-4, auto; for example --precision fp32",)),

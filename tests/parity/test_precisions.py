@@ -146,6 +146,20 @@ def quantized(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Artifac
 INT8 = [("onnx", {}), ("coreml", {"target": "ios17"})]
 
 
+def test_the_oldest_opset_holds_layers_in_8_bits(tmp_path: Path) -> None:
+    request = ExportRequest(
+        model="test_precisions:between",
+        spec=OF_IMAGES,
+        precision="int8",
+        calibration=Calibration(quarters()),
+        options={"opset": "18"},
+        output=tmp_path,
+    )
+    artifact = export(request)[0].artifact
+    report = compare(artifact, ParityRequest(model=request.model, spec=OF_IMAGES))
+    assert report.passed, [str(item) for item in (*report.failures, *report.not_compared)]
+
+
 @pytest.mark.parametrize(("name", "options"), INT8)
 def test_layers_in_8_bits_are_those_that_were_meant(
     name: str, options: dict[str, str], quantized: Callable[..., Artifact]
@@ -245,7 +259,8 @@ def test_a_layer_in_float_between_others_stays_in_float(tmp_path: Path) -> None:
     weights = [
         held.get(node.input[1]) for node in optimized.graph.node if node.op_type in ("Conv", "FusedConv")
     ]
-    assert weights.count(onnx.TensorProto.FLOAT) == 1  # of whole numbers, those that stay apart are dequantized
+    # Of whole numbers, the weights that ONNX Runtime leaves apart are dequantized.
+    assert weights.count(onnx.TensorProto.FLOAT) == 1
     report = compare(artifact, ParityRequest(model=request.model, spec=OF_IMAGES))
     assert report.passed, [str(item) for item in report.failures]
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ...passes.stored import dequantize, quantize
 
-__all__ = ["of_whole_numbers", "translations"]
+__all__ = ["leave_out_defaults", "of_whole_numbers", "translations"]
 
 op: Any = onnxscript.opset20  # its operators used here are the same in every opset that is written
 
@@ -38,6 +38,16 @@ def _quantized(value: Any, scale: Any, zero_point: int) -> Any:
 
 def _zero_point(value: int) -> Any:
     return op.Constant(value=numpy_helper.from_array(np.array(value, np.int8)))
+
+
+def leave_out_defaults(model: onnx.ModelProto) -> None:
+    """Of what quantizes, all attributes but the axis: torch.onnx writes those of the newest opset with their defaults, which
+    older ones do not know, and a type of the result that ONNX Runtime, which makes values unsigned on x86, forgets to change."""
+    for node in model.graph.node:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            kept = [item for item in node.attribute if item.name == "axis"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
 
 
 def of_whole_numbers(model: onnx.ModelProto) -> onnx.ModelProto:

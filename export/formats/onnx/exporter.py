@@ -19,7 +19,7 @@ from cloformer.io.quiet import quiet
 from ...source.trace import lowered_name_of, origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, Written, unsupported_error, value_origins
 from ..stumbled import refusal
-from .compression import of_whole_numbers, translations
+from .compression import leave_out_defaults, of_whole_numbers, translations
 from .file import inferred
 from .halves import halved
 from .refused import ORIGIN_KEYS, not_taken
@@ -73,6 +73,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
             f"torch.onnx cannot write opset {opset} for this graph",
             "choose --opset 20 or leave it out",
         )
+    leave_out_defaults(model)
     nodes = _nodes(model, exported.exported_program)
     simplified, notes = simplified_by_onnxsim(model)
     _refuse_loops(simplified, nodes, lowered.program)
