@@ -14,9 +14,7 @@ two. Exit code 1 if fewer than 98 % are caught or 95 % named, or a sound file fa
 
 from __future__ import annotations
 
-import argparse
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,6 @@ from typing import Any
 import numpy as np
 import onnx
 import weighty
-from benchmarks.markdown import replace_between
 from changed_artifact import with_model
 from numpy.random import Generator
 from onnx import numpy_helper
@@ -43,7 +40,7 @@ from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.spec import ModelSpec
 
 from .mil_graph import MilGraph
-from .stored import CAUGHT, DOCUMENT, NAMED, Trial, table
+from .stored import Trial, report
 
 RULE = Preprocessing(16, 16, 16, mean=(0.5,) * 3, std=(0.5,) * 3)
 SPEC = ModelSpec((TensorSpec("image", weighty.SHAPE, "float32", "image"),), {"image": RULE})
@@ -228,10 +225,10 @@ def trials(count: int, folder: Path) -> tuple[list[Trial], list[str]]:
             after, (kind, values) = values_of(changed), planted[0]
             if all(np.array_equal(before[value], after[value]) for value in values if value in before):
                 continue
-            report = compare(changed, request, references=references)
-            first = report.first_divergence
+            judged = compare(changed, request, references=references)
+            first = judged.first_divergence
             named = first is not None and first.value in values
-            found.append(Trial(f"{name} int8", kind, not report.passed, named))
+            found.append(Trial(f"{name} int8", kind, not judged.passed, named))
             if not named:
                 print(f"  {name} {kind}: {sorted(values)[:3]}, and parity says {first}", file=sys.stderr)
             number += 1
@@ -239,20 +236,7 @@ def trials(count: int, folder: Path) -> tuple[list[Trial], list[str]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Faults in layers that compute in 8 bits.")
-    parser.add_argument(
-        "--count", type=int, default=50, metavar="N", help="faults of each form (%(default)s)"
-    )
-    parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT.name}")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found, false_alarms = trials(arguments.count, Path(folder))
-    lines = [*table(found), "", f"Of {len(FORMS)} sound files {len(false_alarms)} failed."]
-    print("\n".join(lines))
-    if arguments.write:
-        replace_between(DOCUMENT, *MARKS, ["", *lines, ""])
-    caught, named = sum(item.caught for item in found), sum(item.named for item in found)
-    return int(bool(false_alarms) or caught < CAUGHT * len(found) or named < NAMED * len(found))
+    return report("Faults in layers that compute in 8 bits.", trials, len(FORMS), MARKS, 50)
 
 
 if __name__ == "__main__":

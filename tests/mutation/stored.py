@@ -208,21 +208,32 @@ def table(found: list[Trial]) -> list[str]:
     return [*lines, f"| all of them | | {len(found)} | {caught} | {named} |"]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Faults in weights that are stored small.")
+def report(
+    description: str,
+    made: Callable[[int, Path], tuple[list[Trial], list[str]]],
+    sound: int,
+    marks: tuple[str, str],
+    count: int,
+) -> int:
+    """The command line of a program that plants faults in ``sound`` files: what ``made`` finds, as a table and an exit code."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
-        "--count", type=int, default=40, metavar="N", help="faults of each form (%(default)s)"
+        "--count", type=int, default=count, metavar="N", help="faults of each form (%(default)s)"
     )
     parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT.name}")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found, false_alarms = trials(arguments.count, Path(folder))
-    lines = [*table(found), "", f"Of {len(FORMS)} sound files {len(false_alarms)} failed."]
+        found, false_alarms = made(arguments.count, Path(folder))
+    lines = [*table(found), "", f"Of {sound} sound files {len(false_alarms)} failed."]
     print("\n".join(lines))
     if arguments.write:
-        replace_between(DOCUMENT, *MARKS, ["", *lines, ""])
+        replace_between(DOCUMENT, *marks, ["", *lines, ""])
     caught, named = sum(item.caught for item in found), sum(item.named for item in found)
     return int(bool(false_alarms) or caught < CAUGHT * len(found) or named < NAMED * len(found))
+
+
+def main() -> int:
+    return report("Faults in weights that are stored small.", trials, len(FORMS), MARKS, 40)
 
 
 if __name__ == "__main__":
