@@ -70,7 +70,7 @@ class _RunsCode:
         (["--opset", "7"], 2, "--opset takes"),
         (["--target", "ios17"], 2, "--target is for --format coreml"),
         (["--format", "coreml", "--opset", "20"], 2, "--opset is for --format onnx"),
-        (["--precision", "palette-4"], 4, "--precision takes for it: fp32, fp16, int8-weights"),
+        (["--precision", "palette-4"], 4, "--precision takes for it: fp32, fp16, int8, int8-weights"),
         (["--image-size", "30"], 2, "multiples of 4 from 32 on"),
         (["--image-size", "226"], 2, "multiples of 4 from 32 on"),
         (["--image-size", "big"], 2, "is not a size"),
