@@ -16,7 +16,6 @@ from torch import Tensor
 from cloformer.errors import InputError, UnsupportedError
 from cloformer.io.cache import cache_folder, placed
 from cloformer.io.progress import Progress
-from cloformer.io.read import sha256_of
 from cloformer.io.tensors import read_tensors, tensors_as_bytes
 from cloformer.io.words import count
 
@@ -73,7 +72,8 @@ def calibrated(
             "ranges are taken from images, and the model takes other inputs, too",
             "choose a --precision that needs none: int8-weights",
         )
-    images = calibration.images()
+    drawn = calibration.images()
+    images = list(drawn.values())
     photographs = image_cases(own, images)
     notes = _left_out(photographs.unreadable, images)
     if len(photographs.cases) < _FEWEST:
@@ -98,7 +98,7 @@ def calibrated(
             }
             yield [torch.from_numpy(fed[spec.name]).to(torch.float32) for spec in rewritten.signature.inputs]
 
-    digests = sorted(sha256_of(path) for path in images)
+    digests = list(drawn)
     statistics = _kept(
         _key(rewritten, source, digests, names),
         lambda: collect(rewritten.graph_module, names, batches, len(photographs.cases), progress),

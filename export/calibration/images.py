@@ -30,13 +30,13 @@ class Calibration:
     def __post_init__(self) -> None:
         choose("range method", self.method, METHODS, "--range-method")
 
-    def images(self) -> list[Path]:
+    def images(self) -> dict[str, Path]:
         """The sample, drawn by the images' names, so that those of a large set are not all read; in the order of what is in
-        them, each content once. :class:`InputError` for a folder without images."""
+        them, each content once, by its hash. :class:`InputError` for a folder without images."""
         found = collect_images([self.folder]).images
         drawn = sorted(found, key=self._place)[: self.samples]
         contents = {sha256_of(path): path for path in drawn}
-        return [contents[digest] for digest in sorted(contents)]
+        return {digest: contents[digest] for digest in sorted(contents)}
 
     def _place(self, path: Path) -> bytes:
         name = path.relative_to(self.folder).as_posix() if path != self.folder else path.name

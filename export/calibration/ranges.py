@@ -73,7 +73,7 @@ def _searched(found: Statistics, loss: Callable[[Statistics, float, float], floa
 
 
 def _squared_error(found: Statistics, low: float, high: float) -> float:
-    """The sum over the numbers, each taken for the middle of its bin, and spread evenly inside it."""
+    """The sum over the numbers, each taken for the middle of its bin."""
     if low == high:
         return 0.0
     rounded = _steps(found.centers, low, high)

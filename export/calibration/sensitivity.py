@@ -50,8 +50,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Of a group in 8 bits alone: the share of noise in its last value and in the outputs, as a power ratio; or by$
-    ``relevance``."""
+    """Of a group in 8 bits alone: the share of noise in its last value and in the outputs, as a power ratio; or its
+    ``relevance``, by which it is ranked then."""
 
     group: Group
     own: float

@@ -30,7 +30,6 @@ from cloformer.export.parity.metrics import figures
 from cloformer.export.passes import Exactness, Pass, Setting, apply_passes
 from cloformer.export.passes.compress_weights import CompressWeights
 from cloformer.export.passes.correct_bias import CorrectBias
-from cloformer.export.passes.equalize_layers import EqualizeLayers
 from cloformer.export.passes.fold_normalization_affine import (
     FoldNormalizationAffine,
     input_affine_folded,
@@ -43,6 +42,7 @@ from cloformer.export.source.precision import Precision
 from cloformer.export.source.resolve import Source, resolve
 from cloformer.export.source.trace import Trace, origin_of, trace
 
+from .equalize_layers import EqualizeLayers
 from .markdown import replace_between
 from .precisions import DOCUMENT, MODEL, SPEC
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from benchmarks.equalize_layers import EqualizeLayers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from proof import Lambda, prove, rewritten, traced
@@ -16,7 +17,6 @@ from torch import Tensor, nn
 
 from cloformer.export.passes.compress_weights import CompressWeights
 from cloformer.export.passes.correct_bias import CorrectBias
-from cloformer.export.passes.equalize_layers import EqualizeLayers
 from cloformer.export.passes.fold_batch_norm import FoldBatchNorm
 from cloformer.export.passes.note_means import NoteMeans
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import fx
 
-from .layers import LAYERS, TRANSPOSED, Layer
-from .producers import axis_before, summands
-from .rewriter import Rewriter, arguments, shape_of
+from cloformer.export.passes.layers import LAYERS, TRANSPOSED, Layer
+from cloformer.export.passes.producers import axis_before, summands
+from cloformer.export.passes.rewriter import Rewriter, arguments, shape_of
 
 __all__ = ["Stream"]
 

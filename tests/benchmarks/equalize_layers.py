@@ -8,12 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, fx
 
-from ..source.origin import Origin
-from ..source.trace import origin_of
-from ._pass import Exactness, Pass
-from .layers import Layer
-from .note_means import Mean
-from .rewriter import MEAN, Rewriter, arguments
+from cloformer.export.passes._pass import Exactness, Pass
+from cloformer.export.passes.layers import Layer
+from cloformer.export.passes.note_means import Mean
+from cloformer.export.passes.rewriter import MEAN, Rewriter, arguments
+from cloformer.export.source.origin import Origin
+from cloformer.export.source.trace import origin_of
+
 from .streams import Stream
 
 __all__ = ["EqualizeLayers"]
