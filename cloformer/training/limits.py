@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from cloformer.errors import UsageError
+from cloformer.export.accuracy.judged import Judged
+from cloformer.export.accuracy.paired import Drop
 from cloformer.io.words import count
 
 from .beside import Against
 from .evaluate import Evaluation
-from .judged import Judged
-from .paired import Drop
 
 __all__ = ["Limits"]
 

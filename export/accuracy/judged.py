@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloformer.errors import InputError
-from cloformer.export.source.images import LeftOut, collect_images, is_hidden
 from cloformer.io.fields import FieldError, Fields
 from cloformer.io.read import read_json
 from cloformer.io.words import count
 
+from ..source.images import LeftOut, collect_images, is_hidden
 from .data import Dataset, FileImages, Images, read_dataset
 
 __all__ = ["LABELS", "Judged", "read_judged"]
