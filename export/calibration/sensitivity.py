@@ -24,7 +24,7 @@ from ..passes import apply_passes
 from ..passes.layers import Layer
 from ..passes.quantize_layers import quantizable, values_of
 from ..passes.rewriter import Rewriter
-from ..passes.stored import dequantize, quantize
+from ..passes.stored import rounded_value
 from ..source.precision import Precision
 from ..source.quantization import Quantization
 from ..source.trace import origin_of
@@ -35,7 +35,6 @@ from .relevance import relevances
 __all__ = ["Choice", "Group", "Sensitivity", "chosen"]
 
 _IMAGES = 32  # of the calibration, at most: of each, every group is computed once
-_BYTES_OF_AN_OPERATOR = 500  # of a file, with names and origins; about
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ class _Study:
         others = [name for name in self.layers if name not in group.layers]
         graph_module = self._graph(self._in_float(others))
         last = values_of(self.layers[group.layers[-1]])[1]
-        rounded = [node for node in graph_module.graph.nodes if _is_rounded(node)][-1]
+        rounded = [node for node in graph_module.graph.nodes if rounded_value(node) is not None][-1]
         own, final = _Noise(), _Noise()
         for inputs, wants in zip(self.images, self.wanted, strict=True):
             before = _Keeping(self.found.traced.graph_module, last)
@@ -236,11 +235,13 @@ class _Study:
         whole = sum(group.numbers for group in self.groups)
         in_float = sum(item.group.numbers for item in kept)
         bits = self.precision.constant_bits
-        operators = len(graph.graph.nodes) + 2 * len(self.found.quantization.steps)
+        of_biases = 2 if self.format.are_biases_whole else 1  # theirs are stored, too
+        layers = len(self.layers) - sum(len(item.group.layers) for item in kept)
+        operators = len([node for node in graph.graph.nodes if node.op == "call_function"])
+        operators += 2 * len(self.found.quantization.steps) + of_biases * layers
         stored = ((total - whole + in_float) * bits + (whole - in_float) * self.precision.bits) // 8
         scales = sum(group.outputs for group in self.groups) - sum(item.group.outputs for item in kept)
-        of_biases = 2 if self.format.are_biases_whole else 1  # theirs are stored, too
-        return stored + scales * of_biases * bits // 8 + _BYTES_OF_AN_OPERATOR * operators
+        return stored + scales * of_biases * bits // 8 + self.format.bytes_of_an_operator * operators
 
     def _graph(self, quantization: Quantization) -> fx.GraphModule:
         if len(quantization.in_float) == len(self.layers):
@@ -284,11 +285,6 @@ class _Keeping(fx.Interpreter):
             assert isinstance(value, Tensor)
             self.value = value
         return value
-
-
-def _is_rounded(node: fx.Node) -> bool:
-    """Whether it makes numbers of whole ones that depend on an input."""
-    return node.target is dequantize and node.all_input_nodes[0].target is quantize
 
 
 def _groups(layers: Mapping[str, Layer]) -> list[Group]:
