@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor, fx
 
-from cloformer.errors import GateError
+from cloformer.errors import GateError, UnsupportedError
 from cloformer.io.progress import Progress, Stage
 from cloformer.io.words import count
 
@@ -34,6 +34,8 @@ from .relevance import relevances
 
 __all__ = ["Choice", "Group", "Sensitivity", "chosen"]
 
+Weighed = Callable[[Quantization], int]  # the bytes of the file that is written with it
+_BYTES_OF_AN_OPERATOR = 300  # of a file, with names; about
 _IMAGES = 32  # of the calibration, at most: of each, every group is computed once
 
 
@@ -97,12 +99,13 @@ def chosen(
     written_as: Format,
     precision: Precision,
     goal: Goal,
+    weighed: Weighed,
     progress: Progress = lambda _: None,
 ) -> Choice:
     """Few groups in float with which ``goal`` is reached: the most sensitive first, or those that cost the most for the bytes
     that they spare, whichever gives the smaller file. With a size alone, as many as it allows. :class:`GateError` where no choice
-    reaches it."""
-    study = _Study(found, written_as, precision)
+    reaches it. ``weighed`` is asked only where a size is part of the goal."""
+    study = _Study(found, written_as, precision, weighed)
     ranked = sorted(study.sensitivities(goal, progress), key=lambda item: item.rank, reverse=True)
     if goal.min_snr is None and goal.min_agreement is None:
         kept = study.within(goal.max_bytes or 0, ranked)
@@ -110,6 +113,11 @@ def chosen(
         orders = (ranked, _for_their_bytes(ranked))
         tried = [study.fewest(goal, order, progress) for order in orders]
         kept = min(tried, key=lambda groups: sum(item.group.numbers for item in groups))
+    if len(kept) == len(study.groups):
+        raise UnsupportedError(
+            "every layer stays in float with that goal, and nothing would be in 8 bits",
+            "export it in float: --precision fp32 or fp16; or ask for less by --min-snr, --min-agreement or --max-size",
+        )
     quantization = study.leaving(kept)
     snr, agreement = study.result(quantization)
     return Choice(quantization, tuple(ranked), tuple(item.group.name for item in kept), snr, agreement)
@@ -118,7 +126,8 @@ def chosen(
 class _Study:
     """The graph with some groups in 8 bits, on the images of its calibration."""
 
-    def __init__(self, found: Calibrated, written_as: Format, precision: Precision) -> None:
+    def __init__(self, found: Calibrated, written_as: Format, precision: Precision, weighed: Weighed) -> None:
+        self.weighed = weighed
         self.found, self.format, self.precision = found, written_as, precision
         self.layers = {layer.node.name: layer for layer in quantizable(Rewriter(found.traced.graph_module))}
         self.groups = _groups(self.layers)
@@ -226,22 +235,29 @@ class _Study:
         for item in _for_their_bytes(ranked):
             if self._bytes([*kept, item]) <= most:
                 kept.append(item)
+        if len(kept) == len(self.groups):
+            return kept
+        while kept and self.weighed(self.leaving(kept)) > most:
+            kept.pop()
         return kept
 
+    @cached_property
+    def _least_bytes(self) -> int:
+        """Of the file with every layer in 8 bits."""
+        return self.weighed(self.leaving([]))
+
     def _bytes(self, kept: Sequence[Sensitivity]) -> int:
-        """About what the file will have."""
-        graph = self.found.traced.graph_module
-        total = sum(item.numel() for item in (*graph.parameters(), *graph.buffers()))
-        whole = sum(group.numbers for group in self.groups)
-        in_float = sum(item.group.numbers for item in kept)
-        bits = self.precision.constant_bits
+        """About what the file will have: that in 8 bits is written, and what float adds to it is counted."""
         of_biases = 2 if self.format.are_biases_whole else 1  # theirs are stored, too
-        layers = len(self.layers) - sum(len(item.group.layers) for item in kept)
-        operators = len([node for node in graph.graph.nodes if node.op == "call_function"])
-        operators += 2 * len(self.found.quantization.steps) + of_biases * layers
-        stored = ((total - whole + in_float) * bits + (whole - in_float) * self.precision.bits) // 8
-        scales = sum(group.outputs for group in self.groups) - sum(item.group.outputs for item in kept)
-        return stored + scales * of_biases * bits // 8 + self.format.bytes_of_an_operator * operators
+        wider = self.precision.constant_bits - self.precision.bits
+        numbers = sum(item.group.numbers for item in kept)
+        scales = of_biases * sum(item.group.outputs for item in kept)
+        operators = of_biases * sum(len(item.group.layers) for item in kept)
+        return (
+            self._least_bytes
+            + (numbers * wider - scales * self.precision.constant_bits) // 8
+            - _BYTES_OF_AN_OPERATOR * operators
+        )
 
     def _graph(self, quantization: Quantization) -> fx.GraphModule:
         if len(quantization.in_float) == len(self.layers):

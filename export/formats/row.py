@@ -82,8 +82,7 @@ class Format:
     """``precisions`` are by name and begin with the default. ``packages`` are those whose versions decide the bytes. ``runners`` stand
     in order of preference. ``scores_by_name``: a classifier's scores are a dictionary by the names of its classes, so that no two may be the same.
     ``needs`` are the precisions that only some choices of an option can hold: its name, and those.
-    ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``bytes_of_an_operator`` are about what one takes in a file, with its
-    names. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
+    ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
     the folder has a profiler of its runtime.
     """
 
@@ -95,7 +94,6 @@ class Format:
     runners: Mapping[str, RunnerRow]
     scores_by_name: bool = False
     are_biases_whole: bool = False
-    bytes_of_an_operator: int = 0
     app_system: str | None = None
     has_profiler: bool = False
     needs: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)

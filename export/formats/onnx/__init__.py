@@ -23,7 +23,6 @@ ONNX = Format(
         ),
     },
     are_biases_whole=True,
-    bytes_of_an_operator=330,
     # Of newer ones ONNX Runtime for x86 does not load some: it makes values unsigned, and not the type that they say.
     needs={"int8": ("opset", ("20", "19", "18"))},
     app_system="android",
