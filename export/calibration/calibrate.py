@@ -125,14 +125,15 @@ def _left_out(unreadable: Sequence[Unreadable], images: Sequence[Path]) -> tuple
     """The images that cannot be read, by name; :class:`InputError` where they are many."""
     if not unreadable:
         return ()
-    named = f"{count(unreadable, 'image')} of {len(images)} cannot be read: {unreadable[0].reason}"
+    said = f"{count(unreadable, 'image')} of {len(images)}"
     if len(unreadable) > _MOST_UNREADABLE * len(images):
         raise InputError(
-            named,
+            f"{said} cannot be read: {unreadable[0].reason}",
             f"more than {_MOST_UNREADABLE:.0%} are too many to calibrate on: remove them, or give a folder of whole photographs",
             details={"unreadable": [item.to_json() for item in unreadable]},
         )
-    return (f"calibrated without {named}",)
+    named = "; ".join(item.reason for item in unreadable)
+    return (f"calibrated without {said}, not read: {named}",)
 
 
 def _kept(key: str, collect_them: Callable[[], dict[str, Statistics]]) -> Mapping[str, Statistics]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, fx
 
-from cloformer.errors import GateError
+from cloformer.errors import CloformerError, GateError, UnsupportedError
 from cloformer.io.progress import Progress, Stage
 from cloformer.io.words import count
 
@@ -25,7 +25,7 @@ from ..formats.row import Format
 from ..passes import apply_passes
 from ..passes.quantize_layers import quantizable, values_of
 from ..passes.rewriter import Rewriter
-from ..passes.stored import dequantize, quantize
+from ..passes.stored import rounded_value
 from ..source.precision import Precision
 from ..source.quantization import Quantization
 from .calibrate import Calibrated
@@ -36,8 +36,9 @@ from .relevance import relevances
 
 __all__ = ["Choice", "chosen"]
 
+Weighed = Callable[[Quantization], int]  # the bytes of the file that is written with it
+_BYTES_OF_AN_OPERATOR = 300  # of a file, with names; about
 _IMAGES = 32  # of the calibration, at most: of each, every group is computed once
-_BYTES_OF_AN_OPERATOR = 500  # of a file, with names and origins; about
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,17 @@ def chosen(
     written_as: Format,
     precision: Precision,
     goal: Goal,
+    weighed: Weighed,
     progress: Progress = lambda _: None,
     labels: Mapping[Path, int] | None = None,
 ) -> Choice:
     """Few groups in float with which ``goal`` is reached: the most sensitive first, or those that cost the most for the bytes
-    that they spare, whichever gives the smaller file. With a size alone, as many as it allows. ``labels`` are the classes of the
-    images, which a goal of accuracy needs. :class:`GateError` where no choice reaches it."""
+    that they spare, whichever gives the smaller file. With a size alone, as many as it allows. ``weighed`` is asked only where a size
+    is part of the goal; ``labels`` are the classes of the images, which a goal of accuracy needs. :class:`GateError` where no choice
+    reaches it."""
     if goal.max_accuracy_drop is not None:
         refuse_too_few(len(found.images), goal.max_accuracy_drop)
-    study = _Study(found, written_as, precision, labels)
+    study = _Study(found, written_as, precision, weighed, labels)
     ranked = sorted(study.sensitivities(goal, progress), key=lambda item: item.rank, reverse=True)
     if not goal.asks_for_quality:
         kept = study.within(goal.max_bytes or 0, ranked)
@@ -90,12 +93,28 @@ def chosen(
         orders = (ranked, for_their_bytes(ranked))
         tried = [study.fewest(goal, order, progress) for order in orders]
         kept = min(tried, key=lambda groups: sum(item.group.numbers for item in groups))
+    if len(kept) == len(study.groups):
+        raise _nothing_in_8_bits(study.images_for_less(goal, kept))
     quantization = study.leaving(kept)
     snr, agreement = study.result(quantization)
     return Choice(
         quantization, tuple(ranked), tuple(item.group.name for item in kept), snr, agreement,
         study.drop(quantization), study.images_for_less(goal, kept),
     )  # fmt: skip
+
+
+def _nothing_in_8_bits(images: int | None) -> CloformerError:
+    """For a goal that takes every group in float; with so many labelled ``images`` it might be shown to take none."""
+    if images is not None:
+        return GateError(
+            "too few images to show of any layer in 8 bits that top-1 drops by no more: if as large a share of them differs, "
+            f"{images:,} are needed",
+            f"a --calibration folder with as many, and --samples {images}; or ask for less by --max-accuracy-drop",
+        )
+    return UnsupportedError(
+        "every layer stays in float with that goal, and nothing would be in 8 bits",
+        "export it in float: --precision fp32 or fp16; or ask for less by --min-snr, --min-agreement, --max-accuracy-drop or --max-size",
+    )
 
 
 class _Study:
@@ -106,10 +125,11 @@ class _Study:
         found: Calibrated,
         written_as: Format,
         precision: Precision,
+        weighed: Weighed,
         labels: Mapping[Path, int] | None = None,
     ) -> None:
+        self.weighed, self.labels = weighed, labels
         self.found, self.format, self.precision = found, written_as, precision
-        self.labels = labels
         self.layers = {layer.node.name: layer for layer in quantizable(Rewriter(found.traced.graph_module))}
         self.groups = groups_of(self.layers)
         self.images = [list(each) for each in itertools.islice(found.batches(), _IMAGES)]
@@ -187,7 +207,7 @@ class _Study:
         others = [name for name in self.layers if name not in group.layers]
         graph_module = self._graph(self._in_float(others))
         last = values_of(self.layers[group.layers[-1]])[1]
-        rounded = [node for node in graph_module.graph.nodes if _is_rounded(node)][-1]
+        rounded = [node for node in graph_module.graph.nodes if rounded_value(node) is not None][-1]
         own, final = _Noise(), _Noise()
         for inputs, wants in zip(self.images, self.wanted, strict=True):
             before = _Keeping(self.found.traced.graph_module, last)
@@ -237,20 +257,29 @@ class _Study:
         for item in for_their_bytes(ranked):
             if self._bytes([*kept, item]) <= most:
                 kept.append(item)
+        if len(kept) == len(self.groups):
+            return kept
+        while kept and self.weighed(self.leaving(kept)) > most:
+            kept.pop()
         return kept
 
+    @cached_property
+    def _least_bytes(self) -> int:
+        """Of the file with every layer in 8 bits."""
+        return self.weighed(self.leaving([]))
+
     def _bytes(self, kept: Sequence[Sensitivity]) -> int:
-        """About what the file will have."""
-        graph = self.found.traced.graph_module
-        total = sum(item.numel() for item in (*graph.parameters(), *graph.buffers()))
-        whole = sum(group.numbers for group in self.groups)
-        in_float = sum(item.group.numbers for item in kept)
-        bits = self.precision.constant_bits
-        operators = len(graph.graph.nodes) + 2 * len(self.found.quantization.steps)
-        stored = ((total - whole + in_float) * bits + (whole - in_float) * self.precision.bits) // 8
-        scales = sum(group.outputs for group in self.groups) - sum(item.group.outputs for item in kept)
+        """About what the file will have: that in 8 bits is written, and what float adds to it is counted."""
         of_biases = 2 if self.format.are_biases_whole else 1  # theirs are stored, too
-        return stored + scales * of_biases * bits // 8 + _BYTES_OF_AN_OPERATOR * operators
+        wider = self.precision.constant_bits - self.precision.bits
+        numbers = sum(item.group.numbers for item in kept)
+        scales = of_biases * sum(item.group.outputs for item in kept)
+        operators = of_biases * sum(len(item.group.layers) for item in kept)
+        return (
+            self._least_bytes
+            + (numbers * wider - scales * self.precision.constant_bits) // 8
+            - _BYTES_OF_AN_OPERATOR * operators
+        )
 
     def _graph(self, quantization: Quantization) -> fx.GraphModule:
         if len(quantization.in_float) == len(self.layers):
@@ -290,11 +319,6 @@ class _Keeping(fx.Interpreter):
             assert isinstance(value, Tensor)
             self.value = value
         return value
-
-
-def _is_rounded(node: fx.Node) -> bool:
-    """Whether it makes numbers of whole ones that depend on an input."""
-    return node.target is dequantize and node.all_input_nodes[0].target is quantize
 
 
 def _outputs(graph_module: fx.GraphModule, images: Sequence[Sequence[Tensor]]) -> list[list[Tensor]]:

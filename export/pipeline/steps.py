@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..calibration.groups import Sensitivity
     from ..passes import Applied
+    from ..source.quantization import Quantization
     from ..source.trace import Trace
 
 __all__ = [
@@ -129,11 +131,26 @@ def with_ranges(job: Job, source: Source, traced: Trace, progress: Progress = la
     if job.goal is not None:
         from ..calibration.sensitivity import chosen
 
-        choice = chosen(found, job.format, job.record.precision, job.goal, progress, labels)
+        weighed = _weighed(job, source, traced)
+        choice = chosen(found, job.format, job.record.precision, job.goal, weighed, progress, labels)
         quantization, notes = choice.quantization, (*notes, choice.note)
         sensitivities = choice.groups
     precision = replace(job.record.precision, quantization=quantization)
     return Ranged(replace(job, record=replace(job.record, precision=precision)), notes, sensitivities)
+
+
+def _weighed(job: Job, source: Source, traced: Trace) -> Callable[[Quantization], int]:
+    """The bytes of the model that ``job`` writes with a quantization."""
+
+    def bytes_of(quantization: Quantization) -> int:
+        precision = replace(job.record.precision, quantization=quantization)
+        tried = replace(job, record=replace(job.record, precision=precision))
+        program = rewrite(tried, source, traced).program
+        with tempfile.TemporaryDirectory(prefix="cloformer-") as folder:
+            write_model(tried, source, with_roles(traced.signature, source), program, Path(folder))
+            return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+
+    return bytes_of
 
 
 @dataclass(frozen=True)

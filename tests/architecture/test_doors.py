@@ -173,6 +173,7 @@ WRITTEN = {
     "export/commands/compare.py": "a temporary folder",
     "export/pipeline/another_choice.py": "a temporary folder below where an export is written",
     "export/pipeline/preview.py": "a temporary folder",
+    "export/pipeline/steps.py": "a temporary folder",
     "export/device/arm64.py": "a temporary folder, and the cache's staging folder",
     "export/device/phone.py": "a temporary folder",
     "export/formats/onnx/profiler.py": "a temporary folder",
