@@ -54,6 +54,7 @@ class Evaluation:
     format: str | None = None
     precision: str | None = None
     manifest_sha256: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def agreement(self) -> float | None:
@@ -68,6 +69,7 @@ class Evaluation:
             **{name: getattr(self, name) for name in own},
             **(Scores.nothing() if self.scores is None else self.scores.to_json()),
             **(Against.nothing() if self.against is None else self.against.to_json()),
+            "notes": list(self.notes),
             "unreadable": [item.to_json() for item in self.unreadable],
         }
 
@@ -145,6 +147,7 @@ class _Trial:
             None if self._data.labels is None else scores_of(self._sums),
             None if self._beside is None else self._beside.result(),
             self._is_reference, unreadable, subject.bytes, subject.format, subject.precision, subject.manifest_sha256,
+            subject.notes,
         )  # fmt: skip
 
 

@@ -124,7 +124,7 @@ def evaluate(
     if as_json:
         say_json(done.to_json())
     else:
-        say(*evaluated.table(results), *evaluated.flips(results))
+        say(*evaluated.table(results), *evaluated.flips(results), *evaluated.notes(results))
         say(*(f"FAIL  {subject}: {line}" for subject, lines in done.problems.items() for line in lines))
         tell(*map(str, found.left_out))
         if done.passed:
