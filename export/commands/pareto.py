@@ -143,10 +143,11 @@ def _judge(
 ) -> EvaluationReport:
     """What `evaluate` finds of them."""
     from cloformer.training.evaluate import evaluate
-    from cloformer.training.judged import read_judged
     from cloformer.training.limits import Limits
     from cloformer.training.report import EvaluationReport
     from cloformer.training.subjects import reference_of
+
+    from ..accuracy.judged import read_judged
 
     images = read_judged(data, labels)
     held = reference_of(folders, reference.model, reference.weights, reference.spec)

@@ -100,7 +100,17 @@ def _refuse_images_without_use(request: ExportRequest, chosen: Sequence[Choices]
             "add --precision int8, or leave --calibration out",
         )
     if request.calibration is not None:
-        collect_images([request.calibration.folder])  # raises before a model is made
+        _refuse_images(request.calibration, request.goal)
+
+
+def _refuse_images(calibration: Calibration, goal: Goal | None) -> None:
+    """What is wrong with the images, before a model is made."""
+    collect_images([calibration.folder])
+    if goal is not None and goal.max_accuracy_drop is not None:
+        from ..calibration.labelled import read_labelled, refuse_too_few
+
+        _, numbers = read_labelled(calibration)
+        refuse_too_few(len(numbers), goal.max_accuracy_drop)
 
 
 def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source) -> list[Job]:
@@ -153,11 +163,11 @@ def _refuse_goals(request: ExportRequest) -> None:
     """:class:`UsageError` for a mixture without a goal, and for a goal without one."""
     goal = request.goal
     if request.precision == AUTO and (
-        goal is None or (goal.min_snr, goal.min_agreement, goal.max_bytes) == (None, None, None)
+        goal is None or not (goal.asks_for_quality or goal.max_bytes is not None)
     ):
         raise UsageError(
             "--precision auto leaves in float what a goal needs, and has none",
-            "add --min-snr 30 (decibels), --min-agreement 98% or --max-size 5MB",
+            "add --min-snr 30 (decibels), --min-agreement 98%, --max-accuracy-drop 1% or --max-size 5MB",
         )
     if request.precision == AUTO and request.precision_map is not None:
         raise UsageError(
@@ -165,7 +175,7 @@ def _refuse_goals(request: ExportRequest) -> None:
         )
     if request.precision != AUTO and goal is not None:
         raise UsageError(
-            "--min-snr, --min-agreement and --sensitivity are what --precision auto goes by",
+            "--min-snr, --min-agreement, --max-accuracy-drop and --sensitivity are what --precision auto goes by",
             "add --precision auto; or hold what was written to them: cloformer parity ARTIFACT --min-snr 30",
         )
 

@@ -126,7 +126,7 @@ OPENED = {
     "export/latency/worker.py": "/proc, and the files of an artifact to forget them in the cache",
     # Bytes or files that the guarded reader has read or opened.
     "cloformer/checkpoint_file.py": "bytes",
-    "cloformer/training/arrays.py": "an open file",
+    "export/accuracy/arrays.py": "an open file",
     "export/artifact/kit.py": "bytes",
     "export/formats/coreml/mil/read.py": "bytes",
     "export/formats/onnx/file.py": "bytes",

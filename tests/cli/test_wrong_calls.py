@@ -42,10 +42,13 @@ CALLS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("export --target 17 --format coreml", 2, ("unknown target '17'. Did you mean ios17?", "--target takes: ios16, ios17, ios18, ios26; for example --target ios17",)),
     ("export --target ios17", 2, ("--target is for --format coreml", "add --format coreml or leave --target out",)),
     ("export --precision int8", 2, ("--precision int8 takes the range of every value from images, and has none", "add --calibration FOLDER, with 100 photographs or so like those of the app; or choose int8-weights, which needs none",)),
-    ("export --precision auto --calibration photos", 2, ("--precision auto leaves in float what a goal needs, and has none", "add --min-snr 30 (decibels), --min-agreement 98% or --max-size 5MB",)),
-    ("export --precision int8 --calibration photos --min-snr 30", 2, ("--min-snr, --min-agreement and --sensitivity are what --precision auto goes by", "add --precision auto; or hold what was written to them: cloformer parity ARTIFACT --min-snr 30")),
+    ("export --precision auto --calibration photos", 2, ("--precision auto leaves in float what a goal needs, and has none", "add --min-snr 30 (decibels), --min-agreement 98%, --max-accuracy-drop 1% or --max-size 5MB",)),
+    ("export --precision int8 --calibration photos --min-snr 30", 2, ("--min-snr, --min-agreement, --max-accuracy-drop and --sensitivity are what --precision auto goes by", "add --precision auto; or hold what was written to them: cloformer parity ARTIFACT --min-snr 30")),
     ("export --precision auto --min-snr 30", 2, ("--precision auto takes the range of every value from images, and has none", "add --calibration FOLDER, with 100 photographs or so like those of the app; or choose int8-weights, which needs none")),
     ("export --precision auto --calibration photos --min-snr 30 --sensitivity relevant", 2, ("unknown sensitivity 'relevant'. Did you mean relevance?", "--sensitivity takes: measured, relevance; for example --sensitivity relevance")),
+    ("export --precision auto --calibration snaps --max-accuracy-drop 2", 2, ("--max-accuracy-drop '2' is no share from 0 to 1", "--max-accuracy-drop takes 2%, or 0.02")),
+    ("export --precision auto --calibration snaps --max-accuracy-drop 1%", 2, ("--max-accuracy-drop needs labels, and nobody says what the images in snaps show", "put them into a folder per class, or their numbers into labels.json; --min-agreement and --min-snr need no labels")),
+    ("export --precision int8 --calibration snaps --max-accuracy-drop 1%", 2, ("--min-snr, --min-agreement, --max-accuracy-drop and --sensitivity are what --precision auto goes by", "add --precision auto; or hold what was written to them: cloformer parity ARTIFACT --min-snr 30")),
     ("export --calibration photos", 2, ("--calibration is for --precision int8, the one that computes in ranges", "add --precision int8, or leave --calibration out",)),
     ("export --precision int8 --calibration photos --range-method minmax", 2, ("unknown range method 'minmax'. Did you mean min-max?", "--range-method takes: mse, percentile, entropy, min-max; for example --range-method min-max",)),
     ("export --precision int8 --samples 8", 2, ("--samples is of the images to calibrate on", "add --calibration FOLDER",)),
@@ -146,8 +149,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, small: Path) -> Iterator[Pat
     folder = tmp_path_factory.mktemp("newcomer")
     for name, content in _FILES.items():
         (folder / name).write_text(content)
-    for name in ("photos", "empty"):
+    for name in ("photos", "empty", "snaps"):
         (folder / name).mkdir()
+    shutil.copy(PHOTOGRAPH, folder / "snaps")
     shutil.copy(PHOTOGRAPH, folder / "photo.jpg")
     shutil.copytree(small, folder / "build" / "mine")
     with pytest.MonkeyPatch.context() as patch:
