@@ -188,7 +188,9 @@ def _artifact(artifact: Artifact, options: RunnerOptions) -> Iterator[Subject]:
             for start in range(0, len(values), size):
                 part = values[start : start + size]
                 full = np.concatenate([*part, *part[-1:] * (size - len(part))])
-                parts.append(runner.run({image.spec.name: full})[found.spec.name][: len(part)])
+                parts.append(
+                    runner.run({image.spec.name: full.astype(image.spec.dtype)})[found.spec.name][: len(part)]
+                )
             scores = torch.from_numpy(np.concatenate(parts)).double()
             return scores if gives == "logits" else torch.log(scores.clamp_min(_TINY))
 

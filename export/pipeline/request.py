@@ -152,10 +152,12 @@ def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source)
 def _refuse_other_options(given: Mapping[str, str], rows: Sequence[Format]) -> None:
     """:class:`UsageError` for an option of a format that is not asked for."""
     for name in given:
-        owner = next(row for row in FORMATS.values() if any(option.name == name for option in row.options))
+        owner, flag = next(
+            (row, option.flag) for row in FORMATS.values() for option in row.options if option.name == name
+        )
         if owner not in rows:
             raise UsageError(
-                f"--{name} is for --format {owner.name}", f"add --format {owner.name} or leave --{name} out"
+                f"{flag} is for --format {owner.name}", f"add --format {owner.name} or leave {flag} out"
             )
 
 
@@ -188,15 +190,12 @@ def _chosen(request: ExportRequest, row: Format) -> Choices:
             f"--precision takes for it: {', '.join(row.precisions)}",
         )
     options = {
-        option.name: choose(option.name, request.options.get(option.name, option.default), option.choices)
+        option.name: choose(
+            option.flag.removeprefix("--"), request.options.get(option.name, option.default), option.choices
+        )
         for option in row.options
     }
-    option_name, holding = row.needs.get(name, ("", ()))
-    if option_name and options[option_name] not in holding:
-        raise UnsupportedError(
-            f"{row.title} for {_worded(row, option_name, options[option_name])} cannot hold {name}",
-            f"add --{option_name} {holding[0]}, or choose another --precision",
-        )
+    row.refuse_choices(name, options)
     precision = row.precisions[name]
     in_float: tuple[str, ...] = ()
     if request.precision_map is not None and precision.are_layers_quantized:
@@ -204,10 +203,6 @@ def _chosen(request: ExportRequest, row: Format) -> Choices:
     elif request.precision_map is not None:
         precision = with_exceptions(precision, read_precision_map(request.precision_map))
     return Choices(row, precision, options, request.reparameterize, in_float)
-
-
-def _worded(row: Format, name: str, choice: str) -> str:
-    return next(option.worded(choice) for option in row.options if option.name == name)
 
 
 def _folder_name(request: ExportRequest, row: Format, record: RequestRecord, source: Source) -> str:
