@@ -68,8 +68,10 @@ def carried(
     for index, (step, nodes) in enumerate(zip(steps, named, strict=True)):
         for node in nodes if step.moves else ():
             by = computed.get(node)
-            if by is None or (by < index and not _is(shapes[node], steps[by]) and _is(shapes[node], step)):
+            if by is None:
                 found[index].append(node)
+            elif by < index and found[by][-1] == node and not _is(shapes[node], steps[by]):
+                found[index] += [node] if _is(shapes[node], step) else []
     return found
 
 
