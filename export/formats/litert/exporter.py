@@ -203,7 +203,7 @@ def _output_names(model: Any, program: ExportedProgram) -> dict[int, str]:
     """The outputs' tensors have the function's names: here each that of its node, as all others have."""
     (returned,) = program.graph.output_node().args
     places = output_places(model)
-    return {place: f"{MARK}{node.name}" for place, node in zip(places, returned, strict=True)}  # type: ignore[arg-type]
+    return {place: f"{MARK}{node.name}" for place, node in zip(places, returned, strict=True)}
 
 
 def _owned(program: ExportedProgram) -> set[str]:
