@@ -146,7 +146,7 @@ def _converted(lowered: Lowered, signature: Signature) -> bytes:
             failed = error
         else:
             return data
-    raise refusal("litert-torch", failed, program, names_in(heard.text)) from failed
+    raise refusal("litert-torch", failed, program, names_in(f"{heard.text} {failed}")) from failed
 
 
 def _turn_images(program: ExportedProgram, signature: Signature) -> None:
