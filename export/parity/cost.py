@@ -6,8 +6,9 @@ against the model with its quantized weights. Here all that was given up counts,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,7 +17,9 @@ from ..source.arrays import Array
 from ..source.signature import TensorSpec
 from .metrics import Figures, agreement, figures
 
-__all__ = ["Cost", "Limits", "Outcome", "costs"]
+__all__ = ["Cost", "Limits", "Outcome", "costs", "judged_on"]
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,15 @@ class Cost:
         return self
 
 
+def judged_on(items: Sequence[_Item], case_of: Callable[[_Item], Case]) -> list[_Item]:
+    """Those of photographs; where there are none, those of noise."""
+    photographs = [item for item in items if case_of(item).kind == "photograph"]
+    return photographs or [item for item in items if case_of(item).kind == "noise"]
+
+
 def costs(outcomes: Sequence[Outcome], limits: Limits) -> list[Cost]:
-    """Of every output of numbers, over what the model may be given: photographs, or where it takes none noise."""
-    usual = [item for item in outcomes if item.case.kind == "photograph"]
-    usual = usual or [item for item in outcomes if item.case.kind == "noise"]
+    """Of every output of numbers, over photographs, or where there are none over noise."""
+    usual = judged_on(outcomes, lambda item: item.case)
     found: dict[str, list[tuple[TensorSpec, Array, Array]]] = {}
     for item in usual:
         for spec, want in item.want:

@@ -15,6 +15,7 @@ from cloformer.io.read import sha256_of
 from ..artifact.folder import MANIFEST, Artifact
 from .cost import Cost
 from .metrics import Figures
+from .operator_costs import OperatorCost
 from .tolerances import OutputTolerance
 
 __all__ = ["OperatorResult", "OutputResult", "ParityReport", "Statement", "described", "first_out_of_line"]
@@ -169,7 +170,8 @@ class ParityReport:
 
     ``reference`` says what it was compared with; ``not_compared`` lists what could not be, each of which is
     a failure; ``operators_total`` counts also the values that are steps on the way to one that was compared.
-    ``costs`` are there where weights are compressed, or limits were asked. ``statements`` are what the artifact says of itself; with ``requires_all``, one that nobody else could confirm fails.
+    ``costs`` are there where weights are compressed, or limits were asked, and ``operator_costs``, the largest share first, where
+    weights are compressed. ``statements`` are what the artifact says of itself; with ``requires_all``, one that nobody else could confirm fails.
     """
 
     artifact: str
@@ -192,6 +194,7 @@ class ParityReport:
     statements: tuple[Statement, ...] = ()
     requires_all: bool = False
     costs: tuple[Cost, ...] = ()
+    operator_costs: tuple[OperatorCost, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -241,6 +244,7 @@ class ParityReport:
             "first_divergence": None if first is None else first.to_json(),
             "not_compared": list(self.not_compared),
             "costs": [item.to_json() for item in self.costs],
+            "operator_costs": [item.to_json() for item in self.operator_costs],
             "statements": [item.to_json() for item in self.statements],
             "notes": list(self.notes),
             "environment": dict(self.environment),

@@ -34,6 +34,7 @@ from ..reference.rounding import Format
 from .answered import answered
 from .cost import Cost, Outcome, costs
 from .judge import Types
+from .operator_costs import OperatorCost, costs_of_operators
 from .operators import compare_operators, program_origins
 from .outputs import compare_outputs, compare_preprocessing, not_told, output_result
 from .report import OperatorResult, OutputResult, ParityReport, Statement, described
@@ -102,6 +103,7 @@ class _Findings:
     notes: list[str]
     statements: list[Statement]
     costs: list[Cost] = field(default_factory=list)
+    operator_costs: list[OperatorCost] = field(default_factory=list)
 
 
 def compare(
@@ -145,8 +147,14 @@ def compare(
             found.notes.extend(left_out)
             found.notes.extend(runner.notes if isinstance(runner, Noting) else ())
             found.not_compared.extend(missing)
+            cases = [case for case, _ in answers]
             if program is not None and request.operators:
-                _add_operators(found, session, program, [case for case, _ in answers])
+                _add_operators(found, session, program, cases)
+            if request.operators:
+                progress(Stage("finding where the precision loses", _ALL))
+                found.operator_costs.extend(
+                    costs_of_operators(artifact.manifest.request, source, references, cases)
+                )
             found.statements.extend(
                 statements_of_the_model(artifact, source, references, session.form, progress)
             )
@@ -333,4 +341,5 @@ def _report(session: _Session, request: ParityRequest, found: _Findings) -> Pari
         statements=(*statements_of_the_file(session.artifact), *found.statements),
         requires_all=request.require_all,
         costs=tuple(found.costs),
+        operator_costs=tuple(found.operator_costs),
     )

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
-__all__ = ["NAMESPACE", "dequantize", "look_up", "quantize"]
+__all__ = ["NAMESPACE", "dequantize", "look_up", "quantize", "rounded_value"]
 
 NAMESPACE = "cloformer"
 
@@ -47,3 +47,10 @@ _LIBRARY.impl("look_up", _look_up, "CompositeExplicitAutograd")
 dequantize: Any = torch.ops.cloformer.dequantize.default
 quantize: Any = torch.ops.cloformer.quantize.default
 look_up: Any = torch.ops.cloformer.look_up.default
+
+
+def rounded_value(node: fx.Node) -> fx.Node | None:
+    """The value that ``node`` is, rounded: of one that makes numbers of whole ones that depend on an input."""
+    if node.target is not dequantize or node.all_input_nodes[0].target is not quantize:
+        return None
+    return node.all_input_nodes[0].all_input_nodes[0]

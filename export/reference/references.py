@@ -110,7 +110,7 @@ class Reference:
             (_digest(inputs), form),
             lambda: rounded_runs(
                 self.twin.replay,
-                self._fed(inputs),
+                self.fed(inputs),
                 form,
                 drawn=_DRAWN[-1:] if self._decides else _DRAWN,  # what jumps is seen by few runs
                 is_enough=lambda runs: all(_are_many(*each) for each in zip(outputs, *runs)),
@@ -147,7 +147,7 @@ class Reference:
         decided = any(output.dtype.kind != "f" for output in self.run(inputs))
         pairs = _PAIRS_OF_DECISIONS if decided else _PAIRS
         return _kept(
-            self._pairs, key, lambda: list(opposite_runs(replay, self._fed(inputs), form, pairs=pairs))
+            self._pairs, key, lambda: list(opposite_runs(replay, self.fed(inputs), form, pairs=pairs))
         )
 
     def _searched(
@@ -161,7 +161,7 @@ class Reference:
         operand = self._watched(inputs)[watched]
         return Searched(operand, search.dim, RoundingLoss.of(operand, [run[watched] for run in runs]))
 
-    def _fed(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+    def fed(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         """What the trace takes."""
         rules = self._pixels
         return {name: rules[name].pixels(value) if name in rules else value for name, value in inputs.items()}
@@ -171,7 +171,7 @@ class Reference:
         return len(self.twin.replay.outputs)
 
     def _watched(self, inputs: Mapping[str, Array]) -> list[Array]:
-        return _kept(self._outputs, _digest(inputs), lambda: self.twin.run(self._fed(inputs)))
+        return _kept(self._outputs, _digest(inputs), lambda: self.twin.run(self.fed(inputs)))
 
 
 @dataclass(frozen=True)

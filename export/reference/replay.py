@@ -64,6 +64,13 @@ class Replay:
             for node, name in zip(self.placeholders, names, strict=True)
         }
 
+    def fed_as_traced(self, inputs: Mapping[str, Array]) -> dict[fx.Node, Tensor]:
+        """The inputs' values by node, in the model's own types."""
+        return {
+            node: value.to(getattr(torch, spec.dtype))
+            for (node, value), spec in zip(self.fed(inputs).items(), self.signature.inputs, strict=True)
+        }
+
     def _last_read(self) -> dict[fx.Node, list[fx.Node]]:
         last: dict[fx.Node, fx.Node] = {}
         for node in self.computed:

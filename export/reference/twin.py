@@ -81,13 +81,8 @@ class Twin:
 
     def _fed(self, inputs: Mapping[str, Array]) -> tuple[dict[fx.Node, object], dict[fx.Node, object]]:
         """Constants and inputs in the model's own types, and the inputs in float64."""
-        own = dict(self.replay.constants)
-        wide: dict[fx.Node, object] = {}
-        for (node, value), spec in zip(
-            self.replay.fed(inputs).items(), self.replay.signature.inputs, strict=True
-        ):
-            own[node], wide[node] = value.to(getattr(torch, spec.dtype)), widened(value)
-        return own, wide
+        own = {**self.replay.constants, **self.replay.fed_as_traced(inputs)}
+        return own, {node: widened(value) for node, value in self.replay.fed(inputs).items()}
 
     def _read(self, node: fx.Node, wide: Mapping[fx.Node, object]) -> dict[fx.Node, object]:
         """What ``node`` is computed from, in float64."""

@@ -30,6 +30,8 @@ from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.preview import preview
 from cloformer.export.pipeline.request import ExportRequest
+from cloformer.export.reports.parity import text as parity_text
+from cloformer.export.reports.parity.page import html_page
 from cloformer.export.schemas import schema
 from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.export.source.signature import TensorSpec
@@ -283,6 +285,9 @@ def test_what_it_costs_is_said_and_limited(tmp_path: Path) -> None:
     report = held(artifact, limits=Limits(min_snr=5.0))
     assert report.passed and {item.output for item in report.costs} == {"output_0", "output_1"}
     assert all(5 < item.figures.snr_db < 40 for item in report.costs)  # sixteen levels: 20 dB or so
+    assert sum(item.share or 0.0 for item in report.operator_costs) == pytest.approx(1)
+    largest = report.operator_costs[0]
+    assert largest.module in parity_text.render(report) and largest.location in html_page([report])
     strict = held(artifact, limits=Limits(min_snr=60.0))
     assert not strict.passed and not strict.failures
     assert [item.problem is None for item in strict.costs] == [False, False]

@@ -32,6 +32,7 @@ __all__ = ["divergence", "facts", "failures", "images", "operators", "outputs", 
 
 _ROWS_SHOWN = 8  # of each output; the others are folded
 _REASONS_SHOWN = 20
+_LOSSES_SHOWN = 20
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -243,10 +244,33 @@ def _operator(place: int, item: OperatorResult, prefix: str) -> Markup:
     )
 
 
+def _losses(report: ParityReport) -> Iterator[Markup]:
+    """Where the loss arises."""
+    if not report.operator_costs:
+        return
+    shown = report.operator_costs[:_LOSSES_SHOWN]
+    rest = len(report.operator_costs) - len(shown)
+    said = "What rounding its numbers adds to the outputs' noise, to first order, and its value beside the one before numbers are made small."
+    if rest:
+        said += f" The {rest:,} with smaller shares are in --json."
+    rows = [
+        tag(
+            "tr",
+            tag("th", tag("code", item.operator), tag("small", item.node), scope="row"),
+            tag("td", tag("span", item.module or "the model itself"), tag("small", tag("code", item.location)), data_label="Module"),
+            cell("Adds", "" if item.share is None else f"{item.share:.1%}", "num"),
+            cell("SNR", decibels(item.snr_db), "num"),
+        )
+        for item in shown
+    ]  # fmt: skip
+    yield tag("p", said, class_="aside")
+    yield tag("div", table(("Operator", "Module and line", "*Adds", "*SNR"), rows), class_="panel")
+
+
 def remarks(report: ParityReport) -> Iterator[Markup]:
     lost = [tag("li", line) for line in costs(report)]
     if lost:
-        yield tag("section", tag("h3", "What it costs"), tag("ul", *lost))
+        yield tag("section", tag("h3", "What it costs"), tag("ul", *lost), *_losses(report))
     said = [tag("li", line) for line in statements(report)]
     if said:
         yield tag("section", tag("h3", "What the artifact says"), tag("ul", *said))

@@ -22,6 +22,7 @@ from .words import (
     share_of_allowed,
     statements,
     title,
+    where_lost,
     why,
     worst_first,
 )
@@ -101,7 +102,7 @@ def _outputs(report: ParityReport) -> Iterator[str]:
     heads = {column.head for column in shown_columns.columns}
     said = [words for head, words in _SAID.items() if head in heads]
     yield from wrapped(f"{'; '.join(said)}.")
-    for line in costs(report):
+    for line in (*costs(report), where_lost(report)):
         yield from wrapped(line, indent=2)
 
 

@@ -30,10 +30,12 @@ __all__ = [
     "statements",
     "steps",
     "title",
+    "where_lost",
     "why",
     "worst_first",
 ]
 
+_LOSSES_SHOWN = 3
 LOWER_BOUND = (
     "is a reference runtime, not the device's own: its error is a lower bound of the error on a device, "
     "whose sums and fused operators are not published"
@@ -54,6 +56,17 @@ def costs(report: ParityReport) -> Iterator[str]:
         if item.flipped_margins:
             words += f" (the model preferred its own by up to {number(item.flipped_margins[-1])})"
         yield plain(f"{words}, {count(item.inputs, 'input')}")
+
+
+def where_lost(report: ParityReport) -> str:
+    """The operators that most of the loss comes from; "" where none is known."""
+    first = [item for item in report.operator_costs[:_LOSSES_SHOWN] if item.share]
+    if not first:
+        return ""
+    named = ", ".join(
+        f"{item.share:.0%} of the noise at {item.module or item.node} ({item.operator})" for item in first
+    )
+    return plain(f"it arises in {count(report.operator_costs, 'operator')}: {named}; --json has them all")
 
 
 def passed(reports: Sequence[ParityReport]) -> bool:
