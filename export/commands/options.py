@@ -16,7 +16,8 @@ from ..formats import FORMATS
 from ..formats.row import Option
 
 __all__ = [
-    "Debug", "Json", "MaxSize", "MaxWork", "Quiet", "Threads", "parse_bytes", "parse_size", "with_format_options",
+    "Debug", "Json", "MaxPartitions", "MaxSize", "MaxUndelegated", "MaxWork", "Quiet", "Threads", "parse_bytes", "parse_size",
+    "with_format_options",
 ]  # fmt: skip
 
 _MOST_PIXELS = 99_999  # of a side
@@ -34,6 +35,13 @@ MaxWork = Annotated[
 Threads = Annotated[int, typer.Option(min=0, help="Threads of the runtime; 0: its own choice.")]
 MaxSize = Annotated[
     str | None, typer.Option(help="Exit 1 if the model's files have more bytes, as 5MB or 4.5MiB.")
+]
+MaxPartitions = Annotated[
+    int | None,
+    typer.Option(min=0, help="Exit 1 if the runtime's delegate takes the graph in more pieces."),
+]
+MaxUndelegated = Annotated[
+    int | None, typer.Option(min=0, help="Exit 1 if the runtime's delegate leaves more operators.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing of how far it is on standard error.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]
