@@ -205,6 +205,7 @@ def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) ->
     written = write_model(job, source, signature, rewritten.program, folder)
     progress(Stage(f"{title}: loading it back", 0.7))
     figures = job.format.exporter().check(folder / written.path)
+    figures = figures.placed(rewritten.program, written.values)
     if source.labels is not None:
         (folder / LABELS).write_text("\n".join(source.labels) + "\n", "utf-8")
     write_vectors(

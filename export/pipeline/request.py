@@ -80,6 +80,8 @@ def choose_formats(request: ExportRequest) -> list[Choices]:
     if request.batch < 1:
         raise UsageError(f"--batch {request.batch} is below 1", "give the number of images per inference")
     rows = [FORMATS[name] for name in names]
+    for row in rows:
+        row.refuse_missing()
     _refuse_other_options(request.options, rows)
     chosen = [_chosen(request, row) for row in rows]
     _refuse_images_without_use(request, chosen)
