@@ -125,16 +125,19 @@ class GraphFigures:
         return cls(len(kinds), dict(sorted(Counter(kinds).items())), max_rank)
 
     def placed(self, program: ExportedProgram, values: Iterable[ValueOrigin]) -> GraphFigures:
-        """With the module and line of what no delegate takes, of the ``values`` of a model written of ``program``."""
+        """With the module and line of what no delegate takes, of the ``values`` of a model written of ``program``; a value on the
+        way to a node's begins with its name: "softmax/exp"."""
         from ..source.trace import origin_of
 
         nodes = {node.name: node for node in program.graph.nodes}
-        places = {item.value: origin_of(nodes[item.nodes[-1]]) for item in values if item.nodes}
-        found = [
-            replace(item, origin=replace(places.get(item.origin.name, item.origin), name=item.origin.name))
-            for item in self.undelegated
-        ]
-        return replace(self, undelegated=tuple(found))
+        computed = {item.value: item.nodes[-1] for item in values if item.nodes}
+
+        def placed(item: Undelegated) -> Undelegated:
+            value = item.origin.name
+            node = nodes.get(computed.get(value) or value.partition("/")[0])
+            return item if node is None else replace(item, origin=replace(origin_of(node), name=value))
+
+        return replace(self, undelegated=tuple(map(placed, self.undelegated)))
 
     def to_json(self) -> dict[str, object]:
         document: dict[str, object] = {

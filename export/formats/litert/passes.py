@@ -7,9 +7,12 @@ from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.common import common_passes
 from ...passes.fix_sizes import FixSizes
 from ...passes.fold_constants import FoldConstants
+from ...passes.pool_group_norm import PoolGroupNorm
 from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_chunks import SeparateChunks
+from ...passes.split_depthwise import SplitDepthwise
 from ...passes.split_projection import SplitProjection
+from ...passes.turn_heads import TurnHeads
 
 __all__ = ["passes", "plain_passes"]
 
@@ -22,6 +25,9 @@ def passes(setting: Setting) -> list[Pass]:
         SeparateChunks(),
         SplitProjection(),
         AddLayersInTurn(),
+        TurnHeads(),  # the map lies with its channels last already: nothing large is transposed
+        SplitDepthwise(),  # XNNPACK's fast depthwise kernels have at most 25 taps
+        PoolGroupNorm(),  # no transposes, which a norm over channels and places costs
         *_device(),
         RemoveIdentities(),
     ]
