@@ -1,0 +1,84 @@
+"""ExecuTorch's runtime: loaded without a word of its own, on as many threads as were asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cloformer.errors import CloformerError, InputError, UsageError
+from cloformer.io.quiet import quiet_natively
+
+from .file import METHOD
+
+__all__ = ["Threads", "opened", "runtime_errors"]
+
+
+@functools.cache
+def _library() -> Any:
+    with quiet_natively("executorch"):
+        from executorch.extension.pybindings import portable_lib
+
+    return portable_lib
+
+
+def _count() -> int:
+    """How many threads there are."""
+    with quiet_natively(
+        "executorch"
+    ):  # which reads files that other systems have, and says that they are not there
+        return int(_library()._threadpool_get_thread_count())
+
+
+@functools.cache
+def _own_choice() -> int:
+    """How many threads the runtime takes that is told nothing: all cores."""
+    return _count()
+
+
+class Threads:
+    """The runtime's pool, of which a process has one. A loaded program keeps it, so it can be made anew only while none is loaded."""
+
+    _users = 0
+
+    @classmethod
+    def take(cls, threads: int) -> None:
+        """So many from now on; 0: the runtime's own choice. :class:`UsageError` while a program runs on another number."""
+        own = _own_choice()  # before it is changed
+        wanted = threads or own
+        if wanted != _count():
+            if cls._users:
+                raise UsageError(
+                    "ExecuTorch has one pool of threads in a process, and a model is loaded on another number of them",
+                    "give both the same --threads",
+                )
+            with quiet_natively("executorch"):
+                _library()._unsafe_reset_threadpool(wanted)
+        cls._users += 1
+
+    @classmethod
+    def give_back(cls) -> None:
+        cls._users -= 1
+
+
+def opened(path: Path) -> Any:
+    """The loaded method, and the program that it belongs to. :class:`InputError` if the runtime does not take the file."""
+    with quiet_natively("executorch"), runtime_errors(f"ExecuTorch does not load {path}"):
+        from executorch.runtime import Runtime
+
+        program = Runtime.get().load_program(path)
+        return program.load_method(METHOD), program
+
+
+@contextlib.contextmanager
+def runtime_errors(problem: str) -> Iterator[None]:
+    """Make whatever the runtime raises in this block an :class:`InputError`: the problem with the first line of the reason."""
+    try:
+        yield
+    except CloformerError:
+        raise
+    except Exception as error:  # the binding raises what torch and pybind11 do
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise InputError(f"{problem}: {reason}", "export it again") from error
