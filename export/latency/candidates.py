@@ -71,6 +71,7 @@ CANDIDATES: dict[str, CandidateRow] = {
     "onnxruntime-no-layout": CandidateRow(
         "ONNX Runtime, layout optimization off", "onnxruntime", "onnxruntime", {"optimization": "extended"}
     ),
+    "litert": CandidateRow("LiteRT", "litert", "ai-edge-litert"),
     "coreml": _core_ml("ALL", "all compute units"),
     "coreml-cpu": _core_ml("CPU_ONLY", "the CPU"),
     "coreml-gpu": _core_ml("CPU_AND_GPU", "CPU and GPU"),

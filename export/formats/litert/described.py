@@ -12,7 +12,7 @@ from ...source.signature import Signature
 from ..exporter import ValueOrigin
 from .file import dtype_of, name_of, operators
 
-__all__ = ["name_signature", "name_tensors"]
+__all__ = ["name_signature", "name_tensors", "output_places"]
 
 # What the operands of layers are, by their place.
 _LAYERS = frozenset({"CONV_2D", "CONV_3D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
@@ -30,11 +30,18 @@ def name_signature(model: Any, signature: Signature) -> Signature:
             f"{len(signature.inputs)} and {len(signature.outputs)}",
             "leave out an input that nothing reads, or an output that is an input as it came",
         )
+    given.outputs = _in_order(given.outputs)
     outputs = []
-    for entry, spec in zip(_in_order(given.outputs), signature.outputs, strict=True):
+    for entry, spec in zip(given.outputs, signature.outputs, strict=True):
         entry.name = spec.name.encode()
         outputs.append(replace(spec, dtype=dtype_of(tensors[entry.tensorIndex])))
     return replace(signature, outputs=tuple(outputs))
+
+
+def output_places(model: Any) -> list[int]:
+    """The outputs' tensors, in the order of the function."""
+    (function,) = model.signatureDefs
+    return [entry.tensorIndex for entry in function.outputs]
 
 
 def _in_order(entries: Sequence[Any]) -> list[Any]:

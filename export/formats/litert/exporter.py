@@ -6,6 +6,7 @@ inputs and outputs have the artifact's names.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from ..exporter import (
     value_origins,
 )
 from ..stumbled import refusal
-from .described import name_signature, name_tensors
+from .described import name_signature, name_tensors, output_places
 from .file import Operator, name_of, operators, packed, read_model, shape_of
 from .names import MARK, Step, carried, names_in
 from .session import partitions
@@ -77,8 +78,8 @@ def write(lowered: Lowered, folder: Path) -> Written:
     path = folder / FILE_NAME
     path.write_bytes(_converted(lowered, signature))
     model = read_model(path)
-    values = _values(model, lowered.program)
     signature = name_signature(model, signature)
+    values = _values(model, lowered.program)
     names = name_tensors(model, values)
     model.description = lowered.description.summary.encode()
     path.write_bytes(packed(model))
@@ -179,7 +180,8 @@ def _values(model: Any, program: ExportedProgram) -> tuple[ValueOrigin, ...]:
     tensors = model.subgraphs[0].tensors
     found = list(operators(model))
     shapes = {node.name: _shape(node) for node in program.graph.nodes if node.op == "call_function"}
-    steps = [_step(item, tensors) for item in found]
+    outputs = _output_names(model, program)
+    steps = [_step(item, tensors, outputs) for item in found]
     given = [
         ({str(place): shape_of(tensors[place]) for place in item.outputs}, nodes)
         for item, nodes in zip(found, carried(steps, shapes), strict=True)
@@ -187,9 +189,17 @@ def _values(model: Any, program: ExportedProgram) -> tuple[ValueOrigin, ...]:
     return value_origins(program, given)
 
 
-def _step(operator: Operator, tensors: list[Any]) -> Step:
-    first = tensors[operator.outputs[0]]
-    return Step(name_of(first), shape_of(first), operator.kind in _MOVING)
+def _output_names(model: Any, program: ExportedProgram) -> dict[int, str]:
+    """The outputs' tensors have the function's names: here each that of its node, as all others have."""
+    (returned,) = program.graph.output_node().args
+    places = output_places(model)
+    return {place: f"{MARK}{node.name}" for place, node in zip(places, returned, strict=True)}  # type: ignore[arg-type]
+
+
+def _step(operator: Operator, tensors: list[Any], outputs: Mapping[int, str]) -> Step:
+    place = operator.outputs[0]
+    name = outputs.get(place) or name_of(tensors[place])
+    return Step(name, shape_of(tensors[place]), operator.kind in _MOVING)
 
 
 def _shape(node: fx.Node) -> tuple[int, ...] | None:

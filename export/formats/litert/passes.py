@@ -7,12 +7,14 @@ from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.common import common_passes
 from ...passes.fix_sizes import FixSizes
 from ...passes.fold_constants import FoldConstants
+from ...passes.pad_max_pool import PadMaxPool
 from ...passes.pool_group_norm import PoolGroupNorm
 from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_chunks import SeparateChunks
 from ...passes.split_depthwise import SplitDepthwise
 from ...passes.split_projection import SplitProjection
 from ...passes.turn_heads import TurnHeads
+from ...passes.write_out_layer_norm import WriteOutLayerNorm
 
 __all__ = ["passes", "plain_passes"]
 
@@ -28,6 +30,8 @@ def passes(setting: Setting) -> list[Pass]:
         TurnHeads(),  # the map lies with its channels last already: nothing large is transposed
         SplitDepthwise(),  # XNNPACK's fast depthwise kernels have at most 25 taps
         PoolGroupNorm(),  # no transposes, which a norm over channels and places costs
+        WriteOutLayerNorm(),  # seven operators for twelve, and nothing cancels
+        PadMaxPool(),  # ResNet's stem else splits the graph in two
         *_device(),
         RemoveIdentities(),
     ]
