@@ -29,7 +29,6 @@ _COMMENT = re.compile(r"//[^\n]*")
 _BLOCK = re.compile(r"\b(table|union|enum)\s+(\w+)(?:\s*:\s*(\w+))?\s*\{([^}]*)\}")
 _FIELD = re.compile(r"(\w+)\s*:\s*(\[?)\s*(\w+)\s*\]?")
 _MEMBER = re.compile(r"(\w+)(?:\s*:\s*(\w+))?")
-_DEFAULT = re.compile(r"=\s*(-?\w+)")
 
 
 class FlatbufferError(Exception):
@@ -38,12 +37,16 @@ class FlatbufferError(Exception):
 
 @dataclass(frozen=True)
 class _Field:
-    """``kind`` is a scalar, "string", or the name of a table, union or enum; ``absent`` is what a scalar is that is not there."""
+    """``kind`` is a scalar, "string", or the name of a table, union or enum."""
 
     name: str
     kind: str
     is_vector: bool
-    absent: int | bool = 0
+
+    @property
+    def absent(self) -> int | bool:
+        """What a scalar is that is not there: neither schema has other defaults."""
+        return False if self.kind == "bool" else 0
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,7 @@ class Schema:
 def _field(text: str) -> _Field:
     found = _FIELD.search(text)
     assert found is not None, text
-    default = _DEFAULT.search(text)
-    number = int(default[1]) if default and default[1].lstrip("-").isdigit() else 0
-    return _Field(found[1], found[3], bool(found[2]), bool(number) if found[3] == "bool" else number)
+    return _Field(found[1], found[3], bool(found[2]))
 
 
 @dataclass(frozen=True)

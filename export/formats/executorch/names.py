@@ -55,8 +55,9 @@ def _graphs(program: ExportedProgram) -> Iterator[fx.Graph]:
     yield program.graph
     for node in program.graph.nodes:
         taken = getattr(program.graph_module, str(node.target), None) if node.op == "get_attr" else None
-        if hasattr(taken, "original_module"):
-            yield taken.original_module.graph
+        inside = getattr(taken, "original_module", None)
+        if inside is not None:
+            yield inside.graph
 
 
 def _numbered(graph: fx.Graph) -> Iterator[Numbered]:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from .flat import FlatbufferError, Table
 from .payload import NO_VALUE, Node
 
-__all__ = ["compute", "operands"]
+__all__ = ["OPERATORS", "compute", "operands"]
 
 _TRANSPOSED_WEIGHTS = 0x1  # flags of XNNPACK's
 _ALIGN_CORNERS = 0x8
@@ -39,7 +39,7 @@ def compute(node: Node, values: Values) -> dict[int, Tensor]:
     raises of operands that do not fit."""
     if node.kind == "ArgMaxPooling2d":
         return _largest_with_place(node.fields, values)
-    operator = _OPERATORS.get(node.kind)
+    operator = OPERATORS.get(node.kind)
     if operator is None:
         raise FlatbufferError(f"has an operator of XNNPACK's ({node.kind}) that this version does not know")
     found = operator(node.fields, values)
@@ -206,7 +206,7 @@ def _number(table: Table, name: str) -> float:
     return float(table[name])  # type: ignore[arg-type]
 
 
-_OPERATORS: Mapping[str, _Operator] = {
+OPERATORS: Mapping[str, _Operator] = {
     "Abs": _one(torch.abs),
     "Add": _two(torch.add),
     "AvgPooling2d": _average_pooling,

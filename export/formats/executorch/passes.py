@@ -9,6 +9,7 @@ from ...passes.common import common_passes
 from ...passes.fix_sizes import FixSizes
 from ...passes.fold_constants import FoldConstants
 from ...passes.lower_tanh_gelu import LowerTanhGelu
+from ...passes.number_as_float import NumberAsFloat
 from ...passes.pool_group_norm import PoolGroupNorm
 from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_chunks import SeparateChunks
@@ -29,6 +30,7 @@ def passes(setting: Setting) -> list[Pass]:
         BatchProducts(),  # CloFormer-XXS is 25 delegates without, and 48 operators are in none
         SplitDepthwise(),  # XNNPACK's fast depthwise kernels have at most 25 taps
         PoolGroupNorm(),  # its delegate has no norm over channels and places
+        NumberAsFloat(),  # no conversions at each inference
         *_device(),
         RemoveIdentities(),
     ]

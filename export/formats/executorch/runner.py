@@ -73,7 +73,7 @@ class ExecuTorchRunner:
         if self._read is None:
             self._read = read_program(self._path)
         with torch.no_grad(), runtime_errors(f"{self._path} cannot be run step by step"):
-            found = {item.name: np.array(item.value) for item in steps(self._read, self._given(inputs))}
+            found = {item.name: item.value.numpy().copy() for item in steps(self._read, self._given(inputs))}
         return found | self.run(inputs)
 
     @property
