@@ -70,8 +70,8 @@ class Job:
 def choose_formats(request: ExportRequest) -> list[Choices]:
     """How each format is to be written.
 
-    Raises :class:`UsageError` for names that do not exist or do not go together, and :class:`UnsupportedError` for a
-    precision that a format does not have.
+    Raises :class:`UsageError` for names that do not exist or do not go together, :class:`UnsupportedError` for a
+    precision that a format does not have, and :class:`MissingRuntimeError` where a format's packages are not installed.
     """
     names = list(dict.fromkeys(choose("format", name, FORMATS, repeats=True) for name in request.formats))
     if request.precision is not None:
@@ -80,11 +80,11 @@ def choose_formats(request: ExportRequest) -> list[Choices]:
     if request.batch < 1:
         raise UsageError(f"--batch {request.batch} is below 1", "give the number of images per inference")
     rows = [FORMATS[name] for name in names]
-    for row in rows:
-        row.refuse_missing()
     _refuse_other_options(request.options, rows)
     chosen = [_chosen(request, row) for row in rows]
     _refuse_images_without_use(request, chosen)
+    for row in rows:
+        row.refuse_missing()
     return chosen
 
 

@@ -66,6 +66,10 @@ CATCHES_ALL = {
         "_exported",
     ): "torch.onnx, of a network that none of its authors foresaw",
     ("export/formats/onnx/simplified.py", "simplified_by_onnxsim"): "onnxsim, of orders that it made itself",
+    ("export/formats/litert/exporter.py", "_converted"): "litert-torch, of such a network",
+    ("export/formats/litert/exporter.py", "unsupported"): "torch, which takes operators apart",
+    ("export/formats/litert/session.py", "runtime_errors"): "LiteRT, of a file that anybody made",
+    ("export/formats/doctor.py", "_of_an_extra"): "an installed package that is broken",
     ("export/formats/onnx/exporter.py", "unsupported"): "torch, which takes operators apart",
     (
         "export/passes/__init__.py",
@@ -171,6 +175,7 @@ WRITTEN = {
     "export/pipeline/export.py": "the same",
     "export/formats/coreml/exporter.py": "the same",
     "export/formats/executorch/exporter.py": "the same",
+    "export/formats/litert/exporter.py": "the same",
     "export/formats/onnx/exporter.py": "the same",
     "export/bundle/payload.py": "into a bundle's staging folder",
     "export/bundle/project.py": "the same",

@@ -29,7 +29,7 @@ class Operators(nn.Module):
         z = torch.maximum(torch.minimum(z, z.abs() / 2), -z)
         z = F.interpolate(z, (8, 8), mode="bilinear", align_corners=True)
         z = F.max_pool2d(z, 2, 2)
-        z = z.clamp(-0.6, 0.9)
+        z = z.clamp(0.05, 0.2)
         w = self.transposed(self.groups(F.avg_pool2d(y, 2)))
         p = torch.sqrt(torch.exp(torch.tanh(z)) + 1.5) * torch.rsqrt(z.square() + 1)
         p = torch.log(p.abs() + 0.5) + torch.sin(z) * torch.cos(z) + torch.floor(2 * z) + torch.ceil(3 * z)

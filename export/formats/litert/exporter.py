@@ -6,7 +6,7 @@ inputs and outputs have the artifact's names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -181,12 +181,22 @@ def _values(model: Any, program: ExportedProgram) -> tuple[ValueOrigin, ...]:
     found = list(operators(model))
     shapes = {node.name: _shape(node) for node in program.graph.nodes if node.op == "call_function"}
     outputs = _output_names(model, program)
-    steps = [_step(item, tensors, outputs) for item in found]
-    given = [
-        ({str(place): shape_of(tensors[place]) for place in item.outputs}, nodes)
-        for item, nodes in zip(found, carried(steps, shapes), strict=True)
-    ]
-    return value_origins(program, given)
+    makers = dict.fromkeys(map(int, model.subgraphs[0].inputs), -1)
+    makers |= {place: number for number, item in enumerate(found) for place in item.outputs}
+    steps = [_step(item, tensors, outputs, makers) for item in found]
+    owned = _owned(program)
+    constants = {
+        node.name
+        for node in program.graph.nodes
+        if any(source.op == "get_attr" or source.name in owned for source in node.all_input_nodes)
+    }
+    return value_origins(
+        program,
+        [
+            ({str(place): shape_of(tensors[place]) for place in item.outputs}, nodes)
+            for item, nodes in zip(found, carried(steps, shapes, constants), strict=True)
+        ],
+    )
 
 
 def _output_names(model: Any, program: ExportedProgram) -> dict[int, str]:
@@ -196,10 +206,25 @@ def _output_names(model: Any, program: ExportedProgram) -> dict[int, str]:
     return {place: f"{MARK}{node.name}" for place, node in zip(places, returned, strict=True)}  # type: ignore[arg-type]
 
 
-def _step(operator: Operator, tensors: list[Any], outputs: Mapping[int, str]) -> Step:
+def _owned(program: ExportedProgram) -> set[str]:
+    """The placeholders of what is no input: weights and constants."""
+    signature = program.graph_signature
+    return {
+        *signature.inputs_to_parameters,
+        *signature.inputs_to_buffers,
+        *signature.inputs_to_lifted_tensor_constants,
+    }
+
+
+def _step(
+    operator: Operator, tensors: Sequence[Any], outputs: Mapping[int, str], makers: Mapping[int, int]
+) -> Step:
+    """``makers`` are the operators by the places of what they give; of the function's inputs -1."""
     place = operator.outputs[0]
     name = outputs.get(place) or name_of(tensors[place])
-    return Step(name, shape_of(tensors[place]), operator.kind in _MOVING)
+    reads = tuple(makers[each] for each in operator.inputs if makers.get(each, -1) >= 0)
+    has_constants = any(each >= 0 and each not in makers for each in operator.inputs)
+    return Step(name, shape_of(tensors[place]), operator.kind in _MOVING, has_constants, reads)
 
 
 def _shape(node: fx.Node) -> tuple[int, ...] | None:

@@ -22,6 +22,7 @@ MAX_BYTES = 2**31  # a flatbuffer's own limit
 MAX_ELEMENTS = 2**28  # of one value: 1 GiB of float32, a hundred times what a model for a phone has
 _AGAIN = "export it again"
 _IDENTIFIER = b"TFL3"
+_LOOPS = frozenset({"CALL", "CALL_ONCE", "IF", "STABLEHLO_WHILE", "WHILE"})
 _ALIGNMENT = 16  # of every constant, as the runtime's own writer has it: kernels read several numbers at once
 
 
@@ -36,10 +37,10 @@ class Operator:
 
 
 def read_model(path: Path) -> Any:
-    """The model as the schema's own objects; :class:`InputError` for a file that is none, or that is not a single sound graph.
+    """The model as the schema's own objects; :class:`InputError` for a file that is none, or that is not sound.
 
-    Every part is read here, with its bounds, before the runtime is given the file. Refused are also graphs of several parts,
-    whose loops may run without end, and values larger than ``MAX_ELEMENTS``.
+    Every part is read here, with its bounds, before the runtime is given the file. Refused are also loops, which may run without
+    end, and values larger than ``MAX_ELEMENTS``. Some operators have a graph of their own, which says what they add up.
     """
     data = read_bytes(path, MAX_BYTES, _AGAIN, follow_links=False)
     with decoding(f"{path} as a LiteRT model", _AGAIN):
@@ -53,39 +54,41 @@ def read_model(path: Path) -> Any:
 
 
 def _problem(model: Any) -> str | None:
-    """What keeps a model from being one graph whose parts refer to parts that are there."""
-    if len(model.subgraphs or ()) != 1:
-        return f"has {len(model.subgraphs or ())} graphs, and an export has one"
-    (graph,) = model.subgraphs
+    """What keeps a model from being graphs whose parts refer to parts that are there."""
+    if not model.subgraphs:
+        return "has no graph"
+    return next(filter(None, (_problem_of(graph, model) for graph in model.subgraphs)), None)
+
+
+def _problem_of(graph: Any, model: Any) -> str | None:
     tensors = graph.tensors or ()
     for tensor in tensors:
         if not 0 <= tensor.buffer < len(model.buffers or ()):
             return "has a tensor whose buffer is not there"
-        if math.prod(max(int(size), 1) for size in shape_of(tensor)) > MAX_ELEMENTS:
+        if math.prod(max(size, 1) for size in shape_of(tensor)) > MAX_ELEMENTS:
             return f"has a value of the shape {list(shape_of(tensor))}, more than {MAX_ELEMENTS} elements"
-    used = [
-        *(graph.inputs if graph.inputs is not None else ()),
-        *(graph.outputs if graph.outputs is not None else ()),
-    ]
-    for operator in graph.operators or ():
-        if not 0 <= operator.opcodeIndex < len(model.operatorCodes or ()):
+    used = [*_places(graph.inputs), *_places(graph.outputs)]
+    for item in graph.operators or ():
+        if not 0 <= item.opcodeIndex < len(model.operatorCodes or ()):
             return "has an operator without a kind"
-        used += [place for place in (*_places(operator.inputs), *_places(operator.outputs)) if place != -1]
-    if any(not 0 <= place < len(tensors) for place in used):
-        return "refers to a tensor that is not there"
-    return None
+        if (kind := _kind(model, item)) in _LOOPS:
+            return f"has a loop or a branch ({kind}), and no export has"
+        used += [place for place in (*_places(item.inputs), *_places(item.outputs)) if place != -1]
+    return "refers to a tensor that is not there" if any(not 0 <= p < len(tensors) for p in used) else None
 
 
 def operators(model: Any) -> Iterator[Operator]:
     """The operators in the order they run."""
-    kinds = _kinds()
     for item in model.subgraphs[0].operators or ():
-        code = model.operatorCodes[item.opcodeIndex]
-        number = max(code.builtinCode, code.deprecatedBuiltinCode)
-        kind = kinds.get(number, f"operator {number}")
-        if code.customCode:
-            kind = code.customCode.decode("utf-8", "replace")
-        yield Operator(kind, _places(item.inputs), _places(item.outputs))
+        yield Operator(_kind(model, item), _places(item.inputs), _places(item.outputs))
+
+
+def _kind(model: Any, operator: Any) -> str:
+    code = model.operatorCodes[operator.opcodeIndex]
+    if code.customCode:
+        return str(code.customCode.decode("utf-8", "replace"))
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return _kinds().get(number, f"operator {number}")
 
 
 @functools.cache

@@ -2,8 +2,10 @@
 
 The converter names what an operator gives after the nodes that it was made of, with a number for each operator that one node
 became: ``conv2d_4;2``, and ``relu;;conv2d;1`` where two are one. Constants that operators share bring the names of others
-along, so a node that has been computed before is none of them. What only moves numbers, a transpose to the order of axes that
-a kernel wants, has the name of the node that it is moved for.
+along, so a node that has been computed before is none of them. But where an operator with constants reads the node's value, and
+the node has constants too, the converter may have put a number of the one into a number of the other, a bias into what is added
+after it: then only the last of both has its value. What only moves numbers, a transpose to the order of axes that a kernel
+wants, has the name of the node that it is moved for.
 """
 
 from __future__ import annotations
@@ -21,11 +23,14 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Step:
-    """An operator of the file: what its first result is called, the result's shape, and whether it only moves numbers."""
+    """An operator of the file: what its first result is called, the result's shape, whether it only moves numbers, whether it
+    reads constants, and the steps before it whose results it reads, by number."""
 
     name: str
     shape: Shape
     moves: bool
+    has_constants: bool = False
+    reads: tuple[int, ...] = ()
 
 
 def names_in(text: str) -> list[str]:
@@ -39,9 +44,11 @@ def nodes_named(text: str, known: Collection[str]) -> list[str]:
     return list(dict.fromkeys(name for name in found if name in known))
 
 
-def carried(steps: Sequence[Step], shapes: Mapping[str, Shape | None]) -> list[list[str]]:
+def carried(
+    steps: Sequence[Step], shapes: Mapping[str, Shape | None], with_constants: Collection[str] = ()
+) -> list[list[str]]:
     """The nodes that each step computes, in the order they run; ``shapes`` are those of the program's nodes in their order, None
-    of what is no tensor.
+    of what is no tensor, and ``with_constants`` are those that read some.
 
     A step that only moves numbers has the nodes that nothing else computes, and one whose shape only it gives.
     """
@@ -50,14 +57,32 @@ def carried(steps: Sequence[Step], shapes: Mapping[str, Shape | None]) -> list[l
     computed: dict[str, int] = {}
     found: list[list[str]] = []
     for index, (step, nodes) in enumerate(zip(steps, named, strict=True)):
-        mine = [] if step.moves else [node for node in nodes[:-1] if node not in computed] + nodes[-1:]
+        mine: list[str] = []
+        if not step.moves:
+            read = _sources(steps, index)
+            merged = set(with_constants) if step.has_constants else set()
+            mine = [n for n in nodes[:-1] if n not in computed or (n in merged and computed[n] in read)]
+            mine += nodes[-1:]
         computed |= dict.fromkeys(mine, index)
         found.append(mine)
     for index, (step, nodes) in enumerate(zip(steps, named, strict=True)):
         for node in nodes if step.moves else ():
             by = computed.get(node)
-            if by is None or (by < index and not _is(shapes[node], steps[by]) and _is(shapes[node], step)):
+            if by is None:
                 found[index].append(node)
+            elif by < index and found[by][-1] == node and not _is(shapes[node], steps[by]):
+                found[index] += [node] if _is(shapes[node], step) else []
+    return found
+
+
+def _sources(steps: Sequence[Step], index: int) -> set[int]:
+    """The steps whose results a step reads, also those that are only moved on their way."""
+    found: set[int] = set()
+    waiting = list(steps[index].reads)
+    while waiting:
+        number = waiting.pop()
+        found.add(number)
+        waiting += steps[number].reads if steps[number].moves else ()
     return found
 
 

@@ -7,6 +7,7 @@ from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.common import common_passes
 from ...passes.fix_sizes import FixSizes
 from ...passes.fold_constants import FoldConstants
+from ...passes.lower_powers import LowerPowers
 from ...passes.pad_max_pool import PadMaxPool
 from ...passes.pool_group_norm import PoolGroupNorm
 from ...passes.remove_identities import RemoveIdentities
@@ -39,7 +40,10 @@ def passes(setting: Setting) -> list[Pass]:
 
 def _device() -> list[Pass]:
     """What LiteRT computes in another way than PyTorch, and what litert-torch writes wrong or not at all."""
-    return [FoldConstants()]  # also where nothing is re-parameterized
+    return [
+        FoldConstants(),  # also where nothing is re-parameterized
+        LowerPowers(),  # which XNNPACK does not take, nor the converter of five axes
+    ]
 
 
 def plain_passes(setting: Setting) -> list[Pass]:
