@@ -12,7 +12,7 @@ from cloformer.io.read import decoding
 
 from ..contents import Contents
 from .file import Constant, Kernel, Program, Value, read_program
-from .steps import graph_of, inner_name, outer_name, outputs_of
+from .steps import graph_of, inner_name, outer_name, results_of
 
 __all__ = ["read_contents"]
 
@@ -36,7 +36,7 @@ def read_contents(path: Path) -> Contents:
 
 
 def _results(program: Program, step: Kernel) -> dict[str, str]:
-    entries = {place: program.values[place] for place in outputs_of(step)}
+    entries = {place: program.values[place] for place in results_of(program, step)}
     return {
         outer_name(place): _name(item.dtype) for place, item in entries.items() if isinstance(item, Value)
     }

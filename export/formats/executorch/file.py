@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+import executorch
 import torch
 from torch import Tensor
 
@@ -34,7 +35,7 @@ _MAGIC, _HEADER = b"eh00", slice(8, 40)  # of the header behind the flatbuffer's
 # torch's types by the numbers of its own enumeration, which the file's are.
 _TYPES = {
     0: torch.uint8, 1: torch.int8, 2: torch.int16, 3: torch.int32, 4: torch.int64, 5: torch.float16, 6: torch.float32,
-    7: torch.float64, 11: torch.bool, 15: torch.bfloat16,
+    7: torch.float64, 9: torch.complex64, 10: torch.complex128, 11: torch.bool, 15: torch.bfloat16,
 }  # fmt: skip
 
 
@@ -104,7 +105,7 @@ def read_program(path: Path) -> Program:
 
 @functools.cache
 def _schema() -> Schema:
-    folder = importlib.resources.files("executorch").joinpath("schema")
+    folder = importlib.resources.files(executorch).joinpath("schema")
     names = ("program.fbs", "scalar_type.fbs")
     return Schema.parse("\n".join(folder.joinpath(name).read_text("utf-8") for name in names))
 

@@ -17,7 +17,7 @@ from torch.export import ExportedProgram
 from ...source.trace import lowered_name_of
 from ..exporter import ValueOrigin, value_origins
 from .file import Kernel, Program, Value
-from .steps import graph_of, inner_name, outer_name, outputs_of
+from .steps import graph_of, inner_name, outer_name, results_of
 
 __all__ = ["Numbered", "as_first_of_their_line", "numbered", "shape_at", "values_of"]
 
@@ -98,7 +98,7 @@ def _computed(
         if isinstance(step, Kernel):
             number = numbers.get(place)
             results: dict[str, Shape | None] = {
-                outer_name(item): shape_at(file, item) for item in outputs_of(step)
+                outer_name(item): shape_at(file, item) for item in results_of(file, step)
             }
             yield results, number if isinstance(number, int) else None
         else:

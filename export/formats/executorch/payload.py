@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import executorch
 import torch
 from torch import Tensor
 
@@ -66,7 +67,7 @@ class Graph:
 
 @functools.cache
 def _schema() -> Schema:
-    file = importlib.resources.files("executorch").joinpath("backends/xnnpack/serialization/schema.fbs")
+    file = importlib.resources.files(executorch).joinpath("backends/xnnpack/serialization/schema.fbs")
     return Schema.parse(file.read_text("utf-8"))
 
 

@@ -20,7 +20,7 @@ from ...source.signature import Signature
 from ..runner import Array, ModelFile, checked_outputs
 from ..work_limit import MOST_WORK
 from .file import Program, read_program
-from .session import Threads, opened, runtime_errors
+from .session import Threads, executed, opened, runtime, runtime_errors
 from .steps import steps
 from .work_limit import refuse_endless
 
@@ -44,6 +44,7 @@ class ExecuTorchRunner:
     def check(self) -> None:
         """Refuse a file that is damaged, or could run without end."""
         refuse_endless(read_program(self._path), self._path, self._most)
+        runtime()  # so that it is there when a model's own time begins
 
     def load(self) -> None:
         """Load the method, and let its delegate prepare its weights."""
@@ -63,9 +64,7 @@ class ExecuTorchRunner:
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs by name, of the shapes and types that the signature declares."""
         assert self._loaded is not None, "enter the runner first"
-        with runtime_errors("ExecuTorch cannot run the model"):
-            made = self._loaded[0].execute(self._given(inputs))
-        return checked_outputs(self.signature, self._named(made))
+        return checked_outputs(self.signature, self._named(executed(self._loaded[0], self._given(inputs))))
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every value that the file's steps compute, and that the operators in its delegates do, from what the file says of them;

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from cloformer.errors import CloformerError, InputError, UsageError
 from cloformer.io.quiet import quiet_natively
 
 from .file import METHOD
 
-__all__ = ["Threads", "opened", "runtime_errors"]
+__all__ = ["Threads", "executed", "opened", "runtime", "runtime_errors"]
+
+_AT_OPERATOR = re.compile(r"in operator ([\w:.]+\w)")  # as the runtime says it
 
 
 @functools.cache
@@ -22,6 +27,15 @@ def _library() -> Any:
         from executorch.extension.pybindings import portable_lib
 
     return portable_lib
+
+
+def runtime() -> Any:
+    """The runtime, which is imported once: that takes seconds, and is nothing of a model's."""
+    _library()
+    with quiet_natively("executorch"):
+        from executorch.runtime import Runtime
+
+        return Runtime.get()
 
 
 def _count() -> int:
@@ -66,10 +80,22 @@ class Threads:
 def opened(path: Path) -> Any:
     """The loaded method, and the program that it belongs to. :class:`InputError` if the runtime does not take the file."""
     with quiet_natively("executorch"), runtime_errors(f"ExecuTorch does not load {path}"):
-        from executorch.runtime import Runtime
-
-        program = Runtime.get().load_program(path)
+        program = runtime().load_program(path)
         return program.load_method(METHOD), program
+
+
+def executed(method: Any, given: Sequence[Tensor]) -> list[Tensor]:
+    """What the method gives; :class:`InputError` with the operator that failed."""
+    with quiet_natively("executorch") as heard:
+        try:
+            made: list[Tensor] = method.execute(given)
+        except Exception as error:  # the binding raises what torch and pybind11 do
+            failed = error
+        else:
+            return made
+    at = _AT_OPERATOR.search(heard.text)
+    with runtime_errors(f"ExecuTorch cannot run the model{f', at {at[1]}' if at else ''}"):
+        raise failed
 
 
 @contextlib.contextmanager

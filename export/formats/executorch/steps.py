@@ -15,7 +15,7 @@ from .flat import FlatbufferError
 from .operators import compute, operands
 from .payload import Graph, read_payload
 
-__all__ = ["XNNPACK", "Made", "graph_of", "inner_name", "outer_name", "outputs_of", "steps"]
+__all__ = ["XNNPACK", "Made", "graph_of", "inner_name", "outer_name", "results_of", "steps"]
 
 XNNPACK = "XnnpackBackend"
 _LIBRARY = "aten::"
@@ -64,16 +64,15 @@ def steps(
             found[place] = entry.tensor.to(device)
     for number, step in program.steps.items():
         if isinstance(step, Kernel):
-            yield from _by_kernel(program, step, found)
+            yield from _by_kernel(program, step, found, device)
         else:
-            yield from _by_delegate(number, graph_of(program, step), step.arguments, found)
+            yield from _by_delegate(number, graph_of(program, step), step.arguments, found, device)
 
 
 def _by_delegate(
-    number: int, graph: Graph, arguments: Sequence[int], found: dict[int, Tensor]
+    number: int, graph: Graph, arguments: Sequence[int], found: dict[int, Tensor], device: torch.device
 ) -> Iterator[Made]:
     given, made = arguments[: len(graph.inputs)], arguments[len(graph.inputs) :]
-    device = next(iter(found.values())).device if found else torch.device("cpu")
     inner = {
         place: value.constant.to(device)
         for place, value in graph.values.items()
@@ -89,28 +88,34 @@ def _by_delegate(
     found.update(zip(made, (inner[place] for place in graph.outputs), strict=True))
 
 
-def _by_kernel(program: Program, step: Kernel, found: dict[int, Tensor]) -> Iterator[Made]:
-    places = outputs_of(step)
+def _by_kernel(
+    program: Program, step: Kernel, found: dict[int, Tensor], device: torch.device
+) -> Iterator[Made]:
     given = [_argument(program, place, found) for place in step.arguments]
     read = tuple(item for item in given if isinstance(item, Tensor))
-    device = read[0].device if read else torch.device("cpu")
-    made = {place: _empty(program, place, device) for place in places}
-    if (
-        device.type != "meta"
-    ):  # of which no operator can read a number: the file says the shapes, and the runtime has room for no others
+    made = {place: _empty(program, place, device) for place in results_of(program, step)}
+    # Without data no operator can read a number. The file says the shapes, and the runtime has room for no others.
+    if device.type != "meta":
         own = _OWN.get(step.name)
         if own is not None:
-            (place,) = places
-            made = {place: own(given, made[place])}
+            made = {place: own(given, result) for place, result in made.items()}
         else:
-            _call(_operator(step.name), given, [made[place] for place in places])
+            _call(_operator(step.name), given, [_written(program, place, made) for place in _outputs(step)])
     found.update(made)
     for place, value in made.items():
         yield Made(outer_name(place), step.name, read, value)
 
 
-def outputs_of(step: Kernel) -> list[int]:
+def results_of(program: Program, step: Kernel) -> list[int]:
     """The places that the step writes to: of one of torch's operators, the arguments that its schema says are results."""
+    found: list[int] = []
+    for place in _outputs(step):
+        entry = program.values[place]
+        found += entry.places if isinstance(entry, List) else [place]
+    return found
+
+
+def _outputs(step: Kernel) -> list[int]:
     if step.name in _OWN:
         return [step.arguments[-1]]
     arguments = _operator(step.name)._schema.arguments
@@ -119,14 +124,19 @@ def outputs_of(step: Kernel) -> list[int]:
     return [place for place, item in zip(step.arguments, arguments, strict=False) if item.is_out]
 
 
-def _call(operator: torch._ops.OpOverload, given: Sequence[Any], results: Sequence[Tensor]) -> None:
+def _written(program: Program, place: int, made: Mapping[int, Tensor]) -> Any:
+    """What an operator is given to write to: of pieces, a list."""
+    entry = program.values[place]
+    return [made[item] for item in entry.places] if isinstance(entry, List) else made[place]
+
+
+def _call(operator: torch._ops.OpOverload, given: Sequence[Any], results: Sequence[Any]) -> None:
     """The operator writes into the results."""
     arguments, waiting = operator._schema.arguments, list(results)
     filled = [waiting.pop(0) if item.is_out else value for value, item in zip(given, arguments, strict=False)]
     plain = [value for value, item in zip(filled, arguments, strict=True) if not item.kwarg_only]
-    operator(
-        *plain, **{item.name: value for value, item in zip(filled, arguments, strict=True) if item.kwarg_only}
-    )
+    named = {item.name: value for value, item in zip(filled, arguments, strict=True) if item.kwarg_only}
+    operator(*plain, **named)
 
 
 def _operator(name: str) -> torch._ops.OpOverload:
