@@ -110,7 +110,7 @@ def _transposed_convolution(table: Table, values: Values) -> Tensor:
     """The weight is [groups * outputs of a group, height, width, inputs of a group]."""
     groups, made = table.whole("groups"), table.whole("group_output_channels")
     weight_OIHW = _first(values[table.whole("filter_id")])
-    weight = weight_OIHW.unflatten(0, (groups, made)).transpose(1, 2).flatten(0, 1)
+    weight = weight_OIHW.reshape(groups, made, *weight_OIHW.shape[1:]).transpose(1, 2).flatten(0, 1)
     before, behind = (
         (table.whole(f"padding_{a}"), table.whole(f"padding_{b}"))
         for a, b in (("top", "left"), ("bottom", "right"))

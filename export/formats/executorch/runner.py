@@ -64,7 +64,9 @@ class ExecuTorchRunner:
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs by name, of the shapes and types that the signature declares."""
         assert self._loaded is not None, "enter the runner first"
-        return checked_outputs(self.signature, self._named(executed(self._loaded[0], self._given(inputs))))
+        return checked_outputs(
+            self.signature, self._named(executed(self._loaded[0], self._given(inputs), self._path))
+        )
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every value that the file's steps compute, and that the operators in its delegates do, from what the file says of them;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,13 +13,15 @@ from typing import Any
 from torch import Tensor
 
 from cloformer.errors import CloformerError, InputError, UsageError
+from cloformer.io.numbers import whole
 from cloformer.io.quiet import quiet_natively
 
-from .file import METHOD
+from .file import METHOD, Kernel, read_program
+from .steps import outer_name, results_of
 
 __all__ = ["Threads", "executed", "opened", "runtime", "runtime_errors"]
 
-_AT_OPERATOR = re.compile(r"in operator ([\w:.]+\w)")  # as the runtime says it
+_STOPPED = re.compile(r"at instruction 0:([0-9]+) in operator ([\w:.]+\w)")  # as the runtime says it
 
 
 @functools.cache
@@ -84,18 +87,30 @@ def opened(path: Path) -> Any:
         return program.load_method(METHOD), program
 
 
-def executed(method: Any, given: Sequence[Tensor]) -> list[Tensor]:
-    """What the method gives; :class:`InputError` with the operator that failed."""
-    with quiet_natively("executorch") as heard:
+def executed(method: Any, given: Sequence[Tensor], path: Path) -> list[Tensor]:
+    """What the method of the file at ``path`` gives; :class:`InputError` with the operator that failed, and the value that it was to
+    compute."""
+    said = io.StringIO()
+    with quiet_natively("executorch"), contextlib.redirect_stderr(said):
         try:
             made: list[Tensor] = method.execute(given)
         except Exception as error:  # the binding raises what torch and pybind11 do
             failed = error
         else:
             return made
-    at = _AT_OPERATOR.search(heard.text)
-    with runtime_errors(f"ExecuTorch cannot run the model{f', at {at[1]}' if at else ''}"):
+    with runtime_errors(f"ExecuTorch cannot run the model{_place(said.getvalue(), path)}"):
         raise failed
+
+
+def _place(said: str, path: Path) -> str:
+    """Where the runtime says that it stopped."""
+    found = _STOPPED.search(said)
+    if found is None:
+        return ""
+    program = read_program(path)
+    step = program.steps.get(whole(found[1]))
+    value = f" for {outer_name(results_of(program, step)[0])}" if isinstance(step, Kernel) else ""
+    return f", at {found[2]}{value}"
 
 
 @contextlib.contextmanager

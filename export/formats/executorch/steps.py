@@ -143,10 +143,10 @@ def _operator(name: str) -> torch._ops.OpOverload:
     """Torch's operator of the same name and schema: one that writes its results where it is told to."""
     packet, _, overload = name.removeprefix(_LIBRARY).partition(".")
     found = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
-    known = isinstance(found, torch._ops.OpOverload) and name.startswith(_LIBRARY) and packet not in _FOREIGN
-    if not known or not any(item.is_out for item in found._schema.arguments):
+    if not isinstance(found, torch._ops.OpOverload) or not name.startswith(_LIBRARY) or packet in _FOREIGN:
         raise FlatbufferError(f"has an operator ({name}) that no export has")
-    assert isinstance(found, torch._ops.OpOverload)
+    if not any(item.is_out for item in found._schema.arguments):
+        raise FlatbufferError(f"has an operator ({name}) that writes nothing")
     return found
 
 
