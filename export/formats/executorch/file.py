@@ -41,17 +41,21 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor that is computed, or given."""
+    """A tensor that is computed, or given. ``order``: its axes, as they lie in memory. ``memory``: where it lies, None if that is not
+    planned: a view of another value is made by no step, and lies where that does."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
+    order: tuple[int, ...]
+    memory: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Constant:
-    """A tensor that the file has."""
+    """A tensor that the file has. ``order``: its axes, as they lie in the file."""
 
     tensor: Tensor
+    order: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -166,18 +170,23 @@ class _File:
         extra, place = table.fields.get("extra_tensor_info"), table.whole("data_buffer_idx")
         if isinstance(extra, Table) and extra.whole("location"):
             raise FlatbufferError("takes its weights from another file")
+        axes = table.fields.get("dim_order")
+        order = tuple(axes) if isinstance(axes, bytes) else ()
+        if sorted(order) != list(range(len(shape))):
+            raise FlatbufferError("has a tensor whose axes lie in no order")
         if not place:
-            return Value(shape, kind)
-        order = table.fields.get("dim_order")
-        return Constant(self._numbers(place, shape, kind, list(order) if isinstance(order, bytes) else []))
+            return Value(shape, kind, order, _memory(table.fields.get("allocation_info")))
+        return Constant(self._numbers(place, shape, kind, order), order)
 
-    def _numbers(self, place: int, shape: tuple[int, ...], kind: torch.dtype, order: list[int]) -> Tensor:
+    def _numbers(
+        self, place: int, shape: tuple[int, ...], kind: torch.dtype, order: tuple[int, ...]
+    ) -> Tensor:
         """The constant, whose numbers lie in the file with its axes in this order."""
         segment = self._root.table("constant_segment")
         start = _at(segment.wholes("offsets"), place)
         size = math.prod(shape) * kind.itemsize
         data = self._segment(segment.whole("segment_index"))[start : start + size]
-        if len(data) != size or sorted(order) != list(range(len(shape))):
+        if len(data) != size:
             raise FlatbufferError("has a constant of another size than its shape says")
         stored = _numbers_of(data, kind).reshape([shape[axis] for axis in order])
         return stored.permute([order.index(axis) for axis in range(len(shape))]).contiguous()
@@ -210,6 +219,12 @@ class _File:
             return self._segment(where.whole("index"))
         data = _at(self._root.tables("backend_delegate_data"), where.whole("index"))["data"]
         return data if isinstance(data, bytes) else b""
+
+
+def _memory(planned: object) -> tuple[int, ...] | None:
+    if not isinstance(planned, Table):
+        return None
+    return tuple(planned.whole(name) for name in ("memory_id", "memory_offset_low", "memory_offset_high"))
 
 
 def _numbers_of(data: bytes, kind: torch.dtype) -> Tensor:

@@ -3,6 +3,7 @@ that it was given. So every value can be held to the model's, also where the run
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -49,60 +50,95 @@ def graph_of(program: Program, step: Delegated) -> Graph:
     return read_payload(step.payload, program.named)
 
 
-def steps(
-    program: Program, inputs: Sequence[Tensor], values: dict[int, Tensor] | None = None
-) -> Iterator[Made]:
-    """Every value in the order in which they are made; the program's own are in ``values`` afterwards, by their places.
+def steps(program: Program, inputs: Sequence[Tensor]) -> Iterator[Made]:
+    """Every value in the order in which they are made.
 
     Raises :class:`FlatbufferError` for a step that is not known here, and whatever torch raises of operands that do not fit.
     """
-    found = {} if values is None else values
     device = inputs[0].device if inputs else torch.device("cpu")
-    found.update(zip(program.inputs, inputs, strict=True))
-    for place, entry in enumerate(program.values):
-        if isinstance(entry, Constant):
-            found[place] = entry.tensor.to(device)
+    found = _Values(program, device)
+    for place, value in zip(program.inputs, inputs, strict=True):
+        found.give(place, value)
     for number, step in program.steps.items():
         if isinstance(step, Kernel):
-            yield from _by_kernel(program, step, found, device)
+            yield from _by_kernel(program, step, found)
         else:
-            yield from _by_delegate(number, graph_of(program, step), step.arguments, found, device)
+            yield from _by_delegate(program, number, step, found)
 
 
-def _by_delegate(
-    number: int, graph: Graph, arguments: Sequence[int], found: dict[int, Tensor], device: torch.device
-) -> Iterator[Made]:
-    given, made = arguments[: len(graph.inputs)], arguments[len(graph.inputs) :]
+class _Values:
+    """The program's tensors by their places."""
+
+    def __init__(self, program: Program, device: torch.device) -> None:
+        self.device = device
+        self._program = program
+        self._made: dict[int, Tensor] = {}
+        self._lying: dict[tuple[int, ...], Tensor] = {}  # what was written last, by where it lies
+
+    def give(self, place: int, value: Tensor) -> None:
+        """A value that was made."""
+        entry = self._program.values[place]
+        self._made[place] = value
+        if isinstance(entry, Value) and entry.memory is not None:
+            self._lying[entry.memory] = value
+
+    def take(self, place: int) -> Tensor:
+        """A constant, what was made, or a view of what lies there; :class:`FlatbufferError` if nothing does."""
+        entry = self._program.values[place]
+        if isinstance(entry, Constant):
+            return entry.tensor.to(self.device)
+        if place in self._made:
+            return self._made[place]
+        seen = (
+            self._lying.get(entry.memory) if isinstance(entry, Value) and entry.memory is not None else None
+        )
+        if seen is None or not isinstance(entry, Value) or seen.numel() != math.prod(entry.shape):
+            raise FlatbufferError("reads a value that no step before it makes")
+        return seen.reshape(entry.shape)
+
+
+def _by_delegate(program: Program, number: int, step: Delegated, found: _Values) -> Iterator[Made]:
+    """A delegate takes the axes of a tensor as they lie in memory."""
+    graph = graph_of(program, step)
+    given, made = step.arguments[: len(graph.inputs)], step.arguments[len(graph.inputs) :]
     inner = {
-        place: value.constant.to(device)
+        place: value.constant.to(found.device)
         for place, value in graph.values.items()
         if value.constant is not None
     }
-    inner.update(zip(graph.inputs, (found[place] for place in given), strict=True))
+    for inside, place in zip(graph.inputs, given, strict=True):
+        inner[inside] = found.take(place).permute(_order(program, place))
     for node in graph.nodes:
         results = compute(node, inner)
         read = tuple(inner[place] for place in operands(node))
         inner.update(results)
         for place, value in results.items():
             yield Made(inner_name(number, place), node.kind, read, value)
-    found.update(zip(made, (inner[place] for place in graph.outputs), strict=True))
+    for inside, place in zip(graph.outputs, made, strict=True):
+        order = _order(program, place)
+        found.give(place, inner[inside].permute([order.index(axis) for axis in range(len(order))]))
 
 
-def _by_kernel(
-    program: Program, step: Kernel, found: dict[int, Tensor], device: torch.device
-) -> Iterator[Made]:
-    given = [_argument(program, place, found) for place in step.arguments]
+def _order(program: Program, place: int) -> tuple[int, ...]:
+    entry = program.values[place]
+    if not isinstance(entry, (Value, Constant)):
+        raise FlatbufferError("gives a delegate what is no tensor")
+    return entry.order
+
+
+def _by_kernel(program: Program, step: Kernel, found: _Values) -> Iterator[Made]:
+    given = [_argument(program, place, found) for place in _inputs(step)]
     read = tuple(item for item in given if isinstance(item, Tensor))
-    made = {place: _empty(program, place, device) for place in results_of(program, step)}
+    made = {place: _empty(program, place, found.device) for place in results_of(program, step)}
     # Without data no operator can read a number. The file says the shapes, and the runtime has room for no others.
-    if device.type != "meta":
+    if found.device.type != "meta":
         own = _OWN.get(step.name)
         if own is not None:
             made = {place: own(given, result) for place, result in made.items()}
         else:
             _call(_operator(step.name), given, [_written(program, place, made) for place in _outputs(step)])
-    found.update(made)
     for place, value in made.items():
+        found.give(place, value)
         yield Made(outer_name(place), step.name, read, value)
 
 
@@ -113,6 +149,14 @@ def results_of(program: Program, step: Kernel) -> list[int]:
         entry = program.values[place]
         found += entry.places if isinstance(entry, List) else [place]
     return found
+
+
+def _inputs(step: Kernel) -> list[int]:
+    """What an operator of torch's reads, in the order of its schema; of the runtime's own, the tensor that it reads."""
+    if step.name in _OWN:
+        return list(step.arguments[:1])
+    arguments = _operator(step.name)._schema.arguments
+    return [place for place, item in zip(step.arguments, arguments, strict=False) if not item.is_out]
 
 
 def _outputs(step: Kernel) -> list[int]:
@@ -132,8 +176,8 @@ def _written(program: Program, place: int, made: Mapping[int, Tensor]) -> Any:
 
 def _call(operator: torch._ops.OpOverload, given: Sequence[Any], results: Sequence[Any]) -> None:
     """The operator writes into the results."""
-    arguments, waiting = operator._schema.arguments, list(results)
-    filled = [waiting.pop(0) if item.is_out else value for value, item in zip(given, arguments, strict=False)]
+    arguments, reads, writes = operator._schema.arguments, iter(given), iter(results)
+    filled = [next(writes) if item.is_out else next(reads) for item in arguments]
     plain = [value for value, item in zip(filled, arguments, strict=True) if not item.kwarg_only]
     named = {item.name: value for value, item in zip(filled, arguments, strict=True) if item.kwarg_only}
     operator(*plain, **named)
@@ -157,11 +201,12 @@ def _empty(program: Program, place: int, device: torch.device) -> Tensor:
     return torch.empty(entry.shape, dtype=entry.dtype, device=device)
 
 
-def _argument(program: Program, place: int, found: Mapping[int, Tensor]) -> Any:
+def _argument(program: Program, place: int, found: _Values) -> Any:
     entry = program.values[place]
     if isinstance(entry, List):
         return [None if item < 0 else _argument(program, item, found) for item in entry.places]
-    return found.get(place) if isinstance(entry, (Value, Constant)) else entry
+    # As they lie in the runtime: some of torch's operators take no others.
+    return found.take(place).contiguous() if isinstance(entry, (Value, Constant)) else entry
 
 
 _Own: TypeAlias = Callable[[list[Any], Tensor], Tensor]
@@ -171,6 +216,8 @@ _Own: TypeAlias = Callable[[list[Any], Tensor], Tensor]
 _OWN: Mapping[str, _Own] = {
     "dim_order_ops::_to_dim_order_copy.out": lambda given, result: given[0].to(result.dtype),
     "dim_order_ops::_clone_dim_order.out": lambda given, _result: given[0].clone(),
-    "dim_order_ops::_empty_dim_order.out": lambda _given, result: torch.zeros_like(result),
+    "dim_order_ops::_empty_dim_order.out": lambda _given, result: torch.zeros_like(
+        result
+    ),  # of a size: no tensor is read
     "executorch_prim::et_view.default": lambda given, result: given[0].reshape(result.shape),
 }
