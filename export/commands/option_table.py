@@ -106,6 +106,8 @@ _ROWS = {
     "--max-loss": Row(LIMITS, "SHARE"),
     "--max-multiply-adds": Row(LIMITS, "N", "no limit"),
     "--max-operators": Row(LIMITS, "N", "no limit"),
+    "--max-partitions": Row(LIMITS, "N", "no limit"),
+    "--max-undelegated": Row(LIMITS, "N", "no limit"),
     "--max-size": Row(LIMITS, "BYTES", "no limit"),
     "--max-regression": Row(LIMITS, "SHARE", "no limit"),
     "--max-accuracy-drop": Row(LIMITS, "SHARE", "no limit"),

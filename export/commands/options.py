@@ -15,7 +15,18 @@ from cloformer.io.numbers import bytes_in, whole
 from ..formats import FORMATS
 from ..formats.row import Option
 
-__all__ = ["Debug", "Json", "MaxSize", "MaxWork", "Quiet", "parse_bytes", "parse_size", "with_format_options"]
+__all__ = [
+    "Debug",
+    "Json",
+    "MaxPartitions",
+    "MaxSize",
+    "MaxUndelegated",
+    "MaxWork",
+    "Quiet",
+    "parse_bytes",
+    "parse_size",
+    "with_format_options",
+]
 
 _MOST_PIXELS = 99_999  # of a side
 
@@ -31,6 +42,13 @@ MaxWork = Annotated[
 ]
 MaxSize = Annotated[
     str | None, typer.Option(help="Exit 1 if the model's files have more bytes, as 5MB or 4.5MiB.")
+]
+MaxPartitions = Annotated[
+    int | None,
+    typer.Option(min=0, help="Exit 1 if the runtime's delegate takes the graph in more pieces."),
+]
+MaxUndelegated = Annotated[
+    int | None, typer.Option(min=0, help="Exit 1 if the runtime's delegate leaves more operators.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing of how far it is on standard error.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]

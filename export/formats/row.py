@@ -84,6 +84,7 @@ class Format:
     in order of preference. ``scores_by_name``: a classifier's scores are a dictionary by the names of its classes, so that no two may be the same.
     ``needs`` are the precisions that only some choices of an option can hold: its name, and those.
     ``extra``: what its packages are installed by, where cloformer itself does not bring them: `pip install cloformer[EXTRA]`.
+    ``has_delegates``: its runtime hands pieces of the graph to another, which may leave some.
     ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``bytes_of_an_operator`` are about what one takes in a file, with its
     names. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
     the folder has a profiler of its runtime.
@@ -102,6 +103,7 @@ class Format:
     has_profiler: bool = False
     needs: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     extra: str | None = None
+    has_delegates: bool = False
 
     @property
     def missing(self) -> list[str]:

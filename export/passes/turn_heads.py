@@ -46,11 +46,10 @@ class TurnHeads(Pass):
             shape = shape_of(node)
             if shape is None or len(shape) not in _HEADS or not _swaps_last_two(node):
                 continue
-            source = node.args[0]
-            assert isinstance(source, fx.Node)
+            source = node.all_input_nodes[0]
             if source.target in _RESHAPES and _is_of_a_map(source, shape):
                 with rewriter.at(node):
-                    rows = _rows(rewriter, source.args[0], shape)
+                    rows = _rows(rewriter, source.all_input_nodes[0], shape)
                 sites.append(rewriter.replace(node, rows))
                 continue
             back = next(iter(node.users))
@@ -69,7 +68,7 @@ def _swaps_last_two(node: fx.Node) -> bool:
 
 def _is_of_a_map(reshape: fx.Node, turned: Shape) -> bool:
     """Whether what is reshaped is a map whose channels became heads and their depths, and whose places stayed together."""
-    whole = shape_of(reshape.args[0])  # type: ignore[arg-type]
+    whole = shape_of(reshape.all_input_nodes[0])
     batch, *heads, places, depth = turned
     return whole is not None and len(whole) == _MAP and _fits(whole, batch, math.prod(heads) * depth, places)
 

@@ -20,4 +20,5 @@ EXECUTORCH = Format(
         ),
     },
     extra="executorch",
+    has_delegates=True,
 )  # fmt: skip

@@ -25,4 +25,5 @@ LITERT = Format(
         ),
     },
     extra="litert",
+    has_delegates=True,
 )  # fmt: skip

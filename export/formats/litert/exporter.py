@@ -146,7 +146,7 @@ def _converted(lowered: Lowered, signature: Signature) -> bytes:
             failed = error
         else:
             return data
-    raise refusal("litert-torch", failed, program, names_in(heard.text)) from failed
+    raise refusal("litert-torch", failed, program, names_in(f"{heard.text} {failed}")) from failed
 
 
 def _turn_images(program: ExportedProgram, signature: Signature) -> None:
@@ -203,7 +203,7 @@ def _output_names(model: Any, program: ExportedProgram) -> dict[int, str]:
     """The outputs' tensors have the function's names: here each that of its node, as all others have."""
     (returned,) = program.graph.output_node().args
     places = output_places(model)
-    return {place: f"{MARK}{node.name}" for place, node in zip(places, returned, strict=True)}  # type: ignore[arg-type]
+    return {place: f"{MARK}{node.name}" for place, node in zip(places, returned, strict=True)}
 
 
 def _owned(program: ExportedProgram) -> set[str]:

@@ -6,6 +6,7 @@ from ...passes import Pass, Setting
 from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.common import common_passes
 from ...passes.fix_sizes import FixSizes
+from ...passes.flatten_linear import FlattenLinear
 from ...passes.fold_constants import FoldConstants
 from ...passes.lower_powers import LowerPowers
 from ...passes.pad_max_pool import PadMaxPool
@@ -15,15 +16,20 @@ from ...passes.separate_chunks import SeparateChunks
 from ...passes.split_depthwise import SplitDepthwise
 from ...passes.split_projection import SplitProjection
 from ...passes.turn_heads import TurnHeads
+from ...passes.write_out_attention import WriteOutAttention
 from ...passes.write_out_layer_norm import WriteOutLayerNorm
 
 __all__ = ["passes", "plain_passes"]
+
+# litert-torch takes it apart as well, and names the pieces after each other.
+_ATTENTION = WriteOutAttention(everywhere=True)
 
 
 def passes(setting: Setting) -> list[Pass]:
     """All of them."""
     return [
         FixSizes(setting.signature.inputs),
+        _ATTENTION,  # first, so that its scale can be folded
         *common_passes(),
         SeparateChunks(),
         SplitProjection(),
@@ -42,10 +48,11 @@ def _device() -> list[Pass]:
     """What LiteRT computes in another way than PyTorch, and what litert-torch writes wrong or not at all."""
     return [
         FoldConstants(),  # also where nothing is re-parameterized
+        FlattenLinear(),  # what it makes of more axes it may refuse
         LowerPowers(),  # which XNNPACK does not take, nor the converter of five axes
     ]
 
 
 def plain_passes(setting: Setting) -> list[Pass]:
     """What any LiteRT model needs."""
-    return [FixSizes(setting.signature.inputs), *_device()]
+    return [FixSizes(setting.signature.inputs), _ATTENTION, *_device()]

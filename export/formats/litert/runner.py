@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
@@ -58,14 +59,16 @@ class LiteRTRunner:
 
     def values(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every value of the graph, by its tensor's name. The delegate keeps them all where it is asked to, and fuses less than
-        it does else, so what :meth:`run` computes can differ."""
+        it does else, so what :meth:`run` computes can differ. What no output needs it does not compute, and that is not there."""
         if self._exposed is None:
             self._exposed = opened(self._path, self._threads, keep=True)
         self._invoke(self._exposed, inputs)
         model = read_model(self._path)
         tensors = model.subgraphs[0].tensors
-        places = [place for item in operators(model) for place in item.outputs]
-        found = {name_of(tensors[place]): np.array(self._exposed.get_tensor(place)) for place in places}
+        found: dict[str, Array] = {}
+        for place in (place for item in operators(model) for place in item.outputs):
+            with contextlib.suppress(ValueError):  # the runtime holds no such value
+                found[name_of(tensors[place])] = np.array(self._exposed.get_tensor(place))
         return found | self._outputs(self._exposed)
 
     def _invoke(self, interpreter: Any, inputs: Mapping[str, Array]) -> None:
