@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
 from cloformer.errors import CloformerError
+from cloformer.export.accuracy.data import Images
 
 from .augment import Views, seed_of
 from .batch_size import refuse_what_does_not_fit
-from .data import Images
 from .recipe import Recipe
 
 __all__ = ["Order", "Part", "training_parts", "validation_parts"]

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cloformer.export.accuracy.paired import Drop
+from cloformer.export.accuracy.scores import first_classes, interval, right_first
 from cloformer.export.reference.loss import errors
 
-from .paired import Drop
-from .scores import first_classes, interval, right_first
 from .subjects import Subject
 
 __all__ = ["Against", "Comparison", "Flip", "order_of"]

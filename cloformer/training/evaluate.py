@@ -6,7 +6,6 @@ labels: the share of images with the same first class, and the signal-to-noise r
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,7 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cloformer.errors import InputError, UsageError
+from cloformer.errors import UsageError
+from cloformer.export.accuracy.classes import places_of, refuse_other_classes
+from cloformer.export.accuracy.judged import Judged
+from cloformer.export.accuracy.scores import Scores, counted, scores_of
 from cloformer.export.artifact.folder import is_artifact
 from cloformer.export.formats.runners import RunnerOptions
 from cloformer.export.source.images import Unreadable, attempts, refuse_none
@@ -27,16 +29,11 @@ from cloformer.io.words import count
 
 from .augment import seed_of
 from .beside import Against, Comparison, order_of
-from .judged import Judged
-from .scores import Scores, counted, scores_of
 from .subjects import Pixels, Subject, opened
 
 __all__ = ["Evaluation", "evaluate"]
 
 _BATCH = 64
-_TRAINS_ONE = (
-    "cloformer train --data FOLDER --output runs/new --recipe finetune --weights fashion-mnist makes one"
-)
 _NONE = RunnerOptions()
 
 
@@ -57,6 +54,7 @@ class Evaluation:
     format: str | None = None
     precision: str | None = None
     manifest_sha256: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def agreement(self) -> float | None:
@@ -71,6 +69,7 @@ class Evaluation:
             **{name: getattr(self, name) for name in own},
             **(Scores.nothing() if self.scores is None else self.scores.to_json()),
             **(Against.nothing() if self.against is None else self.against.to_json()),
+            "notes": list(self.notes),
             "unreadable": [item.to_json() for item in self.unreadable],
         }
 
@@ -95,7 +94,9 @@ def evaluate(
     with ExitStack() as stack:
 
         def ready(asked: Path | SourceRequest) -> Subject:
-            return _checked(stack.enter_context(opened(asked, options)), data)
+            subject = stack.enter_context(opened(asked, options))
+            refuse_other_classes(subject, data)
+            return subject
 
         alone = None if reference is None or reference in subjects else ready(reference)
         found = {path: ready(path) for path in dict.fromkeys(subjects)}
@@ -116,7 +117,7 @@ class _Trial:
 
     def __init__(self, subject: Subject, reference: Subject | None, data: Judged) -> None:
         self._subject, self._data = subject, data
-        self._places = _places(subject, data)
+        self._places = places_of(subject, data)
         self._sums = torch.zeros(4, dtype=torch.float64)
         self._images = 0
         self._is_reference = reference is subject
@@ -146,6 +147,7 @@ class _Trial:
             None if self._data.labels is None else scores_of(self._sums),
             None if self._beside is None else self._beside.result(),
             self._is_reference, unreadable, subject.bytes, subject.format, subject.precision, subject.manifest_sha256,
+            subject.notes,
         )  # fmt: skip
 
 
@@ -210,63 +212,3 @@ def _refuse_a_guess(reference: Subject | None, subjects: Sequence[Subject]) -> N
                 f"nobody says how {reference.name} is fed (as ImageNet's networks?), and {subject.name} is fed in another way",
                 "give the --spec of the export",
             )
-
-
-def _places(subject: Subject, data: Judged) -> list[int] | range:
-    """Which of the subject's classes each of the data's is: by name, or by number where one side has no names. Of a name
-    that both have several times, the first is the first."""
-    names = subject.labels
-    if names is None or data.classes is None or not data.named:
-        return range(subject.classes)
-    places: dict[str, list[int]] = {}
-    for number, name in enumerate(names):
-        places.setdefault(name, []).append(number)
-    return [places[name].pop(0) for name in data.classes]
-
-
-def _checked(subject: Subject, data: Judged) -> Subject:
-    """The subject, if it knows the data's classes."""
-    if data.classes is None:
-        _check_numbers(subject, data)
-    elif subject.labels is not None and data.named:
-        _check_names(subject, subject.labels, data.classes, data.name)
-    elif subject.classes < len(data.classes) or (
-        subject.labels is None and subject.classes != len(data.classes)
-    ):
-        raise InputError(
-            f"{subject.name} has {count(subject.classes, 'class')}, and {data.name} has {len(data.classes)}",
-            f"give a model of these classes; {_TRAINS_ONE}",
-        )
-    return subject
-
-
-def _check_numbers(subject: Subject, data: Judged) -> None:
-    """Labels that are the model's own numbers are numbers that it has."""
-    for image, label in enumerate(data.labels or ()):
-        if label >= subject.classes:
-            raise InputError(
-                f"{data.images.where(image)} is labelled as class {label}, and {subject.name} has "
-                f"{count(subject.classes, 'class')} (the first is class 0)",
-                "mend the labels, or give a model of these classes",
-            )
-
-
-def _check_names(subject: Subject, names: Sequence[str], classes: Sequence[str], data: str) -> None:
-    known, asked = Counter(names), Counter(classes)
-    unknown = next((name for name in classes if name not in known), None)
-    if unknown is not None:
-        raise InputError(
-            f"{subject.name} does not know the data's class {unknown!r}, but {_some(names)}",
-            f"give a model of these classes; {_TRAINS_ONE}",
-        )
-    unclear = next((name for name in classes if known[name] != asked[name]), None)
-    if unclear is not None:
-        raise InputError(
-            f"{subject.name} has {known[unclear]} classes that are called {unclear!r}, and {data} has "
-            f"{asked[unclear]}: which is which cannot be told",
-            "make the names differ in both",
-        )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

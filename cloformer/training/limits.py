@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from cloformer.errors import UsageError
-from cloformer.io.words import count
+from cloformer.export.accuracy.judged import Judged
+from cloformer.export.accuracy.paired import Drop
 
 from .beside import Against
 from .evaluate import Evaluation
-from .judged import Judged
-from .paired import Drop
 
 __all__ = ["Limits"]
 
@@ -35,12 +34,8 @@ class Limits:
     def refuse_early(self, data: Judged, *, has_reference: bool) -> None:
         """:class:`UsageError` for a limit that these images, or these subjects, cannot be held to."""
         first = self._first(_NEED_LABELS)
-        if first is not None and data.labels is None:
-            raise UsageError(
-                f"{first} needs labels, and nobody says what the images in {data.name} show",
-                "put them into a folder per class, or their numbers into labels.json; "
-                "--min-agreement and --min-snr need no labels",
-            )
+        if first is not None:
+            data.labelled_for(first)
         first = self._first(_NEED_A_REFERENCE)
         if first is not None and not has_reference:
             raise UsageError(
@@ -82,13 +77,9 @@ class Limits:
 def _of_drop(drop: Drop, most: float) -> Iterator[str]:
     if drop.is_within(most):
         return
-    low, high = drop.interval
-    measured = (
-        f"the drop of top-1 is {drop.value:.2%} (95 %: {low:.2%} to {high:.2%}; {drop.lost:,} lost, {drop.gained:,} gained of "
-        f"{count(drop.images, 'image')}), and --max-accuracy-drop allows {most:.2%}"
-    )
+    measured = f"the drop of top-1 is {drop}, and --max-accuracy-drop allows {most:.2%}"
     needed = drop.images_needed(most)
-    if low > most:
+    if drop.interval[0] > most:
         yield measured
     elif needed is None:
         yield f"{measured}; more images would not show less, if as many are lost"

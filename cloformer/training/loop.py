@@ -19,19 +19,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cloformer.errors import GateError, InputError
+from cloformer.export.accuracy.data import Dataset
+from cloformer.export.accuracy.scores import Scores, counted, scores_of
 from cloformer.model import CloFormer
 
 from .accelerator import Accelerator
 from .augment import Views, mixed, seed_of, smoothed
 from .batches import Order, Part, training_parts, validation_parts
-from .data import Dataset
 from .depthwise import as_products
 from .logs import Epoch, Log, open_log
 from .normalization import across_processes
 from .optimization import averaged, make_optimizer
 from .position import Position
 from .recipe import Recipe
-from .scores import Scores, counted, scores_of
 from .state import Slots, State
 from .stopping import Stopped, Stopping
 from .teacher import Teacher, teaching_loss

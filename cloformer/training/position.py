@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cloformer.export.accuracy.scores import Scores
 from cloformer.io.fields import Fields
 
 from .logs import Epoch
-from .scores import Scores
 
 __all__ = ["Position"]
 

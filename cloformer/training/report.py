@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from cloformer.export.accuracy.judged import Judged
+
 from .evaluate import Evaluation
-from .judged import Judged
 from .limits import Limits
 
 __all__ = ["EvaluationReport"]

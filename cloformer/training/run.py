@@ -14,6 +14,7 @@ import torch
 
 from cloformer.checkpoint import Checkpoint, identify, load_into, read_checkpoint, widths_of
 from cloformer.errors import InputError, UsageError
+from cloformer.export.accuracy.data import Dataset, check_images, read_dataset
 from cloformer.export.source.trained import training_of
 from cloformer.io.fields import Fields
 from cloformer.io.read import read_json
@@ -25,7 +26,6 @@ from cloformer.variants import PRUNED, VARIANTS, Widths, get_variant
 from .accelerator import make_accelerator
 from .augment import Views
 from .batch_size import fitted, refuse_what_does_not_fit, without_auto
-from .data import Dataset, check_images, read_dataset
 from .loop import Callback, Result, Setting, Training
 from .recipe import RECIPES, Recipe
 from .teacher import open_teacher, said_of

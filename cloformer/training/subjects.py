@@ -15,7 +15,7 @@ from torch import Tensor
 from cloformer.checkpoint import load_checkpoint
 from cloformer.errors import InputError, UnsupportedError, UsageError
 from cloformer.export.artifact.folder import MANIFEST, Artifact, is_artifact, read_artifact
-from cloformer.export.formats.runners import RUNNERS, RunnerOptions, default_runner, open_model
+from cloformer.export.formats.runners import RUNNERS, Noting, RunnerOptions, default_runner, open_model
 from cloformer.export.source.attempt import untouched
 from cloformer.export.source.libraries.asked import names_a_library
 from cloformer.export.source.named import names_a_module
@@ -41,7 +41,8 @@ Pixels = npt.NDArray[np.uint8]
 class Subject:
     """``classify`` takes cropped pixels (N, height, width, 3) as ``rule`` gives them, and returns logits (N, ``classes``): of what
     ``gives`` "probabilities", their logarithms. ``bytes`` are the model's files', None of a model without a file of its own.
-    ``format``, ``precision`` and ``manifest_sha256`` are an artifact's, None of what runs in PyTorch. ``guessed`` are the
+    ``format``, ``precision`` and ``manifest_sha256`` are an artifact's, None of what runs in PyTorch, and ``notes`` say how its
+    runtime runs it here. ``guessed`` are the
     fields of ``rule`` that nobody says, and that are ImageNet's."""
 
     name: str
@@ -56,6 +57,7 @@ class Subject:
     precision: str | None = None
     manifest_sha256: str | None = None
     guessed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def names_a_model(path: Path) -> bool:
@@ -188,7 +190,9 @@ def _artifact(artifact: Artifact, options: RunnerOptions) -> Iterator[Subject]:
             for start in range(0, len(values), size):
                 part = values[start : start + size]
                 full = np.concatenate([*part, *part[-1:] * (size - len(part))])
-                parts.append(runner.run({image.spec.name: full})[found.spec.name][: len(part)])
+                parts.append(
+                    runner.run({image.spec.name: full.astype(image.spec.dtype)})[found.spec.name][: len(part)]
+                )
             scores = torch.from_numpy(np.concatenate(parts)).double()
             return scores if gives == "logits" else torch.log(scores.clamp_min(_TINY))
 
@@ -196,4 +200,5 @@ def _artifact(artifact: Artifact, options: RunnerOptions) -> Iterator[Subject]:
             str(artifact.folder), RUNNERS[default_runner(artifact.format)].title, rule, artifact.labels,
             classifier.classes, classify, gives, artifact.manifest.model_bytes, artifact.format,
             artifact.manifest.precision.name, sha256_of(artifact.folder / MANIFEST),
+            notes=runner.notes if isinstance(runner, Noting) else (),
         )  # fmt: skip

@@ -12,10 +12,10 @@ from torch import nn
 
 import cloformer
 from cloformer.checkpoint import save_checkpoint
+from cloformer.export.accuracy.data import Dataset
+from cloformer.export.accuracy.scores import Scores
 
-from .data import Dataset
 from .recipe import Recipe
-from .scores import Scores
 
 __all__ = ["as_stored", "write_weights"]
 

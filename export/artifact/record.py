@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from cloformer.io.fields import FieldError, Fields
 
 from ..formats import FORMATS
+from ..formats.row import Option
 from ..source.precision import Precision
 from ..source.preprocessing import Preprocessing
 from ..source.quantization import Quantization
@@ -41,7 +42,17 @@ class RequestRecord:
     @property
     def version_of_format(self) -> str:
         """The format's options in a few words: "opset 20", "ios16"."""
-        return ", ".join(option.worded(self.options[option.name]) for option in FORMATS[self.format].options)
+        return ", ".join(option.worded(choice) for option, choice in self._told)
+
+    @property
+    def io_type(self) -> str:
+        """What floating-point inputs and outputs were asked to be."""
+        return self.options.get("io_type", "float32")
+
+    @property
+    def _told(self) -> list[tuple[Option, str]]:
+        chosen = [(option, self.options[option.name]) for option in FORMATS[self.format].options]
+        return [(option, choice) for option, choice in chosen if option.is_told(choice)]
 
     def to_json(self) -> dict[str, object]:
         document: dict[str, object] = {
@@ -49,7 +60,7 @@ class RequestRecord:
             "format": self.format,
             "precision": self.precision.name,
             "precision_map": dict(self.precision.exceptions),
-            "options": dict(self.options),
+            "options": {option.name: choice for option, choice in self._told},
             "reparameterize": self.reparameterize,
             "inputs": [spec.to_json() for spec in self.inputs],
             "preprocessing": {name: rule.to_json() for name, rule in self.preprocessing.items()},
@@ -70,7 +81,7 @@ class RequestRecord:
         others. :class:`FieldError` for the first field that is wrong."""
         row = FORMATS[fields.choice("format", FORMATS)]
         given = fields if version == 1 else fields.child("options")
-        options = {option.name: given.choice(option.name, option.choices) for option in row.options}
+        options = {option.name: _option_of(given, option) for option in row.options}
         if version > 1:
             given.done()
         precision = row.precisions[fields.choice("precision", row.precisions)]
@@ -103,6 +114,12 @@ class RequestRecord:
         fields.done()
         _check_images(found, fields.path)
         return found
+
+
+def _option_of(given: Fields, option: Option) -> str:
+    if option.is_later and option.name not in given:
+        return option.default
+    return given.choice(option.name, option.choices)
 
 
 def _check_images(record: RequestRecord, path: str) -> None:

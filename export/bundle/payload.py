@@ -62,6 +62,12 @@ def why_not_in_an_app(artifact: Artifact) -> UnsupportedError | None:
             f"the classes of {artifact.folder} are those of {classifier.scores.spec.name}, and the apps show the first output's",
             "return the classes first, and export again",
         )
+    narrow = [spec for spec in (classifier.image.spec, classifier.scores.spec) if spec.dtype != "float32"]
+    if narrow:
+        return UnsupportedError(
+            f"{artifact.folder} has {narrow[0].name} in {narrow[0].dtype}, and the apps give and read float32",
+            "export it with inputs and outputs of float32, without --io-type",
+        )
     return None
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..source.resolve import Source
     from ..source.trace import Trace
 
-__all__ = ["Calibrated", "calibrated"]
+__all__ = ["Calibrated", "calibrated", "scores_of"]
 
 _FEWEST = 2  # images: the range of one is its own
 _MOST_UNREADABLE = 0.1  # of the images that were asked for
@@ -45,12 +45,13 @@ _VERSION = 1  # of what is kept
 @dataclass(frozen=True)
 class Calibrated:
     """``quantization`` of every layer of ``traced``, the graph before anything is quantized; ``batches`` gives what that takes
-    for each of so many ``images``, anew each time it is called. ``notes`` are for people."""
+    for each of the ``images``, anew each time it is called. ``scores`` is the place of the output that class names are of. ``notes`` are for people."""
 
     quantization: Quantization
     traced: Trace
-    images: int
+    images: tuple[Path, ...]
     batches: Callable[[], Iterator[Sequence[Tensor]]]
+    scores: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -72,7 +73,7 @@ def calibrated(
             "ranges are taken from images, and the model takes other inputs, too",
             "choose a --precision that needs none: int8-weights",
         )
-    drawn = calibration.images()
+    drawn = calibration.images
     images = list(drawn.values())
     photographs = image_cases(own, images)
     notes = _left_out(photographs.unreadable, images)
@@ -109,21 +110,30 @@ def calibrated(
     }
     together = hashlib.sha256("".join(digests).encode()).hexdigest()
     quantization = Quantization(steps, (), calibration.method, len(photographs.cases), together)
-    return Calibrated(quantization, rewritten, len(photographs.cases), batches, notes)
+    unread = {item.image for item in photographs.unreadable}
+    were_read = tuple(path for path in images if str(path) not in unread)
+    return Calibrated(quantization, rewritten, were_read, batches, scores_of(source, traced), notes)
+
+
+def scores_of(source: Source, traced: Trace) -> int:
+    """The place of the output that class names are of; the first where nobody says."""
+    names = [spec.name for spec in traced.signature.outputs]
+    return 0 if source.labels_of is None else names.index(source.labels_of)
 
 
 def _left_out(unreadable: Sequence[Unreadable], images: Sequence[Path]) -> tuple[str, ...]:
     """The images that cannot be read, by name; :class:`InputError` where they are many."""
     if not unreadable:
         return ()
-    named = f"{count(unreadable, 'image')} of {len(images)} cannot be read: {unreadable[0].reason}"
+    said = f"{count(unreadable, 'image')} of {len(images)}"
     if len(unreadable) > _MOST_UNREADABLE * len(images):
         raise InputError(
-            named,
+            f"{said} cannot be read: {unreadable[0].reason}",
             f"more than {_MOST_UNREADABLE:.0%} are too many to calibrate on: remove them, or give a folder of whole photographs",
             details={"unreadable": [item.to_json() for item in unreadable]},
         )
-    return (f"calibrated without {named}",)
+    named = "; ".join(item.reason for item in unreadable)
+    return (f"calibrated without {said}, not read: {named}",)
 
 
 def _kept(key: str, collect_them: Callable[[], dict[str, Statistics]]) -> Mapping[str, Statistics]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cloformer.errors import choose
@@ -30,7 +32,8 @@ class Calibration:
     def __post_init__(self) -> None:
         choose("range method", self.method, METHODS, "--range-method")
 
-    def images(self) -> dict[str, Path]:
+    @cached_property
+    def images(self) -> Mapping[str, Path]:
         """The sample, drawn by the images' names, so that those of a large set are not all read; in the order of what is in
         them, each content once, by its hash. :class:`InputError` for a folder without images."""
         found = collect_images([self.folder]).images

@@ -91,11 +91,11 @@ def evaluate(
     Images without labels tell what was lost alone. An image that cannot be read is in none of the figures, and is named: exit 3.
     """
     from cloformer.training.evaluate import evaluate as run_evaluate
-    from cloformer.training.judged import read_judged
     from cloformer.training.limits import Limits
     from cloformer.training.report import EvaluationReport
     from cloformer.training.subjects import reference_of
 
+    from ..accuracy.judged import read_judged
     from ..artifact.folder import is_artifact
     from ..formats.runners import RunnerOptions
     from ..latency.protocol import parse_share
@@ -124,7 +124,7 @@ def evaluate(
     if as_json:
         say_json(done.to_json())
     else:
-        say(*evaluated.table(results), *evaluated.flips(results))
+        say(*evaluated.table(results), *evaluated.flips(results), *evaluated.notes(results))
         say(*(f"FAIL  {subject}: {line}" for subject, lines in done.problems.items() for line in lines))
         tell(*map(str, found.left_out))
         if done.passed:

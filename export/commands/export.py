@@ -98,6 +98,12 @@ def export(
             help="--precision auto: share of the images whose first class must be the trained model's."
         ),
     ] = None,
+    max_accuracy_drop: Annotated[
+        str | None,
+        typer.Option(
+            help="--precision auto: by what share top-1 may drop, by its 95 % interval on the images, as 1%; they need labels, as `evaluate` takes them."
+        ),
+    ] = None,
     sensitivity: Annotated[
         str | None,
         typer.Option(
@@ -173,7 +179,7 @@ def export(
         precision=precision,
         precision_map=precision_map,
         calibration=_calibration(calibration, samples, range_method, seed),
-        goal=_goal(precision, min_snr, min_agreement, parse_bytes(max_size), sensitivity),
+        goal=_goal(precision, min_snr, min_agreement, max_accuracy_drop, parse_bytes(max_size), sensitivity),
         keep_failed=keep_failed,
         max_bytes=parse_bytes(max_size),
         max_partitions=max_partitions,
@@ -245,12 +251,14 @@ def _goal(
     precision: str | None,
     min_snr: float | None,
     min_agreement: str | None,
+    max_accuracy_drop: str | None,
     max_bytes: int | None,
     sensitivity: str | None,
 ) -> Goal | None:
     """What --precision auto goes by; None where nothing of it is given."""
-    if precision != AUTO and (min_snr, min_agreement, sensitivity) == (None, None, None):
+    if precision != AUTO and (min_snr, min_agreement, max_accuracy_drop, sensitivity) == (None,) * 4:
         return None
     least = None if min_agreement is None else parse_share("--min-agreement", min_agreement, 0.98)
+    most = None if max_accuracy_drop is None else parse_share("--max-accuracy-drop", max_accuracy_drop, 0.01)
     ranked_by = choose("sensitivity", sensitivity or SENSITIVITIES[0], SENSITIVITIES)
-    return Goal(min_snr, least, max_bytes, ranked_by)
+    return Goal(min_snr, least, most, max_bytes, ranked_by)

@@ -57,6 +57,7 @@ _ROWS = {
     "--samples": Row(WRITE, "N", "128"),
     "--reparameterize": Row(WRITE),
     "--opset": Row(WRITE, "N"),
+    "--io-type": Row(WRITE, "NAME"),
     "--target": Row(WRITE, "NAME"),
     "--app-name": Row(WRITE, "TEXT"),
     "--min-os": Row(WRITE, "VERSION"),

@@ -90,6 +90,7 @@ def pareto(
     from ..reports.pareto.plots import pareto_plots
     from ..reports.shared.plots import prepare, write_plots
     from ..reports.shared.words import unreadable_lines
+    from ..reports.training.evaluated import notes
 
     of_data = {"--labels": labels, "--model": model, "--weights": weights, "--spec": spec, "--limit": limit}
     given = next((name for name, value in of_data.items() if value is not None), None)
@@ -114,7 +115,7 @@ def pareto(
     if as_json:
         say_json(front.to_json())
     else:
-        say(*text.render(front))
+        say(*text.render(front), *notes(() if judged is None else judged.results))
     if judged is not None:
         tell(*map(str, judged.data.left_out))
         unreadable = judged.results[0].unreadable
@@ -143,10 +144,11 @@ def _judge(
 ) -> EvaluationReport:
     """What `evaluate` finds of them."""
     from cloformer.training.evaluate import evaluate
-    from cloformer.training.judged import read_judged
     from cloformer.training.limits import Limits
     from cloformer.training.report import EvaluationReport
     from cloformer.training.subjects import reference_of
+
+    from ..accuracy.judged import read_judged
 
     images = read_judged(data, labels)
     held = reference_of(folders, reference.model, reference.weights, reference.spec)

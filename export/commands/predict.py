@@ -46,7 +46,7 @@ def predict(
     from ..artifact.folder import read_artifact
     from ..artifact.predict import predict as run_predict
     from ..artifact.predict import save_outputs
-    from ..formats.runners import RunnerOptions
+    from ..formats.runners import RunnerOptions, notes_of
     from ..reference.cases import PHOTOGRAPH
     from ..reports.artifact import predicted
     from ..reports.shared.words import unreadable_lines
@@ -66,15 +66,17 @@ def predict(
             documents.append(item.to_json() | ({} if saved is None else {"saved": str(saved)}))
         else:
             say(*predicted.lines(item, Path(item.image).name if not images else item.image, saved))
+    notes = notes_of(found.model, options=options)
     if as_json:
         say_json({
             "trained": found.manifest.weights.origin != "random",
+            "notes": list(notes),
             "predictions": documents,
             "unreadable": [item.to_json() for item in unreadable],
             "left_out": [item.to_json() for item in photographs.left_out],
         })  # fmt: skip
     else:
-        say(*predicted.remarks(found))
+        say(*predicted.remarks(found, notes))
         tell(*map(str, photographs.left_out))
     reasons = [item.reason for item in unreadable]
     tell(*unreadable_lines(reasons, len(photographs.images) - len(reasons)))

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
-from cloformer.errors import InputError, MissingRuntimeError
+from cloformer.errors import InputError, MissingRuntimeError, UnsupportedError
 from cloformer.io.words import bounded
 
 from ..source.labels import first_repeated
@@ -36,21 +36,28 @@ __all__ = ["Format", "Option", "RunnerRow"]
 class Option:
     """An option of the command line that is a format's own. ``choices`` are the words that people type, with the
     framework's own for each; ``suffix`` is what a choice other than the default adds to the folder's name, with
-    ``{}`` for the choice."""
+    ``{}`` for the choice. ``words`` say a choice that is no word by itself, with ``{}`` for it. ``is_later``: manifests that were
+    written before there was the option do not name it, and mean the default."""
 
     name: str
     help: str
     choices: Mapping[str, str]
     default: str
     suffix: str
+    words: str = "{}"
+    is_later: bool = False
 
     @property
     def flag(self) -> str:
-        return f"--{self.name}"
+        return f"--{self.name.replace('_', '-')}"
 
     def worded(self, choice: str) -> str:
-        """The choice as reports name it: by itself, unless it is a bare number."""
-        return choice if choice[:1].isalpha() else f"{self.name} {choice}"
+        """The choice as reports name it."""
+        return self.words.format(choice)
+
+    def is_told(self, choice: str) -> bool:
+        """Whether manifests and reports name the choice: what was the only way before there was the option needs no words."""
+        return not (self.is_later and choice == self.default)
 
 
 @dataclass(frozen=True)
@@ -82,11 +89,10 @@ class RunnerRow:
 class Format:
     """``precisions`` are by name and begin with the default. ``packages`` are those whose versions decide the bytes. ``runners`` stand
     in order of preference. ``scores_by_name``: a classifier's scores are a dictionary by the names of its classes, so that no two may be the same.
-    ``needs`` are the precisions that only some choices of an option can hold: its name, and those.
+    ``needs`` are the precisions that only some choices of an option can hold: by the precision, and by the option's name, those.
     ``extra``: what its packages are installed by, where cloformer itself does not bring them: `pip install cloformer[EXTRA]`.
     ``has_delegates``: its runtime hands pieces of the graph to another, which may leave some.
-    ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``bytes_of_an_operator`` are about what one takes in a file, with its
-    names. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
+    ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
     the folder has a profiler of its runtime.
     """
 
@@ -98,10 +104,9 @@ class Format:
     runners: Mapping[str, RunnerRow]
     scores_by_name: bool = False
     are_biases_whole: bool = False
-    bytes_of_an_operator: int = 0
     app_system: str | None = None
     has_profiler: bool = False
-    needs: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    needs: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     extra: str | None = None
     has_delegates: bool = False
 
@@ -121,6 +126,22 @@ class Format:
     @property
     def default_precision(self) -> str:
         return next(iter(self.precisions))
+
+    def holds(self, precision: str, option: Option) -> tuple[str, ...]:
+        """The choices of an option that can hold the precision; the first is what is advised."""
+        return self.needs.get(precision, {}).get(option.name, tuple(option.choices))
+
+    def refuse_choices(self, precision: str, options: Mapping[str, str]) -> None:
+        """:class:`UnsupportedError` for a precision that a file written by these options cannot hold."""
+        for option in self.options:
+            choice, holding = options[option.name], self.holds(precision, option)
+            if choice in holding:
+                continue
+            others = [name for name in self.precisions if choice in self.holds(name, option)]
+            raise UnsupportedError(
+                f"{self.title} for {option.worded(choice)} cannot hold {precision}",
+                f"add {option.flag} {holding[0]}, or choose another --precision: {', '.join(others)}",
+            )
 
     def refuse_repeated_names(self, labels: Sequence[str] | None, outputs: int) -> None:
         """:class:`InputError` for class names that a model with so many outputs cannot have in this format: one with

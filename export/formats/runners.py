@@ -29,6 +29,7 @@ __all__ = [
     "RunnerRow",
     "TimedRunner",
     "default_runner",
+    "notes_of",
     "open_graph",
     "open_model",
     "refuse_endless",
@@ -77,6 +78,14 @@ def open_model(model: ModelFile, name: str | None = None, options: RunnerOptions
     given = {key: value for key, value in given.items() if value is not None or key == "max_work"}
     kind: Callable[..., Runner] = getattr(module, row.class_name)
     return kind(model, **given)
+
+
+def notes_of(
+    model: ModelFile, name: str | None = None, options: RunnerOptions | None = None
+) -> tuple[str, ...]:
+    """What a person should know of how the runner of :func:`open_model` runs the model on this machine."""
+    runner = open_model(model, name, options)
+    return runner.notes if isinstance(runner, Noting) else ()
 
 
 def refuse_endless(model: ModelFile, max_work: int | None) -> None:

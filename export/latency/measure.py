@@ -14,6 +14,7 @@ from cloformer.io.read import sha256_of
 from cloformer.io.words import count
 
 from ..artifact.folder import MANIFEST
+from ..formats.runners import notes_of
 from .candidates import Candidate
 from .counting import count_inference
 from .environment import environment, explain_load, read_load, usable_processors
@@ -201,6 +202,9 @@ def describe(candidate: Candidate, versions: Mapping[str, str]) -> Measurement:
         notes.append("the runtime chooses its threads by itself")
     if not candidate.row.has_a_start:
         notes.append("no start is timed: Python makes the model, and runs it before to see what it returns")
+    if manifest.precision.are_layers_quantized and candidate.row.runner is not None:
+        found = notes_of(artifact.model, candidate.row.runner)
+        notes += [f"its time here says nothing of its time on a phone: {note}" for note in found]
     return Measurement(
         artifact=artifact.folder.name,
         manifest_sha256=sha256_of(artifact.folder / MANIFEST),

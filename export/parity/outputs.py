@@ -160,7 +160,7 @@ def not_told(results: Sequence[OutputResult]) -> list[str]:
 
 def compare_preprocessing(case: Case, inputs: Inputs, own: Inputs) -> list[OutputResult]:
     """The images that the artifact's preprocessing makes otherwise than the model's own."""
-    declared, wanted = case.as_declared(inputs), case.for_reference(own)
+    declared, wanted = case.as_declared(inputs, own), case.for_reference(own)
     results = []
     for name, rule in own.preprocessing.items():
         want = wanted[name]

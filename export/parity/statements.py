@@ -137,11 +137,17 @@ def _interface(artifact: Artifact, source: Source, traced: Signature) -> str | N
         return error.lines[0]
     outputs = list(signature.outputs)
     if len(said.outputs) == len(outputs):
-        outputs = [_as_written(spec, item.spec) for spec, item in zip(outputs, said.outputs, strict=True)]
+        outputs = [
+            _in_type(_as_written(spec, item.spec), artifact)
+            for spec, item in zip(outputs, said.outputs, strict=True)
+        ]
     inside = any(item.preprocessing_inside for item in said.inputs)
     inputs = list(source.inputs)
     if len(said.inputs) == len(inputs):
-        inputs = [_as_taken(spec, item.spec) for spec, item in zip(inputs, said.inputs, strict=True)]
+        inputs = [
+            _in_type(_as_taken(spec, item.spec), artifact)
+            for spec, item in zip(inputs, said.inputs, strict=True)
+        ]
     right = interface_of(source, inputs, outputs, preprocessing_inside=inside)
     if "preprocessing" not in source.given_by:  # of which nobody says anything
         right = _with_preprocessing_of(right, said)
@@ -154,6 +160,12 @@ def _with_preprocessing_of(right: Function, said: Function) -> Function:
         replace(item, preprocessing=rules.get(item.spec.name) or item.preprocessing) for item in right.inputs
     ]
     return replace(right, inputs=tuple(asked))
+
+
+def _in_type(spec: TensorSpec, artifact: Artifact) -> TensorSpec:
+    """Floating-point numbers in the type that the export was asked to take and give them in."""
+    kind = artifact.manifest.request.io_type
+    return replace(spec, dtype=kind) if spec.dtype == "float32" else spec
 
 
 def _as_taken(spec: TensorSpec, said: TensorSpec) -> TensorSpec:

@@ -32,7 +32,8 @@ def with_another_choice(
 def _takers(written_as: Format, lowered: Lowered, folder: Path) -> Iterator[str]:
     exporter = written_as.exporter()
     for option in written_as.options:
-        for choice, spelt in option.choices.items():
+        for choice in written_as.holds(lowered.precision.name, option):
+            spelt = option.choices[choice]
             if spelt == lowered.options[option.name]:
                 continue
             with tempfile.TemporaryDirectory(dir=folder) as place:

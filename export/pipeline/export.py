@@ -32,7 +32,7 @@ from .steps import make_source, refuse_labels, rewrite, room_for, trace_source, 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-    from ..calibration.sensitivity import Sensitivity
+    from ..calibration.groups import Sensitivity
     from ..parity.report import OperatorResult
     from ..reference.references import Reference
     from ..source.trace import Trace

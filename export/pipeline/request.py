@@ -115,7 +115,17 @@ def _refuse_images_without_use(request: ExportRequest, chosen: Sequence[Choices]
             "add --precision int8, or leave --calibration out",
         )
     if request.calibration is not None:
-        collect_images([request.calibration.folder])  # raises before a model is made
+        _refuse_images(request.calibration, request.goal)
+
+
+def _refuse_images(calibration: Calibration, goal: Goal | None) -> None:
+    """What is wrong with the images, before a model is made."""
+    collect_images([calibration.folder])
+    if goal is not None and goal.max_accuracy_drop is not None:
+        from ..calibration.labelled import read_labelled, refuse_too_few
+
+        _, numbers = read_labelled(calibration)
+        refuse_too_few(len(numbers), goal.max_accuracy_drop)
 
 
 def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source) -> list[Job]:
@@ -157,10 +167,12 @@ def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source)
 def _refuse_other_options(given: Mapping[str, str], rows: Sequence[Format]) -> None:
     """:class:`UsageError` for an option of a format that is not asked for."""
     for name in given:
-        owner = next(row for row in FORMATS.values() if any(option.name == name for option in row.options))
+        owner, flag = next(
+            (row, option.flag) for row in FORMATS.values() for option in row.options if option.name == name
+        )
         if owner not in rows:
             raise UsageError(
-                f"--{name} is for --format {owner.name}", f"add --format {owner.name} or leave --{name} out"
+                f"{flag} is for --format {owner.name}", f"add --format {owner.name} or leave {flag} out"
             )
 
 
@@ -168,11 +180,11 @@ def _refuse_goals(request: ExportRequest) -> None:
     """:class:`UsageError` for a mixture without a goal, and for a goal without one."""
     goal = request.goal
     if request.precision == AUTO and (
-        goal is None or (goal.min_snr, goal.min_agreement, goal.max_bytes) == (None, None, None)
+        goal is None or not (goal.asks_for_quality or goal.max_bytes is not None)
     ):
         raise UsageError(
             "--precision auto leaves in float what a goal needs, and has none",
-            "add --min-snr 30 (decibels), --min-agreement 98% or --max-size 5MB",
+            "add --min-snr 30 (decibels), --min-agreement 98%, --max-accuracy-drop 1% or --max-size 5MB",
         )
     if request.precision == AUTO and request.precision_map is not None:
         raise UsageError(
@@ -180,7 +192,7 @@ def _refuse_goals(request: ExportRequest) -> None:
         )
     if request.precision != AUTO and goal is not None:
         raise UsageError(
-            "--min-snr, --min-agreement and --sensitivity are what --precision auto goes by",
+            "--min-snr, --min-agreement, --max-accuracy-drop and --sensitivity are what --precision auto goes by",
             "add --precision auto; or hold what was written to them: cloformer parity ARTIFACT --min-snr 30",
         )
 
@@ -193,15 +205,12 @@ def _chosen(request: ExportRequest, row: Format) -> Choices:
             f"--precision takes for it: {', '.join(row.precisions)}",
         )
     options = {
-        option.name: choose(option.name, request.options.get(option.name, option.default), option.choices)
+        option.name: choose(
+            option.flag.removeprefix("--"), request.options.get(option.name, option.default), option.choices
+        )
         for option in row.options
     }
-    option_name, holding = row.needs.get(name, ("", ()))
-    if option_name and options[option_name] not in holding:
-        raise UnsupportedError(
-            f"{row.title} for {_worded(row, option_name, options[option_name])} cannot hold {name}",
-            f"add --{option_name} {holding[0]}, or choose another --precision",
-        )
+    row.refuse_choices(name, options)
     precision = row.precisions[name]
     in_float: tuple[str, ...] = ()
     if request.precision_map is not None and precision.are_layers_quantized:
@@ -209,10 +218,6 @@ def _chosen(request: ExportRequest, row: Format) -> Choices:
     elif request.precision_map is not None:
         precision = with_exceptions(precision, read_precision_map(request.precision_map))
     return Choices(row, precision, options, request.reparameterize, in_float)
-
-
-def _worded(row: Format, name: str, choice: str) -> str:
-    return next(option.worded(choice) for option in row.options if option.name == name)
 
 
 def _folder_name(request: ExportRequest, row: Format, record: RequestRecord, source: Source) -> str:

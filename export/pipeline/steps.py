@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +24,9 @@ from .request import ExportRequest, Job
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-    from ..calibration.sensitivity import Sensitivity
+    from ..calibration.groups import Sensitivity
     from ..passes import Applied
+    from ..source.quantization import Quantization
     from ..source.trace import Trace
 
 __all__ = [
@@ -122,17 +124,57 @@ def with_ranges(job: Job, source: Source, traced: Trace, progress: Progress = la
         return Ranged(job)
     from ..calibration.calibrate import calibrated
 
+    labels = _labels_for(job, source, traced)
     found = calibrated(job.calibration, source, traced, job.record, progress)
     quantization, notes = replace(found.quantization, in_float=job.in_float), found.notes
     sensitivities: tuple[Sensitivity, ...] = ()
     if job.goal is not None:
         from ..calibration.sensitivity import chosen
 
-        choice = chosen(found, job.format, job.record.precision, job.goal, progress)
+        weighed = _weighed(job, source, traced)
+        choice = chosen(found, job.format, job.record.precision, job.goal, weighed, progress, labels)
         quantization, notes = choice.quantization, (*notes, choice.note)
         sensitivities = choice.groups
     precision = replace(job.record.precision, quantization=quantization)
     return Ranged(replace(job, record=replace(job.record, precision=precision)), notes, sensitivities)
+
+
+def _weighed(job: Job, source: Source, traced: Trace) -> Callable[[Quantization], int]:
+    """The bytes of the model that ``job`` writes with a quantization."""
+
+    def bytes_of(quantization: Quantization) -> int:
+        precision = replace(job.record.precision, quantization=quantization)
+        tried = replace(job, record=replace(job.record, precision=precision))
+        program = rewrite(tried, source, traced).program
+        with tempfile.TemporaryDirectory(prefix="cloformer-") as folder:
+            write_model(tried, source, with_roles(traced.signature, source), program, Path(folder))
+            return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+
+    return bytes_of
+
+
+@dataclass(frozen=True)
+class _Classifier:
+    """As labelled images are held against it."""
+
+    name: str
+    labels: Sequence[str] | None
+    classes: int
+
+
+def _labels_for(job: Job, source: Source, traced: Trace) -> dict[Path, int] | None:
+    """The classes of the images, where the goal needs them."""
+    if job.goal is None or job.calibration is None:
+        return None
+    from ..calibration.calibrate import scores_of
+
+    output = traced.signature.outputs[scores_of(source, traced)]
+    job.goal.refuse_without_classes(output)
+    if job.goal.max_accuracy_drop is None:
+        return None
+    from ..calibration.labelled import labels_of
+
+    return labels_of(job.calibration, _Classifier(source.name, source.labels, output.shape[1]))
 
 
 def _recorded(applied: Applied) -> PassRecord:

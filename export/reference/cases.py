@@ -84,15 +84,15 @@ class Case:
 
     def for_reference(self, inputs: Inputs) -> dict[str, Array]:
         """Float64, every image normalized. ``inputs`` are the model's own."""
-        return _prepared(self.values if self.own is None else self.own, inputs)
+        return _prepared(self.values if self.own is None else self.own, inputs, inputs)
 
-    def as_declared(self, inputs: Inputs) -> dict[str, Array]:
-        """The same as the artifact declares it."""
-        return _prepared(self.values, inputs)
+    def as_declared(self, inputs: Inputs, own: Inputs) -> dict[str, Array]:
+        """The same as the artifact declares it, in the model's ``own`` types."""
+        return _prepared(self.values, inputs, own)
 
     def for_candidate(self, inputs: Inputs) -> dict[str, Array]:
         """In the written model's types; images normalized unless it does that itself."""
-        prepared = self.as_declared(inputs)
+        prepared = _prepared(self.values, inputs, inputs)
         return {
             spec.name: np.ascontiguousarray(
                 self.values[spec.name] if inputs.inside[spec.name] else prepared[spec.name], dtype=spec.dtype
@@ -231,8 +231,8 @@ def _batch(pixels_HWC: Array, spec: TensorSpec) -> Array:
     return whole
 
 
-def _prepared(values: Mapping[str, Array], inputs: Inputs) -> dict[str, Array]:
-    narrow = {spec.name for spec in inputs.specs if spec.dtype == "float16"}
+def _prepared(values: Mapping[str, Array], inputs: Inputs, typed: Inputs) -> dict[str, Array]:
+    narrow = {spec.name for spec in typed.specs if spec.dtype == "float16"}
     found = {}
     for name, value in values.items():
         if name in inputs.preprocessing:

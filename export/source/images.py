@@ -124,7 +124,7 @@ def collect_images(paths: Sequence[Path]) -> Collected:
             parts = [part for part in re.split(r"[,;\s]+", str(path)) if part]
             several = len(parts) > 1 and all(Path(part).exists() for part in parts)
             raise InputError(
-                f"there is no image {path}",
+                f"there is no file or folder {path}",
                 "give each by itself: " + shlex.join(parts)
                 if several
                 else "give photographs, or folders of them",

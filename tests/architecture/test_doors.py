@@ -137,7 +137,7 @@ OPENED = {
     "export/latency/worker.py": "/proc, and the files of an artifact to forget them in the cache",
     # Bytes or files that the guarded reader has read or opened.
     "cloformer/checkpoint_file.py": "bytes",
-    "cloformer/training/arrays.py": "an open file",
+    "export/accuracy/arrays.py": "an open file",
     "export/artifact/kit.py": "bytes",
     "export/formats/coreml/mil/read.py": "bytes",
     "export/formats/executorch/file.py": "the schema that ExecuTorch comes with",
@@ -188,6 +188,7 @@ WRITTEN = {
     "export/commands/compare.py": "a temporary folder",
     "export/pipeline/another_choice.py": "a temporary folder below where an export is written",
     "export/pipeline/preview.py": "a temporary folder",
+    "export/pipeline/steps.py": "a temporary folder",
     "export/device/arm64.py": "a temporary folder, and the cache's staging folder",
     "export/device/phone.py": "a temporary folder",
     "export/formats/onnx/profiler.py": "a temporary folder",

@@ -20,6 +20,7 @@ ROOMS = (
     "cloformer",  # the network, its variants and its checkpoints
     "cloformer.export.schemas",
     "cloformer.export.source",
+    "cloformer.export.accuracy",
     "cloformer.export.passes",
     "cloformer.export.formats",
     "cloformer.export.reference",

@@ -22,14 +22,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cloformer.errors import GateError
+from cloformer.export.accuracy.data import read_dataset
+from cloformer.export.accuracy.judged import Judged, read_judged
 from cloformer.export.calibration.goal import SENSITIVITIES, Goal
 from cloformer.export.calibration.images import Calibration
 from cloformer.export.calibration.methods import METHODS
 from cloformer.export.pipeline.export import Exported, export
 from cloformer.export.pipeline.request import ExportRequest
-from cloformer.training.data import read_dataset
 from cloformer.training.evaluate import evaluate
-from cloformer.training.judged import Judged, read_judged
 
 from .markdown import replace_between
 from .precisions import DOCUMENT, MODEL, SPEC, photographs_of_foolbox

@@ -22,6 +22,9 @@ from pathlib import Path
 
 from cloformer.checkpoint import load_checkpoint, save_checkpoint
 from cloformer.errors import InputError
+from cloformer.export.accuracy.data import Dataset, read_dataset
+from cloformer.export.accuracy.judged import Judged
+from cloformer.export.accuracy.scores import Scores, interval
 from cloformer.export.device.arm64 import Arm64Device
 from cloformer.export.device.arm64_parity import compare_on_device
 from cloformer.export.parity.verify import ParityRequest
@@ -30,12 +33,9 @@ from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.source.counts import multiply_adds, parameter_count
 from cloformer.export.source.signature import TensorSpec
 from cloformer.pruning import CRITERIA, plan, pruned, pruned_metadata
-from cloformer.training.data import Dataset, read_dataset
 from cloformer.training.evaluate import evaluate
-from cloformer.training.judged import Judged
 from cloformer.training.logs import Epoch
 from cloformer.training.run import TrainRequest, train
-from cloformer.training.scores import Scores, interval
 
 from .markdown import replace_between
 from .shipped import DATA, LABELS, NAME, ROOT

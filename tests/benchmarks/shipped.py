@@ -23,14 +23,14 @@ from pathlib import Path
 import numpy as np
 
 from cloformer.errors import InputError
+from cloformer.export.accuracy.data import Dataset, read_dataset
+from cloformer.export.accuracy.judged import Judged
+from cloformer.export.accuracy.scores import interval
 from cloformer.export.calibration.images import Calibration
 from cloformer.export.formats.runners import RunnerOptions
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
-from cloformer.training.data import Dataset, read_dataset
 from cloformer.training.evaluate import Evaluation, evaluate
-from cloformer.training.judged import Judged
-from cloformer.training.scores import interval
 
 from .markdown import replace_between
 

@@ -74,7 +74,7 @@ def test_when_none_can_be_read(command: Command, tmp_path: Path) -> None:
     assert (one.code, one.out, len(one.err.splitlines())) == (3, "", 2)
     missing = command("predict", KEPT / "onnx", PHOTOGRAPH, tmp_path / "missing.jpg")
     assert (missing.code, missing.out) == (3, "")  # before anything is run
-    assert "there is no image" in missing.err
+    assert "there is no file or folder" in missing.err
 
 
 def test_heic_without_its_package(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

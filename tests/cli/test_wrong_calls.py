@@ -45,22 +45,28 @@ CALLS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("export --layout NHWC --format litert", 2, ("unknown layout 'NHWC'. Did you mean nhwc?", "--layout takes: nhwc, nchw; for example --layout nhwc",)),
     ("export --format litert --precision palette-4", 4, ("LiteRT cannot be written in palette-4", "--precision takes for it: fp32",)),
     ("export --precision int8", 2, ("--precision int8 takes the range of every value from images, and has none", "add --calibration FOLDER, with 100 photographs or so like those of the app; or choose int8-weights, which needs none",)),
-    ("export --precision auto --calibration photos", 2, ("--precision auto leaves in float what a goal needs, and has none", "add --min-snr 30 (decibels), --min-agreement 98% or --max-size 5MB",)),
-    ("export --precision int8 --calibration photos --min-snr 30", 2, ("--min-snr, --min-agreement and --sensitivity are what --precision auto goes by", "add --precision auto; or hold what was written to them: cloformer parity ARTIFACT --min-snr 30")),
+    ("export --precision auto --calibration photos", 2, ("--precision auto leaves in float what a goal needs, and has none", "add --min-snr 30 (decibels), --min-agreement 98%, --max-accuracy-drop 1% or --max-size 5MB",)),
+    ("export --precision int8 --calibration photos --min-snr 30", 2, ("--min-snr, --min-agreement, --max-accuracy-drop and --sensitivity are what --precision auto goes by", "add --precision auto; or hold what was written to them: cloformer parity ARTIFACT --min-snr 30")),
     ("export --precision auto --min-snr 30", 2, ("--precision auto takes the range of every value from images, and has none", "add --calibration FOLDER, with 100 photographs or so like those of the app; or choose int8-weights, which needs none")),
     ("export --precision auto --calibration photos --min-snr 30 --sensitivity relevant", 2, ("unknown sensitivity 'relevant'. Did you mean relevance?", "--sensitivity takes: measured, relevance; for example --sensitivity relevance")),
+    ("export --precision auto --calibration snaps --max-accuracy-drop 2", 2, ("--max-accuracy-drop '2' is no share from 0 to 1", "--max-accuracy-drop takes 2%, or 0.02")),
+    ("export --precision auto --calibration snaps --max-accuracy-drop 1%", 2, ("--max-accuracy-drop needs labels, and nobody says what the images in snaps show", "put them into a folder per class, or their numbers into labels.json; --min-agreement and --min-snr need no labels")),
+    ("export --precision int8 --calibration snaps --max-accuracy-drop 1%", 2, ("--min-snr, --min-agreement, --max-accuracy-drop and --sensitivity are what --precision auto goes by", "add --precision auto; or hold what was written to them: cloformer parity ARTIFACT --min-snr 30")),
     ("export --calibration photos", 2, ("--calibration is for --precision int8, the one that computes in ranges", "add --precision int8, or leave --calibration out",)),
     ("export --precision int8 --calibration photos --range-method minmax", 2, ("unknown range method 'minmax'. Did you mean min-max?", "--range-method takes: mse, percentile, entropy, min-max; for example --range-method min-max",)),
     ("export --precision int8 --samples 8", 2, ("--samples is of the images to calibrate on", "add --calibration FOLDER",)),
     ("export --precision int8 --calibration photos --samples 0", 2, ("--samples takes a whole number from 1 on, and not '0'", "for example: --samples 1",)),
-    ("export --precision int8 --calibration nowhere", 3, ("there is no image nowhere", "give photographs, or folders of them",)),
-    ("export --precision int8 --opset 21 --calibration photos", 4, ("ONNX for opset 21 cannot hold int8", "add --opset 20, or choose another --precision")),
-    ("export --format coreml --precision int8 --calibration photos", 4, ("Core ML for ios16 cannot hold int8", "add --target ios17, or choose another --precision",)),
+    ("export --precision int8 --calibration nowhere", 3, ("there is no file or folder nowhere", "give photographs, or folders of them",)),
+    ("export --precision int8 --opset 21 --calibration photos", 4, ("ONNX for opset 21 cannot hold int8", "add --opset 20, or choose another --precision: fp32, fp16, int8-weights")),
+    ("export --format coreml --precision int8 --calibration photos", 4, ("Core ML for ios16 cannot hold int8", "add --target ios17, or choose another --precision: fp16, fp32, int8-weights, palette-8, palette-6, palette-4",)),
     ("export --precision fp61", 2, ("unknown precision 'fp61'. Did you mean fp16?", "--precision takes: fp32, fp16, int8, int8-weights, int4-weights, palette-8, palette-6, palette-4, auto; for example --precision fp16",)),
     ("export --precision float16 --format coreml", 2, ("unknown precision 'float16'", "--precision takes: fp32, fp16, int8, int8-weights, int4-weights, palette-8, palette-6, palette-4, auto; for example --precision fp32",)),
     ("export --precision palette-4", 4, ("ONNX cannot be written in palette-4", "--precision takes for it: fp32, fp16, int8, int8-weights",)),
     ("export --max-size big", 2, ("--max-size 'big' is no size", "--max-size takes 5MB, 4.5MiB or 300kB",)),
-    ("export --format coreml --precision int4-weights", 4, ("Core ML for ios16 cannot hold int4-weights", "add --target ios18, or choose another --precision",)),
+    ("export --format coreml --precision int4-weights", 4, ("Core ML for ios16 cannot hold int4-weights", "add --target ios18, or choose another --precision: fp16, fp32, int8-weights, palette-8, palette-6, palette-4",)),
+    ("export --io-type float16", 4, ("ONNX for float16 inputs and outputs cannot hold fp32", "add --io-type float32, or choose another --precision: fp16")),
+    ("export --io-type fp16 --precision fp16", 2, ("unknown io-type 'fp16'", "--io-type takes: float32, float16; for example --io-type float32")),
+    ("export --io-type float16 --format coreml", 2, ("--io-type is for --format onnx", "add --format onnx or leave --io-type out")),
     ("export --image-size 224,224", 2, ("image size '224,224' is not a size", "--image-size takes 224 or HEIGHTxWIDTH; for example --image-size 224x224",)),
     ("export --image-size 224x", 2, ("image size '224x' is not a size", "--image-size takes 224 or HEIGHTxWIDTH; for example --image-size 224",)),
     ("export --image-size 30", 2, ("image size 30 does not fit CloFormer: it takes multiples of 4 from 32 on", "for example --image-size 32",)),
@@ -101,7 +107,7 @@ CALLS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("inspect build", 3, ("build is not an artifact: it has no manifest.json", "give an artifact in it, for example build/mine",)),
     ("inspect build/mine build/mine", 2, ("cloformer inspect takes ARTIFACT, and 'build/mine' is more", "`cloformer inspect --help` lists what it takes",)),
     ("inspect build/mine --opset 20", 2, ("cloformer inspect has no option --opset; export has one", "`cloformer inspect --help` lists its options",)),
-    ("predict build/mine photo.png", 3, ("there is no image photo.png", "give photographs, or folders of them",)),
+    ("predict build/mine photo.png", 3, ("there is no file or folder photo.png", "give photographs, or folders of them",)),
     ("predict build/mine notes.txt", 3, ("image notes.txt cannot be read: no image format begins like it", "give a whole JPEG, PNG, HEIC, AVIF, WebP, GIF, TIFF or BMP file",)),
     ("predict build/mine empty", 3, ("there is no image in empty", "give a whole JPEG, PNG, HEIC, AVIF, WebP, GIF, TIFF or BMP file",)),
     ("predict photo.jpg", 3, ("photo.jpg is a file and not an artifact: there is no manifest.json beside it", "give the folder that `cloformer export` printed",)),
@@ -111,8 +117,8 @@ CALLS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("parity build/mine --runer onnxruntime", 2, ("cloformer parity has no option --runer. Did you mean --runner?", "`cloformer parity --help` says what --runner does",)),
     ("parity build/mine --runner ort", 2, ("unknown runner 'ort'", "--runner takes: onnxruntime, coreml, mil, litert, executorch, pytorch; for example --runner onnxruntime",)),
     ("parity build/mine --runner coreml", 2, ("Core ML does not run onnx", "--runner takes: onnxruntime, pytorch",)),
-    ("parity build/mine --images photo.png --model nets.py:build -q", 3, ("there is no image photo.png", "give photographs, or folders of them",)),
-    ("parity build/mine --images photo.jpg,photo.jpg", 3, ("there is no image photo.jpg,photo.jpg", "give each by itself: photo.jpg photo.jpg",)),
+    ("parity build/mine --images photo.png --model nets.py:build -q", 3, ("there is no file or folder photo.png", "give photographs, or folders of them",)),
+    ("parity build/mine --images photo.jpg,photo.jpg", 3, ("there is no file or folder photo.jpg,photo.jpg", "give each by itself: photo.jpg photo.jpg",)),
     ("parity build/mine --optimization high", 2, ("unknown optimization level 'high'", "--optimization takes: off, basic, extended, all; for example --optimization off",)),
     ("parity build/mine --max-loss 10%", 2, ("--max-loss takes a number from 0 on, and not '10%'", "for example: --max-loss 0.1",)),
     ("parity build/mine --device arm", 2, ("unknown device 'arm'", "--device takes: arm64; for example --device arm64",)),
@@ -149,8 +155,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, small: Path) -> Iterator[Pat
     folder = tmp_path_factory.mktemp("newcomer")
     for name, content in _FILES.items():
         (folder / name).write_text(content)
-    for name in ("photos", "empty"):
+    for name in ("photos", "empty", "snaps"):
         (folder / name).mkdir()
+    shutil.copy(PHOTOGRAPH, folder / "snaps")
     shutil.copy(PHOTOGRAPH, folder / "photo.jpg")
     shutil.copytree(small, folder / "build" / "mine")
     with pytest.MonkeyPatch.context() as patch:

@@ -18,7 +18,9 @@ from targets.trial import FORMS, RESULTS, Row, rows_of
 ROW = Row("attention", "bias", "ios16 fp16", "passed")
 
 
-@pytest.mark.parametrize("form", [name for name in FORMS if name.startswith(("ios26 fp16", "opset 23"))])
+@pytest.mark.parametrize(
+    "form", [name for name in FORMS if name.startswith(("ios26 fp16", "opset 23", "float16"))]
+)
 def test_operators_hold(form: str) -> None:
     for row in rows_of("masked", form, ()):
         assert row.result == "passed", row.words
@@ -26,6 +28,7 @@ def test_operators_hold(form: str) -> None:
 
 def test_every_form_that_is_offered_is_there() -> None:
     assert {"ios16 fp16", "ios26 fp32", "opset 18 fp32", "opset 23 fp32"} <= FORMS.keys()
+    assert [name for name in FORMS if "inputs" in name] == ["float16 inputs and outputs fp16"]
     assert FORMS["ios18 fp16"].flag == "--target ios18" and FORMS["opset 21 fp32"].flag == "--opset 21"
 
 

@@ -6,16 +6,16 @@ from typing import Any
 
 from pages import HOSTILE
 
+from cloformer.export.accuracy.data import ArrayImages
+from cloformer.export.accuracy.judged import Judged
+from cloformer.export.accuracy.paired import Drop
+from cloformer.export.accuracy.scores import Scores
 from cloformer.export.pareto.figures import FIGURES, Reading
 from cloformer.export.pareto.front import Candidate, Front
 from cloformer.training.beside import Against
-from cloformer.training.data import ArrayImages
 from cloformer.training.evaluate import Evaluation
-from cloformer.training.judged import Judged
 from cloformer.training.limits import Limits
-from cloformer.training.paired import Drop
 from cloformer.training.report import EvaluationReport
-from cloformer.training.scores import Scores
 
 __all__ = ["FRONTS", "evaluation", "report_of"]
 

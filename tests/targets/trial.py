@@ -15,6 +15,7 @@ from zoo.trial import RESULTS, says_where
 
 from cloformer.errors import CloformerError
 from cloformer.export.formats import FORMATS
+from cloformer.export.formats.row import Option
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.source.spec import ModelSpec
 
@@ -28,23 +29,24 @@ class Form:
     """A format, with a choice of its option and a precision; ``flag`` is what asks for the choice."""
 
     format: str
-    option: str
+    option: Option
     choice: str
     precision: str
 
     @property
     def flag(self) -> str:
-        return f"--{self.option} {self.choice}"
+        return f"{self.option.flag} {self.choice}"
 
 
 # All that is offered, by what a row is called: "ios16 fp16", "opset 18 fp32".
 FORMS = {
-    f"{option.worded(choice)} {precision}": Form(row.name, option.name, choice, precision)
+    f"{option.worded(choice)} {precision}": Form(row.name, option, choice, precision)
     for row in FORMATS.values()
     for option in row.options
     for precision, kind in row.precisions.items()
     if not kind.are_weights_compressed  # which operators' networks have none to speak of
-    for choice in option.choices
+    for choice in row.holds(precision, option)
+    if option.is_told(choice)  # or it is the others' own
 }
 
 
@@ -98,7 +100,7 @@ def tried(group: str, first: int, last: int, form: str) -> Verdict:
             model=reference_of(group, first, last),
             formats=(asked.format,),
             precision=asked.precision,
-            options={asked.option: asked.choice},
+            options={asked.option.name: asked.choice},
             spec=ModelSpec(declared=inputs),
             output=Path(folder),
             keep_failed=True,

@@ -21,13 +21,13 @@ from scipy.stats import binomtest
 
 import cloformer
 from cloformer.checkpoint import CheckpointError, load_checkpoint, read_checkpoint
+from cloformer.export.accuracy.data import read_dataset
+from cloformer.export.accuracy.paired import Drop, score_interval
+from cloformer.export.accuracy.scores import Scores, counted, first_classes, interval, right_first, scores_of
 from cloformer.export.schemas import schema
 from cloformer.training.beside import Comparison, Flip
-from cloformer.training.data import read_dataset
 from cloformer.training.hub import write_hub_folder
-from cloformer.training.paired import Drop, score_interval
 from cloformer.training.recipe import RECIPES
-from cloformer.training.scores import Scores, counted, first_classes, interval, right_first, scores_of
 from cloformer.training.weights import write_weights
 
 

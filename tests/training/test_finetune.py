@@ -15,9 +15,9 @@ from watch import Watch
 import cloformer
 from cloformer.checkpoint import read_checkpoint
 from cloformer.errors import InputError
+from cloformer.export.accuracy.data import read_dataset
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
-from cloformer.training.data import read_dataset
 from cloformer.training.hub import model_card, write_hub_folder
 from cloformer.training.loop import BEST
 from cloformer.training.run import TrainRequest, recipe_of, train

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 from cloformer.errors import InputError
-from cloformer.training.judged import read_judged
+from cloformer.export.accuracy.judged import read_judged
 
 NETWORK = """
 import torch

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from cloformer.training.paired import Drop, score_interval
-from cloformer.training.scores import Z
+from cloformer.export.accuracy.paired import Drop, score_interval
+from cloformer.export.accuracy.scores import Z
 
 # First only, second only, pairs; the interval as it is printed.
 PUBLISHED = {

@@ -29,9 +29,9 @@ from watch import Watch
 import cloformer
 from cloformer.checkpoint import load_checkpoint, read_checkpoint
 from cloformer.errors import GateError, InputError, UnsupportedError, UsageError
+from cloformer.export.accuracy.judged import read_judged
 from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.training.evaluate import evaluate
-from cloformer.training.judged import read_judged
 from cloformer.training.logs import read_log
 from cloformer.training.loop import BEST, LAST
 from cloformer.training.run import TrainRequest, recipe_of, train

@@ -142,12 +142,10 @@ def test_a_sample_is_drawn_by_seed(photographs: list[Path], tmp_path: Path) -> N
     names = ["a.png", "b.png", "c.png", "d.png"]
     one, other = (folder_of(tmp_path / name, names, photographs) for name in ("one", "other"))
     drawn = [
-        [path.name for path in Calibration(folder, samples=2).images().values()] for folder in (one, other)
+        [path.name for path in Calibration(folder, samples=2).images.values()] for folder in (one, other)
     ]
     assert drawn[0] == drawn[1] and len(drawn[0]) == 2
-    draws = {
-        tuple(path.name for path in Calibration(one, 2, seed=seed).images().values()) for seed in range(8)
-    }
+    draws = {tuple(path.name for path in Calibration(one, 2, seed=seed).images.values()) for seed in range(8)}
     assert len(draws) > 1
 
 

@@ -26,8 +26,10 @@ def _model(nodes: list[onnx.NodeProto], opset: int = 20, **constants: np.ndarray
 
 def _run(model: onnx.ModelProto) -> np.ndarray:
     onnx.checker.check_model(model, full_check=True)
-    (found,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": X})
-    return np.asarray(found)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    kind = np.float16 if session.get_inputs()[0].type == "tensor(float16)" else np.float32
+    found = session.run(None, {"x": X.astype(kind)})
+    return np.concatenate([np.ravel(each) for each in found])
 
 
 def _types(model: onnx.ModelProto) -> dict[str, int]:
@@ -52,10 +54,11 @@ CONSTANTS = {"w": np.full((1, 4, 1, 1), 0.3, np.float32), "factors": np.float32(
 def test_about_the_same_is_computed(name: str, opset: int) -> None:
     read = {value for node in NETWORKS[name] for value in node.input}
     model = _model(NETWORKS[name], opset, **{key: value for key, value in CONSTANTS.items() if key in read})
-    half = halved(model)
-    want, got = _run(model), _run(half)
-    assert got.dtype == np.float32
-    np.testing.assert_allclose(got, want, rtol=4e-3, atol=4e-3)
+    want = _run(model)
+    for outside, kind in ((False, np.float32), (True, np.float16)):
+        got = _run(halved(model, outside=outside))
+        assert got.dtype == kind
+        np.testing.assert_allclose(got, want, rtol=4e-3, atol=4e-3)
     assert (
         model.SerializeToString()
         == _model(
@@ -74,6 +77,21 @@ def test_what_is_kept_is_computed_in_float32() -> None:
     model = halved(_model(NETWORKS["a product with an input that is an output's"], w=CONSTANTS["w"]), {"a"})
     assert _types(model)["a"] == TensorProto.FLOAT
     assert _types(model)["y_in_float16"] == TensorProto.FLOAT16
+
+
+@pytest.mark.parametrize("outside", [False, True])
+@pytest.mark.parametrize("kept", [(), ("a",), ("y",), ("a", "y")])
+def test_an_output_that_is_read_again_or_a_constant(outside: bool, kept: tuple[str, ...]) -> None:
+    """Whichever type each is computed in, and given in."""
+    nodes = [helper.make_node("Mul", ["x", "w"], ["a"]), helper.make_node("Add", ["a", "x"], ["y"])]
+    model = _model(nodes, w=CONSTANTS["w"])
+    shapes = {"a": X.shape, "w": CONSTANTS["w"].shape}
+    for place, (name, shape) in enumerate(shapes.items()):
+        model.graph.output.insert(place, helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    half = halved(model, kept, outside=outside)
+    np.testing.assert_allclose(_run(half), _run(model), rtol=4e-3, atol=4e-3)
+    given = {info.type.tensor_type.elem_type for info in (*half.graph.input, *half.graph.output)}
+    assert given == {TensorProto.FLOAT16 if outside else TensorProto.FLOAT}
 
 
 def test_constants_beyond_it_are_its_largest_number() -> None:

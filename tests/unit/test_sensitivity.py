@@ -12,9 +12,11 @@ from photographs import quarters
 from torch import Tensor, nn
 
 from cloformer.errors import GateError, UnsupportedError, UsageError
+from cloformer.export.accuracy.paired import Drop
 from cloformer.export.calibration.calibrate import Calibrated, calibrated
 from cloformer.export.calibration.goal import SENSITIVITIES, Goal
 from cloformer.export.calibration.images import Calibration
+from cloformer.export.calibration.labelled import Accuracy
 from cloformer.export.calibration.sensitivity import Choice, chosen
 from cloformer.export.formats import FORMATS
 from cloformer.export.pipeline.export import export
@@ -81,7 +83,7 @@ def found() -> tuple[Calibrated, Job]:
 
 
 def choose(found: tuple[Calibrated, Job], goal: Goal) -> Choice:
-    return chosen(found[0], FORMATS["onnx"], found[1].record.precision, goal)
+    return chosen(found[0], FORMATS["onnx"], found[1].record.precision, goal, lambda _: 20_000)
 
 
 def test_the_group_that_loses_the_most_is_first_and_alone_in_float(found: tuple[Calibrated, Job]) -> None:
@@ -104,7 +106,7 @@ def test_none_in_float_is_there_without_need(found: tuple[Calibrated, Job], sens
     assert choice.snr >= 45
     from cloformer.export.calibration.sensitivity import _Study
 
-    study = _Study(found[0], FORMATS["onnx"], found[1].record.precision)
+    study = _Study(found[0], FORMATS["onnx"], found[1].record.precision, lambda _: 0)
     kept = [item for item in choice.groups if item.group.name in choice.in_float]
     for item in kept:
         assert study.result(study.leaving([other for other in kept if other is not item]))[0] < 45
@@ -113,6 +115,43 @@ def test_none_in_float_is_there_without_need(found: tuple[Calibrated, Job], sens
 def test_a_goal_that_does_not_fit_the_size(found: tuple[Calibrated, Job]) -> None:
     with pytest.raises(GateError, match="in float reach the goal, with about"):
         choose(found, Goal(min_snr=60.0, max_bytes=1000))
+
+
+def test_as_many_stay_in_float_as_a_size_allows(tmp_path: Path) -> None:
+    uniform = export(asked(precision="int8", output=tmp_path / "one"))[0].artifact.manifest.model_bytes
+    kept = []
+    for more in (0, 1200):
+        most = uniform + more
+        goal = Goal(max_bytes=most)
+        made = export(asked(precision="auto", goal=goal, max_bytes=most, output=tmp_path / f"{more}"))[0]
+        assert made.artifact.manifest.model_bytes <= most
+        kept.append(made.artifact.manifest.request.precision.quantization.in_float)  # type: ignore[union-attr]
+    assert len(kept[0]) < len(kept[1]) < 8
+
+
+@pytest.mark.parametrize("goal", [Goal(max_bytes=10**6), Goal(min_snr=200.0)])
+def test_a_goal_that_leaves_nothing_in_8_bits(tmp_path: Path, goal: Goal) -> None:
+    with pytest.raises(UnsupportedError, match="every layer stays in float"):
+        export(asked(precision="auto", goal=goal, output=tmp_path))
+
+
+def test_too_few_images_to_leave_any_in_8_bits(
+    found: tuple[Calibrated, Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is in 8 bits loses one of the four, which more images might show to be no more than is allowed."""
+    lost = Drop(1, 0, 4)
+    monkeypatch.setattr(Accuracy, "drop", lambda *_: lost)
+    labels = dict.fromkeys(found[0].images, 0)
+    needed = lost.images_needed(0.5)
+    with pytest.raises(GateError, match=f"if as large a share of them differs, {needed} are needed"):
+        chosen(
+            found[0],
+            FORMATS["onnx"],
+            found[1].record.precision,
+            Goal(max_accuracy_drop=0.5),
+            lambda _: 0,
+            labels=labels,
+        )
 
 
 def test_the_choice_is_in_the_manifest_and_is_replayed(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_what_is_given_by_itself(tmp_path: Path) -> None:
     assert collect_images([tmp_path / "notes.txt"]).images == (tmp_path / "notes.txt",)
     with pytest.raises(InputError, match=r"there is no image in .*1 file that is no image \(notes.txt\)"):
         collect_images([tmp_path])
-    with pytest.raises(InputError, match=r"there is no image .*nowhere"):
+    with pytest.raises(InputError, match=r"there is no file or folder .*nowhere"):
         collect_images([tmp_path / "notes.txt", tmp_path / "nowhere"])
 
 

@@ -16,6 +16,8 @@ from safetensors.torch import save_file
 
 from cloformer.checkpoint import save_checkpoint
 from cloformer.errors import InputError, MissingRuntimeError, UnsupportedError, UsageError
+from cloformer.export.accuracy.data import read_dataset
+from cloformer.export.accuracy.judged import Judged
 from cloformer.export.commands.completion import models_and_files
 from cloformer.export.reference.cases import PHOTOGRAPH
 from cloformer.export.source.labels import check_names
@@ -24,9 +26,7 @@ from cloformer.export.source.libraries.package import is_installed
 from cloformer.export.source.preprocessing import Preprocessing, load_image
 from cloformer.export.source.resolve import Source, SourceRequest, resolve
 from cloformer.export.source.returned import as_tensors
-from cloformer.training.data import read_dataset
 from cloformer.training.evaluate import evaluate
-from cloformer.training.judged import Judged
 from cloformer.training.teacher import open_teacher, said_of
 
 FAKES = Path(__file__).parent.parent / "support" / "fake_libraries"

@@ -10,6 +10,8 @@ from evaluations import FRONTS
 from latency_reports import BENCHES, COMPARISONS
 from test_reports_parity import REPORTS
 
+from cloformer.export.accuracy.paired import Drop
+from cloformer.export.accuracy.scores import Scores
 from cloformer.export.reports.artifact.text import models
 from cloformer.export.reports.latency import comparison_text
 from cloformer.export.reports.latency import text as latency
@@ -21,8 +23,6 @@ from cloformer.export.source.counts import VariantFigures
 from cloformer.io.output import width
 from cloformer.training.beside import Against, Flip
 from cloformer.training.evaluate import Evaluation
-from cloformer.training.paired import Drop
-from cloformer.training.scores import Scores
 
 
 class _Terminal(io.StringIO):

@@ -36,7 +36,9 @@ COREML = Format(
         ),
     },
     scores_by_name=True,
-    bytes_of_an_operator=480,
-    needs={"int8": ("target", ("ios17", "ios18", "ios26")), "int4-weights": ("target", ("ios18", "ios26"))},
+    needs={
+        "int8": {"target": ("ios17", "ios18", "ios26")},
+        "int4-weights": {"target": ("ios18", "ios26")},
+    },
     app_system="ios",
 )  # fmt: skip

@@ -9,12 +9,19 @@ __all__ = ["ONNX"]
 
 # What torch.onnx's dynamo exporter writes.
 _OPSETS = {str(version): str(version) for version in range(18, 24)}
+_IO_TYPES = {name: name for name in ("float32", "float16")}
 
 ONNX = Format(
     name="onnx",
     title="ONNX",
     precisions=precisions(fp32="float32", fp16="float16", int8="float32", int8_weights="float32"),
-    options=(Option("opset", "ONNX opset, 18 to 23.", _OPSETS, "20", "opset{}"),),
+    options=(
+        Option("opset", "ONNX opset, 18 to 23.", _OPSETS, "20", "opset{}", "opset {}"),
+        Option(
+            "io_type", "What inputs and outputs are in --precision fp16: float32, or float16.", _IO_TYPES, "float32", "io-{}",
+            "{} inputs and outputs", is_later=True,
+        ),
+    ),
     packages=("torch", "onnx", "onnxscript", "onnxsim", "numpy"),
     runners={
         "onnxruntime": RunnerRow(
@@ -23,9 +30,12 @@ ONNX = Format(
         ),
     },
     are_biases_whole=True,
-    bytes_of_an_operator=330,
     # Of newer ones ONNX Runtime for x86 does not load some: it makes values unsigned, and not the type that they say.
-    needs={"int8": ("opset", ("20", "19", "18"))},
+    needs={
+        "fp32": {"io_type": ("float32",)},
+        "int8": {"io_type": ("float32",), "opset": ("20", "19", "18")},
+        "int8-weights": {"io_type": ("float32",)},
+    },
     app_system="android",
     has_profiler=True,
 )  # fmt: skip

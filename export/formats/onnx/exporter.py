@@ -7,6 +7,7 @@ GroupNormalization operator is expanded there into more nodes, 18 has no GELU).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -16,6 +17,7 @@ from torch.export import ExportedProgram
 from cloformer.errors import UnsupportedError
 from cloformer.io.quiet import quiet
 
+from ...source.signature import Signature
 from ...source.trace import lowered_name_of, origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, Written, unsupported_error, value_origins
 from ..stumbled import refusal
@@ -82,7 +84,11 @@ def write(lowered: Lowered, folder: Path) -> Written:
         simplified = of_whole_numbers(simplified)
     if lowered.precision.activations == "float16":
         kept = lowered.kept_in_float32()
-        simplified = halved(simplified, {name for name, node in nodes.items() if node in kept})
+        is_outside = lowered.options["io_type"] == "float16"
+        simplified = halved(
+            simplified, {name for name, node in nodes.items() if node in kept}, outside=is_outside
+        )
+        names = _halves(names) if is_outside else names
     _annotate(simplified, nodes, lowered)
     (folder / FILE_NAME).write_bytes(simplified.SerializeToString(deterministic=True))
     shapes = _shapes(simplified)
@@ -100,6 +106,15 @@ def write(lowered: Lowered, folder: Path) -> Written:
     ]
     values = value_origins(lowered.program, operators)
     return Written(FILE_NAME, names, preprocessing_inside=False, values=values, notes=notes)
+
+
+def _halves(signature: Signature) -> Signature:
+    """The same with the floating-point numbers in float16."""
+    inputs, outputs = (
+        tuple(replace(spec, dtype="float16") if spec.dtype == "float32" else spec for spec in specs)
+        for specs in (signature.inputs, signature.outputs)
+    )
+    return Signature(inputs, outputs)
 
 
 def _exported(lowered: Lowered, *, optimize: bool) -> torch.onnx.ONNXProgram:

@@ -1,4 +1,4 @@
-"""A float32 model with its numbers stored and computed in float16; what it takes and gives stays float32."""
+"""A float32 model with its numbers stored and computed in float16; what it takes and gives stays float32, unless asked."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ _SCALE, _HALVES = 0.5**0.5, 0.5
 _TYPES = {"Cast": "to", "EyeLike": "dtype", "RandomNormalLike": "dtype", "RandomUniformLike": "dtype"}
 
 
-def halved(model: onnx.ModelProto, kept: Container[str] = ()) -> onnx.ModelProto:
+def halved(model: onnx.ModelProto, kept: Container[str] = (), *, outside: bool = False) -> onnx.ModelProto:
     """A copy in which every operator computes in float16 but those that give a value of ``kept``, and operands that ONNX has
     in float32 alone, as the factors of ``Resize``.
 
     Inputs and outputs of float32 are cast behind the first and before the second; of an output, the value inside is called
-    "NAME_in_float16". Constants are rounded, and finite ones that float16 ends before become its largest number.
+    "NAME_in_float16". ``outside``, they are float16 themselves, and an output that is computed in float32 is cast, from
+    "NAME_in_float32". Constants are rounded, and finite ones that float16 ends before become its largest number.
     """
     half = onnx.ModelProto()
     half.CopyFrom(model)
-    _Halving(half, kept).run()
+    _Halving(half, kept, outside).run()
     return half
 
 
 class _Halving:
-    def __init__(self, model: onnx.ModelProto, kept: Container[str]) -> None:
-        self.graph, self.kept = model.graph, kept
+    def __init__(self, model: onnx.ModelProto, kept: Container[str], outside: bool) -> None:
+        self.graph, self.kept, self.outside = model.graph, kept, outside
         self.opset = next(entry.version for entry in model.opset_import if not entry.domain)
         kinds = inferred(model)
         self.floats = {
@@ -53,8 +54,9 @@ class _Halving:
         self.nodes: list[NodeProto] = []
 
     def run(self) -> None:
-        given = {output.name for output in self.graph.output} & self.floats
-        inside = {name: f"{name}_in_float16" for name in given}
+        outputs = {output.name for output in self.graph.output} & self.floats
+        # What an output is called before it is cast.
+        inside = self._narrow_outside(outputs) if self.outside else {}
         for node in self._nodes():
             in_half = self._is_computed_in_half(node)
             node.input[:] = [inside.get(name, name) for name in node.input]
@@ -64,15 +66,14 @@ class _Halving:
             ]
             if in_half:
                 _retype(node)
-                for place, takes in enumerate(_takes_half(node.output, self._schema(node).outputs)):
-                    name = node.output[place]
-                    if name in self.floats and takes:
-                        node.output[place] = inside.get(name, name)
-                        self.halves.add(node.output[place])
             self.nodes.append(node)
-            for name in node.output:
-                if name in inside.values():
-                    self._cast(name, name.removesuffix("_in_float16"), TensorProto.FLOAT)
+            for place, takes in enumerate(_takes_half(node.output, self._schema(node).outputs)):
+                name, is_half = node.output[place], in_half and takes
+                if name in outputs and is_half != self.outside:
+                    node.output[place] = inside[name] = f"{name}_in_float{16 if is_half else 32}"
+                    self._cast(inside[name], name, TensorProto.FLOAT16 if self.outside else TensorProto.FLOAT)
+                if name in self.floats:
+                    (self.halves if is_half else self.floats).add(node.output[place])
         del self.graph.node[:], self.graph.value_info[:]
         self.graph.node.extend(self.nodes)
         read = {name for node in self.nodes for name in node.input} | {
@@ -81,6 +82,21 @@ class _Halving:
         unread = [item for item in self.graph.initializer if item.name not in read]
         for item in unread:
             self.graph.initializer.remove(item)
+
+    def _narrow_outside(self, outputs: Container[str]) -> dict[str, str]:
+        """Inputs and outputs in float16. Gives the names by which nodes read what is an output and a constant."""
+        for info in (*self.graph.input, *self.graph.output):
+            if info.name in self.floats:
+                info.type.tensor_type.elem_type = TensorProto.FLOAT16
+        self.halves.update(info.name for info in self.graph.input if info.name in self.floats)
+        given = [item for item in self.constants.values() if item.name in outputs]
+        for item in given:
+            wide = self.graph.initializer.add()
+            wide.CopyFrom(item)
+            wide.name = f"{item.name}_in_float32"
+            self.constants[wide.name] = wide
+            item.CopyFrom(_rounded(item, item.name))
+        return {item.name: f"{item.name}_in_float32" for item in given}
 
     def _is_computed_in_half(self, node: NodeProto) -> bool:
         """ONNX Runtime's kernel for arm64 of average pooling in float16 is of opset 18: of a newer one it loads no file."""

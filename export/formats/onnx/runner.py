@@ -137,7 +137,7 @@ _WIDE = "_as_float32"
 # Products of whole numbers are then those of the numbers that they stand for, added up in float32.
 _IN_FLOAT = (
     "this processor adds up products of 8 bits in 16, where a phone's takes 32 (it has no VNNI): layers in 8 bits are computed "
-    "in float32 here, on the same rounded numbers; --device arm64 runs them as a phone does"
+    "in float32 here, on the same rounded numbers; `cloformer parity ARTIFACT --device arm64` runs them as a phone does"
 )
 
 

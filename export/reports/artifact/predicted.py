@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..shared.words import wrapped
 from .text import NOT_TRAINED
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ def lines(prediction: Prediction, image: str, saved: Path | None = None) -> Iter
         yield f"  saved in {saved}"
 
 
-def remarks(artifact: Artifact) -> Iterator[str]:
-    """What a person should know of all of it."""
+def remarks(artifact: Artifact, notes: Sequence[str]) -> Iterator[str]:
+    """What a person should know of all of it; ``notes`` say how it ran here."""
+    for note in notes:
+        yield from wrapped(f"  ({note})", indent=3)
     if artifact.manifest.weights.origin == "random":
         yield f"  ({NOT_TRAINED})"
     first = artifact.function.outputs[0].spec

@@ -11,7 +11,7 @@ from cloformer.io.output import width
 from ..shared.table import Column, fitted
 from ..shared.words import count, plain, tail, wrapped
 
-__all__ = ["flips", "snr", "table"]
+__all__ = ["flips", "notes", "snr", "table"]
 
 # The columns beside the name and what runs it, with their ranks: what does not fit goes by the highest.
 _RANKS = {
@@ -80,6 +80,8 @@ class Evaluated(Protocol):
     def scores(self) -> FoundScores | None: ...
     @property
     def against(self) -> FoundAgainst | None: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
 
 
 def table(results: Sequence[Evaluated]) -> Iterator[str]:
@@ -122,6 +124,16 @@ def flips(results: Sequence[Evaluated]) -> Iterator[str]:
             )
         if len(found) > _LISTED:
             yield f"  and {len(found) - _LISTED:,} more (--json has them)"
+
+
+def notes(results: Sequence[Evaluated]) -> Iterator[str]:
+    """What a person should know of how subjects ran here, once for all of which it is so."""
+    found: dict[str, list[str]] = {}
+    for result in results:
+        for note in result.notes:
+            found.setdefault(note, []).append(plain(result.subject))
+    for note, subjects in found.items():
+        yield from wrapped(f"note, of {', '.join(subjects)}: {note}", indent=2)
 
 
 def _cells(result: Evaluated) -> dict[str, str]:

@@ -12,6 +12,8 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+from cloformer.io.words import count
+
 from .scores import Z
 
 __all__ = ["Drop", "score_interval"]
@@ -28,6 +30,13 @@ class Drop:
     lost: int
     gained: int
     images: int
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return (
+            f"{self.value:.2%} (95 %: {low:.2%} to {high:.2%}; {self.lost:,} lost, {self.gained:,} gained of "
+            f"{count(self.images, 'image')})"
+        )
 
     @property
     def value(self) -> float:

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cloformer.errors import InputError
-from cloformer.export.source.images import LeftOut, is_hidden, is_image
-from cloformer.export.source.labels import check_names, read_labels
-from cloformer.export.source.preprocessing import load_image
 from cloformer.io.words import count
 
+from ..source.images import LeftOut, is_hidden, is_image
+from ..source.labels import check_names, read_labels
+from ..source.preprocessing import load_image
 from .arrays import ADVICE, Halves, read_idx_folder, read_npz
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloformer.errors import InputError
-from cloformer.export.source.images import LeftOut, collect_images, is_hidden
+from cloformer.errors import InputError, UsageError
 from cloformer.io.fields import FieldError, Fields
 from cloformer.io.read import read_json
 from cloformer.io.words import count
 
+from ..source.images import LeftOut, collect_images, is_hidden
 from .data import Dataset, FileImages, Images, read_dataset
 
 __all__ = ["LABELS", "Judged", "read_judged"]
@@ -42,6 +42,16 @@ class Judged:
         """The validation images of a data set."""
         labels = data.val.labels
         return cls(data.name, data.val, len(labels), labels, data.classes, data.named, data.left_out)
+
+    def labelled_for(self, option: str) -> Sequence[int]:
+        """The labels, which ``option`` needs; :class:`UsageError` where there are none."""
+        if self.labels is None:
+            raise UsageError(
+                f"{option} needs labels, and nobody says what the images in {self.name} show",
+                "put them into a folder per class, or their numbers into labels.json; "
+                "--min-agreement and --min-snr need no labels",
+            )
+        return self.labels
 
 
 def read_judged(path: Path, labels: Path | None = None) -> Judged:

@@ -1,0 +1,1 @@
+"""Images whose classes are known, and how often a classifier is right on them."""
