@@ -16,17 +16,9 @@ from ..formats import FORMATS
 from ..formats.row import Option
 
 __all__ = [
-    "Debug",
-    "Json",
-    "MaxPartitions",
-    "MaxSize",
-    "MaxUndelegated",
-    "MaxWork",
-    "Quiet",
-    "parse_bytes",
-    "parse_size",
+    "Debug", "Json", "MaxPartitions", "MaxSize", "MaxUndelegated", "MaxWork", "Quiet", "Threads", "parse_bytes", "parse_size",
     "with_format_options",
-]
+]  # fmt: skip
 
 _MOST_PIXELS = 99_999  # of a side
 
@@ -40,6 +32,7 @@ MaxWork = Annotated[
         help="Refuse a model that takes more multiply-adds for an inference than this; 0: compute as long as it takes.",
     ),
 ]
+Threads = Annotated[int, typer.Option(min=0, help="Threads of the runtime; 0: its own choice.")]
 MaxSize = Annotated[
     str | None, typer.Option(help="Exit 1 if the model's files have more bytes, as 5MB or 4.5MiB.")
 ]
