@@ -8,6 +8,7 @@ from ...passes.batch_products import BatchProducts
 from ...passes.common import common_passes
 from ...passes.fix_sizes import FixSizes
 from ...passes.fold_constants import FoldConstants
+from ...passes.instance_as_group_norm import InstanceAsGroupNorm
 from ...passes.lower_tanh_gelu import LowerTanhGelu
 from ...passes.number_as_float import NumberAsFloat
 from ...passes.pool_group_norm import PoolGroupNorm
@@ -29,6 +30,7 @@ def passes(setting: Setting) -> list[Pass]:
         AddLayersInTurn(),
         BatchProducts(),  # CloFormer-XXS is 25 delegates without, and 48 operators are in none
         SplitDepthwise(),  # XNNPACK's fast depthwise kernels have at most 25 taps
+        InstanceAsGroupNorm(),  # whose variance its kernel takes as a difference of means
         PoolGroupNorm(),  # its delegate has no norm over channels and places
         NumberAsFloat(),  # no conversions at each inference
         *_device(),
