@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized torch-versions real-size precisions better-than-rounding mixtures pruning fuzz proof-table compare-exports android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized torch-versions real-size precisions better-than-rounding mixtures pruning fuzz proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -30,6 +30,20 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# Three minutes, and more than a gigabyte of disk the first time: the formats whose packages are an extra, in an environment of
+# their own, because these pin what the rest does not: files are written, run, held to PyTorch, and damaged.
+FORMATS_VENV ?= .venv-formats
+FORMAT_TESTS := tests/parity/test_litert.py tests/parity/test_executorch.py tests/unit/test_litert_file.py tests/unit/test_artifact_manifest.py \
+	tests/cli/test_refusals.py
+format-tests: $(FORMATS_VENV)/.installed
+	$(FORMATS_VENV)/bin/python -m pytest $(FORMAT_TESTS)
+
+$(FORMATS_VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(FORMATS_VENV)
+	$(FORMATS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[dev,litert,executorch]'
+	@touch $@
 
 # Minutes long: what kills an export fifty times and a training run twenty, and exports every variant in every form.
 slow-test: setup
@@ -171,4 +185,4 @@ ios-checks: setup
 	$(BIN)/python tests/ios/apple_symbols.py
 
 clean:
-	rm -rf $(VENV) $(OUTPUT) $(OUTPUT)-demo dist
+	rm -rf $(VENV) $(FORMATS_VENV) $(OUTPUT) $(OUTPUT)-demo dist

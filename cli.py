@@ -33,7 +33,15 @@ from cloformer.export.commands import (
     train,
 )
 from cloformer.export.commands.help import Commands, OneCommand
-from cloformer.export.commands.options import Debug, Json, MaxSize, parse_bytes, parse_size
+from cloformer.export.commands.options import (
+    Debug,
+    Json,
+    MaxPartitions,
+    MaxSize,
+    MaxUndelegated,
+    parse_bytes,
+    parse_size,
+)
 from cloformer.export.commands.wrong_usage import ParserError, usage_lines
 from cloformer.io.output import OutputClosedError, guarded_output, say, say_json, tell
 from cloformer.io.signals import Terminated, signals_raise_once
@@ -104,21 +112,27 @@ app.command(cls=OneCommand)(spec.spec)
 
 @app.command(cls=OneCommand)
 def inspect(
-    artifact: _Artifact, max_size: MaxSize = None, as_json: Json = False, debug: Debug = False
+    artifact: _Artifact,
+    max_size: MaxSize = None,
+    max_partitions: MaxPartitions = None,
+    max_undelegated: MaxUndelegated = None,
+    as_json: Json = False,
+    debug: Debug = False,
 ) -> None:
     """Say what an artifact is, and check by its hashes that it is whole."""
     from cloformer.export.artifact.folder import read_artifact
-    from cloformer.export.artifact.size import hold_size
+    from cloformer.export.artifact.size import Limits
     from cloformer.export.reports.artifact import text as summary
 
-    most = parse_bytes(max_size)
+    limits = Limits(parse_bytes(max_size), max_partitions, max_undelegated)
     found = read_artifact(artifact)
+    limits.refuse_without_delegates([found.format])
     if as_json:
-        fits = most is None or found.manifest.model_bytes <= most
+        fits = limits.problem(found.manifest) is None
         say_json({"whole": True, "fits": fits, "manifest": found.manifest.to_json()})
         raise typer.Exit(0 if fits else 1)
     say(*summary.inspected(found))
-    hold_size(found.manifest, most)
+    limits.hold(found.manifest)
 
 
 app.command(cls=OneCommand)(predict.predict)

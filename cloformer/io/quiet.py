@@ -5,10 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
+import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 
-__all__ = ["quiet"]
+__all__ = ["Heard", "quiet", "quiet_natively"]
+
+_STANDARD = (1, 2)  # output and error, as the system numbers them
 
 
 @contextlib.contextmanager
@@ -28,3 +33,52 @@ def quiet(logger_name: str) -> Iterator[None]:
             yield
         finally:
             logger.setLevel(level)
+
+
+class Heard:
+    """What native code said; empty until it has been silenced and the block has ended."""
+
+    text = ""
+
+
+@contextlib.contextmanager
+def quiet_natively(logger_name: str) -> Iterator[Heard]:
+    """As :func:`quiet`, and nothing on standard output either, not from native code, which writes past Python.
+
+    What was written is kept for whoever raises an error of it.
+    """
+    heard = Heard()
+    with contextlib.ExitStack() as stack:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # it is closed, or its reader has gone
+                stream.flush()
+        kept = stack.enter_context(tempfile.TemporaryFile())
+        stack.callback(_hear, heard, kept)
+        for number in _STANDARD:
+            stack.enter_context(_led_to(kept.fileno(), number))
+        stack.enter_context(quiet(logger_name))
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        yield heard
+
+
+def _hear(heard: Heard, kept: io.BufferedRandom) -> None:
+    kept.seek(0)
+    heard.text = kept.read().decode("utf-8", "replace")
+
+
+@contextlib.contextmanager
+def _led_to(place: int, number: int) -> Iterator[None]:
+    """The descriptor ``number`` writes to ``place``; afterwards to where it did before, or nowhere if it was closed."""
+    try:
+        before = os.dup(number)
+    except OSError:
+        before = None
+    os.dup2(place, number)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.close(number)
+        else:
+            os.dup2(before, number)
+            os.close(before)

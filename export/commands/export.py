@@ -18,7 +18,17 @@ from ..latency.protocol import parse_share
 from ..source.precision import AUTO, PRECISIONS
 from .completion import checkpoints, models_and_files
 from .next_step import next_step
-from .options import Debug, Json, MaxSize, Quiet, parse_bytes, parse_size, with_format_options
+from .options import (
+    Debug,
+    Json,
+    MaxPartitions,
+    MaxSize,
+    MaxUndelegated,
+    Quiet,
+    parse_bytes,
+    parse_size,
+    with_format_options,
+)
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -133,6 +143,8 @@ def export(
         ),
     ] = False,
     max_size: MaxSize = None,
+    max_partitions: MaxPartitions = None,
+    max_undelegated: MaxUndelegated = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Convert, show what would be written, and write nothing."),
@@ -170,6 +182,8 @@ def export(
         goal=_goal(precision, min_snr, min_agreement, max_accuracy_drop, parse_bytes(max_size), sensitivity),
         keep_failed=keep_failed,
         max_bytes=parse_bytes(max_size),
+        max_partitions=max_partitions,
+        max_undelegated=max_undelegated,
         image_size=None if image_size is None else parse_size(image_size),
         batch=batch,
         num_classes=num_classes,

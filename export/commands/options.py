@@ -17,7 +17,8 @@ from ..formats.row import Option
 from ..latency.protocol import MAX_THREADS
 
 __all__ = [
-    "Debug", "Json", "MaxSize", "MaxWork", "Quiet", "Threads", "parse_bytes", "parse_size", "with_format_options",
+    "Debug", "Json", "MaxPartitions", "MaxSize", "MaxUndelegated", "MaxWork", "Quiet", "Threads", "parse_bytes", "parse_size",
+    "with_format_options",
 ]  # fmt: skip
 
 _MOST_PIXELS = 99_999  # of a side
@@ -37,6 +38,13 @@ Threads = Annotated[
 ]
 MaxSize = Annotated[
     str | None, typer.Option(help="Exit 1 if the model's files have more bytes, as 5MB or 4.5MiB.")
+]
+MaxPartitions = Annotated[
+    int | None,
+    typer.Option(min=0, help="Exit 1 if the runtime's delegate takes the graph in more pieces."),
+]
+MaxUndelegated = Annotated[
+    int | None, typer.Option(min=0, help="Exit 1 if the runtime's delegate leaves more operators.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing of how far it is on standard error.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")]

@@ -9,6 +9,12 @@ import re
 import sys
 from dataclasses import dataclass
 
+from cloformer.io.quiet import quiet_natively
+from cloformer.io.words import reason_of
+
+from . import FORMATS
+from .row import Format
+
 __all__ = ["Finding", "Report", "examine"]
 
 _REQUIRED = (
@@ -76,6 +82,7 @@ def examine() -> Report:
         for name, module in (("ONNX export", "torch.onnx"), ("ONNX Runtime", "onnxruntime"))
     ]
     findings.append(_core_ml())
+    findings += [_of_an_extra(row) for row in FORMATS.values() if row.extra is not None]
     here: dict[str, str | None] = {"python": platform.python_version(), "system": platform.platform()}
     return Report(here | versions, tuple(findings))
 
@@ -136,6 +143,21 @@ def _core_ml() -> Finding:
         "ok",
         f"Core ML: exports and type-checks here; running a model needs macOS (this is {platform.system()})",
     )
+
+
+def _of_an_extra(row: Format) -> Finding:
+    """A format whose packages are installed if it is asked."""
+    install = f"pip install 'cloformer[{row.extra}]'"
+    if row.missing:
+        return Finding(
+            "note", f"{row.title} is not written here, without {', '.join(row.missing)}: {install}"
+        )
+    try:
+        with quiet_natively(row.name):
+            row.exporter()
+    except Exception as error:  # a package that is there and broken raises what it likes
+        return Finding("problem", f"{row.title} is not written here: {reason_of(error)}: {install}")
+    return Finding("ok", f"{row.title}: exports, and runs here")
 
 
 def _loads(title: str, module: str) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,6 +28,7 @@ __all__ = [
     "Exporter",
     "GraphFigures",
     "Lowered",
+    "Undelegated",
     "Unsupported",
     "ValueOrigin",
     "Written",
@@ -97,29 +98,70 @@ class Written:
 
 
 @dataclass(frozen=True)
+class Undelegated:
+    """An operator of a written model that no delegate takes, and where in the model it comes from. The origin's name is that
+    of the value that it computes."""
+
+    operator: str
+    origin: Origin
+
+    def to_json(self) -> dict[str, object]:
+        return {"operator": self.operator, **self.origin.to_json()}
+
+
+@dataclass(frozen=True)
 class GraphFigures:
-    """Operators of a written model, constants not counted, and the highest rank of any value."""
+    """Operators of a written model, constants not counted, and the highest rank of any value. Of a format whose runtime hands
+    the operators to delegates: the pieces that they take, and what they leave; None where there are no delegates."""
 
     operators: int
     by_type: Mapping[str, int]
     max_rank: int
+    partitions: int | None = None
+    undelegated: tuple[Undelegated, ...] = ()
 
     @classmethod
     def count(cls, kinds: Sequence[str], max_rank: int) -> GraphFigures:
         return cls(len(kinds), dict(sorted(Counter(kinds).items())), max_rank)
 
+    def placed(self, program: ExportedProgram, values: Iterable[ValueOrigin]) -> GraphFigures:
+        """With the module and line of what no delegate takes, of the ``values`` of a model written of ``program``; a value on the
+        way to a node's begins with its name: "softmax/exp"."""
+        from ..source.trace import origin_of
+
+        nodes = {node.name: node for node in program.graph.nodes}
+        computed = {item.value: item.nodes[-1] for item in values if item.nodes}
+
+        def placed(item: Undelegated) -> Undelegated:
+            value = item.origin.name
+            node = nodes.get(computed.get(value) or value.partition("/")[0])
+            return item if node is None else replace(item, origin=replace(origin_of(node), name=value))
+
+        return replace(self, undelegated=tuple(map(placed, self.undelegated)))
+
     def to_json(self) -> dict[str, object]:
-        return {"operators": self.operators, "by_type": dict(self.by_type), "max_rank": self.max_rank}
+        document: dict[str, object] = {
+            "operators": self.operators, "by_type": dict(self.by_type), "max_rank": self.max_rank,
+        }  # fmt: skip
+        if self.partitions is None:
+            return document
+        return document | {
+            "partitions": self.partitions, "undelegated": [item.to_json() for item in self.undelegated],
+        }  # fmt: skip
 
     @classmethod
     def from_fields(cls, fields: Fields) -> GraphFigures:
         """The figures in a JSON object; :class:`FieldError` for the first field that is wrong."""
-        figures = cls(fields.whole("operators"), fields.counts("by_type"), fields.whole("max_rank", 0, 1000))
-        # Of formats with delegates, which later versions write.
-        fields.default("partitions", fields.whole, 0)
-        for item in fields.each("undelegated"):
-            item.text("operator")
-            Origin.from_fields(item)
+        figures = cls(
+            fields.whole("operators"),
+            fields.counts("by_type"),
+            fields.whole("max_rank", 0, 1000),
+            fields.default("partitions", fields.whole, None),
+            tuple(
+                Undelegated(item.text("operator"), Origin.from_fields(item))
+                for item in fields.each("undelegated")
+            ),
+        )
         fields.done()
         return figures
 

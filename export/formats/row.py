@@ -8,6 +8,7 @@ they are used, and with them the format's framework.
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
-from cloformer.errors import InputError, UnsupportedError
+from cloformer.errors import InputError, MissingRuntimeError, UnsupportedError
 from cloformer.io.words import bounded
 
 from ..source.labels import first_repeated
@@ -89,6 +90,8 @@ class Format:
     """``precisions`` are by name and begin with the default. ``packages`` are those whose versions decide the bytes. ``runners`` stand
     in order of preference. ``scores_by_name``: a classifier's scores are a dictionary by the names of its classes, so that no two may be the same.
     ``needs`` are the precisions that only some choices of an option can hold: by the precision, and by the option's name, those.
+    ``extra``: what its packages are installed by, where cloformer itself does not bring them: `pip install cloformer[EXTRA]`.
+    ``has_delegates``: its runtime hands pieces of the graph to another, which may leave some.
     ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
     the folder has a profiler of its runtime.
     """
@@ -104,6 +107,21 @@ class Format:
     app_system: str | None = None
     has_profiler: bool = False
     needs: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    extra: str | None = None
+    has_delegates: bool = False
+
+    @property
+    def missing(self) -> list[str]:
+        """Those of its packages that are not installed."""
+        return [name for name in self.packages if not _is_installed(name)]
+
+    def refuse_missing(self) -> None:
+        """:class:`MissingRuntimeError` where a package that writes the format is not installed."""
+        if self.missing:
+            raise MissingRuntimeError(
+                f"{self.title} is written by {', '.join(self.missing)}, which cloformer installs only if it is asked",
+                f"pip install 'cloformer[{self.extra}]'",
+            )
 
     @property
     def default_precision(self) -> str:
@@ -181,4 +199,16 @@ class Format:
         return cast("ReadsContents", self._module("contents")).read_contents(path)
 
     def _module(self, name: str) -> ModuleType:
-        return importlib.import_module(f".{self.name}.{name}", __package__)
+        try:
+            return importlib.import_module(f".{self.name}.{name}", __package__)
+        except ImportError:
+            self.refuse_missing()
+            raise
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

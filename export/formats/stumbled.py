@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from cloformer.errors import UnsupportedError
@@ -24,10 +25,13 @@ __all__ = ["refusal"]
 _QUOTED = re.compile(r"""["'](\w+?)(?:_cast_fp(?:16|32))?["']""")
 
 
-def refusal(framework: str, error: BaseException, program: ExportedProgram) -> UnsupportedError:
-    """``error``, which ``framework`` raised on ``program``, with the operator's place in the model where it can be seen."""
+def refusal(
+    framework: str, error: BaseException, program: ExportedProgram, named: Iterable[str] = ()
+) -> UnsupportedError:
+    """``error``, which ``framework`` raised on ``program``, with the operator's place in the model where it can be seen:
+    ``named`` are the nodes that it named beside what it raised."""
     *_, first = causes(error, said=True)
-    reason, node = reason_of(first), _node_at(error, program)
+    reason, node = reason_of(first), _node_at(error, program, named)
     if node is not None:
         return unsupported_error([Unsupported(str(node.target), origin_of(node), reason)], framework)
     return UnsupportedError(
@@ -36,7 +40,7 @@ def refusal(framework: str, error: BaseException, program: ExportedProgram) -> U
     )
 
 
-def _node_at(error: BaseException, program: ExportedProgram) -> fx.Node | None:
+def _node_at(error: BaseException, program: ExportedProgram, named: Iterable[str]) -> fx.Node | None:
     nodes: dict[str, fx.Node] = {
         node.name: node for node in program.graph.nodes if node.op == "call_function"
     }
@@ -46,5 +50,5 @@ def _node_at(error: BaseException, program: ExportedProgram) -> fx.Node | None:
         )  # which reads the meta alone
         if name in nodes:
             return nodes[name]
-    named = (name for cause in causes(error) for name in _QUOTED.findall(str(cause)))
-    return next((nodes[name] for name in named if name in nodes), None)
+    said = (name for cause in causes(error) for name in _QUOTED.findall(str(cause)))
+    return next((nodes[name] for name in (*named, *said) if name in nodes), None)

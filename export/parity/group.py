@@ -17,6 +17,8 @@ from typing import Literal
 import torch
 from torch import Tensor, fx
 
+from ..passes.layers import LAYERS, TRANSPOSED
+from ..passes.rewriter import arguments
 from ..reference.conditioning import is_exact, is_whole, statistics, terms
 from ..reference.natures import decides, nature_of_node, operator_name
 from ..reference.wide import Call
@@ -224,8 +226,9 @@ def _added_up(call: Call, values: Mapping[fx.Node, object], result: object, sums
 
 
 def partial_sums(call: Call, values: Mapping[fx.Node, object], result: object) -> Tensor | None:
-    """About how large they are at each place where terms are taken in any order: (s^2 + sum(t^2))^(1/2). None of an attention,
-    whose terms are not what it is given."""
+    """About how large they are at each place where terms are taken in any order: (s^2 + sum(t^2))^(1/2). A layer's may begin with
+    its bias b, as XNNPACK's do, and are then between b and s: s b more. None of an attention, whose terms are not what it is
+    given."""
     name = operator_name(call.node.target)
     if name == "scaled_dot_product_attention" or not isinstance(result, Tensor):
         return None
@@ -234,7 +237,19 @@ def partial_sums(call: Call, values: Mapping[fx.Node, object], result: object) -
         return None
     if name in AVERAGES:  # each term is divided by their number, and squares only once
         squares = squares / terms(call.node, values)
-    return (result.square() + squares.abs()).sqrt()
+    bias = _bias(call.node, values)
+    begun = 0.0 if bias is None else (result * bias).abs()
+    return (result.square() + squares.abs() + begun).sqrt()
+
+
+def _bias(node: fx.Node, values: Mapping[fx.Node, object]) -> Tensor | None:
+    """What a layer adds to each channel, shaped as its result is, with a batch or without; None of other operators, and of a
+    layer without a bias."""
+    bound = arguments(node) if node.target in (*LAYERS, *TRANSPOSED) else {}
+    bias, weight = (values.get(bound.get(name)) for name in ("bias", "weight"))  # type: ignore[arg-type]
+    if not isinstance(bias, Tensor) or not isinstance(weight, Tensor) or bias.ndim != 1 or weight.ndim <= 1:
+        return None
+    return bias.reshape(-1, *[1] * (weight.ndim - 2))
 
 
 def _miscounted(

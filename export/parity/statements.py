@@ -169,7 +169,10 @@ def _in_type(spec: TensorSpec, artifact: Artifact) -> TensorSpec:
 
 
 def _as_taken(spec: TensorSpec, said: TensorSpec) -> TensorSpec:
-    """An input of the model as a format may have to take it: whole numbers of 64 bits, and truths, as int32."""
+    """An input of the model as a format may have to take it: whole numbers of 64 bits, and truths, as int32; an image with its
+    channels last, which the runtime holds to the file, as it takes no other shape."""
+    if said.channels_last and spec.role == "image":
+        return replace(spec, channels_last=True)
     if said.dtype != "int32" or spec.dtype not in ("int64", "bool"):
         return spec
     return replace(spec, dtype="int32", values=(0, 1) if spec.dtype == "bool" else said.values)

@@ -23,7 +23,7 @@ from .walk import largest_finite
 __all__ = ["largest_partial", "largest_rounded", "least_lost", "lost", "lost_to_the_same", "only_sum"]
 
 # Of a square root of the number of terms; the largest seen is 0.94, over 800 convolutions and products in ONNX Runtime,
-# torch and the reference runtime, and as much where all terms are positive.
+# torch and the reference runtime, and as much where all terms are positive; 1.0 over 200 convolutions in XNNPACK.
 _LOST = 1.5
 _BLOCK = 1024  # products, from which on kernels add up by blocks: 0.08 is the largest seen of 3,000, 0.06 of 25,000
 _SAME = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -21,7 +22,7 @@ aten = torch.ops.aten
 @dataclass(frozen=True)
 class WriteOutAttention(Pass):
     """Write attention as PyTorch computes it where it has other than four axes, a mask, a triangle of more or fewer keys than
-    queries, or fewer heads of keys than of queries.
+    queries, or fewer heads of keys than of queries; or ``everywhere``.
 
     torch.onnx takes queries, keys and values of four axes alone, and gives no number where a row is masked whole, for which
     PyTorch gives zeros (``_safe_softmax`` in ``aten/src/ATen/native/transformers/attention.cpp``).
@@ -32,11 +33,16 @@ class WriteOutAttention(Pass):
     )
     exactness: ClassVar[Exactness] = Exactness.REAL
 
+    everywhere: bool = False
+
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
-        return rewriter.write_out({aten.scaled_dot_product_attention.default: _written_out})
+        form = partial(_written_out, everywhere=self.everywhere)
+        return rewriter.write_out({aten.scaled_dot_product_attention.default: form})
 
 
-def _written_out(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+def _written_out(
+    rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], *, everywhere: bool
+) -> fx.Node | None:
     q, k, v, mask = (bound[name] for name in ("query", "key", "value", "attn_mask"))
     shapes = [shape_of(item) for item in (q, k, v)]
     if None in shapes or bound["dropout_p"]:
@@ -45,7 +51,7 @@ def _written_out(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx
     is_plain = (
         len({len(q_shape), len(k_shape), len(v_shape), 4}) == 1 and q_shape[1] == k_shape[1] == v_shape[1]
     )
-    if is_plain and mask is None and not bound["is_causal"]:
+    if is_plain and mask is None and not bound["is_causal"] and not everywhere:
         return None
     if bound["enable_gqa"]:
         k, v = (_repeated(rewriter, item, q_shape[-3]) for item in (k, v))

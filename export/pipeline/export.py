@@ -20,7 +20,6 @@ from ..artifact.folder import CONFORMANCE, KIT, LABELS, MANIFEST, ORIGINS, Artif
 from ..artifact.kit import Kit, make_kit, write_kit
 from ..artifact.manifest import Manifest, ModelEntry
 from ..artifact.origins import read_origins, write_origins
-from ..artifact.size import hold_size
 from ..artifact.vectors import Vectors, make_vectors, write_vectors
 from ..source.counts import MultiplyAdds, parameter_count
 from ..source.interface import interface_of, with_roles
@@ -137,7 +136,7 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
             space_needed(staging, room_for(source))
             program = _write(job, reference, staging, along)
             artifact = read_artifact(staging)
-            hold_size(artifact.manifest, job.max_bytes)
+            job.limits.hold(artifact.manifest)
             try:
                 difference = check_against_reference(artifact, reference.vectors, along)
             except (InputError, UnsupportedError) as error:
@@ -205,6 +204,7 @@ def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) ->
     written = write_model(job, source, signature, rewritten.program, folder)
     progress(Stage(f"{title}: loading it back", 0.7))
     figures = job.format.exporter().check(folder / written.path)
+    figures = figures.placed(rewritten.program, written.values)
     if source.labels is not None:
         (folder / LABELS).write_text("\n".join(source.labels) + "\n", "utf-8")
     write_vectors(

@@ -11,6 +11,7 @@ from pathlib import Path
 from cloformer.errors import UnsupportedError, UsageError, choose
 
 from ..artifact.record import RequestRecord
+from ..artifact.size import Limits
 from ..calibration.goal import Goal
 from ..calibration.images import Calibration
 from ..formats import FORMATS
@@ -23,10 +24,14 @@ from ..source.spec import ModelSpec
 __all__ = ["Choices", "ExportRequest", "Job", "choose_formats", "jobs_for"]
 
 
+_NO_LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class ExportRequest(SourceRequest):
     """Every option of ``cloformer export``, as it was given: which model, and how it is to be written. ``options`` are
-    the formats' own, by name ("opset", "target"); a model of more than ``max_bytes`` replaces none."""
+    the formats' own, by name ("opset", "target"); a model of more than ``max_bytes``, or of whose graph a delegate makes more
+    pieces or leaves more operators, replaces none."""
 
     formats: tuple[str, ...] = ("onnx",)
     precision: str | None = None
@@ -37,7 +42,14 @@ class ExportRequest(SourceRequest):
     reparameterize: bool = True
     keep_failed: bool = False
     max_bytes: int | None = None
+    max_partitions: int | None = None
+    max_undelegated: int | None = None
     output: Path = Path("build")
+
+    @property
+    def limits(self) -> Limits:
+        """What a model is held to before it takes its place."""
+        return Limits(self.max_bytes, self.max_partitions, self.max_undelegated)
 
 
 @dataclass(frozen=True)
@@ -54,14 +66,14 @@ class Choices:
 @dataclass(frozen=True)
 class Job:
     """One artifact to be written: the resolved request, the folder that it goes to, and whether one that is not the
-    model is kept; and the most bytes that it may have. Of layers in 8 bits the images that ranges are taken from, and those that
+    model is kept; and its limits. Of layers in 8 bits the images that ranges are taken from, and those that
     are ``in_float``, by name, or the ``goal`` by which they are chosen."""
 
     format: Format
     record: RequestRecord
     folder: Path
     keep_failed: bool
-    max_bytes: int | None = None
+    limits: Limits = _NO_LIMITS
     calibration: Calibration | None = None
     goal: Goal | None = None
     in_float: tuple[str, ...] = ()
@@ -70,8 +82,8 @@ class Job:
 def choose_formats(request: ExportRequest) -> list[Choices]:
     """How each format is to be written.
 
-    Raises :class:`UsageError` for names that do not exist or do not go together, and :class:`UnsupportedError` for a
-    precision that a format does not have.
+    Raises :class:`UsageError` for names that do not exist or do not go together, :class:`UnsupportedError` for a
+    precision that a format does not have, and :class:`MissingRuntimeError` where a format's packages are not installed.
     """
     names = list(dict.fromkeys(choose("format", name, FORMATS, repeats=True) for name in request.formats))
     if request.precision is not None:
@@ -83,6 +95,9 @@ def choose_formats(request: ExportRequest) -> list[Choices]:
     _refuse_other_options(request.options, rows)
     chosen = [_chosen(request, row) for row in rows]
     _refuse_images_without_use(request, chosen)
+    request.limits.refuse_without_delegates(names)
+    for row in rows:
+        row.refuse_missing()
     return chosen
 
 
@@ -140,7 +155,7 @@ def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source)
                 record,
                 folder,
                 request.keep_failed,
-                request.max_bytes,
+                request.limits,
                 request.calibration if chosen.precision.are_layers_quantized else None,
                 request.goal,
                 chosen.in_float,

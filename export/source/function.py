@@ -16,6 +16,8 @@ __all__ = ["Classifier", "Function", "Input", "Output"]
 _CLASS_ROLES = ("logits", "probabilities")
 _FORMS = ("xyxy", "center_size")
 _UNITS = ("pixels", "shares")
+# How an image lies in the input, by whether its channels are last.
+_LAYOUTS = {False: "NCHW", True: "NHWC"}
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,19 @@ class Input:
     def to_json(self) -> dict[str, object]:
         rule = self.preprocessing
         return self.spec.to_json() | {
-            "layout": None if rule is None else "NCHW",
+            "layout": None if rule is None else _LAYOUTS[self.spec.channels_last],
             "preprocessing": None if rule is None else rule.to_json(),
             "preprocessing_inside": self.preprocessing_inside,
         }
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Input:
-        spec = TensorSpec.from_fields(fields, INPUT_ROLES)
+        layout = fields.optional("layout", lambda name: fields.choice(name, _LAYOUTS.values()))
+        spec = TensorSpec.from_fields(fields, INPUT_ROLES, channels_last=layout == _LAYOUTS[True])
         rule = fields.optional("preprocessing", lambda name: Preprocessing.from_fields(fields.child(name)))
         inside = fields.truth("preprocessing_inside")
-        if fields.take("layout") != (None if rule is None else "NCHW"):
-            raise fields.error("layout", "is not NCHW for an image, or null for anything else")
+        if (layout is None) != (rule is None):
+            raise fields.error("layout", "is not NCHW or NHWC for an image, or null for anything else")
         fields.done()
         try:
             return cls(spec, rule, inside)

@@ -22,18 +22,21 @@ _ROLES = {*INPUT_ROLES, *OUTPUT_ROLES}
 # Of one tensor: an image of 4096 x 4096 pixels has 2**25.6.
 MAX_ELEMENTS = 2**26
 _MAX_RANK = 16
+_IMAGE_RANK = 4
 
 
 @dataclass(frozen=True)
 class TensorSpec:
     """One input or output. ``role`` says what it means: an image is NCHW and has a preprocessing. ``values`` are the lowest
-    and the highest number that an integer input takes; None if that is not known."""
+    and the highest number that an integer input takes; None if that is not known. ``channels_last``: the written model takes
+    the image as NHWC, and its runner, which is given NCHW as every other, turns it; ``shape`` is NCHW all the same."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str = "float32"
     role: str = "tensor"
     values: tuple[int, int] | None = None
+    channels_last: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -52,6 +55,16 @@ class TensorSpec:
             raise ValueError(f"values of {self.name} are two whole numbers of its type, the lower first")
         if self.role == "image" and (len(self.shape) != 4 or self.shape[1] not in (1, 3)):
             raise ValueError(f"{self.name} is an image, so its shape is [batch, 1 or 3, height, width]")
+        if self.channels_last and self.role != "image":
+            raise ValueError(f"{self.name} is no image, so it has no channels that could be last")
+
+    @property
+    def written_shape(self) -> tuple[int, ...]:
+        """The shape in the written model's own order of axes."""
+        if not self.channels_last:
+            return self.shape
+        batch, channels, height, width = self.shape
+        return batch, height, width, channels
 
     def _holds(self, low: int, high: int) -> bool:
         end = {"int32": 2**31, "int64": 2**63}.get(self.dtype, 0)
@@ -59,22 +72,26 @@ class TensorSpec:
 
     def to_json(self) -> dict[str, object]:
         document: dict[str, object] = {
-            "name": self.name, "shape": list(self.shape), "dtype": self.dtype, "role": self.role,
+            "name": self.name, "shape": list(self.written_shape), "dtype": self.dtype, "role": self.role,
         }  # fmt: skip
         return document | ({} if self.values is None else {"values": list(self.values)})
 
     @classmethod
-    def from_fields(cls, fields: Fields, roles: Collection[str]) -> TensorSpec:
+    def from_fields(
+        cls, fields: Fields, roles: Collection[str], *, channels_last: bool = False
+    ) -> TensorSpec:
         """The name, shape, type and role in a JSON object, which may have more; :class:`FieldError` for the first that
-        is wrong."""
+        is wrong. ``channels_last``: of an image whose shape is written as NHWC."""
         name, shape = (
             fields.text("name", longest=200),
             fields.wholes("shape", 1, MAX_ELEMENTS, most=_MAX_RANK),
         )
         dtype, role = fields.choice("dtype", DTYPES), fields.choice("role", roles)
         values = fields.default("values", lambda key: values_of(fields, key), None)
+        if channels_last and len(shape) == _IMAGE_RANK:
+            shape = (shape[0], shape[3], shape[1], shape[2])
         try:
-            return cls(name, shape, dtype, role, values)
+            return cls(name, shape, dtype, role, values, channels_last)
         except ValueError as error:
             raise FieldError(fields.path, f"is no tensor: {error}") from None
 

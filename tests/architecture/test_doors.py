@@ -49,6 +49,13 @@ CATCHES_ALL = {
         "export/formats/coreml/exporter.py",
         "write",
     ): "coremltools, of a network that none of its authors foresaw",
+    (
+        "export/formats/executorch/exporter.py",
+        "_lowered",
+    ): "ExecuTorch, of a network that none of its authors foresaw",
+    ("export/formats/executorch/session.py", "executed"): "ExecuTorch's runtime",
+    ("export/formats/executorch/session.py", "runtime_errors"): "the same",
+    ("export/formats/executorch/work_limit.py", "refuse_endless"): "torch, of shapes that do not fit",
     ("export/formats/doctor.py", "_imports"): "an installed package that is broken",
     ("export/formats/onnx/session.py", "runtime_errors"): "ONNX Runtime",
     ("export/latency/worker.py", "serve"): "a runtime, or a user's module, in a process of its own",
@@ -60,6 +67,10 @@ CATCHES_ALL = {
         "_exported",
     ): "torch.onnx, of a network that none of its authors foresaw",
     ("export/formats/onnx/simplified.py", "simplified_by_onnxsim"): "onnxsim, of orders that it made itself",
+    ("export/formats/litert/exporter.py", "_converted"): "litert-torch, of such a network",
+    ("export/formats/litert/exporter.py", "unsupported"): "torch, which takes operators apart",
+    ("export/formats/litert/session.py", "runtime_errors"): "LiteRT, of a file that anybody made",
+    ("export/formats/doctor.py", "_of_an_extra"): "an installed package that is broken",
     ("export/formats/onnx/exporter.py", "unsupported"): "torch, which takes operators apart",
     (
         "export/passes/__init__.py",
@@ -108,6 +119,7 @@ OPENS = re.compile(
 )
 # Files that are not from outside, or that the guarded reader has opened.
 OPENED = {
+    "export/formats/litert/metadata.py": "an archive in bytes that the door has read",
     # This package's own, which come with it.
     "export/schemas/__init__.py": "the schemas",
     "export/reports/shared/page.py": "a page's style and script",
@@ -129,6 +141,8 @@ OPENED = {
     "export/accuracy/arrays.py": "an open file",
     "export/artifact/kit.py": "bytes",
     "export/formats/coreml/mil/read.py": "bytes",
+    "export/formats/executorch/file.py": "the schema that ExecuTorch comes with",
+    "export/formats/executorch/payload.py": "the same",
     "export/formats/onnx/file.py": "bytes",
     "export/formats/onnx/session.py": "a file that has been looked at, for the runtime alone can open it",
     "export/source/images.py": "an open file",
@@ -162,6 +176,8 @@ WRITTEN = {
     "export/artifact/vectors.py": "the same",
     "export/pipeline/export.py": "the same",
     "export/formats/coreml/exporter.py": "the same",
+    "export/formats/executorch/exporter.py": "the same",
+    "export/formats/litert/exporter.py": "the same",
     "export/formats/onnx/exporter.py": "the same",
     "export/bundle/payload.py": "into a bundle's staging folder",
     "export/bundle/project.py": "the same",

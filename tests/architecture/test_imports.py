@@ -12,7 +12,11 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 EXPORT = ROOT / "export"
 # Which format's folder may import a framework; nothing else may.
-OWNERS = {"onnx": "onnx", "onnxsim": "onnx", "onnxruntime": "onnx", "coremltools": "coreml"}
+OWNERS = {
+    "onnx": "onnx", "onnxsim": "onnx", "onnxruntime": "onnx", "coremltools": "coreml",
+    "litert_torch": "litert", "ai_edge_litert": "litert", "flatbuffers": "litert",
+    "executorch": "executorch",
+}  # fmt: skip
 FRAMEWORKS = OWNERS.keys()
 
 
@@ -118,16 +122,19 @@ def test_passes_know_no_class_of_the_network() -> None:
 
 
 def test_a_row_owns_all_that_is_its_formats() -> None:
-    from importlib.metadata import version
+    import tomllib
 
     from cloformer.export.bundle.systems import SYSTEMS
     from cloformer.export.formats import FORMATS
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
     for name, row in FORMATS.items():
         folder = EXPORT / "formats" / name
         assert row.name == name == folder.name
         assert {"__init__.py", "exporter.py", "passes.py"} <= {path.name for path in folder.iterdir()}
-        assert all(version(package) for package in row.packages)
+        assert row.extra in (None, *extras)
+        assert row.missing == [] or row.extra is not None
         assert row.runners and all(runner.format == name for runner in row.runners.values())
         assert row.app_system is None or SYSTEMS[row.app_system].format == name
         for runner in row.runners.values():

@@ -10,6 +10,8 @@ import pytest
 import tomllib
 from packaging.requirements import Requirement
 
+from cloformer.export.formats import FORMATS
+
 ROOT = Path(__file__).parent.parent.parent
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 SYSTEMS = {
@@ -47,3 +49,17 @@ def test_every_dependency_has_a_wheel(version: str, system: str) -> None:
             requirement,
             versions[:5],
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", [row.extra for row in FORMATS.values() if row.extra is not None])
+def test_the_extra_of_a_format_resolves_with_the_project(extra: str) -> None:
+    """Its pins and the project's own are for versions that go together, on this system."""
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--only-binary=:all:", "--quiet",
+            "--constraint", str(ROOT / "constraints.txt"), f"{ROOT}[{extra}]",
+        ],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]

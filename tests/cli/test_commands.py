@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -66,6 +67,26 @@ def test_doctor_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch, command: Co
     assert "2.16.0" in problems
     assert "coremltools 8.3" in problems
     assert "onnxsim is not installed" in problems
+
+
+def test_doctor_says_which_formats_are_written_here(
+    monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    """Those whose packages are an extra: how to install them, or that one of them does not load."""
+    from cloformer.export.formats import FORMATS, row
+
+    extras = [item for item in FORMATS.values() if item.extra is not None]
+    assert extras
+    monkeypatch.setattr(row, "_is_installed", lambda name: name in ("torch", "numpy"))
+    shown = command("doctor").out
+    for item in extras:
+        assert re.search(f"note: +{item.title} is not written here", shown)
+        assert f"pip install 'cloformer[{item.extra}]'" in shown
+    monkeypatch.setattr(row, "_is_installed", lambda _: True)
+    monkeypatch.setattr(row.Format, "exporter", lambda _: 1 / 0)
+    shown = command("doctor")
+    assert shown.code == 5
+    assert all(re.search(f"problem: +{item.title} is not written here: ", shown.out) for item in extras)
 
 
 def test_every_place_speaks_of_the_same_torch() -> None:

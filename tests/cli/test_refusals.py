@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from cloformer.errors import CloformerError, GateError, InputError, UnsupportedError
 from cloformer.export.artifact.folder import read_artifact
 from cloformer.export.artifact.origins import read_origins
+from cloformer.export.formats import FORMATS
+from cloformer.export.formats import row as rows
 from cloformer.export.formats.coreml.mil import interpreter
 from cloformer.export.formats.onnx.refused import ORIGIN_KEYS, not_taken
 from cloformer.export.passes.remove_identities import RemoveIdentities
@@ -319,3 +321,20 @@ def test_errors_that_come_from_one_another_in_a_circle_are_each_met_once() -> No
     one.__context__, other.__context__ = other, one
     assert list(causes(one)) == [one, other]
     assert list(causes(one, said=True)) == [one]
+
+
+@pytest.mark.parametrize("name", [row.name for row in FORMATS.values() if row.extra is not None])
+def test_a_format_whose_packages_are_not_installed(
+    name: str, monkeypatch: pytest.MonkeyPatch, command: Command, tmp_path: Path
+) -> None:
+    """Told before a model is made, with what to type; also where only what would be written is asked for."""
+    row = FORMATS[name]
+    monkeypatch.setattr(rows, "_is_installed", lambda package: package in ("torch", "numpy"))
+    for more in ((), ("--dry-run",)):
+        shown = command("export", "--format", name, "--output", tmp_path / "out", *more)
+        assert shown.code == 5
+        assert (
+            f"{row.title} is written by " in shown.err
+            and f"pip install 'cloformer[{row.extra}]'" in shown.err
+        )
+    assert not (tmp_path / "out").exists()

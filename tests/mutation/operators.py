@@ -44,6 +44,12 @@ def _activation(graph: Graph, operator: Operator, random: Generator) -> str:
     return f"{operator.kind} replaced by {other}"
 
 
+@fault("fused activation left out", lambda _graph, operator: "fused" in operator.constants)
+def _not_activated(graph: Graph, operator: Operator, _random: Generator) -> str:
+    graph.set(operator, "fused", np.array(0))
+    return "the result as it is"
+
+
 def _gated(graph: Graph, operator: Operator) -> str | None:
     """Of a product x * sigmoid(x), which is a SiLU: x."""
     if operator.kind != "mul" or not {"x", "y"} <= operator.reads.keys():
@@ -107,7 +113,8 @@ def _pooling(graph: Graph, operator: Operator, _random: Generator) -> str:
 
 
 def _is_padded(_graph: Graph, operator: Operator) -> bool:
-    return operator.kind == "conv" and min(operator.constants["weight"].shape[2:]) > 1
+    is_wide = operator.kind == "conv" and min(operator.constants["weight"].shape[2:]) > 1
+    return is_wide and "pad" in operator.constants  # in LiteRT, of those that another operator pads for
 
 
 def _is_padded_image(graph: Graph, operator: Operator) -> bool:
@@ -141,7 +148,7 @@ def _dilated(graph: Graph, operator: Operator, _random: Generator) -> str:
 
 def _softmax_axes(graph: Graph, operator: Operator) -> list[int]:
     """The other axes that have more than one element."""
-    if operator.kind != "softmax":
+    if operator.kind != "softmax" or "axis" not in operator.constants:  # LiteRT's is over the last alone
         return []
     shape = graph.shapes[operator.outputs[0]]
     own = int(operator.number("axis")) % len(shape)

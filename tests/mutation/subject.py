@@ -126,6 +126,8 @@ class Subject:
     def graph(self) -> Graph:
         if self.artifact.format == "onnx":
             from .onnx_graph import OnnxGraph as Kind
+        elif self.artifact.format == "litert":
+            from .litert_graph import LiteRtGraph as Kind  # type: ignore[assignment]
         else:
             from .mil_graph import MilGraph as Kind  # type: ignore[assignment]
         graph = Kind(self.artifact)

@@ -69,4 +69,7 @@ def test_a_mask_that_masks_no_row_whole_costs_an_addition() -> None:
 def test_left_alone() -> None:
     """What torch.onnx converts."""
     plain = Lambda(lambda _, q, k, v: attend(q, k, v, scale=0.3))
-    prove(plain, WriteOutAttention(), (2, 3, 4, 5), (2, 3, 6, 5), (2, 3, 6, 5), sites=0)
+    shapes = (2, 3, 4, 5), (2, 3, 6, 5), (2, 3, 6, 5)
+    prove(plain, WriteOutAttention(), *shapes, sites=0)
+    found = prove(plain, WriteOutAttention(everywhere=True), *shapes, sites=1)
+    assert found == ["mul", "transpose", "matmul", "softmax", "matmul"]

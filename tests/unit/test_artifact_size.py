@@ -1,13 +1,17 @@
-"""What a model may weigh, as people write it, and what is said of one that weighs more."""
+"""What a model may weigh, as people write it, and what is said of one that weighs more; and what a delegate may leave of it."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 from outcome import Command
 
 from cloformer.io.numbers import bytes_in
+
+KEPT = Path(__file__).parent.parent / "data" / "artifacts" / "v2"
 
 
 @pytest.mark.parametrize(
@@ -49,3 +53,34 @@ def test_a_larger_one_is_refused_and_replaces_nothing(command: Command, tmp_path
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     shown = command("inspect", folder, "--max-size", "1kB", "--json")
     assert shown.code == 1 and shown.json["fits"] is False
+
+
+def test_what_a_delegate_leaves_is_told_and_refused(command: Command, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(KEPT / "litert", tmp_path / "litert"))
+    within = ("--max-partitions", "1", "--max-undelegated", "0")
+    sound = command("inspect", folder, *within)
+    assert sound.code == 0
+    assert "delegate    1 partition, nothing outside" in sound.out
+    path = folder / "manifest.json"
+    document = json.loads(path.read_bytes())
+    place = {"name": "cdist", "module": "head", "location": "nets:Head:7"}
+    document["graph"] |= {"partitions": 2, "undelegated": [{"operator": "TOPK_V2", **place}]}
+    path.write_text(json.dumps(document))
+    shown = command("inspect", folder, "--max-partitions", "2", "--max-undelegated", "1")
+    assert shown.code == 0
+    assert "2 partitions, 1 operator outside" in shown.out and "TOPK_V2 at head (nets:Head:7)" in shown.out
+    for limit, told in (
+        ("--max-partitions", "2 partitions"),
+        ("--max-undelegated", "1 operator outside the delegate"),
+    ):
+        shown = command("inspect", folder, limit, "0" if limit == "--max-undelegated" else "1")
+        assert shown.code == 1
+        assert told in shown.err and "the first: TOPK_V2 at head (nets:Head:7)" in shown.err
+        assert command("inspect", folder, limit, "0", "--json").json["fits"] is False
+
+
+def test_a_format_without_delegates_has_none_to_limit(command: Command, tmp_path: Path) -> None:
+    for asked in (("inspect", KEPT / "onnx"), ("export", "--format", "onnx", "--output", tmp_path)):
+        shown = command(*asked, "--max-partitions", "1")
+        assert shown.code == 2
+        assert "are for formats with delegates, and onnx has none" in shown.err

@@ -14,6 +14,7 @@ from ..shared.words import wrapped
 if TYPE_CHECKING:
     from ...artifact.folder import Artifact
     from ...artifact.manifest import Manifest, PassRecord
+    from ...formats.exporter import GraphFigures
     from ...pipeline.export import Exported
     from ...pipeline.preview import Preview
     from ...source.counts import VariantFigures
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["NOT_TRAINED", "describe", "exported", "inspected", "models", "previewed"]
 
 _NAMED = 3  # classes that are shown
+_LISTED = 8  # operators outside a delegate
 _WHOLE = 100_000  # columns: no line is folded
 _PASS, _ROOMY = 42, 100  # columns of a pass's name, where there is room
 
@@ -48,6 +50,8 @@ def describe(manifest: Manifest) -> Iterator[str]:
     yield from _folded(
         f"  graph       {count(graph.operators, 'operator')} in the file (constants not counted), rank at most {graph.max_rank}"
     )
+    if graph.partitions is not None:
+        yield from _delegated(graph)
     yield from _work(manifest.passes, manifest.model.multiply_adds)
     dataset = manifest.request.metadata.get("dataset")
     trained = f", trained on {dataset}" if dataset else ""
@@ -57,6 +61,18 @@ def describe(manifest: Manifest) -> Iterator[str]:
         "checkpoint": f"checkpoint {str(weights.file_sha256)[:16]}...{trained}",
     }[weights.origin]
     yield from _folded(f"  weights     {origin}")
+
+
+def _delegated(graph: GraphFigures) -> Iterator[str]:
+    """What the runtime's delegate takes of the graph where it was exported, and each operator that it leaves."""
+    left = graph.undelegated
+    taken = count(graph.partitions or 0, "partition")
+    rest = f"{count(len(left), 'operator')} outside" if left else "nothing outside"
+    yield from _folded(f"  delegate    {taken}, {rest}")
+    for item in left[:_LISTED]:
+        yield from _folded(f"              {item.operator} at {item.origin}")
+    if len(left) > _LISTED:
+        yield f"              and {len(left) - _LISTED} more, in the manifest"
 
 
 def _work(passes: Sequence[PassRecord], before: int) -> Iterator[str]:
@@ -154,4 +170,5 @@ def _folded(line: str, indent: int = 14) -> Iterator[str]:
 
 
 def _tensor(spec: TensorSpec, more: str = "") -> str:
-    return f"{spec.name} {spec.dtype} {list(spec.shape)} ({spec.role}{more})"
+    layout = ", channels last" if spec.channels_last else ""
+    return f"{spec.name} {spec.dtype} {list(spec.written_shape)} ({spec.role}{layout}{more})"

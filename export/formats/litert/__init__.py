@@ -1,0 +1,29 @@
+"""LiteRT: its row in the table of formats."""
+
+from __future__ import annotations
+
+from ...source.precision import precisions
+from ..row import Format, Option, RunnerRow
+
+__all__ = ["LITERT"]
+
+# How an image lies in the input: as Android's bitmaps do, and as PyTorch's tensors do.
+_LAYOUTS = {"nhwc": "NHWC", "nchw": "NCHW"}
+
+LITERT = Format(
+    name="litert",
+    title="LiteRT",
+    precisions=precisions(fp32="float32"),
+    options=(
+        Option("layout", f"How LiteRT's images lie: {' or '.join(_LAYOUTS)}.", _LAYOUTS, "nhwc", "{}"),
+    ),
+    packages=("torch", "litert-torch", "ai-edge-litert", "numpy"),
+    runners={
+        "litert": RunnerRow(
+            "LiteRT", "litert", "litert.runner", "LiteRTRunner", "ai-edge-litert",
+            options=("threads", "max_work"),
+        ),
+    },
+    extra="litert",
+    has_delegates=True,
+)  # fmt: skip

@@ -1,0 +1,234 @@
+"""LiteRT: a ``.tflite`` file, through litert-torch.
+
+Images lie as Android's bitmaps do, channels last, unless it is asked otherwise. The function is a named signature, whose
+inputs and outputs have the artifact's names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import fx
+from torch.export import ExportedProgram
+
+from cloformer.io.quiet import quiet_natively
+
+from ...source.origin import Origin
+from ...source.signature import Signature, TensorSpec
+from ...source.trace import lowered_name_of, origin_of
+from ..exporter import (
+    GraphFigures,
+    Lowered,
+    Undelegated,
+    Unsupported,
+    ValueOrigin,
+    Written,
+    value_origins,
+)
+from ..stumbled import refusal
+from .described import name_signature, name_tensors, output_places
+from .file import Operator, name_of, operators, packed, read_model, shape_of
+from .metadata import add_metadata, with_labels
+from .names import MARK, Step, carried, names_in
+from .session import partitions
+
+__all__ = ["SIGNATURE", "check", "unsupported", "write"]
+
+FILE_NAME = "model.tflite"
+SIGNATURE = "serving_default"  # what apps ask for that name none
+_LOGGER = "litert_torch"
+_TO_NCHW = [0, 3, 1, 2]
+# Operators that only give numbers another place.
+_MOVING = frozenset(
+    {
+        "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "GATHER_ND", "MIRROR_PAD", "PACK", "PAD",
+        "PADV2", "RESHAPE", "REVERSE_V2", "SLICE", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TILE",
+        "TRANSPOSE", "UNPACK",
+    }
+)  # fmt: skip
+
+
+def unsupported(program: ExportedProgram) -> list[Unsupported]:
+    """Operators that litert-torch does not lower, nor what they are made of."""
+    with quiet_natively(_LOGGER):
+        from litert_torch import fx_infra
+        from litert_torch.backend import lowerings
+
+        try:
+            decomposed = fx_infra.safe_run_decompositions(
+                program, fx_infra.decomp.pre_lower_decomp(), can_skip=False
+            )
+        except Exception as error:  # torch, of operators that it cannot take apart
+            raise refusal("torch", error, program) from error
+    nodes = {node.name: node for node in program.graph.nodes}
+    found = [
+        nodes.get(lowered_name_of(node) or "", node)
+        for node in decomposed.graph.nodes
+        if isinstance(node.target, torch._ops.OpOverload) and lowerings.lookup(node.target) is None
+    ]
+    return [Unsupported(str(node.target), origin_of(node)) for node in dict.fromkeys(found)]
+
+
+def write(lowered: Lowered, folder: Path) -> Written:
+    """Write ``model.tflite`` with its weights inside; the bytes depend on the arguments alone."""
+    signature = _given(lowered)
+    path = folder / FILE_NAME
+    path.write_bytes(_converted(lowered, signature))
+    model = read_model(path)
+    signature = name_signature(model, signature)
+    values = _values(model, lowered.program)
+    names = name_tensors(model, values)
+    model.description = lowered.description.summary.encode()
+    add_metadata(model, signature, lowered)
+    path.write_bytes(with_labels(packed(model), lowered.labels))
+    values = tuple(replace(item, value=names[int(item.value)]) for item in values)
+    return Written(FILE_NAME, signature, preprocessing_inside=False, values=values)
+
+
+def check(path: Path) -> GraphFigures:
+    """Read the file back, hand it to the runtime, and count its operators and what its delegate takes of them."""
+    model = read_model(path)
+    tensors, found = model.subgraphs[0].tensors, list(operators(model))
+    delegated = partitions(path, found)
+    undelegated = [
+        Undelegated(item.kind, Origin(name_of(tensors[item.outputs[0]]), "", ""))
+        for number, item in enumerate(found)
+        if not any(number in piece for piece in delegated)
+    ]
+    ranks = [len(shape_of(tensors[place])) for item in found for place in item.outputs]
+    figures = GraphFigures.count([item.kind for item in found], max(ranks, default=0))
+    return replace(figures, partitions=len(delegated), undelegated=tuple(undelegated))
+
+
+def _given(lowered: Lowered) -> Signature:
+    """The inputs as LiteRT takes them: images as they are asked to lie, whole numbers in 32 bits."""
+    is_last = lowered.options["layout"] == "NHWC"
+    inputs = tuple(
+        replace(_narrowed(spec), channels_last=is_last and spec.name in lowered.preprocessing)
+        for spec in lowered.signature.inputs
+    )
+    return replace(lowered.signature, inputs=inputs)
+
+
+def _narrowed(spec: TensorSpec) -> TensorSpec:
+    if spec.dtype != "int64":
+        return spec
+    values = spec.values and tuple(max(-(2**31), min(value, 2**31 - 1)) for value in spec.values)
+    return replace(spec, dtype="int32", values=values)  # type: ignore[arg-type]
+
+
+def _converted(lowered: Lowered, signature: Signature) -> bytes:
+    """What litert-torch writes."""
+    program = lowered.program
+    with quiet_natively(_LOGGER) as heard:
+        # litert-torch has no public way to convert a program: it traces modules.
+        from litert_torch import fx_infra
+        from litert_torch._convert import core, litert_converter
+        from litert_torch._convert.signature import Signature as Sample
+
+        inputs = {
+            spec.name: torch.zeros(spec.written_shape, dtype=getattr(torch, spec.dtype))
+            for spec in signature.inputs
+        }
+        sample = Sample(SIGNATURE, torch.nn.Identity(), (), inputs)
+        try:
+            decomposed = fx_infra.safe_run_decompositions(
+                program, fx_infra.decomp.pre_convert_decomp(), can_skip=False
+            )
+            _turn_images(decomposed, signature)
+            decomposed.example_inputs = (tuple(inputs.values()), {})
+            _tell_names(decomposed.graph)
+            rewritten = core._run_convert_passes(decomposed)
+            data: bytes = litert_converter.exported_programs_to_flatbuffer([rewritten], [sample]).to_bytes()
+        except Exception as error:  # the converter raises what it stumbles over
+            failed = error
+        else:
+            return data
+    raise refusal("litert-torch", failed, program, names_in(f"{heard.text} {failed}")) from failed
+
+
+def _turn_images(program: ExportedProgram, signature: Signature) -> None:
+    """Inputs whose channels are last are turned before they are read."""
+    names = program.graph_signature.user_inputs
+    places = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    for name, spec in zip(names, signature.inputs, strict=True):
+        if not spec.channels_last:
+            continue
+        node = places[str(name)]
+        value = node.meta["val"]
+        with program.graph.inserting_after(node):
+            turned = program.graph.call_function(torch.ops.aten.permute.default, (node, _TO_NCHW))
+        turned.meta["val"] = value
+        node.meta["val"] = value.new_empty(spec.written_shape)
+        node.meta.pop("tensor_meta", None)
+        node.replace_all_uses_with(turned, delete_user_cb=lambda user, turned=turned: user is not turned)
+    program.graph_module.recompile()
+
+
+def _tell_names(graph: fx.Graph) -> None:
+    """Every node is known to the converter by its name in the lowered program, and nothing of this machine is."""
+    for node in graph.nodes:
+        name = lowered_name_of(node)
+        node.meta["nn_module_stack"] = {} if name is None else {"": ("", f"{MARK}{name}")}
+        node.meta["stack_trace"] = None
+
+
+def _values(model: Any, program: ExportedProgram) -> tuple[ValueOrigin, ...]:
+    """Where the values come from; each is named by its place among the file's tensors."""
+    tensors = model.subgraphs[0].tensors
+    found = list(operators(model))
+    shapes = {node.name: _shape(node) for node in program.graph.nodes if node.op == "call_function"}
+    outputs = _output_names(model, program)
+    makers = dict.fromkeys(map(int, model.subgraphs[0].inputs), -1)
+    makers |= {place: number for number, item in enumerate(found) for place in item.outputs}
+    steps = [_step(item, tensors, outputs, makers) for item in found]
+    owned = _owned(program)
+    constants = {
+        node.name
+        for node in program.graph.nodes
+        if any(source.op == "get_attr" or source.name in owned for source in node.all_input_nodes)
+    }
+    return value_origins(
+        program,
+        [
+            ({str(place): shape_of(tensors[place]) for place in item.outputs}, nodes)
+            for item, nodes in zip(found, carried(steps, shapes, constants), strict=True)
+        ],
+    )
+
+
+def _output_names(model: Any, program: ExportedProgram) -> dict[int, str]:
+    """The outputs' tensors have the function's names: here each that of its node, as all others have."""
+    (returned,) = program.graph.output_node().args
+    places = output_places(model)
+    return {place: f"{MARK}{node.name}" for place, node in zip(places, returned, strict=True)}
+
+
+def _owned(program: ExportedProgram) -> set[str]:
+    """The placeholders of what is no input: weights and constants."""
+    signature = program.graph_signature
+    return {
+        *signature.inputs_to_parameters,
+        *signature.inputs_to_buffers,
+        *signature.inputs_to_lifted_tensor_constants,
+    }
+
+
+def _step(
+    operator: Operator, tensors: Sequence[Any], outputs: Mapping[int, str], makers: Mapping[int, int]
+) -> Step:
+    """``makers`` are the operators by the places of what they give; of the function's inputs -1."""
+    place = operator.outputs[0]
+    name = outputs.get(place) or name_of(tensors[place])
+    reads = tuple(makers[each] for each in operator.inputs if makers.get(each, -1) >= 0)
+    has_constants = any(each >= 0 and each not in makers for each in operator.inputs)
+    return Step(name, shape_of(tensors[place]), operator.kind in _MOVING, has_constants, reads)
+
+
+def _shape(node: fx.Node) -> tuple[int, ...] | None:
+    value = node.meta.get("val")
+    return tuple(map(int, value.shape)) if isinstance(value, torch.Tensor) else None

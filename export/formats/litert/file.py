@@ -1,0 +1,150 @@
+"""The file of a LiteRT model, a flatbuffer: read from anybody, and written so that the same model is always the same bytes."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from cloformer.errors import InputError
+from cloformer.io.read import decoding, read_bytes
+
+__all__ = ["MAX_BYTES", "Operator", "dtype_of", "name_of", "operators", "packed", "read_model", "shape_of"]
+
+MAX_BYTES = 2**31  # a flatbuffer's own limit
+MAX_ELEMENTS = 2**28  # of one value: 1 GiB of float32, a hundred times what a model for a phone has
+_AGAIN = "export it again"
+_IDENTIFIER = b"TFL3"
+_LOOPS = frozenset({"CALL", "CALL_ONCE", "IF", "STABLEHLO_WHILE", "WHILE"})
+_ALIGNMENT = 16  # of every constant, as the runtime's own writer has it: kernels read several numbers at once
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of the graph: its kind as the schema names it, and its tensors by their places; -1 stands for an operand
+    that is left out."""
+
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def read_model(path: Path) -> Any:
+    """The model as the schema's own objects; :class:`InputError` for a file that is none, or that is not sound.
+
+    Every part is read here, with its bounds, before the runtime is given the file. Refused are also loops, which may run without
+    end, and values larger than ``MAX_ELEMENTS``. Some operators have a graph of their own, which says what they add up.
+    """
+    data = read_bytes(path, MAX_BYTES, _AGAIN, follow_links=False)
+    with decoding(f"{path} as a LiteRT model", _AGAIN):
+        if data[4:8] != _IDENTIFIER:
+            raise InputError(f"{path} is no LiteRT model: it does not begin as one", _AGAIN)
+        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+        problem = _problem(model)
+    if problem is not None:
+        raise InputError(f"{path} {problem}", _AGAIN)
+    return model
+
+
+def _problem(model: Any) -> str | None:
+    """What keeps a model from being graphs whose parts refer to parts that are there."""
+    if not model.subgraphs:
+        return "has no graph"
+    functions: Sequence[Any] = model.signatureDefs or ()
+    if len(functions) != 1 or not functions[0].inputs or not functions[0].outputs:
+        return "is not one function with inputs and outputs"
+    places = [entry.tensorIndex for entry in (*functions[0].inputs, *functions[0].outputs)]
+    if any(not 0 <= place < len(model.subgraphs[0].tensors or ()) for place in places):
+        return "is a function of tensors that are not there"
+    return next(filter(None, (_problem_of(graph, model) for graph in model.subgraphs)), None)
+
+
+def _problem_of(graph: Any, model: Any) -> str | None:
+    tensors = graph.tensors or ()
+    for tensor in tensors:
+        if not 0 <= tensor.buffer < len(model.buffers or ()):
+            return "has a tensor whose buffer is not there"
+        if math.prod(max(size, 1) for size in shape_of(tensor)) > MAX_ELEMENTS:
+            return f"has a value of the shape {list(shape_of(tensor))}, more than {MAX_ELEMENTS} elements"
+    used = [*_places(graph.inputs), *_places(graph.outputs)]
+    for item in graph.operators or ():
+        if not 0 <= item.opcodeIndex < len(model.operatorCodes or ()):
+            return "has an operator without a kind"
+        if (kind := _kind(model, item)) in _LOOPS:
+            return f"has a loop or a branch ({kind}), and no export has"
+        used += [place for place in (*_places(item.inputs), *_places(item.outputs)) if place != -1]
+    return "refers to a tensor that is not there" if any(not 0 <= p < len(tensors) for p in used) else None
+
+
+def operators(model: Any) -> Iterator[Operator]:
+    """The operators in the order they run."""
+    for item in model.subgraphs[0].operators or ():
+        yield Operator(_kind(model, item), _places(item.inputs), _places(item.outputs))
+
+
+def _kind(model: Any, operator: Any) -> str:
+    code = model.operatorCodes[operator.opcodeIndex]
+    if code.customCode:
+        return str(code.customCode.decode("utf-8", "replace"))
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return _kinds().get(number, f"operator {number}")
+
+
+@functools.cache
+def _kinds() -> Mapping[int, str]:
+    return {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+
+
+def _places(values: Any) -> tuple[int, ...]:
+    return () if values is None else tuple(map(int, values))
+
+
+def name_of(tensor: Any) -> str:
+    """The tensor's name as text."""
+    return (tensor.name or b"").decode("utf-8", "replace")
+
+
+def shape_of(tensor: Any) -> tuple[int, ...]:
+    """The tensor's shape; a single number has none."""
+    return _places(tensor.shape)
+
+
+_DTYPES = {
+    schema.TensorType.FLOAT32: "float32", schema.TensorType.FLOAT16: "float16", schema.TensorType.INT32: "int32",
+    schema.TensorType.INT64: "int64", schema.TensorType.BOOL: "bool", schema.TensorType.INT8: "int8",
+    schema.TensorType.UINT8: "uint8", schema.TensorType.FLOAT64: "float64", schema.TensorType.INT16: "int16",
+}  # fmt: skip
+
+
+def dtype_of(tensor: Any) -> str:
+    """The type as NumPy names it; "" for one that it has not."""
+    return _DTYPES.get(tensor.type, "")
+
+
+class _Builder(flatbuffers.Builder):  # type: ignore[misc]  # the package has no types
+    """Writes every vector of bytes, which constants are, where kernels can read it."""
+
+    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:  # noqa: N802 - the package's names
+        return super().StartVector(elemSize, numElems, _ALIGNMENT if elemSize == 1 else alignment)
+
+
+def packed(model: Any) -> bytes:
+    """The model's bytes."""
+    builder = _Builder(1024)
+    builder.Finish(model.Pack(builder), _IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def array_of(model: Any, tensor: Any) -> np.ndarray[Any, np.dtype[Any]] | None:
+    """The constant's numbers; None of a value that is computed."""
+    data, kind = model.buffers[tensor.buffer].data, dtype_of(tensor)
+    if data is None or len(data) == 0 or not kind:
+        return None
+    return np.frombuffer(np.asarray(data, np.uint8).tobytes(), kind).reshape(shape_of(tensor))

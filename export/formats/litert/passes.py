@@ -1,0 +1,58 @@
+"""The passes that a LiteRT model is made with, in order."""
+
+from __future__ import annotations
+
+from ...passes import Pass, Setting
+from ...passes.add_layers_in_turn import AddLayersInTurn
+from ...passes.common import common_passes
+from ...passes.fix_sizes import FixSizes
+from ...passes.flatten_linear import FlattenLinear
+from ...passes.fold_constants import FoldConstants
+from ...passes.lower_powers import LowerPowers
+from ...passes.pad_max_pool import PadMaxPool
+from ...passes.pool_group_norm import PoolGroupNorm
+from ...passes.remove_identities import RemoveIdentities
+from ...passes.separate_chunks import SeparateChunks
+from ...passes.split_depthwise import SplitDepthwise
+from ...passes.split_projection import SplitProjection
+from ...passes.turn_heads import TurnHeads
+from ...passes.write_out_attention import WriteOutAttention
+from ...passes.write_out_layer_norm import WriteOutLayerNorm
+
+__all__ = ["passes", "plain_passes"]
+
+# litert-torch takes it apart as well, and names the pieces after each other.
+_ATTENTION = WriteOutAttention(everywhere=True)
+
+
+def passes(setting: Setting) -> list[Pass]:
+    """All of them."""
+    return [
+        FixSizes(setting.signature.inputs),
+        _ATTENTION,  # first, so that its scale can be folded
+        *common_passes(),
+        SeparateChunks(),
+        SplitProjection(),
+        AddLayersInTurn(),
+        TurnHeads(),  # the map lies with its channels last already: nothing large is transposed
+        SplitDepthwise(),  # XNNPACK's fast depthwise kernels have at most 25 taps
+        PoolGroupNorm(),  # no transposes, which a norm over channels and places costs
+        WriteOutLayerNorm(),  # seven operators for twelve, and nothing cancels
+        PadMaxPool(),  # ResNet's stem else splits the graph in two
+        *_device(),
+        RemoveIdentities(),
+    ]
+
+
+def _device() -> list[Pass]:
+    """What LiteRT computes in another way than PyTorch, and what litert-torch writes wrong or not at all."""
+    return [
+        FoldConstants(),  # also where nothing is re-parameterized
+        FlattenLinear(),  # what it makes of more axes it may refuse
+        LowerPowers(),  # which XNNPACK does not take, nor the converter of five axes
+    ]
+
+
+def plain_passes(setting: Setting) -> list[Pass]:
+    """What any LiteRT model needs."""
+    return [FixSizes(setting.signature.inputs), _ATTENTION, *_device()]
