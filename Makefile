@@ -34,14 +34,15 @@ test: setup
 # Three minutes, and more than a gigabyte of disk the first time: the formats whose packages are an extra, in an environment of
 # their own, because these pin what the rest does not: files are written, run, held to PyTorch, and damaged.
 FORMATS_VENV ?= .venv-formats
-FORMAT_TESTS := tests/parity/test_litert.py tests/unit/test_litert_file.py tests/unit/test_artifact_manifest.py tests/cli/test_refusals.py
+FORMAT_TESTS := tests/parity/test_litert.py tests/parity/test_executorch.py tests/unit/test_litert_file.py tests/unit/test_artifact_manifest.py \
+	tests/cli/test_refusals.py
 format-tests: $(FORMATS_VENV)/.installed
 	$(FORMATS_VENV)/bin/python -m pytest $(FORMAT_TESTS)
 
 $(FORMATS_VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(FORMATS_VENV)
 	$(FORMATS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[dev,litert]'
+		--editable '.[dev,litert,executorch]'
 	@touch $@
 
 # Minutes long: what kills an export fifty times and a training run twenty, and exports every variant in every form.

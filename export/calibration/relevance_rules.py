@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from ..passes.pointwise import is_pointwise
 from ..reference.natures import nature_of, operator_name
 from .relevance_shares import LEAST, by_sign
 
@@ -112,7 +113,7 @@ def _rule_of(call: Call) -> Rule | None:
         return _RULES[name]
     if not isinstance(target, torch._ops.OpOverload):
         return None
-    if torch.Tag.pointwise in target.tags and len(call.open_places) == 1:
+    if is_pointwise(target) and len(call.open_places) == 1:
         return _passed
     return _moved if target.is_view or nature_of(target) == "moves" else None
 

@@ -12,9 +12,10 @@ from cloformer.errors import InputError
 from cloformer.io.output import say, say_json, tell
 
 from ..formats.work_limit import MOST_WORK
-from .completion import checkpoints, models_and_files
+from .completion import checkpoints
+from .judging_options import DataLabels, Limit, ReferenceModel, ReferenceSpec, ReferenceWeights
 from .next_step import bundle_step, next_step
-from .options import Debug, Json, MaxWork, Quiet
+from .options import Debug, Json, MaxWork, Quiet, Threads
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -39,29 +40,11 @@ def evaluate(
             "without labels."
         ),
     ],
-    labels: Annotated[
-        Path | None, typer.Option(help="Class names, one a line, for data that has numbers alone.")
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="The network that the others are held to: nets.py:factory, timm:NAME, torchvision:NAME, hf:FOLDER.",
-            autocompletion=models_and_files,
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="The checkpoint, or the model, that the others are held to.",
-            autocompletion=checkpoints,
-        ),
-    ] = None,
-    spec: Annotated[
-        Path | None, typer.Option(help="The TOML file that says how the network of --model is fed.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="So many images, drawn once and for all, and not every one.")
-    ] = None,
+    labels: DataLabels = None,
+    model: ReferenceModel = None,
+    weights: ReferenceWeights = None,
+    spec: ReferenceSpec = None,
+    limit: Limit = None,
     min_top1: Annotated[
         str | None,
         typer.Option(help="Exit 1 if a share of right first guesses is below, as 0.91 or 91%."),
@@ -80,7 +63,7 @@ def evaluate(
             help="Exit 1 unless the 95 % interval of the drop of top-1, image by image beside the reference, ends within this, as 1%."
         ),
     ] = None,
-    threads: Annotated[int, typer.Option(min=0, help="Threads of the runtimes; 0: their own choice.")] = 0,
+    threads: Threads = 0,
     max_work: MaxWork = MOST_WORK,
     quiet: Quiet = False,
     as_json: Json = False,

@@ -16,9 +16,9 @@ from cloformer.io.progress import Progress
 from ..formats.runners import RunnerOptions
 from ..formats.work_limit import MOST_WORK
 from ..pareto.figures import FIGURES
-from .completion import checkpoints, models_and_files
+from .judging_options import DataLabels, Limit, ReferenceModel, ReferenceSpec, ReferenceWeights
 from .latency_options import Html, Plots
-from .options import Debug, Json, MaxWork, Quiet
+from .options import Debug, Json, MaxWork, Quiet, Threads
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -39,28 +39,11 @@ def pareto(
     data: Annotated[
         Path | None, typer.Option(help="Judge them on these images now, which are as `evaluate` takes them.")
     ] = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="Class names, one a line, for data that has numbers alone.")
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="The network that they are held to on --data: nets.py:factory, timm:NAME, torchvision:NAME, hf:FOLDER.",
-            autocompletion=models_and_files,
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="The checkpoint, or the model, that they are held to on --data.", autocompletion=checkpoints
-        ),
-    ] = None,
-    spec: Annotated[
-        Path | None, typer.Option(help="The TOML file that says how the network of --model is fed.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="So many images of --data, drawn once and for all.")
-    ] = None,
+    labels: DataLabels = None,
+    model: ReferenceModel = None,
+    weights: ReferenceWeights = None,
+    spec: ReferenceSpec = None,
+    limit: Limit = None,
     figures: Annotated[
         list[str] | None,
         typer.Option(
@@ -69,7 +52,7 @@ def pareto(
             autocompletion=lambda: list(FIGURES),
         ),
     ] = None,
-    threads: Annotated[int, typer.Option(min=0, help="Threads of the runtimes; 0: their own choice.")] = 0,
+    threads: Threads = 0,
     max_work: MaxWork = MOST_WORK,
     html: Html = None,
     plots: Plots = None,

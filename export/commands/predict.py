@@ -11,7 +11,7 @@ from cloformer.errors import InputError
 from cloformer.io.output import say, say_json, tell
 
 from ..formats.work_limit import MOST_WORK
-from .options import Debug, Json, MaxWork
+from .options import Debug, Json, MaxWork, Threads
 
 __all__ = ["predict"]
 
@@ -34,7 +34,7 @@ def predict(
             metavar="FOLDER", help="Write every output as FOLDER/IMAGE/OUTPUT.npy, as the model gave it."
         ),
     ] = None,
-    threads: Annotated[int, typer.Option(min=0, help="Threads of the runtime; 0: its own choice.")] = 0,
+    threads: Threads = 0,
     max_work: MaxWork = MOST_WORK,
     as_json: Json = False,
     debug: Debug = False,

@@ -11,7 +11,7 @@ from cloformer.io.output import say, say_json
 
 from ..formats.work_limit import MOST_WORK
 from .latency_options import Html, Plots
-from .options import Debug, Json, MaxWork, Quiet
+from .options import Debug, Json, MaxWork, Quiet, Threads
 from .progress import progress
 from .timed import timed_artifact
 
@@ -22,7 +22,7 @@ def profile(
     artifact: Annotated[
         Path, typer.Argument(help="An ONNX artifact's folder, as `cloformer export` printed it.")
     ],
-    threads: Annotated[int, typer.Option(min=0, help="Threads of the runtime; 0: its own choice.")] = 1,
+    threads: Threads = 1,
     runs: Annotated[int, typer.Option(min=1, help="Runs that count, after a warm-up.")] = 50,
     depth: Annotated[int, typer.Option(min=1, help="How deep the tree of modules is shown.")] = 2,
     top: Annotated[int, typer.Option(min=1, help="How many operators are shown, the slowest first.")] = 20,

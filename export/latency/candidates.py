@@ -72,6 +72,7 @@ CANDIDATES: dict[str, CandidateRow] = {
         "ONNX Runtime, layout optimization off", "onnxruntime", "onnxruntime", {"optimization": "extended"}
     ),
     "litert": CandidateRow("LiteRT", "litert", "ai-edge-litert"),
+    "executorch": CandidateRow("ExecuTorch", "executorch", "executorch"),
     "coreml": _core_ml("ALL", "all compute units"),
     "coreml-cpu": _core_ml("CPU_ONLY", "the CPU"),
     "coreml-gpu": _core_ml("CPU_AND_GPU", "CPU and GPU"),

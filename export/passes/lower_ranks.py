@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
+from .pointwise import is_pointwise
 from .rewriter import Rewriter, arguments, is_fixed, shape_of
 from .split_by_chunk import permute_order
 
@@ -26,8 +27,8 @@ _RESHAPES = {
     aten.unsqueeze.default, aten.squeeze.default, aten.squeeze.dim, aten.squeeze.dims, aten.flatten.using_ints,
     aten.unflatten.int, aten.clone.default, aten.contiguous.default, aten.alias.default, aten.detach.default,
 }  # fmt: skip
-# What computes each element by itself, beside all that torch says do.
-_BY_ELEMENT = {aten.hardswish.default, aten._to_copy.default, aten.to.dtype, aten.log_sigmoid.default}
+# What computes each element by itself, too.
+_CASTS = {aten._to_copy.default, aten.to.dtype}
 # What works along one axis or several, and the argument that says which.
 _ALONG: dict[object, str] = {
     aten.select.int: "dim", aten.slice.Tensor: "dim", aten.index_select.default: "dim", aten.flip.default: "dims",
@@ -158,8 +159,7 @@ def _permuted(lowering: _Lowering, node: fx.Node) -> fx.Node | None:
 
 def _by_element(node: fx.Node) -> _Form | None:
     """The form of what computes each element of its result by itself, of operands that are spread over it."""
-    tags = getattr(node.target, "tags", ())
-    return _elements if torch.Tag.pointwise in tags or node.target in _BY_ELEMENT else None
+    return _elements if is_pointwise(node.target) or node.target in _CASTS else None
 
 
 def _elements(lowering: _Lowering, node: fx.Node) -> fx.Node | None:

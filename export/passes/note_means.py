@@ -16,6 +16,7 @@ from ._pass import Exactness, Pass
 from .fold_normalization_affine import axis_after
 from .layers import along_axis
 from .norms import BatchNorm
+from .pointwise import is_pointwise
 from .producers import axis_before, concatenated
 from .rewriter import MEAN, Rewriter, alike, arguments, shape_of
 
@@ -24,8 +25,7 @@ __all__ = ["Mean", "NoteMeans"]
 aten = torch.ops.aten
 
 _POINTS = 64  # of a normal distribution: a rectifier's mean is right within half a percent of the deviation
-# Of what torch does not mark as computed number by number; and what gives its input back.
-_POINTWISE = {aten.hardswish.default, aten.log_sigmoid.default}
+# What gives its input back.
 _SAME = {aten.dropout.default, aten.feature_dropout.default, aten.contiguous.default, aten.detach.default}
 
 
@@ -96,7 +96,7 @@ class _Reader:
         form = _FORMS.get(node.target)
         if form is not None:
             return form(self, node)
-        if _is_pointwise(node):
+        if is_pointwise(node.target):
             return self.pointwise(node)
         return self.moved(node)
 
@@ -208,10 +208,6 @@ class _Reader:
         axes = (axis for axis in range(len(shape)) if axis_before(node, axis) == found.axis)
         axis = next(axes, None)
         return None if axis is None else replace(found, axis=axis, source=node)
-
-
-def _is_pointwise(node: fx.Node) -> bool:
-    return node.target in _POINTWISE or torch.Tag.pointwise in getattr(node.target, "tags", ())
 
 
 _DIVIDING = {aten.chunk.default, aten.split.Tensor, aten.split_with_sizes.default}

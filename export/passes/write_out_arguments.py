@@ -11,6 +11,7 @@ from torch import Tensor, fx
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
+from .pointwise import is_pointwise
 from .rewriter import Form, Rewriter, shape_of
 
 __all__ = ["WriteOutArguments"]
@@ -213,7 +214,7 @@ def _may_hide(rewriter: Rewriter, mask: fx.Node) -> bool:
 
 def _moved_from(node: fx.Node) -> fx.Node:
     """What the node's elements are, in another place or another shape."""
-    while len(node.all_input_nodes) == 1 and torch.Tag.pointwise not in getattr(node.target, "tags", ()):
+    while len(node.all_input_nodes) == 1 and not is_pointwise(node.target):
         node = node.all_input_nodes[0]
     return node
 

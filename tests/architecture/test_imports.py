@@ -15,6 +15,7 @@ EXPORT = ROOT / "export"
 OWNERS = {
     "onnx": "onnx", "onnxsim": "onnx", "onnxruntime": "onnx", "coremltools": "coreml",
     "litert_torch": "litert", "ai_edge_litert": "litert", "flatbuffers": "litert",
+    "executorch": "executorch",
 }  # fmt: skip
 FRAMEWORKS = OWNERS.keys()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from image_spec import image_spec
 from outcome import Command
 from photographs import quarters
 from torch import nn
@@ -17,16 +18,7 @@ from cloformer.export.latency.candidates import plan
 from cloformer.export.latency.measure import describe, package_versions
 from cloformer.export.latency.protocol import protocol
 
-SPEC = """
-labels = "names.txt"
-[[inputs]]
-name = "image"
-shape = [1, 3, 16, 16]
-[inputs.preprocessing]
-resize_size = 16
-mean = [0.5, 0.5, 0.5]
-std = [0.5, 0.5, 0.5]
-"""
+SPEC = image_spec(16)
 MODEL = ("test_processor_notes:build", "--spec", "model.toml")
 # A machine, and its processor's flags.
 PROCESSORS = {
@@ -48,7 +40,7 @@ def build() -> nn.Module:
 def folders(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Of artifacts, by precision."""
     monkeypatch.chdir(tmp_path)
-    Path("names.txt").write_text("ant\nbee\ncat\ndog\n")
+    Path("labels.txt").write_text("ant\nbee\ncat\ndog\n")
     Path("model.toml").write_text(SPEC)
     found = {}
     for precision in ("int8", "fp32"):

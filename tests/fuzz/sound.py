@@ -96,6 +96,11 @@ class Sound:
         return self.folder / "device-report.json"
 
     @property
+    def evaluation(self) -> Path:
+        """What `evaluate --json` says of both artifacts."""
+        return self.folder / "evaluation.json"
+
+    @property
     def spec(self) -> Path:
         return self.folder / "model.toml"
 
@@ -130,6 +135,8 @@ def write_sound(folder: Path) -> Sound:
 
 def make_sound(sound: Sound, run: Callable[[Sequence[str]], None]) -> None:
     """Those that commands make; ``run`` raises for a command that fails."""
+    from evaluations import evaluation, report_of
+
     size = str(_SIZE)
     weights, labels = str(sound.weights), str(sound.labels)
     run(["export", "--model", MODEL, "--weights", weights, "--image-size", size, "--labels", labels, "--format", "onnx",
@@ -143,6 +150,8 @@ def make_sound(sound: Sound, run: Callable[[Sequence[str]], None]) -> None:
     run(["bench", str(sound.onnx), "--preset", "rapid", "--runs", "1", "--min-seconds", "0.05", "--save-baseline",
          str(sound.baseline)])  # fmt: skip
     sound.report.write_text(json.dumps(_report(sound.onnx), indent=1), "utf-8")
+    judged = (evaluation(sha256(path / "manifest.json")) for path in sound.artifacts.values())
+    sound.evaluation.write_text(json.dumps(report_of(*judged).to_json(), indent=1), "utf-8")
     sound.work.write_text(json.dumps(_work(sound.onnx), indent=1), "utf-8")
 
 

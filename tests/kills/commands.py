@@ -15,6 +15,7 @@ __all__ = ["COMMANDS", "Command", "tree"]
 
 _DATA = Path(__file__).parent.parent / "data"
 _KEPT = _DATA / "artifacts" / "v2"
+_ENDS = (b"</html>", b"IEND\xaeB`\x82")  # of a page, and of a PNG
 _OURS = ".cloformer"  # what our unfinished files and folders begin with
 
 
@@ -39,6 +40,7 @@ class Command(ABC):
 
     name: str
     steps: int | None = None
+    each_by_itself = False  # whether some of its files may be new and others old
     begins_anew = (
         True  # False: the next run, killed or not, finds what the killed one left, and is what cleans up
     )
@@ -160,6 +162,61 @@ class ImportReport(Command):
 
 
 @dataclass(frozen=True)
+class Prune(Command):
+    """A smaller checkpoint over an earlier one."""
+
+    name: str = "prune"
+
+    def prepare(self, folder: Path) -> None:
+        (folder / "small.safetensors").write_bytes(b"an earlier one")
+
+    def arguments(self, folder: Path) -> Sequence[str | Path]:
+        return (
+            "prune",
+            "--weights",
+            "fashion-mnist",
+            "--share",
+            "0.3",
+            "--output",
+            folder / "small.safetensors",
+        )
+
+
+@dataclass(frozen=True)
+class Pareto(Command):
+    """A page and plots of artifacts side by side, over earlier ones. Each is whole by itself."""
+
+    name: str = "pareto"
+    each_by_itself = True
+
+    def prepare(self, folder: Path) -> None:
+        from evaluations import evaluation, report_of
+
+        (folder / "pareto.html").write_text("<p>old")
+        (folder / "plots").mkdir()
+        (folder / "plots" / "mine.txt").write_text("of the user's")
+        judged = (
+            evaluation(hashlib.sha256((_KEPT / name / "manifest.json").read_bytes()).hexdigest())
+            for name in ("onnx", "coreml")
+        )
+        (folder / "evaluation.json").write_text(json.dumps(report_of(*judged).to_json()))
+
+    def arguments(self, folder: Path) -> Sequence[str | Path]:
+        return (
+            "pareto", _KEPT / "onnx", _KEPT / "coreml", "--report", folder / "evaluation.json",
+            "--html", folder / "pareto.html", "--plots", folder / "plots",
+        )  # fmt: skip
+
+    def is_sound(self, folder: Path, before: dict[str, str], after: dict[str, str]) -> bool:
+        """Nothing is gone, and every file is the old, or a new one to its end: where a report was read from stands in them."""
+        now = finished(folder)
+        return before.keys() <= now.keys() and all(
+            digest == before.get(name) or (folder / name).read_bytes().rstrip().endswith(_ENDS)
+            for name, digest in now.items()
+        )
+
+
+@dataclass(frozen=True)
 class Train(Command):
     """A short run, and the same run gone on with: the last weights are those of a run that nobody killed."""
 
@@ -200,6 +257,8 @@ COMMANDS: tuple[Command, ...] = (
     Hub(),
     Report(),
     ImportReport(),
+    Prune(),
+    Pareto(),
     Train(),
 )
 

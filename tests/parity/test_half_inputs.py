@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from image_spec import image_spec
 from outcome import Command
 from PIL import Image
 from torch import Tensor, nn
@@ -19,16 +20,7 @@ from cloformer.export.latency.subject import fed_from
 from cloformer.export.reference.cases import PHOTOGRAPH, Inputs
 
 MODEL, NAMES = "test_half_inputs:build", "ant\nbee\ncat\ndog\n"
-SPEC = """
-labels = "names.txt"
-[[inputs]]
-name = "image"
-shape = [1, 3, 24, 24]
-[inputs.preprocessing]
-resize_size = 24
-mean = [0.5, 0.4, 0.3]
-std = [0.2, 0.3, 0.4]
-"""
+SPEC = image_spec(24, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
 
 
 class Heads(nn.Module):
@@ -51,7 +43,7 @@ def build() -> nn.Module:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "names.txt").write_text(NAMES)
+    (tmp_path / "labels.txt").write_text(NAMES)
     (tmp_path / "model.toml").write_text(SPEC)
     (tmp_path / "photos").mkdir()
     draw = np.random.default_rng(0)

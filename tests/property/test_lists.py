@@ -46,7 +46,9 @@ def test_each_pass_keeps_the_model_and_all_can_be_exported_again(format_name: st
             assert_rounded_once(step, single)
         assert_exports_again(single, [tensor.float() for tensor in inputs])
     assert rewritten >= 8  # all but fix_sizes, for a trace computes no sizes
-    assert not {"batch_norm", "group_norm", "unbind", "permute"} & set(operators(step))
+    # Where attention is computed as it is written, its heads are turned.
+    turned = set() if FORMATS[format_name].has_delegates else {"permute"}
+    assert not {"batch_norm", "group_norm", "unbind", *turned} & set(operators(step))
 
 
 def _prove_lists(model: nn.Module, specs: list[TensorSpec]) -> dict[str, dict[str, int]]:

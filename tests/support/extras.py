@@ -6,8 +6,11 @@ from importlib.util import find_spec
 
 import pytest
 
-__all__ = ["needs_litert", "needs_litert_torch"]
+__all__ = ["needs_executorch", "needs_litert", "needs_litert_torch"]
 
+needs_executorch = pytest.mark.skipif(
+    find_spec("executorch") is None, reason="executorch is not installed: `make format-tests` installs it"
+)
 needs_litert_torch = pytest.mark.skipif(
     find_spec("litert_torch") is None, reason="litert-torch is not installed: `make format-tests` installs it"
 )

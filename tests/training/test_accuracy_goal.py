@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from image_spec import image_spec
 from outcome import Command
 from PIL import Image
 from torch import Tensor, nn
@@ -21,16 +22,7 @@ from cloformer.export.pipeline.request import ExportRequest, choose_formats
 from cloformer.export.source.signature import TensorSpec
 
 IMAGES, CLASSES = 60, 5
-SPEC = """
-labels = "names.txt"
-[[inputs]]
-name = "image"
-shape = [1, 3, 16, 16]
-[inputs.preprocessing]
-resize_size = 16
-mean = [0.5, 0.5, 0.5]
-std = [0.5, 0.5, 0.5]
-"""
+SPEC = image_spec(16)
 
 
 class Uneven(nn.Module):
@@ -97,7 +89,7 @@ def test_what_is_exported_keeps_its_accuracy(
     assert set(classes) == set(range(CLASSES))
     monkeypatch.chdir(tmp_path)
     Path("model.toml").write_text(SPEC)
-    Path("names.txt").write_text("ant\nbee\ncat\ndog\nelk\n")
+    Path("labels.txt").write_text("ant\nbee\ncat\ndog\nelk\n")
     model = ("test_accuracy_goal:build", "--spec", "model.toml")
     asked = ("export", *model, "--calibration", photos, "-q", "--json", "--precision")
     limit = ("--max-accuracy-drop", "10%")

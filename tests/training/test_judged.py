@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from image_spec import image_spec
 from outcome import Command
 from PIL import Image
 from torch import nn
@@ -24,16 +25,7 @@ def build():
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 4, 3, stride=4), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
 """
-SPEC = """
-labels = "labels.txt"
-[[inputs]]
-name = "image"
-shape = [1, 3, 16, 16]
-[inputs.preprocessing]
-resize_size = 16
-mean = [0.5, 0.5, 0.5]
-std = [0.5, 0.5, 0.5]
-"""
+SPEC = image_spec(16)
 
 
 @pytest.fixture
@@ -88,9 +80,9 @@ def test_there_is_nothing_to_judge_on(photos: Path, tmp_path: Path) -> None:
     for place in (tmp_path / "empty", tmp_path / "nowhere"):
         with pytest.raises(InputError):
             read_judged(place)
-    (tmp_path / "names.txt").write_text("cat\n")
+    (tmp_path / "labels.txt").write_text("cat\n")
     with pytest.raises(InputError, match="has images alone"):
-        read_judged(photos, tmp_path / "names.txt")
+        read_judged(photos, tmp_path / "labels.txt")
 
 
 def test_a_network_of_the_users_is_what_its_artifacts_are_held_to(

@@ -34,7 +34,7 @@ __all__ = ["FORMS", "RESULTS", "Row", "says_where", "try_network"]
 
 FORMS = {
     "onnx fp32": ("onnx", "fp32"), "coreml fp16": ("coreml", "fp16"), "coreml fp32": ("coreml", "fp32"),
-    "litert fp32": ("litert", "fp32"),
+    "litert fp32": ("litert", "fp32"), "executorch fp32": ("executorch", "fp32"),
 }  # fmt: skip
 
 # What may come out, and whether it may.

@@ -15,7 +15,7 @@ from .options import OPTIONS
 from .packages import PACKAGES
 from .precision_maps import PRECISION_MAPS
 from .projects import BUNDLES, HUB_FOLDERS
-from .reports import BASELINES, DEVICE_REPORTS, INSTRUCTIONS
+from .reports import BASELINES, DEVICE_REPORTS, FIGURES, INSTRUCTIONS
 from .specs import SPECS
 from .vectors import CONFORMANCE, KITS, ORIGINS
 
@@ -34,6 +34,7 @@ CLASSES: tuple[InputClass, ...] = (
     PRECISION_MAPS,
     OPTIONS,
     DEVICE_REPORTS,
+    FIGURES,
     BASELINES,
     INSTRUCTIONS,
     DATA_SETS,

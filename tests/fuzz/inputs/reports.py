@@ -1,4 +1,4 @@
-"""Reports that are read again: a device's, and the baselines of latency and of instructions."""
+"""Reports that are read again: a device's, what was found of artifacts, and the baselines of latency and of instructions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..documents import Document, encoded
 from ..sound import Sound
 from ..values import NAMES, changed, text_of, words
 
-__all__ = ["BASELINES", "DEVICE_REPORTS", "INSTRUCTIONS"]
+__all__ = ["BASELINES", "DEVICE_REPORTS", "FIGURES", "INSTRUCTIONS"]
 
 
 # A device's report.
@@ -56,6 +56,31 @@ DEVICE_REPORTS = InputClass(
     200,
     _device_odd,
     most=200,
+)
+
+
+# What `evaluate` found, from which `pareto` takes figures.
+
+
+def _evaluation(sound: Sound) -> Any:
+    return json.loads(sound.evaluation.read_bytes())
+
+
+def _figures(place: Place, data: bytes) -> Run:
+    (place.folder / "figures.json").write_bytes(data)
+    wanted = (("--json",), ("--html", "out/pareto.html"), ("--figure", "top1"))[place.number % 3]
+    artifacts = (str(place.sound.onnx), str(place.sound.coreml))
+    return Run("", ("pareto", *artifacts, "--report", "figures.json", *wanted), ANY)
+
+
+_FIGURES = Document(_evaluation, _figures, may_pass=True)
+FIGURES = InputClass(
+    "report of figures",
+    lambda sound: list(_FIGURES.listed(sound)),
+    _FIGURES.drawn,
+    150,
+    lambda sound: [*_FIGURES.spelt(), *_FIGURES.named(("data",), ("фото", 'a "set"', "📷", "a" * 100))],
+    most=150,
 )
 
 

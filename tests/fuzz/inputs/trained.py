@@ -41,7 +41,7 @@ def _of_metadata(change: Callable[[dict[str, Any]], object], place: Place) -> Ru
         ("hub", file, "--output", "out/hub", "--json"),
         ("evaluate", file, *data, "--limit", "1"),
         ("train", "--weights", file, *data, "--recipe", "finetune", "--output", "out/run", "--teacher", "no_such_module:teacher"),
-        ("hub", file, "--output", "out/hub"),
+        ("prune", "--weights", file, "--share", "0.3", "--output", "out/small.safetensors"),
     )  # fmt: skip
     arguments = choices[place.number % len(choices)]
     return Run("", arguments, ANY)

@@ -1,0 +1,24 @@
+"""ExecuTorch: its row in the table of formats."""
+
+from __future__ import annotations
+
+from ...source.precision import precisions
+from ..row import Format, RunnerRow
+
+__all__ = ["EXECUTORCH"]
+
+EXECUTORCH = Format(
+    name="executorch",
+    title="ExecuTorch",
+    precisions=precisions(fp32="float32"),
+    options=(),
+    packages=("torch", "executorch", "numpy"),
+    runners={
+        "executorch": RunnerRow(
+            "ExecuTorch", "executorch", "executorch.runner", "ExecuTorchRunner", "executorch",
+            options=("threads", "max_work"),
+        ),
+    },
+    extra="executorch",
+    has_delegates=True,
+)  # fmt: skip

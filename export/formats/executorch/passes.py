@@ -1,0 +1,51 @@
+"""The passes that an ExecuTorch program is made with, in order."""
+
+from __future__ import annotations
+
+from ...passes import Pass, Setting
+from ...passes.add_layers_in_turn import AddLayersInTurn
+from ...passes.batch_products import BatchProducts
+from ...passes.common import common_passes
+from ...passes.fix_sizes import FixSizes
+from ...passes.fold_constants import FoldConstants
+from ...passes.instance_as_group_norm import InstanceAsGroupNorm
+from ...passes.lower_tanh_gelu import LowerTanhGelu
+from ...passes.number_as_float import NumberAsFloat
+from ...passes.pool_group_norm import PoolGroupNorm
+from ...passes.remove_identities import RemoveIdentities
+from ...passes.separate_chunks import SeparateChunks
+from ...passes.split_depthwise import SplitDepthwise
+from ...passes.split_projection import SplitProjection
+
+__all__ = ["passes", "plain_passes"]
+
+
+def passes(setting: Setting) -> list[Pass]:
+    """All of them."""
+    return [
+        FixSizes(setting.signature.inputs),
+        *common_passes(),
+        SeparateChunks(),  # its delegate has no split
+        SplitProjection(),
+        AddLayersInTurn(),
+        BatchProducts(),  # CloFormer-XXS is 25 delegates without, and 48 operators are in none
+        SplitDepthwise(),  # XNNPACK's fast depthwise kernels have at most 25 taps
+        InstanceAsGroupNorm(),  # whose variance its kernel takes as a difference of means
+        PoolGroupNorm(),  # its delegate has no norm over channels and places
+        NumberAsFloat(),  # no conversions at each inference
+        *_device(),
+        RemoveIdentities(),
+    ]
+
+
+def _device() -> list[Pass]:
+    """What ExecuTorch's delegate computes in another way than PyTorch."""
+    return [
+        LowerTanhGelu(),  # by the error function
+        FoldConstants(),  # also where nothing is re-parameterized
+    ]
+
+
+def plain_passes(setting: Setting) -> list[Pass]:
+    """What any ExecuTorch program needs."""
+    return [FixSizes(setting.signature.inputs), *_device()]

@@ -1,0 +1,185 @@
+"""ExecuTorch: programs are written, held to PyTorch operator by operator inside their delegates, and found wrong where they are."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from changed_artifact import with_model
+from extras import needs_executorch
+from outcome import Command
+from shared import Exports
+
+from cloformer.errors import UsageError
+from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.formats.runners import RunnerOptions, open_model
+from cloformer.export.parity.report import ParityReport
+from cloformer.export.parity.verify import ParityRequest, compare
+
+pytestmark = needs_executorch
+ONE_BLOCK, OPERATORS = "reference_weights:one_block_a_stage", "delegated:operators"
+
+
+@pytest.fixture(scope="module")
+def folder(exported: Exports) -> Path:
+    """A CloFormer of one block a stage."""
+    return exported(model=ONE_BLOCK, formats=("executorch",), image_size=(64, 64))["executorch"]
+
+
+@pytest.fixture(scope="module")
+def operators(exported: Exports) -> Path:
+    """What XNNPACK has operators for."""
+    return exported(model=OPERATORS, formats=("executorch",), image_size=(16, 16))["executorch"]
+
+
+def _compared(folder: Path, model: str, **request: Any) -> ParityReport:
+    return compare(read_artifact(folder, verify=False), ParityRequest(model=model, **request))
+
+
+def test_one_delegate_and_every_operator_is_right(folder: Path) -> None:
+    graph = read_artifact(folder).manifest.graph
+    assert (graph.partitions, graph.undelegated) == (1, ())
+    report = _compared(folder, ONE_BLOCK)
+    assert report.passed, [item.failure for item in report.outputs if item.failure]
+    assert report.not_compared == ()
+    told = {name for item in report.operators for name in item.group}
+    assert len(report.operators) > 150 and {"conv2d", "relu", "softmax", "gelu", "linear"} <= told
+
+
+def test_the_same_bytes_in_another_process(
+    folder: Path, tmp_path: Path, python: str, subprocess_environment: dict[str, str]
+) -> None:
+    arguments = (
+        "export",
+        "--model",
+        ONE_BLOCK,
+        "--image-size",
+        "64",
+        "--format",
+        "executorch",
+        "--quiet",
+        "--json",
+    )
+    done = subprocess.run(
+        [python, "-m", "cloformer", *arguments, "--output", tmp_path],
+        capture_output=True, text=True, env=subprocess_environment | {"PYTHONHASHSEED": "7"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # what the framework says of itself is not there
+    json.loads(done.stdout)
+    (made,) = tmp_path.iterdir()
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(path.name for path in made.iterdir())
+    assert [name for name in names if (folder / name).read_bytes() != (made / name).read_bytes()] == []
+
+
+def test_every_operator_that_is_known_is_what_the_runtime_computes(operators: Path) -> None:
+    from cloformer.export.formats.executorch.operators import OPERATORS as KNOWN
+
+    graph = read_artifact(operators).manifest.graph
+    # Those that this version of ExecuTorch writes for nothing that it is given.
+    unwritten = {"ArgMaxPooling2d", "Concatenate2", "Copy", "ELU", "PReLU", "ScaledDotProductAttention"}
+    assert set(KNOWN) - set(graph.by_type) <= unwritten
+    report = _compared(operators, OPERATORS)
+    assert report.passed, [str(item) for item in report.operators if not item.passed]
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "change", "place"),
+    [
+        ("XNNConv2d", "padding_top", lambda value: value - 1, "conv2d"),
+        ("XNNLeakyReLU", "negative_slope", lambda value: 2 * value, "leaky"),
+        ("XNNStaticConstantPad", "padding_value", lambda value: value + 1, "pad"),
+        ("OutputMinMax", "output_max", lambda value: value / 2, "clamp"),
+        ("XNNStaticResizeBilinear2D", "flags", lambda value: 0, "upsample"),
+        ("Double", "double_val", lambda value: 2 * value, "elu"),
+    ],
+    ids=[
+        "a padding",
+        "a slope",
+        "a number that is padded with",
+        "a bound",
+        "corners",
+        "an alpha outside",
+    ],
+)
+def test_a_changed_attribute_is_named(
+    operators: Path, tmp_path: Path, table: str, field: str, change: Callable[[float], float], place: str
+) -> None:
+    from program_faults import change_field
+
+    wrong = with_model(operators, tmp_path / "wrong", lambda path: change_field(path, table, field, change))
+    found = [item for item in _compared(wrong, OPERATORS).operators if item.verdict == "wrong here"]
+    assert found and any(place in name for name in found[0].group), [str(item) for item in found]
+    assert found[0].location.startswith("delegated:Operators:")
+
+
+def test_a_changed_weight_is_named(operators: Path, tmp_path: Path) -> None:
+    from program_faults import change_weight
+
+    def change(path: Path) -> None:
+        change_weight(path, 4 * 6 * 3 * 3 * 3, lambda value: value + 0.01)
+
+    found = _compared(with_model(operators, tmp_path / "wrong", change), OPERATORS)
+    first = next(item for item in found.operators if item.verdict == "wrong here")
+    assert first.group == ("conv2d", "relu") and first.operator == "aten.relu.default"
+
+
+def test_an_alpha_that_the_delegate_ignores_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    """As versions of ExecuTorch did."""
+    from executorch.backends.xnnpack.partition.config.generic_node_configs import AddConfig
+
+    monkeypatch.setattr(AddConfig, "check_constraints", lambda *_: True)
+    shape = ("--image-size", "16", "--output", tmp_path)
+    done = command("export", "--model", "delegated:scaled_sum", "--format", "executorch", *shape)
+    assert done.code == 1
+    assert "aten.add.Tensor add at the model (delegated:ScaledSum:" in done.err
+
+
+def test_as_many_threads_as_are_asked_for(operators: Path) -> None:
+    from executorch.extension.pybindings import portable_lib
+
+    for threads in (2, 1):
+        with open_model(read_artifact(operators).model, options=RunnerOptions(threads=threads)) as runner:
+            assert portable_lib._threadpool_get_thread_count() == threads
+            with pytest.raises(UsageError, match="one pool of threads"):
+                open_model(
+                    read_artifact(operators).model, options=RunnerOptions(threads=threads + 1)
+                ).__enter__()
+            shapes = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in runner.signature.inputs}
+            assert runner.run(shapes).keys() == {spec.name for spec in runner.signature.outputs}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data[: len(data) // 2], "ends before its last"),
+        (lambda data: b"\0" * len(data), "is no ExecuTorch program"),
+        (lambda data: data.replace(b"XH00", b"XH09"), "do not begin as XNNPACK's do"),
+        (lambda data: data.replace(b"XnnpackBackend", b"CnnpackBackend"), "has a delegate (CnnpackBackend)"),
+        (lambda data: data.replace(b"aten::add", b"aten::arc"), "has an operator (aten::arc.out)"),
+    ],
+    ids=["cut off", "zeros", "no graph", "another delegate", "another operator"],
+)
+def test_a_damaged_file_is_refused_before_it_is_loaded(
+    operators: Path, tmp_path: Path, command: Command, change: Callable[[bytes], bytes], said: str
+) -> None:
+    wrong = with_model(
+        operators, tmp_path / "wrong", lambda path: path.write_bytes(change(path.read_bytes()))
+    )
+    shown = command("parity", wrong)
+    assert shown.code == 3 and said in shown.err, shown.err
+
+
+def test_work_without_end_is_refused(operators: Path) -> None:
+    from cloformer.export.formats.work_limit import EndlessWorkError
+
+    with pytest.raises(EndlessWorkError):
+        open_model(read_artifact(operators).model, options=RunnerOptions(max_work=1000)).__enter__()

@@ -1,0 +1,63 @@
+"""Networks of what ExecuTorch's delegate has operators for."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["operators", "scaled_sum"]
+
+
+class Operators(nn.Module):
+    """Each once, on numbers for which it is defined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 6, 3, stride=2, padding=1)
+        self.depthwise = nn.Conv2d(6, 6, 3, padding=1, dilation=1, groups=6)
+        self.groups = nn.Conv2d(6, 8, 3, padding=(1, 0), groups=2)
+        self.transposed = nn.ConvTranspose2d(8, 4, 3, stride=2, padding=1, output_padding=1)
+        self.linear = nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = torch.relu(self.convolution(x))
+        y = self.depthwise(y)
+        y = F.elu(y, 0.7)
+        z = F.leaky_relu(y - 0.1, 0.2)
+        z = F.pad(z, (1, 2, 0, 1), value=0.5)
+        z = torch.maximum(torch.minimum(z, z.abs() / 2), -z)
+        z = F.interpolate(z, (8, 8), mode="bilinear", align_corners=True)
+        z = F.max_pool2d(z, 2, 2)
+        z = z.clamp(0.05, 0.2)
+        w = self.transposed(self.groups(F.avg_pool2d(y, 2)))
+        p = torch.sqrt(torch.exp(torch.tanh(z)) + 1.5) * torch.rsqrt(z.square() + 1)
+        p = torch.log(p.abs() + 0.5) + torch.sin(z) * torch.cos(z) + torch.floor(2 * z) + torch.ceil(3 * z)
+        p = F.hardswish(p) + F.gelu(p) + torch.sigmoid(p)
+        q = torch.cat([p[:, :, 1:3], p, p[:, :, :1]], 2)
+        q = torch.cat([q, q[:, :2], q[:, 2:3], q[:, 3:4]], 1)
+        q = torch.cat([q, q[:, :1], q[:, 1:2], q[:, 2:3], q[:, 3:4]], 1)
+        q = q.flatten(2).softmax(-1)
+        q = torch.bmm(q, q.transpose(1, 2))
+        share = torch.add(q.mean(1), q[:, 0], alpha=0.25)
+        return self.linear(share[:, :6]) + self.linear(p.mean((2, 3), keepdim=True).flatten(1)), w
+
+
+class ScaledSum(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.convolution(x)
+        return torch.add(y, y.sigmoid(), alpha=0.5).tanh()
+
+
+def operators() -> nn.Module:
+    torch.manual_seed(0)
+    return Operators().eval()
+
+
+def scaled_sum() -> nn.Module:
+    torch.manual_seed(0)
+    return ScaledSum().eval()
