@@ -42,10 +42,10 @@ FILE_NAME = "model.tflite"
 SIGNATURE = "serving_default"  # what apps ask for that name none
 _LOGGER = "litert_torch"
 _TO_NCHW = [0, 3, 1, 2]
-# Operators that only give numbers another place.
+# Operators that only give numbers another place, which is known before: an index that is computed decides more.
 _MOVING = frozenset(
     {
-        "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "GATHER_ND", "MIRROR_PAD", "PACK", "PAD",
+        "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "MIRROR_PAD", "PACK", "PAD",
         "PADV2", "RESHAPE", "REVERSE_V2", "SLICE", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TILE",
         "TRANSPOSE", "UNPACK",
     }
