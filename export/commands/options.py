@@ -14,6 +14,7 @@ from cloformer.io.numbers import bytes_in, whole
 
 from ..formats import FORMATS
 from ..formats.row import Option
+from ..latency.protocol import MAX_THREADS
 
 __all__ = [
     "Debug", "Json", "MaxPartitions", "MaxSize", "MaxUndelegated", "MaxWork", "Quiet", "Threads", "parse_bytes", "parse_size",
@@ -32,7 +33,9 @@ MaxWork = Annotated[
         help="Refuse a model that takes more multiply-adds for an inference than this; 0: compute as long as it takes.",
     ),
 ]
-Threads = Annotated[int, typer.Option(min=0, help="Threads of the runtime; 0: its own choice.")]
+Threads = Annotated[
+    int, typer.Option(min=0, max=MAX_THREADS, help="Threads of the runtime; 0: its own choice.")
+]
 MaxSize = Annotated[
     str | None, typer.Option(help="Exit 1 if the model's files have more bytes, as 5MB or 4.5MiB.")
 ]

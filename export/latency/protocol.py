@@ -13,6 +13,7 @@ __all__ = [
     "COUNTERS",
     "CUSTOM",
     "MAX_SECONDS",
+    "MAX_THREADS",
     "PRESETS",
     "Counting",
     "Preset",
@@ -30,7 +31,7 @@ CUSTOM = "custom"  # the name of what is no preset
 _FOR_THE_REST = (
     300.0  # seconds for load, warm-up, photographs and memory, before a candidate counts as hanging
 )
-_MAX_THREADS = 256
+MAX_THREADS = 256
 
 
 @dataclass(frozen=True)
@@ -163,10 +164,10 @@ def protocol(
 def parse_threads(text: str) -> tuple[int, ...]:
     """``1,2,4`` as numbers, each once; :class:`UsageError` if it is something else."""
     try:
-        return tuple(dict.fromkeys(whole(part.strip(), 1, _MAX_THREADS) for part in text.split(",")))
+        return tuple(dict.fromkeys(whole(part.strip(), 1, MAX_THREADS) for part in text.split(",")))
     except ValueError:
         raise UsageError(
-            f"--threads {text!r} is no list of thread counts from 1 to {_MAX_THREADS}",
+            f"--threads {text!r} is no list of thread counts from 1 to {MAX_THREADS}",
             "--threads takes 1, or 1,2,4",
         ) from None
 

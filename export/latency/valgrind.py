@@ -65,6 +65,7 @@ class Valgrind:
             self.program,
             "--tool=cachegrind",
             "--cache-sim=no",
+            "--vgdb=no",  # pipes for a debugger, which would lie in the folder of temporary files
             "-q",
             f"--cachegrind-out-file={place}/%p",
         ]

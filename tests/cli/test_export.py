@@ -245,15 +245,18 @@ def test_targets_and_float32(command: Command, tmp_path: Path, target: str) -> N
     assert shown.json["artifacts"][0]["folder"].endswith(f"-fp32-{target}")
 
 
-def test_dry_run_writes_nothing(command: Command, tmp_path: Path) -> None:
-    shown = command(
-        "export", "--model", "user_models:resnet", "--dry-run", "--output", tmp_path / "out", "--json"
-    )
+def test_dry_run_writes_nothing(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it leave a temporary file, which a program that goes on would keep."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    asked = ("export", "--model", "user_models:resnet", "--format", "onnx", "--format", "coreml")
+    shown = command(*asked, "--dry-run", "--output", tmp_path / "out", "--json")
     assert shown.code == 0
     assert {entry["name"]: entry["sites"] for entry in shown.json["artifacts"][0]["passes"]}[
         "fold_batch_norm"
     ] == 8
     assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "temporary").glob("*.mlpackage"))
 
 
 def test_a_dry_run_shows_what_would_be_written(command: Command, tmp_path: Path) -> None:

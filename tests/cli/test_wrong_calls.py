@@ -108,6 +108,7 @@ CALLS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("inspect build/mine build/mine", 2, ("cloformer inspect takes ARTIFACT, and 'build/mine' is more", "`cloformer inspect --help` lists what it takes",)),
     ("inspect build/mine --opset 20", 2, ("cloformer inspect has no option --opset; export has one", "`cloformer inspect --help` lists its options",)),
     ("predict build/mine photo.png", 3, ("there is no file or folder photo.png", "give photographs, or folders of them",)),
+    ("predict build/mine --threads 18446744073709551616", 2, ("--threads takes a whole number from 0 to 256, and not '18446744073709551616'", "for example: --threads 0")),
     ("predict build/mine notes.txt", 3, ("image notes.txt cannot be read: no image format begins like it", "give a whole JPEG, PNG, HEIC, AVIF, WebP, GIF, TIFF or BMP file",)),
     ("predict build/mine empty", 3, ("there is no image in empty", "give a whole JPEG, PNG, HEIC, AVIF, WebP, GIF, TIFF or BMP file",)),
     ("predict photo.jpg", 3, ("photo.jpg is a file and not an artifact: there is no manifest.json beside it", "give the folder that `cloformer export` printed",)),

@@ -132,7 +132,7 @@ def _environment(private: Path) -> dict[str, str]:
         (private / name).mkdir(exist_ok=True)
     return {
         "HOME": str(private / "home"), "TMPDIR": str(private / "tmp"), "LC_ALL": "C.UTF-8", "COLUMNS": "100",
-        "TORCHINDUCTOR_CACHE_DIR": str(private / "cache"),
+        "TORCHINDUCTOR_CACHE_DIR": str(private / "cache"), "XDG_CACHE_HOME": str(private / "cache"),
     }  # fmt: skip
 
 

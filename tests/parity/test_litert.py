@@ -81,6 +81,18 @@ def test_an_input_in_the_wrong_layout_is_told(folder: Path, tmp_path: Path, comm
     assert "does not take the inputs" in shown.err
 
 
+def test_planted_faults_are_caught_and_named(folder: Path, tmp_path: Path) -> None:
+    """Those that change something; the sound file is found sound on other noise."""
+    from mutation.subject import Subject
+
+    subject = Subject("litert fp32", folder, work=tmp_path, model=ONE_BLOCK)
+    assert subject.false_alarms(range(1, 2)) == []
+    tried = [subject.try_fault(*subject.draw(seed), seed) for seed in range(8)]
+    counted = [trial for trial in tried if trial.counts]
+    assert len(counted) >= 4
+    assert all(trial.caught and trial.named for trial in counted), [trial.what for trial in counted]
+
+
 def test_channels_first(tmp_path: Path, command: Command) -> None:
     arguments = ("--format", "litert", "--layout", "nchw", "--output", tmp_path)
     done = command("export", "--model", "user_models:resnet", "--image-size", "32", *arguments, "--json")

@@ -275,7 +275,7 @@ class _Emulated:
 
     @contextmanager
     def start(self, threads: int, deadline: float, under: Sequence[str]) -> Iterator[_Emulated]:
-        assert threads == 1 and under[0] == "valgrind" and "--cache-sim=no" in under
+        assert threads == 1 and under[0] == "valgrind" and {"--cache-sim=no", "--vgdb=no"} <= set(under)
         self.folder = Path(under[-1].removeprefix("--cachegrind-out-file=").removesuffix("/%p"))
         yield self
 

@@ -7,6 +7,7 @@ Image inputs take the plain RGB image that an app has (the normalization is insi
 from __future__ import annotations
 
 import json
+import tempfile
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -61,24 +62,27 @@ def write(lowered: Lowered, folder: Path) -> Written:
         inputs = [_input_type(spec, lowered) for spec in lowered.signature.inputs]
         refuse_reserved(lowered.signature)
         tell_from_names(lowered.program.graph)
-        try:
-            model = ct.convert(
-                lowered.program,
-                convert_to="mlprogram",
-                minimum_deployment_target=getattr(ct.target, lowered.options["target"]),
-                compute_precision=_compute_precision(lowered),
-                inputs=inputs,
-                # A classifier's outputs are named by its configuration.
-                outputs=[_output_type(spec) for spec in outputs] if labels is None else None,
-                classifier_config=None if labels is None else ct.ClassifierConfig(labels),
-                pass_pipeline=_pipeline(lowered),
-                skip_model_load=True,
-            )
-        except Exception as error:  # coremltools raises what it stumbles over
-            raise refusal("coremltools", error, lowered.program) from error
-        _describe(model, lowered)
         path = folder / f"{lowered.description.name}.mlpackage"
-        model.save(str(path))
+        # coremltools writes twice, and would leave the first until the program ends.
+        with tempfile.TemporaryDirectory(prefix="cloformer-") as place:
+            try:
+                model = ct.convert(
+                    lowered.program,
+                    convert_to="mlprogram",
+                    minimum_deployment_target=getattr(ct.target, lowered.options["target"]),
+                    compute_precision=_compute_precision(lowered),
+                    inputs=inputs,
+                    # A classifier's outputs are named by its configuration.
+                    outputs=[_output_type(spec) for spec in outputs] if labels is None else None,
+                    classifier_config=None if labels is None else ct.ClassifierConfig(labels),
+                    pass_pipeline=_pipeline(lowered),
+                    skip_model_load=True,
+                    package_dir=str(Path(place) / "model.mlpackage"),
+                )
+            except Exception as error:  # coremltools raises what it stumbles over
+                raise refusal("coremltools", error, lowered.program) from error
+            _describe(model, lowered)
+            model.save(str(path))
     values = _values(path, lowered.program)
     _make_deterministic(path)
     return Written(path.name, _written_signature(path, lowered), preprocessing_inside=True, values=values)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..contents import Contents
 from .file import dtype_of, name_of, operators, read_model, shape_of
+from .metadata import read_labels
 
 __all__ = ["read_contents"]
 
@@ -27,4 +28,4 @@ def read_contents(path: Path) -> Contents:
         data, kind = model.buffers[tensor.buffer].data, dtype_of(tensor)
         if data is not None and len(data) and kind.startswith("float"):
             weights[kind] += math.prod(shape_of(tensor))
-    return Contents(results, dict(weights))
+    return Contents(results, dict(weights), read_labels(path))

@@ -32,6 +32,7 @@ from ..exporter import (
 from ..stumbled import refusal
 from .described import name_signature, name_tensors, output_places
 from .file import Operator, name_of, operators, packed, read_model, shape_of
+from .metadata import add_metadata, with_labels
 from .names import MARK, Step, carried, names_in
 from .session import partitions
 
@@ -82,7 +83,8 @@ def write(lowered: Lowered, folder: Path) -> Written:
     values = _values(model, lowered.program)
     names = name_tensors(model, values)
     model.description = lowered.description.summary.encode()
-    path.write_bytes(packed(model))
+    add_metadata(model, signature, lowered)
+    path.write_bytes(with_labels(packed(model), lowered.labels))
     values = tuple(replace(item, value=names[int(item.value)]) for item in values)
     return Written(FILE_NAME, signature, preprocessing_inside=False, values=values)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,12 @@ def _problem(model: Any) -> str | None:
     """What keeps a model from being graphs whose parts refer to parts that are there."""
     if not model.subgraphs:
         return "has no graph"
+    functions: Sequence[Any] = model.signatureDefs or ()
+    if len(functions) != 1 or not functions[0].inputs or not functions[0].outputs:
+        return "is not one function with inputs and outputs"
+    places = [entry.tensorIndex for entry in (*functions[0].inputs, *functions[0].outputs)]
+    if any(not 0 <= place < len(model.subgraphs[0].tensors or ()) for place in places):
+        return "is a function of tensors that are not there"
     return next(filter(None, (_problem_of(graph, model) for graph in model.subgraphs)), None)
 
 

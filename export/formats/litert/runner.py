@@ -102,5 +102,6 @@ def _laid_out(value: Array, spec: TensorSpec) -> Array:
 
 def _places(interpreter: Any, half: str) -> dict[str, int]:
     """The tensors of the only function's inputs or outputs, by name."""
-    (function,) = interpreter._get_full_signature_list().values()
-    return {name: int(place) for name, place in function[half].items()}
+    with runtime_errors("LiteRT finds no function in the model"):
+        (function,) = interpreter._get_full_signature_list().values()
+        return {name: int(place) for name, place in function[half].items()}

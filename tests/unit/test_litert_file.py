@@ -1,0 +1,150 @@
+"""LiteRT files from anybody: read within bounds, refused where they are damaged, run as they say."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from extras import needs_litert
+
+from cloformer.errors import InputError
+from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.formats.runners import RunnerOptions, open_model
+from cloformer.export.formats.work_limit import EndlessWorkError
+
+pytestmark = needs_litert
+KEPT = Path(__file__).parent.parent / "data" / "artifacts" / "v2" / "litert"
+MODEL = KEPT / "model.tflite"
+
+
+def test_what_is_inside() -> None:
+    from cloformer.export.formats.litert.contents import read_contents
+    from cloformer.export.formats.litert.file import operators, read_model
+
+    contents = read_contents(MODEL)
+    assert contents.labels == ("cat", "dog", "fish")
+    assert set(contents.results.values()) == set(contents.weights) == {"float32"}
+    assert sum(contents.weights.values()) == 127  # the network's parameters
+    kinds = [item.kind for item in operators(read_model(MODEL))]
+    assert kinds == ["CONV_2D", "MEAN", "FULLY_CONNECTED"]
+
+
+def test_written_again_it_is_the_same_model() -> None:
+    """And every constant lies where kernels can read it."""
+    from cloformer.export.formats.litert.file import packed, read_model
+
+    model = read_model(MODEL)
+    assert MODEL.read_bytes().startswith(packed(model))
+    constants = [buffer.data for buffer in model.buffers if buffer.data is not None]
+    whole = packed(model)
+    assert all(whole.index(data.tobytes()) % 16 == 0 for data in constants if len(data) > 64)
+
+
+def test_its_values_and_its_outputs() -> None:
+    artifact = read_artifact(KEPT)
+    image = np.random.Generator(np.random.PCG64(0)).standard_normal((1, 3, 16, 16)).astype(np.float32)
+    (spec,) = artifact.signature.outputs
+    with open_model(artifact.model) as runner:
+        outputs, values = runner.run({"image": image}), runner.values({"image": image})
+    assert np.allclose(outputs[spec.name], values[spec.name], rtol=1e-6, atol=1e-7)
+    assert values["relu"].shape == (1, 7, 7, 4) and values["relu"].min() == 0
+
+
+def _without_graph(model: Any) -> None:
+    model.subgraphs = []
+
+
+def _tensor_of_no_buffer(model: Any) -> None:
+    model.subgraphs[0].tensors[1].buffer = 10**6
+
+
+def _operand_that_is_not_there(model: Any) -> None:
+    model.subgraphs[0].operators[0].inputs = [0, 10**6, 1]
+
+
+def _operator_without_kind(model: Any) -> None:
+    model.subgraphs[0].operators[0].opcodeIndex = 99
+
+
+def _loop(model: Any) -> None:
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    code = model.operatorCodes[model.subgraphs[0].operators[0].opcodeIndex]
+    code.builtinCode = code.deprecatedBuiltinCode = BuiltinOperator.WHILE
+
+
+def _large_value(model: Any) -> None:
+    model.subgraphs[0].tensors[1].shape = [2**15, 2**15]
+
+
+def _without_function(model: Any) -> None:
+    model.signatureDefs = None
+
+
+DAMAGED: dict[str, tuple[Callable[[Any], None], str]] = {
+    "no graph": (_without_graph, "has no graph"),
+    "no function": (_without_function, "is not one function with inputs and outputs"),
+    "no buffer": (_tensor_of_no_buffer, "a tensor whose buffer is not there"),
+    "no operand": (_operand_that_is_not_there, "refers to a tensor that is not there"),
+    "no kind": (_operator_without_kind, "an operator without a kind"),
+    "a loop": (_loop, r"a loop or a branch \(WHILE\)"),
+    "a large value": (_large_value, "more than 268435456 elements"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_is_refused(name: str, tmp_path: Path) -> None:
+    from cloformer.export.formats.litert.file import packed, read_model
+
+    change, told = DAMAGED[name]
+    model = read_model(MODEL)
+    change(model)
+    (tmp_path / "model.tflite").write_bytes(packed(model))
+    with pytest.raises(InputError, match=told):
+        read_model(tmp_path / "model.tflite")
+
+
+def test_bytes_of_any_kind_are_refused_or_read(tmp_path: Path) -> None:
+    """Cut anywhere, or with any byte of its tables changed."""
+    from cloformer.export.formats.litert.file import read_model
+
+    sound, path = MODEL.read_bytes(), tmp_path / "model.tflite"
+    random = np.random.Generator(np.random.PCG64(0))
+    refused = 0
+    for number in range(300):
+        data = bytearray(sound)
+        if number % 3 == 0:
+            del data[int(random.integers(len(data))) :]
+        else:
+            data[int(random.integers(len(data)))] = int(random.integers(256))
+        path.write_bytes(data)
+        try:
+            read_model(path)
+        except InputError:
+            refused += 1
+    assert refused > 100
+
+
+def test_labels_that_are_none(tmp_path: Path) -> None:
+    from cloformer.export.formats.litert.metadata import read_labels, with_labels
+
+    path = tmp_path / "model.tflite"
+    path.write_bytes(with_labels(b"model", ["a", "b"]))
+    assert read_labels(path) == ("a", "b")
+    path.write_bytes(with_labels(b"model", None))
+    assert read_labels(path) is None
+    damaged = with_labels(b"model", ["a", "b"]).replace(b"a\nb\n", b"a\nc\n")
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match="the labels in"):
+        read_labels(path)
+
+
+def test_an_inference_that_computes_too_much_is_refused(tmp_path: Path) -> None:
+    folder = shutil.copytree(KEPT, tmp_path / "artifact")
+    artifact = read_artifact(folder)
+    with pytest.raises(EndlessWorkError), open_model(artifact.model, options=RunnerOptions(max_work=1000)):
+        pass
