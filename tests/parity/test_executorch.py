@@ -178,6 +178,17 @@ def test_a_damaged_file_is_refused_before_it_is_loaded(
     assert shown.code == 3 and said in shown.err, shown.err
 
 
+def test_a_bias_that_is_no_constant_is_refused(operators: Path, tmp_path: Path, command: Command) -> None:
+    """The delegate would read what is not there."""
+    from program_faults import change_field
+
+    def change(path: Path) -> None:
+        change_field(path, "XNNFullyConnected", "bias_id", lambda place: place + 1)
+
+    shown = command("parity", with_model(operators, tmp_path / "wrong", change))
+    assert shown.code == 3 and "whose weights are no constants" in shown.err
+
+
 def test_work_without_end_is_refused(operators: Path) -> None:
     from cloformer.export.formats.work_limit import EndlessWorkError
 

@@ -128,7 +128,10 @@ def _fully_connected(table: Table, values: Values) -> Tensor:
     weight = values[table.whole("filter_id")]
     if table.whole("flags") & _TRANSPOSED_WEIGHTS:
         weight = weight.t()
-    return F.linear(_given(table, values, "input1_id"), weight, _bias(table, values))
+    bias = _bias(table, values)
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise FlatbufferError("has a linear layer whose bias is not of the size of its result")
+    return F.linear(_given(table, values, "input1_id"), weight, bias)
 
 
 def _average_pooling(table: Table, values: Values) -> Tensor:

@@ -93,7 +93,22 @@ def read_payload(data: bytes, named: Mapping[str, bytes]) -> Graph:
         tuple(sorted(root.wholes(name), key=lambda place: outside.get(place, NO_VALUE)))
         for name in ("input_ids", "output_ids")
     )
-    return Graph(tuple(_node(item) for item in root.tables("xnodes")), values, given, made)
+    nodes = tuple(_node(item) for item in root.tables("xnodes"))
+    for node in nodes:
+        _refuse_computed_weights(node, values)
+    return Graph(nodes, values, given, made)
+
+
+def _refuse_computed_weights(node: Node, values: Mapping[int, Tensors]) -> None:
+    """XNNPACK takes it for granted that weights are constants, and a bias one number for each channel: else it reads what is not
+    there."""
+    places = {name: node.fields.fields.get(name, NO_VALUE) for name in ("filter_id", "bias_id")}
+    for name, place in places.items():
+        if place == NO_VALUE:
+            continue
+        value = values.get(place) if isinstance(place, int) else None
+        if value is None or value.constant is None or (name == "bias_id" and len(value.shape) != 1):
+            raise FlatbufferError(f"has a layer ({node.kind}) whose weights are no constants")
 
 
 def _bytes_of(item: Table, behind: bytes, named: Mapping[str, bytes]) -> bytes:

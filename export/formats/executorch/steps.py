@@ -101,11 +101,8 @@ def _by_delegate(program: Program, number: int, step: Delegated, found: _Values)
     """A delegate takes the axes of a tensor as they lie in memory."""
     graph = graph_of(program, step)
     given, made = step.arguments[: len(graph.inputs)], step.arguments[len(graph.inputs) :]
-    inner = {
-        place: value.constant.to(found.device)
-        for place, value in graph.values.items()
-        if value.constant is not None
-    }
+    constants = ((place, value.constant) for place, value in graph.values.items())
+    inner = _Inside((place, value.to(found.device)) for place, value in constants if value is not None)
     for inside, place in zip(graph.inputs, given, strict=True):
         inner[inside] = found.take(place).permute(_order(program, place))
     for node in graph.nodes:
@@ -117,6 +114,13 @@ def _by_delegate(program: Program, number: int, step: Delegated, found: _Values)
     for inside, place in zip(graph.outputs, made, strict=True):
         order = _order(program, place)
         found.give(place, inner[inside].permute([order.index(axis) for axis in range(len(order))]))
+
+
+class _Inside(dict[int, Tensor]):
+    """The values of a delegate's graph."""
+
+    def __missing__(self, place: int) -> Tensor:
+        raise FlatbufferError("has an operator in its delegate that reads what none before it makes")
 
 
 def _order(program: Program, place: int) -> tuple[int, ...]:
