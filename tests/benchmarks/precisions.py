@@ -135,7 +135,7 @@ def _margins(cost: Cost) -> str:
 
 
 def _requests(only: Sequence[str], folder: Path, calibration: Calibration | None) -> Iterator[ExportRequest]:
-    for row in FORMATS.values():
+    for row in (row for row in FORMATS.values() if not row.missing):
         for name, precision in row.precisions.items():
             if (only and name not in only) or (precision.are_layers_quantized and calibration is None):
                 continue

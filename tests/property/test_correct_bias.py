@@ -239,7 +239,7 @@ def test_weights_as_they_were_are_left_alone() -> None:
     prove(model, [NoteMeans(), CorrectBias()], (1, 8, 6, 8), sites=0)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [name for name, row in FORMATS.items() if "int8-weights" in row.precisions])
 def test_the_lists_correct_all_but_what_reads_a_gated_value(name: str) -> None:
     before = traced(fill(user_models.mobilenet()), (1, 3, 32, 32))
     precision = FORMATS[name].precisions["int8-weights"]
