@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import torch
-
 from cloformer.errors import UnsupportedError, UsageError
 from cloformer.io.progress import Progress, Stage, part
 
@@ -31,6 +29,7 @@ from ..formats.runners import (
 from ..reference.cases import Case, Inputs
 from ..reference.references import Expected, References, in_roles
 from ..reference.rounding import Format
+from ..reference.threads import one_thread
 from .answered import answered
 from .cost import Cost, Outcome, costs
 from .judge import Types
@@ -130,7 +129,7 @@ def compare(
         program = _program(artifact, source, references, progress)
     if name == GRAPH:
         runner = open_graph(artifact.model, _given(program), request.options)
-    with _one_thread(), runner:
+    with one_thread(), runner:
         session = _Session(artifact, runner, name, request, progress, on_case)
         if source is None:
             if request.images:
@@ -172,17 +171,6 @@ def _given(program: ExportedProgram | None) -> ExportedProgram:
             "add --weights CHECKPOINT, or --model package.module:factory for a model of yours",
         )
     return program
-
-
-class _one_thread:  # noqa: N801 - reads as what it does
-    """Float64 convolutions on several threads wait for each other more than they compute."""
-
-    def __enter__(self) -> None:
-        self._before = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *_error: object) -> None:
-        torch.set_num_threads(self._before)
 
 
 def _program(

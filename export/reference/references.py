@@ -20,6 +20,7 @@ from .natures import decides
 from .places import undecided
 from .programs import Programs
 from .rounding import Format, Runs, opposite_runs, rounded_runs
+from .threads import one_thread
 from .twin import Twin
 from .written import Asked, written_trace
 
@@ -99,6 +100,7 @@ class Reference:
         """The outputs in float64; what is no number in its own type."""
         return self._watched(inputs)[: self._count]
 
+    @one_thread()
     def expected(
         self, inputs: Mapping[str, Array], form: Format, specs: Sequence[TensorSpec]
     ) -> list[Expected]:
@@ -170,6 +172,7 @@ class Reference:
     def _count(self) -> int:
         return len(self.twin.replay.outputs)
 
+    @one_thread()
     def _watched(self, inputs: Mapping[str, Array]) -> list[Array]:
         return _kept(self._outputs, _digest(inputs), lambda: self.twin.run(self.fed(inputs)))
 
