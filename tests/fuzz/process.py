@@ -39,6 +39,7 @@ __all__ = [
 LIMIT = 60.0  # seconds of processor time until a run counts as hanging
 IDLE = 8.0  # seconds that a run may wait and compute nothing: it waits for what never comes
 MEMORY = 3 << 30  # bytes that a run may take, what Python and torch take themselves included
+_EXTRAS = ("ai_edge_litert", "executorch", "flatbuffers", "litert_torch")  # packages of formats
 _LOOK = 0.05  # seconds between two looks at a run
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -61,6 +62,15 @@ class Outcome:
     wrote: tuple[str, ...]
 
 
+def _import(name: str) -> None:
+    """A module of cloformer's, unless a package that a format's extra brings is not installed."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "cloformer").partition(".")[0] not in _EXTRAS:
+            raise
+
+
 def load_everything() -> None:
     """Import all of cloformer and what it uses, so that forked children need not. Starts no thread.
 
@@ -72,7 +82,7 @@ def load_everything() -> None:
     with _silent():
         for module in pkgutil.walk_packages(cloformer.__path__, "cloformer."):
             if not module.name.endswith("__main__"):
-                importlib.import_module(module.name)
+                _import(module.name)
         for name in ("coremltools", "onnxscript", "onnxsim", "torch._dynamo", "torch.onnx", "torch.export"):
             importlib.import_module(name)
         for name in ("accelerate", "kornia", "torch.utils.tensorboard"):

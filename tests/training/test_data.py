@@ -16,8 +16,8 @@ import pytest
 from image_folders import CLASSES, write_folders
 
 from cloformer.errors import InputError
+from cloformer.export.accuracy import arrays as reading
 from cloformer.export.accuracy.data import check_images, read_dataset
-from cloformer.training import arrays as reading
 
 
 def idx(values: np.ndarray) -> bytes:  # type: ignore[type-arg]
