@@ -104,7 +104,8 @@ def _normalized(x_BCHW: Tensor, seen: Preprocessing, own: Preprocessing) -> Tens
 
 def _onnx(path: Path) -> Teacher:
     try:
-        from cloformer.export.formats.onnx.session import make_session, runtime_errors
+        from cloformer.export.formats.onnx.session import make_session
+        from cloformer.export.formats.runner import runtime_errors
     except ImportError:
         raise MissingRuntimeError(
             "a teacher in an ONNX file needs onnxruntime", "pip install onnxruntime"

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
-from cloformer.errors import InputError
+from cloformer.errors import CloformerError, InputError
 
 from ..source.arrays import Array
 from ..source.function import Function
 from ..source.signature import Signature
 from .work_limit import MOST_WORK
 
-__all__ = ["Array", "ModelFile", "Noting", "Runner", "RunnerOptions", "TimedRunner", "checked_outputs"]
+__all__ = [
+    "Array",
+    "ModelFile",
+    "Noting",
+    "Runner",
+    "RunnerOptions",
+    "TimedRunner",
+    "checked_outputs",
+    "runtime_errors",
+]
 
 
 @dataclass(frozen=True)
@@ -118,3 +128,16 @@ class TimedRunner(Runner, Protocol):
 
     def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], object]:
         """The runtime's own call on ``inputs``, ready to be made again and again; its result is as it comes."""
+
+
+@contextmanager
+def runtime_errors(problem: str, advice: str = "export it again") -> Iterator[None]:
+    """Make whatever a runtime raises in this block an :class:`InputError`: the problem with the first line of the
+    runtime's reason, then the advice. What this package raises on purpose passes through."""
+    try:
+        yield
+    except CloformerError:
+        raise
+    except Exception as error:  # bindings raise classes of their own, or torch's
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise InputError(f"{problem}: {reason}", advice) from error

@@ -17,10 +17,10 @@ from torch import Tensor
 from cloformer.errors import InputError
 
 from ...source.signature import Signature
-from ..runner import Array, ModelFile, checked_outputs
+from ..runner import Array, ModelFile, checked_outputs, runtime_errors
 from ..work_limit import MOST_WORK
 from .file import Program, read_program
-from .session import Threads, executed, opened, runtime, runtime_errors
+from .session import Threads, executed, opened, runtime
 from .steps import steps
 from .work_limit import refuse_endless
 

@@ -6,20 +6,21 @@ import contextlib
 import functools
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from cloformer.errors import CloformerError, InputError, UsageError
+from cloformer.errors import UsageError
 from cloformer.io.numbers import whole
 from cloformer.io.quiet import quiet_natively
 
+from ..runner import runtime_errors
 from .file import METHOD, Kernel, read_program
 from .steps import outer_name, results_of
 
-__all__ = ["Threads", "executed", "opened", "runtime", "runtime_errors"]
+__all__ = ["Threads", "executed", "opened", "runtime"]
 
 _STOPPED = re.compile(r"at instruction 0:([0-9]+) in operator ([\w:.]+\w)")  # as the runtime says it
 
@@ -111,15 +112,3 @@ def _place(said: str, path: Path) -> str:
     step = program.steps.get(whole(found[1]))
     value = f" for {outer_name(results_of(program, step)[0])}" if isinstance(step, Kernel) else ""
     return f", at {found[2]}{value}"
-
-
-@contextlib.contextmanager
-def runtime_errors(problem: str) -> Iterator[None]:
-    """Make whatever the runtime raises in this block an :class:`InputError`: the problem with the first line of the reason."""
-    try:
-        yield
-    except CloformerError:
-        raise
-    except Exception as error:  # the binding raises what torch and pybind11 do
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(f"{problem}: {reason}", "export it again") from error

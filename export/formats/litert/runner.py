@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ...source.signature import Signature, TensorSpec
-from ..runner import Array, ModelFile, checked_outputs
+from ..runner import Array, ModelFile, checked_outputs, runtime_errors
 from ..work_limit import MOST_WORK
 from .file import name_of, operators, read_model
-from .session import opened, runtime_errors
+from .session import opened
 from .work_limit import refuse_endless
 
 __all__ = ["LiteRTRunner"]

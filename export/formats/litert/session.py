@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ai_edge_litert.interpreter import Interpreter
 
-from cloformer.errors import CloformerError, InputError
 from cloformer.io.quiet import quiet_natively
 
+from ..runner import runtime_errors
 from .file import Operator
 
-__all__ = ["opened", "partitions", "runtime_errors"]
+__all__ = ["opened", "partitions"]
 
 _DELEGATE = "DELEGATE"
 
@@ -28,18 +27,6 @@ def opened(path: Path, threads: int = 1, *, keep: bool = False) -> Any:
         )
         interpreter.allocate_tensors()
     return interpreter
-
-
-@contextlib.contextmanager
-def runtime_errors(problem: str) -> Iterator[None]:
-    """Make whatever the runtime raises in this block an :class:`InputError`: the problem with the first line of the reason."""
-    try:
-        yield
-    except CloformerError:
-        raise
-    except Exception as error:  # the binding raises a class of its own for each of the runtime's states
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(f"{problem}: {reason}", "export it again") from error
 
 
 def partitions(path: Path, operators: Sequence[Operator]) -> list[set[int]]:

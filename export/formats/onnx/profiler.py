@@ -17,13 +17,13 @@ from cloformer.errors import UsageError
 from cloformer.io.words import count
 
 from ..profiler import ExecutedOperator, ProfiledRuns, Work
-from ..runner import Array
+from ..runner import Array, runtime_errors
 from .file import read_onnx
 from .fused import Region, name_nodes, nested_names, regions
 from .graph_work import UNCOUNTED, bytes_moved, graph_work
 from .profile_events import WARM_UP, TimedOperator, not_understood, read_events
 from .rates import measure_rates
-from .session import make_session, runtime_errors, session_options
+from .session import make_session, session_options
 
 __all__ = ["UNCOUNTED", "WARM_UP", "measure_rates", "profile_runs"]
 

@@ -14,11 +14,11 @@ import onnxruntime
 from cloformer.errors import choose
 
 from ...source.signature import Signature
-from ..runner import Array, ModelFile, checked_outputs
+from ..runner import Array, ModelFile, checked_outputs, runtime_errors
 from ..work_limit import MOST_WORK
 from .file import inferred, read_onnx
 from .processor import stops_at_16_bits
-from .session import make_session, runtime_errors, session_options
+from .session import make_session, session_options
 from .work_limit import refuse_endless
 
 if TYPE_CHECKING:
