@@ -38,10 +38,11 @@ class Form:
         return f"{self.option.flag} {self.choice}"
 
 
-# All that is offered, by what a row is called: "ios16 fp16", "opset 18 fp32".
+# All that is offered here, by what a row is called: "ios16 fp16", "opset 18 fp32".
 FORMS = {
     f"{option.worded(choice)} {precision}": Form(row.name, option, choice, precision)
     for row in FORMATS.values()
+    if not row.missing
     for option in row.options
     for precision, kind in row.precisions.items()
     if not kind.are_weights_compressed  # which operators' networks have none to speak of
