@@ -148,12 +148,12 @@ def make_exports(name: str, model: torch.nn.Module, folder: Path) -> dict[str, A
     save_checkpoint(model, weights)
     ours = export(ExportRequest(model=name, weights=weights, output=folder))[0].artifact
     writers: dict[str, Callable[[Path], None]] = {
-        "naive": lambda path: _export(model, path, dynamo=True),
+        "naive": lambda path: export_as_is(model, path, dynamo=True),
         "newcomer": lambda path: _simplify(
-            lambda: _export(model, path, dynamo=False, opset_version=17), path
+            lambda: export_as_is(model, path, dynamo=False, opset_version=17), path
         ),
         "newcomer, today's exporter": lambda path: _simplify(
-            lambda: _export(model, path, dynamo=True, opset_version=17), path
+            lambda: export_as_is(model, path, dynamo=True, opset_version=17), path
         ),
     }
     others = {
@@ -163,7 +163,8 @@ def make_exports(name: str, model: torch.nn.Module, folder: Path) -> dict[str, A
     return {"cloformer": ours, **others}
 
 
-def _export(model: torch.nn.Module, path: Path, **options: object) -> None:
+def export_as_is(model: torch.nn.Module, path: Path, **options: object) -> None:
+    """The file of PyTorch's own exporter."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
