@@ -5,10 +5,11 @@
     PYTHONPATH=tests:tests/support python -m benchmarks.ablation [--format onnx] [--format coreml] [--write]
 
 CloFormer-XXS with the tests' reference weights goes through the whole export, once with each pass left out and
-once with none of them. ONNX files are compared with the full list's on one thread, in turns, two at a time;
-what differs from the full list in nothing but names and the values of weights is not: it takes the same time.
-Core ML programs are not timed: that takes a Mac. ``--write`` puts the tables into ``docs/passes.md``. A quarter
-of an hour on two cores that have nothing else to do.
+once with none of them. Files are compared with the full list's on one thread, in turns, two at a time; an ONNX file that
+differs from the full list's in nothing but names and the values of weights is not, nor one for LiteRT or ExecuTorch of the
+same bytes: it takes the same time. Core ML programs are not timed: that takes a Mac. ``--write`` puts the tables into
+``docs/passes.md``. A quarter of an hour on two cores that have nothing else to do; of LiteRT and ExecuTorch, which need
+their extras and are made only if they are asked for, half an hour each.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints
@@ -39,7 +40,7 @@ from cloformer.checkpoint import save_checkpoint
 from cloformer.errors import CloformerError
 from cloformer.export.artifact.folder import Artifact
 from cloformer.export.formats import FORMATS
-from cloformer.export.latency.candidates import Candidate
+from cloformer.export.latency.candidates import CANDIDATES, Candidate, CandidateRow
 from cloformer.export.latency.comparison import Comparison
 from cloformer.export.latency.protocol import Rounds, protocol
 from cloformer.export.latency.statistics import Interval
@@ -53,7 +54,8 @@ from cloformer.export.source.signature import Signature
 from .markdown import replace_between
 
 MODEL = "cloformer_xxs"
-_MEASURED = ("onnx", "coreml")
+USUAL = ("onnx", "coreml")
+WITH_DELEGATES = ("litert", "executorch")
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "passes.md"
 BEGIN, END = "<!-- ablation of {}: make ablation -->", "<!-- end of the ablation of {} -->"
 AT_ONCE = 2  # beside the full list: of more, the later ones came out faster on a busy machine, being the same
@@ -85,13 +87,13 @@ class Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--format", action="append", choices=_MEASURED, dest="formats")
+    parser.add_argument("--format", action="append", choices=(*USUAL, *WITH_DELEGATES), dest="formats")
     parser.add_argument("--write", action="store_true", help=f"put the tables into docs/{PAGE.name}")
     given = parser.parse_args()
-    for name in given.formats or _MEASURED:
+    for name in given.formats or USUAL:
         with tempfile.TemporaryDirectory() as folder:
             rows = export_all(name, Path(folder))
-            lines = onnx_lines(rows, *_times(rows)) if name == "onnx" else coreml_lines(rows)
+            lines = coreml_lines(rows) if name == "coreml" else timed_lines(name, rows, *_times(name, rows))
         print("", *lines, "", sep="\n", flush=True)
         if given.write:
             replace_between(PAGE, BEGIN.format(name), END.format(name), lines)
@@ -143,7 +145,7 @@ def export_all(format_name: str, folder: Path) -> list[Row]:
             sites = dict(zip(left, (len(item.sites) for item in done.artifact.manifest.passes)))
             whole = whole or sites
             row = replace(row, artifact=done.artifact, difference=done.difference, note=changes(whole, sites))
-            row = row if format_name != "onnx" else _as_onnx(row)
+            row = _with_structure(format_name, row, done.artifact)
         rows.append(row)
         print(f"{format_name} without {off}: {row.operators} operators; {row.note}", flush=True)
     return rows
@@ -164,11 +166,14 @@ def changes(whole: Mapping[str, int], sites: Mapping[str, int]) -> str:
     return "; ".join(found)
 
 
-def _as_onnx(row: Row) -> Row:
-    """With what only an ONNX file shows."""
-    assert row.artifact is not None
-    path = row.artifact.model_path
-    return replace(row, structure=structure(onnx.load(path)), optimized=_count_optimized(path))
+def _with_structure(format_name: str, row: Row, artifact: Artifact) -> Row:
+    """With what says which other file takes the same time."""
+    path = artifact.model_path
+    if format_name == "onnx":
+        return replace(row, structure=structure(onnx.load(path)), optimized=_count_optimized(path))
+    if format_name in WITH_DELEGATES:
+        return replace(row, structure=hashlib.sha256(path.read_bytes()).hexdigest())
+    return row
 
 
 def structure(model: onnx.ModelProto) -> str:
@@ -203,11 +208,12 @@ def _count_optimized(path: Path) -> int:
         return len(onnx.load(options.optimized_model_filepath).graph.node)
 
 
-def _times(rows: Sequence[Row]) -> tuple[dict[str, Interval], str]:
+def _times(format_name: str, rows: Sequence[Row]) -> tuple[dict[str, Interval], str]:
     """The time of each structure over that of the full list's, which is there a second time, and where it
     was measured."""
     first = rows[0].artifact
     assert first is not None
+    runner, row_of_runner = next(each for each in CANDIDATES.items() if each[1].format == format_name)
     unlike: dict[str, Artifact] = {AGAIN: first}
     for row in rows:
         if row.artifact is not None and row.structure != rows[0].structure:
@@ -217,16 +223,16 @@ def _times(rows: Sequence[Row]) -> tuple[dict[str, Interval], str]:
     runs = []
     for start in range(0, len(keys), AT_ONCE):
         now = keys[start : start + AT_ONCE]
-        candidates = [Candidate(item, "onnxruntime", 1) for item in (first, *(unlike[key] for key in now))]
+        candidates = [Candidate(item, runner, 1) for item in (first, *(unlike[key] for key in now))]
         found = compare(candidates, protocol("quick", min_seconds=SECONDS), ROUNDS, print)
         if found.failed:
             sys.exit(f"error: {found.failed[0].failure}")
         times |= {key: pair.judged for key, pair in zip(now, found.pairs, strict=True) if pair.judged}
         runs.append(found)
-    return times, _where(runs)
+    return times, _where(row_of_runner, runs)
 
 
-def _where(runs: Sequence[Comparison]) -> str:
+def _where(runner: CandidateRow, runs: Sequence[Comparison]) -> str:
     here = runs[0].environment
     loads = [
         load.average or 0.0
@@ -237,23 +243,35 @@ def _where(runs: Sequence[Comparison]) -> str:
     ]
     turns = [len(run.turns) for run in runs]
     return (
-        f"{here.processor}, {here.system.partition(' ')[0]}, ONNX Runtime {here.versions['onnxruntime']}, one thread; "
+        f"{here.processor}, {here.system.partition(' ')[0]}, {runner.title} {here.versions[runner.package]}, one thread; "
         f"{ROUNDS.least} rounds of fresh processes, {min(turns)} to {max(turns)} turns; load average "
         f"{min(loads):.1f} to {max(loads):.1f} on {here.processors} processors."
     )
 
 
-def onnx_lines(rows: Sequence[Row], times: Mapping[str, Interval], where: str) -> list[str]:
+def timed_lines(
+    format_name: str, rows: Sequence[Row], times: Mapping[str, Interval], where: str
+) -> list[str]:
     """The table and where it comes from, in Markdown."""
-    again = Row(AGAIN, None, rows[0].artifact, rows[0].difference, AGAIN, rows[0].optimized)
+    again = replace(rows[0], off=AGAIN, structure=AGAIN)
+    inside = "partitions, and outside" if format_name in WITH_DELEGATES else "in ONNX Runtime"
     lines = [
-        "| off | sites | operators | in ONNX Runtime | time | error | what else changes |",
+        f"| off | sites | operators | {inside} | time | error | what else changes |",
         "| --- | ---: | ---: | ---: | --- | ---: | --- |",
     ]
     for row in (rows[0], again, *rows[1:]):
+        counted = _delegated(row) if format_name in WITH_DELEGATES else row.optimized
         told = _told(row, times)
-        lines.append(_line(row.off, row.sites, row.operators, row.optimized, told, _error(row), row.note))
+        lines.append(_line(row.off, row.sites, row.operators, counted, told, _error(row), row.note))
     return [*lines, "", where, _largest(rows)]
+
+
+def _delegated(row: Row) -> str:
+    """The pieces that a delegate takes of the graph, and the operators that it leaves."""
+    if row.artifact is None:
+        return ""
+    graph = row.artifact.manifest.graph
+    return f"{graph.partitions}, {len(graph.undelegated)}"
 
 
 def coreml_lines(rows: Sequence[Row]) -> list[str]:
