@@ -65,15 +65,20 @@ class DeviceRequest:
 
     def refuse_early(self, artifacts: Sequence[Artifact]) -> None:
         """Raise what can be known before anything runs: an artifact that does not fit the device, or the baseline."""
-        from ..device.arm64 import refuse_other_formats
+        from ..device.arm64 import refuse_other_formats, runtime_of
         from ..device.instructions import refuse_taken, subject_of
 
         if self.gate.has_limits or self.save_to is not None:
             self.device.refuse_without_counts()
         for artifact in artifacts:
             refuse_other_formats(artifact)
+            runtime = runtime_of(artifact)
+            if self.device.optimization is not None and not runtime.has_levels:
+                raise UsageError(
+                    f"--optimization is ONNX Runtime's, and {runtime.title} has no levels", "leave it out"
+                )
             if self.gate.baseline is not None:
-                self.gate.baseline.refuse_another(subject_of(artifact), self.device.environment)
+                self.gate.baseline.refuse_another(subject_of(artifact), self.device.environment(artifact))
         if (self.save_to is not None or self.gate.baseline is not None) and len(artifacts) != 1:
             raise UsageError(
                 f"a baseline is of one artifact, and here are {len(artifacts)}",
@@ -138,4 +143,4 @@ def device_request(
         None if baseline is None else read_baseline(baseline),
         parse_share("--max-regression", max_regression or _DEFAULT_MORE),
     )
-    return DeviceRequest(Arm64Device(optimization or "all"), gate, save_to)
+    return DeviceRequest(Arm64Device(optimization), gate, save_to)

@@ -1,6 +1,6 @@
-"""An emulated arm64 device: QEMU runs ONNX Runtime for linux/arm64 here, instruction by instruction.
+"""An emulated arm64 device: QEMU runs ONNX Runtime or LiteRT for linux/arm64 here, instruction by instruction.
 
-It computes what an arm64 processor computes, by the kernels that ONNX Runtime has for one. It is no phone: another
+It computes what an arm64 processor computes, by the kernels that the runtime has for one. It is no phone: another
 operating system, one emulated core, and no time that means anything.
 """
 
@@ -23,18 +23,18 @@ from cloformer.io.numbers import whole
 from cloformer.io.progress import Progress
 
 from ..artifact.folder import Artifact
-from ..formats.onnx.file import read_onnx
+from ..formats import FORMATS
 from ..formats.runners import Array
 from ..source.signature import TensorSpec
-from .runtime import RUNTIME_VERSION, runtime_library
+from .runtime import RUNTIMES, DeviceRuntime
 from .toolchain import Toolchain, find_toolchain
 
-__all__ = ["OPTIMIZATIONS", "TITLE", "Arm64Device", "DeviceRun"]
+__all__ = ["OPTIMIZATIONS", "TITLE", "Arm64Device", "DeviceRun", "refuse_other_formats", "runtime_of"]
 
 TITLE = "emulated device (arm64, qemu-user)"
 PROCESSOR = "cortex-a76"  # half-precision arithmetic and dot products, as phones have had since 2019
 OPTIMIZATIONS = {"off": 0, "basic": 1, "extended": 2, "all": 99}  # as ONNX Runtime numbers them
-# As ONNX numbers them; the runner refuses others.
+# As ONNX numbers them; the runners refuse others.
 _TYPES = {"float32": 1, "int32": 6, "int64": 7, "bool": 9, "float16": 10}
 _COUNTS = "counts"  # the file that the plugin writes, beside the cases
 _REFUSED = 11  # the runner's exit status if the runtime does not take the model
@@ -69,12 +69,17 @@ class DeviceRun:
 
 class Arm64Device:
     """Looks for what it is made of; :class:`MissingRuntimeError` names what is not there, with the command that
-    installs it. ``optimization`` is a level of :data:`OPTIMIZATIONS`."""
+    installs it. ``optimization`` is a level of :data:`OPTIMIZATIONS`, for the runtimes that have them; None: "all"."""
 
-    def __init__(self, optimization: str = "all") -> None:
-        choose("optimization level", optimization, OPTIMIZATIONS, "--optimization")
+    def __init__(self, optimization: str | None = None) -> None:
+        if optimization is not None:
+            choose("optimization level", optimization, OPTIMIZATIONS, "--optimization")
         self.optimization = optimization
         self._tools: Toolchain = find_toolchain()
+
+    def level(self, runtime: DeviceRuntime) -> str | None:
+        """The optimization level that the runtime runs with; None if it has none."""
+        return (self.optimization or "all") if runtime.has_levels else None
 
     @property
     def counts(self) -> bool:
@@ -90,18 +95,18 @@ class Arm64Device:
                 "without --max-instructions and baselines, outputs are compared all the same",
             )
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """What decides a count besides the model; known before anything runs."""
+    def environment(self, artifact: Artifact) -> dict[str, str]:
+        """What decides the artifact's count besides the model; known before anything runs."""
+        runtime = runtime_of(artifact)
+        level = self.level(runtime)
         return {
             "device": TITLE,
             "qemu": self._tools.emulator_version,
             "processor": PROCESSOR,
-            "onnxruntime": RUNTIME_VERSION,
+            runtime.package: runtime.version,
             "libc": self._tools.libc_version,
             "threads": "1",
-            "optimization": self.optimization,
-        }
+        } | ({} if level is None else {"optimization": level})
 
     def run(
         self,
@@ -109,13 +114,13 @@ class Arm64Device:
         cases: Sequence[Mapping[str, Array]],
         progress: Progress = lambda _: None,
     ) -> DeviceRun:
-        """Run the ONNX artifact on each case, one after the other in one process.
+        """Run the artifact on each case, one after the other in one process.
 
-        Raises :class:`UnsupportedError` for another format, :class:`InputError` if ONNX Runtime does not take the
-        model, :class:`GateError` if it does not end, or gives no counts.
+        Raises :class:`UnsupportedError` for a format that no runtime there takes, :class:`InputError` if the runtime does not
+        take the model, :class:`GateError` if it does not end, or gives no counts.
         """
         refuse_other_formats(artifact)
-        read_onnx(artifact.model_path)  # refuses a file that reads others, or could run without end
+        runtime_of(artifact).refuse_unsafe(artifact)
         with tempfile.TemporaryDirectory(prefix="cloformer-device-") as name:
             folder = Path(name)
             for index, case in enumerate(cases):
@@ -124,16 +129,16 @@ class Arm64Device:
             progress("preparing the emulated device")
             command = self._command(artifact, folder, len(cases))
             progress(f"running {len(cases)} inferences on the {TITLE}: CloFormer-XXS takes 10 s each")
-            lines = self._run(command, len(cases), artifact.model_path)
+            lines = _run(command, len(cases), artifact)
             outputs = tuple(_read(artifact, folder, index, lines) for index in range(len(cases)))
             return DeviceRun(outputs, _read_counts(folder / _COUNTS, len(cases)) if self.counts else None)
 
     def _command(self, artifact: Artifact, folder: Path, cases: int) -> list[str]:
         """The emulator with the runner in it; what is not there yet is compiled and downloaded first."""
-        tools, root = self._tools, _root(self._tools.libraries)
+        tools, root, runtime = self._tools, _root(self._tools.libraries), runtime_of(artifact)
         emulator = [tools.emulator, "-cpu", PROCESSOR, "-L", str(root)]
         emulator += ["-E", f"LD_LIBRARY_PATH={tools.libraries}", "-E", "ORT_DISABLE_TELEMETRY=1"]
-        runner = tools.runner()
+        runner = tools.runner(runtime.runner)
         if self.counts:
             plugin = tools.counter()
             if "," in f"{plugin}{folder}":  # what QEMU takes for the next argument
@@ -141,51 +146,60 @@ class Arm64Device:
                     "QEMU takes no path with a comma in it", "set XDG_CACHE_HOME and TMPDIR to others"
                 )
             emulator += ["-plugin", f"{plugin},out={folder / _COUNTS}"]
-        program = [str(runner), str(runtime_library()), str(artifact.model_path.resolve())]
-        program += [str(OPTIMIZATIONS[self.optimization]), str(folder), str(cases)]
+        program = [str(runner), str(runtime.library()), str(artifact.model_path.resolve())]
+        level = self.level(runtime)
+        program += [*([] if level is None else [str(OPTIMIZATIONS[level])]), str(folder), str(cases)]
         for spec in artifact.signature.inputs:
-            shape = "x".join(str(size) for size in spec.shape) or "scalar"
+            shape = "x".join(str(size) for size in spec.written_shape) or "scalar"
             program += ["in", str(_TYPES[spec.dtype]), shape, spec.name]
         for spec in artifact.signature.outputs:
             program += ["out", spec.name]
         return [*emulator, *program]
 
-    def _run(self, command: Sequence[str], cases: int, model: Path) -> list[str]:
-        """The lines that the runner printed."""
-        limit = _SECONDS_TO_LOAD + cases * _SECONDS_TO_RUN
-        # Nothing of this process's own environment: what it holds would lie on the emulated stack.
-        plain = {"PATH": os.defpath, "LC_ALL": "C"}
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=plain)  # noqa: S603
-        except subprocess.TimeoutExpired:
-            raise GateError(
-                f"{model} did not end on the {TITLE} within {limit:.0f} s",
-                "so it could not be verified; try a smaller model",
-            ) from None
-        if done.returncode:
-            # The runner's own words come last; before them, the emulator may have said something.
-            said = [line for line in reversed(done.stderr.splitlines()) if re.search(r"\w", line)]
-            why = said[0] if said else "nothing was said"
-            if done.returncode == _REFUSED:
-                raise InputError(
-                    f"ONNX Runtime {RUNTIME_VERSION} for arm64 does not run {model}: {why[:300]}",
-                    "where a kernel is missing, try --optimization basic, or export it in fp32",
-                )
-            raise GateError(f"the {TITLE} failed with status {done.returncode}: {why[:200]}")
-        lines = done.stdout.splitlines()
-        if f"runtime {RUNTIME_VERSION}" not in lines:
-            raise GateError(
-                f"the {TITLE} did not run ONNX Runtime {RUNTIME_VERSION}, and so nothing is verified"
+
+def _run(command: Sequence[str], cases: int, artifact: Artifact) -> list[str]:
+    """The lines that the runner printed."""
+    model, runtime = artifact.model_path, runtime_of(artifact)
+    limit = _SECONDS_TO_LOAD + cases * _SECONDS_TO_RUN
+    # Nothing of this process's own environment: what it holds would lie on the emulated stack.
+    plain = {"PATH": os.defpath, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=plain)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        raise GateError(
+            f"{model} did not end on the {TITLE} within {limit:.0f} s",
+            "so it could not be verified; try a smaller model",
+        ) from None
+    if done.returncode:
+        # The runner's own words come last; before them, the emulator may have said something.
+        said = [line for line in reversed(done.stderr.splitlines()) if re.search(r"\w", line)]
+        why = said[0] if said else "nothing was said"
+        if done.returncode == _REFUSED:
+            way = (
+                "try --optimization basic, or export it in fp32"
+                if runtime.has_levels
+                else "export it in fp32"
             )
-        return lines
+            raise InputError(
+                f"{runtime.title} {runtime.version} for arm64 does not run {model}: {why[:300]}",
+                f"where a kernel is missing, {way}",
+            )
+        raise GateError(f"the {TITLE} failed with status {done.returncode}: {why[:200]}")
+    return done.stdout.splitlines()
+
+
+def runtime_of(artifact: Artifact) -> DeviceRuntime:
+    """What runs the artifact there."""
+    return RUNTIMES[artifact.format]
 
 
 def refuse_other_formats(artifact: Artifact) -> None:
-    """:class:`UnsupportedError` unless the artifact is ONNX."""
-    if artifact.format != "onnx":
+    """:class:`UnsupportedError` for an artifact that no runtime there takes."""
+    if artifact.format not in RUNTIMES:
+        titles = " and ".join(FORMATS[name].title for name in RUNTIMES)
         raise UnsupportedError(
-            f"{artifact.folder} is {artifact.format}, and the {TITLE} runs ONNX",
-            "leave --device out, or export it with --format onnx",
+            f"{artifact.folder} is {artifact.format}, and the {TITLE} runs {titles}",
+            f"leave --device out, or export it with --format {' or --format '.join(RUNTIMES)}",
         )
 
 
@@ -210,7 +224,8 @@ def _write(path: Path, value: Array, spec: TensorSpec) -> None:
             f"{list(spec.shape)}",
             "the artifact's vectors do not fit its model: export it again",
         )
-    path.write_bytes(np.ascontiguousarray(value, np.dtype(spec.dtype).newbyteorder("<")).tobytes())
+    laid_out = value.transpose(0, 2, 3, 1) if spec.channels_last else value
+    path.write_bytes(np.ascontiguousarray(laid_out, np.dtype(spec.dtype).newbyteorder("<")).tobytes())
 
 
 def _read(artifact: Artifact, folder: Path, index: int, lines: Sequence[str]) -> dict[str, Array]:

@@ -26,7 +26,7 @@ from ..reference.outputs import run_model
 from ..reference.references import Expected, References
 from ..reference.rounding import Format
 from ..source.resolve import Source
-from .arm64 import TITLE, Arm64Device, DeviceRun, refuse_other_formats
+from .arm64 import TITLE, Arm64Device, DeviceRun, refuse_other_formats, runtime_of
 from .instructions import InstructionCounts, subject_of
 
 __all__ = ["compare_on_device"]
@@ -101,7 +101,7 @@ def _counts(
         manifest_sha256=sha256_of(artifact.folder / MANIFEST),
         instructions=dict(zip((case.name for case in cases), ran.instructions, strict=True)),
         subject=subject_of(artifact),
-        environment=device.environment,
+        environment=device.environment(artifact),
     )
 
 
@@ -133,16 +133,19 @@ def _form(artifact: Artifact) -> Format:
 def _report(
     artifact: Artifact, device: Arm64Device, reference: str, outputs: list[OutputResult], notes: list[str]
 ) -> ParityReport:
+    runtime, environment = runtime_of(artifact), device.environment(artifact)
+    level = device.level(runtime)
     return ParityReport(
         **described(artifact),
         runner=TITLE,
-        is_device_runtime=True,  # ONNX Runtime itself, by its arm64 kernels: the tolerances of a device's runtime
-        arithmetic=f"ONNX Runtime {device.environment['onnxruntime']}, optimization {device.optimization}",
+        is_device_runtime=True,  # the runtime itself, by its arm64 kernels: the tolerances of a device's runtime
+        arithmetic=f"{runtime.title} {environment[runtime.package]}"
+        + (f", optimization {level}" if level else ""),
         reference=reference,
         outputs=tuple(outputs),
         operators=(),
         operators_total=0,
         not_compared=tuple(not_told(outputs)),
         notes=tuple(notes),
-        environment={**device.environment, "torch": version("torch")},
+        environment={**environment, "torch": version("torch")},
     )

@@ -19,6 +19,7 @@ __all__ = ["INSTALL", "Toolchain", "compiled", "find_toolchain"]
 INSTALL = "apt-get install qemu-user gcc g++-aarch64-linux-gnu"  # Debian's and Ubuntu's names
 EMULATOR, CROSS_COMPILER, COMPILER = "qemu-aarch64", "aarch64-linux-gnu-gcc", "gcc"
 _NATIVE = Path(__file__).parent / "native"
+_SHARED = _NATIVE / "cases.h"
 _LOADER = "ld-linux-aarch64.so.1"
 _SECONDS = 120.0  # for a program that answers in one
 _PLUGINS_CHANGED = (
@@ -40,10 +41,15 @@ class Toolchain:
     libraries: Path
     libc_version: str
 
-    def runner(self) -> Path:
+    def runner(self, source: str) -> Path:
         """The program that runs a model, for arm64; compiled when it is not there yet."""
         return compiled(
-            self.cross_compiler, ("-O2", "-std=gnu11", "-Wall"), _NATIVE / "runner.c", ("-ldl",), "runner"
+            self.cross_compiler,
+            ("-O2", "-std=gnu11", "-Wall"),
+            _NATIVE / source,
+            ("-ldl",),
+            "runner",
+            (_SHARED,),
         )
 
     def counter(self) -> Path:
@@ -79,10 +85,18 @@ def find_toolchain() -> Toolchain:
     return Toolchain(emulator, version[1], takes_plugins, cross, compiler, libraries, libc)
 
 
-def compiled(compiler: str, flags: Sequence[str], source: Path, last: Sequence[str], name: str) -> Path:
+def compiled(
+    compiler: str,
+    flags: Sequence[str],
+    source: Path,
+    last: Sequence[str],
+    name: str,
+    headers: Sequence[Path] = (),
+) -> Path:
     """``source`` compiled once: kept under the hash of what it is made of. :class:`MissingRuntimeError` if the
     compiler refuses it."""
-    made_of = "\0".join((compiler, *flags, *last, source.read_text("utf-8")))
+    texts = [path.read_text("utf-8") for path in (source, *headers)]
+    made_of = "\0".join((compiler, *flags, *last, *texts))
     place = cache_folder() / "devices" / f"{name}-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
     if not (place / name).is_file():
         with placed(place) as folder:

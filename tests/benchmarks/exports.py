@@ -163,12 +163,12 @@ def make_exports(name: str, model: torch.nn.Module, folder: Path) -> dict[str, A
     return {"cloformer": ours, **others}
 
 
-def export_as_is(model: torch.nn.Module, path: Path, **options: object) -> None:
+def export_as_is(model: torch.nn.Module, path: Path, *, output: str = "logits", **options: object) -> None:
     """The file of PyTorch's own exporter."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model, (torch.zeros(1, 3, 224, 224),), path, input_names=["image"], output_names=["logits"],
+            model, (torch.zeros(1, 3, 224, 224),), path, input_names=["image"], output_names=[output],
             verbose=False, external_data=False, **options,
         )  # fmt: skip
 

@@ -131,10 +131,10 @@ def measure(name: str, folder: Path) -> tuple[list[Row], str]:
     """The rows of one network, and where they were measured."""
     exported = {format: _exported(name, format, folder) for format in RUNNERS}
     model = _model(name)
+    ours = exported["onnx"].artifact
+    (output,) = ours.signature.outputs
     plain = with_model(
-        exported["onnx"].artifact.folder,
-        folder / "plain",
-        lambda path: export_as_is(model, path, dynamo=True),
+        ours.folder, folder / "plain", lambda path: export_as_is(model, path, output=output.name, dynamo=True)
     )
     candidates = [
         Candidate(read_artifact(plain), "onnxruntime", 1),

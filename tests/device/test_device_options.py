@@ -13,14 +13,14 @@ from cloformer.errors import MissingRuntimeError
 from cloformer.export.artifact.folder import read_artifact
 from cloformer.export.device.arm64 import Arm64Device
 from cloformer.export.device.instructions import InstructionCounts, subject_of
-from cloformer.export.device.runtime import RUNTIME_VERSION, runtime_library
+from cloformer.export.device.runtime import RUNTIMES
 from cloformer.export.device.toolchain import find_toolchain
 
 ENVIRONMENT = {
     "device": "emulated device (arm64, qemu-user)",
     "qemu": "7.2.22",
     "processor": "cortex-a76",
-    "onnxruntime": "1.31.1",
+    "onnxruntime": RUNTIMES["onnx"].version,
     "libc": "2.36",
     "threads": "1",
     "optimization": "all",
@@ -46,7 +46,7 @@ def pretended(nothing_installed: None, tmp_path: Path) -> Path:
         "aarch64-linux-gnu-gcc": (
             '#!/bin/sh\ncase "$1" in\n'
             f'-print-file-name=*) echo "{tmp_path}/${{1#*=}}";;\n'
-            '*) echo "runner.c:1: error: nothing is compiled here" >&2; exit 1;;\nesac\n'
+            '*) echo "onnx_runner.c:1: error: nothing is compiled here" >&2; exit 1;;\nesac\n'
         ),
     }.items():
         (tmp_path / name).write_text(text)
@@ -185,16 +185,19 @@ def test_two_artifacts_have_no_baseline(
     assert done.code == 3 and "is there already" in done.err
 
 
-def test_a_library_that_cannot_be_had_or_is_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", RUNTIMES)
+def test_a_library_that_cannot_be_had_or_is_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, format: str
+) -> None:
+    runtime = RUNTIMES[format]
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(MissingRuntimeError, match="could not be downloaded: ERROR") as caught:
-        runtime_library()
+        runtime.library()
     assert "where pip can download" in caught.value.lines[1]
-    place = tmp_path / "cloformer" / "devices" / f"onnxruntime-{RUNTIME_VERSION}-linux-arm64"
-    assert not place.exists()
-    place.mkdir(parents=True)
-    (place / f"libonnxruntime.so.{RUNTIME_VERSION}").write_bytes(b"another")
+    assert not runtime.place.exists()
+    runtime.place.mkdir(parents=True)
+    (runtime.place / Path(runtime.member).name).write_bytes(b"another")
     with pytest.raises(MissingRuntimeError, match="its hash is another") as caught:
-        runtime_library()
-    assert str(place) in caught.value.lines[1]
+        runtime.library()
+    assert str(runtime.place) in caught.value.lines[1]

@@ -2,7 +2,7 @@
  *
  *     qemu-aarch64 -plugin count.so,out=FILE ...
  *
- * The program marks with prctl(0x636c6f66, 1) and prctl(0x636c6f66, 0), which no kernel knows (runner.c). For each pair
+ * The program marks with prctl(0x636c6f66, 1) and prctl(0x636c6f66, 0), which no kernel knows (cases.h). For each pair
  * FILE gets a line: the number of instructions that the marking thread executed in between; other threads of the
  * program, such as those that a library starts for itself, are not counted. Instructions are counted a block at a
  * time; a system call ends its block, so the marks lie on borders.

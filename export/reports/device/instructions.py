@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["counts_json", "render"]
 
+_TOLD_ELSEWHERE = ("device", "threads", "optimization")
 _EMULATED = "an emulated device's work, exact; no phone's, and no time"
 
 
@@ -28,9 +29,7 @@ def _lines(work: InstructionCounts, gate: Gate) -> Iterator[str]:
         more = "" if then is None else f"{instructions / then - 1:>+10.3%} from the baseline"
         yield f"  {plain(name):<30}{instructions:>18,}{more}"
     where = work.environment
-    versions = ", ".join(
-        f"{name} {where[name]}" for name in ("qemu", "processor", "onnxruntime", "libc") if name in where
-    )
+    versions = ", ".join(f"{name} {value}" for name, value in where.items() if name not in _TOLD_ELSEWHERE)
     yield from wrapped(f"  by {versions}, {count(int(where['threads']), 'thread')}", indent=4)
     if gate.baseline is not None:
         same = gate.baseline.work.manifest_sha256 == work.manifest_sha256

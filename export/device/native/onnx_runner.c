@@ -1,0 +1,152 @@
+/* Runs an ONNX model on the cases in a folder, through the C interface of ONNX Runtime's shared library.
+ *
+ *     runner LIBRARY MODEL LEVEL FOLDER CASES (in TYPE SHAPE NAME)... (out NAME)...
+ *
+ * LEVEL is the graph optimization level (0, 1, 2 or 99); the rest is as `cases.h` says.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+
+#include "cases.h"
+
+enum { API_VERSION = 16, ERRORS_ONLY = 3 };
+
+/* The part of the C interface that is called. The interface is a table of functions, to which versions only append:
+ * a function's place is its name, and is asserted below. What lies between is not touched. */
+typedef struct OrtStatus OrtStatus;
+typedef struct OrtEnv OrtEnv;
+typedef struct OrtSession OrtSession;
+typedef struct OrtSessionOptions OrtSessionOptions;
+typedef struct OrtMemoryInfo OrtMemoryInfo;
+typedef struct OrtValue OrtValue;
+typedef struct OrtTensorInfo OrtTensorInfo;
+
+typedef struct {
+    void *at_0[2];
+    const char *(*GetErrorMessage)(const OrtStatus *);
+    OrtStatus *(*CreateEnv)(int severity, const char *name, OrtEnv **);
+    void *at_4[3];
+    OrtStatus *(*CreateSession)(const OrtEnv *, const char *path, const OrtSessionOptions *, OrtSession **);
+    void *at_8[1];
+    OrtStatus *(*Run)(OrtSession *, const void *options, const char *const *names, const OrtValue *const *inputs,
+                      size_t count, const char *const *output_names, size_t output_count, OrtValue **outputs);
+    OrtStatus *(*CreateSessionOptions)(OrtSessionOptions **);
+    void *at_11[12];
+    OrtStatus *(*SetSessionGraphOptimizationLevel)(OrtSessionOptions *, int level);
+    OrtStatus *(*SetIntraOpNumThreads)(OrtSessionOptions *, int threads);
+    void *at_25[24];
+    OrtStatus *(*CreateTensorWithDataAsOrtValue)(const OrtMemoryInfo *, void *data, size_t bytes,
+                                                 const int64_t *shape, size_t rank, int type, OrtValue **);
+    void *at_50[1];
+    OrtStatus *(*GetTensorMutableData)(OrtValue *, void **);
+    void *at_52[8];
+    OrtStatus *(*GetTensorElementType)(const OrtTensorInfo *, int *);
+    OrtStatus *(*GetDimensionsCount)(const OrtTensorInfo *, size_t *);
+    OrtStatus *(*GetDimensions)(const OrtTensorInfo *, int64_t *, size_t);
+    void *at_63[2];
+    OrtStatus *(*GetTensorTypeAndShape)(const OrtValue *, OrtTensorInfo **);
+    void *at_66[3];
+    OrtStatus *(*CreateCpuMemoryInfo)(int allocator, int memory, OrtMemoryInfo **);
+    void *at_70[26];
+    void (*ReleaseValue)(OrtValue *);
+    void *at_97[2];
+    void (*ReleaseTensorTypeAndShapeInfo)(OrtTensorInfo *);
+} OrtApi;
+
+typedef struct {
+    const OrtApi *(*GetApi)(uint32_t version);
+    const char *(*GetVersionString)(void);
+} OrtApiBase;
+
+#define STANDS_AT(name, place) _Static_assert(offsetof(OrtApi, name) == (place) * sizeof(void *), #name)
+STANDS_AT(CreateSession, 7);
+STANDS_AT(Run, 9);
+STANDS_AT(SetSessionGraphOptimizationLevel, 23);
+STANDS_AT(CreateTensorWithDataAsOrtValue, 49);
+STANDS_AT(GetTensorElementType, 60);
+STANDS_AT(GetTensorTypeAndShape, 65);
+STANDS_AT(CreateCpuMemoryInfo, 69);
+STANDS_AT(ReleaseValue, 96);
+STANDS_AT(ReleaseTensorTypeAndShapeInfo, 99);
+
+static const OrtApi *api;
+
+static void check(OrtStatus *status, const char *what) {
+    if (status) fail(REFUSED, what, api->GetErrorMessage(status));
+}
+
+static OrtValue *tensor_of(const Input *input, void *numbers, const OrtMemoryInfo *memory) {
+    OrtValue *value = NULL;
+    check(api->CreateTensorWithDataAsOrtValue(memory, numbers, bytes_of_input(input), input->shape, input->rank,
+                                              input->type, &value),
+          input->name);
+    return value;
+}
+
+static void write_tensor(const Asked *asked, OrtValue *value, int item, size_t place) {
+    OrtTensorInfo *info = NULL;
+    int type = 0;
+    size_t rank = 0;
+    int64_t shape[MOST_DIMENSIONS] = {0};
+    void *data = NULL;
+    check(api->GetTensorTypeAndShape(value, &info), "output");
+    check(api->GetTensorElementType(info, &type), "output");
+    check(api->GetDimensionsCount(info, &rank), "output");
+    if (rank > MOST_DIMENSIONS) fail(REFUSED, "output", "too many dimensions");
+    check(api->GetDimensions(info, shape, rank), "output");
+    check(api->GetTensorMutableData(value, &data), "output");
+    write_numbers(asked, item, place, type, rank, shape, data);
+    api->ReleaseTensorTypeAndShapeInfo(info);
+    api->ReleaseValue(value);
+}
+
+int main(int count, char **arguments) {
+    static Asked asked;
+    if (count < 6) fail(WRONG_ARGUMENTS, "arguments", "LIBRARY MODEL LEVEL FOLDER CASES ...");
+    int level = atoi(arguments[3]);
+    read_arguments(count - 4, arguments + 4, &asked);
+
+    void *library = dlopen(arguments[1], RTLD_NOW);
+    if (!library) fail(REFUSED, "library", dlerror());
+    const OrtApiBase *(*base)(void) = (const OrtApiBase *(*)(void))dlsym(library, "OrtGetApiBase");
+    if (!base) fail(REFUSED, "library", "it has no OrtGetApiBase");
+    api = base()->GetApi(API_VERSION);
+    if (!api) fail(REFUSED, "library", "it does not have this version of the interface");
+    printf("runtime %s\n", base()->GetVersionString());
+
+    OrtEnv *environment = NULL;
+    OrtSessionOptions *options = NULL;
+    OrtSession *session = NULL;
+    OrtMemoryInfo *memory = NULL;
+    long long begun = now();
+    check(api->CreateEnv(ERRORS_ONLY, "cloformer", &environment), "environment");
+    check(api->CreateSessionOptions(&options), "options");
+    check(api->SetSessionGraphOptimizationLevel(options, level), "optimization level");
+    check(api->SetIntraOpNumThreads(options, 1), "threads");
+    check(api->CreateSession(environment, arguments[2], options, &session), "model");
+    printf("load %lld\n", now() - begun);
+    check(api->CreateCpuMemoryInfo(1, 0, &memory), "memory"); /* an arena's, of the default kind */
+
+    for (int item = 0; item < asked.cases; item++) {
+        OrtValue *fed[MOST] = {0}, *got[MOST] = {0};
+        void *kept[MOST] = {0};
+        for (size_t i = 0; i < asked.input_count; i++)
+            fed[i] = tensor_of(&asked.inputs[i], kept[i] = read_numbers(&asked, item, i), memory);
+        begun = now();
+        mark(1);
+        OrtStatus *status = api->Run(session, NULL, asked.input_names, (const OrtValue *const *)fed, asked.input_count,
+                                     asked.output_names, asked.output_count, got);
+        mark(0);
+        long long spent = now() - begun;
+        check(status, "inference");
+        printf("ran %d %lld\n", item, spent);
+        for (size_t i = 0; i < asked.output_count; i++) write_tensor(&asked, got[i], item, i);
+        for (size_t i = 0; i < asked.input_count; i++) {
+            api->ReleaseValue(fed[i]);
+            free(kept[i]);
+        }
+        fflush(stdout);
+    }
+    fflush(stdout);
+    _exit(0); /* the process ends here: what the runtime would do at its exit is of no use, and takes seconds */
+}
