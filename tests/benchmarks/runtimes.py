@@ -34,7 +34,8 @@ from reparameterized import networks
 
 import cloformer
 from cloformer.checkpoint import save_checkpoint
-from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.artifact.folder import Artifact, read_artifact
+from cloformer.export.calibration.images import Calibration
 from cloformer.export.formats import FORMATS
 from cloformer.export.latency.candidates import Candidate
 from cloformer.export.latency.comparison import Comparison
@@ -129,16 +130,12 @@ def main() -> None:
 
 def measure(name: str, folder: Path) -> tuple[list[Row], str]:
     """The rows of one network, and where they were measured."""
-    exported = {format: _exported(name, format, folder) for format in RUNNERS}
-    model = _model(name)
-    ours = exported["onnx"].artifact
-    (output,) = ours.signature.outputs
-    plain = with_model(
-        ours.folder, folder / "plain", lambda path: export_as_is(model, path, output=output.name, dynamo=True)
-    )
+    made = {format: exported(name, format, folder) for format in RUNNERS}
+    model = model_of(name)
+    plain = plain_beside(made["onnx"].artifact, model, folder)
     candidates = [
-        Candidate(read_artifact(plain), "onnxruntime", 1),
-        *(Candidate(each.artifact, RUNNERS[format], 1) for format, each in exported.items()),
+        Candidate(plain, "onnxruntime", 1),
+        *(Candidate(each.artifact, RUNNERS[format], 1) for format, each in made.items()),
     ]
     found = compare(
         candidates,
@@ -149,8 +146,7 @@ def measure(name: str, folder: Path) -> tuple[list[Row], str]:
     if found.failed:
         sys.exit(f"error: {name}: {found.failed[0].artifact}: {found.failed[0].failure}")
     rows = [
-        _row(name, format, each, found, place)
-        for place, (format, each) in enumerate(exported.items(), start=1)
+        _row(name, format, each, found, place) for place, (format, each) in enumerate(made.items(), start=1)
     ]
     return rows, _where(candidates, found)
 
@@ -173,18 +169,35 @@ def _row(name: str, format: str, exported: Exported, found: Comparison, place: i
     )
 
 
-def _exported(name: str, format: str, folder: Path) -> Exported:
+def plain_beside(ours: Artifact, model: torch.nn.Module, folder: Path) -> Artifact:
+    """The artifact with the file of PyTorch's own exporter in the place of its own."""
+    (output,) = ours.signature.outputs
+    return read_artifact(
+        with_model(
+            ours.folder,
+            folder / "plain",
+            lambda path: export_as_is(model, path, output=output.name, dynamo=True),
+        )
+    )
+
+
+def exported(
+    name: str, format: str, folder: Path, precision: str = "fp32", calibration: Calibration | None = None
+) -> Exported:
+    """One of the networks in a format."""
     model, weights = f"reparameterized.networks:{name}", None
     if name in VARIANTS:
         model, weights = name, folder / "weights.safetensors"
-        save_checkpoint(_model(name), weights)
+        save_checkpoint(model_of(name), weights)
     request = ExportRequest(
-        model=model, weights=weights, formats=(format,), image_size=(SIZE, SIZE), output=folder / format
-    )
+        model=model, weights=weights, formats=(format,), precision=precision, calibration=calibration,
+        image_size=(SIZE, SIZE), output=folder / format,
+    )  # fmt: skip
     return export(request)[0]
 
 
-def _model(name: str) -> torch.nn.Module:
+def model_of(name: str) -> torch.nn.Module:
+    """The network, with weights that are drawn by seed."""
     if name in VARIANTS:
         return fill(cloformer.create_model(name)).eval()
     made: torch.nn.Module = getattr(networks, name)()
