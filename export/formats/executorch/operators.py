@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TypeAlias
 
 import torch
@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .flat import FlatbufferError, Table
-from .payload import NO_VALUE, Graph, Node
+from .payload import NO_NODE, NO_VALUE, Graph, Node
 
-__all__ = ["OPERATORS", "compute", "operands", "stored_operands"]
+__all__ = ["OPERATORS", "compute", "is_channels_last", "operands", "stored_operands"]
 
 _TRANSPOSED_WEIGHTS = 0x1  # flags of XNNPACK's
 _ALIGN_CORNERS = 0x8
@@ -51,6 +51,24 @@ def stored_operands(graph: Graph, node: Node) -> dict[int, tuple[int, ...]]:
         for place, order in found.items()
         if isinstance(place, int) and place in graph.values and graph.values[place].rounded is not None
     }
+
+
+# Of images with their channels last; and what has its axes as the program has them, which then lie otherwise before it.
+_OF_IMAGES = (
+    "ArgMaxPooling2d", "AvgPooling2d", "Conv2d", "ConvTranspose2d", "DepthwiseConv2d", "GlobalAvgPooling2d", "MaxPooling2d",
+    "StaticResizeBilinear2D",
+)  # fmt: skip
+_OF_AXES = ("BatchMatrixMultiply", "FullyConnected", "ScaledDotProductAttention", "Softmax", "StaticReshape")
+
+
+def is_channels_last(node: Node, channels_last: Container[int]) -> bool:
+    """Whether an image that the node gives has its channels last; ``channels_last`` are the places of those before it that do."""
+    if (
+        node.kind == "StaticTranspose"
+    ):  # one that the delegate put there turns images from one order to the other
+        return node.handle == NO_NODE and node.fields.whole("input_id") not in channels_last
+    read = any(place in channels_last for place in operands(node))
+    return node.kind in _OF_IMAGES or (read and node.kind not in _OF_AXES)
 
 
 def compute(node: Node, values: Values) -> dict[int, Tensor]:

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from .flat import FlatbufferError, Schema, Table, read
 
-__all__ = ["NO_VALUE", "Graph", "Node", "Rounded", "Tensors", "read_payload"]
+__all__ = ["NO_NODE", "NO_VALUE", "Graph", "Node", "Rounded", "Tensors", "read_payload"]
 
 NO_VALUE = 2**32 - 1  # the place of a value that is left out
+NO_NODE = 65535  # the number of an operator that comes from no node of the program
 _NOWHERE = 2**64 - 1  # the offset of a constant that has a name
 _MAGIC = b"XH00"
 _MOST_AXES = 6

@@ -111,7 +111,15 @@ class _Writing:
             )
             with self.program.graph.inserting_before(node):
                 made = self._call(kind.default, node, *self._steps(node))
-        node.replace_all_uses_with(made)
+        readers = list(node.users)
+        for reader in readers:
+            # The delegate turns the axes of what is an output, and forgets that another reads them as they were.
+            is_own = reader.op == "output" and len(readers) > 1 and node.target is dequantize
+            reader.replace_input_with(node, self._copied(made) if is_own else made)
+
+    def _copied(self, node: fx.Node) -> fx.Node:
+        with self.program.graph.inserting_after(node):
+            return self._call(node.target, node, *node.args)
 
     def leave_out_unread(self) -> None:
         """Nodes of ours, and constants, that nothing reads any more."""

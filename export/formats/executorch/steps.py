@@ -4,7 +4,7 @@ that it was given. So every value can be held to the model's, also where the run
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .file import Constant, Delegated, Kernel, List, Program, Value
 from .flat import FlatbufferError
-from .operators import compute, operands, stored_operands
+from .operators import compute, is_channels_last, operands, stored_operands
 from .payload import Graph, read_payload
 
 __all__ = ["XNNPACK", "Made", "graph_of", "inner_name", "outer_name", "results_of", "steps", "whole_name"]
@@ -111,21 +111,31 @@ def _by_delegate(program: Program, number: int, step: Delegated, found: _Values)
     yield from _stored(number, graph, inner)
     for inside, place in zip(graph.inputs, given, strict=True):
         inner[inside] = found.take(place).permute(_order(program, place))
+    channels_last: set[int] = set()
     for node in graph.nodes:
         results = compute(node, inner)
         read = tuple(inner[place] for place in operands(node))
+        if is_channels_last(node, channels_last) and all(value.ndim == 4 for value in results.values()):
+            channels_last |= results.keys()
         for place, value in results.items():
             rounded = graph.values[place].rounded if place in graph.values else None
             if rounded is not None:
                 whole = rounded.whole(value)
-                yield Made(whole_name(number, place), node.kind, read, whole)
+                yield Made(whole_name(number, place), node.kind, read, _in_place(whole, place, channels_last))
                 inner[place] = rounded.number(whole)
             else:
                 inner[place] = value
-            yield Made(inner_name(number, place), node.kind, read, inner[place])
+            yield Made(
+                inner_name(number, place), node.kind, read, _in_place(inner[place], place, channels_last)
+            )
     for inside, place in zip(graph.outputs, made, strict=True):
         order = _order(program, place)
         found.give(place, inner[inside].permute([order.index(axis) for axis in range(len(order))]))
+
+
+def _in_place(value: Tensor, place: int, channels_last: Container[int]) -> Tensor:
+    """With its axes as the program has them."""
+    return value.permute(0, 3, 1, 2) if place in channels_last else value
 
 
 def _stored(number: int, graph: Graph, values: Mapping[int, Tensor]) -> Iterator[Made]:
