@@ -128,7 +128,7 @@ CALLS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("bundle windows build/mine --output app", 2, ("unknown system 'windows'", "SYSTEM takes: android, ios; for example android",)),
     ("bundle android build/mine", 2, ("bundle needs --output FOLDER", "for example: cloformer bundle android build/mine --output apps/android",)),
     ("bundle ios build/mine --output app", 4, ("build/mine is onnx, and iOS apps carry coreml", "export it: `cloformer export --format coreml`",)),
-    ("bundle android build/mine --output app --min-os 4.4", 2, ("--min-os 4.4 is not an API level from 24 to 99", "ONNX Runtime for Android needs 24 (Android 7); for Android 8 on: --min-os 26",)),
+    ("bundle android build/mine --output app --min-os 4.4", 2, ("--min-os 4.4 is not an API level from 24 to 99", "the app and its runtime need 24 (Android 7); for Android 8 on: --min-os 26",)),
     ("train", 2, ("train needs --data and --output", "for example: cloformer train --data photos --output runs/photos --recipe finetune --weights fashion-mnist",)),
     ("evaluate build/mine", 2, ("cloformer evaluate needs --data FOLDER", "for example: cloformer evaluate fashion-mnist --data clothes",)),
     ("hub", 2, ("cloformer hub needs CHECKPOINT", "for example: cloformer hub fashion-mnist --output hub/clothes",)),

@@ -19,6 +19,7 @@ EXECUTORCH = Format(
             options=("threads", "max_work"),
         ),
     },
+    app_system="android",
     extra="executorch",
     has_delegates=True,
 )  # fmt: skip
