@@ -63,18 +63,15 @@ class Project:
     def tests(self) -> Path:
         """The tests that run on this machine, compiled."""
         target = self.work / "checks"
-        compiled = self.compiled
-        classes = [
-            compiled.core,
-            compiled.classifier,
-            compiled.ort,
-            compiled.stubs,
-            aar() / "classes.jar",
-            JSON,
-            *JUNIT,
-        ]
-        kotlin(sources(HERE / "kotlin"), classes, target, "checks")
+        kotlin(sources(HERE / "kotlin"), [*self.modules, JSON, *JUNIT], target, "checks")
         return target
+
+    @property
+    def modules(self) -> list[Path]:
+        """What the tests on this machine are about, and what it stands on."""
+        made = self.compiled
+        ours = [made.core, made.classifier, made.ort, made.litert, made.executorch]
+        return [*ours, made.stand_ins, made.stubs, aar() / "classes.jar"]
 
     @cached_property
     def libraries(self) -> Path:
@@ -83,9 +80,7 @@ class Project:
 
     def run_tests(self, *names: str) -> list[str]:
         """Tests by the names of their classes; what they print."""
-        compiled = self.compiled
-        modules = [compiled.core, compiled.classifier, compiled.ort]
-        classes = [self.tests, *modules, compiled.stubs, aar() / "classes.jar"]
+        classes = [self.tests, *self.modules]
         given = {
             "payload": self.payload,
             "conformance": self.conformance,
@@ -148,6 +143,11 @@ def conforms(project: Project) -> list[str]:
 def refuses(project: Project) -> list[str]:
     """Damaged, foreign and newer models are refused; softmax, latency, report and camera frames are right."""
     return project.run_tests("ManifestCheck", "CoreCheck")
+
+
+def stands_in(project: Project) -> list[str]:
+    """LiteRT's and ExecuTorch's modules ask for layout, names, threads and files as they must, of what stands in for these two."""
+    return project.run_tests("RuntimesCheck")
 
 
 def reports(project: Project) -> list[str]:
@@ -276,7 +276,7 @@ def supports_old_android(project: Project) -> list[str]:
 
 
 CHECKS = [
-    compiles, bundles, preprocesses, conforms, refuses, reports, shrinks, packs, configures, names_itself,
+    compiles, bundles, preprocesses, conforms, refuses, stands_in, reports, shrinks, packs, configures, names_itself,
     supports_old_android,
 ]  # fmt: skip
 NEEDED = [compiles, bundles]  # without which there is nothing to check

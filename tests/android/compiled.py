@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 CORE, CLASSIFIER, ORT, APP = (
     TEMPLATE / module / "src/main/kotlin" for module in ("core", "classifier", "ort", "app")
 )
-# Modules of runtimes that no registry here carries, each compiled against signatures that were written for it.
+# Modules of runtimes whose libraries no registry here carries: what stands in their place is written in `runtimes`.
 SIGNED = {name: TEMPLATE / name / "src/main/kotlin" for name in ("litert", "executorch")}
 ON_PHONES = TEMPLATE / "app/src/androidTest/kotlin"
 NAMESPACE = "io.github.cloformer.app"
@@ -31,13 +31,14 @@ _IMPORT = re.compile(r"^import (android\.[\w.]+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Compiled:
-    """Folders of class files; ``resources`` is the app's package with its manifest and resources alone."""
+    """Folders of class files; ``stand_ins`` has what stands in the place of LiteRT's and ExecuTorch's libraries, ``resources`` is the app's package with its manifest and resources alone."""
 
     core: Path
     classifier: Path
     ort: Path
     litert: Path
     executorch: Path
+    stand_ins: Path
     app: Path
     on_phones: Path
     stubs: Path
@@ -54,6 +55,7 @@ def compile_modules(work: Path) -> Compiled:
         work / "ort",
         work / "litert",
         work / "executorch",
+        work / "stand-ins",
         work / "app",
         work / "on-phones",
         stubs,
@@ -66,10 +68,9 @@ def compile_modules(work: Path) -> Compiled:
     android.append(found.classifier)
     kotlin(sources(ORT), [*android, runtime], found.ort, "ort")
     for name, folder in SIGNED.items():
-        signatures, build = work / f"{name}-signatures", work / f"{name}-build"
-        kotlin(sources(HERE / "runtimes" / name), [stubs], signatures, name)
-        javac([_build_config(name, work)], [], build)
-        kotlin(sources(folder), [*android, signatures, build], work / name, name)
+        kotlin(sources(HERE / "runtimes" / name), [stubs], found.stand_ins, f"{name}-library")
+        javac([_build_config(name, work)], [], work / name)
+        kotlin(sources(folder), [*android, found.stand_ins, work / name], work / name, name)
     link_resources(work, found.resources)
     javac(sources(work / "generated", suffix=".java"), [], found.r_class)
     kotlin(sources(APP), [*android, found.ort, found.r_class], found.app, "app")

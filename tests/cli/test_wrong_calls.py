@@ -128,7 +128,7 @@ CALLS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("bundle windows build/mine --output app", 2, ("unknown system 'windows'", "SYSTEM takes: android, ios; for example android",)),
     ("bundle android build/mine", 2, ("bundle needs --output FOLDER", "for example: cloformer bundle android build/mine --output apps/android",)),
     ("bundle ios build/mine --output app", 4, ("build/mine is onnx, and iOS apps carry coreml", "export it: `cloformer export --format coreml`",)),
-    ("bundle android build/mine --output app --runtime litrt", 2, ("unknown runtime 'litrt'. Did you mean litert?", "--runtime takes: onnxruntime, litert, executorch, coreml; for example --runtime onnxruntime",)),
+    ("bundle android build/mine --output app --runtime litrt", 2, ("unknown runtime 'litrt'. Did you mean litert?", "--runtime takes: onnxruntime, litert, executorch, coreml; for example --runtime litert",)),
     ("bundle android build/mine --output app --runtime litert", 2, ("--runtime litert runs litert, and build/mine is onnx", "give --runtime onnxruntime or leave it out, or export it: `cloformer export --format litert`",)),
     ("bundle android build/mine --output app --runtime coreml", 2, ("Core ML is in no Android app", "leave --runtime out, or bundle for iOS: `cloformer bundle ios`",)),
     ("bundle android --verify app --runtime litert", 2, ("--verify checks a project and writes none", "leave ARTIFACT, --output and --runtime out",)),
