@@ -20,6 +20,7 @@ EXECUTORCH = Format(
         ),
     },
     are_biases_whole=True,
+    app_system="android",
     extra="executorch",
     has_delegates=True,
 )  # fmt: skip

@@ -24,6 +24,7 @@ LITERT = Format(
             options=("threads", "max_work"),
         ),
     },
+    app_system="android",
     extra="litert",
     has_delegates=True,
 )  # fmt: skip
