@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...passes import Pass, Setting
 from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.common import common_passes
+from ...passes.crop_transposed import CropTransposed
 from ...passes.fix_sizes import FixSizes
 from ...passes.flatten_linear import FlattenLinear
 from ...passes.fold_constants import FoldConstants
@@ -48,6 +49,7 @@ def _device() -> list[Pass]:
     """What LiteRT computes in another way than PyTorch, and what litert-torch writes wrong or not at all."""
     return [
         FoldConstants(),  # also where nothing is re-parameterized
+        CropTransposed(),  # borders that it refuses, or fills with zeros where PyTorch computes
         FlattenLinear(),  # what it makes of more axes it may refuse
         LowerPowers(),  # which XNNPACK does not take, nor the converter of five axes
     ]
