@@ -94,7 +94,5 @@ def _cropped(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], axes: lis
     for place, axis in enumerate(axes, start=-len(axes)):
         whole = (shape_of(result) or ())[place]
         if (axis.padding, axis.size) != (0, whole):
-            result = rewriter.call(
-                aten.slice.Tensor, result, place, axis.padding, axis.padding + axis.size
-            )
+            result = rewriter.call(aten.slice.Tensor, result, place, axis.padding, axis.padding + axis.size)
     return result

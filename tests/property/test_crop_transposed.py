@@ -37,7 +37,10 @@ def test_law(
 
 
 _FORMS: dict[str, tuple[Callable[..., object], int]] = {
-    "a kernel that is computed": (lambda m, x: F.conv_transpose2d(x, x[0, :, None, :3, :3], None, 2, 1, 1), 1),
+    "a kernel that is computed": (
+        lambda m, x: F.conv_transpose2d(x, x[0, :, None, :3, :3], None, 2, 1, 1),
+        1,
+    ),
     "no batch": (lambda m, x: F.conv_transpose2d(x[0], x[0, :, None, :3, :3], None, 2, 1), 1),
     "another border on each axis": (
         lambda m, x: F.conv_transpose2d(x, x[0, :, None, :3, :2], None, (2, 2), (1, 0), (1, 0)),

@@ -30,6 +30,7 @@ from ..exporter import (
     value_origins,
 )
 from ..stumbled import refusal
+from .constants import keep_constants_apart, restore_infinities
 from .described import name_signature, name_tensors, output_places
 from .file import Operator, name_of, operators, packed, read_model, shape_of
 from .metadata import add_metadata, with_labels
@@ -79,6 +80,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
     path = folder / FILE_NAME
     path.write_bytes(_converted(lowered, signature))
     model = read_model(path)
+    restore_infinities(model, lowered.program)
     signature = name_signature(model, signature)
     values = _values(model, lowered.program)
     names = name_tensors(model, values)
@@ -139,6 +141,7 @@ def _converted(lowered: Lowered, signature: Signature) -> bytes:
             decomposed = fx_infra.safe_run_decompositions(
                 program, fx_infra.decomp.pre_convert_decomp(), can_skip=False
             )
+            keep_constants_apart(decomposed)
             _turn_images(decomposed, signature)
             decomposed.example_inputs = (tuple(inputs.values()), {})
             _tell_names(decomposed.graph)
