@@ -18,6 +18,7 @@ from ...passes.split_depthwise import SplitDepthwise
 from ...passes.split_projection import SplitProjection
 from ...passes.turn_heads import TurnHeads
 from ...passes.write_out_attention import WriteOutAttention
+from ...passes.write_out_for_litert import WriteOutForLitert
 from ...passes.write_out_layer_norm import WriteOutLayerNorm
 
 __all__ = ["passes", "plain_passes"]
@@ -48,6 +49,7 @@ def passes(setting: Setting) -> list[Pass]:
 def _device() -> list[Pass]:
     """What LiteRT computes in another way than PyTorch, and what litert-torch writes wrong or not at all."""
     return [
+        WriteOutForLitert(),  # what litert-torch does not convert
         FoldConstants(),  # also where nothing is re-parameterized
         CropTransposed(),  # borders that it refuses, or fills with zeros where PyTorch computes
         FlattenLinear(),  # what it makes of more axes it may refuse
