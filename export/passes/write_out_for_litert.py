@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -44,6 +45,31 @@ def _place_of(extreme: Callable[..., Tensor]) -> Callable[..., Any]:
     return law
 
 
+def _deviation(self: Tensor, dim: list[int] | None, correction: float | None, keepdim: bool) -> Any:
+    """The root of :func:`_variance`."""
+    found = _variance(self, dim, correction, keepdim)
+    return found if found is NotImplemented else found.sqrt()
+
+
+def _variance(self: Tensor, dim: list[int] | None, correction: float | None, keepdim: bool) -> Any:
+    """The mean of what is squared, so much larger as fewer count. litert-torch writes sums, and puts what a mean of the same
+    numbers is more than its sum into the layer behind it."""
+    axes = list(range(self.ndim)) if not dim else list(dim)
+    number = math.prod(self.shape[axis] for axis in axes)
+    counted = number - (1 if correction is None else correction)
+    if counted <= 0:
+        return NotImplemented
+    # Of one axis more, so that it is no other mean's sum.
+    mean = self.unsqueeze(0).mean([axis % self.ndim + 1 for axis in axes], True).squeeze(0)
+    centred = self - mean
+    return (centred * centred).mean(axes, keepdim) * (number / counted)
+
+
+def _unbiased(law: Callable[..., Any]) -> Callable[..., Any]:
+    """The older form, which says whether one counts less."""
+    return lambda unbiased, **given: law(correction=float(unbiased), **given)
+
+
 def _written(function: Callable[..., Any]) -> Form:
     def form(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> Any:
         return rewriter.write(lambda given: function(**given), bound)
@@ -57,6 +83,10 @@ _SHARED = (
 _OWN: dict[object, Callable[..., Any]] = {
     aten.argmax.default: _place_of(torch.amax),
     aten.argmin.default: _place_of(torch.amin),
+    aten.var.correction: _variance,
+    aten.std.correction: _deviation,
+    aten.var.dim: _unbiased(_variance),
+    aten.std.dim: _unbiased(_deviation),
 }
 _WRITTEN_OUT: dict[object, Form] = {
     **{target: _written(function) for target, function in _OWN.items()},
