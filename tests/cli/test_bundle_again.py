@@ -19,6 +19,7 @@ import pytest
 from cloformer.errors import InputError
 from cloformer.export.artifact.folder import read_artifact
 from cloformer.export.bundle.project import RECORD, bundle, verify_bundle
+from cloformer.export.bundle.runtimes import runtimes_of
 from cloformer.export.bundle.settings import Settings
 from cloformer.export.bundle.systems import SYSTEMS
 from cloformer.io import staging
@@ -219,7 +220,7 @@ def test_git_keeps_its_bytes_on_windows(artifacts: dict[str, Path], tmp_path: Pa
     if shutil.which("git") is None:
         pytest.skip("there is no git here")
     row = SYSTEMS[system]
-    bundle(row, read_artifact(artifacts[row.format]), tmp_path / "app", row.default)
+    bundle(row, read_artifact(artifacts[runtimes_of(row)[0].format]), tmp_path / "app", row.default)
 
     def git(*arguments: str) -> None:
         command = ["git", "-c", "core.autocrlf=true", "-c", "core.eol=crlf", "-c", "core.safecrlf=false"]
