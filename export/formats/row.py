@@ -11,7 +11,7 @@ import importlib
 import importlib.metadata
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
@@ -174,8 +174,9 @@ class Format:
             return list(make(setting))
         from ..passes.note_means import NoteMeans
 
+        known = replace(setting, on_whole_numbers=precision.are_layers_quantized)
         # Before batch norms are folded, which know the means.
-        return [NoteMeans(), *make(setting), *self.compression(precision)]
+        return [NoteMeans(), *make(known), *self.compression(precision)]
 
     def compression(self, precision: Precision) -> list[Pass]:
         """The last of them, which store and compute in fewer bits. What a comment says was measured is from docs/precision.md."""

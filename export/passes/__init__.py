@@ -27,11 +27,13 @@ __all__ = ["Applied", "Exactness", "Pass", "PassResult", "Setting", "apply_passe
 
 @dataclass(frozen=True)
 class Setting:
-    """What a list of passes depends on: the signature, the images' preprocessing, whether classes are named."""
+    """What a list of passes depends on: the signature, the images' preprocessing, whether classes are named, and whether layers
+    compute on whole numbers."""
 
     signature: Signature
     preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
     is_classifier: bool = False
+    on_whole_numbers: bool = False
 
     @classmethod
     def of(cls, signature: Signature, source: Source) -> Setting:

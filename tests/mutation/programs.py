@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests:tests/support python -m mutation.programs [--faults 120] [--json FILE]
+    PYTHONPATH=tests:tests/support python -m mutation.programs [--only operators] [--faults 120] [--json FILE]
 
 It exports the networks of :data:`SUBJECTS`, holds that parity passes them as they are, plants a fault by each seed and prints a table
 in Markdown. A fault is tried in a process of its own: the runtime may end with it. Exit code 1 if less than 98 % of those that count
@@ -298,9 +298,12 @@ def alone(work: Callable[[], Trial]) -> Trial | None:
     return Trial(**{**found, "site": tuple(found["site"])})
 
 
-def subjects(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[ProgramSubject, list[str]]]:
+def subjects(
+    only: str | None, folder: Path, say: Callable[[str], None]
+) -> Iterator[tuple[ProgramSubject, list[str]]]:
     """Each, with what parity says against it as it is."""
-    for name, request in SUBJECTS.items():
+    for name in [only] if only else SUBJECTS:
+        request = SUBJECTS[name]
         say(f"exporting {name}")
         if request.precision == "int8":
             request = replace(request, calibration=Calibration(quarters()))
@@ -311,10 +314,12 @@ def subjects(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Program
         yield subject, alarms + [f"{name}: {item}" for item in subject.false_alarms(range(1, 6))]
 
 
-def measure(count: int, folder: Path, say: Callable[[str], None]) -> tuple[list[Trial], int, list[str]]:
+def measure(
+    only: str | None, count: int, folder: Path, say: Callable[[str], None]
+) -> tuple[list[Trial], int, list[str]]:
     """The trials, how many ended the process that tried them, and what was found where nothing is."""
     made, alarms = [], []
-    for subject, found in subjects(folder, say):
+    for subject, found in subjects(only, folder, say):
         made.append(subject)
         alarms += found
         for alarm in found:
@@ -343,13 +348,14 @@ def _say(text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", choices=SUBJECTS, help="one network alone")
     parser.add_argument("--faults", type=int, default=len(SEEDS))
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything that was planted and found")
     given = parser.parse_args()
     torch.set_num_threads(1)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        trials, ended, alarms = measure(given.faults, Path(folder), _say)
+        trials, ended, alarms = measure(given.only, given.faults, Path(folder), _say)
     counted = [trial for trial in trials if trial.counts]
     refused = sum(trial.refused is not None for trial in trials)
     print(

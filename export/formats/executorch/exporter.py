@@ -124,16 +124,24 @@ def _refuse_unknown(finished: Any, graphs: list[list[Numbered]], program: Export
 
 def _attempt(program: ExportedProgram, left: Collection[str]) -> tuple[list[list[Numbered]], Any]:
     from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
+    from executorch.backends.xnnpack.partition.config.gemm_configs import GEMMConfig
+    from executorch.backends.xnnpack.partition.config.generic_node_configs import (
+        DeQuantizedPerTensorConfig,
+        QuantizedPerTensorConfig,
+    )
+    from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
     written = as_the_delegate_has_it(program)
     taken = [config for config in ALL_PARTITIONER_CONFIGS if getattr(config, "target_name", "") not in left]
+    partitioner = XnnpackPartitioner(taken)
+    for each in partitioner.target_partitioner_configs.values():
+        if not isinstance(each, (GEMMConfig, QuantizedPerTensorConfig, DeQuantizedPerTensorConfig)):
+            each.set_enabled_precision_types([ConfigPrecisionType.FP32])  # what is no layer stays in float
     config = EdgeCompileConfig(_check_ir_validity=False)
     with as_first_of_their_line(written):
-        edge = to_edge_transform_and_lower(
-            written, partitioner=[XnnpackPartitioner(taken)], compile_config=config
-        )
+        edge = to_edge_transform_and_lower(written, partitioner=[partitioner], compile_config=config)
     return numbered(edge.exported_program()), edge.to_executorch()
 
 

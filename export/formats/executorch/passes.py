@@ -29,7 +29,8 @@ def passes(setting: Setting) -> list[Pass]:
         SplitProjection(),
         AddLayersInTurn(),
         BatchProducts(),  # CloFormer-XXS is 25 delegates without, and 48 operators are in none
-        SplitDepthwise(),  # XNNPACK's fast depthwise kernels have at most 25 taps
+        # XNNPACK's fast depthwise kernels have at most 25 taps; of strips in 8 bits each would be rounded by itself
+        *([] if setting.on_whole_numbers else [SplitDepthwise()]),
         InstanceAsGroupNorm(),  # whose variance its kernel takes as a difference of means
         PoolGroupNorm(),  # its delegate has no norm over channels and places
         NumberAsFloat(),  # no conversions at each inference

@@ -73,7 +73,9 @@ class _Writing:
         made = _rounded(layer)
         if made is None or not isinstance(value, fx.Node) or rounded_value(value) is None:
             return False
-        if not self._is_stored(weight) or not (bias is None or self._is_stored(bias)):
+        if not isinstance(weight, fx.Node) or not self._is_stored(weight):
+            return False
+        if bias is not None and not self._is_stored(bias):
             return False
         scales = self._constant(weight.all_input_nodes[1]).double() * float(self._constant(value.args[1]))
         return float(scales.max()) < _MOST_STEPS * float(self._constant(made.args[1]))
@@ -135,7 +137,7 @@ class _Writing:
         self.program.graph_module.recompile()
 
     def _call(self, operator: Any, like: fx.Node, *given: Any) -> fx.Node:
-        made = self.program.graph.call_function(operator, given)
+        made: fx.Node = self.program.graph.call_function(operator, given)
         made.meta.update(like.meta)
         return made
 
@@ -150,7 +152,7 @@ class _Writing:
 
         first = next(iter(self.program.graph.nodes))
         with self.program.graph.inserting_before(first):
-            made = create_constant_placeholder(
+            made: fx.Node = create_constant_placeholder(
                 self.program, self.program.graph, name, InputKind.CONSTANT_TENSOR, value
             )
         made.meta["custom"] = like.meta.get("custom") or {}
@@ -158,7 +160,8 @@ class _Writing:
 
     def _number(self, node: fx.Node) -> Tensor:
         """What a stored constant stands for."""
-        return dequantize(*(self._constant(item) for item in node.all_input_nodes)).float().contiguous()
+        found: Tensor = dequantize(*(self._constant(item) for item in node.all_input_nodes))
+        return found.float().contiguous()
 
     def _is_stored(self, node: object) -> bool:
         return (
