@@ -174,9 +174,11 @@ class Walk:
             return None
         assert isinstance(from_candidate, Tensor)
         if _is_permuted(from_candidate, value):
-            permuted.add(node)
-            self._enter(node, reference, from_candidate, group=group, reads=reads)
-            return None
+            if any(user.op != "output" for user in node.users):
+                permuted.add(node)
+                self._enter(node, reference, from_candidate, group=group, reads=reads)
+                return None
+            value = _nearest(from_candidate, value)  # nothing comes after it
         given = torch.from_numpy(np.array(value)).to(from_candidate.dtype)
         self._enter(node, reference, given, reads=(node.name,))
         return Compared(
@@ -271,8 +273,12 @@ def _with_axes_of(want: object, value: Array) -> Array | None:
     got, shape = np.asarray(value), tuple(want.shape)
     if got.shape == shape:
         return got
-    if sorted(got.shape) != sorted(shape):
-        return None
+    return _nearest(want, got) if sorted(got.shape) == sorted(shape) else None
+
+
+def _nearest(want: Tensor, got: Array) -> Array:
+    """The value with its axes in that order of those which give the node's shape in which it is nearest to what it should be."""
+    shape = tuple(want.shape)
     orders = [
         order
         for order in itertools.permutations(range(want.ndim))
@@ -298,10 +304,15 @@ def _is_permuted(want: Tensor, value: Array) -> bool:
     """Whether the value is not the node's, but its numbers with axes of the same size exchanged: coremltools
     moves transposes past operators, which keep their names. It is then compared where it is next in place."""
     sizes = [size for size in want.shape if size > 1]
-    if len(set(sizes)) == len(sizes) or not want.is_floating_point():
+    if len(set(sizes)) == len(sizes) or not (want.is_floating_point() or want.dtype is torch.int8):
         return False
-    got = torch.from_numpy(np.array(value)).to(want.dtype)
-    bound = _EXPLAINED * largest_finite(want)
+    # Rounded numbers may be a step off: they differ in more than 8 bits hold.
+    wanted = want if want.is_floating_point() else want.float()
+    got = torch.from_numpy(np.array(value)).to(wanted.dtype)
+    return _is_exchanged(wanted, got, _EXPLAINED * largest_finite(wanted))
+
+
+def _is_exchanged(want: Tensor, got: Tensor, bound: float) -> bool:
     if _is_near(got, want, bound):
         return False
     return any(

@@ -38,6 +38,8 @@ from .metadata import add_metadata, with_labels
 from .names import MARK, Step, carried, names_in, without_names
 from .said import in_words
 from .session import first_refused, opened, partitions
+from .whole import OURS, stored_weights, write_as_float
+from .whole_layers import on_whole_numbers
 
 __all__ = ["SIGNATURE", "check", "unsupported", "write"]
 
@@ -71,7 +73,9 @@ def unsupported(program: ExportedProgram) -> list[Unsupported]:
     found = [
         nodes.get(lowered_name_of(node) or "", node)
         for node in decomposed.graph.nodes
-        if isinstance(node.target, torch._ops.OpOverload) and lowerings.lookup(node.target) is None
+        if isinstance(node.target, torch._ops.OpOverload)
+        and node.target not in OURS
+        and lowerings.lookup(node.target) is None
     ]
     return [Unsupported(str(node.target), origin_of(node)) for node in dict.fromkeys(found)]
 
@@ -79,10 +83,11 @@ def unsupported(program: ExportedProgram) -> list[Unsupported]:
 def write(lowered: Lowered, folder: Path) -> Written:
     """Write ``model.tflite`` with its weights inside; the bytes depend on the arguments alone."""
     signature = _given(lowered)
-    path = folder / FILE_NAME
+    path, weights = folder / FILE_NAME, stored_weights(lowered.program)
     path.write_bytes(_converted(lowered, signature))
     model = _read_back(path, lowered.program)
     restore_infinities(model, lowered.program)
+    on_whole_numbers(model, weights)
     signature = name_signature(model, signature)
     values = _values(model, lowered.program)
     names = name_tensors(model, values)
@@ -166,6 +171,7 @@ def _converted(lowered: Lowered, signature: Signature) -> bytes:
             decomposed = fx_infra.safe_run_decompositions(
                 program, fx_infra.decomp.pre_convert_decomp(), can_skip=False
             )
+            write_as_float(decomposed)
             keep_constants_apart(decomposed)
             _turn_images(decomposed, signature)
             decomposed.example_inputs = (tuple(inputs.values()), {})

@@ -17,6 +17,7 @@ from ...passes.separate_chunks import SeparateChunks
 from ...passes.split_depthwise import SplitDepthwise
 from ...passes.split_projection import SplitProjection
 from ...passes.turn_heads import TurnHeads
+from ...passes.widen_conv1d import WidenConv1d
 from ...passes.write_out_attention import WriteOutAttention
 from ...passes.write_out_for_litert import WriteOutForLitert
 from ...passes.write_out_layer_norm import WriteOutLayerNorm
@@ -52,6 +53,7 @@ def _device() -> list[Pass]:
         WriteOutForLitert(),  # what litert-torch does not convert
         FoldConstants(),  # also where nothing is re-parameterized
         CropTransposed(),  # borders that it refuses, or fills with zeros where PyTorch computes
+        WidenConv1d(),  # in 8 bits litert-torch stumbles over its own form
         FlattenLinear(),  # what it makes of more axes it may refuse
         LowerPowers(),  # which XNNPACK does not take, nor the converter of five axes
     ]
