@@ -14,7 +14,7 @@ from ._pass import Exactness, Pass
 from .pointwise import is_pointwise
 from .rewriter import Form, Rewriter, shape_of
 
-__all__ = ["WriteOutArguments"]
+__all__ = ["WriteOutArguments", "scaled_sum"]
 
 aten = torch.ops.aten
 
@@ -45,7 +45,7 @@ class WriteOutArguments(Pass):
         return rewriter.write_out(_WRITTEN_OUT)
 
 
-def _scaled_sum(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+def scaled_sum(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
     """``other`` scaled before it is added or subtracted; of ``rsub``, ``self``."""
     alpha = bound["alpha"]
     if alpha == 1:
@@ -236,10 +236,10 @@ def _opened(mask: Tensor) -> list[Tensor]:
 
 _WRITTEN_OUT: dict[object, Form] = {
     aten.scaled_dot_product_attention.default: _masked_rows,
-    aten.add.Tensor: _scaled_sum,
-    aten.sub.Tensor: _scaled_sum,
-    aten.rsub.Scalar: _scaled_sum,
-    aten.rsub.Tensor: _scaled_sum,
+    aten.add.Tensor: scaled_sum,
+    aten.sub.Tensor: scaled_sum,
+    aten.rsub.Scalar: scaled_sum,
+    aten.rsub.Tensor: scaled_sum,
     aten.softplus.default: _softplus,
     aten.clamp.default: _one_bound,
     aten.argmax.default: _among_all,

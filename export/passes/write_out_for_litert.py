@@ -14,6 +14,7 @@ from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .definitions import DEFINITIONS
 from .rewriter import Form, Rewriter
+from .write_out_arguments import scaled_sum
 
 __all__ = ["WriteOutForLitert"]
 
@@ -91,4 +92,7 @@ _OWN: dict[object, Callable[..., Any]] = {
 _WRITTEN_OUT: dict[object, Form] = {
     **{target: _written(function) for target, function in _OWN.items()},
     **{target: _written(DEFINITIONS[target]) for target in _SHARED},
+    aten.add.Tensor: scaled_sum,  # of which litert-torch takes no ``alpha``
+    aten.sub.Tensor: scaled_sum,
+    aten.rsub.Tensor: scaled_sum,
 }

@@ -9,16 +9,66 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from extras import needs_litert_torch
 from outcome import Command
 from shared import Exports
+from torch import Tensor, nn
 
 from cloformer.export.artifact.folder import read_artifact
 from cloformer.export.parity.report import ParityReport
 from cloformer.export.parity.verify import ParityRequest, compare
+from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.spec import ModelSpec
 
 pytestmark = needs_litert_torch
 ONE_BLOCK = "reference_weights:one_block_a_stage"
+HERE = "test_litert"
+
+
+class Volumes(nn.Module):
+    """Transposed in three axes, for which the converter writes an operator that no runtime has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose3d(2, 2, 2, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(x.relu())
+
+
+class Rotated(nn.Module):
+    """Complex numbers, which LiteRT has not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("angles", torch.polar(torch.ones(4), torch.arange(4.0)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (4, 2))) * self.angles)
+
+
+class Tables(nn.Module):
+    """Tables of one shape whose numbers do not lie in order, as of relative positions, and a mask."""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__()
+        self.alpha = alpha
+        for name in ("first", "second", "third"):
+            generator = torch.Generator().manual_seed(len(name))
+            self.register_buffer(name, (len(name) + torch.randn(6, 40, generator=generator)).T)
+        self.register_buffer("mask", torch.full((6, 6), -torch.inf).triu(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.sub(x * self.first, self.second, alpha=self.alpha) * self.third
+        return torch.softmax(x.T @ x + self.mask, -1)
+
+
+volumes, rotated, tables = Volumes, Rotated, Tables
+
+
+def halved() -> nn.Module:
+    return Tables(alpha=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +153,33 @@ def test_channels_first(tmp_path: Path, command: Command) -> None:
     assert artifact["manifest"]["graph"]["partitions"] == 1
     shown = command("parity", artifact["folder"], "--model", "user_models:resnet")
     assert shown.code == 0, shown.out
+
+
+def test_tables_of_one_shape_a_mask_and_what_is_scaled_before_it_is_taken_away(exported: Exports) -> None:
+    """Each is the model's, and an ``alpha`` that a file has lost is told with its operator."""
+    spec = ModelSpec(declared=(TensorSpec("x", (40, 6)),))
+    folder = exported(model=f"{HERE}:halved", formats=("litert",), spec=spec)["litert"]
+    assert compare(read_artifact(folder), ParityRequest(model=f"{HERE}:halved", spec=spec)).passed
+    report = compare(read_artifact(folder), ParityRequest(model=f"{HERE}:tables", spec=spec))
+    assert not report.passed
+    first = report.first_divergence
+    assert first is not None and "sub" in first.operator
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "words"),
+    [
+        ("volumes", "1x2x3x3x3", "aten.conv_transpose3d.input: the runtime has no convolution"),
+        ("rotated", "3x8", "LiteRT has no complex numbers"),
+    ],
+)
+def test_what_is_not_taken_is_told_with_its_place(
+    command: Command, tmp_path: Path, name: str, shape: str, words: str
+) -> None:
+    """Of the first, the file is converted, and does not load."""
+    model = ("--model", f"{HERE}:{name}", "--input", f"x={shape}")
+    shown = command("export", *model, "--format", "litert", "--output", tmp_path)
+    assert shown.code == 4 and not list(tmp_path.iterdir())
+    what, where, _advice = shown.err.strip().splitlines()[-3:]
+    assert what.startswith("error: ") and what.endswith(words)
+    assert f"{HERE}:{name.title()}:" in where or f"{HERE}.{name.title()}:" in where

@@ -24,6 +24,12 @@ _LAWS: dict[str, tuple[Callable[[Tensor], object], int]] = {
     "a deviation": (lambda x: x.std(-1, keepdim=True) + x.std(), 2),
     "of one number": (lambda x: x[:1].var(0, correction=0), 1),
     "of none": (lambda x: x[:1].var(0).nan_to_num(2.0), 0),
+    "scaled sums": (
+        lambda x: (
+            torch.add(x, x.exp(), alpha=2) + torch.sub(x, 3 * x, alpha=0.5) + torch.rsub(x, x.exp(), alpha=2)
+        ),
+        3,
+    ),
     "of all": (lambda x: (4 * x).long().argmax(), 0),
     "of floats": (lambda x: x.argmax(1), 0),
     "of 32 bits": (lambda x: (4 * x).int().argmax(1), 0),
