@@ -27,11 +27,18 @@ _CLIPS = (aten.relu.default, aten.hardtanh.default, aten.clamp.default, aten.rel
 
 
 def quantizable(rewriter: Rewriter) -> Iterator[Layer]:
-    """The convolutions and linear layers with constant weights, in order."""
+    """The convolutions and linear layers with constant weights, in order, but those that average."""
     for node in rewriter.nodes(*LAYERS):
         layer = Layer.read(rewriter, node)
-        if layer is not None and node.meta["val"].dtype is torch.float32:
+        if layer is not None and node.meta["val"].dtype is torch.float32 and not _averages(layer):
             yield layer
+
+
+def _averages(layer: Layer) -> bool:
+    """Whether all that it reads has one weight: a norm's mean, which is subtracted from what it is the mean of, and may be nothing
+    but what rounding leaves."""
+    of_each = layer.weight.flatten(1)
+    return of_each.shape[1] > 1 and bool((of_each == of_each[:, :1]).all())
 
 
 def values_of(layer: Layer) -> tuple[fx.Node, fx.Node]:

@@ -35,6 +35,8 @@ from .file import Operator, name_of, operators, packed, read_model, shape_of
 from .metadata import add_metadata, with_labels
 from .names import MARK, Step, carried, names_in
 from .session import partitions
+from .whole import OURS, stored_weights, write_as_float
+from .whole_layers import on_whole_numbers
 
 __all__ = ["SIGNATURE", "check", "unsupported", "write"]
 
@@ -68,7 +70,9 @@ def unsupported(program: ExportedProgram) -> list[Unsupported]:
     found = [
         nodes.get(lowered_name_of(node) or "", node)
         for node in decomposed.graph.nodes
-        if isinstance(node.target, torch._ops.OpOverload) and lowerings.lookup(node.target) is None
+        if isinstance(node.target, torch._ops.OpOverload)
+        and node.target not in OURS
+        and lowerings.lookup(node.target) is None
     ]
     return [Unsupported(str(node.target), origin_of(node)) for node in dict.fromkeys(found)]
 
@@ -76,9 +80,10 @@ def unsupported(program: ExportedProgram) -> list[Unsupported]:
 def write(lowered: Lowered, folder: Path) -> Written:
     """Write ``model.tflite`` with its weights inside; the bytes depend on the arguments alone."""
     signature = _given(lowered)
-    path = folder / FILE_NAME
+    path, weights = folder / FILE_NAME, stored_weights(lowered.program)
     path.write_bytes(_converted(lowered, signature))
     model = read_model(path)
+    on_whole_numbers(model, weights)
     signature = name_signature(model, signature)
     values = _values(model, lowered.program)
     names = name_tensors(model, values)
@@ -141,6 +146,7 @@ def _converted(lowered: Lowered, signature: Signature) -> bytes:
             )
             _turn_images(decomposed, signature)
             decomposed.example_inputs = (tuple(inputs.values()), {})
+            write_as_float(decomposed)
             _tell_names(decomposed.graph)
             rewritten = core._run_convert_passes(decomposed)
             data: bytes = litert_converter.exported_programs_to_flatbuffer([rewritten], [sample]).to_bytes()

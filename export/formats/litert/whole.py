@@ -1,0 +1,94 @@
+"""What is stored or computed in whole numbers, as litert-torch is given it: weights as the numbers that they stand for, and its own
+operators where values are rounded. It writes ``QUANTIZE`` and ``DEQUANTIZE`` there, and layers in float between them, which
+:mod:`.whole_layers` makes layers on whole numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
+
+from ...passes.rewriter import arguments
+from ...passes.stored import dequantize, quantize
+
+__all__ = ["OURS", "Stored", "stored_weights", "write_as_float"]
+
+OURS = (dequantize, quantize)  # which litert-torch is given others for
+_LEAST, _MOST = -128, 127
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The ``scales`` of a weight that is stored in whole numbers, one for each output or one for all; and of a bias that is, its
+    whole numbers."""
+
+    scales: Tensor
+    bias: Tensor | None = None
+
+
+def stored_weights(program: ExportedProgram) -> dict[str, Stored]:
+    """What is stored of each layer, by its name in the program."""
+    constants = _constants(program)
+    found = {}
+    for node in program.graph.nodes:
+        given = arguments(node) if node.op == "call_function" else {}
+        weight, bias = (_stored(given.get(name), constants) for name in ("weight", "bias"))
+        if weight is not None:
+            found[node.name] = Stored(weight[1].flatten(), None if bias is None else bias[0])
+    return found
+
+
+def _stored(value: object, constants: Mapping[str, Tensor]) -> tuple[Tensor, Tensor] | None:
+    """The whole numbers and the scales that a constant is made of; None if it is not."""
+    if not isinstance(value, fx.Node) or value.target is not dequantize:
+        return None
+    data, scales = (constants.get(source.name) for source in value.all_input_nodes)
+    return None if data is None or scales is None else (data, scales)
+
+
+def write_as_float(program: ExportedProgram) -> None:
+    """Put what litert-torch knows in the place of our operators: of constants the numbers that they stand for, and of what is
+    computed torch's own operators."""
+    import torch.ao.quantization.fx._decomposed  # which defines them
+
+    library = torch.ops.quantized_decomposed
+    constants = _constants(program)
+    for node in [node for node in program.graph.nodes if node.target in OURS]:
+        source, scale, *rest = node.args
+        if source.name in constants:
+            value = dequantize(constants[source.name], constants[scale.name], *rest).float()
+            _replace_constant(program, source, value)
+            made = source
+        else:
+            packet = library.quantize_per_tensor if node.target is quantize else library.dequantize_per_tensor
+            steps = float(constants[scale.name]), rest[0] if rest else 0, _LEAST, _MOST, torch.int8
+            with program.graph.inserting_before(node):
+                made = program.graph.call_function(packet.default, (source, *steps))
+            made.meta.update(node.meta)
+        node.replace_all_uses_with(made)
+        program.graph.erase_node(node)
+    program.graph_module.recompile()
+
+
+def _constants(program: ExportedProgram) -> dict[str, Tensor]:
+    """The program's constants by their placeholders."""
+    kept: Mapping[str, Any] = {**program.constants, **program.state_dict}
+    kinds = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
+    specs = [item for item in program.graph_signature.input_specs if item.kind in kinds]
+    return {str(item.arg.name): kept[str(item.target)] for item in specs}
+
+
+def _replace_constant(program: ExportedProgram, place: fx.Node, value: Tensor) -> None:
+    (spec,) = (item for item in program.graph_signature.input_specs if item.arg.name == place.name)
+    name = str(spec.target)
+    if name in program.state_dict:
+        program.state_dict[name] = torch.nn.Parameter(value, requires_grad=False)
+    else:
+        program.constants[name] = value
+    place.meta["val"] = place.meta["val"].new_empty(value.shape, dtype=value.dtype)
+    place.meta.pop("tensor_meta", None)
