@@ -138,7 +138,7 @@ class _Graph:
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer whose weight is the multiples of ``scales`` by ``numbers``."""
+    """A layer whose weight is the multiples of ``scales`` by ``numbers``, which are whole, or of float16."""
 
     graph: _Graph
     item: Any
@@ -155,6 +155,10 @@ class _Layer:
         value = graph.numbers(item.inputs[place])
         if value is None or stored.scales.numel() not in (1, value.shape[axis]):
             return None
+        if stored.is_half:
+            halves = value.astype(np.float16)
+            is_it = np.array_equal(halves.astype(np.float32), value)
+            return cls(graph, item, halves, np.ones(1, np.float32), place, axis, None) if is_it else None
         scales = np.broadcast_to(stored.scales.numpy(), value.shape[axis]).astype(np.float32)
         wide = scales.reshape([-1 if at == axis else 1 for at in range(value.ndim)])
         numbers = np.round(value / wide)
@@ -165,6 +169,8 @@ class _Layer:
 
     def compute_on_whole_numbers(self) -> bool:
         """Whether it could be made a layer on whole numbers, and was."""
+        if self.numbers.dtype != np.int8:
+            return False
         before, after = self._moves_before(), self._moves_after()
         if before is None or after is None:
             return False
@@ -187,7 +193,9 @@ class _Layer:
     def _has_ratios(self, given: int, made: int) -> bool:
         """Whether a step of a product over one of the result is within what the delegate's kernels have; else it refuses the
         whole model."""
-        of_given, of_made = (float(self.graph.tensors[place].quantization.scale[0]) for place in (given, made))
+        of_given, of_made = (
+            float(self.graph.tensors[place].quantization.scale[0]) for place in (given, made)
+        )
         ratios = of_given * self.scales.astype(np.float64) / of_made
         return bool(((ratios >= _LEAST_RATIO) & (ratios < _MOST_RATIO)).all())
 
@@ -218,7 +226,9 @@ class _Layer:
         """What moves the layer's result on the way to ``QUANTIZE``, and that; None if the result is read by something else."""
         found: list[Any] = []
         place = int(self.item.outputs[0])
-        while len(readers := self.graph.readers.get(place, [])) == 1 and place not in self.graph.graph.outputs:
+        while (
+            len(readers := self.graph.readers.get(place, [])) == 1 and place not in self.graph.graph.outputs
+        ):
             (reader,) = readers
             found.append(reader)
             kind = self.graph.kind(reader)
@@ -253,7 +263,7 @@ class _Layer:
         self.graph.operators[:] = [item for item in self.graph.operators if item is not last]
 
     def store_weight(self) -> None:
-        """The layer reads numbers that are made of whole ones."""
+        """The layer reads numbers that are made of whole or shorter ones."""
         value = int(self.item.inputs[self.place])
         made = schema.OperatorT()
         made.opcodeIndex = self.graph.code(schema.BuiltinOperator.DEQUANTIZE)
@@ -265,9 +275,10 @@ class _Layer:
         self.item.inputs = operands
 
     def _weight(self) -> int:
-        return self.graph.new(
-            int(self.item.inputs[self.place]), _INT8, _steps(self.scales, self.axis), self.numbers
-        )
+        like = int(self.item.inputs[self.place])
+        if self.numbers.dtype != np.int8:
+            return self.graph.new(like, schema.TensorType.FLOAT16, None, self.numbers)
+        return self.graph.new(like, _INT8, _steps(self.scales, self.axis), self.numbers)
 
 
 def _steps(scales: Numbers, axis: int) -> Any:
