@@ -174,9 +174,11 @@ class Walk:
             return None
         assert isinstance(from_candidate, Tensor)
         if _is_permuted(from_candidate, value):
-            permuted.add(node)
-            self._enter(node, reference, from_candidate, group=group, reads=reads)
-            return None
+            if any(user.op != "output" for user in node.users):
+                permuted.add(node)
+                self._enter(node, reference, from_candidate, group=group, reads=reads)
+                return None
+            value = _nearest(from_candidate, value)  # nothing comes after it
         given = torch.from_numpy(np.array(value)).to(from_candidate.dtype)
         self._enter(node, reference, given, reads=(node.name,))
         return Compared(
@@ -271,8 +273,12 @@ def _with_axes_of(want: object, value: Array) -> Array | None:
     got, shape = np.asarray(value), tuple(want.shape)
     if got.shape == shape:
         return got
-    if sorted(got.shape) != sorted(shape):
-        return None
+    return _nearest(want, got) if sorted(got.shape) == sorted(shape) else None
+
+
+def _nearest(want: Tensor, got: Array) -> Array:
+    """The value with its axes in that order of those which give the node's shape in which it is nearest to what it should be."""
+    shape = tuple(want.shape)
     orders = [
         order
         for order in itertools.permutations(range(want.ndim))

@@ -102,7 +102,7 @@ def test_a_range_that_is_missing_is_named() -> None:
 
 
 @pytest.mark.parametrize(("what", "is_layer"), [
-    ("computed weight", False), ("no batch", False), ("pool", False), ("grouped", True),
+    ("computed weight", False), ("no batch", False), ("pool", False), ("grouped", True), ("average", False),
 ])  # fmt: skip
 def test_what_is_a_layer(what: str, is_layer: bool) -> None:
     models = {
@@ -110,6 +110,7 @@ def test_what_is_a_layer(what: str, is_layer: bool) -> None:
         "no batch": (nn.Sequential(nn.Conv2d(4, 4, 1)), (4, 3, 3)),
         "pool": (nn.Sequential(nn.AvgPool2d(2)), (1, 4, 4, 4)),
         "grouped": (nn.Sequential(nn.Conv2d(4, 4, 1, groups=2)), (1, 4, 3, 3)),
+        "average": (Lambda(lambda m, x: F.conv2d(x, m.w), w=torch.full((2, 4, 1, 1), 0.25)), (1, 4, 3, 3)),
     }
     model, shape = models[what]
     assert bool(list(quantizable(Rewriter(traced(model, shape).graph_module)))) == is_layer

@@ -16,6 +16,7 @@ from ...passes.separate_chunks import SeparateChunks
 from ...passes.split_depthwise import SplitDepthwise
 from ...passes.split_projection import SplitProjection
 from ...passes.turn_heads import TurnHeads
+from ...passes.widen_conv1d import WidenConv1d
 from ...passes.write_out_attention import WriteOutAttention
 from ...passes.write_out_layer_norm import WriteOutLayerNorm
 
@@ -48,6 +49,7 @@ def _device() -> list[Pass]:
     """What LiteRT computes in another way than PyTorch, and what litert-torch writes wrong or not at all."""
     return [
         FoldConstants(),  # also where nothing is re-parameterized
+        WidenConv1d(),  # in 8 bits litert-torch stumbles over its own form
         FlattenLinear(),  # what it makes of more axes it may refuse
         LowerPowers(),  # which XNNPACK does not take, nor the converter of five axes
     ]

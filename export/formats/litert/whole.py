@@ -37,9 +37,11 @@ def stored_weights(program: ExportedProgram) -> dict[str, Stored]:
     constants = _constants(program)
     found = {}
     for node in program.graph.nodes:
-        given = arguments(node) if node.op == "call_function" else {}
-        weight, bias = (_stored(given.get(name), constants) for name in ("weight", "bias"))
-        if weight is not None:
+        given = arguments(node) if isinstance(node.target, torch._ops.OpOverload) else {}
+        bias = _stored(given.pop("bias", None), constants)
+        weights = [_stored(value, constants) for value in given.values()]
+        weight = next((item for item in weights if item is not None), None)
+        if weight is not None and node.target not in OURS:
             found[node.name] = Stored(
                 weight[1].flatten(), None if bias is None else bias[0], weight[0].dtype is torch.float16
             )
@@ -66,14 +68,18 @@ def write_as_float(program: ExportedProgram) -> None:
         if source.name in constants:
             value = dequantize(constants[source.name], constants[scale.name], *rest).float()
             _replace_constant(program, source, value)
-            made = source
-        else:
-            packet = library.quantize_per_tensor if node.target is quantize else library.dequantize_per_tensor
-            steps = float(constants[scale.name]), rest[0] if rest else 0, _LEAST, _MOST, torch.int8
+            node.replace_all_uses_with(source)
+            program.graph.erase_node(node)
+            continue
+        packet = library.quantize_per_tensor if node.target is quantize else library.dequantize_per_tensor
+        steps = float(constants[scale.name]), rest[0] if rest else 0, _LEAST, _MOST, torch.int8
+        # Each reader of numbers has its own: litert-torch lays out one for one reader, and stumbles over others.
+        for readers in [list(node.users)] if node.target is quantize else [[user] for user in node.users]:
             with program.graph.inserting_before(node):
                 made = program.graph.call_function(packet.default, (source, *steps))
             made.meta.update(node.meta)
-        node.replace_all_uses_with(made)
+            for reader in readers:
+                reader.replace_input_with(node, made)
         program.graph.erase_node(node)
     program.graph_module.recompile()
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from .file import array_of, name_of, operators
+from .file import name_of
+from .file_graph import MOVES, FileGraph, Numbers
 from .names import nodes_named
 from .whole import Stored
 
 __all__ = ["on_whole_numbers"]
-
-Numbers: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 _MOST = 127
 _INT8, _INT32 = schema.TensorType.INT8, schema.TensorType.INT32
@@ -27,9 +26,7 @@ _WEIGHTS = {
 # Of these the runtime's delegate has kernels on whole numbers. All have their input and their bias at these places.
 _COMPUTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _INPUT, _BIAS = 0, 2
-# What moves numbers, or adds the one that stands for zero.
-_MOVES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
-_PADS = "PAD"
+_PADS = "PAD"  # with the number that stands for zero
 _LEAST_RATIO, _MOST_RATIO = 2.0**-32, 2.0**8
 
 
@@ -38,7 +35,12 @@ def on_whole_numbers(model: Any, weights: Mapping[str, Stored]) -> None:
     and of each other one store the weight as whole numbers."""
     if not weights:
         return
-    graph = _Graph(model)
+    graph = FileGraph(model)
+    graph.share_numbers()
+    graph.leave_out_rounding_again()
+    graph.share_numbers()
+    graph.cancel_transposes()
+    graph.write_products()
     for item in list(graph.operators):
         kind = graph.kind(item)
         if kind not in _WEIGHTS:
@@ -53,94 +55,11 @@ def on_whole_numbers(model: Any, weights: Mapping[str, Stored]) -> None:
     graph.leave_out_unread()
 
 
-class _Graph:
-    """A file's graph under change. Tensors are told by their places."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.graph = model.subgraphs[0]
-        self.tensors: list[Any] = self.graph.tensors
-        self.operators: list[Any] = self.graph.operators
-        found = zip(self.operators, operators(model), strict=True)
-        self._kinds = {id(item): told.kind for item, told in found}
-        self.find()
-
-    def find(self) -> None:
-        """Who makes and who reads each tensor."""
-        self.makers = {int(place): item for item in self.operators for place in item.outputs}
-        self.readers: dict[int, list[Any]] = {}
-        for item in self.operators:
-            for place in item.inputs:
-                self.readers.setdefault(int(place), []).append(item)
-
-    def kind(self, item: Any) -> str:
-        return self._kinds[id(item)]
-
-    def numbers(self, place: int) -> Numbers | None:
-        """A constant's."""
-        return array_of(self.model, self.tensors[place])
-
-    def new(self, like: int, kind: int, quantization: Any, numbers: Numbers | None = None) -> int:
-        """A tensor of the shape and the name of ``like``, computed or constant."""
-        before, made = self.tensors[like], schema.TensorT()
-        made.shape, made.shapeSignature = before.shape, before.shapeSignature
-        made.hasRank, made.name = before.hasRank, before.name
-        made.type, made.quantization, made.buffer = kind, quantization, 0
-        if numbers is not None:
-            buffer = schema.BufferT()
-            buffer.data = np.frombuffer(np.ascontiguousarray(numbers).tobytes(), np.uint8)
-            made.buffer = len(self.model.buffers)
-            self.model.buffers.append(buffer)
-        self.tensors.append(made)
-        return len(self.tensors) - 1
-
-    def insert_before(self, item: Any, made: Any, kind: str) -> None:
-        self._kinds[id(made)] = kind
-        self.operators.insert(next(at for at, other in enumerate(self.operators) if other is item), made)
-
-    def code(self, number: int) -> int:
-        """The place of an operator's kind among those that the file names."""
-        for place, code in enumerate(self.model.operatorCodes):
-            if max(code.builtinCode, code.deprecatedBuiltinCode) == number:
-                return place
-        made = schema.OperatorCodeT()
-        made.builtinCode = made.deprecatedBuiltinCode = number
-        made.version = 2  # of those that make numbers of constants, too
-        self.model.operatorCodes.append(made)
-        return len(self.model.operatorCodes) - 1
-
-    def leave_out_unread(self) -> None:
-        """Operators, tensors and constants that nothing reads any more."""
-        needed = set(map(int, self.graph.outputs))
-        for item in reversed(self.operators):
-            if not needed.isdisjoint(map(int, item.outputs)):
-                needed |= {int(place) for place in (*item.inputs, *item.outputs)}
-        self.operators[:] = [item for item in self.operators if not needed.isdisjoint(map(int, item.outputs))]
-        kept = sorted((needed | set(map(int, self.graph.inputs))) - {-1})
-        new = {place: number for number, place in enumerate(kept)} | {-1: -1}
-        for owner in (self.graph, *self.operators):
-            owner.inputs, owner.outputs = ([new[int(p)] for p in ps] for ps in (owner.inputs, owner.outputs))
-        for function in self.model.signatureDefs:
-            for entry in (*function.inputs, *function.outputs):
-                entry.tensorIndex = new[entry.tensorIndex]
-        self.tensors[:] = [self.tensors[place] for place in kept]
-        self._leave_out_buffers()
-
-    def _leave_out_buffers(self) -> None:
-        owners = [tensor for graph in self.model.subgraphs for tensor in graph.tensors]
-        owners += self.model.metadata or []
-        kept = sorted({0, *(owner.buffer for owner in owners)})  # the first is empty, and stands for none
-        new = {place: number for number, place in enumerate(kept)}
-        for owner in owners:
-            owner.buffer = new[owner.buffer]
-        self.model.buffers[:] = [self.model.buffers[place] for place in kept]
-
-
 @dataclass(frozen=True)
 class _Layer:
     """A layer whose weight is the multiples of ``scales`` by ``numbers``, which are whole, or of float16."""
 
-    graph: _Graph
+    graph: FileGraph
     item: Any
     numbers: Numbers
     scales: Numbers
@@ -149,7 +68,7 @@ class _Layer:
     bias: Numbers | None
 
     @classmethod
-    def of(cls, graph: _Graph, item: Any, kind: str, stored: Stored) -> _Layer | None:
+    def of(cls, graph: FileGraph, item: Any, kind: str, stored: Stored) -> _Layer | None:
         """None if its weight is no constant, or not the multiples of these scales: then the converter has put more into it."""
         place, axis = _WEIGHTS[kind]
         value = graph.numbers(item.inputs[place])
@@ -183,7 +102,7 @@ class _Layer:
             bias = self._bias(operands[_BIAS], steps)
             if bias is None:
                 return False
-            operands[_BIAS] = self.graph.new(operands[_BIAS], _INT32, _steps(steps, 0), bias)
+            operands[_BIAS] = self.graph.new(operands[_BIAS], _INT32, _steps(steps, 0), numbers=bias)
         operands[self.place] = self._weight()
         operands[_INPUT] = self._moved(before, int(source))
         self.item.inputs = operands
@@ -217,7 +136,7 @@ class _Layer:
             kind = self.graph.kind(maker)
             if kind == "DEQUANTIZE":
                 return found
-            if kind != _PADS and kind not in _MOVES:
+            if kind != _PADS and kind not in MOVES:
                 return None
             place = int(maker.inputs[0])
         return None
@@ -234,18 +153,18 @@ class _Layer:
             kind = self.graph.kind(reader)
             if kind == "QUANTIZE":
                 return found
-            if kind not in _MOVES:
+            if kind not in MOVES:
                 return None
             place = int(reader.outputs[0])
         return None
 
     def _moved(self, before: Sequence[Any], source: int) -> int:
         """The whole numbers, moved as their values were."""
-        quantization = self.graph.tensors[source].quantization
+        whole = self.graph.tensors[source]
         for item in before[1:]:
             made = schema.OperatorT()
             made.__dict__.update(item.__dict__)
-            result = self.graph.new(int(item.outputs[0]), _INT8, quantization)
+            result = self.graph.new(int(item.outputs[0]), _INT8, whole.quantization, whole.name)
             made.inputs, made.outputs = [source, *item.inputs[1:]], [result]
             self.graph.insert_before(self.item, made, self.graph.kind(item))
             source = result
@@ -255,9 +174,9 @@ class _Layer:
         """Whole numbers, which are then moved as its values were."""
         *moves, last = after
         final = int(last.outputs[0])
-        quantization = self.graph.tensors[final].quantization
+        whole = self.graph.tensors[final]
         for giver, mover in zip((self.item, *moves), moves, strict=False):
-            place = self.graph.new(int(giver.outputs[0]), _INT8, quantization)
+            place = self.graph.new(int(giver.outputs[0]), _INT8, whole.quantization, whole.name)
             giver.outputs, mover.inputs = [place], [place, *mover.inputs[1:]]
         (moves[-1] if moves else self.item).outputs = [final]
         self.graph.operators[:] = [item for item in self.graph.operators if item is not last]
@@ -277,8 +196,8 @@ class _Layer:
     def _weight(self) -> int:
         like = int(self.item.inputs[self.place])
         if self.numbers.dtype != np.int8:
-            return self.graph.new(like, schema.TensorType.FLOAT16, None, self.numbers)
-        return self.graph.new(like, _INT8, _steps(self.scales, self.axis), self.numbers)
+            return self.graph.new(like, schema.TensorType.FLOAT16, None, numbers=self.numbers)
+        return self.graph.new(like, _INT8, _steps(self.scales, self.axis), numbers=self.numbers)
 
 
 def _steps(scales: Numbers, axis: int) -> Any:
