@@ -1,3 +1,5 @@
+import java.util.Properties
+
 pluginManagement {
     repositories {
         google()
@@ -16,4 +18,6 @@ dependencyResolutionManagement {
 
 rootProject.name = "cloformer"
 
-include(":core", ":ort", ":app")
+val bundle = Properties().apply { rootDir.resolve("bundle.properties").inputStream().use { load(it) } }
+
+include(":core", ":classifier", ":app", ":" + bundle.getProperty("runtime"))

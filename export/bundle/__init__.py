@@ -1,4 +1,4 @@
 """App projects that carry a model, and what devices report back.
 
-:mod:`.systems` is light, for the command line's help; :mod:`.project` writes and checks projects.
+:mod:`.systems` and :mod:`.runtimes` are light, for the command line's help; :mod:`.project` writes and checks projects.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -32,14 +33,8 @@ NOTICES = "THIRD_PARTY_NOTICES.txt"
 _IN_APP = ("model", "labels")  # roles of files; origins and vectors are for the tools
 
 
-def check_artifact(artifact: Artifact, format_name: str, title: str) -> None:
-    """Raises :class:`UnsupportedError` unless it is a classifier of one image in ``format_name``, and
-    :class:`InputError` if it is not whole."""
-    if artifact.format != format_name:
-        raise UnsupportedError(
-            f"{artifact.folder} is {artifact.format}, and {title} apps carry {format_name}",
-            f"export it: `cloformer export --format {format_name}`",
-        )
+def check_artifact(artifact: Artifact) -> None:
+    """Raises :class:`UnsupportedError` unless it is a classifier of one image, and :class:`InputError` if it is not whole."""
     artifact.verify()
     for entry in artifact.manifest.model_files:
         if entry.path.endswith(".json"):  # a package's own list, which nothing has opened yet
@@ -71,8 +66,8 @@ def why_not_in_an_app(artifact: Artifact) -> UnsupportedError | None:
     return None
 
 
-def write_payload(artifact: Artifact, folder: Path, notices: Path) -> None:
-    """The model, its manifest to the byte, its labels, and the notices of ``notices``."""
+def write_payload(artifact: Artifact, folder: Path, notices: Sequence[Path]) -> None:
+    """The model, its manifest to the byte, its labels, and the ``notices``, one after the other."""
     folder.mkdir(parents=True)
     for entry in artifact.files:
         if entry.role in _IN_APP:
@@ -80,7 +75,7 @@ def write_payload(artifact: Artifact, folder: Path, notices: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(artifact.folder / entry.path, target)
     shutil.copyfile(artifact.folder / MANIFEST, folder / MANIFEST)
-    shutil.copyfile(notices, folder / NOTICES)
+    (folder / NOTICES).write_bytes(b"\n".join(path.read_bytes() for path in notices))
 
 
 def write_conformance(artifact: Artifact, folder: Path) -> int:

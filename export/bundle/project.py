@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.resources
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,6 +26,7 @@ from ..artifact.folder import MANIFEST, Artifact, read_artifact
 from .carry import carry_over
 from .operators import CONFIG, operators_config
 from .payload import NOTICES, check_artifact, write_conformance, write_payload
+from .runtimes import RUNTIMES, Runtime, choose_runtime
 from .settings import Settings
 from .systems import SYSTEMS, System
 
@@ -45,6 +46,7 @@ class Bundled:
 
     folder: Path
     system: System
+    runtime: Runtime
     files: int
     bytes: int
     vectors: int
@@ -54,6 +56,7 @@ class Bundled:
         return {
             "folder": str(self.folder),
             "system": self.system.name,
+            "runtime": self.runtime.name,
             "files": self.files,
             "bytes": self.bytes,
             "vectors": self.vectors,
@@ -67,33 +70,35 @@ def bundle(
     folder: Path,
     settings: Settings,
     *,
+    runtime: str | None = None,
     force: bool = False,
     reduced_operators: bool = False,
 ) -> Bundled:
     """Write the project into ``folder``, which is new or empty unless ``force``; ``reduced_operators`` adds what a
-    smaller build of ONNX Runtime is configured by.
+    smaller build of ONNX Runtime is configured by. What runs the model follows from its format; ``runtime`` may say it, too.
 
-    Raises :class:`UsageError` for settings that a store would refuse, :class:`UnsupportedError` for an artifact that
-    is no image classifier in the system's format, and :class:`InputError` for one that is not whole, or a place that
+    Raises :class:`UsageError` for settings that a store would refuse and for a runtime that does not run the format,
+    :class:`UnsupportedError` for an artifact that is no image classifier in a format of the system's, and :class:`InputError` for one that is not whole, or a place that
     cannot be written. What was there then stays.
     """
     system.check(settings)
-    if reduced_operators and system.format != "onnx":
+    row = choose_runtime(system, artifact, runtime)
+    if reduced_operators and row.format != "onnx":
         raise UsageError(
-            f"--reduced-operators is for ONNX Runtime, and {system.title} apps do without it", "leave it out"
+            f"--reduced-operators is for ONNX Runtime, and {row.title} runs this model", "leave it out"
         )
-    check_artifact(artifact, system.format, system.title)
+    check_artifact(artifact)
     # With --force through a link to the project, if it is one.
     folder = Path(os.path.realpath(folder)) if force else folder.absolute()
     with staged(folder, _refuse_no_folder if force else _refuse_what_is_there) as staging:
-        vectors = _write(system, artifact, staging, settings)
+        vectors = _write(system, row, artifact, staging, settings)
         if reduced_operators:
             (staging / CONFIG).write_text(operators_config(artifact), "utf-8")
         written = _hashes(staging)
-        (staging / RECORD).write_text(canonical_json(_record(system, artifact, settings, written)), "utf-8")
+        (staging / RECORD).write_text(canonical_json(_record(row, artifact, settings, written)), "utf-8")
         kept = _keep(staging, folder, written, system) if force and folder.exists() else ()
     size = sum((folder / path).stat().st_size for path in written)
-    return Bundled(folder, system, len(written) + 1, size, vectors, kept)
+    return Bundled(folder, system, row, len(written) + 1, size, vectors, kept)
 
 
 def verify_bundle(folder: Path) -> tuple[dict[str, Any], list[str]]:
@@ -145,33 +150,37 @@ def _is_behind_a_link(folder: Path, name: str) -> bool:
     )
 
 
-def _write(system: System, artifact: Artifact, staging: Path, settings: Settings) -> int:
+def _write(system: System, runtime: Runtime, artifact: Artifact, staging: Path, settings: Settings) -> int:
     template = importlib.resources.files("cloformer") / "deploy" / system.name
     with importlib.resources.as_file(template) as source:
-        _copy_template(source, staging)
-        write_payload(artifact, staging / system.payload, source / NOTICES)
-    (staging / system.settings_file).write_text(system.settings(settings), "utf-8")
+        others = {row.module for row in RUNTIMES.values() if row.module is not None} - {runtime.module}
+        _copy_template(source, staging, _NOT_COPIED | others)
+        own = [source / runtime.module / NOTICES] if runtime.module is not None else []
+        write_payload(artifact, staging / system.payload, [*own, source / NOTICES])
+    (staging / system.settings_file).write_text(system.settings(settings) + runtime.settings, "utf-8")
     return write_conformance(artifact, staging / system.conformance)
 
 
-def _copy_template(source: Path, folder: Path) -> None:
-    """With the rights that new files have here: an installed package may be read-only."""
+def _copy_template(source: Path, folder: Path, left_out: Collection[str]) -> None:
+    """With the rights that new files have here: an installed package may be read-only. Below the topmost folder, only what
+    is part of no project is left out: packages are named after runtimes, too."""
     for path in sorted(source.iterdir()):
-        if path.name in _NOT_COPIED:
+        if path.name in left_out:
             continue
         if path.is_dir():
             (folder / path.name).mkdir()
-            _copy_template(path, folder / path.name)
+            _copy_template(path, folder / path.name, _NOT_COPIED)
         else:
             shutil.copyfile(path, folder / path.name)
 
 
 def _record(
-    system: System, artifact: Artifact, settings: Settings, hashes: Mapping[str, str]
+    runtime: Runtime, artifact: Artifact, settings: Settings, hashes: Mapping[str, str]
 ) -> dict[str, Any]:
     return {
         "schema_version": _SCHEMA_VERSION,
-        "system": system.name,
+        "system": runtime.system,
+        "runtime": runtime.name,
         "cloformer": cloformer.__version__,
         "artifact": artifact.manifest.name,
         "manifest_sha256": sha256_of(artifact.folder / MANIFEST),

@@ -10,7 +10,7 @@ from cloformer.io.numbers import whole
 
 __all__ = ["Settings", "check_android", "check_ios"]
 
-MIN_SDK = 24  # of ONNX Runtime's library for Android
+MIN_SDK = 24  # of ONNX Runtime's and LiteRT's libraries for Android
 MAX_SDK = 99
 MIN_IOS = 16
 
@@ -64,7 +64,7 @@ def check_android(settings: Settings) -> None:
     except ValueError:
         raise UsageError(
             f"--min-os {settings.minimum_os} is not an API level from {MIN_SDK} to {MAX_SDK}",
-            f"ONNX Runtime for Android needs {MIN_SDK} (Android 7); for Android 8 on: --min-os 26",
+            f"the app and its runtime need {MIN_SDK} (Android 7); for Android 8 on: --min-os 26",
         ) from None
 
 

@@ -8,7 +8,6 @@ import string
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..formats import FORMATS
 from .settings import Settings, check_android, check_ios
 
 __all__ = ["SYSTEMS", "System"]
@@ -28,11 +27,6 @@ class System:
     check: Callable[[Settings], None]
     default: Settings
 
-    @property
-    def format(self) -> str:
-        """The format whose row says that these apps carry it."""
-        return next(row.name for row in FORMATS.values() if row.app_system == self.name)
-
 
 # What means something to a manifest of Android (@ ? ' " \), to Gradle's placeholders in it (${}) or to XML, by number.
 _BY_NUMBER = {ord(char): f"\\u{ord(char):04x}" for char in string.punctuation if char not in ".,()+-_"}
@@ -45,7 +39,7 @@ def _properties(settings: Settings) -> str:
     name = settings.app_name.translate(_BY_NUMBER).replace("\\", r"\\")
     name = "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in name)
     return (
-        "# Written by `cloformer bundle`; read by app/build.gradle.kts.\n"
+        "# Written by `cloformer bundle`; read by settings.gradle.kts and app/build.gradle.kts.\n"
         f"applicationId={settings.identifier}\n"
         f"appName={name}\n"
         f"minSdk={settings.minimum_os}\n"

@@ -11,6 +11,7 @@ import typer
 from cloformer.errors import UsageError, choose
 from cloformer.io.output import say, say_json
 
+from ..bundle.runtimes import RUNTIMES
 from ..bundle.systems import SYSTEMS
 from .options import Debug, Json
 
@@ -23,10 +24,18 @@ def bundle(
     ],
     artifact: Annotated[
         Path | None,
-        typer.Argument(help="An artifact's folder: ONNX for Android, Core ML for iOS. Not with --verify."),
+        typer.Argument(
+            help="An artifact's folder: ONNX, LiteRT or ExecuTorch for Android, Core ML for iOS. Not with --verify."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder of the project: a new one, or an empty one.")
+    ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            help=f"What runs the model: {', '.join(RUNTIMES)}.", autocompletion=lambda: list(RUNTIMES)
+        ),
     ] = None,
     package: Annotated[
         str | None,
@@ -61,9 +70,13 @@ def bundle(
     from ..reports.bundle import text as bundled
 
     row = SYSTEMS[choose("system", system, SYSTEMS, "SYSTEM")]
+    if runtime is not None:
+        runtime = choose("runtime", runtime, RUNTIMES, "--runtime")
     if verify is not None:
-        if artifact is not None or output is not None:
-            raise UsageError("--verify checks a project and writes none", "leave ARTIFACT and --output out")
+        if artifact is not None or output is not None or runtime is not None:
+            raise UsageError(
+                "--verify checks a project and writes none", "leave ARTIFACT, --output and --runtime out"
+            )
         record, edited = verify_bundle(verify)
         if record["system"] != row.name:
             raise UsageError(
@@ -84,7 +97,13 @@ def bundle(
     given = {"identifier": package, "app_name": app_name, "minimum_os": min_os}
     settings = replace(row.default, **{name: value for name, value in given.items() if value is not None})
     written = write_bundle(
-        row, read_artifact(artifact), output, settings, force=force, reduced_operators=reduced_operators
+        row,
+        read_artifact(artifact),
+        output,
+        settings,
+        runtime=runtime,
+        force=force,
+        reduced_operators=reduced_operators,
     )
     if as_json:
         say_json(written.to_json())

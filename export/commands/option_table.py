@@ -173,6 +173,7 @@ _ROWS = {
     "pareto --model": Row(COMPARE, "NAME", "what --weights are"),
     "pareto --weights": Row(COMPARE, "FILE", "none"),
     "pareto --spec": Row(COMPARE, "FILE", "none"),
+    "bundle --runtime": Row(WRITE, "NAME", "the one that runs the artifact's format"),
     "bundle --package": Row(WRITE, "ID", "com.example.cloformer"),
     "bundle --app-name": Row(WRITE, "TEXT", "CloFormer"),
     "bundle --min-os": Row(WRITE, "VERSION", "24 for Android, 16.0 for iOS"),

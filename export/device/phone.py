@@ -21,6 +21,7 @@ from cloformer.io.words import count
 
 from ..artifact.folder import Artifact
 from ..bundle.device_report import DeviceReport, read_device_report
+from ..formats import FORMATS
 from ..latency.statistics import Summary, Verdict, stability, summarize
 from .adb import Adb
 
@@ -160,9 +161,9 @@ def _run_tests(adb: Adb, package: str, threads: int, time_limit: float) -> bytes
 
 
 def _refuse(artifact: Artifact, package: str) -> None:
-    if artifact.format != "onnx":
+    if FORMATS[artifact.format].app_system != "android":
         raise UnsupportedError(
-            f"{artifact.folder} is {artifact.format}, and an Android app carries ONNX",
+            f"{artifact.folder} is {artifact.format}, which no Android app carries",
             "export it with --format onnx",
         )
     if _PACKAGE.fullmatch(package) is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, cast
 
 from cloformer.errors import UnsupportedError
@@ -23,15 +23,21 @@ __all__ = ["refusal"]
 
 # What stands in quotes in an error's words, without what coremltools adds to the name of what it computes in another type.
 _QUOTED = re.compile(r"""["'](\w+?)(?:_cast_fp(?:16|32))?["']""")
+# What torch's interpreter says it was at, an operator or a constant.
+_EXECUTING = re.compile(r"While executing %(\w+)")
 
 
 def refusal(
-    framework: str, error: BaseException, program: ExportedProgram, named: Iterable[str] = ()
+    framework: str,
+    error: BaseException,
+    program: ExportedProgram,
+    named: Iterable[str] = (),
+    in_words: Callable[[BaseException], str] = reason_of,
 ) -> UnsupportedError:
     """``error``, which ``framework`` raised on ``program``, with the operator's place in the model where it can be seen:
-    ``named`` are the nodes that it named beside what it raised."""
+    ``named`` are the nodes that it named beside what it raised, and ``in_words`` says what it means."""
     *_, first = causes(error, said=True)
-    reason, node = reason_of(first), _node_at(error, program, named)
+    reason, node = in_words(first), _node_at(error, program, named)
     if node is not None:
         return unsupported_error([Unsupported(str(node.target), origin_of(node), reason)], framework)
     return UnsupportedError(
@@ -50,5 +56,14 @@ def _node_at(error: BaseException, program: ExportedProgram, named: Iterable[str
         )  # which reads the meta alone
         if name in nodes:
             return nodes[name]
-    said = (name for cause in causes(error) for name in _QUOTED.findall(str(cause)))
-    return next((nodes[name] for name in (*named, *said) if name in nodes), None)
+    raised = [str(cause) for cause in causes(error)]
+    said = (name for text in raised for name in _QUOTED.findall(text))
+    found = next((nodes[name] for name in (*named, *said) if name in nodes), None)
+    return found or _reader_of([name for text in raised for name in _EXECUTING.findall(text)], program)
+
+
+def _reader_of(executed: list[str], program: ExportedProgram) -> fx.Node | None:
+    """What was executed, or what reads it first: a constant has no place in a model."""
+    held = {node.name: node for node in program.graph.nodes}
+    nodes = (node for name in executed if name in held for node in (held[name], *held[name].users))
+    return next((node for node in nodes if node.op == "call_function"), None)

@@ -12,6 +12,7 @@ from .tools import CheckError, java, run
 
 PAGE = 16384  # bytes, of phones that came after Android 15
 _ABI = "arm64-v8a"
+_MODELS = (".onnx", ".tflite", ".pte")
 _ALIGNMENT = 0xD935  # the extra field that fills the space before aligned data
 
 
@@ -25,7 +26,7 @@ def write_apk(target: Path, resources: Path, dex: Path, payload: Path) -> Path:
             _add(apk, path.name, path.read_bytes(), None)
         for path in sorted(payload.rglob("*")):
             if path.is_file():
-                is_model = path.suffix == ".onnx"  # as `noCompress` says
+                is_model = path.suffix in _MODELS  # as `noCompress` says
                 name = f"assets/cloformer/{path.relative_to(payload).as_posix()}"
                 _add(apk, name, path.read_bytes(), 4 if is_model else None)
         for path in sorted((aar() / "jni" / _ABI).glob("*.so")):
@@ -69,7 +70,7 @@ def verify(apk: Path) -> list[str]:
     for name, offset, is_stored in _places(apk):
         if name.endswith(".so") and (not is_stored or offset % PAGE):
             raise CheckError(f"{name} is compressed or does not begin at a page of {PAGE} bytes")
-        if name.endswith(".onnx") and not is_stored:
+        if name.endswith(_MODELS) and not is_stored:
             raise CheckError(f"{name} is compressed")
     return schemes
 

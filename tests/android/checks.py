@@ -14,11 +14,11 @@ from pathlib import Path
 from app_names import NAMES
 
 from . import apk, gradle, levels, names, shrinking
-from .compiled import APP, CORE, HERE, ORT, Compiled, compile_modules, declarations
+from .compiled import APP, CLASSIFIER, CORE, HERE, ORT, SIGNED, Compiled, compile_modules, declarations
 from .images import write_images
 from .native import make_loadable
 from .parts import PARTS, TEMPLATE, aar, settings, versions
-from .tools import JSON, JUNIT, CheckError, aapt2, junit, kotlin, kotlin_library, run, sources
+from .tools import JSON, JUNIT, CheckError, aapt2, java, junit, kotlin, kotlin_library, run, sources
 
 CLOFORMER = (sys.executable, "-m", "cloformer")
 
@@ -63,9 +63,15 @@ class Project:
     def tests(self) -> Path:
         """The tests that run on this machine, compiled."""
         target = self.work / "checks"
-        classes = [self.compiled.core, self.compiled.ort, aar() / "classes.jar", JSON, *JUNIT]
-        kotlin(sources(HERE / "kotlin"), classes, target, "checks")
+        kotlin(sources(HERE / "kotlin"), [*self.modules, JSON, *JUNIT], target, "checks")
         return target
+
+    @property
+    def modules(self) -> list[Path]:
+        """What the tests on this machine are about, and what it stands on."""
+        made = self.compiled
+        ours = [made.core, made.classifier, made.ort, made.litert, made.executorch]
+        return [*ours, made.stand_ins, made.stubs, aar() / "classes.jar"]
 
     @cached_property
     def libraries(self) -> Path:
@@ -74,7 +80,7 @@ class Project:
 
     def run_tests(self, *names: str) -> list[str]:
         """Tests by the names of their classes; what they print."""
-        classes = [self.tests, self.compiled.core, self.compiled.ort, aar() / "classes.jar"]
+        classes = [self.tests, *self.modules]
         given = {
             "payload": self.payload,
             "conformance": self.conformance,
@@ -94,24 +100,31 @@ class Project:
 
 
 def compiles(project: Project) -> list[str]:
-    """All modules compile, without a warning, against ONNX Runtime's AAR and Android's signatures."""
+    """All modules compile, without a warning, against ONNX Runtime's AAR and the signatures of Android and other runtimes."""
     found = project.compiled
     counts = {
         name: len(sources(folder, suffix=".class"))
         for name, folder in vars(found).items()
         if isinstance(folder, Path) and folder.is_dir()
     }
+    interfaces = {name: _interface(getattr(found, name)) for name in ("ort", *SIGNED)}
+    assert len(set(interfaces.values())) == 1, f"the app can tell runtimes apart: {interfaces}"
     return [", ".join(f"{name}: {count} classes" for name, count in counts.items())]
+
+
+def _interface(module: Path) -> str:
+    """What an app sees of a runtime's module."""
+    return run(java("javap"), "-public", module / "io/github/cloformer/runtime/BundledRuntime.class")
 
 
 def bundles(project: Project) -> list[str]:
     """`cloformer export` and `cloformer bundle android` write the project."""
-    missing = [
-        path.relative_to(TEMPLATE)
-        for path in TEMPLATE.rglob("*")
-        if path.is_file() and not (project.bundle / path.relative_to(TEMPLATE)).is_file()
-    ]
+    files = {path.relative_to(TEMPLATE) for path in TEMPLATE.rglob("*") if path.is_file()}
+    others = {path for path in files if path.parts[0] in SIGNED}
+    missing = [path for path in files - others if not (project.bundle / path).is_file()]
     assert not missing, f"the bundle lacks {missing}"
+    foreign = [path for path in others if (project.bundle / path).exists()]
+    assert not foreign, f"the bundle has another runtime's {foreign}"
     return [f"{sum(path.is_file() for path in project.bundle.rglob('*'))} files"]
 
 
@@ -132,6 +145,11 @@ def refuses(project: Project) -> list[str]:
     return project.run_tests("ManifestCheck", "CoreCheck")
 
 
+def stands_in(project: Project) -> list[str]:
+    """LiteRT's and ExecuTorch's modules ask for layout, names, threads and files as they must, of what stands in for these two."""
+    return project.run_tests("RuntimesCheck")
+
+
 def reports(project: Project) -> list[str]:
     """`cloformer import-device-report` takes the report that the app's code writes, and fails one without a vector."""
     path = project.work / "device-report.json"
@@ -150,7 +168,7 @@ def reports(project: Project) -> list[str]:
 def shrinks(project: Project) -> list[str]:
     """Shrunk by R8 with the library's rules, the model still classifies; without them it does not."""
     compiled = project.compiled
-    folders = [compiled.core, compiled.ort, project.tests]
+    folders = [compiled.core, compiled.classifier, compiled.ort, project.tests]
     places = project.payload, project.conformance, project.libraries
     shrunk = shrinking.shrink_program(project.work, folders, compiled.stubs, is_with_rules=True)
     said = shrinking.run_program(shrunk, *places)
@@ -177,7 +195,7 @@ def shrinks(project: Project) -> list[str]:
 def packs(project: Project) -> list[str]:
     """An app is packed, aligned and signed, holds the model as it was exported, and comes out the same again."""
     compiled, work = project.compiled, project.work
-    folders = [compiled.core, compiled.ort, compiled.app, compiled.r_class]
+    folders = [compiled.core, compiled.classifier, compiled.ort, compiled.app, compiled.r_class]
     rules = [work / "resources.pro"]
     dex = shrinking.dex(work, folders, compiled.stubs, rules, int(settings()["minSdk"]))
     code = b"".join(path.read_bytes() for path in dex.glob("*.dex"))
@@ -219,8 +237,9 @@ def configures(project: Project) -> list[str]:
         "compiled with another Kotlin than Gradle would"
     )
     assert gradle.permissions() == {"android.permission.CAMERA"}, f"asks for {gradle.permissions()}"
-    telemetry = {"ai.onnxruntime.TelemetryInitializer", "android.permission.INTERNET"}
-    assert telemetry <= gradle.removed(), f"ONNX Runtime may add {telemetry - gradle.removed()}"
+    unwanted = {"ai.onnxruntime.TelemetryInitializer", "android.permission.INTERNET"}
+    unwanted |= {f"android.permission.FOREGROUND_SERVICE{kind}" for kind in ("", "_DATA_SYNC")}  # LiteRT's
+    assert unwanted <= gradle.removed(), f"a runtime's library may add {unwanted - gradle.removed()}"
     assert not gradle.images_without_description(), f"no description: {gradle.images_without_description()}"
     assert not gradle.texts_outside_of_strings(), (
         f"not among the strings: {gradle.texts_outside_of_strings()}"
@@ -240,10 +259,13 @@ def supports_old_android(project: Project) -> list[str]:
     """Every symbol is there on the oldest Android that is supported, or is asked for behind a check of the level."""
     minimum = int(settings()["minSdk"])
     compiled = project.compiled
-    found = list(levels.uses([compiled.core, compiled.ort, compiled.app], declarations()))
+    modules = [compiled.core, compiled.classifier, compiled.ort, compiled.litert, compiled.executorch]
+    found = list(levels.uses([*modules, compiled.app], declarations()))
     assert len({use.symbol for use in found}) > 100, "the uses cannot be read"
     newer = sorted({use for use in found if use.level and use.level > minimum}, key=lambda use: use.symbol)
-    text = {path.name: path.read_text("utf-8") for path in sources(CORE, ORT, APP)}
+    text = {
+        path.name: path.read_text("utf-8") for path in sources(CORE, CLASSIFIER, ORT, *SIGNED.values(), APP)
+    }
     unguarded = [use for use in newer if f"SDK_INT >= {use.level}" not in text[use.file]]
     assert not unguarded, "\n".join(
         f"{use.file} uses {use.symbol}, of level {use.level}" for use in unguarded
@@ -254,7 +276,7 @@ def supports_old_android(project: Project) -> list[str]:
 
 
 CHECKS = [
-    compiles, bundles, preprocesses, conforms, refuses, reports, shrinks, packs, configures, names_itself,
+    compiles, bundles, preprocesses, conforms, refuses, stands_in, reports, shrinks, packs, configures, names_itself,
     supports_old_android,
 ]  # fmt: skip
 NEEDED = [compiles, bundles]  # without which there is nothing to check

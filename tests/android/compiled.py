@@ -15,7 +15,11 @@ from .tools import JSON, JUNIT, aapt2, javac, kotlin, kotlin_annotations, source
 
 # Sources of the tests that run on this machine, and stand-ins for the libraries that only tests on phones use.
 HERE = Path(__file__).parent
-CORE, ORT, APP = (TEMPLATE / module / "src/main/kotlin" for module in ("core", "ort", "app"))
+CORE, CLASSIFIER, ORT, APP = (
+    TEMPLATE / module / "src/main/kotlin" for module in ("core", "classifier", "ort", "app")
+)
+# Modules of runtimes whose libraries no registry here carries: what stands in their place is written in `runtimes`.
+SIGNED = {name: TEMPLATE / name / "src/main/kotlin" for name in ("litert", "executorch")}
 ON_PHONES = TEMPLATE / "app/src/androidTest/kotlin"
 NAMESPACE = "io.github.cloformer.app"
 NAMESPACES = {
@@ -27,10 +31,14 @@ _IMPORT = re.compile(r"^import (android\.[\w.]+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Compiled:
-    """Folders of class files; ``resources`` is the app's package with its manifest and resources alone."""
+    """Folders of class files; ``stand_ins`` has what stands in the place of LiteRT's and ExecuTorch's libraries, ``resources`` is the app's package with its manifest and resources alone."""
 
     core: Path
+    classifier: Path
     ort: Path
+    litert: Path
+    executorch: Path
+    stand_ins: Path
     app: Path
     on_phones: Path
     stubs: Path
@@ -43,7 +51,11 @@ def compile_modules(work: Path) -> Compiled:
     runtime, annotations = aar() / "classes.jar", kotlin_annotations()
     found = Compiled(
         work / "core",
+        work / "classifier",
         work / "ort",
+        work / "litert",
+        work / "executorch",
+        work / "stand-ins",
         work / "app",
         work / "on-phones",
         stubs,
@@ -51,14 +63,21 @@ def compile_modules(work: Path) -> Compiled:
         work / "r",
     )
     kotlin(sources(CORE), [JSON], found.core, "core")
-    kotlin(sources(ORT), [found.core, runtime, stubs, annotations], found.ort, "ort")
+    android = [found.core, stubs, annotations]
+    kotlin(sources(CLASSIFIER), android, found.classifier, "classifier")
+    android.append(found.classifier)
+    kotlin(sources(ORT), [*android, runtime], found.ort, "ort")
+    for name, folder in SIGNED.items():
+        kotlin(sources(HERE / "runtimes" / name), [stubs], found.stand_ins, f"{name}-library")
+        javac([_build_config(name, work)], [], work / name)
+        kotlin(sources(folder), [*android, found.stand_ins, work / name], work / name, name)
     link_resources(work, found.resources)
     javac(sources(work / "generated", suffix=".java"), [], found.r_class)
-    kotlin(sources(APP), [found.core, found.ort, found.r_class, stubs, annotations], found.app, "app")
+    kotlin(sources(APP), [*android, found.ort, found.r_class], found.app, "app")
     javac(sources(HERE / "androidx", suffix=".java"), [stubs, *JUNIT], work / "androidx")
     kotlin(
         sources(ON_PHONES),
-        [found.core, found.ort, found.app, stubs, annotations, work / "androidx", *JUNIT], found.on_phones, "test",
+        [*android, found.ort, found.app, work / "androidx", *JUNIT], found.on_phones, "test",
     )  # fmt: skip
     return found
 
@@ -73,10 +92,24 @@ def declarations() -> dict[str, Symbol]:
 def android_classes() -> set[str]:
     """The top-level classes of Android that the project's sources import."""
     imports = {
-        name for path in sources(ORT, APP, ON_PHONES) for name in _IMPORT.findall(path.read_text("utf-8"))
+        name
+        for path in sources(CLASSIFIER, ORT, *SIGNED.values(), APP, ON_PHONES)
+        for name in _IMPORT.findall(path.read_text("utf-8"))
     }
     imports.add("android.app.Instrumentation")  # what the stand-in for AndroidX's tests gives
     return {re.match(r"((?:[a-z]\w*\.)+[A-Z]\w*)", name)[1] for name in imports}  # type: ignore[index]
+
+
+def _build_config(name: str, work: Path) -> Path:
+    """The class that Gradle makes of a module's `buildConfigField`."""
+    source = work / f"{name}-sources" / "BuildConfig.java"
+    source.parent.mkdir(parents=True)
+    source.write_text(
+        f"package io.github.cloformer.{name};\n\npublic final class BuildConfig {{\n"
+        f'    public static final String RUNTIME_VERSION = "{versions()[name]}";\n}}\n',
+        "utf-8",
+    )
+    return source
 
 
 def _stubs(work: Path) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from cloformer.export.bundle.runtimes import RUNTIMES
+
 from .compiled import NAMESPACES, merged_manifest, read_xml
 from .parts import TEMPLATE, settings, versions
 from .parts import catalog as read_catalog
@@ -53,17 +55,22 @@ def problems_of_versions() -> list[str]:
 def problems_of_build() -> list[str]:
     """What the app's build must not lose."""
     app = (TEMPLATE / "app/build.gradle.kts").read_text("utf-8")
-    ort = (TEMPLATE / "ort/build.gradle.kts").read_text("utf-8")
+    settings_script = (TEMPLATE / "settings.gradle.kts").read_text("utf-8")
     wanted = {
-        'noCompress += "onnx"': app,
+        'noCompress += listOf("onnx", "tflite", "pte")': app,
         "useLegacyPackaging = false": app,
         "isMinifyEnabled = true": app,
-        'consumerProguardFiles("consumer-rules.pro")': ort,
         'rootProject.file("bundle.properties")': app,
+        '":" + bundle.getProperty("runtime")': settings_script,
     }
     wanted |= {f'bundle.getProperty("{name}")': app for name in settings()}
     problems = [f"no {text}" for text, script in wanted.items() if text not in script]
-    modules = re.findall(r'":(\w+)"', (TEMPLATE / "settings.gradle.kts").read_text("utf-8"))
+    runtimes = [row.module for row in RUNTIMES.values() if row.module is not None]
+    for name in runtimes:
+        script = (TEMPLATE / name / "build.gradle.kts").read_text("utf-8")
+        if 'consumerProguardFiles("consumer-rules.pro")' not in script:
+            problems.append(f"{name} brings no rules")
+    modules = [*re.findall(r'":(\w+)"', settings_script), *runtimes]
     problems += [
         f"no module {name}" for name in modules if not (TEMPLATE / name / "build.gradle.kts").exists()
     ]

@@ -121,6 +121,7 @@ OPENED = {
     # This package's own, which come with it.
     "export/schemas/__init__.py": "the schemas",
     "export/reports/shared/page.py": "a page's style and script",
+    "export/bundle/payload.py": "the notices of its template",
     "export/device/toolchain.py": "the source of its runner, and this system's own C library",
     # What it has just written itself, in a folder that nobody else knows.
     "export/device/arm64.py": "what its runner has just written",

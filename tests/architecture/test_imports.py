@@ -124,7 +124,7 @@ def test_passes_know_no_class_of_the_network() -> None:
 def test_a_row_owns_all_that_is_its_formats() -> None:
     import tomllib
 
-    from cloformer.export.bundle.systems import SYSTEMS
+    from cloformer.export.bundle.runtimes import RUNTIMES
     from cloformer.export.formats import FORMATS
 
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -136,7 +136,8 @@ def test_a_row_owns_all_that_is_its_formats() -> None:
         assert row.extra in (None, *extras)
         assert row.missing == [] or row.extra is not None
         assert row.runners and all(runner.format == name for runner in row.runners.values())
-        assert row.app_system is None or SYSTEMS[row.app_system].format == name
+        systems = [runtime.system for runtime in RUNTIMES.values() if runtime.format == name]
+        assert systems == ([] if row.app_system is None else [row.app_system])
         for runner in row.runners.values():
             assert (EXPORT / "formats" / runner.module.replace(".", "/")).with_suffix(".py").is_file()
 

@@ -106,6 +106,7 @@ _BEGUN = {
     "cloformer train --recipe ": {"paper", "finetune", "quick"},
     "cloformer train --set ep": {"epochs="},
     "cloformer bundle ": {"android", "ios"},
+    "cloformer bundle android x --runtime ": {"onnxruntime", "litert", "executorch"},
     "cloformer spec me": {"mean"},
 }
 

@@ -87,22 +87,27 @@ class BundleAgain(Command):
     name: str
     steps: int | None = 64
 
+    @property
+    def _artifact(self) -> Path:
+        from cloformer.export.bundle.runtimes import runtimes_of
+        from cloformer.export.bundle.systems import SYSTEMS
+
+        return _KEPT / runtimes_of(SYSTEMS[self.system])[0].format
+
     def prepare(self, folder: Path) -> None:
         from cloformer.export.artifact.folder import read_artifact
         from cloformer.export.bundle.project import bundle
         from cloformer.export.bundle.systems import SYSTEMS
 
         row = SYSTEMS[self.system]
-        bundle(row, read_artifact(_KEPT / row.format), folder / "app", row.default)
+        bundle(row, read_artifact(self._artifact), folder / "app", row.default)
         (folder / "app" / "mine").mkdir()
         (folder / "app" / "mine" / "notes.txt").write_text("mine")
         (folder / "app" / "README.md").write_text("my own words")
 
     def arguments(self, folder: Path) -> Sequence[str | Path]:
-        from cloformer.export.bundle.systems import SYSTEMS
-
         return (
-            "bundle", self.system, _KEPT / SYSTEMS[self.system].format, "--output", folder / "app", "--force",
+            "bundle", self.system, self._artifact, "--output", folder / "app", "--force",
             "--app-name", "Later",
         )  # fmt: skip
 

@@ -13,16 +13,21 @@ import pytest
 from changed_artifact import with_model
 from extras import needs_executorch
 from outcome import Command
+from photographs import quarters
 from shared import Exports
 
 from cloformer.errors import UsageError
 from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.calibration.images import Calibration
 from cloformer.export.formats.runners import RunnerOptions, open_model
 from cloformer.export.parity.report import ParityReport
 from cloformer.export.parity.verify import ParityRequest, compare
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
 
 pytestmark = needs_executorch
 ONE_BLOCK, OPERATORS = "reference_weights:one_block_a_stage", "delegated:operators"
+LAYERS = "delegated:layers"
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +40,16 @@ def folder(exported: Exports) -> Path:
 def operators(exported: Exports) -> Path:
     """What XNNPACK has operators for."""
     return exported(model=OPERATORS, formats=("executorch",), image_size=(16, 16))["executorch"]
+
+
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Layers on whole numbers, with ranges of quarters of a photograph."""
+    request = ExportRequest(
+        model=LAYERS, formats=("executorch",), precision="int8", calibration=Calibration(quarters()), image_size=(16, 16),
+        output=tmp_path_factory.mktemp("int8"),
+    )  # fmt: skip
+    return export(request)[0].artifact.folder
 
 
 def _compared(folder: Path, model: str, **request: Any) -> ParityReport:
@@ -128,6 +143,68 @@ def test_a_changed_weight_is_named(operators: Path, tmp_path: Path) -> None:
     found = _compared(with_model(operators, tmp_path / "wrong", change), OPERATORS)
     first = next(item for item in found.operators if item.verdict == "wrong here")
     assert first.group == ("conv2d", "relu") and first.operator == "aten.relu.default"
+
+
+def test_layers_on_whole_numbers_are_those_that_were_meant(layers: Path) -> None:
+    from program_faults import inside
+
+    from cloformer.export.formats.executorch.operators import stored_operands
+
+    artifact = read_artifact(layers)
+    assert (artifact.manifest.graph.partitions, artifact.manifest.graph.undelegated) == (1, ())
+    report = _compared(layers, LAYERS)
+    assert report.passed, [str(item) for item in (*report.failures, *report.not_compared)]
+    assert all(item.figures.snr_db > 20 for item in report.costs) and report.costs
+    # Weights, biases and values alike: all that the passes made whole is held to them, whether the delegate computes on it or not.
+    told = [name for item in report.operators for name in item.group]
+    assert sum(name.startswith("quantize") for name in told) >= 8
+    on_whole = [
+        item
+        for item in inside(artifact.model_path)
+        if item.node.kind in ("Conv2d", "DepthwiseConv2d", "FullyConnected")
+        and stored_operands(item.graph, item.node)
+    ]
+    assert len(on_whole) == 4  # a clip that the delegate does not take with it leaves one in float
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [("scale", lambda value: 1.02 * value), ("zero_point", lambda value: value + 1)],
+)
+def test_steps_of_another_size_are_named(
+    layers: Path, tmp_path: Path, field: str, change: Callable[[float], float]
+) -> None:
+    """Of what the first layer gives: those before it are the input's, as it is given and with its channels last."""
+    from program_faults import change_field
+
+    wrong = with_model(
+        layers, tmp_path / "wrong", lambda path: change_field(path, "PerTensorQuant", field, change, number=2)
+    )
+    found = [item for item in _compared(wrong, LAYERS).operators if item.verdict == "wrong here"]
+    assert found and {"conv2d", "quantize_1", "dequantize_1"} & {*found[0].group}, [
+        str(item) for item in found
+    ]
+
+
+@pytest.mark.parametrize("of", ["weight", "bias", "scales"])
+def test_one_stored_number_is_named(layers: Path, tmp_path: Path, of: str) -> None:
+    from program_faults import inside
+
+    def change(path: Path) -> None:
+        item = next(item for item in inside(path) if item.node.kind == "Conv2d")
+        kept = item.graph.values[item.node.fields.whole("bias_id" if of == "bias" else "filter_id")]
+        assert kept.rounded is not None and kept.constant is not None
+        numbers = kept.rounded.scales if of == "scales" else kept.rounded.whole(kept.constant)
+        before = numbers.numpy().copy()
+        after = before.copy()
+        after.reshape(-1)[3] += 1 if of != "scales" else 1e-5
+        data = path.read_bytes()
+        assert data.count(before.tobytes()) == 1
+        path.write_bytes(data.replace(before.tobytes(), after.tobytes()))
+
+    found = _compared(with_model(layers, tmp_path / "wrong", change), LAYERS)
+    first = next(item for item in found.operators if item.verdict == "wrong here")
+    assert first.operator == "cloformer.dequantize.default" and first.module == "first"
 
 
 def test_an_alpha_that_the_delegate_ignores_is_named(

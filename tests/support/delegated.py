@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["operators", "scaled_sum"]
+__all__ = ["layers", "operators", "scaled_sum"]
 
 
 class Operators(nn.Module):
@@ -51,6 +51,31 @@ class ScaledSum(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.convolution(x)
         return torch.add(y, y.sigmoid(), alpha=0.5).tanh()
+
+
+class Layers(nn.Module):
+    """What is computed on whole numbers, between what is not: values that both read, clips that a layer takes with it and others, and
+    an output that is read on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 12, 3, stride=2, padding=1)
+        self.depthwise = nn.Conv2d(12, 12, 3, padding=1, groups=12)
+        self.groups = nn.Conv2d(12, 8, (3, 1), padding=(1, 0), groups=2, bias=False)
+        self.clipped = nn.Conv2d(8, 10, 1)
+        self.transposed = nn.ConvTranspose2d(10, 4, 2, stride=2)
+        self.linear = nn.Linear(10, 40)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        y = F.relu6(self.first(x))
+        z = self.groups(self.depthwise(y) + y.sigmoid())
+        w = self.clipped(z).clamp(-0.4, 0.3).tanh()
+        return z, self.linear((w * w + w).mean((2, 3), keepdim=True).flatten(1)), self.transposed(w)
+
+
+def layers() -> nn.Module:
+    torch.manual_seed(0)
+    return Layers().eval()
 
 
 def operators() -> nn.Module:

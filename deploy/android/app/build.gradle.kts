@@ -16,6 +16,9 @@ android {
         targetSdk = libs.versions.target.sdk.get().toInt()
         versionCode = 1
         versionName = "1.0"
+        ndk {
+            abiFilters += bundle.getProperty("abis").split(",") // processors that the runtime has libraries for
+        }
         manifestPlaceholders["appName"] = bundle.getProperty("appName")
         testInstrumentationRunner = "androidx.test.runner.AndroidJUnitRunner"
     }
@@ -34,7 +37,8 @@ android {
     }
 
     androidResources {
-        noCompress += "onnx" // weights do not get smaller, and are read without being unpacked first
+        // Weights do not get smaller, and are read without being unpacked first.
+        noCompress += listOf("onnx", "tflite", "pte")
     }
 
     packaging {
@@ -45,7 +49,7 @@ android {
 }
 
 dependencies {
-    implementation(project(":ort"))
+    implementation(project(":" + bundle.getProperty("runtime")))
     androidTestImplementation(libs.junit)
     androidTestImplementation(libs.androidx.test.runner)
     androidTestImplementation(libs.androidx.test.junit)

@@ -22,6 +22,6 @@ android {
 }
 
 dependencies {
-    api(project(":core"))
+    api(project(":classifier"))
     implementation(libs.onnxruntime)
 }

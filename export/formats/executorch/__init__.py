@@ -10,7 +10,7 @@ __all__ = ["EXECUTORCH"]
 EXECUTORCH = Format(
     name="executorch",
     title="ExecuTorch",
-    precisions=precisions(fp32="float32"),
+    precisions=precisions(fp32="float32", int8="float32"),
     options=(),
     packages=("torch", "executorch", "numpy"),
     runners={
@@ -19,6 +19,8 @@ EXECUTORCH = Format(
             options=("threads", "max_work"),
         ),
     },
+    are_biases_whole=True,
+    app_system="android",
     extra="executorch",
     has_delegates=True,
 )  # fmt: skip

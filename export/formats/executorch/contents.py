@@ -30,7 +30,7 @@ def read_contents(path: Path) -> Contents:
             graph = graph_of(program, step)
             for node in graph.nodes:
                 results[inner_name(number, node.output)] = _name(graph.values[node.output].dtype)
-            weights.update(_counted(item.constant for item in graph.values.values()))
+            weights.update(_counted(item.constant for item in graph.values.values() if item.rounded is None))
     weights.update(_counted(item.tensor for item in program.values if isinstance(item, Constant)))
     return Contents({name: kind for name, kind in results.items() if kind.startswith("float")}, dict(weights))
 

@@ -23,6 +23,7 @@ from ..exporter import GraphFigures, Lowered, Undelegated, Unsupported, Written,
 from ..stumbled import refusal
 from .file import METHOD, Delegated, Kernel, Program, read_program
 from .names import Numbered, as_first_of_their_line, numbered, shape_at, values_of
+from .quantized import as_the_delegate_has_it
 from .session import Threads, opened, runtime
 from .steps import graph_of, outer_name, results_of
 
@@ -126,11 +127,12 @@ def _attempt(program: ExportedProgram, left: Collection[str]) -> tuple[list[list
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
+    written = as_the_delegate_has_it(program)
     taken = [config for config in ALL_PARTITIONER_CONFIGS if getattr(config, "target_name", "") not in left]
     config = EdgeCompileConfig(_check_ir_validity=False)
-    with as_first_of_their_line(program):
+    with as_first_of_their_line(written):
         edge = to_edge_transform_and_lower(
-            program, partitioner=[XnnpackPartitioner(taken)], compile_config=config
+            written, partitioner=[XnnpackPartitioner(taken)], compile_config=config
         )
     return numbered(edge.exported_program()), edge.to_executorch()
 

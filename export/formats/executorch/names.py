@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import fx
 from torch.export import ExportedProgram
 
+from ...passes.layers import LAYERS
+from ...passes.rewriter import arguments
+from ...passes.stored import dequantize
 from ...source.trace import lowered_name_of
 from ..exporter import ValueOrigin, value_origins
 from .file import Kernel, Program, Value
-from .steps import graph_of, inner_name, outer_name, results_of
+from .operators import stored_operands
+from .payload import Graph, Node
+from .steps import graph_of, inner_name, outer_name, results_of, whole_name
 
 __all__ = ["Numbered", "as_first_of_their_line", "numbered", "shape_at", "values_of"]
 
 Shape = tuple[int, ...]
+Shapes = dict[str, Shape | None]
 _FROM = "from_node"  # as torch calls it
 
 
@@ -79,32 +85,68 @@ def values_of(
 ) -> tuple[ValueOrigin, ...]:
     """The origins of the file's values; ``numbers`` are those of its steps, by the place of their instruction."""
     found = list(_computed(file, numbers))
-    names = _names(graphs, {number for _, number in found if number is not None})
+    names = _names(graphs, {step.number for step in found if step.number is not None})
     nodes = {node.name: node for node in source.graph.nodes}
-    steps = []
-    for results, number in found:
-        carried = [] if number is None else names.get(number, [])
+    steps: list[tuple[Shapes, list[str]]] = []
+    for step in found:
+        carried = [] if step.number is None else names.get(step.number, [])
+        steps += _constants(step, [nodes[name] for name in carried])
+        if step.whole:
+            numbers_again = [name for name in carried if nodes[name].target is dequantize]
+            steps.append((step.whole, [name for name in carried if name not in numbers_again]))
+            carried = numbers_again
         is_one = bool(carried) and isinstance(nodes[carried[-1]].meta.get("val"), torch.Tensor)
         # A norm gives its statistics, too, which the node that it was written for does not.
-        steps.append((dict(list(results.items())[:1]) if is_one else results, carried))
+        steps.append((dict(list(step.results.items())[:1]) if is_one else step.results, carried))
     return value_origins(source, steps)
 
 
-def _computed(
-    file: Program, numbers: Mapping[int, int | list[int]]
-) -> Iterator[tuple[dict[str, Shape | None], int | None]]:
-    """What each operator gives, and its number."""
+@dataclass(frozen=True)
+class _Step:
+    """What an operator gives, its number, the whole numbers that its result is made of, if it is, and its weight and bias, as far as
+    they are stored as whole numbers."""
+
+    results: Shapes
+    number: int | None
+    whole: Shapes = field(default_factory=dict)
+    stored: tuple[tuple[str, Shape], ...] = ()
+
+
+def _computed(file: Program, numbers: Mapping[int, int | list[int]]) -> Iterator[_Step]:
     for place, step in file.steps.items():
         if isinstance(step, Kernel):
             number = numbers.get(place)
-            results: dict[str, Shape | None] = {
-                outer_name(item): shape_at(file, item) for item in results_of(file, step)
-            }
-            yield results, number if isinstance(number, int) else None
+            results: Shapes = {outer_name(item): shape_at(file, item) for item in results_of(file, step)}
+            yield _Step(results, number if isinstance(number, int) else None)
         else:
             graph = graph_of(file, step)
-            for node in graph.nodes:
-                yield {inner_name(place, node.output): graph.values[node.output].shape}, node.handle
+            yield from (_inside(graph, place, node) for node in graph.nodes)
+
+
+def _inside(graph: Graph, place: int, node: Node) -> _Step:
+    made = graph.values[node.output]
+    stored = stored_operands(graph, node)
+    return _Step(
+        {inner_name(place, node.output): made.shape},
+        node.handle,
+        {} if made.rounded is None else {whole_name(place, node.output): made.shape},
+        tuple(
+            (inner_name(place, item), tuple(graph.values[item].shape[axis] for axis in order))
+            for item, order in stored.items()
+        ),
+    )
+
+
+def _constants(step: _Step, carried: Sequence[fx.Node]) -> Iterator[tuple[Shapes, list[str]]]:
+    """The stored weight and bias of a layer, each with the node that makes numbers of them."""
+    layer = next((node for node in carried if node.target in LAYERS), None)
+    if layer is None:
+        return
+    given = arguments(layer)
+    for (value, shape), name in zip(step.stored, ("weight", "bias"), strict=False):
+        node = given.get(name)
+        if isinstance(node, fx.Node) and node.target is dequantize:
+            yield {value: shape}, [node.name]
 
 
 def shape_at(file: Program, place: int) -> Shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TypeAlias
 
 import torch
@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .flat import FlatbufferError, Table
-from .payload import NO_VALUE, Node
+from .payload import NO_NODE, NO_VALUE, Graph, Node
 
-__all__ = ["OPERATORS", "compute", "operands"]
+__all__ = ["OPERATORS", "compute", "is_channels_last", "operands", "stored_operands"]
 
 _TRANSPOSED_WEIGHTS = 0x1  # flags of XNNPACK's
 _ALIGN_CORNERS = 0x8
@@ -32,6 +32,43 @@ def operands(node: Node) -> list[int]:
     """The places of what the node is given."""
     found = [node.fields.fields.get(name) for name in _OPERANDS]
     return [place for place in found if isinstance(place, int) and place != NO_VALUE]
+
+
+# By kind, the operands that are a layer's weight and bias, each with the order in which torch has its axes.
+_STORED: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "Conv2d": {"filter_id": (0, 3, 1, 2), "bias_id": (0,)},
+    "DepthwiseConv2d": {"filter_id": (3, 0, 1, 2), "bias_id": (0,)},
+    "FullyConnected": {"filter_id": (0, 1), "bias_id": (0,)},
+}
+
+
+def stored_operands(graph: Graph, node: Node) -> dict[int, tuple[int, ...]]:
+    """The places of a layer's weight and bias, in this order, as far as they are kept as whole numbers, and the order in which torch has
+    their axes."""
+    found = {node.fields.fields.get(name): order for name, order in _STORED.get(node.kind, {}).items()}
+    return {
+        place: order
+        for place, order in found.items()
+        if isinstance(place, int) and place in graph.values and graph.values[place].rounded is not None
+    }
+
+
+# Of images with their channels last; and what has its axes as the program has them, which then lie otherwise before it.
+_OF_IMAGES = (
+    "ArgMaxPooling2d", "AvgPooling2d", "Conv2d", "ConvTranspose2d", "DepthwiseConv2d", "GlobalAvgPooling2d", "MaxPooling2d",
+    "StaticResizeBilinear2D",
+)  # fmt: skip
+_OF_AXES = ("BatchMatrixMultiply", "FullyConnected", "ScaledDotProductAttention", "Softmax", "StaticReshape")
+
+
+def is_channels_last(node: Node, channels_last: Container[int]) -> bool:
+    """Whether an image that the node gives has its channels last; ``channels_last`` are the places of those before it that do."""
+    if (
+        node.kind == "StaticTranspose"
+    ):  # one that the delegate put there turns images from one order to the other
+        return node.handle == NO_NODE and node.fields.whole("input_id") not in channels_last
+    read = any(place in channels_last for place in operands(node))
+    return node.kind in _OF_IMAGES or (read and node.kind not in _OF_AXES)
 
 
 def compute(node: Node, values: Values) -> dict[int, Tensor]:
@@ -221,6 +258,7 @@ OPERATORS: Mapping[str, _Operator] = {
     "Concatenate4": _joined,
     "Concatenate5": _joined,
     "Conv2d": _convolution,
+    "Convert": _one(lambda value: value),  # by what its result is rounded to
     "ConvTranspose2d": _transposed_convolution,
     "Copy": _one(lambda value: value),
     "Cos": _one(torch.cos),

@@ -14,15 +14,18 @@ from torch import Tensor
 
 from .flat import FlatbufferError, Schema, Table, read
 
-__all__ = ["NO_VALUE", "Graph", "Node", "Tensors", "read_payload"]
+__all__ = ["NO_NODE", "NO_VALUE", "Graph", "Node", "Rounded", "Tensors", "read_payload"]
 
 NO_VALUE = 2**32 - 1  # the place of a value that is left out
+NO_NODE = 65535  # the number of an operator that comes from no node of the program
 _NOWHERE = 2**64 - 1  # the offset of a constant that has a name
 _MAGIC = b"XH00"
 _MOST_AXES = 6
 
 # XNNPACK's types of numbers that are stored as they are.
 _TYPES = {1: torch.float32, 2: torch.float16, 12: torch.int32, 14: torch.bfloat16}
+# Of whole numbers that scales make numbers of: one for all, or one for each index of an axis.
+_WHOLE_TYPES = {3: torch.int8, 5: torch.int32, 6: torch.int8, 7: torch.int32}
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,34 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Rounded:
+    """Whole numbers of the type ``dtype``: less ``zero_point``, times ``scales``, they are numbers. ``scales`` are float32, of no
+    axis, or of as many as the value has, all but one of them of size 1."""
+
+    dtype: torch.dtype
+    scales: Tensor
+    zero_point: int
+
+    def whole(self, value: Tensor) -> Tensor:
+        """The nearest of them; halves go to the even one, what is beyond the last to the last."""
+        limits = torch.iinfo(self.dtype)
+        found = torch.round(value / self.scales.to(value.device)) + self.zero_point
+        return found.clamp(limits.min, limits.max).to(self.dtype)
+
+    def number(self, whole: Tensor) -> Tensor:
+        """What they stand for."""
+        return (whole.float() - self.zero_point) * self.scales.to(whole.device)
+
+
+@dataclass(frozen=True)
 class Tensors:
-    """A value of the graph: its shape as the file declares it, and its numbers, if it is a constant."""
+    """A value of the graph: its shape as the file declares it, its numbers, if it is a constant, and what makes numbers of what
+    is kept, if that are whole numbers."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
     constant: Tensor | None
+    rounded: Rounded | None = None
 
 
 @dataclass(frozen=True)
@@ -82,11 +107,11 @@ def read_payload(data: bytes, named: Mapping[str, bytes]) -> Graph:
     values: dict[int, Tensors] = {}
     outside: dict[int, int] = {}
     for item in root.tables("xvalues"):
-        table = item.table("xvalue_union")
-        if table.kind != "XNNTensorValue":
-            raise FlatbufferError("has values of 8 bits, which this version does not read")
+        table, rounding = item.table("xvalue_union"), None
+        if table.kind == "XNNQuantizedTensorValue":
+            table, rounding = table.table("tensor_value"), table.table("quant_params")
         place = table.whole("id_out")
-        values[place] = _value(table, constants)
+        values[place] = _value(table, rounding, constants)
         if table.whole("external_id") != NO_VALUE:
             outside[place] = table.whole("external_id")
     given, made = (
@@ -119,20 +144,46 @@ def _bytes_of(item: Table, behind: bytes, named: Mapping[str, bytes]) -> bytes:
     return data[:size]
 
 
-def _value(table: Table, constants: list[bytes]) -> Tensors:
-    shape, kind, place = (
+def _value(table: Table, rounding: Table | None, constants: list[bytes]) -> Tensors:
+    shape, number, place = (
         tuple(table.wholes("dims")),
-        _TYPES.get(table.whole("datatype")),
+        table.whole("datatype"),
         table.whole("constant_buffer_idx"),
     )
+    kind = (_TYPES if rounding is None else _WHOLE_TYPES).get(number)
     if kind is None or len(shape) > _MOST_AXES:
         raise FlatbufferError("has values of a type that this version does not read")
+    rounded = None if rounding is None else _rounded(rounding, kind, shape, constants)
     if not place:
-        return Tensors(shape, kind, None)
-    if place >= len(constants) or len(constants[place]) != math.prod(shape) * kind.itemsize:
+        return Tensors(shape, kind, None, rounded)
+    kept = _numbers(constants, place, math.prod(shape), kind).reshape(shape)
+    return Tensors(shape, kind, kept if rounded is None else rounded.number(kept), rounded)
+
+
+def _numbers(constants: list[bytes], place: int, count: int, kind: torch.dtype) -> Tensor:
+    if place >= len(constants) or len(constants[place]) != count * kind.itemsize:
         raise FlatbufferError("has a constant of another size than its shape says")
-    numbers = torch.frombuffer(bytearray(constants[place]), dtype=torch.uint8).view(kind)
-    return Tensors(shape, kind, numbers.reshape(shape))
+    return torch.frombuffer(bytearray(constants[place]), dtype=torch.uint8).view(kind)
+
+
+def _rounded(table: Table, kind: torch.dtype, shape: tuple[int, ...], constants: list[bytes]) -> Rounded:
+    if table.kind == "PerTensorQuant":
+        scale = torch.tensor(float(table["scale"]), dtype=torch.float32)  # type: ignore[arg-type]
+        return Rounded(kind, _steps(scale), table.whole("zero_point"))
+    if table.kind != "PerChannelQuant":
+        raise FlatbufferError("has values whose scales this version does not read")
+    axis, count = table.whole("channel_dim"), table.whole("num_scales")
+    if not 0 <= axis < len(shape) or shape[axis] != count:
+        raise FlatbufferError("has another number of scales than its shape says")
+    sizes = [count if place == axis else 1 for place in range(len(shape))]
+    scales = _numbers(constants, table.whole("scale_buffer_idx"), count, torch.float32)
+    return Rounded(kind, _steps(scales.reshape(sizes)), 0)
+
+
+def _steps(scales: Tensor) -> Tensor:
+    if not bool(((scales > 0) & scales.isfinite()).all()):
+        raise FlatbufferError("has a scale that is no positive number")
+    return scales
 
 
 def _node(item: Table) -> Node:

@@ -4,7 +4,7 @@ that it was given. So every value can be held to the model's, also where the run
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,10 +13,10 @@ from torch import Tensor
 
 from .file import Constant, Delegated, Kernel, List, Program, Value
 from .flat import FlatbufferError
-from .operators import compute, operands
+from .operators import compute, is_channels_last, operands, stored_operands
 from .payload import Graph, read_payload
 
-__all__ = ["XNNPACK", "Made", "graph_of", "inner_name", "outer_name", "results_of", "steps"]
+__all__ = ["XNNPACK", "Made", "graph_of", "inner_name", "outer_name", "results_of", "steps", "whole_name"]
 
 XNNPACK = "XnnpackBackend"
 _LIBRARY = "aten::"
@@ -41,6 +41,11 @@ def outer_name(place: int) -> str:
 def inner_name(step: int, place: int) -> str:
     """What a value inside the delegate of a step is called."""
     return f"delegate_{step}_{place}"
+
+
+def whole_name(step: int, place: int) -> str:
+    """What the whole numbers are called that stand for a value inside the delegate of a step."""
+    return f"{inner_name(step, place)}_whole"
 
 
 def graph_of(program: Program, step: Delegated) -> Graph:
@@ -103,17 +108,41 @@ def _by_delegate(program: Program, number: int, step: Delegated, found: _Values)
     given, made = step.arguments[: len(graph.inputs)], step.arguments[len(graph.inputs) :]
     constants = ((place, value.constant) for place, value in graph.values.items())
     inner = _Inside((place, value.to(found.device)) for place, value in constants if value is not None)
+    yield from _stored(number, graph, inner)
     for inside, place in zip(graph.inputs, given, strict=True):
         inner[inside] = found.take(place).permute(_order(program, place))
+    channels_last: set[int] = set()
     for node in graph.nodes:
         results = compute(node, inner)
         read = tuple(inner[place] for place in operands(node))
-        inner.update(results)
+        if is_channels_last(node, channels_last) and all(value.ndim == 4 for value in results.values()):
+            channels_last |= results.keys()
         for place, value in results.items():
-            yield Made(inner_name(number, place), node.kind, read, value)
+            rounded = graph.values[place].rounded if place in graph.values else None
+            if rounded is not None:
+                whole = rounded.whole(value)
+                yield Made(whole_name(number, place), node.kind, read, _in_place(whole, place, channels_last))
+                inner[place] = rounded.number(whole)
+            else:
+                inner[place] = value
+            yield Made(
+                inner_name(number, place), node.kind, read, _in_place(inner[place], place, channels_last)
+            )
     for inside, place in zip(graph.outputs, made, strict=True):
         order = _order(program, place)
         found.give(place, inner[inside].permute([order.index(axis) for axis in range(len(order))]))
+
+
+def _in_place(value: Tensor, place: int, channels_last: Container[int]) -> Tensor:
+    """With its axes as the program has them."""
+    return value.permute(0, 3, 1, 2) if place in channels_last else value
+
+
+def _stored(number: int, graph: Graph, values: Mapping[int, Tensor]) -> Iterator[Made]:
+    """The constants that whole numbers stand for, with their axes as layers of torch have them."""
+    for node in graph.nodes:
+        for place, order in stored_operands(graph, node).items():
+            yield Made(inner_name(number, place), "Constant", (), values[place].permute(order))
 
 
 class _Inside(dict[int, Tensor]):

@@ -24,6 +24,7 @@ LITERT = Format(
             options=("threads", "max_work"),
         ),
     },
+    app_system="android",
     are_biases_whole=True,
     extra="litert",
     has_delegates=True,

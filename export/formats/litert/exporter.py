@@ -15,6 +15,7 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
+from cloformer.errors import InputError
 from cloformer.io.quiet import quiet_natively
 
 from ...source.origin import Origin
@@ -30,11 +31,13 @@ from ..exporter import (
     value_origins,
 )
 from ..stumbled import refusal
+from .constants import keep_constants_apart, restore_infinities
 from .described import name_signature, name_tensors, output_places
 from .file import Operator, name_of, operators, packed, read_model, shape_of
 from .metadata import add_metadata, with_labels
-from .names import MARK, Step, carried, names_in
-from .session import partitions
+from .names import MARK, Step, carried, names_in, without_names
+from .said import in_words
+from .session import first_refused, opened, partitions
 from .whole import OURS, stored_weights, write_as_float
 from .whole_layers import on_whole_numbers
 
@@ -65,7 +68,7 @@ def unsupported(program: ExportedProgram) -> list[Unsupported]:
                 program, fx_infra.decomp.pre_lower_decomp(), can_skip=False
             )
         except Exception as error:  # torch, of operators that it cannot take apart
-            raise refusal("torch", error, program) from error
+            raise refusal("torch", error, program, in_words=in_words) from error
     nodes = {node.name: node for node in program.graph.nodes}
     found = [
         nodes.get(lowered_name_of(node) or "", node)
@@ -82,7 +85,8 @@ def write(lowered: Lowered, folder: Path) -> Written:
     signature = _given(lowered)
     path, weights = folder / FILE_NAME, stored_weights(lowered.program)
     path.write_bytes(_converted(lowered, signature))
-    model = read_model(path)
+    model = _read_back(path, lowered.program)
+    restore_infinities(model, lowered.program)
     on_whole_numbers(model, weights)
     signature = name_signature(model, signature)
     values = _values(model, lowered.program)
@@ -91,6 +95,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
     add_metadata(model, signature, lowered)
     path.write_bytes(with_labels(packed(model), lowered.labels))
     values = tuple(replace(item, value=names[int(item.value)]) for item in values)
+    _load(path, model, lowered.program, values)
     return Written(FILE_NAME, signature, preprocessing_inside=False, values=values)
 
 
@@ -107,6 +112,28 @@ def check(path: Path) -> GraphFigures:
     ranks = [len(shape_of(tensors[place])) for item in found for place in item.outputs]
     figures = GraphFigures.count([item.kind for item in found], max(ranks, default=0))
     return replace(figures, partitions=len(delegated), undelegated=tuple(undelegated))
+
+
+def _read_back(path: Path, program: ExportedProgram) -> Any:
+    """The file as it was converted; what no export has is refused with the operator that it stands for."""
+    try:
+        return read_model(path)
+    except InputError as error:
+        problem = error.lines[0].removeprefix(f"{path} ")
+        told = f"the file that it makes of it {without_names(problem)}"
+        raise refusal("litert-torch", error, program, names_in(problem), lambda _: told) from error
+
+
+def _load(path: Path, model: Any, program: ExportedProgram, values: Sequence[ValueOrigin]) -> None:
+    """Hand the written file to the runtime: what converts need not load."""
+    try:
+        opened(path)
+    except InputError as error:
+        refused = list(operators(model))[first_refused(model, str(error.__cause__))]
+        value = name_of(model.subgraphs[0].tensors[refused.outputs[0]])
+        computed = {item.value: item.nodes[-1] for item in values if item.nodes}
+        named = [computed.get(value) or value.partition("/")[0]]
+        raise refusal("LiteRT", error, program, named, in_words) from error
 
 
 def _given(lowered: Lowered) -> Signature:
@@ -144,9 +171,10 @@ def _converted(lowered: Lowered, signature: Signature) -> bytes:
             decomposed = fx_infra.safe_run_decompositions(
                 program, fx_infra.decomp.pre_convert_decomp(), can_skip=False
             )
+            write_as_float(decomposed)
+            keep_constants_apart(decomposed)
             _turn_images(decomposed, signature)
             decomposed.example_inputs = (tuple(inputs.values()), {})
-            write_as_float(decomposed)
             _tell_names(decomposed.graph)
             rewritten = core._run_convert_passes(decomposed)
             data: bytes = litert_converter.exported_programs_to_flatbuffer([rewritten], [sample]).to_bytes()
@@ -154,7 +182,7 @@ def _converted(lowered: Lowered, signature: Signature) -> bytes:
             failed = error
         else:
             return data
-    raise refusal("litert-torch", failed, program, names_in(f"{heard.text} {failed}")) from failed
+    raise refusal("litert-torch", failed, program, names_in(f"{heard.text} {failed}"), in_words) from failed
 
 
 def _turn_images(program: ExportedProgram, signature: Signature) -> None:

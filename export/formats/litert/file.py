@@ -15,6 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from cloformer.errors import InputError
 from cloformer.io.read import decoding, read_bytes
+from cloformer.io.words import bounded
 
 __all__ = ["MAX_BYTES", "Operator", "dtype_of", "name_of", "operators", "packed", "read_model", "shape_of"]
 
@@ -78,9 +79,16 @@ def _problem_of(graph: Any, model: Any) -> str | None:
         if not 0 <= item.opcodeIndex < len(model.operatorCodes or ()):
             return "has an operator without a kind"
         if (kind := _kind(model, item)) in _LOOPS:
-            return f"has a loop or a branch ({kind}), and no export has"
+            return f"has a loop or a branch ({kind}){_at(item, tensors)}, and no export has"
         used += [place for place in (*_places(item.inputs), *_places(item.outputs)) if place != -1]
     return "refers to a tensor that is not there" if any(not 0 <= p < len(tensors) for p in used) else None
+
+
+def _at(operator: Any, tensors: Sequence[Any]) -> str:
+    """What the operator gives, by its name, if it is there."""
+    place = next(iter(_places(operator.outputs)), -1)
+    name = name_of(tensors[place]) if 0 <= place < len(tensors) else ""
+    return f" at {bounded(name, 80)}" if name else ""
 
 
 def operators(model: Any) -> Iterator[Operator]:

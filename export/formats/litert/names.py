@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["MARK", "Step", "carried", "names_in", "nodes_named"]
+__all__ = ["MARK", "Step", "carried", "names_in", "nodes_named", "without_names"]
 
 MARK = "node."  # before a node's name, in what the converter is told: nothing of its own begins so
 
@@ -36,6 +36,11 @@ class Step:
 def names_in(text: str) -> list[str]:
     """The nodes that the converter's messages name, in their order."""
     return re.findall(rf"{re.escape(MARK)}(\w+)", text)
+
+
+def without_names(text: str) -> str:
+    """``text`` without saying at which nodes."""
+    return re.sub(rf" at {re.escape(MARK)}[^\s,]*", "", text)
 
 
 def nodes_named(text: str, known: Collection[str]) -> list[str]:

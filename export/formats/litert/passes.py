@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...passes import Pass, Setting
 from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.common import common_passes
+from ...passes.crop_transposed import CropTransposed
 from ...passes.fix_sizes import FixSizes
 from ...passes.flatten_linear import FlattenLinear
 from ...passes.fold_constants import FoldConstants
@@ -18,6 +19,7 @@ from ...passes.split_projection import SplitProjection
 from ...passes.turn_heads import TurnHeads
 from ...passes.widen_conv1d import WidenConv1d
 from ...passes.write_out_attention import WriteOutAttention
+from ...passes.write_out_for_litert import WriteOutForLitert
 from ...passes.write_out_layer_norm import WriteOutLayerNorm
 
 __all__ = ["passes", "plain_passes"]
@@ -48,7 +50,9 @@ def passes(setting: Setting) -> list[Pass]:
 def _device() -> list[Pass]:
     """What LiteRT computes in another way than PyTorch, and what litert-torch writes wrong or not at all."""
     return [
+        WriteOutForLitert(),  # what litert-torch does not convert
         FoldConstants(),  # also where nothing is re-parameterized
+        CropTransposed(),  # borders that it refuses, or fills with zeros where PyTorch computes
         WidenConv1d(),  # in 8 bits litert-torch stumbles over its own form
         FlattenLinear(),  # what it makes of more axes it may refuse
         LowerPowers(),  # which XNNPACK does not take, nor the converter of five axes

@@ -32,7 +32,7 @@ def written(project: Bundled) -> Iterator[str]:
     """The folder, what is in it, what stayed, and the next commands to type."""
     yield f"{project.folder}"
     yield (
-        f"  {project.system.title} project: {count(project.files, 'file')}, {project.bytes / 1e6:.1f} MB, "
+        f"  {project.system.title} project with {project.runtime.title}: {count(project.files, 'file')}, {project.bytes / 1e6:.1f} MB, "
         f"{count(project.vectors, 'conformance vector')}"
     )
     for name in project.kept:

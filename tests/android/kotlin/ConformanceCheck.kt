@@ -7,9 +7,11 @@ import io.github.cloformer.core.Folder
 import io.github.cloformer.core.Kit
 import io.github.cloformer.core.Latency
 import io.github.cloformer.core.Manifest
+import io.github.cloformer.core.Options
 import io.github.cloformer.core.Pixels
 import io.github.cloformer.core.Preprocessing
 import io.github.cloformer.core.Preset
+import io.github.cloformer.core.Provider
 import io.github.cloformer.core.Runtime
 import io.github.cloformer.core.Subject
 import io.github.cloformer.core.VectorResult
@@ -18,8 +20,6 @@ import io.github.cloformer.core.read
 import io.github.cloformer.core.resize
 import io.github.cloformer.core.verify
 import io.github.cloformer.ort.Model
-import io.github.cloformer.ort.Options
-import io.github.cloformer.ort.Provider
 import org.junit.AfterClass
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue

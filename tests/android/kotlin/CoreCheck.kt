@@ -13,6 +13,7 @@ import io.github.cloformer.core.Preset
 import io.github.cloformer.core.Runtime
 import io.github.cloformer.core.Tolerance
 import io.github.cloformer.core.VectorResult
+import io.github.cloformer.core.channelsLast
 import io.github.cloformer.core.compare
 import io.github.cloformer.core.softmax
 import io.github.cloformer.core.topClasses
@@ -31,6 +32,14 @@ class CoreCheck {
     fun softmaxOfLargeLogitsIsFinite() {
         assertArrayEquals(floatArrayOf(0.5f, 0.5f, 0f), softmax(floatArrayOf(1e6f, 1e6f, -1e6f)), 0f)
         assertEquals(1.0, softmax(FloatArray(1000) { it / 100f }).sumOf { it.toDouble() }, 1e-6)
+    }
+
+    @Test
+    fun channelsComeLastForEachPixel() {
+        val red = floatArrayOf(1f, 2f)
+        val green = floatArrayOf(3f, 4f)
+        val blue = floatArrayOf(5f, 6f)
+        assertArrayEquals(floatArrayOf(1f, 3f, 5f, 2f, 4f, 6f), channelsLast(red + green + blue, 3), 0f)
     }
 
     @Test

@@ -1,12 +1,19 @@
 package io.github.cloformer.checks
 
+import io.github.cloformer.classifier.Classifier
+import io.github.cloformer.classifier.ModelFiles
+import io.github.cloformer.classifier.ModelRuntime
 import io.github.cloformer.core.Folder
 import io.github.cloformer.core.Kit
 import io.github.cloformer.core.Manifest
+import io.github.cloformer.core.Options
 import io.github.cloformer.core.PayloadException
+import io.github.cloformer.core.Provider
+import io.github.cloformer.core.Session
 import io.github.cloformer.core.read
 import io.github.cloformer.core.verify
 import io.github.cloformer.ort.Model
+import org.json.JSONArray
 import org.json.JSONObject
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertThrows
@@ -38,7 +45,30 @@ class ManifestCheck {
     }
 
     @Test
-    fun otherFormat() = assertRefused("this app runs onnx") { it.put("format", "coreml") }
+    fun otherFormat() = assertRefused("the model is onnx, and this app runs litert", Options(), OtherRuntime)
+
+    @Test
+    fun otherProvider() {
+        val options = Options(Provider.NNAPI)
+        assertRefused("has no provider nnapi, but cpu", options, object : ModelRuntime by OtherRuntime {
+            override val format = "onnx"
+        })
+    }
+
+    @Test
+    fun channelsLastOfAnotherShape() = assertRefused("its preprocessing does not make") { it.input().put("layout", "NHWC") }
+
+    @Test
+    fun channelsLastAndEveryOutput() {
+        val json = JSONObject(String(payload.read(Manifest.FILE)))
+        val (_, channels, height, width) = Manifest.read(payload).input.shape
+        json.input().put("layout", "NHWC").put("shape", JSONArray(listOf(1, height, width, channels)))
+        val numbers = JSONObject(json.output().toString()).put("name", "numbers").put("dtype", "int32")
+        json.function().getJSONArray("outputs").put(numbers)
+        val manifest = Manifest.parse(json.toString().toByteArray())
+        assertTrue(manifest.input.isChannelsLast)
+        assertEquals(listOf(manifest.output.name to true, "numbers" to false), manifest.results.map { it.name to it.isFloat })
+    }
 
     @Test
     fun otherRole() = assertRefused("bundle a classifier") { it.output().put("role", "features") }
@@ -107,6 +137,21 @@ class ManifestCheck {
         change(json)
         val error = assertThrows(PayloadException::class.java) { Manifest.parse(json.toString().toByteArray()) }
         assertTrue("$reason: ${error.message}", reason in error.message!!)
+    }
+
+    /** By the app's own class, which is told what runs models. */
+    private fun assertRefused(reason: String, options: Options, runtime: ModelRuntime) {
+        val error = assertThrows(PayloadException::class.java) { Classifier.fromFolder(given("payload"), runtime, options).close() }
+        assertTrue("$reason: ${error.message}", reason in error.message!!)
+    }
+
+    private object OtherRuntime : ModelRuntime {
+        override val name = "other"
+        override val version = "1"
+        override val format = "litert"
+        override val providers = setOf(Provider.CPU)
+
+        override fun load(manifest: Manifest, files: ModelFiles, options: Options): Session = throw AssertionError("loads it")
     }
 
     private fun with(folder: Folder, name: String, change: (ByteArray) -> Unit) =

@@ -4,16 +4,17 @@ import android.content.pm.ApplicationInfo
 import android.os.Bundle
 import androidx.test.ext.junit.runners.AndroidJUnit4
 import androidx.test.platform.app.InstrumentationRegistry
+import io.github.cloformer.classifier.Classifier
+import io.github.cloformer.classifier.measureLatency
+import io.github.cloformer.classifier.runtimeOf
+import io.github.cloformer.classifier.thisDevice
 import io.github.cloformer.core.DeviceReport
 import io.github.cloformer.core.Kit
+import io.github.cloformer.core.Options
+import io.github.cloformer.core.Provider
 import io.github.cloformer.core.VectorResult
 import io.github.cloformer.core.judge
-import io.github.cloformer.ort.Classifier
-import io.github.cloformer.ort.Options
-import io.github.cloformer.ort.Provider
-import io.github.cloformer.ort.measureLatency
-import io.github.cloformer.ort.runtimeOf
-import io.github.cloformer.ort.thisDevice
+import io.github.cloformer.runtime.BundledRuntime
 import org.junit.Assert.assertEquals
 import org.junit.Test
 import org.junit.runner.RunWith
@@ -21,7 +22,8 @@ import java.io.File
 
 /**
  * This phone gives what the original model gives: for every image of the conformance kit, from the file to the outputs.
- * The report is written whether it does or not. Another provider: `-e provider xnnpack`, and `-e threads 4`.
+ * The report is written whether it does or not. More threads: `-e threads 4`; another provider of
+ * ONNX Runtime: `-e provider xnnpack`.
  */
 @RunWith(AndroidJUnit4::class)
 class ConformanceTest {
@@ -38,13 +40,13 @@ class ConformanceTest {
             )
         val kit = Kit.read { instrumentation.context.assets.open("conformance/$it") }
         val results =
-            Classifier.fromAssets(app.assets, options = options).use { classifier ->
+            Classifier.fromAssets(app, BundledRuntime, options = options).use { classifier ->
                 kit.checkBelongsTo(classifier.manifest)
                 kit.vectors.map { judge(kit, it, classifier.manifest.input.preprocessing, classifier) }
             }
-        val (manifest, latency) = measureLatency(app.assets, options)
+        val (manifest, latency) = measureLatency(app, BundledRuntime, options)
         val isDebug = app.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
-        val report = DeviceReport(manifest, thisDevice(isDebug), runtimeOf(options), results, latency)
+        val report = DeviceReport(manifest, thisDevice(isDebug), runtimeOf(BundledRuntime, options), results, latency)
         File(folder(), DeviceReport.FILE).writeText(report.toJson())
         assertEquals("", results.filterNot { it.passed }.joinToString("\n", transform = ::explain))
     }

@@ -8,13 +8,14 @@ import android.view.WindowManager
 import android.widget.Button
 import android.widget.ProgressBar
 import android.widget.TextView
+import io.github.cloformer.classifier.measureLatency
+import io.github.cloformer.classifier.runtimeOf
+import io.github.cloformer.classifier.thisDevice
 import io.github.cloformer.core.DeviceReport
 import io.github.cloformer.core.Latency
+import io.github.cloformer.core.Options
 import io.github.cloformer.core.PayloadException
-import io.github.cloformer.ort.Options
-import io.github.cloformer.ort.measureLatency
-import io.github.cloformer.ort.runtimeOf
-import io.github.cloformer.ort.thisDevice
+import io.github.cloformer.runtime.BundledRuntime
 import java.io.File
 import java.io.IOException
 import kotlin.concurrent.thread
@@ -48,9 +49,9 @@ class BenchmarkActivity : Activity() {
 
     private fun run() {
         val options = Options()
-        val (manifest, latency) = measureLatency(assets, options, ::progress)
+        val (manifest, latency) = measureLatency(this, BundledRuntime, options, ::progress)
         val isDebug = applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
-        val report = DeviceReport(manifest, thisDevice(isDebug), runtimeOf(options), emptyList(), latency).toJson()
+        val report = DeviceReport(manifest, thisDevice(isDebug), runtimeOf(BundledRuntime, options), emptyList(), latency).toJson()
         val file = File(getExternalFilesDir(null), FILE)
         file.writeText(report)
         runOnUiThread { show(latency, report, file) }

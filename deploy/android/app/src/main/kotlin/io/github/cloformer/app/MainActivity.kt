@@ -11,11 +11,12 @@ import android.os.Bundle
 import android.provider.MediaStore
 import android.widget.Button
 import android.widget.TextView
+import io.github.cloformer.classifier.Classifier
+import io.github.cloformer.classifier.decodeImage
+import io.github.cloformer.classifier.toPixels
 import io.github.cloformer.core.PayloadException
 import io.github.cloformer.core.Pixels
-import io.github.cloformer.ort.Classifier
-import io.github.cloformer.ort.decodeImage
-import io.github.cloformer.ort.toPixels
+import io.github.cloformer.runtime.BundledRuntime
 import java.io.IOException
 import java.util.concurrent.Executors
 import java.util.concurrent.RejectedExecutionException
@@ -40,7 +41,7 @@ class MainActivity : Activity() {
             startActivity(Intent(this, BenchmarkActivity::class.java))
         }
         work {
-            classifier = Classifier.fromAssets(assets)
+            classifier = Classifier.fromAssets(this, BundledRuntime)
             show { setReady() }
         }
         state?.getString(PHOTO)?.let { classifyPhoto(Uri.parse(it)) } // turned, say

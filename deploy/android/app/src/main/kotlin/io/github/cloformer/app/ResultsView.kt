@@ -6,9 +6,9 @@ import android.view.ViewGroup
 import android.widget.ImageView
 import android.widget.ProgressBar
 import android.widget.TextView
+import io.github.cloformer.classifier.toBitmap
 import io.github.cloformer.core.Pixels
 import io.github.cloformer.core.Prediction
-import io.github.cloformer.ort.toBitmap
 import kotlin.math.roundToInt
 
 /** The part of the screen that shows what the model sees and what it finds there. */

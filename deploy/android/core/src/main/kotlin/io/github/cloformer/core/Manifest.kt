@@ -12,11 +12,16 @@ class Manifest(
     val files: List<FileEntry>,
     val input: Input,
     val output: Output,
+    /** All that the model gives, in its order; [output] is the first. */
+    val results: List<Result>,
     val cloformer: String,
     /** Of the manifest's own bytes: reports from devices name the model by it. */
     val sha256: String,
 ) {
-    class Input(val name: String, val shape: List<Int>, val preprocessing: Preprocessing)
+    /** [isChannelsLast]: the model takes one pixel after the other, and not one channel after the other. */
+    class Input(val name: String, val shape: List<Int>, val isChannelsLast: Boolean, val preprocessing: Preprocessing)
+
+    class Result(val name: String, val isFloat: Boolean)
 
     /** [labels] is the file with a class name a line. The values are [isLogits], or probabilities already. */
     class Output(val name: String, val isLogits: Boolean, val shape: List<Int>, val labels: String?)
@@ -64,6 +69,7 @@ class Manifest(
 
         private fun build(json: JSONObject, sha256: String): Manifest {
             val function = json.getJSONArray("functions").getJSONObject(0)
+            val outputs = function.getJSONArray("outputs")
             return Manifest(
                 name = json.getString("name"),
                 format = json.getString("format"),
@@ -71,7 +77,8 @@ class Manifest(
                 modelPath = checkedPath(json.getJSONObject("model").getString("path")),
                 files = fileEntries(json),
                 input = input(function.getJSONArray("inputs").getJSONObject(0)),
-                output = output(function.getJSONArray("outputs").getJSONObject(0)),
+                output = output(outputs.getJSONObject(0)),
+                results = List(outputs.length()) { result(outputs.getJSONObject(it)) },
                 cloformer = json.getJSONObject("versions").getString("cloformer"),
                 sha256 = sha256,
             )
@@ -84,9 +91,12 @@ class Manifest(
             return Input(
                 json.getString("name"),
                 json.getJSONArray("shape").toInts(),
+                json.has("layout") && json.getString("layout") == "NHWC",
                 Preprocessing.parse(json.getJSONObject("preprocessing")),
             )
         }
+
+        private fun result(json: JSONObject) = Result(json.getString("name"), json.getString("dtype") == "float32")
 
         private fun output(json: JSONObject): Output {
             val role = json.getString("role")
@@ -104,8 +114,10 @@ class Manifest(
 
     private fun check() {
         val rule = input.preprocessing
-        if (format != "onnx") throw PayloadException("the model is $format, and this app runs onnx: export it as ONNX")
-        if (input.shape != listOf(1, rule.mean.size, rule.height, rule.width)) {
+        val channels = rule.mean.size
+        val made =
+            if (input.isChannelsLast) listOf(1, rule.height, rule.width, channels) else listOf(1, channels, rule.height, rule.width)
+        if (input.shape != made) {
             throw PayloadException("the model takes ${input.shape}, which its preprocessing does not make: export it again")
         }
         if (files.none { it.path == modelPath }) throw PayloadException("$FILE does not list $modelPath: export it again")

@@ -6,19 +6,21 @@ import ai.onnxruntime.OrtException
 import ai.onnxruntime.OrtSession
 import ai.onnxruntime.providers.NNAPIFlags
 import io.github.cloformer.core.Manifest
+import io.github.cloformer.core.Options
 import io.github.cloformer.core.PayloadException
+import io.github.cloformer.core.Provider
+import io.github.cloformer.core.Session
 import java.nio.ByteBuffer
 import java.nio.FloatBuffer
 import java.util.EnumSet
 
 /**
  * A session of ONNX Runtime on the model of [manifest]. It needs nothing of Android, so that tests run it on any JVM.
- * To be used by one thread at a time, and closed.
  *
  * ONNX Runtime sends telemetry unless `ORT_DISABLE_TELEMETRY=1` stands in the environment before it is loaded:
- * [Classifier] puts it there, and whoever makes a [Model] without one has to.
+ * [io.github.cloformer.runtime.BundledRuntime] puts it there, and whoever makes a [Model] without it has to.
  */
-class Model(private val manifest: Manifest, content: ByteBuffer, options: Options = Options()) : AutoCloseable {
+class Model(private val manifest: Manifest, content: ByteBuffer, options: Options = Options()) : Session {
     private val environment = OrtEnvironment.getEnvironment()
     private val session = open(content, options)
     private val shape = LongArray(manifest.input.shape.size) { manifest.input.shape[it].toLong() }
@@ -31,8 +33,7 @@ class Model(private val manifest: Manifest, content: ByteBuffer, options: Option
         }
     }
 
-    /** Every output of floats by name. [input] is normalized, one channel after the other. */
-    fun run(input: FloatArray): Map<String, FloatArray> =
+    override fun run(input: FloatArray): Map<String, FloatArray> =
         try {
             OnnxTensor.createTensor(environment, FloatBuffer.wrap(input), shape).use { tensor ->
                 session.run(mapOf(manifest.input.name to tensor)).use { results ->
@@ -78,3 +79,9 @@ class Model(private val manifest: Manifest, content: ByteBuffer, options: Option
 }
 
 private fun FloatBuffer.toArray() = FloatArray(remaining()).also { get(it) }
+
+/**
+ * In float16, ONNX Runtime's own fusions end in an operator that its Android library for arm64 does not have; basic
+ * ones do not.
+ */
+private fun needsBasicOptimization(manifest: Manifest) = manifest.precision == "fp16"

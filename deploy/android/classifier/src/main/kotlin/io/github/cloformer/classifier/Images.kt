@@ -1,4 +1,4 @@
-package io.github.cloformer.ort
+package io.github.cloformer.classifier
 
 import android.graphics.Bitmap
 import android.graphics.BitmapFactory

@@ -1,10 +1,11 @@
-package io.github.cloformer.ort
+package io.github.cloformer.classifier
 
-import android.content.res.AssetManager
+import android.content.Context
 import android.os.Build
 import io.github.cloformer.core.Device
 import io.github.cloformer.core.Latency
 import io.github.cloformer.core.Manifest
+import io.github.cloformer.core.Options
 import io.github.cloformer.core.Preset
 import io.github.cloformer.core.Runtime
 
@@ -19,18 +20,23 @@ fun thisDevice(isDebug: Boolean) =
     )
 
 /** What runs the model; ask once there is a [Classifier]. */
-fun runtimeOf(options: Options) =
-    Runtime(Model.RUNTIME, Model.version, options.provider.name.lowercase(), options.threads)
+fun runtimeOf(runtime: ModelRuntime, options: Options) =
+    Runtime(runtime.name, runtime.version, options.provider.name.lowercase(), options.threads)
 
-/** The latency of the model among [assets], on a black image: what is on it does not change the time. */
-fun measureLatency(assets: AssetManager, options: Options, progress: (Double) -> Unit = {}): Pair<Manifest, Latency> {
+/** The latency of the model among the app's assets, on a black image: what is on it does not change the time. */
+fun measureLatency(
+    context: Context,
+    runtime: ModelRuntime,
+    options: Options,
+    progress: (Double) -> Unit = {},
+): Pair<Manifest, Latency> {
     var loaded: Classifier? = null
     try {
         val latency =
             Latency.measure(
                 Preset.QUICK,
                 options.threads,
-                load = { Classifier.fromAssets(assets, options = options).also { loaded = it } },
+                load = { Classifier.fromAssets(context, runtime, options = options).also { loaded = it } },
                 query = { it.run(FloatArray(it.manifest.input.shape.reduce(Int::times))) },
                 progress = progress,
             )

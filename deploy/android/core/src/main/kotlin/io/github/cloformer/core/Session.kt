@@ -1,0 +1,27 @@
+package io.github.cloformer.core
+
+/** Where the model runs. What a provider does not take over, the processor's own code runs. */
+enum class Provider { CPU, XNNPACK, NNAPI }
+
+/** [threads] of the processor; 1 disturbs the rest of the phone least. */
+data class Options(val provider: Provider = Provider.CPU, val threads: Int = 1) {
+    init {
+        require(threads >= 1) { "$threads threads" }
+    }
+}
+
+/** The exported model in its runtime. To be used by one thread at a time, and closed. */
+interface Session : AutoCloseable {
+    /** Every output of floats by name. [input] is normalized, one channel after the other, however the model itself takes it. */
+    fun run(input: FloatArray): Map<String, FloatArray>
+}
+
+/** Values of one channel after the other, as [channels] values of one pixel after the other. */
+fun channelsLast(values: FloatArray, channels: Int): FloatArray {
+    val pixels = values.size / channels
+    val result = FloatArray(values.size)
+    for (channel in 0 until channels) {
+        for (pixel in 0 until pixels) result[pixel * channels + channel] = values[channel * pixels + pixel]
+    }
+    return result
+}
