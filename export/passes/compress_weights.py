@@ -1,4 +1,4 @@
-"""Large weights are stored in fewer bits: whole numbers and scales, or places in a palette."""
+"""Large weights are stored in fewer bits: whole numbers and scales, places in a palette, or shorter numbers."""
 
 from __future__ import annotations
 
@@ -55,18 +55,18 @@ _WEIGHTS: dict[Any, dict[str, tuple[int, int]]] = {
 class CompressWeights(Pass):
     """Weights of at least :data:`LEAST` numbers of convolutions, matrix products and tables, by ``weights``: "int8" and
     "int4" are whole numbers, symmetric around 0, with a scale for each "channel" of the output or for each "block N" of
-    inputs; "uint8", "uint6" and "uint4" are places in a palette for each tensor. Scales and palettes are numbers of the
+    inputs; "uint8", "uint6" and "uint4" are places in a palette for each tensor; "float16" are numbers of that type. Scales and palettes are numbers of the
     type ``stored``.
 
     A scale is the largest magnitude of what it covers over 127, or 7, rounded up to ``stored``, so that nothing is clipped;
-    of zeros it is 1. Blocks that would hold fewer than 16 numbers are left alone: their scales would weigh as much as they do.
+    of zeros it is 1, and so it is of shorter numbers; a weight that has one beyond their largest is left alone. Blocks that would hold fewer than 16 numbers are left alone: their scales would weigh as much as they do.
     Palettes and blocks leave alone what reads one input for each output: depthwise weights are few, and lose the most.
     Of a layer that reads whole numbers the weight is made small, however few its numbers are; of one ``in_float``, by name, it
     stays.
     """
 
     law: ClassVar[str] = (
-        "W becomes s round(W / s), or each of its numbers the nearest of a palette; the rest stays"
+        "W becomes s round(W / s), or each of its numbers the nearest of a palette or of a shorter type; the rest stays"
     )
     exactness: ClassVar[Exactness] = Exactness.APPROXIMATE
 
@@ -97,13 +97,15 @@ class CompressWeights(Pass):
             raise UnsupportedError(
                 f"no weight can be stored in {self.weights}: of none that a convolution or a product reads has {LEAST:,} numbers "
                 "in such blocks",
-                "choose another --precision: fp16",
+                f"choose another --precision: {'fp32' if self.weights in _TYPES else 'fp16'}",
             )
         return sites
 
     def _compressed(self, rewriter: Rewriter, constant: fx.Node, axes: tuple[int, int]) -> fx.Node | None:
         weight = rewriter.constant(constant)
         assert weight is not None
+        if self.weights in _TYPES:
+            return self._shortened(rewriter, constant, weight)
         if self.granularity != "channel" and weight.shape[axes[1]] == 1:
             return None
         if self.weights.startswith("uint"):
@@ -118,6 +120,16 @@ class CompressWeights(Pass):
         return rewriter.call(
             dequantize, rewriter.new_constant(data, constant), rewriter.new_constant(scales, constant)
         )
+
+    def _shortened(self, rewriter: Rewriter, constant: fx.Node, weight: Tensor) -> fx.Node | None:
+        """The nearest numbers of the shorter type."""
+        kind = _TYPES[self.weights]
+        if float(weight.abs().max()) > torch.finfo(kind).max:
+            return None
+        data = rewriter.new_constant(weight.to(kind), constant)
+        data.meta["val"] = data.meta["val"].to(kind)
+        scale = rewriter.new_constant(torch.ones((), dtype=torch.float64), constant)
+        return rewriter.call(dequantize, data, scale)
 
     def _whole(self, weight: Tensor, scales: Tensor) -> tuple[Tensor, Tensor]:
         """The whole numbers, and the scales that make the weight of them."""

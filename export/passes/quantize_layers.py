@@ -25,6 +25,8 @@ aten = torch.ops.aten
 # What a runtime computes with the layer before it, so that its result alone is rounded.
 _CLIPS = (aten.relu.default, aten.hardtanh.default, aten.clamp.default, aten.relu6.default)
 
+_ROUNDING = 1e-6
+
 
 def quantizable(rewriter: Rewriter) -> Iterator[Layer]:
     """The convolutions and linear layers with constant weights, in order, but those that average."""
@@ -35,10 +37,11 @@ def quantizable(rewriter: Rewriter) -> Iterator[Layer]:
 
 
 def _averages(layer: Layer) -> bool:
-    """Whether all that it reads has one weight: a norm's mean, which is subtracted from what it is the mean of, and may be nothing
-    but what rounding leaves."""
+    """Whether it gives the mean of what it reads: a norm's, which is subtracted from what it is the mean of, and may be nothing but
+    what rounding leaves."""
     of_each = layer.weight.flatten(1)
-    return of_each.shape[1] > 1 and bool((of_each == of_each[:, :1]).all())
+    count = of_each.shape[1]
+    return count > 1 and bool(((of_each * count - 1).abs() < _ROUNDING).all())
 
 
 def values_of(layer: Layer) -> tuple[fx.Node, fx.Node]:

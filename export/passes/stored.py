@@ -21,7 +21,7 @@ _LIBRARY.define("look_up(Tensor palette, Tensor indices) -> Tensor")
 
 
 def _dequantize(data: Tensor, scales: Tensor, zero_point: int = 0) -> Tensor:
-    """Whole numbers, less the one that stands for zero, times the scale of their block: ``scales`` has the rank of ``data``,
+    """Whole numbers, or shorter ones, less the one that stands for zero, times the scale of their block: ``scales`` has the rank of ``data``,
     and each of its sizes divides the other's; or it is one for all, of no axis."""
     wide = scales
     for axis, (size, blocks) in enumerate(zip(data.shape, scales.shape, strict=scales.ndim > 0)):

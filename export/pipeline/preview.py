@@ -102,11 +102,11 @@ def _stored(program: ExportedProgram, precision: Precision) -> int:
 
     values: Sequence[object] = [*program.state_dict.values(), *program.constants.values()]
     tensors = [value for value in values if isinstance(value, torch.Tensor)]
-    small = (torch.int8, torch.uint8) if precision.are_weights_compressed else ()
+    small = (torch.int8, torch.uint8, torch.float16) if precision.are_weights_compressed else ()
 
     def bits(tensor: torch.Tensor) -> int:
-        if tensor.is_floating_point():
-            return precision.constant_bits
-        return precision.bits if tensor.dtype in small else 8 * tensor.element_size()
+        if tensor.dtype in small:
+            return precision.bits
+        return precision.constant_bits if tensor.is_floating_point() else 8 * tensor.element_size()
 
     return sum(tensor.numel() * bits(tensor) // 8 for tensor in tensors)

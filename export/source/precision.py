@@ -46,8 +46,9 @@ class Precision:
 
     @property
     def are_weights_compressed(self) -> bool:
-        """Whether large weights are stored as whole numbers, which a scale or a palette makes numbers of."""
-        return self.weights not in _BITS_OF_FLOATS
+        """Whether large weights are stored in fewer bits than what is computed: as whole numbers, which a scale or a palette makes
+        numbers of, or as shorter numbers."""
+        return self.weights != self.activations
 
     @property
     def are_layers_quantized(self) -> bool:
@@ -103,7 +104,7 @@ _BITS_OF_FLOATS = {"float16": 16, "float32": 32}
 # None: as activations.
 _WEIGHTS: dict[str, tuple[str | None, str, str]] = {
     "fp32": (None, "tensor", "float"),
-    "fp16": (None, "tensor", "float"),
+    "fp16": ("float16", "tensor", "float"),
     "int8": ("int8", "channel", "int8"),
     "int8-weights": ("int8", "channel", "float"),
     "int4-weights": ("int4", "block 32", "float"),

@@ -43,7 +43,7 @@ CALLS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("export --target ios17", 2, ("--target is for --format coreml", "add --format coreml or leave --target out",)),
     ("export --layout nhwc", 2, ("--layout is for --format litert", "add --format litert or leave --layout out",)),
     ("export --layout NHWC --format litert", 2, ("unknown layout 'NHWC'. Did you mean nhwc?", "--layout takes: nhwc, nchw; for example --layout nhwc",)),
-    ("export --format litert --precision palette-4", 4, ("LiteRT cannot be written in palette-4", "--precision takes for it: fp32, int8, int8-weights",)),
+    ("export --format litert --precision palette-4", 4, ("LiteRT cannot be written in palette-4", "--precision takes for it: fp32, fp16, int8, int8-weights",)),
     ("export --precision int8", 2, ("--precision int8 takes the range of every value from images, and has none", "add --calibration FOLDER, with 100 photographs or so like those of the app; or choose int8-weights, which needs none",)),
     ("export --precision auto --calibration photos", 2, ("--precision auto leaves in float what a goal needs, and has none", "add --min-snr 30 (decibels), --min-agreement 98%, --max-accuracy-drop 1% or --max-size 5MB",)),
     ("export --precision int8 --calibration photos --min-snr 30", 2, ("--min-snr, --min-agreement, --max-accuracy-drop and --sensitivity are what --precision auto goes by", "add --precision auto; or hold what was written to them: cloformer parity ARTIFACT --min-snr 30")),

@@ -100,6 +100,28 @@ def test_one_weight_that_two_read_is_stored_once() -> None:
     assert operators(after).count("dequantize") == 1
 
 
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(kind=st.sampled_from(sorted(LAYERS)), size=st.sampled_from([1e-4, 1.0, 1e4]))
+def test_shorter_numbers_are_the_nearest(kind: str, size: float) -> None:
+    make, shape, *_ = LAYERS[kind]
+    model = fill(nn.Sequential(make()))
+    with torch.no_grad():
+        model[0].weight.mul_(size)
+    before, after = weights_of(model, CompressWeights("float16", "tensor", "float32"), shape)
+    assert ((before - after).abs() <= 2.0**-11 * before.abs() + 2.0**-25).all()
+    assert torch.equal(after.half().double(), after) and not torch.equal(before, after)
+
+
+def test_what_no_shorter_number_holds_is_left_alone() -> None:
+    layer = nn.Conv2d(16, 16, 3)
+    with torch.no_grad():
+        layer.weight[0, 0, 0, 0] = 65520.0
+    with pytest.raises(UnsupportedError, match="no weight can be stored in float16"):
+        rewritten(
+            traced(nn.Sequential(layer), (1, 16, 6, 6)), CompressWeights("float16", "tensor", "float32")
+        )
+
+
 REFUSED = {
     "small": nn.Conv2d(8, 8, 3),
     "a vector": nn.BatchNorm1d(2 * LEAST),

@@ -25,10 +25,11 @@ _LEAST, _MOST = -128, 127
 @dataclass(frozen=True)
 class Stored:
     """The ``scales`` of a weight that is stored in whole numbers, one for each output or one for all; and of a bias that is, its
-    whole numbers."""
+    whole numbers. ``is_half``: the weight is stored in float16, and the scale is 1."""
 
     scales: Tensor
     bias: Tensor | None = None
+    is_half: bool = False
 
 
 def stored_weights(program: ExportedProgram) -> dict[str, Stored]:
@@ -41,7 +42,9 @@ def stored_weights(program: ExportedProgram) -> dict[str, Stored]:
         weights = [_stored(value, constants) for value in given.values()]
         weight = next((item for item in weights if item is not None), None)
         if weight is not None and node.target not in OURS:
-            found[node.name] = Stored(weight[1].flatten(), None if bias is None else bias[0])
+            found[node.name] = Stored(
+                weight[1].flatten(), None if bias is None else bias[0], weight[0].dtype is torch.float16
+            )
     return found
 
 

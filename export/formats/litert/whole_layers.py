@@ -57,7 +57,7 @@ def on_whole_numbers(model: Any, weights: Mapping[str, Stored]) -> None:
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer whose weight is the multiples of ``scales`` by ``numbers``."""
+    """A layer whose weight is the multiples of ``scales`` by ``numbers``, which are whole, or of float16."""
 
     graph: FileGraph
     item: Any
@@ -74,6 +74,10 @@ class _Layer:
         value = graph.numbers(item.inputs[place])
         if value is None or stored.scales.numel() not in (1, value.shape[axis]):
             return None
+        if stored.is_half:
+            halves = value.astype(np.float16)
+            is_it = np.array_equal(halves.astype(np.float32), value)
+            return cls(graph, item, halves, np.ones(1, np.float32), place, axis, None) if is_it else None
         scales = np.broadcast_to(stored.scales.numpy(), value.shape[axis]).astype(np.float32)
         wide = scales.reshape([-1 if at == axis else 1 for at in range(value.ndim)])
         numbers = np.round(value / wide)
@@ -84,6 +88,8 @@ class _Layer:
 
     def compute_on_whole_numbers(self) -> bool:
         """Whether it could be made a layer on whole numbers, and was."""
+        if self.numbers.dtype != np.int8:
+            return False
         before, after = self._moves_before(), self._moves_after()
         if before is None or after is None:
             return False
@@ -176,7 +182,7 @@ class _Layer:
         self.graph.operators[:] = [item for item in self.graph.operators if item is not last]
 
     def store_weight(self) -> None:
-        """The layer reads numbers that are made of whole ones."""
+        """The layer reads numbers that are made of whole or shorter ones."""
         value = int(self.item.inputs[self.place])
         made = schema.OperatorT()
         made.opcodeIndex = self.graph.code(schema.BuiltinOperator.DEQUANTIZE)
@@ -188,9 +194,10 @@ class _Layer:
         self.item.inputs = operands
 
     def _weight(self) -> int:
-        return self.graph.new(
-            int(self.item.inputs[self.place]), _INT8, _steps(self.scales, self.axis), numbers=self.numbers
-        )
+        like = int(self.item.inputs[self.place])
+        if self.numbers.dtype != np.int8:
+            return self.graph.new(like, schema.TensorType.FLOAT16, None, numbers=self.numbers)
+        return self.graph.new(like, _INT8, _steps(self.scales, self.axis), numbers=self.numbers)
 
 
 def _steps(scales: Numbers, axis: int) -> Any:
