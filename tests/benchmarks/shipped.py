@@ -2,12 +2,13 @@
 
 ::
 
-    PYTHONPATH=tests:tests/support python -m benchmarks.shipped [--data DIR] [--images 1000] [--write]
+    PYTHONPATH=tests:tests/support python -m benchmarks.shipped [--data DIR] [--images 1000] [--runtimes] [--write]
 
 PyTorch and ONNX Runtime on all 10,000 test images of Fashion-MNIST; the Core ML programs in the reference runtime, which
 is slow, on 1,000 of them, and PyTorch on the same. What computes in 8 bits takes its ranges from 128 of the images that it was
 trained on. Exit code 1 below 91 %, where a form's share of right first guesses is more than 0.1 % from PyTorch's on the same images (in 8
-bits 0.3 %), or where a form in 8 bits weighs more than a third of the format's float32 (Core ML: 30 %).
+bits 0.3 %), or where a form in 8 bits weighs more than a third of the format's float32 (Core ML: 30 %). ``--runtimes``: LiteRT and ExecuTorch
+instead, on all of them, which need their extras.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints
@@ -38,42 +39,52 @@ ROOT = Path(__file__).parent.parent.parent
 NAME = Path("fashion-mnist")
 DATA = Path("/usr/share/datasets/fashion-mnist")
 LABELS = ROOT / "cloformer" / "weights" / "fashion-mnist-labels.txt"
-FORMS = (
-    ("onnx", "fp32", "ONNX"), ("onnx", "int8", "ONNX"), ("coreml", "fp32", "Core ML"), ("coreml", "fp16", "Core ML"),
-    ("coreml", "int8", "Core ML"),
+Form = tuple[str, str, str]
+OF_ALL_IMAGES: tuple[Form, ...] = (("onnx", "fp32", "ONNX"), ("onnx", "int8", "ONNX"))
+OF_SOME: tuple[Form, ...] = (
+    ("coreml", "fp32", "Core ML"), ("coreml", "fp16", "Core ML"), ("coreml", "int8", "Core ML"),
+)  # fmt: skip
+OF_RUNTIMES: tuple[Form, ...] = (
+    ("litert", "fp32", "LiteRT"), ("litert", "int8", "LiteRT"), ("executorch", "fp32", "ExecuTorch"),
+    ("executorch", "int8", "ExecuTorch"),
 )  # fmt: skip
 TARGETS = {("coreml", "int8"): {"target": "ios17"}}
 AT_LEAST, APART, APART_IN_8_BITS = 0.91, 0.001, 0.003
-SHARES = {"ONNX": 0.33, "Core ML": 0.30}  # of the size in float32, at most, in 8 bits
+SHARE, SHARE_OF_CORE_ML = 0.33, 0.30  # of the size in float32, at most, in 8 bits
 CALIBRATED_ON = 128
 BEGIN, END = "<!-- shipped checkpoint: make fashion-mnist -->", "<!-- end of the shipped checkpoint -->"
+README, RUNTIMES = ROOT / "README.md", ROOT / "docs" / "runtimes.md"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--images", type=int, default=1000, help="for Core ML's reference runtime")
-    parser.add_argument("--write", action="store_true", help="write the README's table")
+    parser.add_argument("--runtimes", action="store_true", help="in LiteRT and ExecuTorch instead")
+    parser.add_argument("--write", action="store_true", help="write the table")
     given = parser.parse_args()
     try:
         data = read_dataset(given.data, LABELS)
     except InputError as error:
         sys.exit(f"{error}\nDebian's package dataset-fashion-mnist puts it at {DATA}; or give --data")
     with tempfile.TemporaryDirectory() as folder:
-        rows = measured(Path(folder), data, given.images)
+        parts: list[tuple[tuple[Form, ...], int | None]] = [(OF_ALL_IMAGES, None), (OF_SOME, given.images)]
+        rows = measured(Path(folder), data, [(OF_RUNTIMES, None)] if given.runtimes else parts)
     lines = table(rows)
     print("\n".join(lines))
     if given.write:
-        replace_between(ROOT / "README.md", BEGIN, END, lines)
+        replace_between(RUNTIMES if given.runtimes else README, BEGIN, END, lines)
     wrong = failures(rows)
     if wrong:
         sys.exit("\n".join(wrong))
 
 
-def measured(folder: Path, data: Dataset, images: int) -> list[tuple[str, Evaluation]]:
-    """What each row is called, and its scores."""
+def measured(
+    folder: Path, data: Dataset, parts: Sequence[tuple[Sequence[Form], int | None]]
+) -> list[tuple[str, Evaluation]]:
+    """What each row is called, and its scores; ``parts`` are forms with the number of images that they are tried on."""
     paths = {}
-    for form, precision, _ in FORMS:
+    for form, precision, _ in (form for forms, _ in parts for form in forms):
         is_in_8_bits = precision == "int8"
         request = ExportRequest(
             weights=NAME,
@@ -85,7 +96,8 @@ def measured(folder: Path, data: Dataset, images: int) -> list[tuple[str, Evalua
         )
         paths[form, precision] = export(request)[0].artifact.folder
     rows = []
-    for chosen, limit in (([None, *FORMS[:2]], None), ([None, *FORMS[2:]], images)):
+    for forms, limit in parts:
+        chosen = [None, *forms]
         subjects = [NAME if form is None else paths[form[0], form[1]] for form in chosen]
         names = ["PyTorch" if form is None else f"{form[2]} {form[1]}" for form in chosen]
         found = evaluate(
@@ -134,9 +146,9 @@ def failures(rows: Sequence[tuple[str, Evaluation]]) -> list[str]:
         if apart > (APART_IN_8_BITS if name.endswith("int8") else APART) + 1e-12:
             wrong.append(f"FAIL: {name} is {apart:.2%} from PyTorch")
     sizes = {name: row.bytes for name, row in rows if row.bytes is not None}
-    for title, most in SHARES.items():
+    for title in (name.removesuffix(" int8") for name in sizes if name.endswith(" int8")):
         share = sizes[f"{title} int8"] / sizes[f"{title} fp32"]
-        if share > most:
+        if share > (SHARE_OF_CORE_ML if title == "Core ML" else SHARE):
             wrong.append(f"FAIL: {title} in int8 weighs {share:.1%} of float32")
     return wrong
 
