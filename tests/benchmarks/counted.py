@@ -5,8 +5,8 @@
     PYTHONPATH=tests:tests/support python -m benchmarks.counted [--photos FOLDER] [--only NAME ...] [--folder DIR] [--write]
 
 Each network, as PyTorch's own exporter writes it for ONNX Runtime and as cloformer does for every runtime that the emulated device
-has, in float32 and, with ``--photos``, in 8 bits with ranges from these photographs. A file that is not the PyTorch model
-there is not counted, and ends the program. Each row is a line of ``rows.jsonl`` in DIR: started again, the program goes
+has, in float32 and, with ``--photos``, in 8 bits with ranges from these photographs. A file whose outputs are not the PyTorch
+model's there is not counted, and ends the program. Each row is a line of ``rows.jsonl`` in DIR: started again, the program goes
 on after the last. It needs the extra ``litert``, timm, and what ``make device-checks`` installs. Exit code 1 if ours
 takes more than the plain file, or 8 bits more than float32; ``--write`` puts the table into ``docs/runtimes.md``.
 """
@@ -43,6 +43,7 @@ from .runtimes import PAGE, exported, model_of, plain_beside
 
 NETWORKS = (*TIMED, "fastvit_t8")
 PLAIN, FLOAT, EIGHT = "plain", "fp32", "int8"
+_NOTHING = 1e-3  # of the instructions: where values lie in memory costs a few
 BEGIN, END = "<!-- instructions: make counted -->", "<!-- end of the instructions -->"
 
 
@@ -112,7 +113,9 @@ def measured(name: str, photos: Path | None, known: set[tuple[str, str, str]]) -
 
 def _row(name: str, runtime: str, precision: str, artifact: Artifact) -> Row:
     report, counts = compare_on_device(artifact, ParityRequest(), Arm64Device())
-    if counts is None or not report.passed:
+    if (
+        counts is None or report.failures
+    ):  # of drawn weights, rounding may cost so much that outputs alone cannot tell
         sys.exit(f"error: {name} in {runtime} {precision}: not counted, or not the model there")
     worst = min(output.figures.snr_db for output in report.outputs if output.figures is not None)
     return Row(name, runtime, precision, counts.most, worst, artifact.model_path.stat().st_size / 1e6)
@@ -148,7 +151,7 @@ def _failures(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         beside = (row.network, PLAIN, FLOAT) if row.precision == FLOAT else (row.network, row.runtime, FLOAT)
         other = found.get(beside)
-        if other is not None and row.instructions > other.instructions:
+        if other is not None and row.instructions > (1 + _NOTHING) * other.instructions:
             yield f"{row.network} in {row.runtime} {row.precision} takes more than {' '.join(beside[1:])}"
 
 
