@@ -230,7 +230,7 @@ def test_of_two_outputs_the_one_with_labels_is_said(
         untold = compare(artifact, ParityRequest(model=model, spec=replace(spec, labels_of=None)))
         assert "inputs and outputs" in [item.about for item in untold.statements if item.problem is not None]
         with pytest.raises(UnsupportedError, match="are those of place, and the apps show the first"):
-            check_artifact(artifact, format_name, "these")
+            check_artifact(artifact)
 
 
 @pytest.mark.parametrize(
