@@ -71,6 +71,15 @@ def test_layers_compute_on_whole_numbers(written: Callable[..., Artifact]) -> No
     # The convolutions, that along one axis among them, and the linear layer; with steps between them alone.
     assert sorted(whole) == ["CONV_2D"] * 4 + ["FULLY_CONNECTED"]
     assert artifact.manifest.graph.partitions == 1 and artifact.manifest.graph.undelegated == ()
+    # As LiteRT's own writers declare them: an older runtime refuses what it has not.
+    versions = [
+        (item.kind, model.operatorCodes[made.opcodeIndex].version)
+        for item, made in zip(operators(model), model.subgraphs[0].operators, strict=True)
+        if dtype_of(tensors[item.inputs[0]]) == "int8"
+    ]
+    least = {"CONV_2D": 3, "FULLY_CONNECTED": 4, "DEQUANTIZE": 2, "PAD": 2, "TRANSPOSE": 2}
+    assert all(version >= least.get(kind, 1) for kind, version in versions)
+    assert ("DEQUANTIZE", 5) in versions
 
 
 @pytest.mark.parametrize("what", ["number", "scale", "zero point"])

@@ -7,12 +7,19 @@ from typing import Any, TypeAlias
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from .file import array_of, operators
+from .file import array_of, operators, shape_of
 
 __all__ = ["MOVES", "FileGraph", "Numbers"]
 
 Numbers: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
+_INT8, _FLOAT16 = schema.TensorType.INT8, schema.TensorType.FLOAT16
+# The first versions of operators that read such numbers, as TensorFlow's op_version.cc has them.
+_VERSIONS = {
+    ("CONV_2D", _INT8): 3, ("DEPTHWISE_CONV_2D", _INT8): 3, ("FULLY_CONNECTED", _INT8): 4, ("TRANSPOSE", _INT8): 2,
+    ("PAD", _INT8): 2, ("DEQUANTIZE", _INT8): 2, ("DEQUANTIZE", _FLOAT16): 3,
+}  # fmt: skip
+_OF_CHANNELS = 5  # of DEQUANTIZE, with a scale for each
 # What moves numbers, and changes none.
 MOVES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 
@@ -68,16 +75,28 @@ class FileGraph:
         self._kinds[id(made)] = kind
         self.operators.insert(next(at for at, other in enumerate(self.operators) if other is item), made)
 
-    def code(self, number: int) -> int:
-        """The place of an operator's kind among those that the file names."""
+    def code(self, number: int, version: int = 1) -> int:
+        """The place of an operator's kind, in this version, among those that the file names."""
         for place, code in enumerate(self.model.operatorCodes):
-            if max(code.builtinCode, code.deprecatedBuiltinCode) == number:
+            if (_number(code), code.version) == (number, version):
                 return place
         made = schema.OperatorCodeT()
         made.builtinCode = made.deprecatedBuiltinCode = number
-        made.version = 2
+        made.version = version
         self.model.operatorCodes.append(made)
         return len(self.model.operatorCodes) - 1
+
+    def declare_versions(self) -> None:
+        """Of every operator the first version that computes on what it reads: an older runtime then refuses the file, which it
+        would misread."""
+        for item in self.operators:
+            read = self.tensors[int(item.inputs[0])]
+            version = _VERSIONS.get((self.kind(item), read.type), 1)
+            if self.kind(item) == "DEQUANTIZE" and read.type == _INT8 and len(read.quantization.scale) > 1:
+                version = _OF_CHANNELS
+            code = self.model.operatorCodes[item.opcodeIndex]
+            if version > code.version:
+                item.opcodeIndex = self.code(_number(code), version)
 
     def share_numbers(self) -> None:
         """All that read the numbers of the same whole ones read the same."""
@@ -147,7 +166,7 @@ class FileGraph:
         """The converter takes what is made of whole numbers for a weight, and writes a product with it as a layer, whose weight is
         computed, which the delegate does not take: it is a product again."""
         for item in self.operators:
-            if self.kind(item) != "FULLY_CONNECTED" or int(item.inputs[1]) not in self.makers:
+            if self.kind(item) != "FULLY_CONNECTED" or not self._is_product(item):
                 continue
             options = schema.BatchMatMulOptionsT()
             options.adjY = True
@@ -156,6 +175,13 @@ class FileGraph:
             item.opcodeIndex = self.code(schema.BuiltinOperator.BATCH_MATMUL)
             self._kinds[id(item)] = "BATCH_MATMUL"
         self.find()
+
+    def _is_product(self, item: Any) -> bool:
+        """Whether a layer's weight is computed, and the layer adds and clips nothing and keeps its input's axes."""
+        has_bias = len(item.inputs) > 2 and int(item.inputs[2]) >= 0
+        ranks = {len(shape_of(self.tensors[int(place)])) for place in (item.inputs[0], item.outputs[0])}
+        is_plain = not has_bias and not item.builtinOptions.fusedActivationFunction and len(ranks) == 1
+        return is_plain and int(item.inputs[1]) in self.makers
 
     def leave_out_unread(self) -> None:
         """Operators, tensors and constants that nothing reads any more."""
@@ -182,3 +208,8 @@ class FileGraph:
         for owner in owners:
             owner.buffer = new[owner.buffer]
         self.model.buffers[:] = [self.model.buffers[place] for place in kept]
+
+
+def _number(code: Any) -> int:
+    """An operator's, which files of older writers have in another place."""
+    return int(max(code.builtinCode, code.deprecatedBuiltinCode))

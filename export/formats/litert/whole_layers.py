@@ -53,6 +53,7 @@ def on_whole_numbers(model: Any, weights: Mapping[str, Stored]) -> None:
             layer.store_weight()
         graph.find()
     graph.leave_out_unread()
+    graph.declare_versions()
 
 
 @dataclass(frozen=True)
