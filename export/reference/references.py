@@ -25,7 +25,6 @@ from .twin import Twin
 from .written import Asked, written_trace
 
 if TYPE_CHECKING:
-    from ..source.precision import Precision
     from ..source.resolve import Source
     from ..source.trace import Trace
 
@@ -197,22 +196,29 @@ class References:
 
     def written(self, source: Source, asked: Asked) -> Reference:
         """``source``'s model as a file is meant to hold it: itself, unless weights are compressed."""
-        return (
-            self._rewritten(source, asked, asked.precision)
-            if asked.precision.are_weights_compressed
-            else self.of(source)
-        )
+        if not asked.precision.are_weights_compressed:
+            return self.of(source)
+        return self._rewritten(source, asked, is_compressed=True)
 
     def rewritten(self, source: Source, asked: Asked) -> Reference:
-        """The same before weights are compressed, whatever the precision."""
-        return self._rewritten(source, asked, None)
+        """The same before weights are compressed, by the passes that the precision has: nodes have the same names."""
+        return self._rewritten(source, asked, is_compressed=False)
 
-    def _rewritten(self, source: Source, asked: Asked, precision: Precision | None) -> Reference:
+    def _rewritten(self, source: Source, asked: Asked, *, is_compressed: bool) -> Reference:
         traced = self.models.trace(source)
+        precision = asked.precision if asked.precision.are_weights_compressed else None
         steps = precision and precision.quantization and str(precision.quantization.to_json())
-        key = (id(traced), asked.format, precision and precision.name, steps, asked.reparameterize)
+        key = (
+            id(traced),
+            asked.format,
+            precision and precision.name,
+            steps,
+            asked.reparameterize,
+            is_compressed,
+        )
         if key not in self._written:
-            self._written[key] = Reference(*written_trace(traced, source, asked, precision))
+            made = written_trace(traced, source, asked, precision, is_compressed=is_compressed)
+            self._written[key] = Reference(*made)
         return self._written[key]
 
 
