@@ -185,7 +185,12 @@ def _run(command: Sequence[str], cases: int, artifact: Artifact) -> list[str]:
                 f"where a kernel is missing, {way}",
             )
         raise GateError(f"the {TITLE} failed with status {done.returncode}: {why[:200]}")
-    return done.stdout.splitlines()
+    lines = done.stdout.splitlines()
+    if runtime.tells_version and f"runtime {runtime.version}" not in lines:
+        raise GateError(
+            f"the {TITLE} did not run {runtime.title} {runtime.version}, and so nothing is verified"
+        )
+    return lines
 
 
 def runtime_of(artifact: Artifact) -> DeviceRuntime:

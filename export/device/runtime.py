@@ -30,8 +30,8 @@ _SECONDS = 600.0
 @dataclass(frozen=True)
 class DeviceRuntime:
     """``runner`` is the program in ``native/`` that calls the library, which is the file ``member`` of the wheel. ``refuse_unsafe``
-    raises for a file that reads others, or could run without end; ``has_levels``: whether its optimization has levels.
-    ``megabytes`` are what is downloaded."""
+    raises for a file that reads others, or could run without end; ``has_levels``: whether its optimization has levels;
+    ``tells_version``: whether the runner can ask the library which one it is."""
 
     title: str
     package: str
@@ -41,9 +41,9 @@ class DeviceRuntime:
     member: str
     library_sha256: str
     runner: str
-    megabytes: int
     refuse_unsafe: Callable[[Artifact], object]
     has_levels: bool = False
+    tells_version: bool = False
 
     @property
     def place(self) -> Path:
@@ -132,9 +132,9 @@ RUNTIMES = {
         member="onnxruntime/capi/libonnxruntime.so.1.31.1",
         library_sha256="8aa3b76b28c778a2b1dd660d34161adb1d508c9ccd04ff9dc80e26eca5df8467",
         runner="onnx_runner.c",
-        megabytes=21,
         refuse_unsafe=_read_onnx,
         has_levels=True,
+        tells_version=True,
     ),
     "litert": DeviceRuntime(
         title="LiteRT",
@@ -145,7 +145,6 @@ RUNTIMES = {
         member="ai_edge_litert/libLiteRt.so",
         library_sha256="b57687dc234d2b8b0598aef5a9c961ed24263df8f8b3f56adbee1cff618e544b",
         runner="litert_runner.c",
-        megabytes=14,
         refuse_unsafe=_read_litert,
     ),
 }

@@ -35,7 +35,7 @@ from .markdown import replace_between
 from .precisions import DOCUMENT, MODEL, SPEC, photographs_of_foolbox
 from .shipped import DATA, LABELS, NAME, some_to_train_on
 
-MARKS = "<!-- mixtures: make mixtures -->\n", "<!-- end of the mixtures -->"
+MARKS = "<!-- mixtures: make mixtures -->", "<!-- end of the mixtures -->"
 ROOM = 1.02  # of the size in int8, for what is "as large"
 BETTER = 6.0  # decibels more than in int8, which a goal asks for
 SAMPLES = (8, 32, 128)

@@ -56,7 +56,7 @@ OPTIONS: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("coreml", "int4-weights"): {"target": "ios18"},
 }
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "precision.md"
-MARKS = "<!-- precisions: make precisions -->\n", "<!-- end of the precisions -->"
+MARKS = "<!-- precisions: make precisions -->", "<!-- end of the precisions -->"
 
 
 def efficientnet_lite0() -> nn.Module:

@@ -5,7 +5,7 @@
  * TYPE is the number of an element type, as ONNX has them, SHAPE is 1x3x224x224, or "scalar". Case c reads FOLDER/c.in.i for
  * its i-th input and writes FOLDER/c.out.o for its o-th output: the bare numbers, in the order of the machine.
  *
- *     runtime 1.31.1            the library's own version
+ *     runtime 1.31.1            the library's own version, where it tells it
  *     load NANOSECONDS
  *     ran CASE NANOSECONDS      the runtime's call alone
  *     output CASE O TYPE SHAPE
