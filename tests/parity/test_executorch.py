@@ -135,6 +135,15 @@ def test_a_changed_attribute_is_named(
     assert found[0].location.startswith("delegated:Operators:")
 
 
+def test_what_lies_otherwise_in_memory_is_what_the_runtime_computes(exported: Exports) -> None:
+    model = "delegated:laid_out"
+    report = _compared(
+        exported(model=model, formats=("executorch",), image_size=(16, 16))["executorch"], model
+    )
+    assert report.passed, (report.operators, [item.failure for item in report.outputs])
+    assert report.not_compared == ()
+
+
 def test_a_changed_weight_is_named(operators: Path, tmp_path: Path) -> None:
     from program_faults import change_weight
 

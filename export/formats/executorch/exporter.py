@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import fx
+from torch import Tensor, fx
 from torch.export import ExportedProgram
+from torch.utils import _pytree as pytree
 
 from cloformer.errors import UnsupportedError
 from cloformer.io.causes import causes
@@ -23,6 +24,7 @@ from ..exporter import GraphFigures, Lowered, Undelegated, Unsupported, Written,
 from ..stumbled import refusal
 from .file import METHOD, Delegated, Kernel, Program, read_program
 from .names import Numbered, as_first_of_their_line, numbered, shape_at, values_of
+from .payload import MOST_AXES
 from .quantized import as_the_delegate_has_it
 from .session import Threads, opened, runtime
 from .steps import graph_of, outer_name, results_of
@@ -34,9 +36,20 @@ _LOGGER = "executorch"
 _DELEGATE = "executorch.backends.xnnpack"
 
 
-def unsupported(_program: ExportedProgram) -> list[Unsupported]:
-    """None: what ExecuTorch does not take, it says when it lowers the program."""
-    return []
+def unsupported(program: ExportedProgram) -> list[Unsupported]:
+    """Operators on tensors of more axes than XNNPACK has, which its partitioner takes nevertheless. What else ExecuTorch does not take,
+    it says when it lowers the program."""
+    reason = f"XNNPACK's tensors have {MOST_AXES} axes at most"
+    return [
+        Unsupported(str(node.target), origin_of(node), reason)
+        for node in program.graph.nodes
+        if node.op == "call_function" and _axes(node) > MOST_AXES
+    ]
+
+
+def _axes(node: fx.Node) -> int:
+    values = pytree.tree_leaves(node.meta.get("val"))
+    return max((item.ndim for item in values if isinstance(item, Tensor)), default=0)
 
 
 def write(lowered: Lowered, folder: Path) -> Written:

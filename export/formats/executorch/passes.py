@@ -7,8 +7,11 @@ from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.batch_products import BatchProducts
 from ...passes.common import common_passes, pixel_passes
 from ...passes.fix_sizes import FixSizes
+from ...passes.flatten_softmax import FlattenSoftmax
 from ...passes.fold_constants import FoldConstants
 from ...passes.instance_as_group_norm import InstanceAsGroupNorm
+from ...passes.lower_ranks import LowerRanks
+from ...passes.lower_sampling import LowerSampling
 from ...passes.lower_tanh_gelu import LowerTanhGelu
 from ...passes.number_as_float import NumberAsFloat
 from ...passes.pool_group_norm import PoolGroupNorm
@@ -16,6 +19,9 @@ from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_chunks import SeparateChunks
 from ...passes.split_depthwise import SplitDepthwise
 from ...passes.split_projection import SplitProjection
+from ...passes.write_out_batch_norm import WriteOutBatchNorm
+from ...passes.write_out_for_executorch import WriteOutForExecutorch
+from .payload import MOST_AXES
 
 __all__ = ["passes", "plain_passes"]
 
@@ -44,6 +50,11 @@ def _device() -> list[Pass]:
     """What ExecuTorch's delegate computes in another way than PyTorch."""
     return [
         LowerTanhGelu(),  # by the error function
+        WriteOutForExecutorch(),  # what the runtime has no kernel for
+        LowerSampling(),  # nor this, of volumes
+        FlattenSoftmax(),  # which its delegate takes over the channels, where these come last
+        LowerRanks(most=MOST_AXES),  # its delegate takes more, and the file does not run
+        WriteOutBatchNorm(),  # ExecuTorch does it too, and then no name tells which operator is the norm
         FoldConstants(),  # also where nothing is re-parameterized
     ]
 

@@ -10,6 +10,8 @@ from ...passes.fix_sizes import FixSizes
 from ...passes.flatten_linear import FlattenLinear
 from ...passes.fold_constants import FoldConstants
 from ...passes.lower_powers import LowerPowers
+from ...passes.lower_resizing import LowerResizing
+from ...passes.lower_sampling import LowerSampling
 from ...passes.pad_max_pool import PadMaxPool
 from ...passes.pool_group_norm import PoolGroupNorm
 from ...passes.remove_identities import RemoveIdentities
@@ -52,6 +54,8 @@ def _device() -> list[Pass]:
     """What LiteRT computes in another way than PyTorch, and what litert-torch writes wrong or not at all."""
     return [
         WriteOutForLitert(),  # what litert-torch does not convert
+        LowerSampling(everywhere=True),  # nor this
+        LowerResizing(),  # cubic, and others that it writes as sums by weights of its own
         FoldConstants(),  # also where nothing is re-parameterized
         CropTransposed(),  # borders that it refuses, or fills with zeros where PyTorch computes
         WidenConv1d(),  # in 8 bits litert-torch stumbles over its own form

@@ -1,0 +1,147 @@
+"""Operators that ExecuTorch's runtime has no kernel for, or one of fewer axes, by others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx
+
+from ..source.origin import Origin
+from ._pass import Exactness, Pass
+from .by_places import largest_of_parts
+from .definitions import DEFINITIONS
+from .rewriter import Form, Rewriter, written
+
+__all__ = ["WriteOutForExecutorch"]
+
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class WriteOutForExecutorch(Pass):
+    """Write what ExecuTorch has no kernel for by operators that it has one for: some by the same definitions as for Core ML
+    (:mod:`.definitions`), and convolutions and poolings of volumes by those of their images."""
+
+    law: ClassVar[str] = (
+        "an operator = its definition by others; conv3d(x, W)[t] = sum over k of conv2d(x[s t + d k], W[k]), for one"
+    )
+    exactness: ClassVar[Exactness] = Exactness.REAL
+
+    def rewrite(self, rewriter: Rewriter) -> list[Origin]:
+        return rewriter.write_out(_WRITTEN_OUT)
+
+
+def _images(volumes: Tensor) -> Tensor:
+    """Each slice of (batch, channels, depth, height, width) as an image."""
+    return volumes.transpose(1, 2).flatten(0, 1)
+
+
+def _volumes(images: Tensor, batch: int) -> Tensor:
+    return images.unflatten(0, (batch, -1)).transpose(1, 2)
+
+
+def _convolution(
+    input: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int], dilation: list[int], groups: int
+) -> Any:  # fmt: skip
+    """A convolution of images for each slice of the kernel, over every so many of the slices, and their sum."""
+    if input.ndim != 5:
+        return NotImplemented
+    taps = weight.shape[2]
+    x = F.pad(input, (0, 0, 0, 0, padding[0], padding[0])) if padding[0] else input
+    count = (x.shape[2] - dilation[0] * (taps - 1) - 1) // stride[0] + 1
+    total = None
+    for tap in range(taps):
+        begin = tap * dilation[0]
+        seen = x[:, :, begin : begin + (count - 1) * stride[0] + 1 : stride[0]]
+        shift = bias if tap == 0 else None
+        made = F.conv2d(
+            _images(seen), weight[:, :, tap], shift, stride[1:], padding[1:], dilation[1:], groups
+        )
+        total = made if total is None else total + made
+    return NotImplemented if total is None else _volumes(total, input.shape[0])
+
+
+def _each_way(
+    pool: Callable[..., Tensor], x: Tensor, sizes: Sequence[Sequence[int]], ceil_mode: bool
+) -> Tensor:
+    """Over height and width, and then over depth; ``sizes`` are those of the windows, their steps, their borders."""
+    across = pool(_images(x), *(size[1:] for size in sizes), ceil_mode=ceil_mode)
+    flat = _volumes(across, x.shape[0]).flatten(-2)
+    along = pool(
+        flat.flatten(0, 1),
+        *((size[0], single) for size, single in zip(sizes, (1, 1, 0), strict=True)),
+        ceil_mode=ceil_mode,
+    )
+    return along.unflatten(0, (x.shape[0], -1)).unflatten(-1, tuple(across.shape[-2:]))
+
+
+def _largest(
+    self: Tensor, kernel_size: list[int], stride: list[int], padding: list[int], dilation: list[int], ceil_mode: bool
+) -> Any:  # fmt: skip
+    """The largest of the largest of each slice."""
+    kernel, steps, borders, gaps = (
+        _three(sizes) for sizes in (kernel_size, stride or kernel_size, padding, dilation)
+    )
+    if self.ndim != 5 or any(gap != 1 for gap in gaps):
+        return NotImplemented
+    return _each_way(F.max_pool2d, self, (kernel, steps, borders), ceil_mode)
+
+
+def _mean(
+    self: Tensor, kernel_size: list[int], stride: list[int], padding: list[int], ceil_mode: bool, count_include_pad: bool,
+    divisor_override: int | None,
+) -> Any:  # fmt: skip
+    """The mean of the means of each slice, where all windows have as many numbers."""
+    kernel, steps, borders = (_three(sizes) for sizes in (kernel_size, stride or kernel_size, padding))
+    is_whole = not ceil_mode and divisor_override is None and (count_include_pad or not any(borders))
+    return (
+        _each_way(F.avg_pool2d, self, (kernel, steps, borders), False)
+        if self.ndim == 5 and is_whole
+        else NotImplemented
+    )
+
+
+def _three(sizes: Sequence[int]) -> Sequence[int]:
+    return list(sizes) * 3 if len(sizes) == 1 else sizes
+
+
+def _largest_of_each(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> list[fx.Node] | None:
+    """The largest of each of the parts, which may be of one size or of several."""
+    found = largest_of_parts(rewriter, node, bound)
+    if found is not None or any(user.args[1] != 0 for user in node.users):
+        return found
+    return [rewriter.write(_of_equal_parts, bound["self"], bound["output_size"])]
+
+
+def _of_equal_parts(self: Tensor, wanted: Sequence[int]) -> Tensor:
+    sizes = [size // parts for size, parts in zip(self.shape[-len(wanted) :], wanted, strict=True)]
+    split = [size for pair in zip(wanted, sizes, strict=True) for size in pair]
+    places = range(-1, -2 * len(wanted), -2)
+    return self.reshape(*self.shape[: -len(wanted)], *split).amax(tuple(places))
+
+
+_SHARED = (
+    aten.pad.default,  # of fewer than none
+    aten.cumprod.default,
+    aten.fake_quantize_per_tensor_affine.default,
+    aten.fake_quantize_per_tensor_affine.tensor_qparams,
+    aten.fake_quantize_per_channel_affine.default,
+)
+_WRITTEN_OUT: dict[object, Form] = {
+    **{target: written(DEFINITIONS[target]) for target in _SHARED},
+    aten.conv3d.default: written(_convolution),
+    aten.max_pool3d.default: written(_largest),
+    aten.avg_pool3d.default: written(_mean),
+    **dict.fromkeys(
+        (
+            aten.adaptive_max_pool1d.default,
+            aten.adaptive_max_pool2d.default,
+            aten.adaptive_max_pool3d.default,
+        ),
+        _largest_of_each,
+    ),
+}
