@@ -23,4 +23,5 @@ EXECUTORCH = Format(
     app_system="android",
     extra="executorch",
     has_delegates=True,
+    has_profiler=True,
 )  # fmt: skip

@@ -29,7 +29,7 @@ from .quantized import as_the_delegate_has_it
 from .session import Threads, opened, runtime
 from .steps import graph_of, outer_name, results_of
 
-__all__ = ["check", "unsupported", "write"]
+__all__ = ["as_bytes", "check", "unsupported", "write"]
 
 FILE_NAME = "model.pte"
 _LOGGER = "executorch"
@@ -107,6 +107,12 @@ def _lowered(program: ExportedProgram) -> tuple[list[list[Numbered]], Any]:
         if not stumbled:
             raise refusal("ExecuTorch", failed, program) from failed
         left |= stumbled
+
+
+def as_bytes(program: ExportedProgram) -> bytes:
+    """The file of a program, in whose values nobody is interested."""
+    data: bytes = _lowered(program)[1].buffer
+    return data
 
 
 def _refuse_unknown(finished: Any, graphs: list[list[Numbered]], program: ExportedProgram) -> None:

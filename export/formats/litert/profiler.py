@@ -1,6 +1,6 @@
 """Where the time of a LiteRT model goes: the operators that its delegate computes, and those of the file that each is.
 
-The delegate times its own operators, by names of its own; :mod:`.aligned` says which of the file's each is. What it makes a part of
+The delegate times its own operators, by names of its own; :mod:`..delegate_times` says which of the file's each is. What it makes a part of
 another has no time by itself, and what it computes beside one of the file's, as the rounding of a layer's input, is a part of that.
 """
 
@@ -18,9 +18,9 @@ import numpy as np
 from cloformer.errors import UnsupportedError, UsageError
 from cloformer.io.words import count
 
+from ..delegate_times import aligned
 from ..profiler import ExecutedOperator, ProfiledRuns, Work
 from ..runner import Array
-from .aligned import aligned, parts_of
 from .file import Operator, dtype_of, name_of, operators, read_model, shape_of
 from .native import Event, not_understood, timed_runs
 from .rates import measure_rates
@@ -31,6 +31,8 @@ __all__ = ["UNCOUNTED", "WARM_UP", "measure_rates", "profile_runs"]
 
 UNCOUNTED: frozenset[str] = frozenset()
 WARM_UP = 10  # runs before those that count
+_SQUARED = "Mean Squared"
+_PADDED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _MULTIPLY = {"CONV_2D", "CONV_3D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL", "TRANSPOSE_CONV"}
 
 
@@ -97,7 +99,7 @@ def _joined(
         raise not_understood("it times an operator at another's place")
     inside = [number for number, event in enumerate(first) if event.place is None]
     names = [first[number].name for number in inside]
-    parts = parts_of(file, found, names)
+    parts = _parts(file, found, names)
     pieces = sorted(partitions(path, found), key=min)
     places = [place for piece in pieces for place in sorted(piece) if place not in parts]
     joined = aligned([found[place].kind for place in places], names)
@@ -108,6 +110,33 @@ def _joined(
         before = tuple(part for part, whole in parts.items() if whole == place)
         us = tuple(sum(run[number].us for number in taken[place]) for run in runs)
         yield _Timed(place, before, us)
+
+
+def _parts(model: Any, found: Sequence[Operator], names: Sequence[str]) -> dict[int, int]:
+    """The file's operators that the delegate makes a part of another, with that one, by their places."""
+    graph = model.subgraphs[0]
+    computed = {place for item in found for place in item.outputs} | {int(place) for place in graph.inputs}
+    readers: dict[int, list[int]] = {}
+    for number, item in enumerate(found):
+        for place in dict.fromkeys(item.inputs):
+            readers.setdefault(place, []).append(number)
+    squares = any(name.startswith(_SQUARED) for name in names)
+    parts = {}
+    for number, item in enumerate(found):
+        reading = readers.get(item.outputs[0], [])
+        if reading and (
+            not computed & set(item.inputs)
+            or (len(reading) == 1 and _is_part(item, found[reading[0]], graph.tensors, squares=squares))
+        ):
+            parts[number] = reading[0]
+    return parts
+
+
+def _is_part(item: Operator, reader: Operator, tensors: Sequence[Any], *, squares: bool) -> bool:
+    if item.kind == "MUL":
+        return squares and reader.kind == "MEAN" and len(set(item.inputs)) == 1
+    is_by_range = [dtype_of(tensors[place]) for place in reader.inputs[:2]] == ["float32", "int8"]
+    return item.kind == "PAD" and reader.kind in _PADDED and not is_by_range
 
 
 def _operator(item: _Timed, file: Any, found: Sequence[Operator]) -> ExecutedOperator:

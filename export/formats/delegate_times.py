@@ -1,4 +1,4 @@
-"""Which operator of the file each one is that the delegate timed.
+"""Which operator of the file each one is that the delegate XNNPACK timed.
 
 The delegate runs its operators in the order of the file's, and calls them by names of its own. It makes some of the file's a part of
 another, and some of its own beside one of the file's: zeros around an image, a table in the place of a function between two roundings,
@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from .file import Operator, dtype_of
+__all__ = ["aligned"]
 
-__all__ = ["aligned", "parts_of"]
-
-# What the delegate calls the operators of a kind. Of other kinds it is a name that none of these have.
+# What the delegate calls the operators of a kind, as LiteRT names these. Of other kinds it is a name that none of these have.
 _SAID = {
     "ADD": ("Add",), "AVERAGE_POOL_2D": ("Average Pooling", "Global Average Pooling"),
     "BATCH_MATMUL": ("Batch Matrix Multiply",), "CONCATENATION": ("Copy", "Concatenate"), "CONV_2D": ("Convolution", "Fully Connected"),
@@ -29,36 +26,7 @@ _NAMES = tuple(name for names in _SAID.values() for name in names)
 _LEFT_OPERATORS = frozenset({"DEQUANTIZE", "EXPAND_DIMS", "QUANTIZE", "RESHAPE", "SQUEEZE", "TRANSPOSE"})
 _BEFORE = ("Convert", "Static Reshape", "Copy", "Transpose")  # what is left over, and is for the next
 _BEHIND = ("Clamp",)  # and for the one before
-_SQUARED = "Mean Squared"
-_PADDED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _BAND = 64  # operators that may be left over on the way, more than at the end
-
-
-def parts_of(model: Any, found: Sequence[Operator], names: Sequence[str]) -> dict[int, int]:
-    """The file's operators that the delegate makes a part of another, with that one, by their places."""
-    graph = model.subgraphs[0]
-    computed = {place for item in found for place in item.outputs} | {int(place) for place in graph.inputs}
-    readers: dict[int, list[int]] = {}
-    for number, item in enumerate(found):
-        for place in dict.fromkeys(item.inputs):
-            readers.setdefault(place, []).append(number)
-    squares = any(name.startswith(_SQUARED) for name in names)
-    parts = {}
-    for number, item in enumerate(found):
-        reading = readers.get(item.outputs[0], [])
-        if reading and (
-            not computed & set(item.inputs)
-            or (len(reading) == 1 and _is_part(item, found[reading[0]], graph.tensors, squares=squares))
-        ):
-            parts[number] = reading[0]
-    return parts
-
-
-def _is_part(item: Operator, reader: Operator, tensors: Sequence[Any], *, squares: bool) -> bool:
-    if item.kind == "MUL":
-        return squares and reader.kind == "MEAN" and len(set(item.inputs)) == 1
-    is_by_range = [dtype_of(tensors[place]) for place in reader.inputs[:2]] == ["float32", "int8"]
-    return item.kind == "PAD" and reader.kind in _PADDED and not is_by_range
 
 
 def aligned(kinds: Sequence[str], names: Sequence[str]) -> list[list[int]] | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from extras import needs_litert
 
-pytestmark = needs_litert
+from cloformer.export.formats.delegate_times import aligned
 
 
 @pytest.mark.parametrize(
@@ -27,6 +26,4 @@ pytestmark = needs_litert
     ],
 )  # fmt: skip
 def test_side_by_side(kinds: str, names: list[str], found: list[list[int]] | None) -> None:
-    from cloformer.export.formats.litert.aligned import aligned
-
     assert aligned(kinds.split(), names) == found
