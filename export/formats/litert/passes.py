@@ -40,7 +40,8 @@ def passes(setting: Setting) -> list[Pass]:
         SplitProjection(),
         AddLayersInTurn(),
         TurnHeads(),  # the map lies with its channels last already: nothing large is transposed
-        SplitDepthwise(),  # XNNPACK's fast depthwise kernels have at most 25 taps
+        # XNNPACK's fast depthwise kernels have at most 25 taps
+        SplitDepthwise(kernels=(9, 25)) if setting.on_whole_numbers else SplitDepthwise(),
         PoolGroupNorm(),  # no transposes, which a norm over channels and places costs
         WriteOutLayerNorm(),  # seven operators for twelve, and nothing cancels
         PadMaxPool(),  # ResNet's stem else splits the graph in two
