@@ -36,8 +36,8 @@ test: setup
 # their own, because these pin what the rest does not: files are written, run, held to PyTorch, and damaged.
 FORMATS_VENV ?= .venv-formats
 FORMAT_TESTS := tests/parity/test_litert.py tests/parity/test_litert_precisions.py tests/parity/test_litert_halves.py \
-	tests/parity/test_executorch.py tests/unit/test_litert_file.py tests/unit/test_litert_constants.py tests/unit/test_litert_said.py \
-	tests/unit/test_artifact_manifest.py tests/cli/test_refusals.py tests/cli/test_bundle_runtimes.py
+	tests/parity/test_executorch.py tests/parity/test_normalized_inside.py tests/unit/test_litert_file.py tests/unit/test_litert_constants.py tests/unit/test_litert_said.py \
+	tests/unit/test_artifact_manifest.py tests/unit/test_sensitivity.py tests/cli/test_refusals.py tests/cli/test_bundle_runtimes.py
 format-tests: $(FORMATS_VENV)/.installed
 	$(FORMATS_VENV)/bin/python -m pytest $(FORMAT_TESTS)
 

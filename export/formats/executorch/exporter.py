@@ -59,7 +59,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
     _refuse_unknown(finished, graphs, lowered.program)
     path.write_bytes(finished.buffer)
     values = values_of(read_program(path), lowered.program, graphs, finished.debug_handle_map[METHOD])
-    return Written(FILE_NAME, lowered.signature, preprocessing_inside=False, values=values)
+    return Written(FILE_NAME, lowered.signature, values=values)
 
 
 def check(path: Path) -> GraphFigures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...passes import Pass, Setting
 from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.batch_products import BatchProducts
-from ...passes.common import common_passes
+from ...passes.common import common_passes, pixel_passes
 from ...passes.fix_sizes import FixSizes
 from ...passes.flatten_softmax import FlattenSoftmax
 from ...passes.fold_constants import FoldConstants
@@ -31,6 +31,7 @@ def passes(setting: Setting) -> list[Pass]:
     return [
         FixSizes(setting.signature.inputs),
         *common_passes(),
+        *pixel_passes(setting),  # 1 / (255 std) goes into the stem
         SeparateChunks(),  # its delegate has no split
         SplitProjection(),
         AddLayersInTurn(),
@@ -60,4 +61,5 @@ def _device() -> list[Pass]:
 
 def plain_passes(setting: Setting) -> list[Pass]:
     """What any ExecuTorch program needs."""
-    return [FixSizes(setting.signature.inputs), *_device()]
+    pixels = pixel_passes(setting, reparameterize=False)
+    return [FixSizes(setting.signature.inputs), *pixels, *_device()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...source.precision import precisions
-from ..row import Format, Option, RunnerRow
+from ..row import NORMALIZE, Format, Option, RunnerRow
 
 __all__ = ["LITERT"]
 
@@ -16,6 +16,7 @@ LITERT = Format(
     precisions=precisions(fp32="float32", fp16="float32", int8="float32", int8_weights="float32"),
     options=(
         Option("layout", f"How LiteRT's images lie: {' or '.join(_LAYOUTS)}.", _LAYOUTS, "nhwc", "{}"),
+        NORMALIZE,
     ),
     packages=("torch", "litert-torch", "ai-edge-litert", "numpy"),
     runners={

@@ -96,7 +96,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
     path.write_bytes(with_labels(packed(model), lowered.labels))
     values = tuple(replace(item, value=names[int(item.value)]) for item in values)
     _load(path, model, lowered.program, values)
-    return Written(FILE_NAME, signature, preprocessing_inside=False, values=values)
+    return Written(FILE_NAME, signature, values=values)
 
 
 def check(path: Path) -> GraphFigures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...passes import Pass, Setting
 from ...passes.add_layers_in_turn import AddLayersInTurn
-from ...passes.common import common_passes
+from ...passes.common import common_passes, pixel_passes
 from ...passes.crop_transposed import CropTransposed
 from ...passes.fix_sizes import FixSizes
 from ...passes.flatten_linear import FlattenLinear
@@ -36,6 +36,7 @@ def passes(setting: Setting) -> list[Pass]:
         FixSizes(setting.signature.inputs),
         _ATTENTION,  # first, so that its scale can be folded
         *common_passes(),
+        *pixel_passes(setting),  # 1 / (255 std) goes into the stem
         SeparateChunks(),
         SplitProjection(),
         AddLayersInTurn(),
@@ -66,4 +67,5 @@ def _device() -> list[Pass]:
 
 def plain_passes(setting: Setting) -> list[Pass]:
     """What any LiteRT model needs."""
-    return [FixSizes(setting.signature.inputs), _ATTENTION, *_device()]
+    pixels = pixel_passes(setting, reparameterize=False)
+    return [FixSizes(setting.signature.inputs), _ATTENTION, *pixels, *_device()]
