@@ -11,6 +11,7 @@ from ...passes.flatten_softmax import FlattenSoftmax
 from ...passes.fold_constants import FoldConstants
 from ...passes.instance_as_group_norm import InstanceAsGroupNorm
 from ...passes.lower_ranks import LowerRanks
+from ...passes.lower_resizing import LowerResizing
 from ...passes.lower_sampling import LowerSampling
 from ...passes.lower_tanh_gelu import LowerTanhGelu
 from ...passes.number_as_float import NumberAsFloat
@@ -52,6 +53,7 @@ def _device() -> list[Pass]:
         LowerTanhGelu(),  # by the error function
         WriteOutForExecutorch(),  # what the runtime has no kernel for
         LowerSampling(),  # nor this, of volumes
+        LowerResizing(),  # cubic: its kernel finds the places in float32
         FlattenSoftmax(),  # which its delegate takes over the channels, where these come last
         LowerRanks(most=MOST_AXES),  # its delegate takes more, and the file does not run
         WriteOutBatchNorm(),  # ExecuTorch does it too, and then no name tells which operator is the norm
