@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, fx
+from torch import Tensor
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
-from .by_places import largest_of_parts
+from .by_places import largest_of_any_parts
 from .definitions import DEFINITIONS
 from .rewriter import Form, Rewriter, written
 
@@ -109,21 +109,6 @@ def _three(sizes: Sequence[int]) -> Sequence[int]:
     return list(sizes) * 3 if len(sizes) == 1 else sizes
 
 
-def _largest_of_each(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> list[fx.Node] | None:
-    """The largest of each of the parts, which may be of one size or of several."""
-    found = largest_of_parts(rewriter, node, bound)
-    if found is not None or any(user.args[1] != 0 for user in node.users):
-        return found
-    return [rewriter.write(_of_equal_parts, bound["self"], bound["output_size"])]
-
-
-def _of_equal_parts(self: Tensor, wanted: Sequence[int]) -> Tensor:
-    sizes = [size // parts for size, parts in zip(self.shape[-len(wanted) :], wanted, strict=True)]
-    split = [size for pair in zip(wanted, sizes, strict=True) for size in pair]
-    places = range(-1, -2 * len(wanted), -2)
-    return self.reshape(*self.shape[: -len(wanted)], *split).amax(tuple(places))
-
-
 _SHARED = (
     aten.pad.default,  # of fewer than none
     aten.cumprod.default,
@@ -142,6 +127,6 @@ _WRITTEN_OUT: dict[object, Form] = {
             aten.adaptive_max_pool2d.default,
             aten.adaptive_max_pool3d.default,
         ),
-        _largest_of_each,
+        largest_of_any_parts,
     ),
 }

@@ -6,6 +6,7 @@ from ...passes import Pass, Setting
 from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.batch_products import BatchProducts
 from ...passes.common import common_passes, pixel_passes
+from ...passes.drop_repeats import DropRepeats
 from ...passes.fix_sizes import FixSizes
 from ...passes.flatten_softmax import FlattenSoftmax
 from ...passes.fold_constants import FoldConstants
@@ -22,7 +23,7 @@ from ...passes.split_depthwise import SplitDepthwise
 from ...passes.split_projection import SplitProjection
 from ...passes.write_out_batch_norm import WriteOutBatchNorm
 from ...passes.write_out_for_executorch import WriteOutForExecutorch
-from .payload import MOST_AXES
+from .limits import MOST_AXES
 
 __all__ = ["passes", "plain_passes"]
 
@@ -57,6 +58,7 @@ def _device() -> list[Pass]:
         FlattenSoftmax(),  # which its delegate takes over the channels, where these come last
         LowerRanks(most=MOST_AXES),  # its delegate takes more, and the file does not run
         WriteOutBatchNorm(),  # ExecuTorch does it too, and then no name tells which operator is the norm
+        DropRepeats(),  # there is no operator for them
         FoldConstants(),  # also where nothing is re-parameterized
     ]
 

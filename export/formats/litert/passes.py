@@ -6,6 +6,7 @@ from ...passes import Pass, Setting
 from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.common import common_passes, pixel_passes
 from ...passes.crop_transposed import CropTransposed
+from ...passes.drop_repeats import DropRepeats
 from ...passes.fix_sizes import FixSizes
 from ...passes.flatten_linear import FlattenLinear
 from ...passes.fold_constants import FoldConstants
@@ -57,6 +58,7 @@ def _device() -> list[Pass]:
         WriteOutForLitert(),  # what litert-torch does not convert
         LowerSampling(everywhere=True),  # nor this
         LowerResizing(),  # cubic, and others that it writes as sums by weights of its own
+        DropRepeats(),  # there is no operator for them
         FoldConstants(),  # also where nothing is re-parameterized
         CropTransposed(),  # borders that it refuses, or fills with zeros where PyTorch computes
         WidenConv1d(),  # in 8 bits litert-torch stumbles over its own form
