@@ -7,10 +7,9 @@
 CloFormer-XXS with the tests' reference weights goes through the whole export, once with each pass left out and
 once with none of them. Files are compared with the full list's on one thread, in turns, two at a time; an ONNX file that
 differs from the full list's in nothing but names and the values of weights is not, nor one for ExecuTorch of the
-same bytes: it takes the same time. Of LiteRT the instructions of an inference are counted instead, on an emulated arm64 core, which
-is exact, whatever else the machine does. Core ML programs are not timed: that takes a Mac. ``--write`` puts the tables into
-``docs/passes.md``. A quarter of an hour on two cores that have nothing else to do; of LiteRT and ExecuTorch, which need
-their extras and are made only if they are asked for, half an hour each.
+same bytes: it takes the same time. Core ML programs are not timed: that takes a Mac. ``--write`` puts the tables into
+``docs/passes.md``. A quarter of an hour on two cores that have nothing else to do; of ExecuTorch, which needs its extra and is made
+only if it is asked for, half an hour. LiteRT's passes are weighed by counted instructions: :mod:`.counted_passes`.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints
@@ -26,7 +25,7 @@ import hashlib
 import importlib
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,15 +39,12 @@ import cloformer
 from cloformer.checkpoint import save_checkpoint
 from cloformer.errors import CloformerError
 from cloformer.export.artifact.folder import Artifact
-from cloformer.export.device.arm64 import Arm64Device
-from cloformer.export.device.arm64_parity import compare_on_device
 from cloformer.export.formats import FORMATS
 from cloformer.export.latency.candidates import CANDIDATES, Candidate, CandidateRow
 from cloformer.export.latency.comparison import Comparison
 from cloformer.export.latency.protocol import Rounds, protocol
 from cloformer.export.latency.statistics import Interval
 from cloformer.export.latency.turns import compare
-from cloformer.export.parity.verify import ParityRequest
 from cloformer.export.passes import Pass, Setting
 from cloformer.export.pipeline.check import Difference
 from cloformer.export.pipeline.export import export
@@ -59,7 +55,7 @@ from .markdown import replace_between
 
 MODEL = "cloformer_xxs"
 USUAL = ("onnx", "coreml")
-WITH_DELEGATES = ("litert", "executorch")
+WITH_DELEGATES = ("executorch",)
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "passes.md"
 BEGIN, END = "<!-- ablation of {}: make ablation -->", "<!-- end of the ablation of {} -->"
 AT_ONCE = 2  # beside the full list: of more, the later ones came out faster on a busy machine, being the same
@@ -97,7 +93,7 @@ def main() -> None:
     for name in given.formats or USUAL:
         with tempfile.TemporaryDirectory() as folder:
             rows = export_all(name, Path(folder))
-            lines = _LINES[name](rows)
+            lines = coreml_lines(rows) if name == "coreml" else timed_lines(name, rows, *_times(name, rows))
         print("", *lines, "", sep="\n", flush=True)
         if given.write:
             replace_between(PAGE, BEGIN.format(name), END.format(name), lines)
@@ -253,9 +249,10 @@ def _where(runner: CandidateRow, runs: Sequence[Comparison]) -> str:
     )
 
 
-def timed_lines(format_name: str, rows: Sequence[Row]) -> list[str]:
+def timed_lines(
+    format_name: str, rows: Sequence[Row], times: Mapping[str, Interval], where: str
+) -> list[str]:
     """The table and where it comes from, in Markdown."""
-    times, where = _times(format_name, rows)
     again = replace(rows[0], off=AGAIN, structure=AGAIN)
     inside = "partitions, and outside" if format_name in WITH_DELEGATES else "in ONNX Runtime"
     lines = [
@@ -275,36 +272,6 @@ def _delegated(row: Row) -> str:
         return ""
     graph = row.artifact.manifest.graph
     return f"{graph.partitions}, {len(graph.undelegated)}"
-
-
-def counted_lines(rows: Sequence[Row]) -> list[str]:
-    """The same, with instructions on an emulated arm64 core instead of times."""
-    lines = [
-        "| off | sites | operators | partitions, and outside | instructions | error | what else changes |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
-    ]
-    counts: dict[str, int | None] = {}  # of each file; None of one that does not run there
-    for row in rows:
-        if row.artifact is not None and row.structure not in counts:
-            counts[row.structure] = _instructions(row.artifact)
-            print(f"without {row.off}: {counts[row.structure]} instructions", flush=True)
-    whole = counts[rows[0].structure]
-    for row in rows:
-        told = _million(counts.get(row.structure), whole)
-        lines.append(_line(row.off, row.sites, row.operators, _delegated(row), told, _error(row), row.note))
-    return [*lines, "", "Counted on an emulated Cortex-A76, LiteRT on one thread.", _largest(rows)]
-
-
-def _instructions(artifact: Artifact) -> int | None:
-    counts = compare_on_device(artifact, ParityRequest(), Arm64Device())[1]
-    return None if counts is None else counts.most
-
-
-def _million(count: int | None, whole: int | None) -> str:
-    if count is None or whole is None:
-        return ""
-    share = "" if count == whole else f" ({count / whole - 1:+.1%})"
-    return f"{count / 1e6:.1f} M{share}"
 
 
 def coreml_lines(rows: Sequence[Row]) -> list[str]:
@@ -341,14 +308,6 @@ def _line(off: str, *cells: object) -> str:
     name, comma, which = off.partition(",")
     shown = off if off in (NOTHING, AGAIN, EVERYTHING) else f"`{name}`{comma}{which}"
     return f"| {' | '.join([shown, *('' if cell is None else str(cell) for cell in cells)])} |"
-
-
-_LINES: dict[str, Callable[[Sequence[Row]], list[str]]] = {
-    "onnx": lambda rows: timed_lines("onnx", rows),
-    "coreml": coreml_lines,
-    "litert": counted_lines,
-    "executorch": lambda rows: timed_lines("executorch", rows),
-}
 
 
 if __name__ == "__main__":
