@@ -75,7 +75,7 @@ shipped-in-runtimes: $(FORMATS_VENV)/.installed
 	@$(call install-as-root,dataset-fashion-mnist)
 	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m benchmarks.shipped --runtimes --write
 
-# An hour: what each pass is good for in LiteRT and in ExecuTorch, in the same environment; writes the tables of docs/passes.md.
+# Half an hour: what each pass is good for in ExecuTorch, in the same environment; writes a table of docs/passes.md.
 ablation-of-runtimes: $(FORMATS_VENV)/.installed
 	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m benchmarks.ablation --format executorch --write
 
