@@ -109,6 +109,11 @@ def _three(sizes: Sequence[int]) -> Sequence[int]:
     return list(sizes) * 3 if len(sizes) == 1 else sizes
 
 
+def _hard_sigmoid(self: Tensor) -> Tensor:
+    """A line with bounds: XNNPACK has none of its own, and each would be alone outside."""
+    return (self + 3.0).clamp(0.0, 6.0) * (1 / 6)
+
+
 _SHARED = (
     aten.pad.default,  # of fewer than none
     aten.cumprod.default,
@@ -118,6 +123,7 @@ _SHARED = (
 )
 _WRITTEN_OUT: dict[object, Form] = {
     **{target: written(DEFINITIONS[target]) for target in _SHARED},
+    aten.hardsigmoid.default: written(_hard_sigmoid),
     aten.conv3d.default: written(_convolution),
     aten.max_pool3d.default: written(_largest),
     aten.avg_pool3d.default: written(_mean),
