@@ -117,6 +117,7 @@ def _hard_sigmoid(self: Tensor) -> Tensor:
 _SHARED = (
     aten.pad.default,  # of fewer than none
     aten.cumprod.default,
+    aten.col2im.default,
     aten.fake_quantize_per_tensor_affine.default,
     aten.fake_quantize_per_tensor_affine.tensor_qparams,
     aten.fake_quantize_per_channel_affine.default,

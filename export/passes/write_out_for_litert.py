@@ -133,6 +133,7 @@ def _largest_with_place(
 _SHARED = (
     aten.index_put.default,  # by a mask
     aten.cumprod.default,
+    aten.col2im.default,
     aten.fake_quantize_per_tensor_affine.default,
     aten.fake_quantize_per_tensor_affine.tensor_qparams,
     aten.fake_quantize_per_channel_affine.default,

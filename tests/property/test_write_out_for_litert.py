@@ -32,6 +32,7 @@ _LAWS: dict[str, tuple[Callable[[Tensor], object], int]] = {
         ),
         3,
     ),
+    "windows that are added up": (lambda x: F.fold(x.repeat(1, 3, 1), (2, 6), 2), 1),
     "a running product": (lambda x: x.cumprod(-1), 1),
     "magnitudes": (lambda x: (x * 3).long().abs(), 1),
     "of numbers": (lambda x: x.abs(), 0),
