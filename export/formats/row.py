@@ -204,6 +204,7 @@ class Format:
         from ..passes.correct_bias import CorrectBias
         from ..passes.quantize_biases import QuantizeBiases
         from ..passes.quantize_layers import QuantizeLayers
+        from ..passes.round_by_range import RoundByRange
 
         quantization = precision.quantization or Quantization({})  # of which the pass says what is missing
         is_whole = precision.are_layers_quantized
@@ -212,6 +213,7 @@ class Format:
             *([QuantizeLayers(quantization, stored)] if is_whole else []),
             CompressWeights(precision.weights, precision.granularity, stored, quantization.in_float),
             CorrectBias(),  # 4 to 7 dB
+            *([RoundByRange()] if precision.are_layers_dynamic else []),
             *([QuantizeBiases()] if is_whole and self.are_biases_whole else []),
         ]
 

@@ -13,7 +13,9 @@ _LAYOUTS = {"nhwc": "NHWC", "nchw": "NCHW"}
 LITERT = Format(
     name="litert",
     title="LiteRT",
-    precisions=precisions(fp32="float32", fp16="float32", int8="float32", int8_weights="float32"),
+    precisions=precisions(
+        fp32="float32", fp16="float32", int8="float32", int8_dynamic="float32", int8_weights="float32"
+    ),
     options=(
         Option("layout", f"How LiteRT's images lie: {' or '.join(_LAYOUTS)}.", _LAYOUTS, "nhwc", "{}"),
         NORMALIZE,

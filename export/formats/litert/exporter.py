@@ -28,6 +28,7 @@ from ..exporter import (
     Unsupported,
     ValueOrigin,
     Written,
+    unsupported_error,
     value_origins,
 )
 from ..stumbled import refusal
@@ -87,7 +88,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
     path.write_bytes(_converted(lowered, signature))
     model = _read_back(path, lowered.program)
     restore_infinities(model, lowered.program)
-    on_whole_numbers(model, weights)
+    _refuse_left(on_whole_numbers(model, weights), lowered.program)
     signature = name_signature(model, signature)
     values = _values(model, lowered.program)
     names = name_tensors(model, values)
@@ -122,6 +123,15 @@ def _read_back(path: Path, program: ExportedProgram) -> Any:
         problem = error.lines[0].removeprefix(f"{path} ")
         told = f"the file that it makes of it {without_names(problem)}"
         raise refusal("litert-torch", error, program, names_in(problem), lambda _: told) from error
+
+
+def _refuse_left(names: Sequence[str], program: ExportedProgram) -> None:
+    """:class:`UnsupportedError` for layers that the converter made something else of than what rounds its input by its range."""
+    places = {node.name: node for node in program.graph.nodes}
+    why = "litert-torch makes no layer of it that rounds what it reads"
+    found = [Unsupported(str(places[name].target), origin_of(places[name]), why) for name in names]
+    if found:
+        raise unsupported_error(found, "LiteRT")
 
 
 def _load(path: Path, model: Any, program: ExportedProgram, values: Sequence[ValueOrigin]) -> None:
