@@ -38,8 +38,8 @@ def passes(setting: Setting) -> list[Pass]:
         _ATTENTION,  # first, so that its scale can be folded
         *common_passes(),
         *pixel_passes(setting),  # 1 / (255 std) goes into the stem
-        SeparateChunks(),
-        SplitProjection(),
+        # XNNPACK's own split costs less in float; in 8 bits both pieces would have one step
+        *([SeparateChunks(), SplitProjection()] if setting.on_whole_numbers else []),
         AddLayersInTurn(),
         TurnHeads(),  # the map lies with its channels last already: nothing large is transposed
         # XNNPACK's fast depthwise kernels have at most 25 taps
