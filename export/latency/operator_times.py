@@ -62,6 +62,7 @@ def profile(
     return Profile(
         artifact=artifact.folder.name,
         model=artifact.manifest.name,
+        format=artifact.format,
         precision=artifact.manifest.precision.name,
         manifest_sha256=sha256_of(artifact.folder / MANIFEST),
         runtime=found.runtime,
@@ -97,12 +98,17 @@ def _profiler(artifact: Artifact) -> Profiler:
     profiler = FORMATS[artifact.format].profiler()
     if profiler is not None:
         return profiler
-    instead = "profile its ONNX export instead (cloformer export --format onnx)"
+    instead = "profile its ONNX or LiteRT export instead (cloformer export --format onnx)"
     runtime = next(row for row in RUNNERS.values() if row.format == artifact.format and row.is_device_runtime)
     if runtime.system not in (None, sys.platform):
         raise MissingRuntimeError(
             f"{artifact.folder.name} cannot be profiled here: {runtime.title} exists on macOS only",
             f"{instead}, or open the model in Xcode on a Mac and make a performance report",
+        )
+    if runtime.system is None:
+        raise UnsupportedError(
+            f"{artifact.folder.name} is {artifact.format}, whose operators cloformer does not time in {runtime.title}",
+            "profile its LiteRT export instead, whose delegate has the same kernels: cloformer export --format litert",
         )
     raise UnsupportedError(
         f"{artifact.folder.name} is {artifact.format}, and {runtime.title} has no profiler that can be read",

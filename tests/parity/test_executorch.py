@@ -281,3 +281,12 @@ def test_work_without_end_is_refused(operators: Path) -> None:
 
     with pytest.raises(EndlessWorkError):
         open_model(read_artifact(operators).model, options=RunnerOptions(max_work=1000)).__enter__()
+
+
+def test_what_gives_no_times_says_what_does(folder: Path, command: Command) -> None:
+    shown = command("profile", folder)
+    assert (shown.code, "Xcode" in shown.err, "cloformer export --format litert" in shown.err) == (
+        4,
+        False,
+        True,
+    )

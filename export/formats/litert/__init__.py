@@ -31,4 +31,5 @@ LITERT = Format(
     are_biases_whole=True,
     extra="litert",
     has_delegates=True,
+    has_profiler=True,
 )  # fmt: skip
