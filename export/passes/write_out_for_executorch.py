@@ -41,7 +41,7 @@ def _images(volumes: Tensor) -> Tensor:
 
 
 def _volumes(images: Tensor, batch: int) -> Tensor:
-    return images.unflatten(0, (batch, -1)).transpose(1, 2)
+    return images.reshape(batch, -1, *images.shape[1:]).transpose(1, 2)
 
 
 def _convolution(
@@ -76,7 +76,7 @@ def _each_way(
         *((size[0], single) for size, single in zip(sizes, (1, 1, 0), strict=True)),
         ceil_mode=ceil_mode,
     )
-    return along.unflatten(0, (x.shape[0], -1)).unflatten(-1, tuple(across.shape[-2:]))
+    return along.reshape(*x.shape[:2], -1, *across.shape[-2:])
 
 
 def _largest(

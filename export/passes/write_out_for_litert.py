@@ -90,7 +90,7 @@ def _unpooled(self: Tensor, indices: Tensor, output_size: list[int]) -> Tensor:
     """Zeros, and each number at its place in the flattened image."""
     flat = self.flatten(-2)
     image = torch.zeros(*flat.shape[:-1], math.prod(output_size), dtype=self.dtype)
-    return torch.scatter(image, -1, indices.flatten(-2), flat).unflatten(-1, tuple(output_size))
+    return torch.scatter(image, -1, indices.flatten(-2), flat).reshape(*flat.shape[:-1], *output_size)
 
 
 def _largest_with_place(
