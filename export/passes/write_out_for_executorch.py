@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, fx
+from torch import Tensor
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
-from .by_places import largest_of_parts
+from .by_places import largest_of_any_parts
 from .definitions import DEFINITIONS
 from .rewriter import Form, Rewriter, written
 
@@ -41,7 +41,7 @@ def _images(volumes: Tensor) -> Tensor:
 
 
 def _volumes(images: Tensor, batch: int) -> Tensor:
-    return images.unflatten(0, (batch, -1)).transpose(1, 2)
+    return images.reshape(batch, -1, *images.shape[1:]).transpose(1, 2)
 
 
 def _convolution(
@@ -76,7 +76,7 @@ def _each_way(
         *((size[0], single) for size, single in zip(sizes, (1, 1, 0), strict=True)),
         ceil_mode=ceil_mode,
     )
-    return along.unflatten(0, (x.shape[0], -1)).unflatten(-1, tuple(across.shape[-2:]))
+    return along.reshape(*x.shape[:2], -1, *across.shape[-2:])
 
 
 def _largest(
@@ -109,30 +109,22 @@ def _three(sizes: Sequence[int]) -> Sequence[int]:
     return list(sizes) * 3 if len(sizes) == 1 else sizes
 
 
-def _largest_of_each(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> list[fx.Node] | None:
-    """The largest of each of the parts, which may be of one size or of several."""
-    found = largest_of_parts(rewriter, node, bound)
-    if found is not None or any(user.args[1] != 0 for user in node.users):
-        return found
-    return [rewriter.write(_of_equal_parts, bound["self"], bound["output_size"])]
-
-
-def _of_equal_parts(self: Tensor, wanted: Sequence[int]) -> Tensor:
-    sizes = [size // parts for size, parts in zip(self.shape[-len(wanted) :], wanted, strict=True)]
-    split = [size for pair in zip(wanted, sizes, strict=True) for size in pair]
-    places = range(-1, -2 * len(wanted), -2)
-    return self.reshape(*self.shape[: -len(wanted)], *split).amax(tuple(places))
+def _hard_sigmoid(self: Tensor) -> Tensor:
+    """A line with bounds: XNNPACK has none of its own, and each would be alone outside."""
+    return (self + 3.0).clamp(0.0, 6.0) * (1 / 6)
 
 
 _SHARED = (
     aten.pad.default,  # of fewer than none
     aten.cumprod.default,
+    aten.col2im.default,
     aten.fake_quantize_per_tensor_affine.default,
     aten.fake_quantize_per_tensor_affine.tensor_qparams,
     aten.fake_quantize_per_channel_affine.default,
 )
 _WRITTEN_OUT: dict[object, Form] = {
     **{target: written(DEFINITIONS[target]) for target in _SHARED},
+    aten.hardsigmoid.default: written(_hard_sigmoid),
     aten.conv3d.default: written(_convolution),
     aten.max_pool3d.default: written(_largest),
     aten.avg_pool3d.default: written(_mean),
@@ -142,6 +134,6 @@ _WRITTEN_OUT: dict[object, Form] = {
             aten.adaptive_max_pool2d.default,
             aten.adaptive_max_pool3d.default,
         ),
-        _largest_of_each,
+        largest_of_any_parts,
     ),
 }

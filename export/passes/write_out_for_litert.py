@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
+from .by_places import largest_of_any_parts
 from .definitions import DEFINITIONS
 from .rewriter import Form, Rewriter, written
 from .write_out_arguments import scaled_sum
@@ -73,6 +74,11 @@ def _unbiased(law: Callable[..., Any]) -> Callable[..., Any]:
     return lambda unbiased, **given: law(correction=float(unbiased), **given)
 
 
+def _magnitude(self: Tensor) -> Any:
+    """Of whole numbers of 64 bits the larger of the number and its negative."""
+    return torch.maximum(self, -self) if self.dtype is torch.int64 else NotImplemented
+
+
 def _one_hot(self: Tensor, num_classes: int) -> Any:
     """Whether it is that class."""
     if num_classes < 0:
@@ -84,7 +90,7 @@ def _unpooled(self: Tensor, indices: Tensor, output_size: list[int]) -> Tensor:
     """Zeros, and each number at its place in the flattened image."""
     flat = self.flatten(-2)
     image = torch.zeros(*flat.shape[:-1], math.prod(output_size), dtype=self.dtype)
-    return torch.scatter(image, -1, indices.flatten(-2), flat).unflatten(-1, tuple(output_size))
+    return torch.scatter(image, -1, indices.flatten(-2), flat).reshape(*flat.shape[:-1], *output_size)
 
 
 def _largest_with_place(
@@ -127,6 +133,7 @@ def _largest_with_place(
 _SHARED = (
     aten.index_put.default,  # by a mask
     aten.cumprod.default,
+    aten.col2im.default,
     aten.fake_quantize_per_tensor_affine.default,
     aten.fake_quantize_per_tensor_affine.tensor_qparams,
     aten.fake_quantize_per_channel_affine.default,
@@ -134,6 +141,7 @@ _SHARED = (
 _OWN: dict[object, Callable[..., Any]] = {
     aten.argmax.default: _place_of(torch.amax),
     aten.argmin.default: _place_of(torch.amin),
+    aten.abs.default: _magnitude,
     aten.one_hot.default: _one_hot,
     aten.max_pool2d_with_indices.default: _largest_with_place,  # it has the places in the window
     aten.max_unpool2d.default: _unpooled,
@@ -145,6 +153,14 @@ _OWN: dict[object, Callable[..., Any]] = {
 _WRITTEN_OUT: dict[object, Form] = {
     **{target: written(function) for target, function in _OWN.items()},
     **{target: written(DEFINITIONS[target]) for target in _SHARED},
+    **dict.fromkeys(
+        (
+            aten.adaptive_max_pool1d.default,
+            aten.adaptive_max_pool2d.default,
+            aten.adaptive_max_pool3d.default,
+        ),
+        largest_of_any_parts,
+    ),
     aten.add.Tensor: scaled_sum,  # of which litert-torch takes no ``alpha``
     aten.sub.Tensor: scaled_sum,
     aten.rsub.Tensor: scaled_sum,

@@ -110,7 +110,7 @@ class Subject:
         inputs = Inputs.of(self.artifact.function)
         is_device = RUNNERS[default_runner(self.artifact.format)].is_device_runtime
         form = Format.of(self.artifact.manifest.precision.activations, narrow_sums=is_device)
-        reference = references.of(source)
+        reference = references.written(source, self.artifact.manifest.request)
         self._expected = {
             case.name: reference.expected(case.for_reference(inputs), form, self.artifact.signature.outputs)
             for case in self.cases

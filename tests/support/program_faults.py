@@ -29,12 +29,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Inside:
-    """An operator that a delegate is given: its step, the graph, the node, and the places of its fields, those of its bounds too."""
+    """An operator that a delegate is given: its step, the graph, the node, the places of its fields, those of its bounds too, and
+    those of what the file says of its result."""
 
     step: int
     graph: payload.Graph
     node: payload.Node
     places: tuple[Place, ...]
+    made: tuple[Place, ...]
 
     def named(self, *fields: str) -> list[Place]:
         return [place for place in self.places if place.field in fields]
@@ -103,9 +105,11 @@ def inside(path: Path) -> Iterator[Inside]:
         found = _noted(data, step).found
         # What says which operator it is lies beside its number and its bounds, and its fields one table further inside.
         heads = [place for place in found if place.field == KIND]
+        values = {place.value: place.within[:2] for place in found if place.field == "id_out"}
         for head, node in zip(heads, graph.nodes, strict=True):
             own = [place for place in found if place.within[: len(head.within)] == head.within]
-            yield Inside(number, graph, node, tuple(own))
+            made = [place for place in found if place.within[:2] == values.get(node.output)]
+            yield Inside(number, graph, node, tuple(own), tuple(made))
 
 
 def _delegated(path: Path) -> Iterator[tuple[int, file.Delegated]]:

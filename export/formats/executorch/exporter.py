@@ -23,8 +23,8 @@ from ...source.trace import lowered_name_of, origin_of
 from ..exporter import GraphFigures, Lowered, Undelegated, Unsupported, Written, unsupported_error
 from ..stumbled import refusal
 from .file import METHOD, Delegated, Kernel, Program, read_program
+from .limits import MOST_AXES
 from .names import Numbered, as_first_of_their_line, numbered, shape_at, values_of
-from .payload import MOST_AXES
 from .quantized import as_the_delegate_has_it
 from .session import Threads, opened, runtime
 from .steps import graph_of, outer_name, results_of

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from .flat import FlatbufferError, Schema, Table, read
+from .limits import MOST_AXES
 
-__all__ = ["MOST_AXES", "NO_NODE", "NO_VALUE", "Graph", "Node", "Rounded", "Tensors", "read_payload"]
+__all__ = ["NO_NODE", "NO_VALUE", "Graph", "Node", "Rounded", "Tensors", "read_payload"]
 
 NO_VALUE = 2**32 - 1  # the place of a value that is left out
 NO_NODE = 65535  # the number of an operator that comes from no node of the program
 _NOWHERE = 2**64 - 1  # the offset of a constant that has a name
 _MAGIC = b"XH00"
-MOST_AXES = 6
 
 # XNNPACK's types of numbers that are stored as they are.
 _TYPES = {1: torch.float32, 2: torch.float16, 12: torch.int32, 14: torch.bfloat16}

@@ -6,6 +6,7 @@ from ...passes import Pass, Setting
 from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.common import common_passes, pixel_passes
 from ...passes.crop_transposed import CropTransposed
+from ...passes.drop_repeats import DropRepeats
 from ...passes.fix_sizes import FixSizes
 from ...passes.flatten_linear import FlattenLinear
 from ...passes.fold_constants import FoldConstants
@@ -37,11 +38,12 @@ def passes(setting: Setting) -> list[Pass]:
         _ATTENTION,  # first, so that its scale can be folded
         *common_passes(),
         *pixel_passes(setting),  # 1 / (255 std) goes into the stem
-        SeparateChunks(),
-        SplitProjection(),
+        # XNNPACK's own split costs less in float; in 8 bits both pieces would have one step
+        *([SeparateChunks(), SplitProjection()] if setting.on_whole_numbers else []),
         AddLayersInTurn(),
         TurnHeads(),  # the map lies with its channels last already: nothing large is transposed
-        SplitDepthwise(),  # XNNPACK's fast depthwise kernels have at most 25 taps
+        # XNNPACK's fast depthwise kernels have at most 25 taps
+        SplitDepthwise(kernels=(9, 25)) if setting.on_whole_numbers else SplitDepthwise(),
         PoolGroupNorm(),  # no transposes, which a norm over channels and places costs
         WriteOutLayerNorm(),  # seven operators for twelve, and nothing cancels
         PadMaxPool(),  # ResNet's stem else splits the graph in two
@@ -56,6 +58,7 @@ def _device() -> list[Pass]:
         WriteOutForLitert(),  # what litert-torch does not convert
         LowerSampling(everywhere=True),  # nor this
         LowerResizing(),  # cubic, and others that it writes as sums by weights of its own
+        DropRepeats(),  # there is no operator for them
         FoldConstants(),  # also where nothing is re-parameterized
         CropTransposed(),  # borders that it refuses, or fills with zeros where PyTorch computes
         WidenConv1d(),  # in 8 bits litert-torch stumbles over its own form
