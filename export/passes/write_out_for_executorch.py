@@ -109,6 +109,14 @@ def _three(sizes: Sequence[int]) -> Sequence[int]:
     return list(sizes) * 3 if len(sizes) == 1 else sizes
 
 
+def _mean_of_planes(self: Tensor, dim: list[int] | None, keepdim: bool, dtype: torch.dtype | None) -> Any:
+    """With the axes of one that XNNPACK's has, and then without."""
+    axes = sorted(axis % self.ndim for axis in dim or ())
+    if keepdim or dtype is not None or self.ndim != 4 or axes != [2, 3]:
+        return NotImplemented
+    return self.mean((2, 3), True).reshape(self.shape[:2])
+
+
 def _hard_sigmoid(self: Tensor) -> Tensor:
     """A line with bounds: XNNPACK has none of its own, and each would be alone outside."""
     return (self + 3.0).clamp(0.0, 6.0) * (1 / 6)
@@ -124,6 +132,7 @@ _SHARED = (
 )
 _WRITTEN_OUT: dict[object, Form] = {
     **{target: written(DEFINITIONS[target]) for target in _SHARED},
+    aten.mean.dim: written(_mean_of_planes),
     aten.hardsigmoid.default: written(_hard_sigmoid),
     aten.conv3d.default: written(_convolution),
     aten.max_pool3d.default: written(_largest),

@@ -52,6 +52,8 @@ _LAWS: dict[str, tuple[Callable[[Tensor], object], int]] = {
     "of volumes": (lambda x: F.adaptive_max_pool3d(x, (2, 3, 2)), 1),
     "where the largest are": (lambda x: F.adaptive_max_pool2d(x[0], 2, return_indices=True)[1], 0),
     "less than none around": (lambda x: F.pad(x, (-1, 2, 0, -1)), 1),
+    "means of planes": (lambda x: x[0].mean((-1, 2)), 1),
+    "other means": (lambda x: [x[0].mean((2, 3), keepdim=True), x.mean((2, 3)), x[0].mean(2)], 0),
     "a bounded line": (lambda x: F.hardsigmoid(3 * x), 1),
     "around": (lambda x: F.pad(x, (1, 2)), 0),
     "windows that are added up": (lambda x: F.fold(x[:, :, :, 0, 0].repeat(1, 4, 1), (3, 4), 2), 1),
