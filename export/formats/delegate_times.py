@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-__all__ = ["aligned"]
+from cloformer.errors import UnsupportedError, UsageError
+
+__all__ = ["aligned", "refuse_layout", "refuse_unseen"]
 
 # What the delegate calls the operators of a kind, as LiteRT names these. Of other kinds it is a name that none of these have.
 _SAID = {
@@ -27,6 +30,23 @@ _LEFT_OPERATORS = frozenset({"DEQUANTIZE", "EXPAND_DIMS", "QUANTIZE", "RESHAPE",
 _BEFORE = ("Convert", "Static Reshape", "Copy", "Transpose")  # what is left over, and is for the next
 _BEHIND = ("Clamp",)  # and for the one before
 _BAND = 64  # operators that may be left over on the way, more than at the end
+
+
+def refuse_layout(runtime: str, *, layout: bool) -> None:
+    """:class:`UsageError` for ``--no-layout``, of which such a runtime knows nothing."""
+    if not layout:
+        raise UsageError(
+            f"{runtime} chooses how values lie by itself", "leave --no-layout out, which is for ONNX"
+        )
+
+
+def refuse_unseen(runtime: str, model: Path, us: Sequence[Sequence[int]]) -> None:
+    """:class:`UnsupportedError` if in a run no operator took a whole microsecond; ``us`` has each operator's times, run by run."""
+    if not us or not all(map(sum, zip(*us, strict=True))):
+        raise UnsupportedError(
+            f"the operators of {model} take less than the microseconds in which {runtime}'s profiler counts",
+            "profile a larger model, or one that is exported with a larger --image-size",
+        )
 
 
 def aligned(kinds: Sequence[str], names: Sequence[str]) -> list[list[int]] | None:

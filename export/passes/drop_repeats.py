@@ -24,7 +24,8 @@ class DropRepeats(Pass):
     """Give an operator that computes element by element a value as it is, not repeated to the shape of the result.
 
     XNNPACK has no operator that repeats, and litert-torch loses the axes of one that follows an image. Left alone where something
-    else reads the repeated value, or where without it the result would be smaller.
+    else reads the repeated value, where without it the result would be smaller, and single numbers of another type: without axes they do
+    not decide the result's.
     """
 
     law: ClassVar[str] = (
@@ -44,8 +45,11 @@ class DropRepeats(Pass):
 
 
 def _repeats_itself(reader: fx.Node, repeated: fx.Node) -> bool:
-    """Whether what else it reads is of the result's shape already."""
+    """Whether what else it reads is of the result's shape already, and of one type where that is to decide."""
     if not is_pointwise(reader.target) or not is_fixed(reader):
         return False
     others = [item for item in reader.all_input_nodes if item is not repeated]
+    is_number = shape_of(repeated.all_input_nodes[0]) == ()
+    if is_number and any(item.meta["val"].dtype != repeated.meta["val"].dtype for item in others):
+        return False
     return any(shape_of(item) == shape_of(reader) for item in others)

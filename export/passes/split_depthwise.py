@@ -60,7 +60,9 @@ class SplitDepthwise(Pass):
             for first in range(0, kernel.taps[0], rows)
         ]
         even = [
-            parts for parts in _about_the_middle(*kernel.taps) if all(_size(part) <= most for part in parts)
+            parts
+            for parts in _about_the_middle(*kernel.taps)
+            if all(0 < _size(part) <= most for part in parts)
         ]
         best = min(even, key=self._cost, default=None)
         if (

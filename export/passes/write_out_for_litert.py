@@ -113,7 +113,10 @@ def _largest_with_place(
     )
     widths = [borders[1], behind, borders[0], below]
     image = F.pad(self, widths, value=-math.inf) if any(widths) else self
-    places = F.pad(torch.arange(height * width).reshape(height, width), widths)
+    # Around it that of the nearest pixel: where all is minus infinity, PyTorch says the first pixel of the window.
+    rows = torch.arange(-borders[0], height + below).clamp(0, height - 1)
+    columns = torch.arange(-borders[1], width + behind).clamp(0, width - 1)
+    places = rows.unsqueeze(1) * width + columns
     largest, place = None, None
     for row, column in itertools.product(range(kernel[0]), range(kernel[1])):
         at = tuple(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from proof import Lambda, prove
+from proof import Lambda, prove, rewritten, traced
 from torch import Tensor
 
 from cloformer.export.passes.drop_repeats import DropRepeats
@@ -16,6 +16,7 @@ _LAWS: dict[str, tuple[Callable[[Tensor, Tensor], object], int]] = {
     "of fewer axes": (lambda x, y: x + y[0].expand(2, 3, 1, 5), 1),
     "a norm": (lambda x, y: F.normalize(x, dim=1), 1),
     "twice by one": (lambda x, y: torch.where(x > 0, y.expand_as(x), y.expand_as(x)), 2),
+    "a number": (lambda x, y: x * y.mean().expand_as(x), 1),
     "read again": (lambda x, y: [x * (z := y.expand_as(x)), z.exp() + x], 0),
     "returned": (lambda x, y: [x * (z := y.expand_as(x)), z], 0),
     "what would be smaller": (lambda x, y: y.expand(2, 3, 4, 5) * y, 0),
@@ -27,3 +28,9 @@ _LAWS: dict[str, tuple[Callable[[Tensor, Tensor], object], int]] = {
 def test_law(name: str) -> None:
     law, sites = _LAWS[name]
     prove(Lambda(lambda _, x, y: law(x, y)), DropRepeats(), (2, 3, 4, 5), (2, 3, 1, 5), sites=sites)
+
+
+def test_a_number_that_decides_the_type() -> None:
+    model = Lambda(lambda _, x, y: x.half() * y.mean().expand_as(x))
+    after, (applied,) = rewritten(traced(model, (2, 3), (4,)), DropRepeats())
+    assert not applied.sites and after.graph_module(torch.rand(2, 3), torch.rand(4))[0].dtype is torch.float32

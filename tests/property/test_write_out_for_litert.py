@@ -88,6 +88,13 @@ def test_the_first_of_equals_in_a_window_and_what_is_no_number() -> None:
     assert torch.equal(places, where) and torch.equal(values.isnan(), wanted.isnan())
 
 
+def test_where_all_is_minus_infinity() -> None:
+    x = torch.full((1, 1, 5, 5), float("-inf"))
+    model = Lambda(lambda _, x: F.max_pool2d(x, 3, 2, 1, return_indices=True))
+    after, _ = rewritten(traced(model, x.shape), WriteOutForLitert())
+    assert torch.equal(after.graph_module(x)[1], model(x)[1])
+
+
 def test_what_was_there_is_put_back() -> None:
     def law(m: nn.Module, x: Tensor) -> Tensor:
         values, places = F.max_pool2d(x, 2, return_indices=True)

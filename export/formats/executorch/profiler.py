@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from cloformer.errors import UnsupportedError, UsageError
+from cloformer.errors import UnsupportedError
 from cloformer.io.quiet import quiet_natively
 from cloformer.io.words import count
 
-from ..delegate_times import aligned
+from ..delegate_times import aligned, refuse_layout, refuse_unseen
 from ..profiler import ExecutedOperator, ProfiledRuns, Work
 from ..runner import Array, runtime_errors
 from .file import Delegated, Kernel, Program, Value, read_program
@@ -59,19 +59,12 @@ def profile_runs(
     model: Path, inputs: Mapping[str, Array], *, threads: int, runs: int, layout: bool
 ) -> ProfiledRuns:
     """As :class:`..profiler.Profiler` says; nothing stays on the disk."""
-    if not layout:
-        raise UsageError(
-            "ExecuTorch chooses how values lie by itself", "leave --no-layout out, which is for ONNX"
-        )
+    refuse_layout("ExecuTorch", layout=layout)
     program = read_program(model)
     given = [torch.from_numpy(np.ascontiguousarray(value)) for value in inputs.values()]
     blocks = _noted(model, given, threads, runs)
     rows = list(_joined(program, blocks))
-    if not all(sum(item.us[run] for item in rows) for run in range(runs)):
-        raise UnsupportedError(
-            f"the operators of {model} take less than the microseconds in which ExecuTorch's profiler counts",
-            "profile a larger model, or one that is exported with a larger --image-size",
-        )
+    refuse_unseen("ExecuTorch", model, [item.us for item in rows])
     made = {item.name: item for item in steps(program, _on_no_device(program))}
     name = version("executorch")
     return ProfiledRuns(

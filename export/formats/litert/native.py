@@ -21,7 +21,6 @@ from cloformer.errors import UnsupportedError
 from cloformer.io.quiet import quiet_natively
 
 from ..runner import Array
-from .file import name_of
 
 __all__ = ["Event", "not_understood", "timed_runs"]
 
@@ -33,10 +32,8 @@ _ALIGNMENT = 64  # of memory that LiteRT takes as it is
 _MOST_AXES = 8
 # As LiteRT numbers them.
 _TYPES = {"float32": 1, "int32": 2, "int64": 4, "bool": 6, "float16": 10}
-_OPERATOR, _INSIDE = (
-    (1 << 1),
-    (1 << 3),
-)  # kinds of events: of the interpreter, and of an operator inside a delegate
+# Kinds of events: of the interpreter, and of an operator inside a delegate.
+_OPERATOR, _INSIDE = 1 << 1, 1 << 3
 _WHOLE, _INVOKE = 1, "Invoke"
 
 
@@ -159,7 +156,9 @@ class _Compiled:
             made = (self.environment, _HOST_MEMORY, ctypes.byref(kind), ctypes.c_size_t(size))
             self.outputs.append(self.make("CreateManagedTensorBuffer", *made, owns="TensorBuffer"))
         if len(self.names) != len(graph.inputs):
-            raise not_understood(f"a function of {len(self.names)} inputs, {name_of(graph.tensors[0])}")
+            raise not_understood(
+                f"its function has {len(self.names)} inputs, and its graph {len(graph.inputs)}"
+            )
 
     def feed(self, inputs: Mapping[str, Array]) -> None:
         for name in self.names:

@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from cloformer.errors import UnsupportedError, UsageError
 from cloformer.io.words import count
 
-from ..delegate_times import aligned
+from ..delegate_times import aligned, refuse_layout, refuse_unseen
 from ..profiler import ExecutedOperator, ProfiledRuns, Work
 from ..runner import Array
 from .file import Operator, dtype_of, name_of, operators, read_model, shape_of
@@ -49,20 +48,13 @@ def profile_runs(
     model: Path, inputs: Mapping[str, Array], *, threads: int, runs: int, layout: bool
 ) -> ProfiledRuns:
     """As :class:`..profiler.Profiler` says."""
-    if not layout:
-        raise UsageError(
-            "LiteRT chooses how values lie by itself", "leave --no-layout out, which is for ONNX"
-        )
+    refuse_layout("LiteRT", layout=layout)
     file = read_model(model)
     found = list(operators(file))
     fed = _as_written(file, inputs)
     timed = timed_runs(model, file, fed, threads=threads, warm_up=WARM_UP, runs=runs)
     rows = list(_joined(model, file, found, [events for _, events in timed]))
-    if not all(sum(item.us[run] for item in rows) for run in range(runs)):
-        raise UnsupportedError(
-            f"the operators of {model} take less than the microseconds in which LiteRT's profiler counts",
-            "profile a larger model, or one that is exported with a larger --image-size",
-        )
+    refuse_unseen("LiteRT", model, [item.us for item in rows])
     name = version("ai-edge-litert")
     return ProfiledRuns(
         runtime=f"LiteRT {name}",
