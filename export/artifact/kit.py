@@ -58,7 +58,7 @@ _ROTATED = 6  # EXIF: the camera was held upright; its picture is to be turned b
 @dataclass(frozen=True)
 class KitImage:
     """An image file as an app gets it, and what it judges beside the model: the ``pixels`` after the crop, the
-    ``input`` after the normalization, or nothing but the model's ``outputs``."""
+    ``input`` as the model takes it, or nothing but the model's ``outputs``."""
 
     name: str
     aims_at: str
@@ -76,8 +76,8 @@ class KitImage:
 
 @dataclass(frozen=True)
 class KitVector:
-    """An image, the cropped pixels (height, width, 3) in R, G, B order, the normalized input (1, 3, height, width)
-    and the untouched model's outputs for it by name."""
+    """An image, the cropped pixels (height, width, 3) in R, G, B order, the input (1, 3, height, width), normalized unless the
+    model does that itself, and the untouched model's outputs for it by name."""
 
     image: KitImage
     pixels: Pixels
@@ -154,7 +154,8 @@ def read_kit(artifact: Artifact) -> list[KitVector]:
 
     Raises :class:`InputError` if it has none, a damaged one, or one whose pixels another Pillow made.
     """
-    path, rule = artifact.listed(KIT), artifact.function.inputs[0].preprocessing
+    image_input = artifact.function.inputs[0]
+    path, rule = artifact.listed(KIT), image_input.preprocessing
     if path is None or rule is None:
         raise InputError(
             f"{artifact.folder} has no conformance kit: it was exported by an older cloformer, or does not "
@@ -162,6 +163,7 @@ def read_kit(artifact: Artifact) -> list[KitVector]:
             "export it again",
         )
     tensors, hashes = read_tensors(path, _MAX_BYTES, "export the artifact again")
+    given = rule.without_normalization() if image_input.preprocessing_inside else rule
     vectors = []
     for image in kit_images(rule):
         pixels = image.pixels(rule)
@@ -174,7 +176,7 @@ def read_kit(artifact: Artifact) -> list[KitVector]:
             spec.name: _checked(path, tensors.get(_SEPARATOR.join((image.name, spec.name))), spec)
             for spec in artifact.signature.outputs
         }
-        vectors.append(KitVector(image, pixels, rule.normalize(rule.in_order(pixels)), outputs))
+        vectors.append(KitVector(image, pixels, given.normalize(rule.in_order(pixels)), outputs))
     return vectors
 
 

@@ -45,6 +45,11 @@ class RequestRecord:
         return ", ".join(option.worded(choice) for option, choice in self._told)
 
     @property
+    def normalizes_inside(self) -> bool:
+        """Whether the file was asked to scale and normalize its images itself."""
+        return FORMATS[self.format].normalizes_inside(self.options)
+
+    @property
     def io_type(self) -> str:
         """What floating-point inputs and outputs were asked to be."""
         return self.options.get("io_type", "float32")

@@ -58,6 +58,7 @@ _ROWS = {
     "--reparameterize": Row(WRITE),
     "--opset": Row(WRITE, "N"),
     "--io-type": Row(WRITE, "NAME"),
+    "--normalize": Row(WRITE, "WHERE"),
     "--target": Row(WRITE, "NAME"),
     "--app-name": Row(WRITE, "TEXT"),
     "--min-os": Row(WRITE, "VERSION"),

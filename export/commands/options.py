@@ -81,7 +81,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
 def with_format_options(command: _Command) -> _Command:
-    """Give ``command``, in the place of its ``**options``, the options of every format's row, by their names."""
+    """Give ``command``, in the place of its ``**options``, the options of every format's row, each once, by their names."""
     signature = inspect.signature(command, eval_str=True)
     named = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
     added = [
@@ -96,8 +96,7 @@ def with_format_options(command: _Command) -> _Command:
                 ),
             ],
         )
-        for row in FORMATS.values()
-        for option in row.options
+        for option in {item.name: item for row in FORMATS.values() for item in row.options}.values()
     ]
     command.__annotations__ |= {each.name: each.annotation for each in added}
     command.__signature__ = signature.replace(parameters=[*named, *added])  # type: ignore[attr-defined]

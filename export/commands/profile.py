@@ -20,7 +20,10 @@ __all__ = ["profile"]
 
 def profile(
     artifact: Annotated[
-        Path, typer.Argument(help="An ONNX artifact's folder, as `cloformer export` printed it.")
+        Path,
+        typer.Argument(
+            help="An ONNX, LiteRT or ExecuTorch artifact's folder, as `cloformer export` printed it."
+        ),
     ],
     threads: Threads = 1,
     runs: Annotated[int, typer.Option(min=1, help="Runs that count, after a warm-up.")] = 50,

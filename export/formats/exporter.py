@@ -92,7 +92,6 @@ class Written:
 
     path: str
     signature: Signature
-    preprocessing_inside: bool
     values: tuple[ValueOrigin, ...]
     notes: Mapping[str, object] = field(default_factory=dict)
 

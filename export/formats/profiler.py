@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import statistics
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from .runner import Array
 
-__all__ = ["ExecutedOperator", "ProfiledRuns", "Profiler", "Rate", "Rates", "Work"]
+__all__ = ["ExecutedOperator", "ProfiledRuns", "Profiler", "Rate", "Rates", "Work", "median_seconds"]
+
+_WARM_UP, _FEWEST = 2, 5  # calls
 
 
 @dataclass(frozen=True)
@@ -93,3 +97,22 @@ class Profiler(Protocol):
 
     def measure_rates(self, threads: int, *, seconds: float, array_bytes: int) -> Rates:
         """Measure matrix products, and arrays of ``array_bytes`` each, for ``seconds`` every size."""
+
+
+def median_seconds(call: Callable[[], object], seconds: float, threads: int) -> tuple[int, float]:
+    """How often it was called, and the median of what a call took: of the processor with one thread, else by the clock.
+
+    A call that goes through memory takes many milliseconds, in which a busy machine lets others run, while an operator of a
+    model is mostly done before that: by the clock, memory would seem slower than the model's own operators. So it is the
+    processor's time that counts where one thread works, which is this one.
+    """
+    now = time.thread_time if threads == 1 else time.perf_counter
+    for _ in range(_WARM_UP):
+        call()
+    taken: list[float] = []
+    until = time.perf_counter() + seconds
+    while len(taken) < _FEWEST or time.perf_counter() < until:
+        started = now()
+        call()
+        taken.append(now() - started)
+    return len(taken), max(statistics.median(taken), 1e-9)

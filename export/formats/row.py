@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .exporter import Exporter
     from .profiler import Profiler
 
-__all__ = ["Format", "Option", "RunnerRow"]
+__all__ = ["NORMALIZE", "Format", "Option", "RunnerRow"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Option:
     """An option of the command line that is a format's own. ``choices`` are the words that people type, with the
     framework's own for each; ``suffix`` is what a choice other than the default adds to the folder's name, with
     ``{}`` for the choice. ``words`` say a choice that is no word by itself, with ``{}`` for it. ``is_later``: manifests that were
-    written before there was the option do not name it, and mean the default."""
+    written before there was the option do not name it, and mean the default. ``is_of_passes``: it decides the list of passes, and
+    nothing of what the exporter makes of the graph that they leave."""
 
     name: str
     help: str
@@ -46,6 +47,7 @@ class Option:
     suffix: str
     words: str = "{}"
     is_later: bool = False
+    is_of_passes: bool = False
 
     @property
     def flag(self) -> str:
@@ -58,6 +60,19 @@ class Option:
     def is_told(self, choice: str) -> bool:
         """Whether manifests and reports name the choice: what was the only way before there was the option needs no words."""
         return not (self.is_later and choice == self.default)
+
+
+# Where an image's pixels become what the model was trained on. Each format that leaves the choice has it in its row.
+NORMALIZE = Option(
+    "normalize",
+    "Where an image is scaled and normalized: outside, by the app, or inside, so that the file takes pixels of 0 to 255, as Core ML's always do.",
+    {name: name for name in ("outside", "inside")},
+    "outside",
+    "normalize-{}",
+    "normalized {}",
+    is_later=True,
+    is_of_passes=True,
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +108,7 @@ class Format:
     ``extra``: what its packages are installed by, where cloformer itself does not bring them: `pip install cloformer[EXTRA]`.
     ``has_delegates``: its runtime hands pieces of the graph to another, which may leave some.
     ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
-    the folder has a profiler of its runtime.
+    the folder has a profiler of its runtime. ``takes_pixels``: its files normalize images inside, all of them.
     """
 
     name: str
@@ -109,6 +124,7 @@ class Format:
     needs: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     extra: str | None = None
     has_delegates: bool = False
+    takes_pixels: bool = False
 
     @property
     def missing(self) -> list[str]:
@@ -126,6 +142,10 @@ class Format:
     @property
     def default_precision(self) -> str:
         return next(iter(self.precisions))
+
+    def normalizes_inside(self, options: Mapping[str, str]) -> bool:
+        """Whether a file that is written by these options scales and normalizes its images itself."""
+        return self.takes_pixels or options.get(NORMALIZE.name) == "inside"
 
     def holds(self, precision: str, option: Option) -> tuple[str, ...]:
         """The choices of an option that can hold the precision; the first is what is advised."""
@@ -184,6 +204,7 @@ class Format:
         from ..passes.correct_bias import CorrectBias
         from ..passes.quantize_biases import QuantizeBiases
         from ..passes.quantize_layers import QuantizeLayers
+        from ..passes.round_by_range import RoundByRange
 
         quantization = precision.quantization or Quantization({})  # of which the pass says what is missing
         is_whole = precision.are_layers_quantized
@@ -192,6 +213,7 @@ class Format:
             *([QuantizeLayers(quantization, stored)] if is_whole else []),
             CompressWeights(precision.weights, precision.granularity, stored, quantization.in_float),
             CorrectBias(),  # 4 to 7 dB
+            *([RoundByRange()] if precision.are_layers_dynamic else []),
             *([QuantizeBiases()] if is_whole and self.are_biases_whole else []),
         ]
 

@@ -39,11 +39,16 @@ def refusal(
     *_, first = causes(error, said=True)
     reason, node = in_words(first), _node_at(error, program, named)
     if node is not None:
-        return unsupported_error([Unsupported(str(node.target), origin_of(node), reason)], framework)
+        return unsupported_error([Unsupported(_kind(node), origin_of(node), reason)], framework)
     return UnsupportedError(
         f"{framework} cannot convert the graph: {reason}",
         "it does not say at which operator: leave out parts of the model until it goes through, or choose another --format",
     )
+
+
+def _kind(node: fx.Node) -> str:
+    """Its operator, or, of a function that a framework put in its place, its name."""
+    return str(node.target) if hasattr(node.target, "_schema") else node.name
 
 
 def _node_at(error: BaseException, program: ExportedProgram, named: Iterable[str]) -> fx.Node | None:

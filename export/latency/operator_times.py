@@ -62,6 +62,7 @@ def profile(
     return Profile(
         artifact=artifact.folder.name,
         model=artifact.manifest.name,
+        format=artifact.format,
         precision=artifact.manifest.precision.name,
         manifest_sha256=sha256_of(artifact.folder / MANIFEST),
         runtime=found.runtime,

@@ -16,16 +16,14 @@ __all__ = ["MEASURED_ON", "UNMAPPED", "WHOLE_MODEL", "Group", "OperatorTime", "P
 
 MEASURED_ON = "host CPU"
 WHOLE_MODEL = "(the model itself)"
-OPERATORS_RUN = (
-    "as ONNX Runtime runs them: its optimizer joins some of the file's, and adds some that change a layout"
-)
+OPERATORS_RUN = "as the runtime runs them: it joins some of the file's, and adds some that change a layout"
 UNMAPPED = "(not traced to a module)"
 _ROUNDED_US = 1  # of the profiler's times
 
 
 @dataclass(frozen=True)
 class OperatorTime:
-    """One operator that ONNX Runtime ran. ``us`` is the median of the runs, in microseconds.
+    """One operator that the runtime ran. ``us`` is the median of the runs, in microseconds.
 
     ``value`` is the value of the file that it computes, ``stands_for`` the file's operators that became it:
     none for one that only moves a value. ``node``, ``module`` and ``location`` are those of the trace; None if
@@ -105,6 +103,7 @@ class Profile:
 
     artifact: str
     model: str
+    format: str
     precision: str
     manifest_sha256: str
     runtime: str
@@ -160,7 +159,7 @@ class Profile:
         return sorted(pairs, key=lambda pair: -pair[1].us)
 
     def by_type(self) -> list[Group]:
-        """By type of ONNX Runtime's operator, the slowest first."""
+        """By type of the runtime's operator, the slowest first."""
         return self._grouped(lambda row: row.operator)
 
     def by_module(self, depth: int) -> list[Group]:
@@ -173,6 +172,7 @@ class Profile:
             "measured_on": MEASURED_ON,
             "artifact": self.artifact,
             "model": self.model,
+            "format": self.format,
             "precision": self.precision,
             "manifest_sha256": self.manifest_sha256,
             "runtime": self.runtime,

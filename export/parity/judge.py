@@ -13,6 +13,7 @@ from ..reference.natures import is_in_half, nature_of_node, operator_name
 from ..reference.near_one import is_near_one, lost_of_one
 from ..reference.places import as_good, search_of
 from ..source.precision import Precision
+from .either_step import by_either_step
 from .group import Group, Sums
 from .sums import largest_partial, largest_rounded, least_lost, lost, lost_to_the_same, only_sum
 from .tolerances import BACKWARD, ROUNDOFF, allowance
@@ -79,6 +80,7 @@ def judge(item: Compared, steps: int, types: Types) -> Judgement:
     flips = 0
     if not bool((error <= allowed).all()):
         extra = _more(item, steps, types) + _same(item, types) + _by_inputs(item, types)
+        extra += by_either_step(item.group, want, BACKWARD * ROUNDOFF[types.computed])
         if item.group.decides:
             flips = int(((error > allowed) & (error <= allowed + extra)).sum())
         allowed += extra

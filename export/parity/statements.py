@@ -141,7 +141,7 @@ def _interface(artifact: Artifact, source: Source, traced: Signature) -> str | N
             _in_type(_as_written(spec, item.spec), artifact)
             for spec, item in zip(outputs, said.outputs, strict=True)
         ]
-    inside = any(item.preprocessing_inside for item in said.inputs)
+    inside = artifact.manifest.request.normalizes_inside
     inputs = list(source.inputs)
     if len(said.inputs) == len(inputs):
         inputs = [

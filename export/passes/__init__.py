@@ -27,8 +27,8 @@ __all__ = ["Applied", "Exactness", "Pass", "PassResult", "Setting", "apply_passe
 
 @dataclass(frozen=True)
 class Setting:
-    """What a list of passes depends on: the signature, the images' preprocessing, whether classes are named, and whether layers
-    compute on whole numbers."""
+    """What a list of passes depends on: the signature, the preprocessing of the images that the graph is to normalize itself,
+    whether classes are named, and whether layers compute on whole numbers."""
 
     signature: Signature
     preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
@@ -36,11 +36,12 @@ class Setting:
     on_whole_numbers: bool = False
 
     @classmethod
-    def of(cls, signature: Signature, source: Source) -> Setting:
+    def of(cls, signature: Signature, source: Source, *, normalizes_inside: bool) -> Setting:
         """For the traced ``signature`` of ``source``. A model of several outputs is no classifier, whatever is named: Core
         ML's have one."""
         named = source.labels is not None and len(signature.outputs) == 1
-        return cls(signature, source.preprocessing, is_classifier=named)
+        rules = source.preprocessing if normalizes_inside else {}
+        return cls(signature, rules, is_classifier=named)
 
 
 @dataclass(frozen=True)

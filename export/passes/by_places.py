@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, fx
 
 from .rewriter import Rewriter, shape_of
 
-__all__ = ["largest_of_parts", "repeated"]
+__all__ = ["largest_of_any_parts", "largest_of_parts", "repeated"]
 
 aten = torch.ops.aten
 
@@ -38,6 +39,20 @@ def largest_of_parts(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -
         taken = rewriter.call(aten.index_select.default, result, axis, picked)
         result = rewriter.write(_largest_in_each, taken, axis, tuple(places.shape))
     return [result]
+
+
+def largest_of_any_parts(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any]) -> list[fx.Node] | None:
+    """The same of parts of one size, too."""
+    found = largest_of_parts(rewriter, node, bound)
+    if found is not None or any(user.args[1] != 0 for user in node.users):
+        return found
+    return [rewriter.write(_largest_of_equal, bound["self"], bound["output_size"])]
+
+
+def _largest_of_equal(self: Tensor, wanted: Sequence[int]) -> Tensor:
+    sizes = [size // parts for size, parts in zip(self.shape[-len(wanted) :], wanted, strict=True)]
+    split = [size for pair in zip(wanted, sizes, strict=True) for size in pair]
+    return self.reshape(*self.shape[: -len(wanted)], *split).amax(tuple(range(-1, -2 * len(wanted), -2)))
 
 
 def _largest_in_each(self: Tensor, axis: int, parts: tuple[int, int]) -> Tensor:

@@ -25,8 +25,10 @@ _ZEROS, _BORDER, _REFLECTION = range(3)  # of ``padding_mode``
 class LowerSampling(Pass):
     """Write sampling by a grid as sums of pixels that are taken by their places, where the grid depends on no input: then
     places and weights are constants. coremltools takes no such grid. Cubic sampling and that of volumes, which it does not know,
-    are written so by any grid.
+    are written so by any grid; ``everywhere``, all sampling is, for a format that has none.
     """
+
+    everywhere: bool = False
 
     law: ClassVar[str] = (
         "sampled(x, grid)[p] = sum of w x[place] over what lies next to grid[p] along each axis"
@@ -37,18 +39,18 @@ class LowerSampling(Pass):
         return rewriter.write_out(
             dict.fromkeys(
                 (aten.grid_sampler.default, aten.grid_sampler_2d.default, aten.grid_sampler_3d.default),
-                _sampled,
+                self._sampled,
             )
         )
 
-
-def _sampled(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
-    is_image = bound["input"].meta["val"].ndim == 4
-    if is_image and bound["interpolation_mode"] != _CUBIC and _is_given(bound["grid"]):
-        return None
-    names = ("input", "grid", "interpolation_mode", "padding_mode", "align_corners")
-    found: fx.Node = rewriter.write(_by_places, *(bound[name] for name in names))
-    return found
+    def _sampled(self, rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> fx.Node | None:
+        is_image = bound["input"].meta["val"].ndim == 4
+        is_known = bound["interpolation_mode"] != _CUBIC and _is_given(bound["grid"])
+        if is_image and is_known and not self.everywhere:
+            return None
+        names = ("input", "grid", "interpolation_mode", "padding_mode", "align_corners")
+        found: fx.Node = rewriter.write(_by_places, *(bound[name] for name in names))
+        return found
 
 
 def _is_given(node: fx.Node) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 
 from cloformer.errors import UnsupportedError
 
@@ -19,7 +19,7 @@ from .layers import LAYERS, Layer
 from .rewriter import Rewriter, carry_notes
 from .stored import dequantize, quantize
 
-__all__ = ["QuantizeLayers", "quantizable", "values_of"]
+__all__ = ["QuantizeLayers", "averages", "quantizable", "values_of"]
 
 aten = torch.ops.aten
 # What a runtime computes with the layer before it, so that its result alone is rounded.
@@ -32,14 +32,14 @@ def quantizable(rewriter: Rewriter) -> Iterator[Layer]:
     """The convolutions and linear layers with constant weights, in order, but those that average."""
     for node in rewriter.nodes(*LAYERS):
         layer = Layer.read(rewriter, node)
-        if layer is not None and node.meta["val"].dtype is torch.float32 and not _averages(layer):
+        if layer is not None and node.meta["val"].dtype is torch.float32 and not averages(layer.weight):
             yield layer
 
 
-def _averages(layer: Layer) -> bool:
-    """Whether it gives the mean of what it reads: a norm's, which is subtracted from what it is the mean of, and may be nothing but
+def averages(weight: Tensor) -> bool:
+    """Whether a layer with this weight gives the mean of what it reads: a norm's, which is subtracted from what it is the mean of, and may be nothing but
     what rounding leaves."""
-    of_each = layer.weight.flatten(1)
+    of_each = weight.flatten(1)
     count = of_each.shape[1]
     return count > 1 and bool(((of_each * count - 1).abs() < _ROUNDING).all())
 

@@ -33,6 +33,7 @@ __all__ = [
     "is_fixed",
     "read_constant",
     "shape_of",
+    "written",
 ]
 
 aten = torch.ops.aten
@@ -90,12 +91,21 @@ def read_constant(graph_module: fx.GraphModule, node: object) -> Tensor | None:
 
 
 def cast_constants(graph_module: fx.GraphModule) -> None:
-    """Cast every constant to the type its node says it has: the one rounding of all passes."""
+    """Cast every constant to the type its node says it has, the one rounding of all passes, and lay it out in memory in the order
+    of its axes: ExecuTorch takes one of rank 4 that lies otherwise, as a table that was permuted does, for one of another shape."""
     for node in graph_module.graph.nodes:
         tensor = read_constant(graph_module, node)
         value = node.meta.get("val")
-        if tensor is not None and value is not None and tensor.dtype != value.dtype:
-            _store(graph_module, str(node.target), tensor.to(value.dtype))
+        if tensor is not None and value is not None:
+            stored = _in_order(tensor.to(value.dtype))
+            if stored is not tensor:
+                _store(graph_module, str(node.target), stored)
+
+
+def _in_order(tensor: Tensor) -> Tensor:
+    """With the strides of its shape, also those of axes with one element, of which torch says that their order is no matter."""
+    steps = torch.empty_like(tensor, device="meta", memory_format=torch.contiguous_format).stride()
+    return tensor if tensor.stride() == steps else tensor.clone(memory_format=torch.contiguous_format)
 
 
 # What another operator writes in a node's place, of its arguments by name; None if it stays. A list is for what gives several
@@ -277,6 +287,15 @@ def _store(graph_module: fx.GraphModule, name: str, tensor: Tensor) -> None:
     if leaf in owner._parameters:
         del owner._parameters[leaf]
     owner.register_buffer(leaf, tensor)
+
+
+def written(function: Callable[..., Any]) -> Form:
+    """The form that ``function``, which is given the operator's arguments by name, describes in PyTorch's own operators."""
+
+    def form(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> Any:
+        return rewriter.write(lambda given: function(**given), bound)
+
+    return form
 
 
 def is_fixed(node: fx.Node) -> bool:

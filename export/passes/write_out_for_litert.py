@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, fx
+import torch.nn.functional as F
+from torch import Tensor
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
+from .by_places import largest_of_any_parts
 from .definitions import DEFINITIONS
-from .rewriter import Form, Rewriter
+from .rewriter import Form, Rewriter, written
 from .write_out_arguments import scaled_sum
 
 __all__ = ["WriteOutForLitert"]
@@ -71,27 +74,93 @@ def _unbiased(law: Callable[..., Any]) -> Callable[..., Any]:
     return lambda unbiased, **given: law(correction=float(unbiased), **given)
 
 
-def _written(function: Callable[..., Any]) -> Form:
-    def form(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> Any:
-        return rewriter.write(lambda given: function(**given), bound)
+def _magnitude(self: Tensor) -> Any:
+    """Of whole numbers of 64 bits the larger of the number and its negative."""
+    return torch.maximum(self, -self) if self.dtype is torch.int64 else NotImplemented
 
-    return form
+
+def _one_hot(self: Tensor, num_classes: int) -> Any:
+    """Whether it is that class."""
+    if num_classes < 0:
+        return NotImplemented
+    return (self.unsqueeze(-1) == torch.arange(num_classes)).to(torch.int64)
+
+
+def _unpooled(self: Tensor, indices: Tensor, output_size: list[int]) -> Tensor:
+    """Zeros, and each number at its place in the flattened image."""
+    flat = self.flatten(-2)
+    image = torch.zeros(*flat.shape[:-1], math.prod(output_size), dtype=self.dtype)
+    return torch.scatter(image, -1, indices.flatten(-2), flat).reshape(*flat.shape[:-1], *output_size)
+
+
+def _largest_with_place(
+    self: Tensor, kernel_size: list[int], stride: list[int], padding: list[int], dilation: list[int], ceil_mode: bool
+) -> list[Tensor]:  # fmt: skip
+    """Window by window, the larger of what was seen and what is next, and its place in the flattened image."""
+    counts = aten.max_pool2d.default(self, kernel_size, stride, padding, dilation, ceil_mode).shape[-2:]
+    kernel, steps, borders, gaps = (
+        list(sizes) * (2 if len(sizes) == 1 else 1)
+        for sizes in (kernel_size, stride or kernel_size, padding, dilation)
+    )
+    height, width = self.shape[-2:]
+    needed = [
+        gap * (size - 1) + (count - 1) * step + 1
+        for size, step, gap, count in zip(kernel, steps, gaps, counts, strict=True)
+    ]
+    below, behind = (
+        max(end - size - border, 0)
+        for end, size, border in zip(needed, (height, width), borders, strict=True)
+    )
+    widths = [borders[1], behind, borders[0], below]
+    image = F.pad(self, widths, value=-math.inf) if any(widths) else self
+    places = F.pad(torch.arange(height * width).reshape(height, width), widths)
+    largest, place = None, None
+    for row, column in itertools.product(range(kernel[0]), range(kernel[1])):
+        at = tuple(
+            slice(gap * tap, gap * tap + (count - 1) * step + 1, step)
+            for tap, gap, count, step in zip((row, column), gaps, counts, steps, strict=True)
+        )
+        seen, here = image[..., at[0], at[1]], places[at].expand(*self.shape[:-2], *counts)
+        if largest is None or place is None:
+            largest, place = seen, here
+            continue
+        is_larger = torch.logical_or(seen > largest, seen != seen)
+        largest, place = torch.where(is_larger, seen, largest), torch.where(is_larger, here, place)
+    assert largest is not None and place is not None
+    return [largest, place]
 
 
 _SHARED = (
     aten.index_put.default,  # by a mask
+    aten.cumprod.default,
+    aten.col2im.default,
+    aten.fake_quantize_per_tensor_affine.default,
+    aten.fake_quantize_per_tensor_affine.tensor_qparams,
+    aten.fake_quantize_per_channel_affine.default,
 )
 _OWN: dict[object, Callable[..., Any]] = {
     aten.argmax.default: _place_of(torch.amax),
     aten.argmin.default: _place_of(torch.amin),
+    aten.abs.default: _magnitude,
+    aten.one_hot.default: _one_hot,
+    aten.max_pool2d_with_indices.default: _largest_with_place,  # it has the places in the window
+    aten.max_unpool2d.default: _unpooled,
     aten.var.correction: _variance,
     aten.std.correction: _deviation,
     aten.var.dim: _unbiased(_variance),
     aten.std.dim: _unbiased(_deviation),
 }
 _WRITTEN_OUT: dict[object, Form] = {
-    **{target: _written(function) for target, function in _OWN.items()},
-    **{target: _written(DEFINITIONS[target]) for target in _SHARED},
+    **{target: written(function) for target, function in _OWN.items()},
+    **{target: written(DEFINITIONS[target]) for target in _SHARED},
+    **dict.fromkeys(
+        (
+            aten.adaptive_max_pool1d.default,
+            aten.adaptive_max_pool2d.default,
+            aten.adaptive_max_pool3d.default,
+        ),
+        largest_of_any_parts,
+    ),
     aten.add.Tensor: scaled_sum,  # of which litert-torch takes no ``alpha``
     aten.sub.Tensor: scaled_sum,
     aten.rsub.Tensor: scaled_sum,

@@ -16,7 +16,7 @@ from ._pass import Exactness, Pass
 from .by_places import largest_of_parts, repeated
 from .definitions import DEFINITIONS
 from .definitions.scattering import of_shape
-from .rewriter import Form, Rewriter, shape_of
+from .rewriter import Form, Rewriter, shape_of, written
 from .unroll_recurrences import RECURRENCES
 
 __all__ = ["WriteOutForOnnx"]
@@ -141,13 +141,6 @@ def _is_near(number: float, neutral: float) -> bool:
     return number != neutral and math.isclose(number, neutral, rel_tol=1e-5, abs_tol=1e-8)
 
 
-def _written(function: Callable[..., Any]) -> Form:
-    def form(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> Any:
-        return rewriter.write(lambda given: function(**given), bound)
-
-    return form
-
-
 _SHARED = (
     # torch.onnx writes exp(x) - 1 and log(1 + x), of which nothing is left near 0.
     aten.expm1.default, aten.special_expm1.default, aten.log1p.default, aten.special_log1p.default,
@@ -180,8 +173,8 @@ _OWN: dict[object, Callable[..., Any]] = {
     aten.scatter_reduce.two: _mean_of_scattered,
 }
 _WRITTEN_OUT: dict[object, Form] = {
-    **{target: _written(function) for target, function in _OWN.items()},
-    **{target: _written(DEFINITIONS[target]) for target in _SHARED},
+    **{target: written(function) for target, function in _OWN.items()},
+    **{target: written(DEFINITIONS[target]) for target in _SHARED},
     aten.add.Tensor: _kept(0.0, aten.logical_or.default),
     aten.sub.Tensor: _kept(0.0),
     aten.mul.Tensor: _kept(1.0, aten.logical_and.default),

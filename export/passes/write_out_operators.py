@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-from torch import fx
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .by_places import largest_of_parts, repeated
 from .definitions import DEFINITIONS
-from .rewriter import Form, Rewriter
+from .rewriter import Form, Rewriter, written
 
 __all__ = ["WriteOutOperators"]
 
@@ -35,11 +33,4 @@ class WriteOutOperators(Pass):
     exactness: ClassVar[Exactness] = Exactness.REAL
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
-        return rewriter.write_out(_BY_PLACES | {target: _written(law) for target, law in DEFINITIONS.items()})
-
-
-def _written(function: Callable[..., Any]) -> Form:
-    def form(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> Any:
-        return rewriter.write(lambda given: function(**given), bound)
-
-    return form
+        return rewriter.write_out(_BY_PLACES | {target: written(law) for target, law in DEFINITIONS.items()})

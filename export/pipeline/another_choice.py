@@ -31,7 +31,7 @@ def with_another_choice(
 
 def _takers(written_as: Format, lowered: Lowered, folder: Path) -> Iterator[str]:
     exporter = written_as.exporter()
-    for option in written_as.options:
+    for option in (each for each in written_as.options if not each.is_of_passes):
         for choice in written_as.holds(lowered.precision.name, option):
             spelt = option.choices[choice]
             if spelt == lowered.options[option.name]:

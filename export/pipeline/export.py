@@ -218,7 +218,7 @@ def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) ->
     model = ModelEntry(source.source, written.path, parameter_count(source.model), reference.multiply_adds)
     given = written.signature
     function = interface_of(
-        source, given.inputs, given.outputs, preprocessing_inside=written.preprocessing_inside
+        source, given.inputs, given.outputs, preprocessing_inside=job.record.normalizes_inside
     )
     manifest = Manifest.of(source, job.record, model, function, rewritten.passes, figures, files)
     (folder / MANIFEST).write_text(canonical_json(manifest.to_json()), "utf-8")

@@ -15,7 +15,7 @@ from ..artifact.size import Limits
 from ..calibration.goal import Goal
 from ..calibration.images import Calibration
 from ..formats import FORMATS
-from ..formats.row import Format
+from ..formats.row import NORMALIZE, Format
 from ..source.images import collect_images
 from ..source.precision import AUTO, AUTO_IS, PRECISIONS, Precision, read_precision_map, with_exceptions
 from ..source.resolve import Source, SourceRequest
@@ -129,7 +129,8 @@ def _refuse_images(calibration: Calibration, goal: Goal | None) -> None:
 
 
 def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source) -> list[Job]:
-    """The jobs for a model that was made."""
+    """The jobs for a model that was made. :class:`UsageError` for images to be normalized where it takes none."""
+    _refuse_without_images(request, source)
     jobs = []
     for chosen in choices:
         record = RequestRecord(
@@ -167,13 +168,24 @@ def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source)
 def _refuse_other_options(given: Mapping[str, str], rows: Sequence[Format]) -> None:
     """:class:`UsageError` for an option of a format that is not asked for."""
     for name in given:
-        owner, flag = next(
-            (row, option.flag) for row in FORMATS.values() for option in row.options if option.name == name
-        )
-        if owner not in rows:
+        owners = {
+            row.name: option.flag for row in FORMATS.values() for option in row.options if option.name == name
+        }
+        if not any(row.name in owners for row in rows):
+            first, flag = next(iter(owners.items()))
             raise UsageError(
-                f"{flag} is for --format {owner.name}", f"add --format {owner.name} or leave {flag} out"
+                f"{flag} is for --format {' or '.join(owners)}", f"add --format {first} or leave {flag} out"
             )
+
+
+def _refuse_without_images(request: ExportRequest, source: Source) -> None:
+    """:class:`UsageError` for images to be normalized in a model that takes none."""
+    if request.options.get(NORMALIZE.name) == "inside" and not source.preprocessing:
+        first = source.inputs[0].name
+        raise UsageError(
+            f"{source.name} takes no image that could be normalized: {', '.join(spec.name for spec in source.inputs)}",
+            f"leave {NORMALIZE.flag} out, or give {first} a preprocessing in --spec FILE: `cloformer spec` has its keys",
+        )
 
 
 def _refuse_goals(request: ExportRequest) -> None:

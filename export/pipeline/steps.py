@@ -102,8 +102,9 @@ def rewrite(job: Job, source: Source, traced: Trace) -> Rewritten:
     from ..passes import Setting, apply_passes
     from ..source.trace import lower
 
-    setting = Setting.of(traced.signature, source)
-    passes = job.format.passes(setting, job.record.precision, reparameterize=job.record.reparameterize)
+    asked = job.record
+    setting = Setting.of(traced.signature, source, normalizes_inside=asked.normalizes_inside)
+    passes = job.format.passes(setting, asked.precision, reparameterize=asked.reparameterize)
     rewritten, applied = apply_passes(traced, passes)
     return Rewritten(lower(rewritten), tuple(map(_recorded, applied)))
 

@@ -48,6 +48,7 @@ _JUMPS = {
     "ceil", "floor", "round", "trunc", "fix", "sign", "sgn", "frac", "remainder", "fmod", "floor_divide", "heaviside",
     "fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine", "quantize_per_tensor", "dequantize",
     "atan2",  # between half a turn and minus half a turn
+    "cloformer.round_by_range.default",
     "topk", "sort", "kthvalue", "median", "nanmedian", "mode",
 }  # fmt: skip
 
@@ -86,7 +87,8 @@ def decides(node: fx.Node) -> bool:
     name, value = operator_name(node.target), node.meta.get("val")
     is_division = name == "div" and bool(node.kwargs.get("rounding_mode"))
     is_narrow = isinstance(value, torch.Tensor) and value.dtype in _NARROW and nature_of_node(node) != "moves"
-    return is_division or is_narrow or name in _JUMPS or (name != "getitem" and not _all_numbers(value))
+    jumps = name in _JUMPS or str(node.target) in _JUMPS
+    return is_division or is_narrow or jumps or (name != "getitem" and not _all_numbers(value))
 
 
 def is_in_half(node: fx.Node) -> bool:

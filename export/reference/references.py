@@ -214,6 +214,7 @@ class References:
             precision and precision.name,
             steps,
             asked.reparameterize,
+            asked.normalizes_inside,
             is_compressed,
         )
         if key not in self._written:

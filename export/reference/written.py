@@ -30,6 +30,8 @@ class Asked(Protocol):
     def precision(self) -> Precision: ...
     @property
     def reparameterize(self) -> bool: ...
+    @property
+    def normalizes_inside(self) -> bool: ...
 
 
 def written_trace(
@@ -39,14 +41,13 @@ def written_trace(
     model's own outputs; and the preprocessing of the inputs that it takes as pixels, for it normalizes them itself. Where it is
     not to be compressed yet, it is as those passes are given it."""
     from ..passes import Setting, apply_passes
-    from ..passes.normalize_inside import NormalizeInside
 
     # A classifier's softmax is no output of the model's.
-    setting = replace(Setting.of(traced.signature, source), is_classifier=False)
+    setting = Setting.of(traced.signature, source, normalizes_inside=asked.normalizes_inside)
+    setting = replace(setting, is_classifier=False)
     row = FORMATS[asked.format]
     passes = list(row.passes(setting, precision, reparameterize=asked.reparameterize))
     if precision is not None and not is_compressed:
         del passes[len(passes) - len(row.compression(precision)) :]
     rewritten, _ = apply_passes(traced, passes)
-    normalizes = any(isinstance(each, NormalizeInside) for each in passes)
-    return rewritten, source.preprocessing if normalizes else {}
+    return rewritten, setting.preprocessing

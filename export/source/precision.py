@@ -32,8 +32,8 @@ class Precision:
 
     ``granularity`` is what one scale, or one palette, of the weights covers: a "tensor", a "channel" of the output, or
     "block 32", so many numbers along the input's axis; ``exceptions`` are the types that nodes of the lowered program are
-    computed in instead, by name. ``layers`` is what convolutions and linear layers compute on: "float", or "int8", with steps
-    that ``quantization`` says and that are None until they are known.
+    computed in instead, by name. ``layers`` is what convolutions and linear layers compute on: "float", "int8", with steps
+    that ``quantization`` says and that are None until they are known, or "int8 by range", with steps from what each inference reads.
     """
 
     name: str
@@ -52,8 +52,13 @@ class Precision:
 
     @property
     def are_layers_quantized(self) -> bool:
-        """Whether layers read and give whole numbers, too."""
-        return self.layers != "float"
+        """Whether layers read and give whole numbers, too, in steps that are known before."""
+        return self.layers == "int8"
+
+    @property
+    def are_layers_dynamic(self) -> bool:
+        """Whether layers read whole numbers in steps from what each inference reads."""
+        return self.layers == "int8 by range"
 
     @property
     def bits(self) -> int:
@@ -78,7 +83,7 @@ class Precision:
             "granularity": self.granularity,
             "exceptions": dict(self.exceptions),
         }
-        return found | ({"layers": self.layers} if self.are_layers_quantized else {})
+        return found | ({} if self.layers == "float" else {"layers": self.layers})
 
     @classmethod
     def from_fields(cls, fields: Fields, rows: Mapping[str, Precision]) -> Precision:
@@ -106,6 +111,7 @@ _WEIGHTS: dict[str, tuple[str | None, str, str]] = {
     "fp32": (None, "tensor", "float"),
     "fp16": ("float16", "tensor", "float"),
     "int8": ("int8", "channel", "int8"),
+    "int8-dynamic": ("int8", "channel", "int8 by range"),
     "int8-weights": ("int8", "channel", "float"),
     "int4-weights": ("int4", "block 32", "float"),
     "palette-8": ("uint8", "tensor", "float"),

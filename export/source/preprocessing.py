@@ -105,6 +105,11 @@ class Preprocessing:
         resized = max(height, width) * self.resize_size // max(self.height, self.width)
         return replace(self, height=height, width=width, resize_size=resized)
 
+    def without_normalization(self) -> Preprocessing:
+        """The same up to the pixels: :meth:`normalize` gives them as they are."""
+        zeros, ones = (tuple([number] * len(self.mean)) for number in (0.0, 1.0))
+        return replace(self, scale=1.0, mean=zeros, std=ones)
+
     def to_json(self) -> dict[str, object]:
         """The fields as plain JSON values."""
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}

@@ -6,10 +6,10 @@
 
 CloFormer-XXS with the tests' reference weights goes through the whole export, once with each pass left out and
 once with none of them. Files are compared with the full list's on one thread, in turns, two at a time; an ONNX file that
-differs from the full list's in nothing but names and the values of weights is not, nor one for LiteRT or ExecuTorch of the
+differs from the full list's in nothing but names and the values of weights is not, nor one for ExecuTorch of the
 same bytes: it takes the same time. Core ML programs are not timed: that takes a Mac. ``--write`` puts the tables into
-``docs/passes.md``. A quarter of an hour on two cores that have nothing else to do; of LiteRT and ExecuTorch, which need
-their extras and are made only if they are asked for, half an hour each.
+``docs/passes.md``. A quarter of an hour on two cores that have nothing else to do; of ExecuTorch, which needs its extra and is made
+only if it is asked for, half an hour. LiteRT's passes are weighed by counted instructions: :mod:`.counted_passes`.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints
@@ -55,7 +55,7 @@ from .markdown import replace_between
 
 MODEL = "cloformer_xxs"
 USUAL = ("onnx", "coreml")
-WITH_DELEGATES = ("litert", "executorch")
+WITH_DELEGATES = ("executorch",)
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "passes.md"
 BEGIN, END = "<!-- ablation of {}: make ablation -->", "<!-- end of the ablation of {} -->"
 AT_ONCE = 2  # beside the full list: of more, the later ones came out faster on a busy machine, being the same

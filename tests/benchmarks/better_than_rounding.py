@@ -161,9 +161,7 @@ class Subject:
         return cls(source, traced, inputs, _run(source.model, inputs))
 
     def row(self, format_name: str, precision: Precision) -> str:
-        setting = replace(
-            Setting.of(self.traced.signature, self.source), preprocessing={}, is_classifier=False
-        )
+        setting = Setting(self.traced.signature)
         passes = FORMATS[format_name].passes(setting, precision)
         cells = [format_name, precision.name]
         for way in WAYS.values():

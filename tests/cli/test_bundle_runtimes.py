@@ -124,18 +124,19 @@ def test_the_kit_of_a_kept_artifact(command: Command, tmp_path: Path, form: str)
 
 
 @pytest.mark.parametrize(
-    ("form", "layout"),
+    ("form", "options"),
     [
-        pytest.param("litert", "nhwc", marks=needs_litert_torch),
-        pytest.param("litert", "nchw", marks=needs_litert_torch),
-        pytest.param("executorch", None, marks=needs_executorch),
+        ("onnx", {"normalize": "inside"}),
+        pytest.param("litert", {"layout": "nhwc", "normalize": "inside"}, marks=needs_litert_torch),
+        pytest.param("litert", {"layout": "nchw"}, marks=needs_litert_torch),
+        pytest.param("executorch", {}, marks=needs_executorch),
+        pytest.param("executorch", {"normalize": "inside"}, marks=needs_executorch),
     ],
 )
 def test_the_kit_of_a_new_artifact(
-    command: Command, exported: Exports, tmp_path: Path, form: str, layout: str | None
+    command: Command, exported: Exports, tmp_path: Path, form: str, options: dict[str, str]
 ) -> None:
     """Of two outputs, the second of which is no scores; an image goes in as the manifest says."""
-    options = {"layout": layout} if layout is not None else {}
     spec = ModelSpec(outputs=("scores", "features"), labels=("crane", "maillot", "heron"))
     folder = exported(
         model="user_models:two_heads", formats=(form,), image_size=(32, 32), spec=spec, options=options
@@ -144,5 +145,6 @@ def test_the_kit_of_a_new_artifact(
     (image,) = json.loads((tmp_path / "app" / ANDROID.payload / MANIFEST).read_bytes())["functions"][0][
         "inputs"
     ]
-    assert (image.get("layout") == "NHWC") == (layout == "nhwc")
+    assert (image["layout"] == "NHWC") == (options.get("layout") == "nhwc")
+    assert image["preprocessing_inside"] == ("normalize" in options)
     _kit_holds(tmp_path / "app")

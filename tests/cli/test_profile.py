@@ -92,16 +92,3 @@ def test_an_artifact_without_origins(command: Command, small: Path, tmp_path: Pa
     shutil.copytree(small, damaged)
     (damaged / "origins.json").unlink()
     assert command("profile", damaged).code == 3
-
-
-KEPT = Path(__file__).parent.parent / "data" / "artifacts" / "v2"
-
-
-def test_core_ml_is_for_another_machine(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.platform", "linux")
-    other = KEPT / "coreml"
-    shown = command("profile", other)
-    assert shown.code == 5
-    assert "--format onnx" in shown.err
-    assert "Xcode" in shown.err
-    assert len(shown.err.splitlines()) <= 3

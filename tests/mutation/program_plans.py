@@ -202,8 +202,9 @@ def numbers_of(item: Inside, field: str) -> np.ndarray[Any, np.dtype[Any]] | Non
 def scales_of(item: Inside, field: str) -> np.ndarray[Any, np.dtype[Any]] | None:
     """What makes numbers of the constant's whole numbers; None if it has none."""
     value = _value_of(item, field)
-    is_one = value is not None and value.constant is not None and value.rounded is not None
-    return np.ascontiguousarray(value.rounded.scales.numpy()) if is_one else None
+    if value is None or value.constant is None or value.rounded is None:
+        return None
+    return np.ascontiguousarray(value.rounded.scales.numpy())
 
 
 def _only_place(data: bytes, kept: bytes) -> int | None:

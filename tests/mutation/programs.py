@@ -157,7 +157,7 @@ def _written(data: bytes, changes: Sequence[Change]) -> bytes:
 
 def subjects(only: str | None, folder: Path, say: Say) -> list[Sound]:
     """Each, with what parity says against it as it is."""
-    made = []
+    made: list[Sound] = []
     for name in [only] if only else SUBJECTS:
         request = SUBJECTS[name]
         say(f"exporting {name}")

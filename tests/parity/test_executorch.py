@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from shared import Exports
 from cloformer.errors import UsageError
 from cloformer.export.artifact.folder import read_artifact
 from cloformer.export.calibration.images import Calibration
+from cloformer.export.formats.profiler import Rate
 from cloformer.export.formats.runners import RunnerOptions, open_model
+from cloformer.export.latency import operator_times
+from cloformer.export.latency.roofline import Roofline
 from cloformer.export.parity.report import ParityReport
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
@@ -133,6 +137,15 @@ def test_a_changed_attribute_is_named(
     found = [item for item in _compared(wrong, OPERATORS).operators if item.verdict == "wrong here"]
     assert found and any(place in name for name in found[0].group), [str(item) for item in found]
     assert found[0].location.startswith("delegated:Operators:")
+
+
+def test_what_lies_otherwise_in_memory_is_what_the_runtime_computes(exported: Exports) -> None:
+    model = "delegated:laid_out"
+    report = _compared(
+        exported(model=model, formats=("executorch",), image_size=(16, 16))["executorch"], model
+    )
+    assert report.passed, (report.operators, [item.failure for item in report.outputs])
+    assert report.not_compared == ()
 
 
 def test_a_changed_weight_is_named(operators: Path, tmp_path: Path) -> None:
@@ -272,3 +285,31 @@ def test_work_without_end_is_refused(operators: Path) -> None:
 
     with pytest.raises(EndlessWorkError):
         open_model(read_artifact(operators).model, options=RunnerOptions(max_work=1000)).__enter__()
+
+
+def test_the_time_of_operators_inside_the_delegate(
+    folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has the model's module; what the delegate makes a part of another, a square that a mean reads, has no time by itself."""
+    roofline = Roofline(1, (Rate("linear", 5, 80.0),), (Rate("add", 5, 10.0),))
+    monkeypatch.setattr(operator_times, "measure_roofline", lambda *_: roofline)
+    shown = command("profile", folder, "--runs", "2", "--json")
+    assert shown.code == 0, shown.err
+    report = shown.json["profile"]
+    assert report["format"] == "executorch" and report["runtime"].startswith("ExecuTorch ")
+    graph, rows = read_artifact(folder).manifest.graph, report["operators"]
+    timed = Counter(row["operator"] for row in rows)
+    left = {kind: number - timed[kind] for kind, number in graph.by_type.items() if number != timed[kind]}
+    assert left.keys() <= {"Multiply", "StaticReshape"}
+    layers = [row for row in rows if row["multiply_adds"]]
+    assert {row["operator"] for row in layers} == {
+        "BatchMatrixMultiply", "Conv2d", "DepthwiseConv2d", "FullyConnected",
+    }  # fmt: skip
+    assert all(row["module"] is not None for row in layers)
+
+
+def test_how_fast_the_delegate_is(command: Command) -> None:
+    from cloformer.export.formats.executorch.rates import measure_rates
+
+    found = measure_rates(1, seconds=0.001, array_bytes=2**16)
+    assert all(rate.giga_per_second > 0 for rate in (*found.products, *found.transfers))

@@ -92,7 +92,9 @@ def test_a_manifest_that_says_another_type_is_found(command: Command, place: Pat
     assert document["request"]["options"] == {"opset": "20"} | (
         {} if io_type == "float32" else {"io_type": "float16"}
     )
-    assert read_artifact(folder).manifest.request.options == {"opset": "20", "io_type": io_type}
+    assert read_artifact(folder).manifest.request.options == {
+        "opset": "20", "io_type": io_type, "normalize": "outside",
+    }  # fmt: skip
     document["request"]["options"]["io_type"] = "float16" if io_type == "float32" else "float32"
     (folder / MANIFEST).write_text(json.dumps(document), "utf-8")
     found = command("parity", folder, "--model", MODEL, "--spec", "model.toml", "-q")

@@ -183,3 +183,37 @@ def test_what_is_not_taken_is_told_with_its_place(
     what, where, _advice = shown.err.strip().splitlines()[-3:]
     assert what.startswith("error: ") and what.endswith(words)
     assert f"{HERE}:{name.title()}:" in where or f"{HERE}.{name.title()}:" in where
+
+
+def test_the_time_of_operators_inside_the_delegate(folder: Path, command: Command) -> None:
+    """Each of the file's operators has its time, or is a part of one that has, with the model's module; zeros around an image are a part of
+    the convolution that reads them."""
+    shown = command("profile", folder, "--runs", "3", "--json")
+    assert shown.code == 0, shown.err
+    report = shown.json["profile"]
+    assert report["format"] == "litert" and report["runtime"].startswith("LiteRT ")
+    graph = read_artifact(folder).manifest.graph
+    rows = report["operators"]
+    kinds = [kind for row in rows for kind in row["stands_for"]]
+    assert {kind: kinds.count(kind) for kind in graph.by_type} == graph.by_type
+    assert all(row["module"] is not None for row in rows if row["multiply_adds"])
+    layers = {row["operator"] for row in rows if row["multiply_adds"]}
+    assert layers == {"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+    refused = command("profile", folder, "--no-layout")
+    assert (refused.code, "leave --no-layout out" in refused.err) == (2, True)
+
+
+def test_operators_of_another_delegate_are_not_taken_for_the_file_s(
+    folder: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cloformer.export.formats.litert import profiler
+
+    plain = profiler.timed_runs
+
+    def other(*given: Any, **options: Any) -> Any:
+        runs = plain(*given, **options)
+        return [(whole, (*events[5:], *events[:5])) for whole, events in runs]
+
+    monkeypatch.setattr(profiler, "timed_runs", other)
+    shown = command("profile", folder, "--runs", "1")
+    assert shown.code == 4 and "what LiteRT's profiler says is not understood" in shown.err

@@ -101,19 +101,22 @@ def test_a_model_of_two_inputs_and_two_outputs() -> None:
     _prove_lists(fill(user_models.two_inputs()), specs)
 
 
-def test_pixels_in_and_probabilities_out() -> None:
-    """What Core ML gets: the same model of an image that is not normalized, as a classifier."""
+@pytest.mark.parametrize("name", FORMATS)
+def test_pixels_in_and_probabilities_out(name: str) -> None:
+    """The same model of an image that is not normalized; in Core ML, as a classifier."""
     model, spec = one_block_a_stage("cloformer_no_global"), TensorSpec("image", (1, 3, 32, 36), role="image")
     before: Trace = trace(model, [spec])
     rule = Preprocessing.imagenet(32, 36)
     setting = Setting(before.signature, {"image": rule}, is_classifier=True)
-    wide, applied = apply_passes(before, FORMATS["coreml"].passes(setting), cast=False)
+    wide, applied = apply_passes(before, FORMATS[name].passes(setting), cast=False)
     sites = {item.name.partition("[")[0]: len(item.sites) for item in applied}
-    assert [sites[name] for name in ("normalize_inside", "fold_input_scale", "append_softmax")] == [1, 1, 1]
+    assert (sites["normalize_inside"], sites["fold_input_scale"]) == (1, 1)
     pixels = torch.randint(0, 256, spec.shape, generator=torch.Generator().manual_seed(1)).double()
     mean, std = (
         torch.tensor(values, dtype=torch.float64).reshape(1, 3, 1, 1) for values in (rule.mean, rule.std)
     )
     with torch.no_grad():
-        want = copy.deepcopy(model).double()((pixels * rule.scale - mean) / std).softmax(-1)
+        want = copy.deepcopy(model).double()((pixels * rule.scale - mean) / std)
+        want = want.softmax(-1) if "append_softmax" in sites else want
         assert_equal(in_float64(wide.graph_module)(pixels)[0], want)
+    assert ("append_softmax" in sites) == (name == "coreml")

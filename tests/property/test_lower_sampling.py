@@ -79,3 +79,9 @@ def test_left_alone() -> None:
     before = traced(model, (1, 3, 6, 7), (1, 3, 5, 2))
     after, (applied,) = rewritten(before, LowerSampling())
     assert not applied.sites and operators(after).count("grid_sampler") == 2
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+def test_everywhere(mode: str) -> None:
+    model = Lambda(lambda _, x, grid: F.grid_sample(x, grid, mode, "border", align_corners=False))
+    prove(model, LowerSampling(everywhere=True), (1, 3, 6, 7), (1, 3, 5, 2), sites=1)

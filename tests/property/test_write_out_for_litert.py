@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
-from proof import Lambda, prove
-from torch import Tensor
+import torch.nn.functional as F
+from proof import Lambda, prove, rewritten, traced
+from torch import Tensor, nn
 
 from cloformer.export.passes.write_out_for_litert import WriteOutForLitert
 
@@ -30,6 +32,12 @@ _LAWS: dict[str, tuple[Callable[[Tensor], object], int]] = {
         ),
         3,
     ),
+    "windows that are added up": (lambda x: F.fold(x.repeat(1, 3, 1), (2, 6), 2), 1),
+    "a running product": (lambda x: x.cumprod(-1), 1),
+    "magnitudes": (lambda x: (x * 3).long().abs(), 1),
+    "of numbers": (lambda x: x.abs(), 0),
+    "the largest of parts": (lambda x: F.adaptive_max_pool1d(x, 5) + F.adaptive_max_pool1d(x, 2)[..., :1], 2),
+    "classes": (lambda x: F.one_hot((x * 3).long().clamp(min=0), 20), 1),
     "of all": (lambda x: (4 * x).long().argmax(), 0),
     "of floats": (lambda x: x.argmax(1), 0),
     "of 32 bits": (lambda x: (4 * x).int().argmax(1), 0),
@@ -50,3 +58,40 @@ def test_the_first_of_equals() -> None:
         (3,),
         sites=2,
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding", "dilation", "ceil_mode"),
+    [
+        ((6, 8), 2, None, 0, 1, False),
+        ((7, 6), 3, 2, 1, 1, False),
+        ((7, 6), (3, 2), (2, 1), (1, 0), (1, 2), False),
+        ((6, 6), 3, 2, 0, 1, True),
+        ((5, 5), 2, 2, 1, 1, True),
+    ],
+    ids=["side by side", "with borders", "with gaps", "over the edge", "over the edge with borders"],
+)
+def test_where_the_largest_are(
+    size: tuple[int, int], kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> None:
+    pool = nn.MaxPool2d(kernel, stride, padding, dilation, return_indices=True, ceil_mode=ceil_mode)
+    found = prove(Lambda(lambda m, x: m.pool(x), pool=pool), WriteOutForLitert(), (2, 3, *size), sites=1)
+    assert "max_pool2d_with_indices" not in found
+
+
+def test_the_first_of_equals_in_a_window_and_what_is_no_number() -> None:
+    x = torch.tensor([[1.0, 1.0, 0.0, float("nan")], [1.0, 1.0, float("nan"), 2.0]]).reshape(1, 1, 2, 4)
+    model = Lambda(lambda _, x: F.max_pool2d(x, 2, return_indices=True))
+    after, _ = rewritten(traced(model, x.shape), WriteOutForLitert())
+    values, places = after.graph_module(x)
+    wanted, where = model(x)
+    assert torch.equal(places, where) and torch.equal(values.isnan(), wanted.isnan())
+
+
+def test_what_was_there_is_put_back() -> None:
+    def law(m: nn.Module, x: Tensor) -> Tensor:
+        values, places = F.max_pool2d(x, 2, return_indices=True)
+        return F.max_unpool2d(values, places, 2, output_size=(7, 6))
+
+    found = prove(Lambda(law), WriteOutForLitert(), (2, 3, 7, 6), sites=2)
+    assert "max_unpool2d" not in found

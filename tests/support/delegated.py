@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["layers", "operators", "scaled_sum"]
+__all__ = ["laid_out", "layers", "operators", "scaled_sum"]
 
 
 class Operators(nn.Module):
@@ -53,6 +53,26 @@ class ScaledSum(nn.Module):
         return torch.add(y, y.sigmoid(), alpha=0.5).tanh()
 
 
+class LaidOut(nn.Module):
+    """What the delegate computes along axes, of images whose channels lie last and of tables that were permuted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads, self.norm = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+        self.mix = nn.Conv2d(4, 4, 1).to(memory_format=torch.channels_last)
+        self.volume = nn.Conv3d(4, 2, (3, 1, 3), stride=(2, 1, 1), padding=(1, 0, 1))
+        self.table = nn.Parameter(torch.randn(16, 16, 4))
+        self.row = nn.Parameter(torch.randn(1, 1, 4))
+        for tensor in (self.norm.running_mean, self.norm.running_var, self.norm.weight):
+            nn.init.uniform_(tensor, 0.5, 2.0)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = torch.tanh(self.heads(x)) + self.table.permute(2, 0, 1).unsqueeze(0)
+        attention = self.mix(self.mix(torch.relu(self.norm(y))).softmax(-1))
+        one = y.mean((2, 3)).reshape(1, 4, 1, 1) + self.row.permute(2, 0, 1).unsqueeze(0)
+        return attention @ x[:, :1] * one, self.volume(y.reshape(1, 4, 4, 4, 16))
+
+
 class Layers(nn.Module):
     """What is computed on whole numbers, between what is not: values that both read, clips that a layer takes with it and others, and
     an output that is read on the way."""
@@ -71,6 +91,11 @@ class Layers(nn.Module):
         z = self.groups(self.depthwise(y) + y.sigmoid())
         w = self.clipped(z).clamp(-0.4, 0.3).tanh()
         return z, self.linear((w * w + w).mean((2, 3), keepdim=True).flatten(1)), self.transposed(w)
+
+
+def laid_out() -> nn.Module:
+    torch.manual_seed(0)
+    return LaidOut().eval()
 
 
 def layers() -> nn.Module:

@@ -37,9 +37,9 @@ def test_artifacts_of_every_version_are_whole_and_run(folder: Path, command: Com
     artifact = read_artifact(folder)
     assert artifact.labels == ("cat", "dog", "fish")
     assert artifact.manifest.request.options in (
-        {"opset": "20", "io_type": "float32"},
+        {"opset": "20", "io_type": "float32", "normalize": "outside"},
         {"target": "ios16"},
-        {"layout": "nhwc"},
+        {"layout": "nhwc", "normalize": "outside"},
     )
     done = command("parity", folder, "--json")
     assert done.code == 0, done.out

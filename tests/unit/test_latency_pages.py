@@ -147,7 +147,7 @@ def test_counts_and_their_limits_are_seen() -> None:
     row = measured(operators=402, multiply_adds=10**9, exceeded=("402 operators, and 300 are allowed",))
     words = said(Elements(latency_page(LatencyReport(asked, HERE, (row,), 1))))
     assert "an inference takes 402 operators, 1,000,000,000 multiply-adds" in words
-    assert "operators are counted as ONNX Runtime runs them" in words
+    assert "operators are counted as the runtime runs them" in words
     assert (
         "FAILED: 1 of 1 row not within the limits" in words and "402 operators, and 300 are allowed" in words
     )

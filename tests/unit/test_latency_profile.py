@@ -26,8 +26,7 @@ from cloformer.export.formats.onnx import profiler as onnx_profiler
 from cloformer.export.formats.onnx.fused import name_nodes, regions
 from cloformer.export.formats.onnx.graph_work import graph_work
 from cloformer.export.formats.onnx.profile_events import WARM_UP, read_events
-from cloformer.export.formats.onnx.rates import median_seconds
-from cloformer.export.formats.profiler import Rate, Work
+from cloformer.export.formats.profiler import Rate, Work, median_seconds
 from cloformer.export.latency.environment import Load
 from cloformer.export.latency.operator_times import profile
 from cloformer.export.latency.profile_report import UNMAPPED, WHOLE_MODEL, OperatorTime, Profile

@@ -153,6 +153,7 @@ def profile(*rows: OperatorTime) -> Profile:
     return Profile(
         "nets",
         "nets",
+        "onnx",
         "fp32",
         "a" * 64,
         "onnxruntime 1.23.0",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from extras import needs_executorch, needs_litert_torch
 from photographs import quarters
 from torch import Tensor, nn
 
@@ -19,6 +20,7 @@ from cloformer.export.calibration.images import Calibration
 from cloformer.export.calibration.labelled import Accuracy
 from cloformer.export.calibration.sensitivity import Choice, chosen
 from cloformer.export.formats import FORMATS
+from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest, Job, choose_formats, jobs_for
 from cloformer.export.pipeline.steps import make_source, trace_source
@@ -166,6 +168,25 @@ def test_the_choice_is_in_the_manifest_and_is_replayed(tmp_path: Path) -> None:
     again = export(asked(precision_map=manifest, output=tmp_path / "other"))[0]
     assert again.artifact.model_path.read_bytes() == first.artifact.model_path.read_bytes()
     assert json.loads(manifest.read_text("utf-8"))["request"]["quantization"]["in_float"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [pytest.param("litert", marks=needs_litert_torch), pytest.param("executorch", marks=needs_executorch)],
+)
+def test_files_for_xnnpack_hold_the_mixture(tmp_path: Path, form: str) -> None:
+    """Each operator is what was meant, nothing more is outside the delegate, and the file has the decibels that were asked for."""
+    goal = Goal(min_snr=45.0)
+    made = export(asked(precision="auto", goal=goal, formats=(form,), output=tmp_path / "one"))[0].artifact
+    kept = made.manifest.request.precision.quantization
+    assert kept is not None and 0 < len(kept.in_float) < 8
+    images = tuple(sorted(quarters().iterdir()))
+    report = compare(made, ParityRequest(model=MODEL, spec=SPEC, images=images))
+    assert report.passed, [str(item) for item in (*report.failures, *report.not_compared)]
+    assert all(item.figures.snr_db >= 45 for item in report.costs) and report.costs
+    whole = export(asked(precision="int8", formats=(form,), output=tmp_path / "other"))[0].artifact
+    graphs = [item.manifest.graph for item in (made, whole)]
+    assert graphs[0].partitions == graphs[1].partitions and graphs[0].undelegated == graphs[1].undelegated
 
 
 def test_a_map_of_another_model_is_refused(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def _counted(module: nn.Module, x: torch.Tensor) -> int:
 @pytest.mark.parametrize("format_name", FORMATS)
 @pytest.mark.parametrize(
     ("make", "shape", "changes"),
-    [(_resized, (1, 3, 8, 8), "coreml"), (_branches, (1, 3, 8, 8), " ".join(FORMATS)), (_attention, (1, 2, 6, 8), "")],
+    [(_resized, (1, 3, 8, 8), "coreml litert executorch"), (_branches, (1, 3, 8, 8), " ".join(FORMATS)), (_attention, (1, 2, 6, 8), "")],
 )  # fmt: skip
 def test_what_passes_add_is_the_difference(make: Any, shape: Any, changes: str, format_name: str) -> None:
     model, x = make().eval(), torch.randn(shape)

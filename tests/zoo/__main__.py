@@ -39,6 +39,11 @@ from .trial import FORMS, Need, Row
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "zoo.md"
 DEFAULT_FORMS = ("onnx fp32", "coreml fp16")
+# Where in the document the tables of forms are: of runtimes with delegates, whose packages are elsewhere, by themselves.
+TABLES = {
+    ("<!-- zoo: written by make zoo -->", "<!-- zoo ends -->"): (*DEFAULT_FORMS, "coreml fp32"),
+    ("<!-- zoo of delegates -->", "<!-- zoo of delegates ends -->"): ("litert fp32", "executorch fp32"),
+}
 MINUTES, GIBIBYTES = 10, 10  # of a row, at most
 
 
@@ -141,8 +146,11 @@ def main() -> int:
     print("\n".join([*totals(rows), "", *table_of_needs(rows)]))
     if arguments.write:
         all_rows = [row for row in finished(arguments.rows).values() if row.network in networks()]
-        lines = [*totals(all_rows), "", *table_of_rows(all_rows), "", *table_of_needs(all_rows)]
-        replace_between(DOCUMENT, "<!-- zoo: written by make zoo -->", "<!-- zoo ends -->", ["", *lines, ""])
+        for (begin, end), forms in TABLES.items():
+            found = [row for row in all_rows if row.form in forms]
+            if found:
+                lines = [*totals(found), "", *table_of_rows(found), "", *table_of_needs(found)]
+                replace_between(DOCUMENT, begin, end, ["", *lines, ""])
     wrong = failures(rows)
     for words in wrong:
         print(f"FAIL {words}")

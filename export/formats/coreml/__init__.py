@@ -41,4 +41,5 @@ COREML = Format(
         "int4-weights": {"target": ("ios18", "ios26")},
     },
     app_system="ios",
+    takes_pixels=True,
 )  # fmt: skip

@@ -85,7 +85,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
             model.save(str(path))
     values = _values(path, lowered.program)
     _make_deterministic(path)
-    return Written(path.name, _written_signature(path, lowered), preprocessing_inside=True, values=values)
+    return Written(path.name, _written_signature(path, lowered), values=values)
 
 
 def check(path: Path) -> GraphFigures:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...source.precision import precisions
-from ..row import Format, RunnerRow
+from ..row import NORMALIZE, Format, RunnerRow
 
 __all__ = ["EXECUTORCH"]
 
@@ -11,7 +11,7 @@ EXECUTORCH = Format(
     name="executorch",
     title="ExecuTorch",
     precisions=precisions(fp32="float32", int8="float32"),
-    options=(),
+    options=(NORMALIZE,),
     packages=("torch", "executorch", "numpy"),
     runners={
         "executorch": RunnerRow(
@@ -23,4 +23,5 @@ EXECUTORCH = Format(
     app_system="android",
     extra="executorch",
     has_delegates=True,
+    has_profiler=True,
 )  # fmt: skip

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import fx
+from torch import Tensor, fx
 from torch.export import ExportedProgram
+from torch.utils import _pytree as pytree
 
 from cloformer.errors import UnsupportedError
 from cloformer.io.causes import causes
@@ -22,21 +23,33 @@ from ...source.trace import lowered_name_of, origin_of
 from ..exporter import GraphFigures, Lowered, Undelegated, Unsupported, Written, unsupported_error
 from ..stumbled import refusal
 from .file import METHOD, Delegated, Kernel, Program, read_program
+from .limits import MOST_AXES
 from .names import Numbered, as_first_of_their_line, numbered, shape_at, values_of
 from .quantized import as_the_delegate_has_it
 from .session import Threads, opened, runtime
 from .steps import graph_of, outer_name, results_of
 
-__all__ = ["check", "unsupported", "write"]
+__all__ = ["as_bytes", "check", "unsupported", "write"]
 
 FILE_NAME = "model.pte"
 _LOGGER = "executorch"
 _DELEGATE = "executorch.backends.xnnpack"
 
 
-def unsupported(_program: ExportedProgram) -> list[Unsupported]:
-    """None: what ExecuTorch does not take, it says when it lowers the program."""
-    return []
+def unsupported(program: ExportedProgram) -> list[Unsupported]:
+    """Operators on tensors of more axes than XNNPACK has, which its partitioner takes nevertheless. What else ExecuTorch does not take,
+    it says when it lowers the program."""
+    reason = f"XNNPACK's tensors have {MOST_AXES} axes at most"
+    return [
+        Unsupported(str(node.target), origin_of(node), reason)
+        for node in program.graph.nodes
+        if node.op == "call_function" and _axes(node) > MOST_AXES
+    ]
+
+
+def _axes(node: fx.Node) -> int:
+    values = pytree.tree_leaves(node.meta.get("val"))
+    return max((item.ndim for item in values if isinstance(item, Tensor)), default=0)
 
 
 def write(lowered: Lowered, folder: Path) -> Written:
@@ -46,7 +59,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
     _refuse_unknown(finished, graphs, lowered.program)
     path.write_bytes(finished.buffer)
     values = values_of(read_program(path), lowered.program, graphs, finished.debug_handle_map[METHOD])
-    return Written(FILE_NAME, lowered.signature, preprocessing_inside=False, values=values)
+    return Written(FILE_NAME, lowered.signature, values=values)
 
 
 def check(path: Path) -> GraphFigures:
@@ -94,6 +107,12 @@ def _lowered(program: ExportedProgram) -> tuple[list[list[Numbered]], Any]:
         if not stumbled:
             raise refusal("ExecuTorch", failed, program) from failed
         left |= stumbled
+
+
+def as_bytes(program: ExportedProgram) -> bytes:
+    """The file of a program, in whose values nobody is interested."""
+    data: bytes = _lowered(program)[1].buffer
+    return data
 
 
 def _refuse_unknown(finished: Any, graphs: list[list[Numbered]], program: ExportedProgram) -> None:

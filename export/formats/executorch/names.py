@@ -83,7 +83,8 @@ def values_of(
     graphs: Sequence[Sequence[Numbered]],
     numbers: Mapping[int, int | list[int]],
 ) -> tuple[ValueOrigin, ...]:
-    """The origins of the file's values; ``numbers`` are those of its steps, by the place of their instruction."""
+    """The origins of the file's values, but of complex ones, which are judged by the real ones that are made of them; ``numbers`` are
+    those of its steps, by the place of their instruction."""
     found = list(_computed(file, numbers))
     names = _names(graphs, {step.number for step in found if step.number is not None})
     nodes = {node.name: node for node in source.graph.nodes}
@@ -98,7 +99,15 @@ def values_of(
         is_one = bool(carried) and isinstance(nodes[carried[-1]].meta.get("val"), torch.Tensor)
         # A norm gives its statistics, too, which the node that it was written for does not.
         steps.append((dict(list(step.results.items())[:1]) if is_one else step.results, carried))
-    return value_origins(source, steps)
+    return value_origins(
+        source,
+        [(results, [name for name in carried if not _is_complex(nodes[name])]) for results, carried in steps],
+    )
+
+
+def _is_complex(node: fx.Node) -> bool:
+    value = node.meta.get("val")
+    return isinstance(value, torch.Tensor) and value.is_complex()
 
 
 @dataclass(frozen=True)

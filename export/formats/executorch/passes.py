@@ -5,10 +5,15 @@ from __future__ import annotations
 from ...passes import Pass, Setting
 from ...passes.add_layers_in_turn import AddLayersInTurn
 from ...passes.batch_products import BatchProducts
-from ...passes.common import common_passes
+from ...passes.common import common_passes, pixel_passes
+from ...passes.drop_repeats import DropRepeats
 from ...passes.fix_sizes import FixSizes
+from ...passes.flatten_softmax import FlattenSoftmax
 from ...passes.fold_constants import FoldConstants
 from ...passes.instance_as_group_norm import InstanceAsGroupNorm
+from ...passes.lower_ranks import LowerRanks
+from ...passes.lower_resizing import LowerResizing
+from ...passes.lower_sampling import LowerSampling
 from ...passes.lower_tanh_gelu import LowerTanhGelu
 from ...passes.number_as_float import NumberAsFloat
 from ...passes.pool_group_norm import PoolGroupNorm
@@ -16,6 +21,9 @@ from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_chunks import SeparateChunks
 from ...passes.split_depthwise import SplitDepthwise
 from ...passes.split_projection import SplitProjection
+from ...passes.write_out_batch_norm import WriteOutBatchNorm
+from ...passes.write_out_for_executorch import WriteOutForExecutorch
+from .limits import MOST_AXES
 
 __all__ = ["passes", "plain_passes"]
 
@@ -25,6 +33,7 @@ def passes(setting: Setting) -> list[Pass]:
     return [
         FixSizes(setting.signature.inputs),
         *common_passes(),
+        *pixel_passes(setting),  # 1 / (255 std) goes into the stem
         SeparateChunks(),  # its delegate has no split
         SplitProjection(),
         AddLayersInTurn(),
@@ -43,10 +52,18 @@ def _device() -> list[Pass]:
     """What ExecuTorch's delegate computes in another way than PyTorch."""
     return [
         LowerTanhGelu(),  # by the error function
+        WriteOutForExecutorch(),  # what the runtime has no kernel for
+        LowerSampling(),  # nor this, of volumes
+        LowerResizing(),  # cubic: its kernel finds the places in float32
+        FlattenSoftmax(),  # which its delegate takes over the channels, where these come last
+        LowerRanks(most=MOST_AXES),  # its delegate takes more, and the file does not run
+        WriteOutBatchNorm(),  # ExecuTorch does it too, and then no name tells which operator is the norm
+        DropRepeats(),  # there is no operator for them
         FoldConstants(),  # also where nothing is re-parameterized
     ]
 
 
 def plain_passes(setting: Setting) -> list[Pass]:
     """What any ExecuTorch program needs."""
-    return [FixSizes(setting.signature.inputs), *_device()]
+    pixels = pixel_passes(setting, reparameterize=False)
+    return [FixSizes(setting.signature.inputs), *pixels, *_device()]

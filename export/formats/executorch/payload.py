@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .flat import FlatbufferError, Schema, Table, read
+from .limits import MOST_AXES
 
 __all__ = ["NO_NODE", "NO_VALUE", "Graph", "Node", "Rounded", "Tensors", "read_payload"]
 
@@ -20,7 +21,6 @@ NO_VALUE = 2**32 - 1  # the place of a value that is left out
 NO_NODE = 65535  # the number of an operator that comes from no node of the program
 _NOWHERE = 2**64 - 1  # the offset of a constant that has a name
 _MAGIC = b"XH00"
-_MOST_AXES = 6
 
 # XNNPACK's types of numbers that are stored as they are.
 _TYPES = {1: torch.float32, 2: torch.float16, 12: torch.int32, 14: torch.bfloat16}
@@ -151,7 +151,7 @@ def _value(table: Table, rounding: Table | None, constants: list[bytes]) -> Tens
         table.whole("constant_buffer_idx"),
     )
     kind = (_TYPES if rounding is None else _WHOLE_TYPES).get(number)
-    if kind is None or len(shape) > _MOST_AXES:
+    if kind is None or len(shape) > MOST_AXES:
         raise FlatbufferError("has values of a type that this version does not read")
     rounded = None if rounding is None else _rounded(rounding, kind, shape, constants)
     if not place:

@@ -20,13 +20,14 @@ from ..runner import runtime_errors
 from .file import METHOD, Kernel, read_program
 from .steps import outer_name, results_of
 
-__all__ = ["Threads", "executed", "opened", "runtime"]
+__all__ = ["Threads", "executed", "library", "opened", "runtime"]
 
 _STOPPED = re.compile(r"at instruction 0:([0-9]+) in operator ([\w:.]+\w)")  # as the runtime says it
 
 
 @functools.cache
-def _library() -> Any:
+def library() -> Any:
+    """The runtime's binding, which is imported once."""
     with quiet_natively("executorch"):
         from executorch.extension.pybindings import portable_lib
 
@@ -35,7 +36,7 @@ def _library() -> Any:
 
 def runtime() -> Any:
     """The runtime, which is imported once: that takes seconds, and is nothing of a model's."""
-    _library()
+    library()
     with quiet_natively("executorch"):
         from executorch.runtime import Runtime
 
@@ -47,7 +48,7 @@ def _count() -> int:
     with quiet_natively(
         "executorch"
     ):  # which reads files that other systems have, and says that they are not there
-        return int(_library()._threadpool_get_thread_count())
+        return int(library()._threadpool_get_thread_count())
 
 
 @functools.cache
@@ -73,7 +74,7 @@ class Threads:
                     "give both the same --threads",
                 )
             with quiet_natively("executorch"):
-                _library()._unsafe_reset_threadpool(wanted)
+                library()._unsafe_reset_threadpool(wanted)
         cls._users += 1
 
     @classmethod

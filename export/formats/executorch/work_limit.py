@@ -14,7 +14,7 @@ from ..work_limit import OF_AN_ELEMENT, WorkMeter
 from .file import Program, Value
 from .steps import Made, steps
 
-__all__ = ["multiply_adds", "refuse_endless"]
+__all__ = ["has_products", "multiply_adds", "refuse_endless"]
 
 
 def refuse_endless(program: Program, path: Path, most: int | None) -> None:
@@ -49,6 +49,11 @@ _PRODUCTS = (
     "aten::matmul.out",
     "ScaledDotProductAttention",
 )
+
+
+def has_products(made: Made) -> bool:
+    """Whether it is a layer or a product, of which :func:`multiply_adds` are that."""
+    return made.operator in (*_LAYERS, *_PRODUCTS)
 
 
 def multiply_adds(made: Made) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...source.precision import precisions
-from ..row import Format, Option, RunnerRow
+from ..row import NORMALIZE, Format, Option, RunnerRow
 
 __all__ = ["LITERT"]
 
@@ -13,9 +13,12 @@ _LAYOUTS = {"nhwc": "NHWC", "nchw": "NCHW"}
 LITERT = Format(
     name="litert",
     title="LiteRT",
-    precisions=precisions(fp32="float32", fp16="float32", int8="float32", int8_weights="float32"),
+    precisions=precisions(
+        fp32="float32", fp16="float32", int8="float32", int8_dynamic="float32", int8_weights="float32"
+    ),
     options=(
         Option("layout", f"How LiteRT's images lie: {' or '.join(_LAYOUTS)}.", _LAYOUTS, "nhwc", "{}"),
+        NORMALIZE,
     ),
     packages=("torch", "litert-torch", "ai-edge-litert", "numpy"),
     runners={
@@ -28,4 +31,5 @@ LITERT = Format(
     are_biases_whole=True,
     extra="litert",
     has_delegates=True,
+    has_profiler=True,
 )  # fmt: skip

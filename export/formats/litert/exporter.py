@@ -6,7 +6,7 @@ inputs and outputs have the artifact's names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from cloformer.io.quiet import quiet_natively
 
 from ...source.origin import Origin
 from ...source.signature import Signature, TensorSpec
-from ...source.trace import lowered_name_of, origin_of
+from ...source.trace import computed_from, lowered_name_of, origin_of
 from ..exporter import (
     GraphFigures,
     Lowered,
@@ -28,6 +28,7 @@ from ..exporter import (
     Unsupported,
     ValueOrigin,
     Written,
+    unsupported_error,
     value_origins,
 )
 from ..stumbled import refusal
@@ -87,7 +88,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
     path.write_bytes(_converted(lowered, signature))
     model = _read_back(path, lowered.program)
     restore_infinities(model, lowered.program)
-    on_whole_numbers(model, weights)
+    _refuse_left(on_whole_numbers(model, weights), lowered.program)
     signature = name_signature(model, signature)
     values = _values(model, lowered.program)
     names = name_tensors(model, values)
@@ -96,7 +97,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
     path.write_bytes(with_labels(packed(model), lowered.labels))
     values = tuple(replace(item, value=names[int(item.value)]) for item in values)
     _load(path, model, lowered.program, values)
-    return Written(FILE_NAME, signature, preprocessing_inside=False, values=values)
+    return Written(FILE_NAME, signature, values=values)
 
 
 def check(path: Path) -> GraphFigures:
@@ -122,6 +123,15 @@ def _read_back(path: Path, program: ExportedProgram) -> Any:
         problem = error.lines[0].removeprefix(f"{path} ")
         told = f"the file that it makes of it {without_names(problem)}"
         raise refusal("litert-torch", error, program, names_in(problem), lambda _: told) from error
+
+
+def _refuse_left(names: Sequence[str], program: ExportedProgram) -> None:
+    """:class:`UnsupportedError` for layers that the converter made something else of than what rounds its input by its range."""
+    places = {node.name: node for node in program.graph.nodes}
+    why = "litert-torch makes no layer of it that rounds what it reads"
+    found = [Unsupported(str(places[name].target), origin_of(places[name]), why) for name in names]
+    if found:
+        raise unsupported_error(found, "LiteRT")
 
 
 def _load(path: Path, model: Any, program: ExportedProgram, values: Sequence[ValueOrigin]) -> None:
@@ -226,13 +236,35 @@ def _values(model: Any, program: ExportedProgram) -> tuple[ValueOrigin, ...]:
         for node in program.graph.nodes
         if any(source.op == "get_attr" or source.name in owned for source in node.all_input_nodes)
     }
+    names = _without_borrowed(program, found, carried(steps, shapes, constants))
     return value_origins(
         program,
         [
             ({str(place): shape_of(tensors[place]) for place in item.outputs}, nodes)
-            for item, nodes in zip(found, carried(steps, shapes, constants), strict=True)
+            for item, nodes in zip(found, names, strict=True)
         ],
     )
+
+
+def _without_borrowed(
+    program: ExportedProgram, found: Sequence[Operator], names: Iterable[Sequence[str]]
+) -> list[list[str]]:
+    """The nodes that each operator carries, without those that an operator before it has and that what it reads is computed from:
+    where the converter exchanges a transpose with what it follows, as in one block after another, it may call the result in the second
+    as that in the first."""
+    nodes = {node.name: node for node in program.graph.nodes}
+    kept: list[list[str]] = []
+    carried_by: dict[int, str] = {}  # the last node of each tensor
+    seen: set[str] = set()
+    for item, carries in zip(found, names, strict=True):
+        again = [name for name in carries if name in seen]
+        read = {nodes[carried_by[place]] for place in item.inputs if place in carried_by} if again else set()
+        earlier = computed_from(read) - read
+        kept.append([name for name in carries if name not in again or nodes[name] not in earlier])
+        seen.update(kept[-1])
+        if kept[-1]:
+            carried_by |= dict.fromkeys(item.outputs, kept[-1][-1])
+    return kept
 
 
 def _output_names(model: Any, program: ExportedProgram) -> dict[int, str]:

@@ -21,6 +21,7 @@ from cloformer.io.read import decoding, read_bytes
 from ...source.preprocessing import Preprocessing
 from ...source.signature import Signature, TensorSpec
 from ..exporter import Lowered
+from ..row import NORMALIZE
 from .file import MAX_BYTES
 
 __all__ = ["LABELS", "add_metadata", "read_labels", "with_labels"]
@@ -66,7 +67,8 @@ class _Writer(flatbuffers.Builder):  # type: ignore[misc]  # the package has no 
 def add_metadata(model: Any, signature: Signature, lowered: Lowered) -> None:
     """Put the metadata of the function into the model."""
     writer, about = _Writer(1024), lowered.description
-    inputs = [_input(writer, spec, lowered.preprocessing.get(spec.name)) for spec in signature.inputs]
+    rules = {name: _left(rule, lowered) for name, rule in lowered.preprocessing.items()}
+    inputs = [_input(writer, spec, rules.get(spec.name)) for spec in signature.inputs]
     outputs = [_output(writer, spec, has_labels=lowered.labels is not None) for spec in signature.outputs]
     graph = writer.table(_2_ref=writer.refs(inputs), _3_ref=writer.refs(outputs))
     whole = writer.table(
@@ -77,6 +79,11 @@ def add_metadata(model: Any, signature: Signature, lowered: Lowered) -> None:
     writer.Finish(whole, _IDENTIFIER)
     model.buffers.append(schema.BufferT(data=np.frombuffer(bytes(writer.Output()), np.uint8)))
     model.metadata = [*(model.metadata or []), schema.MetadataT(name=_NAME, buffer=len(model.buffers) - 1)]
+
+
+def _left(rule: Preprocessing, lowered: Lowered) -> Preprocessing:
+    """What is left to do outside the file."""
+    return rule.without_normalization() if lowered.options[NORMALIZE.name] == "inside" else rule
 
 
 def _input(writer: _Writer, spec: TensorSpec, rule: Preprocessing | None) -> int:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ...passes import Pass, Setting
 from ...passes.add_layers_in_turn import AddLayersInTurn
-from ...passes.common import common_passes
+from ...passes.common import common_passes, pixel_passes
 from ...passes.crop_transposed import CropTransposed
+from ...passes.drop_repeats import DropRepeats
 from ...passes.fix_sizes import FixSizes
 from ...passes.flatten_linear import FlattenLinear
 from ...passes.fold_constants import FoldConstants
 from ...passes.lower_powers import LowerPowers
+from ...passes.lower_resizing import LowerResizing
+from ...passes.lower_sampling import LowerSampling
 from ...passes.pad_max_pool import PadMaxPool
 from ...passes.pool_group_norm import PoolGroupNorm
 from ...passes.remove_identities import RemoveIdentities
@@ -34,11 +37,13 @@ def passes(setting: Setting) -> list[Pass]:
         FixSizes(setting.signature.inputs),
         _ATTENTION,  # first, so that its scale can be folded
         *common_passes(),
-        SeparateChunks(),
-        SplitProjection(),
+        *pixel_passes(setting),  # 1 / (255 std) goes into the stem
+        # XNNPACK's own split costs less in float; in 8 bits both pieces would have one step
+        *([SeparateChunks(), SplitProjection()] if setting.on_whole_numbers else []),
         AddLayersInTurn(),
         TurnHeads(),  # the map lies with its channels last already: nothing large is transposed
-        SplitDepthwise(),  # XNNPACK's fast depthwise kernels have at most 25 taps
+        # XNNPACK's fast depthwise kernels have at most 25 taps
+        SplitDepthwise(kernels=(9, 25)) if setting.on_whole_numbers else SplitDepthwise(),
         PoolGroupNorm(),  # no transposes, which a norm over channels and places costs
         WriteOutLayerNorm(),  # seven operators for twelve, and nothing cancels
         PadMaxPool(),  # ResNet's stem else splits the graph in two
@@ -51,6 +56,9 @@ def _device() -> list[Pass]:
     """What LiteRT computes in another way than PyTorch, and what litert-torch writes wrong or not at all."""
     return [
         WriteOutForLitert(),  # what litert-torch does not convert
+        LowerSampling(everywhere=True),  # nor this
+        LowerResizing(),  # cubic, and others that it writes as sums by weights of its own
+        DropRepeats(),  # there is no operator for them
         FoldConstants(),  # also where nothing is re-parameterized
         CropTransposed(),  # borders that it refuses, or fills with zeros where PyTorch computes
         WidenConv1d(),  # in 8 bits litert-torch stumbles over its own form
@@ -61,4 +69,5 @@ def _device() -> list[Pass]:
 
 def plain_passes(setting: Setting) -> list[Pass]:
     """What any LiteRT model needs."""
-    return [FixSizes(setting.signature.inputs), _ATTENTION, *_device()]
+    pixels = pixel_passes(setting, reparameterize=False)
+    return [FixSizes(setting.signature.inputs), _ATTENTION, *pixels, *_device()]

@@ -16,7 +16,7 @@ from cloformer.io.quiet import quiet_natively
 from ..runner import runtime_errors
 from .file import Operator, operators, packed
 
-__all__ = ["first_refused", "opened", "partitions"]
+__all__ = ["first_refused", "opened", "partitions", "ready"]
 
 _DELEGATE = "DELEGATE"
 _NOT_THERE = re.compile(
@@ -28,7 +28,7 @@ def opened(path: Path, threads: int = 1, *, keep: bool = False) -> Any:
     """An interpreter of the file, ready to be given inputs; with ``keep``, every value that it computes can be had.
     :class:`InputError` if the runtime does not take the file."""
     with runtime_errors(f"LiteRT does not load {path}"):
-        return _ready(model_path=str(path), num_threads=threads or 1, experimental_preserve_all_tensors=keep)
+        return ready(model_path=str(path), num_threads=threads or 1, experimental_preserve_all_tensors=keep)
 
 
 def first_refused(model: Any, said: str) -> int:
@@ -44,7 +44,7 @@ def first_refused(model: Any, said: str) -> int:
     def is_refused(count: int) -> bool:
         graph.operators, graph.outputs = found[:count], found[count - 1].outputs
         try:
-            _ready(model_content=packed(part))
+            ready(model_content=packed(part))
         except (RuntimeError, ValueError):
             return True
         return False
@@ -52,7 +52,8 @@ def first_refused(model: Any, said: str) -> int:
     return bisect.bisect_left(range(1, len(found)), x=True, key=is_refused)
 
 
-def _ready(**given: Any) -> Any:
+def ready(**given: Any) -> Any:
+    """An interpreter, which raises what it raises of a model that it does not take."""
     with quiet_natively("ai_edge_litert"):
         interpreter = Interpreter(**given)
         interpreter.allocate_tensors()

@@ -14,22 +14,24 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
 from ...passes.rewriter import arguments
-from ...passes.stored import dequantize, quantize
+from ...passes.stored import dequantize, quantize, round_by_range
 
 __all__ = ["OURS", "Stored", "stored_weights", "write_as_float"]
 
-OURS = (dequantize, quantize)  # which litert-torch is given others for
+OURS = (dequantize, quantize, round_by_range)  # which litert-torch is given others for
 _LEAST, _MOST = -128, 127
 
 
 @dataclass(frozen=True)
 class Stored:
     """The ``scales`` of a weight that is stored in whole numbers, one for each output or one for all; and of a bias that is, its
-    whole numbers. ``is_half``: the weight is stored in float16, and the scale is 1."""
+    whole numbers. ``is_half``: the weight is stored in float16, and the scale is 1. ``by_range``: what the layer reads is
+    rounded by its range at each inference, as this kind of operator does it; empty where it is not."""
 
     scales: Tensor
     bias: Tensor | None = None
     is_half: bool = False
+    by_range: str = ""
 
 
 def stored_weights(program: ExportedProgram) -> dict[str, Stored]:
@@ -43,9 +45,18 @@ def stored_weights(program: ExportedProgram) -> dict[str, Stored]:
         weight = next((item for item in weights if item is not None), None)
         if weight is not None and node.target not in OURS:
             found[node.name] = Stored(
-                weight[1].flatten(), None if bias is None else bias[0], weight[0].dtype is torch.float16
+                weight[1].flatten(),
+                None if bias is None else bias[0],
+                weight[0].dtype is torch.float16,
+                _by_range(node),
             )
     return found
+
+
+def _by_range(layer: fx.Node) -> str:
+    if not any(source.target is round_by_range for source in layer.all_input_nodes):
+        return ""
+    return "FULLY_CONNECTED" if layer.target is torch.ops.aten.linear.default else "CONV_2D"
 
 
 def _stored(value: object, constants: Mapping[str, Tensor]) -> tuple[Tensor, Tensor] | None:
@@ -64,6 +75,10 @@ def write_as_float(program: ExportedProgram) -> None:
     library = torch.ops.quantized_decomposed
     constants = _constants(program)
     for node in [node for node in program.graph.nodes if node.target in OURS]:
+        if node.target is round_by_range:  # which is a part of the layer in the file
+            node.replace_all_uses_with(node.args[0])
+            program.graph.erase_node(node)
+            continue
         source, scale, *rest = node.args
         if source.name in constants:
             value = dequantize(constants[source.name], constants[scale.name], *rest).float()

@@ -30,30 +30,43 @@ _PADS = "PAD"  # with the number that stands for zero
 _LEAST_RATIO, _MOST_RATIO = 2.0**-32, 2.0**8
 
 
-def on_whole_numbers(model: Any, weights: Mapping[str, Stored]) -> None:
+def on_whole_numbers(model: Any, weights: Mapping[str, Stored]) -> list[str]:
     """Of each layer in ``weights``, by the names of the program's nodes, that reads and gives whole numbers, make a layer on them;
-    and of each other one store the weight as whole numbers."""
+    and of each other one store the weight as whole numbers. Returns those that were to round what they read by its range, and cannot."""
     if not weights:
-        return
+        return []
+    waiting = {name for name, stored in weights.items() if stored.by_range}
     graph = FileGraph(model)
     graph.share_numbers()
     graph.leave_out_rounding_again()
     graph.share_numbers()
     graph.cancel_transposes()
     graph.write_products()
-    for item in list(graph.operators):
+    layers = [item for item in graph.operators if graph.kind(item) in _WEIGHTS]
+    named = [_named(graph, item, weights) for item in layers]
+    others = [name for name in weights if name not in named]
+    for item, known in zip(layers, named, strict=True):
         kind = graph.kind(item)
-        if kind not in _WEIGHTS:
+        tried = ((name, weights[name]) for name in ([known] if known is not None else others))
+        found = ((name, _Layer.of(graph, item, kind, stored)) for name, stored in tried)
+        name, layer = next((each for each in found if each[1] is not None), (None, None))
+        if name is None or layer is None:
             continue
-        named = nodes_named(name_of(graph.tensors[item.outputs[0]]), weights.keys())
-        layer = _Layer.of(graph, item, kind, weights[named[0]]) if named else None
-        if layer is None:
-            continue
-        if kind not in _COMPUTED or not layer.compute_on_whole_numbers():
+        if kind == weights[name].by_range:
+            layer.read_by_range()
+            waiting.discard(name)
+        elif kind not in _COMPUTED or not layer.compute_on_whole_numbers():
             layer.store_weight()
         graph.find()
     graph.leave_out_unread()
     graph.declare_versions()
+    return [name for name in weights if name in waiting]
+
+
+def _named(graph: FileGraph, item: Any, weights: Mapping[str, Stored]) -> str | None:
+    """The layer by its result's name; None of one that is called after something else, an output or what is computed with it: it is
+    known by its weight."""
+    return next(iter(nodes_named(name_of(graph.tensors[item.outputs[0]]), weights.keys())), None)
 
 
 @dataclass(frozen=True)
@@ -181,6 +194,12 @@ class _Layer:
             giver.outputs, mover.inputs = [place], [place, *mover.inputs[1:]]
         (moves[-1] if moves else self.item).outputs = [final]
         self.graph.operators[:] = [item for item in self.graph.operators if item is not last]
+
+    def read_by_range(self) -> None:
+        """Whole numbers for a weight beside numbers for an input: the runtime rounds these at each inference."""
+        operands = list(self.item.inputs)
+        operands[self.place] = self._weight()
+        self.item.inputs = operands
 
     def store_weight(self) -> None:
         """The layer reads numbers that are made of whole or shorter ones."""

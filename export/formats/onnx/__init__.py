@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...source.precision import precisions
-from ..row import Format, Option, RunnerRow
+from ..row import NORMALIZE, Format, Option, RunnerRow
 
 __all__ = ["ONNX"]
 
@@ -21,6 +21,7 @@ ONNX = Format(
             "io_type", "What inputs and outputs are in --precision fp16: float32, or float16.", _IO_TYPES, "float32", "io-{}",
             "{} inputs and outputs", is_later=True,
         ),
+        NORMALIZE,
     ),
     packages=("torch", "onnx", "onnxscript", "onnxsim", "numpy"),
     runners={

@@ -105,7 +105,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
         for node in simplified.graph.node
     ]
     values = value_origins(lowered.program, operators)
-    return Written(FILE_NAME, names, preprocessing_inside=False, values=values, notes=notes)
+    return Written(FILE_NAME, names, values=values, notes=notes)
 
 
 def _halves(signature: Signature) -> Signature:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...passes import Pass, Setting
 from ...passes.add_layers_in_turn import AddLayersInTurn
-from ...passes.common import common_passes
+from ...passes.common import common_passes, pixel_passes
 from ...passes.fix_sizes import FixSizes
 from ...passes.fold_constants import FoldConstants
 from ...passes.lower_arctangents import LowerArctangents
@@ -30,18 +30,19 @@ def passes(setting: Setting) -> list[Pass]:
             setting.signature.inputs
         ),  # no pattern holds computed sizes; a trace for given shapes has few
         *common_passes(),
+        *pixel_passes(setting),  # 1 / (255 std) goes into the stem
         TransposeProducts(keys_first=False),  # 12 operators; a softmax over another axis is slow: 1.8 %
         SeparateChunks(),  # no Split, each piece is computed where it is read: 2.1 % slower without
         SplitProjection(),  # no Concat: 8 operators fewer after optimization; no time that stands out
         AddLayersInTurn(),  # a convolution takes one sum into itself: 6 operators fewer after optimization
         WinogradRows(),  # XS 1.015 and S 1.013 times as fast, measured once; below 48 channels no gain
         LowerGroupNorm("instance_norm"),  # as the exporter lowers it today; layer norm is slower in S: 1.2 %
-        *plain_passes(setting),
+        *_device(),
         RemoveIdentities(),
     ]
 
 
-def plain_passes(_setting: Setting) -> list[Pass]:
+def _device() -> list[Pass]:
     """What ONNX Runtime computes in another way than PyTorch."""
     return [
         LowerPoolings(),  # windows at the edges are counted in another way
@@ -52,3 +53,8 @@ def plain_passes(_setting: Setting) -> list[Pass]:
         WriteOutAttention(),  # of other than four axes, or masked: torch.onnx refuses it, or gives no number
         WriteOutForOnnx(),  # which torch.onnx does not convert
     ]
+
+
+def plain_passes(setting: Setting) -> list[Pass]:
+    """What any ONNX model needs."""
+    return [*pixel_passes(setting, reparameterize=False), *_device()]

@@ -1,14 +1,7 @@
-"""How fast ONNX Runtime multiplies matrices and moves memory on this machine.
-
-A call that goes through memory takes many milliseconds, in which a busy machine lets others run, while an operator of a
-model is mostly done before that: by the clock, memory would seem slower than the model's own operators. So it is the
-processor's time that counts where one thread works, which is this one.
-"""
+"""How fast ONNX Runtime multiplies matrices and moves memory on this machine."""
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -16,16 +9,15 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from ..profiler import Rate, Rates
+from ..profiler import Rate, Rates, median_seconds
 from ..runner import Array
 from .session import make_session, session_options
 
-__all__ = ["measure_rates", "median_seconds"]
+__all__ = ["measure_rates"]
 
 # Rows, inner size and columns: a constant matrix is multiplied, as a model's weights are.
 _PRODUCTS = ((196, 1024, 1024), (256, 256, 256), (512, 512, 512), (1024, 1024, 1024), (3136, 128, 512))
 _TRANSFERS = {"Add": ("x", "y"), "Neg": ("x",)}  # operators and their inputs
-_WARM_UP, _FEWEST = 2, 5  # calls
 
 
 def measure_rates(threads: int, *, seconds: float, array_bytes: int) -> Rates:
@@ -95,17 +87,3 @@ def _bound_call(model: bytes, inputs: Mapping[str, Array], threads: int) -> Call
     shape = session.get_outputs()[0].shape
     binding.bind_ortvalue_output("z", onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, "float32"))
     return lambda: session.run_with_iobinding(binding)
-
-
-def median_seconds(call: Callable[[], object], seconds: float, threads: int) -> tuple[int, float]:
-    """How often it was called, and the median of what a call took: of the processor with one thread, else by the clock."""
-    now = time.thread_time if threads == 1 else time.perf_counter
-    for _ in range(_WARM_UP):
-        call()
-    taken: list[float] = []
-    until = time.perf_counter() + seconds
-    while len(taken) < _FEWEST or time.perf_counter() < until:
-        started = now()
-        call()
-        taken.append(now() - started)
-    return len(taken), max(statistics.median(taken), 1e-9)

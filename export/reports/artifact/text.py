@@ -120,7 +120,7 @@ def inspected(artifact: Artifact) -> Iterator[str]:
     yield from describe(manifest)
     for function in manifest.functions:
         for item in function.inputs:
-            inside = ", 8-bit pixels; normalized inside" if item.preprocessing_inside else ""
+            inside = ", pixels, 0 to 255; normalized inside" if item.preprocessing_inside else ""
             yield from _folded(f"  {'input':<12}{_tensor(item.spec, inside)}")
             yield from _rule(item.preprocessing)
         for output in function.outputs:

@@ -43,7 +43,7 @@ def write_page(path: Path, report: Profile, depth: int) -> None:
 
 def profile_page(report: Profile, depth: int) -> str:
     """The page, with modules down to ``depth``."""
-    name = plain(f"{report.model} onnx {report.precision}")
+    name = plain(f"{report.model} {report.format} {report.precision}")
     section = tag(
         "section",
         *doubts(report.verdict.word, report.verdict.reasons),

@@ -30,7 +30,7 @@ def profile_plots(report: Profile, depth: int) -> list[Plot]:
 
 
 def _name(report: Profile) -> str:
-    return plain(f"{report.model} onnx {report.precision}; {MEASURED_ON}")
+    return plain(f"{report.model} {report.format} {report.precision}; {MEASURED_ON}")
 
 
 def _roofline(report: Profile) -> Figure:

@@ -117,7 +117,7 @@ def where(row: OperatorTime) -> str:
 def _head(report: Profile) -> Iterator[str]:
     rates = measured_rates(report)
     here = report.environment
-    yield plain(f"profile  {report.model} onnx {report.precision}, {MEASURED_ON}")
+    yield plain(f"profile  {report.model} {report.format} {report.precision}, {MEASURED_ON}")
     yield from _field("artifact", f"{report.artifact}, manifest {report.manifest_sha256[:16]}")
     yield from _field("run by", how(report))
     yield from _field("machine", f"{here.processor}, {count(here.processors, 'processor')}, {here.system}")

@@ -8,6 +8,7 @@ import io.github.cloformer.core.Kit
 import io.github.cloformer.core.Manifest
 import io.github.cloformer.core.Options
 import io.github.cloformer.core.PayloadException
+import io.github.cloformer.core.Pixels
 import io.github.cloformer.core.Provider
 import io.github.cloformer.core.Session
 import io.github.cloformer.core.read
@@ -15,6 +16,7 @@ import io.github.cloformer.core.verify
 import io.github.cloformer.ort.Model
 import org.json.JSONArray
 import org.json.JSONObject
+import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
@@ -69,6 +71,20 @@ class ManifestCheck {
         assertTrue(manifest.input.isChannelsLast)
         assertEquals(listOf(manifest.output.name to true, "numbers" to false), manifest.results.map { it.name to it.isFloat })
     }
+
+    @Test
+    fun normalizedInside() {
+        val json = JSONObject(String(payload.read(Manifest.FILE)))
+        json.input().put("preprocessing_inside", true)
+        val rule = Manifest.parse(json.toString().toByteArray()).input.preprocessing
+        val pixels = Pixels(rule.width, rule.height, ByteArray(Pixels.CHANNELS * rule.width * rule.height) { it.toByte() })
+        val area = rule.width * rule.height
+        val expected = FloatArray(pixels.bytes.size) { (pixels.bytes[it % area * Pixels.CHANNELS + it / area].toInt() and 255).toFloat() }
+        assertArrayEquals(expected, rule.normalize(pixels), 0f)
+    }
+
+    @Test
+    fun otherNumbers() = assertRefused("takes no float32 values") { it.input().put("dtype", "float16") }
 
     @Test
     fun otherRole() = assertRefused("bundle a classifier") { it.output().put("role", "features") }

@@ -18,7 +18,10 @@ class Manifest(
     /** Of the manifest's own bytes: reports from devices name the model by it. */
     val sha256: String,
 ) {
-    /** [isChannelsLast]: the model takes one pixel after the other, and not one channel after the other. */
+    /**
+     * [isChannelsLast]: the model takes one pixel after the other, and not one channel after the other. The [preprocessing] is what
+     * is left to the app: a model that normalizes inside takes the cropped pixels, 0 to 255.
+     */
     class Input(val name: String, val shape: List<Int>, val isChannelsLast: Boolean, val preprocessing: Preprocessing)
 
     class Result(val name: String, val isFloat: Boolean)
@@ -85,14 +88,15 @@ class Manifest(
         }
 
         private fun input(json: JSONObject): Input {
-            if (json.getBoolean("preprocessing_inside") || json.getString("dtype") != "float32") {
-                throw PayloadException("the model takes no float32 values that are normalized outside: export it as ONNX")
+            if (json.getString("dtype") != "float32") {
+                throw PayloadException("the model takes no float32 values: export it without --io-type")
             }
+            val rule = Preprocessing.parse(json.getJSONObject("preprocessing"))
             return Input(
                 json.getString("name"),
                 json.getJSONArray("shape").toInts(),
                 json.has("layout") && json.getString("layout") == "NHWC",
-                Preprocessing.parse(json.getJSONObject("preprocessing")),
+                if (json.getBoolean("preprocessing_inside")) rule.withoutNormalization() else rule,
             )
         }
 

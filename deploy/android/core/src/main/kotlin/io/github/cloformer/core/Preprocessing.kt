@@ -45,6 +45,9 @@ data class Preprocessing(
         return result
     }
 
+    /** The same up to the pixels: [normalize] gives them as they are. */
+    fun withoutNormalization(): Preprocessing = copy(scale = 1.0, mean = mean.map { 0.0 }, std = std.map { 1.0 })
+
     companion object {
         private const val MAX_PIXELS = 178_956_970L
 

@@ -1,0 +1,183 @@
+"""Does each of LiteRT's passes pay on a phone's processor? Each is left out in turn, and the instructions of an inference are counted.
+
+::
+
+    PYTHONPATH=tests:tests/support python -m benchmarks.counted_passes [--only NAME ...] [--folder DIR] [--write]
+
+CloFormer-XXS and five networks of other kinds, as the whole list of passes makes them and without each pass that rewrites anything,
+on one thread of an emulated arm64 core: counts are exact, whatever else the machine does. Each row is a line of ``rows.jsonl`` in
+DIR: started again, the program goes on after the last. It needs the extra ``litert``, timm, and what ``make device-checks`` installs.
+Exit code 1 if a file is better without a pass; ``--write`` puts the table into ``docs/passes.md``.
+"""
+
+# ruff: noqa: T201 - a program, whose result is what it prints
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before what reads it
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from zoo.networks import networks, reference_of
+
+from cloformer.errors import CloformerError
+from cloformer.export.artifact.folder import Artifact
+from cloformer.export.device.arm64 import Arm64Device
+from cloformer.export.device.arm64_parity import compare_on_device
+from cloformer.export.parity.verify import ParityRequest
+from cloformer.export.pipeline.export import export
+from cloformer.export.pipeline.request import ExportRequest
+from cloformer.export.source.spec import ModelSpec
+
+from .ablation import PAGE, labels, without
+from .markdown import replace_between
+from .runtimes import SIZE, exported
+
+FORMAT, WHOLE = "litert", "nothing"
+SWIN, DEEPLAB = "swin_tiny", "atrous_pyramid"
+NETWORKS = ("cloformer_xxs", "mobilenetv3_large", "efficientnet_lite0", "fastvit_t8", SWIN, DEEPLAB)
+TITLES = {DEEPLAB: "a DeepLab of 32 pixels"}
+BEGIN, END = "<!-- counted passes: make counted-passes -->", "<!-- end of the counted passes -->"
+_NOTHING = 1e-3  # of the instructions: where values lie in memory costs a few
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network without the pass ``off``, which rewrites ``sites`` in the whole list: ``instructions`` of the input that takes the
+    most, None where the file does not run there, with what was said; ``outside`` are operators in no partition."""
+
+    network: str
+    off: str
+    sites: int
+    instructions: int | None
+    partitions: int | None = None
+    outside: int = 0
+    words: str = ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=NETWORKS, default=list(NETWORKS), metavar="NAME")
+    parser.add_argument("--folder", type=Path, default=Path("build/counted-passes"))
+    parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    kept = given.folder / "rows.jsonl"
+    for name in given.only:
+        known = {row.off for row in _read(kept) if row.network == name}
+        for row in measured(name, known):
+            with kept.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(row)) + "\n")
+            print(row, flush=True)
+    rows = _read(kept)
+    lines, failures = table(rows), list(_failures(rows))
+    print("", *lines, "", *(f"FAIL: {text}" for text in failures), sep="\n")
+    if given.write:
+        replace_between(PAGE, BEGIN, END, lines)
+    sys.exit(1 if failures else 0)
+
+
+def _read(path: Path) -> list[Row]:
+    """The rows so far."""
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return [Row(**json.loads(line)) for line in lines]
+
+
+def measured(name: str, known: set[str]) -> Iterator[Row]:
+    """The rows of one network that are not known: that of the whole list, and of each pass that rewrites anything in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole = _made(name, Path(folder))
+        passes = labels(FORMAT)
+        sites = dict(zip(passes, (len(item.sites) for item in whole.manifest.passes), strict=False))
+        if WHOLE not in known:
+            yield _row(name, WHOLE, 0, whole)
+    for place, off in enumerate(passes):
+        if off in known or not sites.get(off):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                with without(FORMAT, place):
+                    row = _row(name, off, sites[off], _made(name, Path(folder)))
+            except CloformerError as error:
+                row = Row(name, off, sites[off], None, words=error.lines[0])
+        yield row
+
+
+def _made(name: str, folder: Path) -> Artifact:
+    if name not in (SWIN, DEEPLAB):
+        return exported(name, FORMAT, folder).artifact
+    if name == SWIN:
+        request = ExportRequest(
+            model="timm:swin_tiny_patch4_window7_224",
+            formats=(FORMAT,),
+            image_size=(SIZE, SIZE),
+            output=folder,
+        )
+    else:
+        declared = networks()[name].inputs
+        request = ExportRequest(
+            model=reference_of(name), formats=(FORMAT,), spec=ModelSpec(declared=declared), output=folder
+        )
+    return export(request)[0].artifact
+
+
+def _row(name: str, off: str, sites: int, artifact: Artifact) -> Row:
+    counts = compare_on_device(artifact, ParityRequest(), Arm64Device())[1]
+    graph = artifact.manifest.graph
+    most = None if counts is None else counts.most
+    return Row(name, off, sites, most, graph.partitions, len(graph.undelegated))
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """A line for each pass: how many instructions more there are without it, by network."""
+    found = {(row.network, row.off): row for row in rows}
+    present = [name for name in NETWORKS if (name, WHOLE) in found]
+    lines = [
+        f"| without | {' | '.join(TITLES.get(name, name) for name in present)} |",
+        f"| --- |{' ---: |' * len(present)}",
+        f"| {WHOLE} | {' | '.join(_whole(found[name, WHOLE]) for name in present)} |",
+    ]
+    for off in labels(FORMAT):
+        cells = [_cell(found.get((name, off)), found[name, WHOLE]) for name in present]
+        pass_name, comma, which = off.partition(",")
+        lines.append(f"| `{pass_name}`{comma}{which} | {' | '.join(cells)} |")
+    return lines
+
+
+def _whole(row: Row) -> str:
+    return "does not run" if row.instructions is None else f"{row.instructions / 1e6:.1f} M{_pieces(row)}"
+
+
+def _cell(row: Row | None, whole: Row) -> str:
+    if row is None:
+        return ""
+    if row.instructions is None or whole.instructions is None:
+        return "refused" if row.words else "does not run"
+    return f"{row.instructions / whole.instructions - 1:+.1%}{_pieces(row)}"
+
+
+def _pieces(row: Row) -> str:
+    is_whole = row.partitions == 1 and not row.outside
+    return "" if is_whole else f", {row.partitions} partitions and {row.outside} operators outside"
+
+
+def _failures(rows: Sequence[Row]) -> Iterator[str]:
+    whole: Mapping[str, int | None] = {row.network: row.instructions for row in rows if row.off == WHOLE}
+    for row in rows:
+        best = whole.get(row.network)
+        if row.instructions is not None and best is not None and row.instructions < (1 - _NOTHING) * best:
+            yield f"{row.network} takes fewer instructions without {row.off}"
+
+
+if __name__ == "__main__":
+    main()
