@@ -27,6 +27,11 @@ _OFFSET = 4  # bytes
 _LISTS = (
     "OperatorCodes", "Subgraphs", "Buffers", "Metadata", "SignatureDefs", "ExternalBuffers", "ExternalBufferGroups",
 )  # fmt: skip
+_KEEP_TYPE = frozenset({
+    "AVERAGE_POOL_2D", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "MAX_POOL_2D", "MIRROR_PAD",
+    "PACK", "PAD", "PADV2", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "SLICE", "SPACE_TO_DEPTH", "SPLIT",
+    "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK",
+})  # fmt: skip
 _LOOPS = frozenset({"CALL", "CALL_ONCE", "IF", "STABLEHLO_WHILE", "WHILE"})
 _ALIGNMENT = 16  # of every constant, as the runtime's own writer has it: kernels read several numbers at once
 
@@ -115,8 +120,21 @@ def _problem_of(graph: Any, model: Any) -> str | None:
             return "has an operator without a kind"
         if (kind := _kind(model, item)) in _LOOPS:
             return f"has a loop or a branch ({kind}){_at(item, tensors)}, and no export has"
+        if _changes_type(item, kind, tensors):
+            return f"has an operator ({kind}) that only moves numbers, and gives them another type{_at(item, tensors)}"
         used += [place for place in (*_places(item.inputs), *_places(item.outputs)) if place != -1]
     return "refers to a tensor that is not there" if any(not 0 <= p < len(tensors) for p in used) else None
+
+
+def _changes_type(operator: Any, kind: str, tensors: Sequence[Any]) -> bool:
+    """Whether one that keeps the type of what it is given says that it does not: the runtime's delegate takes it for granted."""
+    if kind not in _KEEP_TYPE:
+        return False
+    given, made = (
+        {tensors[place].type for place in _places(half) if 0 <= place < len(tensors)}
+        for half in (operator.inputs, operator.outputs)
+    )
+    return not made <= given
 
 
 def _at(operator: Any, tensors: Sequence[Any]) -> str:

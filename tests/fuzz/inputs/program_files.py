@@ -69,7 +69,6 @@ _BYTES: dict[str, Callable[[bytes], bytes]] = {
     "another method": _replaced(b"forward", b"\x1b[2J::a"),
     "another version of the delegate": _replaced(b"XN01", b"XN02"),
     "another delegate": _replaced(b"XnnpackBackend", b"QnnpackBackend"),
-    "no named constants": _replaced(b"_xnnpack", b"_xnnpacl"),
 }  # fmt: skip
 
 
