@@ -16,7 +16,7 @@ from ..sound import Sound
 from ..values import damage
 from .onnx_files import model_codes
 
-__all__ = ["LITERT_FILES", "run_of"]
+__all__ = ["LITERT_FILES", "of_one_graph", "run_of"]
 
 Edit = Callable[[Any], object]
 
@@ -58,11 +58,11 @@ def _packed(model: Any) -> bytes:
     return packed(model)
 
 
-def _of_one_graph(count: int, depth: int) -> Callable[[bytes], bytes]:
+def of_one_graph(count: int, depth: int) -> Callable[[bytes], bytes]:
     """A model of ``count`` graphs that are one, each of as many operators that are one, if ``depth`` is 2."""
 
     def content(_data: bytes) -> bytes:
-        nothing = bytes.fromhex("0400 0400".replace(" ", "")) + (4).to_bytes(4, "little")
+        nothing = bytes.fromhex("04000400") + (4).to_bytes(4, "little")
         # A table of one field, the fourth of a graph: its operators.
         layout = [12, 8, 0, 0, 0, 4]
         graph = b"".join(item.to_bytes(2, "little") for item in layout) + (12).to_bytes(4, "little")
@@ -91,8 +91,8 @@ _BYTES: dict[str, Callable[[bytes], bytes]] = {
     "a root at itself": lambda data: bytes(4) + data[4:],
     "an ONNX file": lambda data: b"\x08\x0a" + data,
     "an archive in the place": lambda data: b"PK\x03\x04" + data[4:],
-    "3,000 graphs that are one": _of_one_graph(3_000, 1),
-    "3,000 graphs of 3,000 operators, all one": _of_one_graph(3_000, 2),
+    "3,000 graphs that are one": of_one_graph(3_000, 1),
+    "3,000 graphs of 3,000 operators, all one": of_one_graph(3_000, 2),
 }
 
 
