@@ -33,7 +33,7 @@ from .subject import Subject, Trial
 
 __all__ = ["main"]
 
-SEEDS = range(6000, 6160)
+SEEDS = range(6000, 6180)
 NAMED_AT_LEAST = 0.95
 CLOFORMER = ExportRequest(
     model="reference_weights:one_block_a_stage", formats=("litert",), image_size=(64, 64)

@@ -100,6 +100,14 @@ def _another_type_moved(model: Any) -> None:
     graph.tensors[item.outputs[0]].type = TensorType.INT8
 
 
+def _signed_and_unsigned(model: Any) -> None:
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    graph = model.subgraphs[0]
+    image, weight, *_ = graph.operators[0].inputs
+    graph.tensors[image].type, graph.tensors[weight].type = TensorType.UINT8, TensorType.INT8
+
+
 DAMAGED: dict[str, tuple[Callable[[Any], None], str]] = {
     "no graph": (_without_graph, "has no graph"),
     "no function": (_without_function, "is not one function with inputs and outputs"),
@@ -109,6 +117,7 @@ DAMAGED: dict[str, tuple[Callable[[Any], None], str]] = {
     "a loop": (_loop, r"a loop or a branch \(WHILE\)"),
     "a large value": (_large_value, "more than 268435456 elements"),
     "constants elsewhere": (_constants_elsewhere, "keeps constants outside itself"),
+    "signed and unsigned": (_signed_and_unsigned, "takes signed and unsigned bytes for the same"),
     "another type moved": (
         _another_type_moved,
         r"\(PAD\) that only moves numbers, and gives them another type",

@@ -32,6 +32,8 @@ _KEEP_TYPE = frozenset({
     "PACK", "PAD", "PADV2", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "SLICE", "SPACE_TO_DEPTH", "SPLIT",
     "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK",
 })  # fmt: skip
+_CONVERT = ("CAST", "QUANTIZE")
+_SIGNED_AND_UNSIGNED = frozenset({schema.TensorType.INT8, schema.TensorType.UINT8})
 _LOOPS = frozenset({"CALL", "CALL_ONCE", "IF", "STABLEHLO_WHILE", "WHILE"})
 _ALIGNMENT = 16  # of every constant, as the runtime's own writer has it: kernels read several numbers at once
 
@@ -120,21 +122,23 @@ def _problem_of(graph: Any, model: Any) -> str | None:
             return "has an operator without a kind"
         if (kind := _kind(model, item)) in _LOOPS:
             return f"has a loop or a branch ({kind}){_at(item, tensors)}, and no export has"
-        if _changes_type(item, kind, tensors):
-            return f"has an operator ({kind}) that only moves numbers, and gives them another type{_at(item, tensors)}"
+        if (wrong := _wrong_types(item, kind, tensors)) is not None:
+            return f"has an operator ({kind}) that {wrong}{_at(item, tensors)}"
         used += [place for place in (*_places(item.inputs), *_places(item.outputs)) if place != -1]
     return "refers to a tensor that is not there" if any(not 0 <= p < len(tensors) for p in used) else None
 
 
-def _changes_type(operator: Any, kind: str, tensors: Sequence[Any]) -> bool:
-    """Whether one that keeps the type of what it is given says that it does not: the runtime's delegate takes it for granted."""
-    if kind not in _KEEP_TYPE:
-        return False
+def _wrong_types(operator: Any, kind: str, tensors: Sequence[Any]) -> str | None:
+    """Types that the runtime's delegate takes for granted, and ends the process where they are others."""
     given, made = (
         {tensors[place].type for place in _places(half) if 0 <= place < len(tensors)}
         for half in (operator.inputs, operator.outputs)
     )
-    return not made <= given
+    if kind in _KEEP_TYPE and not made <= given:
+        return "only moves numbers, and gives them another type"
+    if kind not in _CONVERT and given | made >= _SIGNED_AND_UNSIGNED:
+        return "takes signed and unsigned bytes for the same"
+    return None
 
 
 def _at(operator: Any, tensors: Sequence[Any]) -> str:
