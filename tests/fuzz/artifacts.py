@@ -15,6 +15,9 @@ from .sound import MODEL
 __all__ = ["MANIFEST", "READERS", "Reader", "any_reader", "copied", "manifest_of", "model_of", "rehash"]
 
 MANIFEST = "manifest.json"
+_BOTH = ("onnx", "coreml")
+_EXTRAS = ("litert", "executorch")
+_SYSTEMS = {"onnx": "android", "coreml": "ios", "litert": "android", "executorch": "android"}
 
 
 def manifest_of(artifact: Path) -> Any:
@@ -60,9 +63,12 @@ class Reader:
     formats: tuple[str, ...]
     arguments: Callable[[Place, str, str], tuple[str, ...]]
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Those whose packages are an extra too: what reads both others reads these."""
+        return (*_BOTH, *_EXTRAS) if self.formats == _BOTH else self.formats
 
-_BOTH = ("onnx", "coreml")
-_SYSTEMS = {"onnx": "android", "coreml": "ios"}
+
 _BRIEFLY = ("--preset", "rapid", "--runs", "1", "--min-seconds", "0.01", "--time-limit", "20")
 
 
@@ -105,6 +111,8 @@ READERS: dict[str, Reader] = {
         Reader("profile", 0.5, ("onnx",), lambda place, path, kind: (
             "profile", path, "--runs", "1", "--html", "out/profile.html")),
         Reader("bench", 0.3, ("onnx",), lambda place, path, kind: ("bench", path, *_BRIEFLY)),
+        Reader("bench of an extra", 0.3, _EXTRAS, lambda place, path, kind: ("bench", path, *_BRIEFLY)),
+        Reader("profile of LiteRT", 0.3, ("litert",), lambda place, path, kind: ("profile", path, "--runs", "1")),
         Reader("compare", 0.1, ("onnx",), lambda place, path, kind: (
             "compare", str(place.sound.onnx), path, *_BRIEFLY)),
     )
@@ -126,7 +134,7 @@ _BY_ITSELF = (
 
 def any_reader(place: Place, artifact: Path, format_name: str, *, by_itself: bool = False) -> tuple[str, ...]:
     """The arguments of one of them, drawn by the run's seed."""
-    rows = [row for row in READERS.values() if format_name in row.formats]
+    rows = [row for row in READERS.values() if format_name in row.reads]
     rows = [row for row in rows if row.name in _BY_ITSELF] if by_itself else rows
     weights = [row.weight for row in rows]
     chosen = rows[int(place.random.choice(len(rows), p=[weight / sum(weights) for weight in weights]))]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.markdown import replace_between
 
-from .inputs import CLASSES
+from .inputs import CLASSES, OF_EXTRAS
 from .programme import Done, Number, Work, do, perform, prepare, the_runs
 from .table import failures, tables
 
@@ -26,6 +26,9 @@ _DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "robustness.md"
 _MARKS = {
     "hostile": ("<!-- hostile: make fuzz -->", "<!-- end of the hostile -->"),
     "odd": ("<!-- odd: make fuzz -->", "<!-- end of the odd -->"),
+}
+_MARKS_OF_EXTRAS = {
+    "hostile": ("<!-- files of extras: make fuzz-formats -->", "<!-- end of the files of extras -->")
 }
 _EVERY = 200  # runs, a line
 
@@ -39,7 +42,9 @@ def main() -> int:
         work = prepare(folder, arguments.seed, _say)
         if arguments.number is not None:
             return _one(Number(arguments.only, arguments.odd, arguments.number), work)
-        runs = the_runs(work, arguments.runs, arguments.only)
+        rows = [row for row in (*CLASSES, *OF_EXTRAS) if row.name == arguments.only]
+        rows = rows or list(OF_EXTRAS if arguments.extras else CLASSES)
+        runs = the_runs(work, arguments.runs, rows)
         done: list[Done] = []
         for item in perform(runs, work, arguments.workers):
             done.append(item)
@@ -55,7 +60,7 @@ def main() -> int:
     print(*(line for table in found.values() for line in (*table, "")), sep="\n")
     print(*failures(done), sep="\n")
     if arguments.write:
-        for name, (start, end) in _MARKS.items():
+        for name, (start, end) in (_MARKS_OF_EXTRAS if arguments.extras else _MARKS).items():
             replace_between(_DOCUMENT, start, end, found[name])
     bad = sum(bool(item.verdict.findings) for item in done)
     print(f"{len(done)} runs with seed {arguments.seed}, {bad} not as they must be", end=", ")
@@ -73,7 +78,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, metavar="N", help="so many, drawn from all")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes (%(default)s)")
     parser.add_argument(
-        "--only", metavar="CLASS", choices=[row.name for row in CLASSES], help="one class of inputs"
+        "--only",
+        metavar="CLASS",
+        choices=[row.name for row in (*CLASSES, *OF_EXTRAS)],
+        help="one class of inputs",
+    )
+    parser.add_argument(
+        "--extras",
+        action="store_true",
+        help="files of formats whose packages are an extra, in the place of all else",
     )
     parser.add_argument("--number", type=int, metavar="N", help="one run of the class, and all that it said")
     parser.add_argument("--odd", action="store_true", help="with --number: of the sound inputs")

@@ -40,6 +40,11 @@ LIMIT = 60.0  # seconds of processor time until a run counts as hanging
 IDLE = 8.0  # seconds that a run may wait and compute nothing: it waits for what never comes
 MEMORY = 3 << 30  # bytes that a run may take, what Python and torch take themselves included
 _EXTRAS = ("ai_edge_litert", "executorch", "flatbuffers", "litert_torch")  # packages of formats
+_RUNTIMES = (
+    "ai_edge_litert.interpreter",
+    "executorch.extension.pybindings.portable_lib",
+    "executorch.runtime",
+)
 _LOOK = 0.05  # seconds between two looks at a run
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -85,7 +90,7 @@ def load_everything() -> None:
                 _import(module.name)
         for name in ("coremltools", "onnxscript", "onnxsim", "torch._dynamo", "torch.onnx", "torch.export"):
             importlib.import_module(name)
-        for name in ("accelerate", "kornia", "torch.utils.tensorboard"):
+        for name in ("accelerate", "kornia", "torch.utils.tensorboard", *_RUNTIMES):
             with contextlib.suppress(ImportError):  # an extra
                 importlib.import_module(name)
     threads = len(list(Path("/proc/self/task").iterdir()))

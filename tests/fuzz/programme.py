@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .case import InputClass, Make, Place
-from .inputs import CLASSES
+from .inputs import CLASSES, OF_EXTRAS
 from .judge import Verdict, judge
 from .outside import Canaries, Picture, changes, picture, write_canaries
 from .process import become_subreaper, die_with_parent, run_command
@@ -67,17 +67,16 @@ class Work:
         return Sound(self.folder / "sound")
 
 
-def the_runs(work: Work, count: int | None = None, only: str | None = None) -> list[Number]:
-    """The programme: of every class, or of ``only`` one, what is listed (as much as the class says), drawn, and odd; or
-    ``count`` of these runs, each class by its share, and one that is odd at the least."""
+def the_runs(work: Work, count: int | None, rows: Sequence[InputClass]) -> list[Number]:
+    """The programme: of each of these classes what is listed (as much as the class says), drawn, and odd; or ``count`` of these runs,
+    each class by its share, and one that is odd at the least, if there is one."""
     runs = []
-    for row in CLASSES:
-        if only is None or row.name == only:
-            listed = len(_listed(row, work.sound))
-            chosen = row.seed(work.seed, -1).permutation(listed)[: row.most]
-            hostile = [*sorted(chosen.tolist()), *range(listed, listed + row.draws)]
-            runs += [Number(row.name, False, number) for number in hostile]
-            runs += [Number(row.name, True, number) for number in range(len(_odd(row, work.sound)))]
+    for row in rows:
+        listed = len(_listed(row, work.sound))
+        chosen = row.seed(work.seed, -1).permutation(listed)[: row.most]
+        hostile = [*sorted(chosen.tolist()), *range(listed, listed + row.draws)]
+        runs += [Number(row.name, False, number) for number in hostile]
+        runs += [Number(row.name, True, number) for number in range(len(_odd(row, work.sound)))]
     if count is not None:
         order = np.random.default_rng(work.seed).permutation(len(runs)).tolist()
         places = order[:count]
@@ -99,7 +98,7 @@ def _odd(row: InputClass, sound: Sound) -> Sequence[Any]:
 
 def make_of(number: Number, work: Work) -> tuple[InputClass, str, Make]:
     """The class, the name (of a listed one) and what makes it."""
-    row = next(row for row in CLASSES if row.name == number.of)
+    row = next(row for row in (*CLASSES, *OF_EXTRAS) if row.name == number.of)
     trials = _odd(row, work.sound) if number.odd else _listed(row, work.sound)
     if number.number < len(trials):
         return row, trials[number.number].name, trials[number.number].make

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ __all__ = ["CLASSES", "MODEL", "Sound", "make_sound", "write_sound"]
 MODEL = "user_models:resnet"  # of the tests: 44,000 parameters, at 32 pixels
 CLASSES = ("ant", "bee", "wasp", "moth", "fly", "gnat", "midge", "hornet", "cricket", "beetle")
 _SIZE = 32
+_EXTRAS = {"litert": "litert_torch", "executorch": "executorch"}  # packages by format
 
 # The vectors of a conformance kit by name, and whether the preprocessing is judged.
 _VECTORS = {
@@ -139,8 +141,13 @@ def make_sound(sound: Sound, run: Callable[[Sequence[str]], None]) -> None:
 
     size = str(_SIZE)
     weights, labels = str(sound.weights), str(sound.labels)
-    run(["export", "--model", MODEL, "--weights", weights, "--image-size", size, "--labels", labels, "--format", "onnx",
-         "--format", "coreml", "--output", str(sound.folder / "artifacts")])  # fmt: skip
+    formats = [
+        "onnx",
+        "coreml",
+        *(name for name, package in _EXTRAS.items() if find_spec(package) is not None),
+    ]
+    run(["export", "--model", MODEL, "--weights", weights, "--image-size", size, "--labels", labels, "--output",
+         str(sound.folder / "artifacts"), *(word for name in formats for word in ("--format", name))])  # fmt: skip
     run(["hub", "fashion-mnist", "--output", str(sound.hub)])
     names = json.loads((sound.hub / "config.json").read_bytes())["id2label"]
     sound.trained_labels.write_text("\n".join(names.values()) + "\n", "utf-8")
@@ -150,7 +157,7 @@ def make_sound(sound: Sound, run: Callable[[Sequence[str]], None]) -> None:
     run(["bench", str(sound.onnx), "--preset", "rapid", "--runs", "1", "--min-seconds", "0.05", "--save-baseline",
          str(sound.baseline)])  # fmt: skip
     sound.report.write_text(json.dumps(_report(sound.onnx), indent=1), "utf-8")
-    judged = (evaluation(sha256(path / "manifest.json")) for path in sound.artifacts.values())
+    judged = (evaluation(sha256(path / "manifest.json")) for path in (sound.coreml, sound.onnx))
     sound.evaluation.write_text(json.dumps(report_of(*judged).to_json(), indent=1), "utf-8")
     sound.work.write_text(json.dumps(_work(sound.onnx), indent=1), "utf-8")
 

@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from .inputs import CLASSES
+from .inputs import CLASSES, OF_EXTRAS
 from .programme import Done
 
 __all__ = ["failures", "tables"]
@@ -36,7 +36,7 @@ def _table(done: Sequence[Done]) -> Iterator[str]:
     heads = ["input", "runs", "of them drawn", *(f"exit {code}" for code in _CODES), *_COLUMNS, "memory, MB"]
     yield f"| {' | '.join(heads)} |"
     yield f"| --- |{' --: |' * (len(heads) - 1)}"
-    for name in [row.name for row in CLASSES]:
+    for name in [row.name for row in (*CLASSES, *OF_EXTRAS)]:
         of_it = [item for item in done if item.number.of == name]
         if of_it:
             yield _row(name, of_it)

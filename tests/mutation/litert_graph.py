@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -152,12 +153,25 @@ class LiteRtGraph(Graph):
         old = tensors[int(item.inputs[place])]
         buffers.append(schema.BufferT(data=np.frombuffer(value.tobytes(), np.uint8)))
         tensor = schema.TensorT(
-            shape=list(value.shape), type=old.type, buffer=len(buffers) - 1, name=b"planted." + old.name
+            shape=list(value.shape),
+            type=old.type,
+            buffer=len(buffers) - 1,
+            name=b"planted." + old.name,
+            quantization=copy.copy(old.quantization),
         )
         tensors.append(tensor)
         inputs = list(map(int, item.inputs))
         inputs[place] = len(tensors) - 1
         item.inputs = inputs
+
+    def tensor(self, value: str) -> Any:
+        """What the file says of a value."""
+        return self._graph.tensors[self._place(value)]
+
+    def operand(self, operator: Operator, name: str) -> Any:
+        """What the file says of what an operator reads."""
+        item = self._graph.operators[operator.index]
+        return self._graph.tensors[int(item.inputs[_parameters(operator.kind, item).index(name)])]
 
     def drop(self, operator: Operator, name: str) -> None:
         """A layer of LiteRT's has a bias always: zeros are none."""

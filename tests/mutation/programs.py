@@ -47,7 +47,7 @@ from .subject import Subject, Trial
 
 __all__ = ["ProgramSubject", "main"]
 
-SEEDS = range(3000, 3180)
+SEEDS = range(3000, 3270)
 CLOFORMER = ExportRequest(
     model="reference_weights:one_block_a_stage", formats=("executorch",), image_size=(64, 64)
 )

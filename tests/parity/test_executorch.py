@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -278,6 +279,63 @@ def test_a_bias_that_is_no_constant_is_refused(operators: Path, tmp_path: Path, 
 
     shown = command("parity", with_model(operators, tmp_path / "wrong", change))
     assert shown.code == 3 and "whose weights are no constants" in shown.err
+
+
+def test_what_a_layer_reads_something_else_may_read_too(exported: Exports) -> None:
+    """The delegate gives up what it has packed: each has a constant of its own."""
+    model = "delegated:shared"
+    folder = exported(model=model, formats=("executorch",), image_size=(16, 16))["executorch"]
+    report = _compared(folder, model)
+    assert report.passed, [str(item) for item in (*report.failures, *report.not_compared)]
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "value", "said"),
+    [
+        ("XNNAdd", "input1_id", 5000, "reads what none before it makes"),
+        ("XNNAdd", "output_id", 5000, "gives what is no value of its own"),
+        ("XNNStaticTranspose", "num_dims", 5, "a list of another length"),
+        ("XNNTensorValue", "num_dims", 5, "of a type that this version does not read"),
+    ],
+)
+def test_a_graph_that_would_end_the_process_is_refused(
+    operators: Path, tmp_path: Path, command: Command, table: str, field: str, value: int, said: str
+) -> None:
+    from program_faults import change_field
+
+    wrong = with_model(
+        operators, tmp_path / "wrong", lambda path: change_field(path, table, field, lambda _: value)
+    )
+    shown = command("parity", wrong)
+    assert shown.code == 3 and said in shown.err, shown.err
+
+
+def test_a_weight_that_is_read_as_a_number_is_refused(
+    operators: Path, tmp_path: Path, command: Command
+) -> None:
+    from program_faults import inside
+
+    def change(path: Path) -> None:
+        items = list(inside(path))
+        bias = next(
+            item.node.fields.whole("bias_id")
+            for item in items
+            if item.step == items[0].step and item.node.kind == "Conv2d"
+        )
+        reader = next(
+            item
+            for item in items
+            if item.step == items[0].step
+            and item.named("input1_id", "input_id")
+            and item.node.kind != "Conv2d"
+        )
+        place = reader.named("input1_id", "input_id")[0]
+        data = bytearray(path.read_bytes())
+        struct.pack_into("<I", data, place.at, bias)
+        path.write_bytes(data)
+
+    shown = command("parity", with_model(operators, tmp_path / "wrong", change))
+    assert shown.code == 3 and "reads a layer's weight or bias" in shown.err, shown.err
 
 
 def test_work_without_end_is_refused(operators: Path) -> None:

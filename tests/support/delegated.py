@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["laid_out", "layers", "operators", "scaled_sum"]
+__all__ = ["laid_out", "layers", "operators", "scaled_sum", "shared"]
 
 
 class Operators(nn.Module):
@@ -73,6 +73,20 @@ class LaidOut(nn.Module):
         return attention @ x[:, :1] * one, self.volume(y.reshape(1, 4, 4, 4, 16))
 
 
+class Shared(nn.Module):
+    """A weight and a bias that are read besides by what is no layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 16, 3)
+        self.linear = nn.Linear(16, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.convolution(x).mean((2, 3))
+        z = self.linear(y) * (y @ self.linear.weight + self.linear.bias)
+        return z + self.linear.bias + self.linear.weight[0] + (self.linear.weight * y).sum(1)
+
+
 class Layers(nn.Module):
     """What is computed on whole numbers, between what is not: values that both read, clips that a layer takes with it and others, and
     an output that is read on the way."""
@@ -106,6 +120,11 @@ def layers() -> nn.Module:
 def operators() -> nn.Module:
     torch.manual_seed(0)
     return Operators().eval()
+
+
+def shared() -> nn.Module:
+    torch.manual_seed(0)
+    return Shared().eval()
 
 
 def scaled_sum() -> nn.Module:

@@ -85,6 +85,29 @@ def _without_function(model: Any) -> None:
     model.signatureDefs = None
 
 
+def _constants_elsewhere(model: Any) -> None:
+    for buffer in model.buffers[1:]:
+        buffer.data, buffer.offset, buffer.size = None, 2**40, 64
+
+
+def _another_type_moved(model: Any) -> None:
+    from ai_edge_litert.schema_py_generated import BuiltinOperator, TensorType
+
+    graph = model.subgraphs[0]
+    item = graph.operators[0]
+    code = model.operatorCodes[item.opcodeIndex]
+    code.builtinCode = code.deprecatedBuiltinCode = BuiltinOperator.PAD
+    graph.tensors[item.outputs[0]].type = TensorType.INT8
+
+
+def _signed_and_unsigned(model: Any) -> None:
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    graph = model.subgraphs[0]
+    image, weight, *_ = graph.operators[0].inputs
+    graph.tensors[image].type, graph.tensors[weight].type = TensorType.UINT8, TensorType.INT8
+
+
 DAMAGED: dict[str, tuple[Callable[[Any], None], str]] = {
     "no graph": (_without_graph, "has no graph"),
     "no function": (_without_function, "is not one function with inputs and outputs"),
@@ -93,6 +116,12 @@ DAMAGED: dict[str, tuple[Callable[[Any], None], str]] = {
     "no kind": (_operator_without_kind, "an operator without a kind"),
     "a loop": (_loop, r"a loop or a branch \(WHILE\)"),
     "a large value": (_large_value, "more than 268435456 elements"),
+    "constants elsewhere": (_constants_elsewhere, "keeps constants outside itself"),
+    "signed and unsigned": (_signed_and_unsigned, "takes signed and unsigned bytes for the same"),
+    "another type moved": (
+        _another_type_moved,
+        r"\(PAD\) that only moves numbers, and gives them another type",
+    ),
 }
 
 
@@ -106,6 +135,20 @@ def test_a_damaged_file_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "model.tflite").write_bytes(packed(model))
     with pytest.raises(InputError, match=told):
         read_model(tmp_path / "model.tflite")
+
+
+def test_a_part_that_is_referred_to_again_and_again_is_not_read(tmp_path: Path) -> None:
+    """3,000 graphs that are one, of 3,000 operators that are one: nine million to read, in 30 kB."""
+    from fuzz.inputs.litert_files import of_one_graph
+
+    from cloformer.export.formats.litert.file import read_model
+
+    for depth in (1, 2):
+        (tmp_path / "model.tflite").write_bytes(of_one_graph(3_000, depth)(b""))
+        with pytest.raises(
+            InputError, match="to the same parts again and again" if depth == 2 else "as a LiteRT|function"
+        ):
+            read_model(tmp_path / "model.tflite")
 
 
 def test_bytes_of_any_kind_are_refused_or_read(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from ...source.trace import lowered_name_of, origin_of
 from ..exporter import GraphFigures, Lowered, Undelegated, Unsupported, Written, unsupported_error
 from ..stumbled import refusal
 from .file import METHOD, Delegated, Kernel, Program, read_program
+from .flat import FlatbufferError
 from .limits import MOST_AXES
 from .names import Numbered, as_first_of_their_line, numbered, shape_at, values_of
 from .quantized import as_the_delegate_has_it
@@ -58,7 +59,13 @@ def write(lowered: Lowered, folder: Path) -> Written:
     path = folder / FILE_NAME
     _refuse_unknown(finished, graphs, lowered.program)
     path.write_bytes(finished.buffer)
-    values = values_of(read_program(path), lowered.program, graphs, finished.debug_handle_map[METHOD])
+    numbers = finished.debug_handle_map[METHOD]
+    try:
+        values = values_of(read_program(path), lowered.program, graphs, numbers)
+    except FlatbufferError as error:
+        raise UnsupportedError(
+            f"ExecuTorch wrote a program that {error}", "choose another --format"
+        ) from error
     return Written(FILE_NAME, lowered.signature, values=values)
 
 

@@ -151,7 +151,7 @@ def _value(table: Table, rounding: Table | None, constants: list[bytes]) -> Tens
         table.whole("constant_buffer_idx"),
     )
     kind = (_TYPES if rounding is None else _WHOLE_TYPES).get(number)
-    if kind is None or len(shape) > MOST_AXES:
+    if kind is None or len(shape) > MOST_AXES or len(shape) != table.whole("num_dims"):
         raise FlatbufferError("has values of a type that this version does not read")
     rounded = None if rounding is None else _rounded(rounding, kind, shape, constants)
     if not place:

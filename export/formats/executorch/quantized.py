@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, fx
 from torch.export import ExportedProgram
 
+from ...passes.layers import LAYERS, TRANSPOSED
 from ...passes.rewriter import arguments
 from ...passes.stored import dequantize, quantize, rounded_value
 
@@ -23,14 +24,43 @@ __all__ = ["as_the_delegate_has_it"]
 
 _aten = torch.ops.aten
 _LAYERS = (_aten.conv2d.default, _aten.conv2d.padding, _aten.linear.default)
+_PRODUCTS = (_aten.addmm.default, _aten.bmm.default, _aten.matmul.default, _aten.mm.default)
 _RANGE = (-128, 127, torch.int8)
 _MOST_STEPS = 256.0  # of the result that one of the products may be: XNNPACK does not load what is more
 
 
 def as_the_delegate_has_it(program: ExportedProgram) -> ExportedProgram:
-    """The program with ExecuTorch's operators in the place of ours; itself, where it has none of them."""
-    if not any(node.target in (dequantize, quantize) for node in program.graph.nodes):
+    """The program with ExecuTorch's operators in the place of ours, and with weights that nothing but layers reads; itself, where it
+    is that already."""
+    if any(node.target in (dequantize, quantize) for node in program.graph.nodes):
+        program = _with_its_operators(program)
+    if not any(map(_is_read_by_others, program.graph.nodes)):
         return program
+    writing = _Writing.of(program)
+    for weight in [
+        node for node in writing.program.graph.nodes if writing.is_constant(node) and _is_read_by_others(node)
+    ]:
+        writing.give_own(weight)
+    writing.program.graph_module.recompile()
+    return writing.program
+
+
+def _is_read_by_others(node: fx.Node) -> bool:
+    """Whether it is a constant of a layer or of a product that something else reads too: the delegate packs what these read and then
+    gives it up, so that what else reads it ends the process."""
+    is_layer = [_is_layer_of(reader, node) for reader in node.users]
+    is_packed = any(is_layer) or any(reader.target in _PRODUCTS for reader in node.users)
+    return node.op == "placeholder" and is_packed and len(is_layer) > 1 and not all(is_layer)
+
+
+def _is_layer_of(reader: fx.Node, constant: fx.Node) -> bool:
+    if reader.target not in (*LAYERS, *TRANSPOSED):
+        return False
+    given = arguments(reader)
+    return constant in (given.get("weight"), given.get("bias")) and constant is not given.get("input")
+
+
+def _with_its_operators(program: ExportedProgram) -> ExportedProgram:
     import torch.ao.quantization.fx._decomposed  # noqa: F401 - which defines its operators
 
     writing = _Writing.of(program)
@@ -123,6 +153,12 @@ class _Writing:
         with self.program.graph.inserting_after(node):
             return self._call(node.target, node, *node.args)
 
+    def give_own(self, weight: fx.Node) -> None:
+        """Let each that is no layer read a constant of its own in the place of this one. The file has equal ones once."""
+        for reader in [item for item in weight.users if not _is_layer_of(item, weight)]:
+            own = self._new(weight, f"{weight.name}_of_{reader.name}", self._constant(weight).clone())
+            reader.replace_input_with(weight, own)
+
     def leave_out_unread(self) -> None:
         """Nodes of ours, and constants, that nothing reads any more."""
         from executorch.backends.transforms.utils import delete_constant_placeholder
@@ -132,7 +168,7 @@ class _Writing:
             if not node.users and node.target in (dequantize, quantize):
                 graph.erase_node(node)
         for node in [node for node in graph.nodes if node.op == "placeholder" and not node.users]:
-            if self._is_constant(node):
+            if self.is_constant(node):
                 delete_constant_placeholder(self.program, node)
         self.program.graph_module.recompile()
 
@@ -167,10 +203,10 @@ class _Writing:
         return (
             isinstance(node, fx.Node)
             and node.target is dequantize
-            and all(map(self._is_constant, node.all_input_nodes))
+            and all(map(self.is_constant, node.all_input_nodes))
         )
 
-    def _is_constant(self, node: fx.Node) -> bool:
+    def is_constant(self, node: fx.Node) -> bool:
         from torch._export.utils import is_buffer, is_lifted_tensor_constant, is_param
 
         return any(is_it(self.program, node) for is_it in (is_param, is_buffer, is_lifted_tensor_constant))

@@ -15,6 +15,7 @@ from .file import Constant, Delegated, Kernel, List, Program, Value
 from .flat import FlatbufferError
 from .operators import compute, is_channels_last, operands, stored_operands
 from .payload import Graph, read_payload
+from .wired import refuse_unwired
 
 __all__ = ["XNNPACK", "Made", "graph_of", "inner_name", "outer_name", "results_of", "steps", "whole_name"]
 
@@ -52,7 +53,9 @@ def graph_of(program: Program, step: Delegated) -> Graph:
     """What the step's delegate is given; :class:`FlatbufferError` if that is not XNNPACK."""
     if step.backend != XNNPACK:
         raise FlatbufferError(f"has a delegate ({step.backend}) that no export has")
-    return read_payload(step.payload, program.named)
+    graph = read_payload(step.payload, program.named)
+    refuse_unwired(graph)
+    return graph
 
 
 def steps(program: Program, inputs: Sequence[Tensor]) -> Iterator[Made]:

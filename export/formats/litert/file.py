@@ -23,6 +23,17 @@ MAX_BYTES = 2**31  # a flatbuffer's own limit
 MAX_ELEMENTS = 2**28  # of one value: 1 GiB of float32, a hundred times what a model for a phone has
 _AGAIN = "export it again"
 _IDENTIFIER = b"TFL3"
+_OFFSET = 4  # bytes
+_LISTS = (
+    "OperatorCodes", "Subgraphs", "Buffers", "Metadata", "SignatureDefs", "ExternalBuffers", "ExternalBufferGroups",
+)  # fmt: skip
+_KEEP_TYPE = frozenset({
+    "AVERAGE_POOL_2D", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "MAX_POOL_2D", "MIRROR_PAD",
+    "PACK", "PAD", "PADV2", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "SLICE", "SPACE_TO_DEPTH", "SPLIT",
+    "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK",
+})  # fmt: skip
+_CONVERT = ("CAST", "QUANTIZE")
+_SIGNED_AND_UNSIGNED = frozenset({schema.TensorType.INT8, schema.TensorType.UINT8})
 _LOOPS = frozenset({"CALL", "CALL_ONCE", "IF", "STABLEHLO_WHILE", "WHILE"})
 _ALIGNMENT = 16  # of every constant, as the runtime's own writer has it: kernels read several numbers at once
 
@@ -47,17 +58,48 @@ def read_model(path: Path) -> Any:
     with decoding(f"{path} as a LiteRT model", _AGAIN):
         if data[4:8] != _IDENTIFIER:
             raise InputError(f"{path} is no LiteRT model: it does not begin as one", _AGAIN)
-        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+        found = schema.Model.GetRootAs(data, 0)
+        if _is_shared(found, len(data) // _OFFSET):
+            raise InputError(
+                f"{path} is no LiteRT model: it refers to the same parts again and again", _AGAIN
+            )
+        model = schema.ModelT.InitFromObj(found)
         problem = _problem(model)
     if problem is not None:
         raise InputError(f"{path} {problem}", _AGAIN)
     return model
 
 
+def _is_shared(model: Any, most: int) -> bool:
+    """Whether a file refers to more than ``most`` parts. Each has an offset of its own in a sound one; a small file that refers to
+    one part from many places would be read without end."""
+    found = 0
+    for count in _counts(model):
+        found += count
+        if found > most:
+            return True
+    return False
+
+
+def _counts(model: Any) -> Iterator[int]:
+    """How many parts each part has that are parts themselves."""
+    for name in _LISTS:
+        yield getattr(model, f"{name}Length")()
+    for function in (model.SignatureDefs(number) for number in range(model.SignatureDefsLength())):
+        yield function.InputsLength() + function.OutputsLength()
+    for graph in (model.Subgraphs(number) for number in range(model.SubgraphsLength())):
+        yield graph.TensorsLength() + graph.OperatorsLength()
+        for tensor in (graph.Tensors(number) for number in range(graph.TensorsLength())):
+            sparsity = tensor.Sparsity()
+            yield tensor.VariantTensorsLength() + (0 if sparsity is None else sparsity.DimMetadataLength())
+
+
 def _problem(model: Any) -> str | None:
     """What keeps a model from being graphs whose parts refer to parts that are there."""
     if not model.subgraphs:
         return "has no graph"
+    if model.externalBufferGroups or any(buffer.offset > 1 for buffer in model.buffers or ()):
+        return "keeps constants outside itself, and no export does"
     functions: Sequence[Any] = model.signatureDefs or ()
     if len(functions) != 1 or not functions[0].inputs or not functions[0].outputs:
         return "is not one function with inputs and outputs"
@@ -80,8 +122,23 @@ def _problem_of(graph: Any, model: Any) -> str | None:
             return "has an operator without a kind"
         if (kind := _kind(model, item)) in _LOOPS:
             return f"has a loop or a branch ({kind}){_at(item, tensors)}, and no export has"
+        if (wrong := _wrong_types(item, kind, tensors)) is not None:
+            return f"has an operator ({kind}) that {wrong}{_at(item, tensors)}"
         used += [place for place in (*_places(item.inputs), *_places(item.outputs)) if place != -1]
     return "refers to a tensor that is not there" if any(not 0 <= p < len(tensors) for p in used) else None
+
+
+def _wrong_types(operator: Any, kind: str, tensors: Sequence[Any]) -> str | None:
+    """Types that the runtime's delegate takes for granted, and ends the process where they are others."""
+    given, made = (
+        {tensors[place].type for place in _places(half) if 0 <= place < len(tensors)}
+        for half in (operator.inputs, operator.outputs)
+    )
+    if kind in _KEEP_TYPE and not made <= given:
+        return "only moves numbers, and gives them another type"
+    if kind not in _CONVERT and given | made >= _SIGNED_AND_UNSIGNED:
+        return "takes signed and unsigned bytes for the same"
+    return None
 
 
 def _at(operator: Any, tensors: Sequence[Any]) -> str:

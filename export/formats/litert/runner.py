@@ -84,11 +84,12 @@ class LiteRTRunner:
 
     def _outputs(self, interpreter: Any) -> dict[str, Array]:
         places = _places(interpreter, "outputs")
-        return {
-            spec.name: np.array(interpreter.get_tensor(places[spec.name]))
-            for spec in self.signature.outputs
-            if spec.name in places
-        }
+        with runtime_errors("LiteRT gives no outputs"):
+            return {
+                spec.name: np.array(interpreter.get_tensor(places[spec.name]))
+                for spec in self.signature.outputs
+                if spec.name in places
+            }
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
