@@ -159,12 +159,13 @@ def _sums(types: Types, roundoff: float) -> Sums:
 
 
 def _by_inputs(item: Compared, types: Types) -> Tensor:
-    """What passes besides at each place, because an input is given in float32 and rounded on its way to what computes in
-    float16: once for all that read it, and counted as a step of one of them."""
+    """What passes besides at each place, because what is read is there in float32 and is rounded on its way to what computes
+    in float16: an input, or what a format computes in float32 alone. It is rounded once for all that read it, and that is
+    counted as a step of one of them."""
     want, computed = item.drift.given_actual_inputs, _FORMATS[types.computed]
     leaves = dict(item.group.leaves)
     for node, value in item.group.leaves.items():
-        if node.op == "placeholder" and isinstance(value, Tensor) and value.is_floating_point():
+        if isinstance(value, Tensor) and value.is_floating_point():
             leaves[node] = value.to(computed).to(value.dtype)
     if computed is torch.float32 or all(leaves[node] is value for node, value in item.group.leaves.items()):
         return torch.zeros_like(want)

@@ -62,7 +62,9 @@ def output_result(
     is_number = want.dtype.kind == "f"
     found = _of_numbers(found, got, expected) if is_number else _of_decisions(found, got, expected)
     lost = found.figures.max_rel
-    if case.is_usual and found.failure is None and not found.flips:
+    # What rounding alone ends in, where the format has no end, is told of every case: a divisor that became zero.
+    is_told = case.is_usual or not np.isfinite(expected.loss.whole)
+    if is_told and found.failure is None and not found.flips:
         most = max_loss if case.kind == "photograph" else np.inf
         found = replace(found, too_lossy=_too_lossy(found, expected, lost, most))
     return found
@@ -131,7 +133,7 @@ def _ends(expected: Expected, limits: Array) -> bool:
 def _too_lossy(result: OutputResult, expected: Expected, lost: float, max_loss: float) -> str | None:
     name = expected.form.name
     if not np.isfinite(result.figures.max_abs):
-        return f"{name} gives an infinite value where the model's is finite; --headroom says where"
+        return f"{name} gives an infinite value, or none, where the model's is finite; --headroom says where"
     if expected.loss.ended and result.figures.max_abs > result.allowed:
         return (
             f"{name} ends before a value inside, which costs {lost:.0%} of the largest; --headroom says where"

@@ -14,8 +14,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, fx
 
-from ..reference.conditioning import axis_of_the_same, lost_by_places, resizes, statistics, terms
+from ..reference.conditioning import (
+    axis_of_the_same,
+    share_of_others,
+    statistics,
+    terms,
+)
 from ..reference.natures import nature_of_node, operator_name
+from ..reference.resizing import lost_by_places, resizes
 from ..reference.wide import Call
 from .group import AVERAGES, Group, partial_sums
 from .walk import largest_finite
@@ -70,14 +76,16 @@ def lost(group: Group, node: fx.Node) -> float:
 @torch.no_grad()
 def lost_to_the_same(group: Group) -> float:
     """What sums of mostly one number lose besides, over the same roundoff: it is rounded the same way each time, and nothing
-    cancels (the mean of a flat image, attention to tokens that are all alike)."""
+    cancels (the mean of a flat image, attention to tokens that are all alike). Where others come first, each addition may lose
+    a whole rounding of the result."""
     values = {**group.leaves, **group.computed()}
     found = 0.0
     for node in group.nodes:
         if nature_of_node(node) == "sums" and axis_of_the_same(node, values) is not None:
             result = values[node]
             assert isinstance(result, Tensor)
-            found += _SAME * terms(node, values) * largest_finite(result)
+            of_each = _SAME + (1 - _SAME) * share_of_others(node, values)
+            found += of_each * terms(node, values) * largest_finite(result)
     return found
 
 

@@ -8,20 +8,19 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from ..passes.rewriter import arguments
 from .natures import decides, nature_of_node, operator_name
+from .resizing import resizes
 
 __all__ = [
-    "Statistics", "axis_of_the_same", "factors", "is_exact", "is_whole", "lost_by_places", "lost_by_sum", "lost_by_weights", "repeats", "resizes",
+    "Statistics", "axis_of_the_same", "factors", "is_exact", "is_whole", "lost_by_sum", "repeats", "share_of_others",
     "stands_still", "statistics", "terms",
 ]  # fmt: skip
 
 
-_ZEROS = 0  # the padding mode of grid_sampler in which what is beyond the edge is zero
 _LANES = 16  # partial sums that a kernel keeps side by side, so that each has so many terms less
 
 
@@ -154,44 +153,6 @@ _LOSSES = (
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
 )  # fmt: skip
 _RECURRENT = ("gru", "lstm", "rnn_tanh", "rnn_relu")
-_RESIZES = {
-    "upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d", "_upsample_bilinear2d_aa",
-    "_upsample_bicubic2d_aa", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d",
-}  # fmt: skip
-_OF_CUBICS = 3.0  # roundings of an axis's weights; 15 of two together is the largest seen (ONNX Runtime), by a margin of 4
-_CUBIC = 2  # torch's number for it
-_WHOLE = 2.0**12  # a scale that is a whole number of such parts has places that float32 holds exactly
-
-
-def resizes(node: fx.Node) -> bool:
-    """Whether the node takes weighted means between neighbours, by places that it computes."""
-    return operator_name(node.target) in _RESIZES
-
-
-def lost_by_weights(node: fx.Node) -> float:
-    """What a resizing's weights lose, in roundings of the result: each is a cubic in the place between two pixels, and so many
-    of an axis are one together but for what their products and sums round."""
-    name = operator_name(node.target)
-    is_cubic = "bicubic" in name or ("grid" in name and node.args[2] == _CUBIC)
-    return 2 * _OF_CUBICS if is_cubic else 0.0
-
-
-def lost_by_places(node: fx.Node, values: Mapping[fx.Node, object]) -> float:
-    """What a resizing changes where a place is off by a rounding of the side's length, over the roundoff: the step between
-    neighbours times that length, the most of any axis. None is off where the scale is such that float32 holds every place."""
-    value, result = values[node.all_input_nodes[0]], node.meta["val"]
-    assert isinstance(value, Tensor)
-    samples = "grid" in operator_name(node.target)  # at places that are given, on a side from -1 to 1
-    if samples and node.args[3] == _ZEROS:
-        value = F.pad(value, [1, 1] * (value.ndim - 2))  # over the edge there is a step, too
-    corners = int(bool(node.args[2]))
-    found = 0.0
-    for axis in range(2, value.ndim):
-        before, after = int(value.shape[axis]), int(result.shape[axis])
-        scale = (before - corners) / max(after - corners, 1)
-        if (samples or scale * _WHOLE % 1) and before > 1:
-            found = max(found, before * float(value.diff(dim=axis).abs().nan_to_num(posinf=0).max()))
-    return found
 
 
 def _operands(node: fx.Node, values: Mapping[fx.Node, object]) -> list[Tensor]:
@@ -203,23 +164,48 @@ def _operands(node: fx.Node, values: Mapping[fx.Node, object]) -> list[Tensor]:
 def axis_of_the_same(node: fx.Node, values: Mapping[fx.Node, object]) -> int | None:
     """Where a sum adds up mostly one number again and again, which is rounded the same way each time (the mean of a flat
     image, attention to pixels that are all alike), the axis of its result along which that number differs; else None."""
+    axis, factors = _multiplied(node, values)
+    return axis if factors and all(map(repeats, factors)) else None
+
+
+def share_of_others(node: fx.Node, values: Mapping[fx.Node, object]) -> float:
+    """Of such a sum, the share that numbers which are there once come to, at most. Where they are added first, all partial sums
+    are as large as the result: of a few tokens that stand out, and many that are alike."""
+    alike = math.prod(1 - _unlike(factor) for factor in _multiplied(node, values)[1])
+    return 1 - alike
+
+
+def _unlike(x: Tensor) -> float:
+    """The largest share of a row that numbers come to which are not those before them; of rows that are mostly one number."""
+    rows = x.reshape(-1, x.shape[-1])
+    rows = rows[:: max(x.numel() // (8 * _SAMPLE), 1)]
+    same = (rows[:, 1:] != 0) & (rows.diff(dim=-1).abs() <= _SAME * float(x.abs().max()))
+    rows, same = (part[2 * same.sum(-1) > rows.shape[-1]] for part in (rows.abs(), same))
+    if not len(rows):
+        return 0.0
+    shares = (rows[:, 1:] * same).sum(-1) / rows.sum(-1)
+    return 1 - float(shares.min())
+
+
+def _multiplied(node: fx.Node, values: Mapping[fx.Node, object]) -> tuple[int, list[Tensor]]:
+    """Of a sum, the axis of the result along which its terms differ, and what is multiplied to terms, with what is summed over
+    as the last axis; nothing where that is not known."""
+    nothing: tuple[int, list[Tensor]] = (-1, [])
     operands = _operands(node, values)
     if not operands or not all(operand.is_floating_point() for operand in operands[:2]):
-        return None
+        return nothing
     name = operator_name(node.target)
     if name in _OF_ONE_OPERAND:
-        return 1 if repeats(_summed_last(node, operands[0])) else None
+        return 1, [_summed_last(node, operands[0])]
     if name == "einsum":
         summed = _summed(str(node.args[0]), operands)
         factors = [operand.movedim(axes[0], -1) for operand, axes in zip(operands, summed) if axes]
-        return -1 if len(factors) == len(operands) and all(map(repeats, factors)) else None
+        return (-1, factors) if len(factors) == len(operands) else nothing
     if name == "scaled_dot_product_attention":
-        factors = [operand.movedim(-2, -1) for operand in operands[1:3]]
-    elif name in ("mm", "bmm", "matmul") and min(operand.ndim for operand in operands) > 1:
-        factors = [operands[0], operands[1].movedim(-2, -1)]
-    else:
-        return None
-    return -1 if all(map(repeats, factors)) else None
+        return -1, [operand.movedim(-2, -1) for operand in operands[1:3]]
+    if name in ("mm", "bmm", "matmul") and min(operand.ndim for operand in operands) > 1:
+        return -1, [operands[0], operands[1].movedim(-2, -1)]
+    return nothing
 
 
 def _summed_last(node: fx.Node, x: Tensor) -> Tensor:

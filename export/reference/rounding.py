@@ -9,6 +9,7 @@ computation, 1993.)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,10 +23,7 @@ from .conditioning import (
     axis_of_the_same,
     factors,
     is_exact,
-    lost_by_places,
     lost_by_sum,
-    lost_by_weights,
-    resizes,
     statistics,
     terms,
 )
@@ -34,6 +32,7 @@ from .natures import is_in_half, nature_of_node
 from .near_one import lost_of_one
 from .one_sign import largest_on_the_way
 from .replay import Replay, as_array
+from .resizing import lost_by_places, lost_by_weights, resizes
 from .wide import Call, widened
 
 __all__ = ["Format", "Runs", "opposite_runs", "rounded_runs"]
@@ -248,15 +247,20 @@ class _Rounding:
         return value
 
     def of_number(self, call: Call, values: Mapping[fx.Node, object]) -> object:
-        """An operator's result; where the format ends before it because it ends before a number of the graph, what its
-        largest number gives in the place of that."""
-        found = call.wide(values)
-        stored = call.bounded(self._largest) if self.ends else None
+        """An operator's result, of a number of the graph that the format would make zero with its smallest in the place of that;
+        where the format ends before it because it ends before a number of the graph, what its largest gives."""
+        found = (call.bounded(self._least, math.inf) or call).wide(values)
+        stored = call.bounded(self._least, self._largest) if self.ends else None
         if stored is None or not isinstance(found, Tensor) or not found.is_floating_point():
             return found
         other = stored.wide(values)
         assert isinstance(other, Tensor)
         return torch.where(found.isfinite() & (found.abs() > self._largest), other, found)
+
+    @property
+    def _least(self) -> float:
+        kind = torch.finfo(self.form.kind)
+        return kind.tiny * kind.eps
 
     @property
     def _largest(self) -> float:

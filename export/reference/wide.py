@@ -107,17 +107,23 @@ class Call:
             return self._narrowly(values)
         return _kept_narrow(widened(found), self.node.meta.get("val"))
 
-    def bounded(self, largest: float) -> Call | None:
-        """The same with every finite number that stands in the graph and is larger as ``largest`` with its sign; None where
-        none is."""
-        beyond = [place for place in self._scalars if largest < abs(self._wide[place]) < math.inf]  # type: ignore[arg-type]
+    def bounded(self, least: float, largest: float) -> Call | None:
+        """The same with every finite number that stands in the graph, and is larger than one or smaller than the other, as that
+        with its sign; None where none is. Zeros stay, and so do factors that are small."""
+        if operator_name(self.node.target) == "mul":
+            least = 0.0
+        numbers = {place: abs(self._wide[place]) for place in self._scalars}  # type: ignore[arg-type]
+        beyond = {
+            place: min(max(number, least), largest)
+            for place, number in numbers.items()
+            if 0 < number < least or largest < number < math.inf
+        }
         if not beyond or self._in_own_types:
             return None
         other = copy(self)
-        other._wide = list(self._wide)
-        for place in beyond:
-            other._wide[place] = math.copysign(largest, self._wide[place])  # type: ignore[arg-type]
-        other._numbers = []
+        other._wide, other._numbers = list(self._wide), []
+        for place, number in beyond.items():
+            other._wide[place] = math.copysign(number, self._wide[place])  # type: ignore[arg-type]
         return other
 
     def _narrowly(self, values: Mapping[fx.Node, object]) -> object:

@@ -61,6 +61,13 @@ def test_what_is_right_passes(name: str, tmp_path: Path) -> None:
         assert len(report.operators) >= 2
 
 
+@pytest.mark.parametrize("opset", ["18", "20"])
+def test_what_onnx_has_in_float32_alone_passes_in_float16(opset: str, tmp_path: Path) -> None:
+    request = _request("float32_on_the_way", tmp_path, "onnx", precision="fp16", options={"opset": opset})
+    (exported,) = export(request)
+    _assert_sound(exported.artifact, "float32_on_the_way", References())
+
+
 @pytest.mark.parametrize("name", OVERFLOWING + UNDERFLOWING)
 def test_float32_does_not_end_there(name: str, tmp_path: Path) -> None:
     references = References()
@@ -101,7 +108,7 @@ def test_what_a_runtime_makes_of_no_number_is_no_operators_fault(tmp_path: Path)
 
 
 def test_a_zero_that_float16_makes_is_the_formats_and_no_operators(tmp_path: Path) -> None:
-    with pytest.raises(GateError, match="fp16 gives an infinite value where the model's is finite"):
+    with pytest.raises(GateError, match="fp16 gives an infinite value, or none, where the model's is finite"):
         export(_request(UNDERFLOWING[0], tmp_path, "coreml"))
 
 

@@ -342,6 +342,19 @@ def gain_before_a_convolution() -> nn.Module:
     return network
 
 
+def float32_on_the_way() -> nn.Module:
+    """What ONNX, or ONNX Runtime, has in float32 alone, each read by what only moves numbers; and a bound that float16 would make
+    zero, under a zero."""
+    places = torch.arange(32).flip(0)[:, None].expand(1, 8, 32, 16) // 2
+
+    def law(x: Tensor) -> Tensor:
+        scattered = x.scatter_add(2, places, x[..., ::2])
+        pooled = F.avg_pool2d(x, 3, 1, 1).abs()
+        return torch.cat([F.celu(x).flip(3), pooled, scattered, F.normalize((x - 1e3).relu(), dim=1)], 1)
+
+    return After(law)
+
+
 # Parts of their own scale, and shapes.
 def one_number() -> nn.Module:
     return After(lambda x: x.square().mean())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from cloformer.export.formats.onnx.contents import read_contents
 from cloformer.export.formats.onnx.halves import halved
 
 X = np.random.default_rng(0).normal(size=(1, 4, 8, 8)).astype(np.float32)
@@ -106,3 +109,46 @@ def test_arm64_has_no_kernel_for_gelu_and_new_pools() -> None:
     assert "Gelu" not in {node.op_type for node in written.graph.node}
     for opset, kind in ((18, TensorProto.FLOAT16), (20, TensorProto.FLOAT)):
         assert _types(halved(_model(NETWORKS["pooling"], opset)))["a"] == kind
+
+
+@pytest.mark.parametrize(
+    ("number", "stored"), [(1e-12, 2.0**-24), (-1e-12, -(2.0**-24)), (0.0, 0.0), (1e6, 65504.0)]
+)
+def test_a_lone_number_stays_what_it_is_there_for(number: float, stored: float) -> None:
+    model = halved(_model([helper.make_node("Max", ["x", "w"], ["y"])], w=np.float32(number)))
+    (half,) = model.graph.initializer
+    assert numpy_helper.to_array(half) == np.float16(stored)
+    factor = halved(_model([helper.make_node("Mul", ["x", "w"], ["y"])], w=np.float32(number)))
+    assert numpy_helper.to_array(factor.graph.initializer[0]) == np.float16(0 if abs(number) < 1 else stored)
+
+
+def test_small_weights_are_zeros() -> None:
+    model = halved(
+        _model([helper.make_node("Mul", ["x", "w"], ["y"])], w=np.float32([[[1e-12]], [[1.0]]] * 2))
+    )
+    assert numpy_helper.to_array(model.graph.initializer[0]).ravel().tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("reduction", ["add", "mul", "max", "min"])
+@pytest.mark.parametrize("kind", ["ScatterElements", "ScatterND"])
+def test_what_is_scattered_and_reduced_is_in_float32(kind: str, reduction: str) -> None:
+    """ONNX Runtime has no kernel for it in float16."""
+    places = np.zeros((1, 4, 1, 1), np.int64) if kind == "ScatterElements" else np.zeros((1, 1), np.int64)
+    updates = np.full((1, 4, 1, 1) if kind == "ScatterElements" else X.shape, 0.5, np.float32)
+    node = helper.make_node(kind, ["x", "places", "updates"], ["y"], reduction=reduction)
+    model = _model([node], places=places, updates=updates)
+    np.testing.assert_allclose(_run(halved(model)), _run(model), rtol=4e-3, atol=4e-3)
+
+
+def test_what_is_in_float32_alone_says_nothing_of_the_precision(tmp_path: Path) -> None:
+    """The factors of a resizing, and CELU."""
+    nodes = [
+        NETWORKS["resizing"][0],
+        helper.make_node("Celu", ["a"], ["b"]),
+        helper.make_node("Mul", ["b", "w"], ["y"]),
+    ]
+    path = tmp_path / "model.onnx"
+    path.write_bytes(halved(_model(nodes, **CONSTANTS)).SerializeToString())
+    contents = read_contents(path)
+    assert contents.weights == {"float16": 4}
+    assert set(contents.results.values()) == {"float16"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,8 @@ import torch
 from proof import Lambda, traced
 from torch import nn
 
-from cloformer.export.parity.group import partial_sums
+from cloformer.export.parity.group import Group, partial_sums
+from cloformer.export.parity.sums import lost_to_the_same
 from cloformer.export.reference.wide import Call
 from cloformer.export.source.trace import Trace
 
@@ -51,3 +53,22 @@ def test_a_sum_may_begin_with_the_bias(name: str) -> None:
                 parameter.fill_(1.0 if parameter.ndim > 1 else 4.0)
         (size,) = _sizes(Lambda(lambda m, x: m.layer(x), layer=layer), shape)
         assert torch.allclose(size, torch.full_like(size, square).sqrt())
+
+
+@pytest.mark.parametrize("outliers", [0, 1, 4])
+def test_many_terms_that_are_alike_lose_what_they_may(outliers: int) -> None:
+    """One addition after the other in float32, of what stands out first: attention to a few tokens and to many that are alike."""
+    random = torch.Generator().manual_seed(outliers)
+    found = traced(Lambda(lambda m, a, b: a @ b), (1, 196), (196, 500))
+    weights = torch.full((1, 196), 1 / 196)
+    values = (torch.rand(1, 500, generator=random) + 0.1).repeat(196, 1)
+    values[:outliers] = 196 / 4 * torch.rand(outliers, 500, generator=random)
+    *leaves, product = [node for node in found.graph_module.graph.nodes if node.op != "output"]
+    given = dict(zip(leaves, (weights.double(), values.double()), strict=True))
+    total = torch.zeros(1, 500)
+    for place in range(196):
+        total = total + weights[:, place, None] * values[place]
+    error = float((total.double() - given[leaves[0]] @ given[leaves[1]]).abs().max())
+    group = Group(torch.float32, (product,), given)
+    assert error <= 2**-24 * (lost_to_the_same(group) + 2 * math.sqrt(196) * float(total.max()))
+    assert error > 0.1 * 2**-24 * lost_to_the_same(group)

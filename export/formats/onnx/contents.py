@@ -11,6 +11,7 @@ from onnx import GraphProto, TensorProto
 
 from ..contents import Contents
 from .file import inferred, read_onnx
+from .half_types import takes_half
 
 __all__ = ["read_contents"]
 
@@ -23,11 +24,21 @@ _FLOATS: dict[int, str] = {
 
 
 def read_contents(path: Path) -> Contents:
-    """Raises as :func:`.file.read_onnx` does."""
-    graph = inferred(read_onnx(path))
-    computed = {
-        name for node in graph.node if node.op_type not in ("Cast", "Constant") for name in node.output
-    }
+    """What ONNX, or ONNX Runtime, has in float32 alone is not counted: it says nothing of the others. Raises as
+    :func:`.file.read_onnx` does."""
+    model = read_onnx(path)
+    graph = inferred(model)
+    opset = max((entry.version for entry in model.opset_import if not entry.domain), default=1)
+    computed: set[str] = set()
+    read: set[str] = set()
+    narrowed: set[str] = set()
+    for node in graph.node:
+        takes, gives = takes_half(node, opset)
+        read.update(node.input)
+        narrowed.update(name for name, can_be in zip(node.input, takes, strict=True) if can_be)
+        if node.op_type not in ("Cast", "Constant"):
+            computed.update(name for name, can_be in zip(node.output, gives, strict=True) if can_be)
+    alone = read - narrowed
     values = [*graph.value_info, *graph.output]
     results = {
         item.name: _FLOATS[item.type.tensor_type.elem_type]
@@ -35,15 +46,16 @@ def read_contents(path: Path) -> Contents:
         if item.name in computed and item.type.tensor_type.elem_type in _FLOATS
     }
     weights: Counter[str] = Counter()
-    for tensor in _tensors(graph):
-        if tensor.data_type in _FLOATS:
+    for name, tensor in _tensors(graph):
+        if tensor.data_type in _FLOATS and name not in alone:
             weights[_FLOATS[tensor.data_type]] += int(np.prod(tensor.dims))
     return Contents(results, dict(weights))
 
 
-def _tensors(graph: GraphProto) -> Iterable[TensorProto]:
-    yield from graph.initializer
+def _tensors(graph: GraphProto) -> Iterable[tuple[str, TensorProto]]:
+    """Constants, by what they are read as."""
+    yield from ((tensor.name, tensor) for tensor in graph.initializer)
     for node in graph.node:
         for attribute in node.attribute if node.op_type == "Constant" else ():
             if attribute.HasField("t"):
-                yield attribute.t
+                yield "".join(node.output), attribute.t

@@ -9,12 +9,12 @@ import onnx
 from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 
 from .file import inferred
+from .half_types import takes_half
 
 __all__ = ["halved"]
 
 _LARGEST = float(np.finfo(np.float16).max)
-_HALF = "tensor(float16)"
-_LAST_POOL = 18
+_SMALLEST = float(np.finfo(np.float16).smallest_subnormal)
 _SCALE, _HALVES = 0.5**0.5, 0.5
 # Attributes that say which type an operator gives.
 _TYPES = {"Cast": "to", "EyeLike": "dtype", "RandomNormalLike": "dtype", "RandomUniformLike": "dtype"}
@@ -26,7 +26,8 @@ def halved(model: onnx.ModelProto, kept: Container[str] = (), *, outside: bool =
 
     Inputs and outputs of float32 are cast behind the first and before the second; of an output, the value inside is called
     "NAME_in_float16". ``outside``, they are float16 themselves, and an output that is computed in float32 is cast, from
-    "NAME_in_float32". Constants are rounded, and finite ones that float16 ends before become its largest number.
+    "NAME_in_float32". Constants are rounded, and finite ones that float16 ends before become its largest number; a lone number
+    that it would make zero, as what is added before a division, becomes its smallest, unless it is but a factor.
     """
     half = onnx.ModelProto()
     half.CopyFrom(model)
@@ -47,6 +48,10 @@ class _Halving:
         self.constants = {
             item.name: item for item in self.graph.initializer if item.data_type == TensorProto.FLOAT
         }
+        readers = [(name, node.op_type) for node in self.graph.node for name in node.input]
+        self.factors = {name for name, kind in readers if kind == "Mul"} - {
+            name for name, kind in readers if kind != "Mul"
+        }
         self.halves: set[str] = set()  # values that are computed in float16
         self.made: dict[
             tuple[str, bool], str
@@ -58,17 +63,18 @@ class _Halving:
         # What an output is called before it is cast.
         inside = self._narrow_outside(outputs) if self.outside else {}
         for node in self._nodes():
-            in_half = self._is_computed_in_half(node)
+            is_kept = any(name in self.kept for name in node.output)
+            takes, gives = takes_half(node, self.opset)
             node.input[:] = [inside.get(name, name) for name in node.input]
             node.input[:] = [
-                self._as(name, half=in_half and takes) if self._is_number(name) else name
-                for name, takes in zip(node.input, _takes_half(node.input, self._schema(node).inputs))
+                self._as(name, half=can_be and not is_kept) if self._is_number(name) else name
+                for name, can_be in zip(node.input, takes, strict=True)
             ]
-            if in_half:
+            if any(gives) and not is_kept:
                 _retype(node)
             self.nodes.append(node)
-            for place, takes in enumerate(_takes_half(node.output, self._schema(node).outputs)):
-                name, is_half = node.output[place], in_half and takes
+            for place, can_be in enumerate(gives):
+                name, is_half = node.output[place], can_be and not is_kept
                 if name in outputs and is_half != self.outside:
                     node.output[place] = inside[name] = f"{name}_in_float{16 if is_half else 32}"
                     self._cast(inside[name], name, TensorProto.FLOAT16 if self.outside else TensorProto.FLOAT)
@@ -97,11 +103,6 @@ class _Halving:
             self.constants[wide.name] = wide
             item.CopyFrom(_rounded(item, item.name))
         return {item.name: f"{item.name}_in_float32" for item in given}
-
-    def _is_computed_in_half(self, node: NodeProto) -> bool:
-        """ONNX Runtime's kernel for arm64 of average pooling in float16 is of opset 18: of a newer one it loads no file."""
-        is_newer = node.op_type == "AveragePool" and self.opset > _LAST_POOL
-        return not is_newer and not any(name in self.kept for name in node.output)
 
     def _nodes(self) -> Iterator[NodeProto]:
         """The graph's, with GELU written out: of the operator ONNX Runtime makes another, which its library for arm64 has no
@@ -132,9 +133,6 @@ class _Halving:
             self.constants[name] = numpy_helper.from_array(np.array(value, np.float32), name)
         return name
 
-    def _schema(self, node: NodeProto) -> onnx.defs.OpSchema:
-        return onnx.defs.get_schema(node.op_type, self.opset, node.domain)
-
     def _is_number(self, name: str) -> bool:
         return name in self.constants or name in self.floats or name in self.halves
 
@@ -146,20 +144,14 @@ class _Halving:
             other = f"{name}_in_float16" if half else f"{name}_in_float32"
             self.made[name, half] = other
             if name in self.constants:
-                self.graph.initializer.append(_rounded(self.constants[name], other))
+                least = 0.0 if name in self.factors else _SMALLEST
+                self.graph.initializer.append(_rounded(self.constants[name], other, least))
             else:
                 self._cast(name, other, TensorProto.FLOAT16 if half else TensorProto.FLOAT)
         return self.made[name, half]
 
     def _cast(self, name: str, other: str, kind: int) -> None:
         self.nodes.append(helper.make_node("Cast", [name], [other], name=f"{other}_cast", to=kind))
-
-
-def _takes_half(names: object, formal: object) -> Iterator[bool]:
-    """Of each argument, whether the operator can have it in float16; the last of them may stand for several."""
-    parameters = list(formal)  # type: ignore[call-overload]
-    for place, _ in enumerate(names):  # type: ignore[arg-type]
-        yield _HALF in parameters[min(place, len(parameters) - 1)].types
 
 
 def _retype(node: NodeProto) -> None:
@@ -171,7 +163,11 @@ def _retype(node: NodeProto) -> None:
             attribute.t.CopyFrom(_rounded(attribute.t, attribute.t.name))
 
 
-def _rounded(tensor: TensorProto, name: str) -> TensorProto:
+def _rounded(tensor: TensorProto, name: str, least: float = 0.0) -> TensorProto:
+    """``least`` is what a lone number becomes that float16 would make zero."""
     values = numpy_helper.to_array(tensor)
     finite = np.where(np.isfinite(values), np.clip(values, -_LARGEST, _LARGEST), values)
-    return numpy_helper.from_array(finite.astype(np.float16), name)
+    halves = finite.astype(np.float16)
+    if halves.size == 1 and not halves.any():
+        halves = np.where(values == 0, halves, np.copysign(least, values)).astype(np.float16)
+    return numpy_helper.from_array(halves, name)
