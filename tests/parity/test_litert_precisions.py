@@ -10,6 +10,7 @@ import pytest
 import torch
 from changed_artifact import with_model
 from extras import needs_litert_torch
+from outcome import Command
 from photographs import quarters
 from test_precisions import MODEL, OF_IMAGES
 from torch import Tensor, nn
@@ -173,3 +174,24 @@ def test_a_file_that_does_not_round_what_its_layers_read_is_found(
     report = held(read_artifact(changed), ENDS)
     assert not report.passed and report.first_divergence is not None
     assert "round_by_range" in report.first_divergence.group
+
+
+def test_an_input_of_whole_numbers_is_not_fed_with_floats(
+    written: Callable[..., Artifact], tmp_path: Path, command: Command
+) -> None:
+    """A file whose own rounding of its input was taken out, as others' quantizers write it, under a manifest that says float32."""
+    from cloformer.export.formats.litert.file import operators, packed, read_model
+
+    def change(path: Path) -> None:
+        model = read_model(path)
+        (graph,), (function,) = model.subgraphs, model.signatureDefs
+        number, first = next((n, item) for n, item in enumerate(operators(model)) if item.kind == "QUANTIZE")
+        assert first.inputs == tuple(graph.inputs)
+        del graph.operators[number]
+        graph.inputs = np.array(first.outputs)
+        function.inputs[0].tensorIndex = first.outputs[0]
+        path.write_bytes(packed(model))
+
+    wrong = with_model(written(MODEL, "int8").folder, tmp_path / "wrong", change)
+    shown = command("parity", wrong)
+    assert shown.code == 3 and "value of type FLOAT32 but expected type INT8" in shown.err, shown.err
