@@ -17,6 +17,7 @@ from ._pass import Exactness, Pass
 from .by_places import largest_of_any_parts
 from .definitions import DEFINITIONS
 from .rewriter import Form, Rewriter, written
+from .scatter_by_comparison import added_at_index, added_at_places, put_at_index, reduced_at_places
 from .write_out_arguments import scaled_sum
 
 __all__ = ["WriteOutForLitert"]
@@ -134,7 +135,6 @@ def _largest_with_place(
 
 
 _SHARED = (
-    aten.index_put.default,  # by a mask
     aten.cumprod.default,
     aten.col2im.default,
     aten.fake_quantize_per_tensor_affine.default,
@@ -148,6 +148,10 @@ _OWN: dict[object, Callable[..., Any]] = {
     aten.one_hot.default: _one_hot,
     aten.max_pool2d_with_indices.default: _largest_with_place,  # it has the places in the window
     aten.max_unpool2d.default: _unpooled,
+    aten.index_put.default: put_at_index,
+    aten.index_add.default: added_at_index,  # LiteRT scatters, and adds nothing up
+    aten.scatter_add.default: added_at_places,
+    aten.scatter_reduce.two: reduced_at_places,
     aten.var.correction: _variance,
     aten.std.correction: _deviation,
     aten.var.dim: _unbiased(_variance),

@@ -18,6 +18,14 @@ def _filled(x: Tensor, value: float | Tensor) -> Tensor:
     return y
 
 
+_AT = torch.tensor([2, 0, 2])
+
+
+def _places(x: Tensor) -> Tensor:
+    """Along any axis, some of them more than once."""
+    return (x.abs() * 7).long() % 3
+
+
 _LAWS: dict[str, tuple[Callable[[Tensor], object], int]] = {
     "where the largest whole number is": (lambda x: (4 * x).long().argmax(1), 1),
     "and the least": (lambda x: (4 * x).long().argmin(-1, keepdim=True), 1),
@@ -38,6 +46,23 @@ _LAWS: dict[str, tuple[Callable[[Tensor], object], int]] = {
     "of numbers": (lambda x: x.abs(), 0),
     "the largest of parts": (lambda x: F.adaptive_max_pool1d(x, 5) + F.adaptive_max_pool1d(x, 2)[..., :1], 2),
     "classes": (lambda x: F.one_hot((x * 3).long().clamp(min=0), 20), 1),
+    "rows added at an index": (
+        lambda x: x.index_add(1, _AT, 2 * x[:, :3], alpha=0.5) + x.index_add(-1, _AT, x[..., :3]),
+        2,
+    ),
+    "whole rows": (lambda x: (9 * x).long().index_add(1, _AT, (9 * x).long()[:, :3], alpha=2), 1),
+    "rows put and added": (lambda x: torch.ops.aten.index_put(x, [None, _AT - 4], x[:, :3].exp(), True), 1),
+    "one number at many places": (lambda x: x.index_put((_AT,), x[0, 0, 0].exp(), accumulate=True), 1),
+    "added at places": (lambda x: x.scatter_add(1, _places(x)[:, :3], x.exp()), 1),
+    "at fewer places": (lambda x: x.scatter_add(2, _places(x)[:2, :, :3], x.exp()), 1),
+    "whole numbers at places": (lambda x: (9 * x).long().scatter_add(1, _places(x), (9 * x).long()), 1),
+    "the largest at places": (lambda x: x.scatter_reduce(1, _places(x)[:, :3], x.exp(), "amax"), 1),
+    "the least, without what was there": (
+        lambda x: x.scatter_reduce(2, _places(x)[..., :2], x.exp(), "amin", include_self=False),
+        1,
+    ),
+    "sums of what is reduced": (lambda x: x.scatter_reduce(1, _places(x), x.exp(), "sum"), 1),
+    "means": (lambda x: x.scatter_reduce(1, _places(x), x.exp(), "mean"), 0),
     "of all": (lambda x: (4 * x).long().argmax(), 0),
     "of floats": (lambda x: x.argmax(1), 0),
     "of 32 bits": (lambda x: (4 * x).int().argmax(1), 0),
