@@ -30,15 +30,18 @@ _RESIZES: dict[object, tuple[int, Callable[..., Tensor]]] = {
 
 @dataclass(frozen=True)
 class LowerNearest(Pass):
-    """Choose the nearest pixels by their places along each axis, unless each is only repeated.
+    """Choose the nearest pixels by their places along each axis, unless each is only repeated; ``side_by_side``, these are copies
+    beside each other, with the channels last.
 
-    PyTorch divides by the factor that it is given, in float32; Core ML has the size of the result alone, and where a new
-    pixel's place is between two others it is written nowhere which it takes. Half-way, PyTorch's ``nearest`` and
-    ``nearest-exact`` differ too.
+    PyTorch divides by the factor that it is given, in float32; Core ML and LiteRT have the size of the result alone. Where a new
+    pixel's place is between two others it is written nowhere which one Core ML takes, and litert-torch takes those of other
+    places. Half-way, PyTorch's ``nearest`` and ``nearest-exact`` differ too. XNNPACK has no operator for any of them, and leaves
+    LiteRT's own in a graph that it takes in two pieces; a concatenation it has.
     """
 
     law: ClassVar[str] = "nearest(x)[i] = x[place(i)]"
     exactness: ClassVar[Exactness] = Exactness.BITWISE
+    side_by_side: bool = False
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
         sites = []
@@ -51,6 +54,14 @@ class LowerNearest(Pass):
             are_repeated = all(
                 _is_repetition(item, size) for item, size in zip(places, before[-len(places) :])
             )
+            if are_repeated and self.side_by_side:
+                times = tuple(
+                    len(item) // size for item, size in zip(places, before[-len(places) :], strict=True)
+                )
+                with rewriter.at(node):
+                    copied = rewriter.write(_copied, x, times)
+                sites.append(rewriter.replace(node, copied))
+                continue
             if are_repeated and node.target in (aten.upsample_nearest1d.vec, aten.upsample_nearest2d.vec):
                 continue
             result = x
@@ -63,6 +74,17 @@ class LowerNearest(Pass):
                         result = rewriter.call(aten.index_select.default, result, axis, index)
             sites.append(rewriter.replace(node, result))
         return sites
+
+
+def _copied(x: Tensor, times: tuple[int, ...]) -> Tensor:
+    """So many of each along the last axes, the last first: of rows of channels, or of whole rows, one copy behind the other."""
+    y = x.movedim(1, -1)
+    for axis in range(len(times), 0, -1):
+        shape, count = list(y.shape), times[axis - 1]
+        if count > 1:
+            shape[axis] *= count
+            y = torch.cat([y.flatten(axis + 1)] * count, axis + 1).reshape(shape)
+    return y.movedim(-1, 1)
 
 
 def _places(node: fx.Node, before: tuple[int, ...], after: tuple[int, ...]) -> list[Tensor]:

@@ -32,6 +32,7 @@ __all__ = [
 
 _ONES = (1, 1)  # which every table has: for an artifact that does not say what an input takes
 _TRUE = 0.75
+BLACK = "black"
 PHOTOGRAPH = Path(__file__).parent.parent / "data" / "chelsea.jpg"
 
 
@@ -73,7 +74,7 @@ class Case:
 
     ``own`` are the same inputs as the model's own preprocessing makes them, in its own colour order; None if
     there is nothing to make: ``values`` themselves. ``is_usual``: what the model may be given, so that its number format
-    may end before nothing there; tensors that are zero, or larger than any model expects, are not.
+    may end before nothing there; tensors that are larger than any model expects are not.
     """
 
     name: str
@@ -185,7 +186,7 @@ def hostile_cases(inputs: Inputs, seed: int = 0) -> list[Case]:
     """All black, all white, the largest contrast, one hot pixel; for tensors zeros, large and one large number, for integers
     the lowest and the highest that the input takes. Truths are true, or drawn where there is contrast."""
     generator = np.random.Generator(np.random.PCG64(seed + 1))
-    cases: dict[str, dict[str, Array]] = {name: {} for name in ("black", "white", "contrast", "hot pixel")}
+    cases: dict[str, dict[str, Array]] = {name: {} for name in (BLACK, "white", "contrast", "hot pixel")}
     for spec in inputs.specs:
         dtype = np.float32 if spec.dtype.startswith("float") else np.dtype(spec.dtype)
         low, high, opposite = _ends(spec, is_image=spec.name in inputs.preprocessing)
@@ -193,7 +194,7 @@ def hostile_cases(inputs: Inputs, seed: int = 0) -> list[Case]:
         middle: tuple[EllipsisType | int, ...] = (..., *(size // 2 for size in spec.shape[2:]))
         one[middle] = high
         drawn = {
-            "black": np.full(spec.shape, low, dtype),
+            BLACK: np.full(spec.shape, low, dtype),
             "white": np.full(spec.shape, high, dtype),
             "contrast": np.where(generator.random(spec.shape) < 0.5, opposite, high).astype(dtype),
             "hot pixel": one,
@@ -201,7 +202,8 @@ def hostile_cases(inputs: Inputs, seed: int = 0) -> list[Case]:
         for name, value in drawn.items():
             cases[name][spec.name] = value
     return [
-        Case(name, "hostile", values, is_usual=is_usual("hostile", inputs)) for name, values in cases.items()
+        Case(name, "hostile", values, is_usual=name == BLACK or is_usual("hostile", inputs))
+        for name, values in cases.items()
     ]
 
 

@@ -222,7 +222,7 @@ def test_the_plain_trace(command: Command, tmp_path: Path) -> None:
         "lower_reciprocals",
         "lower_poolings",
         "lower_rounding",
-        "lower_nearest",
+        "lower_nearest[side_by_side=False]",
         "lower_log_softmax",
         "lower_resizing",
         "lower_log_sigmoid",

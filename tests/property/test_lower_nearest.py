@@ -46,3 +46,19 @@ def test_left_alone() -> None:
         F.interpolate(x, scale_factor=2, mode="bilinear"),
     ]
     prove(Lambda(law), LowerNearest(), (2, 3, 7, 4), sites=0)
+
+
+def test_copies_side_by_side() -> None:
+    """Of one to three axes, each as often as it is asked for; what is not only repeated is chosen by place."""
+    for shape, factors in (
+        ((2, 3, 5), 3),
+        ((2, 3, 4, 5), (2, 3)),
+        ((2, 3, 4, 5), (1, 2)),
+        ((1, 2, 2, 3, 4), (2, 1, 3)),
+    ):
+        for mode in ("nearest", "nearest-exact"):
+            law = lambda _, x, factors=factors, mode=mode: F.interpolate(x, scale_factor=factors, mode=mode)  # noqa: E731
+            found = prove(Lambda(law), LowerNearest(side_by_side=True), shape, sites=1)
+            assert "cat" in found and not any("nearest" in name or name == "index_select" for name in found)
+    law = lambda _, x: F.interpolate(x, size=(6, 8))  # noqa: E731
+    assert "index_select" in prove(Lambda(law), LowerNearest(side_by_side=True), (1, 2, 4, 4), sites=1)

@@ -10,6 +10,7 @@ from ...passes.drop_repeats import DropRepeats
 from ...passes.fix_sizes import FixSizes
 from ...passes.flatten_linear import FlattenLinear
 from ...passes.fold_constants import FoldConstants
+from ...passes.lower_nearest import LowerNearest
 from ...passes.lower_powers import LowerPowers
 from ...passes.lower_resizing import LowerResizing
 from ...passes.lower_sampling import LowerSampling
@@ -58,6 +59,7 @@ def _device() -> list[Pass]:
         WriteOutForLitert(),  # what litert-torch does not convert
         LowerSampling(everywhere=True),  # nor this
         LowerResizing(),  # cubic, and others that it writes as sums by weights of its own
+        LowerNearest(side_by_side=True),  # other pixels than PyTorch's, and outside the delegate
         DropRepeats(),  # there is no operator for them
         FoldConstants(),  # also where nothing is re-parameterized
         CropTransposed(),  # borders that it refuses, or fills with zeros where PyTorch computes
