@@ -18,6 +18,14 @@ from .by_places import largest_of_any_parts
 from .definitions import DEFINITIONS
 from .rewriter import Form, Rewriter, written
 from .scatter_by_comparison import added_at_index, added_at_places, put_at_index, reduced_at_places
+from .sort_by_topk import (
+    largest_by_place,
+    median_by_topk,
+    median_of_all_by_topk,
+    nth_by_topk,
+    order_by_topk,
+    sorted_by_topk,
+)
 from .write_out_arguments import scaled_sum
 
 __all__ = ["WriteOutForLitert"]
@@ -152,6 +160,11 @@ _OWN: dict[object, Callable[..., Any]] = {
     aten.index_add.default: added_at_index,  # LiteRT scatters, and adds nothing up
     aten.scatter_add.default: added_at_places,
     aten.scatter_reduce.two: reduced_at_places,
+    **dict.fromkeys((aten.sort.default, aten.sort.stable), sorted_by_topk),
+    **dict.fromkeys((aten.argsort.default, aten.argsort.stable), order_by_topk),
+    aten.kthvalue.default: nth_by_topk,
+    aten.median.dim: median_by_topk,
+    aten.median.default: median_of_all_by_topk,
     aten.var.correction: _variance,
     aten.std.correction: _deviation,
     aten.var.dim: _unbiased(_variance),
@@ -168,6 +181,7 @@ _WRITTEN_OUT: dict[object, Form] = {
         ),
         largest_of_any_parts,
     ),
+    aten.topk.default: largest_by_place,  # of numbers alone litert-torch makes a sort
     aten.add.Tensor: scaled_sum,  # of which litert-torch takes no ``alpha``
     aten.sub.Tensor: scaled_sum,
     aten.rsub.Tensor: scaled_sum,

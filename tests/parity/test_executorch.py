@@ -281,6 +281,14 @@ def test_a_bias_that_is_no_constant_is_refused(operators: Path, tmp_path: Path, 
     assert shown.code == 3 and "whose weights are no constants" in shown.err
 
 
+def test_a_file_without_segments(exported: Exports) -> None:
+    model = "delegated:bare"
+    folder = exported(model=model, formats=("executorch",), image_size=(16, 16))["executorch"]
+    graph, report = read_artifact(folder).manifest.graph, _compared(folder, model)
+    assert (graph.partitions, len(graph.undelegated)) == (0, 2)
+    assert report.passed, [str(item) for item in (*report.failures, *report.not_compared)]
+
+
 def test_what_a_layer_reads_something_else_may_read_too(exported: Exports) -> None:
     """The delegate gives up what it has packed: each has a constant of its own."""
     model = "delegated:shared"

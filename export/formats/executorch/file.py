@@ -116,11 +116,10 @@ def _schema() -> Schema:
 
 class _File:
     def __init__(self, data: bytes) -> None:
-        self._data = data
-        header = data[_HEADER]
-        if header[:4] != _MAGIC:
-            raise FlatbufferError("has no segments")
-        size, self._segments_at = (int.from_bytes(header[at : at + 8], "little") for at in (8, 16))
+        self._data, header = data, data[_HEADER]
+        size, self._segments_at = len(data), len(data)  # of what has neither constants nor a delegate
+        if header[:4] == _MAGIC:
+            size, self._segments_at = (int.from_bytes(header[at : at + 8], "little") for at in (8, 16))
         self._root = read(data[:size], _schema(), "Program", b"ET12")
         self._segments = self._root.tables("segments")
         if len(self._root.tables("execution_plan")) != 1:
