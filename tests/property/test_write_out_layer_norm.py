@@ -29,6 +29,14 @@ def test_law(
     assert (found.count("mul"), found.count("add")) == (2 + affine, 1 + (affine and bias))
 
 
+@pytest.mark.parametrize(("normalized", "means"), [((5,), 0), ((4, 3), 2)])
+def test_means_as_products(normalized: tuple[int, ...], means: int) -> None:
+    """Over the last axis alone."""
+    model = fill(nn.Sequential(nn.LayerNorm(normalized)))
+    found = prove(model, WriteOutLayerNorm(by_products=True), (2, 3, *normalized), sites=1)
+    assert (found.count("mean"), found.count("linear")) == (means, 2 - means)
+
+
 def test_a_computed_gain() -> None:
     model = Lambda(lambda m, x: F.layer_norm(x, (4,), torch.exp(m.gain), m.gain), gain=torch.rand(4))
     prove(model, WriteOutLayerNorm(), (2, 3, 4), sites=1)

@@ -21,17 +21,24 @@ from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_chunks import SeparateChunks
 from ...passes.split_depthwise import SplitDepthwise
 from ...passes.split_projection import SplitProjection
+from ...passes.write_out_attention import WriteOutAttention
 from ...passes.write_out_batch_norm import WriteOutBatchNorm
 from ...passes.write_out_for_executorch import WriteOutForExecutorch
+from ...passes.write_out_layer_norm import WriteOutLayerNorm
 from .limits import MOST_AXES
 
 __all__ = ["passes", "plain_passes"]
+
+
+# ExecuTorch takes it apart as well, with ten operators more for rows that are masked whole, which its delegate has not.
+_ATTENTION = WriteOutAttention(everywhere=True)
 
 
 def passes(setting: Setting) -> list[Pass]:
     """All of them."""
     return [
         FixSizes(setting.signature.inputs),
+        _ATTENTION,  # first, so that its scale can be folded
         *common_passes(),
         *pixel_passes(setting),  # 1 / (255 std) goes into the stem
         SeparateChunks(),  # its delegate has no split
@@ -41,6 +48,8 @@ def passes(setting: Setting) -> list[Pass]:
         # XNNPACK's fast depthwise kernels have at most 25 taps; of strips in 8 bits each would be rounded by itself
         *([] if setting.on_whole_numbers else [SplitDepthwise()]),
         InstanceAsGroupNorm(),  # whose variance its kernel takes as a difference of means
+        # Of whole numbers it would be layers that average between those that are rounded
+        *([] if setting.on_whole_numbers else [WriteOutLayerNorm(by_products=True)]),
         PoolGroupNorm(),  # its delegate has no norm over channels and places
         NumberAsFloat(),  # no conversions at each inference
         *_device(),
