@@ -11,6 +11,7 @@ from ...passes.fix_sizes import FixSizes
 from ...passes.flatten_linear import FlattenLinear
 from ...passes.fold_constants import FoldConstants
 from ...passes.lower_nearest import LowerNearest
+from ...passes.lower_poolings import LowerPoolings
 from ...passes.lower_powers import LowerPowers
 from ...passes.lower_resizing import LowerResizing
 from ...passes.lower_sampling import LowerSampling
@@ -57,6 +58,7 @@ def _device() -> list[Pass]:
     """What LiteRT computes in another way than PyTorch, and what litert-torch writes wrong or not at all."""
     return [
         WriteOutForLitert(),  # what litert-torch does not convert
+        LowerPoolings(),  # of a divisor that is given it makes sums, and divides where nobody looks
         LowerSampling(everywhere=True),  # nor this
         LowerResizing(),  # cubic, and others that it writes as sums by weights of its own
         LowerNearest(side_by_side=True),  # other pixels than PyTorch's, and outside the delegate
