@@ -23,7 +23,7 @@ aten = torch.ops.aten
 
 def order_by_topk(self: Tensor, dim: int, descending: bool, stable: bool = True) -> Any:
     """The places of all, the largest first or, of their negatives, the smallest."""
-    del stable  # equals always come in their own order
+    del stable  # LiteRT has equals in their own order
     if not self.ndim or self.dtype is torch.bool:
         return NotImplemented
     moved = self.movedim(dim, -1)

@@ -15,6 +15,14 @@ from ._pass import Exactness, Pass
 from .by_places import largest_of_any_parts
 from .definitions import DEFINITIONS
 from .rewriter import Form, Rewriter, written
+from .scatter_by_comparison import reduced_at_places
+from .sort_by_topk import (
+    median_by_topk,
+    median_of_all_by_topk,
+    nth_by_topk,
+    order_by_topk,
+    sorted_by_topk,
+)
 
 __all__ = ["WriteOutForExecutorch"]
 
@@ -137,6 +145,12 @@ _WRITTEN_OUT: dict[object, Form] = {
     aten.conv3d.default: written(_convolution),
     aten.max_pool3d.default: written(_largest),
     aten.avg_pool3d.default: written(_mean),
+    aten.sort.default: written(sorted_by_topk),  # and none that is stable: its kernel has equals in any order
+    aten.argsort.default: written(order_by_topk),
+    aten.kthvalue.default: written(nth_by_topk),
+    aten.median.dim: written(median_by_topk),
+    aten.median.default: written(median_of_all_by_topk),
+    aten.scatter_reduce.two: written(reduced_at_places),
     **dict.fromkeys(
         (
             aten.adaptive_max_pool1d.default,
