@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -130,6 +131,25 @@ def _hard_sigmoid(self: Tensor) -> Tensor:
     return (self + 3.0).clamp(0.0, 6.0) * (1 / 6)
 
 
+def _one_by_one(self: Tensor, dim: int) -> list[Tensor]:
+    """Slices, which the delegate has; it has no split."""
+    return [self.narrow(dim, place, 1).squeeze(dim) for place in range(self.shape[dim])]
+
+
+def _parts_of(self: Tensor, split_size: int, dim: int) -> list[Tensor]:
+    size = self.shape[dim]
+    return [self.narrow(dim, at, min(split_size, size - at)) for at in range(0, size, split_size)]
+
+
+def _parts_of_sizes(self: Tensor, split_sizes: list[int], dim: int) -> list[Tensor]:
+    starts = itertools.accumulate([0, *split_sizes[:-1]])
+    return [self.narrow(dim, at, size) for at, size in zip(starts, split_sizes, strict=True)]
+
+
+def _chunks(self: Tensor, chunks: int, dim: int) -> list[Tensor]:
+    return _parts_of(self, -(-self.shape[dim] // chunks), dim)
+
+
 _SHARED = (
     aten.pad.default,  # of fewer than none
     aten.cumprod.default,
@@ -145,6 +165,10 @@ _WRITTEN_OUT: dict[object, Form] = {
     aten.conv3d.default: written(_convolution),
     aten.max_pool3d.default: written(_largest),
     aten.avg_pool3d.default: written(_mean),
+    aten.unbind.int: written(_one_by_one),
+    aten.split.Tensor: written(_parts_of),
+    aten.split_with_sizes.default: written(_parts_of_sizes),
+    aten.chunk.default: written(_chunks),
     aten.sort.default: written(sorted_by_topk),  # and none that is stable: its kernel has equals in any order
     aten.argsort.default: written(order_by_topk),
     aten.kthvalue.default: written(nth_by_topk),

@@ -54,6 +54,7 @@ _LAWS: dict[str, tuple[Callable[[Tensor], object], int]] = {
     "less than none around": (lambda x: F.pad(x, (-1, 2, 0, -1)), 1),
     "means of planes": (lambda x: x[0].mean((-1, 2)), 1),
     "other means": (lambda x: [x[0].mean((2, 3), keepdim=True), x.mean((2, 3)), x[0].mean(2)], 0),
+    "parts": (lambda x: [*x.unbind(1), *x.split(4, 2), *x.split((1, 5), -1), *x.chunk(4, 3)], 4),
     "sorted": (lambda x: [*x.sort(1), x.argsort(-1, descending=True)], 2),
     "with equals in their order": (lambda x: x.sort(dim=1, stable=True), 0),
     "the second, and those in the middle": (lambda x: [*x.kthvalue(2, 1), *x.median(-1), x.median()], 3),
