@@ -53,7 +53,7 @@ def added_at_places(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
 def reduced_at_places(
     self: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, include_self: bool
 ) -> Any:
-    """Sums and extremes, with what was there; others as they are defined by these."""
+    """Extremes, and sums with what was there; products, means and other sums are left as they are."""
     if reduce == "sum" and include_self:
         return added_at_places(self, dim, index, src)
     if reduce not in _EXTREMES or not self.ndim or not self.is_floating_point():

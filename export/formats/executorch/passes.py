@@ -48,7 +48,9 @@ def passes(setting: Setting) -> list[Pass]:
         # XNNPACK's fast depthwise kernels have at most 25 taps; of strips in 8 bits each would be rounded by itself
         *([] if setting.on_whole_numbers else [SplitDepthwise()]),
         InstanceAsGroupNorm(),  # whose variance its kernel takes as a difference of means
-        WriteOutLayerNorm(by_products=True),  # nor this, and its kernel's variance is a difference of means
+        WriteOutLayerNorm(
+            by_products=True
+        ),  # whose variance it takes so, too, and which its delegate has not
         PoolGroupNorm(),  # its delegate has no norm over channels and places
         NumberAsFloat(),  # no conversions at each inference
         *_device(),

@@ -16,7 +16,7 @@ from ..sound import Sound
 from ..values import damage
 from .onnx_files import model_codes
 
-__all__ = ["LITERT_FILES", "of_one_graph", "run_of"]
+__all__ = ["LITERT_FILES", "changed_run", "of_one_graph", "run_of"]
 
 Edit = Callable[[Any], object]
 
@@ -31,6 +31,24 @@ def run_of(
     rehash(artifact)
     arguments = any_reader(place, artifact, format_name)
     return Run("", arguments, codes or model_codes(arguments), ("out", "artifact-reports"))
+
+
+def changed_run(
+    place: Place, format_name: str, change: Callable[[bytes], tuple[bytes, str]], *, is_rehashed: bool
+) -> Run:
+    """The artifact with its model changed, which says how; unless it ``is_rehashed``, its manifest names the model as it was."""
+    artifact = copied(place, format_name)
+    path = model_of(artifact)
+    before = path.read_bytes()
+    after, words = change(before)
+    path.write_bytes(after)
+    if is_rehashed:
+        rehash(artifact)
+    codes = ANY if is_rehashed or after == before else BAD
+    arguments = any_reader(place, artifact, format_name)
+    return Run(
+        words if is_rehashed else f"{words}; hash as it was", arguments, codes, ("out", "artifact-reports")
+    )
 
 
 def _written(content: Callable[[bytes], bytes], place: Place) -> Run:
@@ -212,35 +230,21 @@ def _listed(sound: Sound) -> Sequence[Trial]:
 def _drawn(place: Place) -> Run:
     """Fields, words and bytes with the hash made right; and bytes with the hash as it was."""
     way = place.random.random()
-    words = ""
 
-    def content(data: bytes) -> bytes:
-        nonlocal words
+    def change(data: bytes) -> tuple[bytes, str]:
         model = _model(data)
         if way < 0.4:
             words = _edit(model, place.random)
             try:
-                return _packed(model)
+                return _packed(model), words
             except Exception:  # what cannot be written is no file
-                words = f"half of it, instead of {words}"
-                return data[: len(data) // 2]
+                return data[: len(data) // 2], f"half of it, instead of {words}"
         if way < 0.8:
             constants = [item.data.tobytes() for item in model.buffers if item.data is not None]
-            made, words = with_word(data, without_constants(data, constants), place.random)
-            return made
-        made, words = damage(data, place.random)
-        return made
+            return with_word(data, without_constants(data, constants), place.random)
+        return damage(data, place.random)
 
-    if way < 0.95:
-        run = run_of(place, "litert", content, ANY)
-        return Run(words, run.arguments, run.codes, run.writes)
-    artifact = copied(place, "litert")
-    path = model_of(artifact)
-    before = path.read_bytes()
-    path.write_bytes(content(before))
-    codes = BAD if path.read_bytes() != before else ANY
-    arguments = any_reader(place, artifact, "litert")
-    return Run(f"{words}; hash as it was", arguments, codes, ("out", "artifact-reports"))
+    return changed_run(place, "litert", change, is_rehashed=way < 0.95)
 
 
 def _odd(_sound: Sound) -> Sequence[Trial]:

@@ -9,12 +9,11 @@ from functools import partial
 import numpy as np
 from numpy.random import Generator
 
-from ..artifacts import any_reader, copied, model_of
-from ..case import ANY, BAD, InputClass, Place, Run, Trial
+from ..case import InputClass, Place, Run, Trial
 from ..flat_words import HOSTILE, with_word
 from ..sound import Sound
 from ..values import damage
-from .litert_files import run_of
+from .litert_files import changed_run, run_of
 
 __all__ = ["PROGRAM_FILES"]
 
@@ -108,28 +107,15 @@ def _listed(_sound: Sound) -> Sequence[Trial]:
 def _drawn(place: Place) -> Run:
     """Scalars, words and bytes with the hash made right; and bytes with the hash as it was."""
     way = place.random.random()
-    words = ""
 
-    def content(data: bytes) -> bytes:
-        nonlocal words
+    def change(data: bytes) -> tuple[bytes, str]:
         if way < 0.5:
-            made, words = _with_field(data, place)
-        elif way < 0.8:
-            made, words = with_word(data, _tables(data), place.random)
-        else:
-            made, words = damage(data, place.random)
-        return made
+            return _with_field(data, place)
+        if way < 0.8:
+            return with_word(data, _tables(data), place.random)
+        return damage(data, place.random)
 
-    if way < 0.95:
-        run = run_of(place, "executorch", content, ANY)
-        return Run(words, run.arguments, run.codes, run.writes)
-    artifact = copied(place, "executorch")
-    path = model_of(artifact)
-    before = path.read_bytes()
-    path.write_bytes(content(before))
-    codes = BAD if path.read_bytes() != before else ANY
-    arguments = any_reader(place, artifact, "executorch")
-    return Run(f"{words}; hash as it was", arguments, codes, ("out", "artifact-reports"))
+    return changed_run(place, "executorch", change, is_rehashed=way < 0.95)
 
 
 def _tables(data: bytes) -> list[int]:
