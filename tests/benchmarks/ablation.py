@@ -6,10 +6,9 @@
 
 CloFormer-XXS with the tests' reference weights goes through the whole export, once without each pass that rewrites anything in
 it and once without all of them. Files are compared with the full list's on one thread, in turns, two at a time; an ONNX file that
-differs from the full list's in nothing but names and the values of weights is not, nor one for ExecuTorch of the
-same bytes: it takes the same time. Core ML programs are not timed: that takes a Mac. ``--write`` puts the tables into
-``docs/passes.md``. Ten minutes on two cores that have nothing else to do; of ExecuTorch, which needs its extra and is made
-only if it is asked for, a quarter of an hour. LiteRT's passes are weighed by counted instructions: :mod:`.counted_passes`.
+differs from the full list's in nothing but names and the values of weights is not: it takes the same time. Core ML programs are
+not timed: that takes a Mac. ``--write`` puts the tables into ``docs/passes.md``. Ten minutes on two cores that have nothing else
+to do. ExecuTorch's passes are weighed by :mod:`.timed_passes`, LiteRT's by counted instructions in :mod:`.counted_passes`.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints
@@ -40,7 +39,7 @@ from cloformer.checkpoint import save_checkpoint
 from cloformer.errors import CloformerError
 from cloformer.export.artifact.folder import Artifact
 from cloformer.export.formats import FORMATS
-from cloformer.export.latency.candidates import CANDIDATES, Candidate, CandidateRow
+from cloformer.export.latency.candidates import CANDIDATES, Candidate
 from cloformer.export.latency.comparison import Comparison
 from cloformer.export.latency.protocol import Rounds, protocol
 from cloformer.export.latency.statistics import Interval
@@ -54,10 +53,10 @@ from cloformer.export.source.signature import Signature
 from .markdown import replace_between
 
 MODEL = "cloformer_xxs"
-USUAL = ("onnx", "coreml")
-WITH_DELEGATES = ("executorch",)
+OFFERED = ("onnx", "coreml")
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "passes.md"
 BEGIN, END = "<!-- ablation of {}: make ablation -->", "<!-- end of the ablation of {} -->"
+RUNNER = "onnxruntime"
 AT_ONCE = 2  # beside the full list: of more, the later ones came out faster on a busy machine, being the same
 ROUNDS = Rounds(least=6, most=6)  # a fresh process can differ by a percent: of six, one moves little
 SECONDS = 16.0  # of queries, for each
@@ -87,13 +86,13 @@ class Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--format", action="append", choices=(*USUAL, *WITH_DELEGATES), dest="formats")
+    parser.add_argument("--format", action="append", choices=OFFERED, dest="formats")
     parser.add_argument("--write", action="store_true", help=f"put the tables into docs/{PAGE.name}")
     given = parser.parse_args()
-    for name in given.formats or USUAL:
+    for name in given.formats or OFFERED:
         with tempfile.TemporaryDirectory() as folder:
             rows = export_all(name, Path(folder))
-            lines = coreml_lines(rows) if name == "coreml" else timed_lines(name, rows, *_times(name, rows))
+            lines = coreml_lines(rows) if name == "coreml" else timed_lines(rows, *_times(rows))
         print("", *lines, "", sep="\n", flush=True)
         if given.write:
             replace_between(PAGE, BEGIN.format(name), END.format(name), lines)
@@ -175,8 +174,6 @@ def _with_structure(format_name: str, row: Row, artifact: Artifact) -> Row:
     path = artifact.model_path
     if format_name == "onnx":
         return replace(row, structure=structure(onnx.load(path)), optimized=_count_optimized(path))
-    if format_name in WITH_DELEGATES:
-        return replace(row, structure=hashlib.sha256(path.read_bytes()).hexdigest())
     return row
 
 
@@ -212,12 +209,11 @@ def _count_optimized(path: Path) -> int:
         return len(onnx.load(options.optimized_model_filepath).graph.node)
 
 
-def _times(format_name: str, rows: Sequence[Row]) -> tuple[dict[str, Interval], str]:
+def _times(rows: Sequence[Row]) -> tuple[dict[str, Interval], str]:
     """The time of each structure over that of the full list's, which is there a second time, and where it
     was measured."""
     first = rows[0].artifact
     assert first is not None
-    runner, row_of_runner = next(each for each in CANDIDATES.items() if each[1].format == format_name)
     unlike: dict[str, Artifact] = {AGAIN: first}
     for row in rows:
         if row.artifact is not None and row.structure != rows[0].structure:
@@ -227,16 +223,17 @@ def _times(format_name: str, rows: Sequence[Row]) -> tuple[dict[str, Interval], 
     runs = []
     for start in range(0, len(keys), AT_ONCE):
         now = keys[start : start + AT_ONCE]
-        candidates = [Candidate(item, runner, 1) for item in (first, *(unlike[key] for key in now))]
+        candidates = [Candidate(item, RUNNER, 1) for item in (first, *(unlike[key] for key in now))]
         found = compare(candidates, protocol("quick", min_seconds=SECONDS), ROUNDS, print)
         if found.failed:
             sys.exit(f"error: {found.failed[0].failure}")
         times |= {key: pair.judged for key, pair in zip(now, found.pairs, strict=True) if pair.judged}
         runs.append(found)
-    return times, _where(row_of_runner, runs)
+    return times, _where(runs)
 
 
-def _where(runner: CandidateRow, runs: Sequence[Comparison]) -> str:
+def _where(runs: Sequence[Comparison]) -> str:
+    runner = CANDIDATES[RUNNER]
     here = runs[0].environment
     loads = [
         load.average or 0.0
@@ -253,29 +250,17 @@ def _where(runner: CandidateRow, runs: Sequence[Comparison]) -> str:
     )
 
 
-def timed_lines(
-    format_name: str, rows: Sequence[Row], times: Mapping[str, Interval], where: str
-) -> list[str]:
+def timed_lines(rows: Sequence[Row], times: Mapping[str, Interval], where: str) -> list[str]:
     """The table and where it comes from, in Markdown."""
     again = replace(rows[0], off=AGAIN, structure=AGAIN)
-    inside = "partitions, and outside" if format_name in WITH_DELEGATES else "in ONNX Runtime"
     lines = [
-        f"| off | sites | operators | {inside} | time | error | what else changes |",
+        "| off | sites | operators | in ONNX Runtime | time | error | what else changes |",
         "| --- | ---: | ---: | ---: | --- | ---: | --- |",
     ]
     for row in (rows[0], again, *rows[1:]):
-        counted = _delegated(row) if format_name in WITH_DELEGATES else row.optimized
         told = _told(row, times)
-        lines.append(_line(row.off, row.sites, row.operators, counted, told, _error(row), row.note))
+        lines.append(_line(row.off, row.sites, row.operators, row.optimized, told, _error(row), row.note))
     return [*lines, "", where, _largest(rows)]
-
-
-def _delegated(row: Row) -> str:
-    """The pieces that a delegate takes of the graph, and the operators that it leaves."""
-    if row.artifact is None:
-        return ""
-    graph = row.artifact.manifest.graph
-    return f"{graph.partitions}, {len(graph.undelegated)}"
 
 
 def coreml_lines(rows: Sequence[Row]) -> list[str]:

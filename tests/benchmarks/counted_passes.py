@@ -27,25 +27,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from zoo.networks import networks, reference_of
 
-from cloformer.errors import CloformerError
 from cloformer.export.artifact.folder import Artifact
 from cloformer.export.device.arm64 import Arm64Device
 from cloformer.export.device.arm64_parity import compare_on_device
 from cloformer.export.parity.verify import ParityRequest
-from cloformer.export.pipeline.export import export
-from cloformer.export.pipeline.request import ExportRequest
-from cloformer.export.source.spec import ModelSpec
 
-from .ablation import PAGE, labels, without
+from .ablation import PAGE, labels
+from .left_out import NETWORKS, TITLES, WHOLE, made, without_each
 from .markdown import replace_between
-from .runtimes import SIZE, exported
 
-FORMAT, WHOLE = "litert", "nothing"
-SWIN, DEEPLAB = "swin_tiny", "atrous_pyramid"
-NETWORKS = ("cloformer_xxs", "mobilenetv3_large", "efficientnet_lite0", "fastvit_t8", SWIN, DEEPLAB)
-TITLES = {DEEPLAB: "a DeepLab of 32 pixels"}
+FORMAT = "litert"
 BEGIN, END = "<!-- counted passes: make counted-passes -->", "<!-- end of the counted passes -->"
 _NOTHING = 1e-3  # of the instructions: where values lie in memory costs a few
 
@@ -96,39 +88,15 @@ def _read(path: Path) -> list[Row]:
 def measured(name: str, known: set[str]) -> Iterator[Row]:
     """The rows of one network that are not known: that of the whole list, and of each pass that rewrites anything in it."""
     with tempfile.TemporaryDirectory() as folder:
-        whole = _made(name, Path(folder))
-        passes = labels(FORMAT)
-        sites = dict(zip(passes, (len(item.sites) for item in whole.manifest.passes), strict=False))
+        whole = made(name, FORMAT, Path(folder))
         if WHOLE not in known:
             yield _row(name, WHOLE, 0, whole)
-    for place, off in enumerate(passes):
-        if off in known or not sites.get(off):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                with without(FORMAT, place):
-                    row = _row(name, off, sites[off], _made(name, Path(folder)))
-            except CloformerError as error:
-                row = Row(name, off, sites[off], None, words=error.lines[0])
-        yield row
-
-
-def _made(name: str, folder: Path) -> Artifact:
-    if name not in (SWIN, DEEPLAB):
-        return exported(name, FORMAT, folder).artifact
-    if name == SWIN:
-        request = ExportRequest(
-            model="timm:swin_tiny_patch4_window7_224",
-            formats=(FORMAT,),
-            image_size=(SIZE, SIZE),
-            output=folder,
-        )
-    else:
-        declared = networks()[name].inputs
-        request = ExportRequest(
-            model=reference_of(name), formats=(FORMAT,), spec=ModelSpec(declared=declared), output=folder
-        )
-    return export(request)[0].artifact
+        with without_each(name, FORMAT, whole, known) as exports:
+            for each in exports:
+                if each.artifact is None:
+                    yield Row(name, each.off, each.sites, None, words=each.words)
+                else:
+                    yield _row(name, each.off, each.sites, each.artifact)
 
 
 def _row(name: str, off: str, sites: int, artifact: Artifact) -> Row:
