@@ -7,6 +7,7 @@ float64 model's outputs, stored as float32, beside the pixels or numbers that we
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,12 +24,13 @@ from ..reference.rounding import Format
 from ..source.arrays import Array
 from ..source.signature import Signature, TensorSpec
 from .folder import CONFORMANCE, Artifact
+from .forms import forms_of
 
 if TYPE_CHECKING:
     from ..reference.references import Reference
     from ..source.resolve import Source
 
-__all__ = ["Vectors", "forms_of", "make_vectors", "read_vectors", "write_vectors"]
+__all__ = ["Vectors", "make_vectors", "read_vectors", "write_vectors"]
 
 _SEPARATOR = "/"
 _MAX_BYTES = 2**31
@@ -50,19 +52,15 @@ class Vectors:
         return self.reference.expected(case.for_reference(self.own), form, signature.outputs)
 
 
-def forms_of(precision: str) -> list[Format]:
-    """The formats that an artifact with such activations is judged by, here and on a device."""
-    return list(dict.fromkeys(Format.of(precision, narrow_sums=narrow) for narrow in (False, True)))
-
-
 def make_vectors(source: Source, reference: Reference) -> Vectors:
     """A photograph, if the model takes images alone, and seeded noise."""
     inputs = Inputs.of_source(source)
     return Vectors(reference, inputs, (*image_cases(inputs, [PHOTOGRAPH]).cases, noise_case(inputs)))
 
 
-def write_vectors(path: Path, vectors: Vectors, signature: Signature, precision: str) -> None:
-    """Inputs and outputs as ``signature``, the written model's, has them; the same vectors always as the same bytes."""
+def write_vectors(path: Path, vectors: Vectors, signature: Signature, forms: Sequence[Format]) -> None:
+    """Inputs and outputs as ``signature``, the written model's, has them, with what rounding costs in each of ``forms``; the same
+    vectors always as the same bytes."""
     tensors = {}
     kinds = {spec.name: stored_type(spec) for spec in signature.inputs}
     for case in vectors.cases:
@@ -71,7 +69,7 @@ def write_vectors(path: Path, vectors: Vectors, signature: Signature, precision:
             tensors[_SEPARATOR.join((case.kind, case.name, "input", name))] = value.astype(
                 np.uint8 if is_pixels else kinds[name]
             )
-        for form in forms_of(precision):
+        for form in forms:
             for item in vectors.expected(case, form, signature):
                 place = (case.kind, case.name, "output", item.spec.name)
                 tensors[_SEPARATOR.join(place)] = item.want.astype(stored_type(item.spec))
@@ -113,7 +111,11 @@ def read_vectors(artifact: Artifact, form: Format) -> list[tuple[Case, list[Expe
     )
     if not places or any(len(place) != 2 for place in places):
         raise InputError(f"{path} has no cases, or entries that belong to none", _AGAIN)
-    labels = [item.label for item in forms_of(artifact.manifest.precision.activations)]
+    forms = forms_of(artifact.format, artifact.manifest.precision.activations)
+    earlier = replace(form, adds_in_order=False).label  # of versions that knew no runtime that adds so
+    labels = dict.fromkeys(
+        each.label for item in forms for each in (item, replace(item, adds_in_order=False))
+    )
     signature, own = artifact.signature, Inputs.of(artifact.function)
     found = []
     for kind, name in places:
@@ -129,9 +131,7 @@ def read_vectors(artifact: Artifact, form: Format) -> list[tuple[Case, list[Expe
                 label: _loss(path, take(f"loss in {label}", spec), take(f"jumps in {label}", spec), spec)
                 for label in labels
             }
-            loss = losses.get(form.label)
-            if loss is None:
-                loss = RoundingLoss.unknown(want, _UNKNOWN[form.label])
+            loss = losses[form.label] or losses[earlier] or RoundingLoss.unknown(want, _UNKNOWN[earlier])
             expected.append(Expected(spec, want, form, loss))
         found.append((Case(name, kind, inputs, is_usual=is_usual(kind, own)), expected))
     if tensors:

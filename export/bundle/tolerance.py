@@ -5,9 +5,9 @@ from __future__ import annotations
 from cloformer.errors import InputError
 
 from ..artifact.folder import Artifact
+from ..artifact.forms import form_of
 from ..artifact.vectors import read_vectors
 from ..parity.tolerances import OutputTolerance, output_tolerance
-from ..reference.rounding import Format
 
 __all__ = ["kit_tolerance"]
 
@@ -15,7 +15,7 @@ __all__ = ["kit_tolerance"]
 def kit_tolerance(artifact: Artifact) -> OutputTolerance:
     """The bound for every vector of the kit, the widest of any output. What a phone adds up in is not published, so sums
     may be as narrow as the format. Raises :class:`InputError` if the artifact has no photograph among its vectors."""
-    form = Format.of(artifact.manifest.precision.activations, narrow_sums=True)
+    form = form_of(artifact.format, artifact.manifest.precision.activations, narrow_sums=True)
     bounds = [
         output_tolerance(item)
         for case, expected in read_vectors(artifact, form)

@@ -15,6 +15,7 @@ from cloformer.io.progress import Progress
 from cloformer.io.read import sha256_of
 
 from ..artifact.folder import MANIFEST, Artifact
+from ..artifact.forms import form_of
 from ..artifact.vectors import read_vectors
 from ..parity.outputs import compare_outputs, compare_preprocessing, not_told
 from ..parity.report import OutputResult, ParityReport, Statement, described
@@ -127,7 +128,7 @@ def _expected(
 
 
 def _form(artifact: Artifact) -> Format:
-    return Format.of(artifact.manifest.precision.activations, narrow_sums=True)
+    return form_of(artifact.format, artifact.manifest.precision.activations, narrow_sums=True)
 
 
 def _report(

@@ -108,7 +108,8 @@ class Format:
     ``extra``: what its packages are installed by, where cloformer itself does not bring them: `pip install cloformer[EXTRA]`.
     ``has_delegates``: its runtime hands pieces of the graph to another, which may leave some.
     ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
-    the folder has a profiler of its runtime. ``takes_pixels``: its files normalize images inside, all of them.
+    the folder has a profiler of its runtime. ``takes_pixels``: its files normalize images inside, all of them. ``adds_in_order``: its
+    runtime adds the terms of a sum one after the other, so that more is lost than where partial sums are kept side by side.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Format:
     extra: str | None = None
     has_delegates: bool = False
     takes_pixels: bool = False
+    adds_in_order: bool = False
 
     @property
     def missing(self) -> list[str]:

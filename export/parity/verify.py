@@ -12,6 +12,7 @@ from cloformer.errors import UnsupportedError, UsageError
 from cloformer.io.progress import Progress, Stage, part
 
 from ..artifact.folder import Artifact
+from ..artifact.forms import form_of
 from ..artifact.origins import read_origins
 from ..artifact.vectors import read_vectors
 from ..formats import FORMATS
@@ -83,7 +84,7 @@ class _Session:
     def form(self) -> Format:
         """What every result is rounded to. What a device's runtime adds up in is not published, so it may be narrow."""
         is_narrow = self.row.is_device_runtime or self.request.options.arithmetic == "narrow"
-        return Format.of(self.precision, narrow_sums=is_narrow)
+        return form_of(self.artifact.format, self.precision, narrow_sums=is_narrow)
 
     @property
     def stored(self) -> str:

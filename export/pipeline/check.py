@@ -11,6 +11,7 @@ from cloformer.errors import GateError, UnsupportedError
 from cloformer.io.progress import Progress, Stage
 
 from ..artifact.folder import Artifact
+from ..artifact.forms import form_of
 from ..artifact.origins import read_origins
 from ..artifact.vectors import Vectors
 from ..formats import FORMATS
@@ -21,7 +22,6 @@ from ..parity.outputs import compare_outputs
 from ..parity.report import OperatorResult, OutputResult, first_out_of_line
 from ..parity.tolerances import MAX_LOSS
 from ..reference.cases import Inputs
-from ..reference.rounding import Format
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -61,7 +61,9 @@ def check_against_reference(
     row = RUNNERS[name]
     progress(Stage(f"{FORMATS[artifact.format].title}: comparing with PyTorch ({row.title})", 0.8))
     inputs = Inputs.of(artifact.function)
-    form = Format.of(artifact.manifest.precision.activations, narrow_sums=row.is_device_runtime)
+    form = form_of(
+        artifact.format, artifact.manifest.precision.activations, narrow_sums=row.is_device_runtime
+    )
     results: list[OutputResult] = []
     largest = 0.0
     with open_model(artifact.model, name) as runner:

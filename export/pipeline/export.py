@@ -17,6 +17,7 @@ from cloformer.io.write import canonical_json
 
 from ..artifact.files import list_files
 from ..artifact.folder import CONFORMANCE, KIT, LABELS, MANIFEST, ORIGINS, Artifact, read_artifact
+from ..artifact.forms import forms_of
 from ..artifact.kit import Kit, make_kit, write_kit
 from ..artifact.manifest import Manifest, ModelEntry
 from ..artifact.origins import read_origins, write_origins
@@ -207,9 +208,8 @@ def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) ->
     figures = figures.placed(rewritten.program, written.values)
     if source.labels is not None:
         (folder / LABELS).write_text("\n".join(source.labels) + "\n", "utf-8")
-    write_vectors(
-        folder / CONFORMANCE, reference.vectors, written.signature, job.record.precision.activations
-    )
+    forms = forms_of(job.format.name, job.record.precision.activations)
+    write_vectors(folder / CONFORMANCE, reference.vectors, written.signature, forms)
     if reference.kit is not None:
         write_kit(folder / KIT, reference.kit, written.signature)
     write_origins(folder / ORIGINS, rewritten.program, written)

@@ -50,21 +50,23 @@ _OF_A_PRODUCT = 1 / 4  # roundings for each of its factors
 
 @dataclass(frozen=True)
 class Format:
-    """``kind`` is what every result is rounded to, ``sums`` what sums are kept in on their way: float32 or float16."""
+    """``kind`` is what every result is rounded to, ``sums`` what sums are kept in on their way: float32 or float16.
+    ``adds_in_order``: one addition after the other; else kernels keep partial sums side by side."""
 
     kind: torch.dtype
     sums: torch.dtype
+    adds_in_order: bool = False
 
     @classmethod
-    def of(cls, precision: str, *, narrow_sums: bool) -> Format:
+    def of(cls, precision: str, *, narrow_sums: bool, adds_in_order: bool = False) -> Format:
         """Of activations in "float32" or "float16"; sums are as wide as float32 unless they are narrow."""
         kind = torch.float32 if precision == "float32" else torch.float16
-        return cls(kind, kind if narrow_sums else torch.float32)
+        return cls(kind, kind if narrow_sums else torch.float32, adds_in_order)
 
     @property
     def label(self) -> str:
         """Tells it from other formats where figures are kept."""
-        return f"{self.name}, sums fp{torch.finfo(self.sums).bits}"
+        return f"{self.name}, sums fp{torch.finfo(self.sums).bits}{' in order' if self.adds_in_order else ''}"
 
     @property
     def roundoff(self) -> float:
@@ -83,7 +85,7 @@ class Format:
     @property
     def in_order(self) -> bool:
         """Whether sums are taken one addition after the other, as narrow ones may be."""
-        return self.sums is torch.float16
+        return self.adds_in_order or self.sums is torch.float16
 
 
 @dataclass(frozen=True)

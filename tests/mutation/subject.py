@@ -16,6 +16,7 @@ from torch.export import ExportedProgram
 
 from cloformer.errors import CloformerError
 from cloformer.export.artifact.folder import ORIGINS, Artifact, read_artifact
+from cloformer.export.artifact.forms import form_of
 from cloformer.export.artifact.origins import read_origins
 from cloformer.export.artifact.rebuild import rebuild
 from cloformer.export.formats.runners import RUNNERS, Runner, default_runner, open_model
@@ -31,7 +32,6 @@ from cloformer.export.reference.cases import Case, Inputs, noise_case
 from cloformer.export.reference.loss import errors
 from cloformer.export.reference.natures import nature_of
 from cloformer.export.reference.references import Expected, References
-from cloformer.export.reference.rounding import Format
 
 from . import more, operators, weights  # noqa: F401 - they enter their faults in the tables
 from .faults import FAULTS, Fault
@@ -109,7 +109,9 @@ class Subject:
         self.compared = of_each_kind(self.cases)
         inputs = Inputs.of(self.artifact.function)
         is_device = RUNNERS[default_runner(self.artifact.format)].is_device_runtime
-        form = Format.of(self.artifact.manifest.precision.activations, narrow_sums=is_device)
+        form = form_of(
+            self.artifact.format, self.artifact.manifest.precision.activations, narrow_sums=is_device
+        )
         reference = references.written(source, self.artifact.manifest.request)
         self._expected = {
             case.name: reference.expected(case.for_reference(inputs), form, self.artifact.signature.outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 import subprocess
 from collections import Counter
@@ -19,7 +20,9 @@ from photographs import quarters
 from shared import Exports
 
 from cloformer.errors import UsageError
-from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.artifact.folder import CONFORMANCE, read_artifact
+from cloformer.export.artifact.forms import form_of
+from cloformer.export.artifact.vectors import read_vectors
 from cloformer.export.calibration.images import Calibration
 from cloformer.export.formats.profiler import Rate
 from cloformer.export.formats.runners import RunnerOptions, open_model
@@ -29,6 +32,7 @@ from cloformer.export.parity.report import ParityReport
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
+from cloformer.io.tensors import read_tensors, tensors_as_bytes
 
 pytestmark = needs_executorch
 ONE_BLOCK, OPERATORS = "reference_weights:one_block_a_stage", "delegated:operators"
@@ -69,6 +73,20 @@ def test_one_delegate_and_every_operator_is_right(folder: Path) -> None:
     assert report.not_compared == ()
     told = {name for item in report.operators for name in item.group}
     assert len(report.operators) > 150 and {"conv2d", "relu", "softmax", "gelu", "linear"} <= told
+
+
+def test_vectors_of_before_runtimes_that_add_in_order_are_read(folder: Path, tmp_path: Path) -> None:
+    """They have what rounding costs where partial sums are kept side by side, and parity holds to that."""
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    tensors, _ = read_tensors(copy / CONFORMANCE, 2**31, "")
+    assert any(" in order/" in key for key in tensors)
+    earlier = {key.replace(" in order/", "/"): value for key, value in tensors.items()}
+    (copy / CONFORMANCE).write_bytes(tensors_as_bytes(earlier, {"reference": "float64"}))
+    artifact = read_artifact(copy, verify=False)
+    read = read_vectors(artifact, form_of(artifact.format, "float32", narrow_sums=True))
+    assert all(item.loss.is_stated for _, expected in read for item in expected)
+    assert compare(artifact, ParityRequest()).passed
 
 
 def test_the_same_bytes_in_another_process(

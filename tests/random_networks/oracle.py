@@ -85,7 +85,24 @@ class _Moved(TorchDispatchMode):
         if not any(item.alias_info is not None and not item.alias_info.is_write for item in returns):
             often = _terms(func, args, found)
             tree_map(lambda value: self.move(value, often), found)  # a view's numbers were moved before
+            if func._schema.name in _NORMALIZING and found[1].numel():
+                self.shift(*found, args)
         return found
+
+    def shift(self, found: Tensor, mean: Tensor, inverse: Tensor, args: Sequence[Any]) -> None:
+        """A normalization's result by what its mean may be off, which is the same for all that share it."""
+        x, weight = args[0], next((value for value in args[1:3] if isinstance(value, Tensor)), None)
+        often = float(x.numel() / max(mean.numel(), 1)) ** 0.5
+        signs = torch.randint(0, 2, mean.shape, generator=self.generator) * 2 - 1
+        shift = signs * often * self.unit * mean.abs() * inverse
+        scale = 1 if weight is None else weight
+        if not isinstance(args[1], (list, tuple)):  # by groups of channels
+            channels = shift.reshape(len(x), -1).repeat_interleave(
+                x.shape[1] * len(x) // shift.numel(), dim=1
+            )
+            shift = (channels * scale).reshape(len(x), -1, *[1] * (x.ndim - 2))
+            scale = 1
+        found.add_(shift * scale)
 
     def move(self, value: object, often: float = 1.0) -> None:
         if isinstance(value, Tensor) and value.dtype in (torch.float32, torch.float16) and value.numel():
@@ -100,6 +117,8 @@ class _Moved(TorchDispatchMode):
                 value.add_(torch.where(value.isfinite(), moved, 0.0))
 
 
+# These give mean and inverse deviation, but of a batch norm that has its own.
+_NORMALIZING = ("aten::native_group_norm", "aten::native_layer_norm", "aten::native_batch_norm")
 _MEANS = ("aten::mean", "aten::sum", "aten::var", "aten::std")
 
 

@@ -234,3 +234,6 @@ def test_formats_tell_how_sums_are_kept() -> None:
     assert narrow.sums is torch.float16 and FP16.sums is torch.float32
     assert narrow.lost_by_sum(100) == pytest.approx(10) and FP16.lost_by_sum(100) < 1
     assert Format.of("float32", narrow_sums=True) == FP32
+    in_order = Format.of("float32", narrow_sums=True, adds_in_order=True)
+    assert in_order.lost_by_sum(100) == pytest.approx(10) and FP32.lost_by_sum(100) < 3
+    assert in_order.label != FP32.label

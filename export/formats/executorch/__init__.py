@@ -24,4 +24,5 @@ EXECUTORCH = Format(
     extra="executorch",
     has_delegates=True,
     has_profiler=True,
+    adds_in_order=True,  # as XNNPACK's kernels do
 )  # fmt: skip

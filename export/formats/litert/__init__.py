@@ -32,4 +32,5 @@ LITERT = Format(
     extra="litert",
     has_delegates=True,
     has_profiler=True,
+    adds_in_order=True,  # as XNNPACK's kernels do
 )  # fmt: skip
