@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.random import Generator
 
 from cloformer.export.artifact.folder import Artifact
+from cloformer.export.artifact.origins import read_origins
 from cloformer.export.formats.litert.file import (
     array_of,
     name_of,
@@ -69,6 +70,7 @@ class LiteRtGraph(Graph):
 
     def __init__(self, artifact: Artifact) -> None:
         super().__init__(artifact)
+        self._known = set(read_origins(artifact).equals.values())  # values that are the trace's
         self.restore()
         self._kinds = [item.kind for item in operators_of(self._model)]
         self._makers = {
@@ -113,9 +115,16 @@ class LiteRtGraph(Graph):
         return value if order is None else np.ascontiguousarray(value.transpose(order))
 
     def _padder(self, number: int) -> Any:
-        """The operator that pads what this one reads; None if none does."""
-        before = self._makers.get(int(self._graph.operators[number].inputs[0]))
-        return self._graph.operators[before] if before is not None and self._kinds[before] == "PAD" else None
+        """The operator that the converter wrote to pad what this one reads; None if none does. One of the trace's is its own."""
+        place = int(self._graph.operators[number].inputs[0])
+        before = self._makers.get(place)
+        if (
+            before is None
+            or self._kinds[before] != "PAD"
+            or name_of(self._graph.tensors[place]) in self._known
+        ):
+            return None
+        return self._graph.operators[before]
 
     def _padding(self, number: int) -> list[int] | None:
         padder = self._padder(number)
