@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, fx
 
+from ..passes.rewriter import arguments
 from .natures import operator_name
 
 __all__ = ["is_near_one", "lost_of_one"]
@@ -18,7 +19,8 @@ _ALWAYS = dict.fromkeys(("log1p", "expm1", "softplus", "log_sigmoid"), 2.0)
 # The logarithm of a sum of exponentials that is one or more: a rounding of the sum moves it by a rounding of one, and those of
 # the exponentials by another.
 _ALWAYS |= dict.fromkeys(("logsumexp", "logaddexp", "logaddexp2"), 2.0)
-_IN_FLOAT32 = {"sigmoid": 1.0, "silu": 0.5, "gelu": 0.5, "glu": 0.5}
+# PyTorch's logit clamps to one less its epsilon, which is rounded, and what is left of one is divided by.
+_IN_FLOAT32 = {"sigmoid": 1.0, "silu": 0.5, "gelu": 0.5, "glu": 0.5, "logit": 0.5}
 _NO_SIGMOID = 18.0  # below its negative a sigmoid is zero there
 
 
@@ -34,6 +36,9 @@ def lost_of_one(node: fx.Node, values: Mapping[fx.Node, object], kind: str) -> f
         return 0.0
     name = operator_name(node.target)
     lost = _ALWAYS.get(name) or _IN_FLOAT32[name]
+    if name == "logit":
+        epsilon = arguments(node)["eps"]
+        return lost / float(epsilon) if isinstance(epsilon, float) and epsilon > 0 else 0.0
     operand = values[node.all_input_nodes[0]]
     assert isinstance(operand, Tensor)
     if name == "glu":

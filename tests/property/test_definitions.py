@@ -49,7 +49,12 @@ LAWS: dict[str, list[Law]] = {
         lambda x: (
             torch.div(5 * x, 0.7, rounding_mode="trunc") + torch.fmod(5 * x, 0.7) + torch.fmod(x, -_above(x))
         ),
-        lambda x: torch.special.entr(x.abs()) + torch.logit(_inside(x)) + torch.logit(_inside(x), 0.3),
+        lambda x: (
+            torch.special.entr(x.abs())
+            + torch.logit(_inside(x))
+            + torch.logit(_inside(x), 0.3)
+            + torch.logit(x, 1e-3)
+        ),
         lambda x: torch.heaviside(x, _other(x)) + torch.hypot(x, _other(x)),
         lambda x: torch.logaddexp(x, _other(x)) + torch.logaddexp2(x, 30 * _other(x)),
         lambda x: [

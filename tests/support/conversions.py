@@ -57,7 +57,12 @@ NUMBERS: list[Written] = [
     _placed,
     lambda x: [torch.tanh(x), F.gelu(x, approximate="tanh"), F.gelu(x)],
     lambda x: [torch.hypot(x, _other(x)), torch.logaddexp(x, _other(x)), torch.atan2(x, _above(x))],
-    lambda x: [torch.special.entr(x), torch.logit(x.sigmoid(), 0.01), torch.sinc(x), torch.special.erfc(x)],
+    lambda x: [
+        torch.special.entr(x),
+        torch.logit(x.sigmoid(), 0.01) + torch.logit(x, 1e-6),
+        torch.sinc(x),
+        torch.special.erfc(x),
+    ],
     lambda x: [
         torch.asinh(x),
         torch.acosh(1 + _above(x)),

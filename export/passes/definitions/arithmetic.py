@@ -106,9 +106,12 @@ def entr(self: Tensor) -> Tensor:
 
 @defines(aten.logit.default)
 def logit(self: Tensor, eps: float | None) -> Tensor:
-    """log(x / (1 - x)), of x clamped to [e, 1 - e]"""
-    inside = self if eps is None else self.clamp(eps, 1 - eps)
-    return (inside / (1 - inside)).log()
+    """log(x / (1 - x)), clamped to what it is at 1 - e and the opposite, for float16 has no 1 - e next to 1"""
+    if eps is None or not 0 < eps < 0.5:
+        inside = self if eps is None else self.clamp(eps, 1 - eps)
+        return (inside / (1 - inside)).log()
+    inside, most = self.clamp(0, 1), math.log((1 - eps) / eps)
+    return (inside / (1 - inside)).log().clamp(-most, most)
 
 
 @defines(aten.heaviside.default)
