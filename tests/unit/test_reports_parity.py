@@ -186,6 +186,12 @@ def test_table_says_what_failed_and_what_was_compared() -> None:
     assert "infinite" in table.render(NOT_FINITE)
 
 
+def test_a_format_whose_options_are_the_usual_ones_has_no_target() -> None:
+    usual = report(target="")
+    assert table.render(usual).splitlines()[0] == "PASS  nets onnx fp32 32 x 32"
+    assert "Target" in html_page([PASSING]) and "Target" not in html_page([usual])
+
+
 def test_a_long_table_is_cut_and_counted_with_the_failures_first() -> None:
     outputs = [output(f"{index}.jpg", 1e-6 * (index + 1)) for index in range(40)]
     outputs[7] = output("7.jpg", 1e-9, "cosine 0.5, and 0.9999999 is the least")

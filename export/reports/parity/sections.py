@@ -42,7 +42,7 @@ def facts(report: ParityReport) -> Markup:
         "Artifact": tag("code", report.artifact),
         "Run by": report.runner + how,
         "Compared with": report.reference,
-        "Target": report.target,
+        **({"Target": report.target} if report.target else {}),
         "Input": report.image_size,
         "Manifest": tag("code", report.manifest_sha256[:16], title=report.manifest_sha256),
     }

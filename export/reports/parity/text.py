@@ -63,9 +63,10 @@ def render_bisect(report: ParityReport) -> str:
 
 
 def _head(report: ParityReport) -> Iterator[str]:
-    yield from wrapped(
-        f"{'PASS' if report.passed else 'FAIL'}  {title(report)}, {plain(report.target)}", indent=6
-    )
+    target = (
+        f", {plain(report.target)}" if report.target else ""
+    )  # a format's options may all be the usual ones
+    yield from wrapped(f"{'PASS' if report.passed else 'FAIL'}  {title(report)}{target}", indent=6)
     how = f" ({plain(report.arithmetic)})" if report.arithmetic else ""
     yield from _field("artifact", f"{report.artifact}, manifest {report.manifest_sha256[:16]}")
     yield from _field("run by", report.runner + how)
