@@ -86,7 +86,8 @@ class _Moved(TorchDispatchMode):
             often = _terms(func, args, found)
             tree_map(lambda value: self.move(value, often), found)  # a view's numbers were moved before
             if func._schema.name in _NORMALIZING and found[1].numel():
-                self.shift(*found, args)
+                result, mean, inverse = found
+                self.shift(result, mean, inverse, args)
         return found
 
     def shift(self, found: Tensor, mean: Tensor, inverse: Tensor, args: Sequence[Any]) -> None:
