@@ -162,7 +162,7 @@ def table(rows: Sequence[Row]) -> list[str]:
         f"| --- |{' --- |' * len(present)}",
     ]
     for off in (WHOLE, AGAIN, *labels(FORMAT)):
-        cells = [_cell(found.get((name, off)), off == WHOLE) for name in present]
+        cells = [_cell(found.get((name, off)), found[name, WHOLE]) for name in present]
         pass_name, comma, which = off.partition(",")
         shown = off if off in (WHOLE, AGAIN) else f"`{pass_name}`{comma}{which}"
         lines.append(f"| {shown} | {' | '.join(cells)} |")
@@ -174,16 +174,15 @@ def table(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _cell(row: Row | None, is_whole: bool) -> str:
+def _cell(row: Row | None, whole: Row) -> str:
     if row is None:
         return ""
     if row.words:
         return "refused"
-    counted = "" if row.delegates == 1 and not row.outside and not is_whole else _pieces(row)
-    if is_whole:
-        return counted
+    if row is whole:
+        return _pieces(row)
     told = "the same file" if row.time is None else percent(row.time)
-    return f"{told}, {counted}" if counted else told
+    return told if _pieces(row) == _pieces(whole) else f"{told}, {_pieces(row)}"
 
 
 def _pieces(row: Row) -> str:
