@@ -131,7 +131,8 @@ def read_vectors(artifact: Artifact, form: Format) -> list[tuple[Case, list[Expe
                 label: _loss(path, take(f"loss in {label}", spec), take(f"jumps in {label}", spec), spec)
                 for label in labels
             }
-            loss = losses[form.label] or losses[earlier] or RoundingLoss.unknown(want, _UNKNOWN[earlier])
+            known = losses.get(form.label) or losses.get(earlier)
+            loss = known or RoundingLoss.unknown(want, _UNKNOWN[earlier])
             expected.append(Expected(spec, want, form, loss))
         found.append((Case(name, kind, inputs, is_usual=is_usual(kind, own)), expected))
     if tensors:
