@@ -63,9 +63,8 @@ def render_bisect(report: ParityReport) -> str:
 
 
 def _head(report: ParityReport) -> Iterator[str]:
-    target = (
-        f", {plain(report.target)}" if report.target else ""
-    )  # a format's options may all be the usual ones
+    # A format's options may all be the usual ones, which need no words.
+    target = f", {plain(report.target)}" if report.target else ""
     yield from wrapped(f"{'PASS' if report.passed else 'FAIL'}  {title(report)}{target}", indent=6)
     how = f" ({plain(report.arithmetic)})" if report.arithmetic else ""
     yield from _field("artifact", f"{report.artifact}, manifest {report.manifest_sha256[:16]}")
