@@ -32,7 +32,7 @@ test: setup
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-# Six minutes, and more than a gigabyte of disk the first time: the formats whose packages are an extra, in an environment of
+# Eight minutes, and more than a gigabyte of disk the first time: the formats whose packages are an extra, in an environment of
 # their own, because these pin what the rest does not: files are written, run, held to PyTorch, and damaged.
 FORMATS_VENV ?= .venv-formats
 FORMAT_TESTS := tests/parity/test_litert.py tests/parity/test_litert_precisions.py tests/parity/test_litert_halves.py \
