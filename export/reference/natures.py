@@ -55,9 +55,13 @@ _JUMPS = {
 
 @cache
 def operator_name(target: object) -> str:
-    """``conv2d`` for ``aten.conv2d.default``; ``getitem`` for what takes a piece of a list."""
+    """``conv2d`` for ``aten.conv2d.default``; ``getitem`` for what takes a piece of a list. What ``torch.special`` calls otherwise
+    has its usual name."""
     name = str(target)
-    return "getitem" if "getitem" in name else name.removeprefix("aten.").partition(".")[0]
+    if "getitem" in name:
+        return "getitem"
+    plain = name.removeprefix("aten.").partition(".")[0].removeprefix("special_")
+    return "sigmoid" if plain == "expit" else plain
 
 
 @cache

@@ -59,7 +59,7 @@ NUMBERS: list[Written] = [
     lambda x: [torch.hypot(x, _other(x)), torch.logaddexp(x, _other(x)), torch.atan2(x, _above(x))],
     lambda x: [
         torch.special.entr(x),
-        torch.logit(x.sigmoid(), 0.01) + torch.logit(x, 1e-6),
+        torch.logit(x.sigmoid(), 0.01) + torch.logit(x, 1e-6) + torch.special.logit(x, 1e-6),
         torch.sinc(x),
         torch.special.erfc(x),
     ],

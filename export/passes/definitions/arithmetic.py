@@ -104,7 +104,7 @@ def entr(self: Tensor) -> Tensor:
     return torch.where(is_above, inside, torch.where(self < 0, -math.inf, 0.0))
 
 
-@defines(aten.logit.default)
+@defines(aten.logit.default, aten.special_logit.default)
 def logit(self: Tensor, eps: float | None) -> Tensor:
     """log(x / (1 - x)), clamped to what it is at 1 - e and the opposite, for float16 has no 1 - e next to 1"""
     if eps is None or not 0 < eps < 0.5:
