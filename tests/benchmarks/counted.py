@@ -20,7 +20,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before what reads it
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -37,6 +36,7 @@ from cloformer.export.device.runtime import RUNTIMES
 from cloformer.export.formats import FORMATS
 from cloformer.export.parity.verify import ParityRequest
 
+from .kept import keep, kept
 from .markdown import replace_between
 from .runtimes import NETWORKS as TIMED
 from .runtimes import PAGE, exported, model_of, plain_beside
@@ -72,16 +72,14 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    given.folder.mkdir(parents=True, exist_ok=True)
-    kept = given.folder / "rows.jsonl"
+    path = given.folder / "rows.jsonl"
     for name in given.only:
-        known = {row.key for row in _read(kept)}
+        known = {row.key for row in _read(path)}
         for row in measured(name, given.photos, known):
-            with kept.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(row)) + "\n")
+            keep(path, asdict(row))
             print(row, flush=True)
-    lines = table(_read(kept))
-    failures = list(_failures(_read(kept)))
+    rows = _read(path)
+    lines, failures = table(rows), list(_failures(rows))
     print("", *lines, "", *(f"FAIL: {text}" for text in failures), sep="\n")
     if given.write:
         replace_between(PAGE, BEGIN, END, lines)
@@ -90,8 +88,7 @@ def main() -> None:
 
 def _read(path: Path) -> list[Row]:
     """The rows so far."""
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    return [Row(**json.loads(line)) for line in lines]
+    return [Row(**fields) for fields in kept(path)]
 
 
 def measured(name: str, photos: Path | None, known: set[tuple[str, str, str]]) -> Iterator[Row]:

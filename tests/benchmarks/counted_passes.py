@@ -19,7 +19,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before what reads it
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ from cloformer.export.device.arm64_parity import compare_on_device
 from cloformer.export.parity.verify import ParityRequest
 
 from .ablation import PAGE, labels
+from .kept import keep, kept
 from .left_out import NETWORKS, TITLES, WHOLE, made, without_each
 from .markdown import replace_between
 
@@ -63,15 +63,13 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    given.folder.mkdir(parents=True, exist_ok=True)
-    kept = given.folder / "rows.jsonl"
+    path = given.folder / "rows.jsonl"
     for name in given.only:
-        known = {row.off for row in _read(kept) if row.network == name}
+        known = {row.off for row in _read(path) if row.network == name}
         for row in measured(name, known):
-            with kept.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(row)) + "\n")
+            keep(path, asdict(row))
             print(row, flush=True)
-    rows = _read(kept)
+    rows = _read(path)
     lines, failures = table(rows), list(_failures(rows))
     print("", *lines, "", *(f"FAIL: {text}" for text in failures), sep="\n")
     if given.write:
@@ -81,8 +79,7 @@ def main() -> None:
 
 def _read(path: Path) -> list[Row]:
     """The rows so far."""
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    return [Row(**json.loads(line)) for line in lines]
+    return [Row(**fields) for fields in kept(path)]
 
 
 def measured(name: str, known: set[str]) -> Iterator[Row]:

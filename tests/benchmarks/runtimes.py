@@ -21,7 +21,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before what reads it
 
 import argparse
-import json
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
@@ -46,6 +45,7 @@ from cloformer.export.pipeline.export import Exported, export
 from cloformer.export.pipeline.request import ExportRequest
 
 from .exports import export_as_is
+from .kept import keep, kept
 from .markdown import replace_between
 
 SIZE = 224
@@ -111,16 +111,15 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    given.folder.mkdir(parents=True, exist_ok=True)
-    kept = given.folder / "rows.jsonl"
-    known = {row.network for row, _ in _read(kept)}
+    path = given.folder / "rows.jsonl"
+    known = {row.network for row, _ in _read(path)}
     for name in (name for name in given.only if name not in known):
         with tempfile.TemporaryDirectory() as folder:
             rows, where = measure(name, Path(folder))
-        with kept.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(asdict(row) | {"where": where}) + "\n" for row in rows)
+        for row in rows:
+            keep(path, asdict(row) | {"where": where})
         print(*rows, sep="\n", flush=True)
-    found = sorted(_read(kept), key=lambda each: NETWORKS.index(each[0].network))
+    found = sorted(_read(path), key=lambda each: NETWORKS.index(each[0].network))
     lines = [*HEADER, *(str(row) for row, _ in found), "", *sorted({where for _, where in found})]
     failures = [text for row, _ in found for text in row.failures]
     print("", *lines, "", *(f"FAIL: {text}" for text in failures), sep="\n")
@@ -208,8 +207,7 @@ def model_of(name: str) -> torch.nn.Module:
 def _read(path: Path) -> list[tuple[Row, str]]:
     """The rows so far, and where each was measured."""
     found = []
-    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
-        fields = json.loads(line)
+    for fields in kept(path):
         where = fields.pop("where")
         found.append((Row(**fields | {"speed": tuple(fields["speed"])}), where))
     return found

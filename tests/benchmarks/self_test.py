@@ -32,6 +32,7 @@ from cloformer.export.latency.turns import compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
 
+from .kept import keep, kept
 from .markdown import replace_between
 from .slower import slow_down
 
@@ -62,8 +63,7 @@ def main() -> None:
     for number in range(len(done) + 1, given.trials + 1):
         found = compare(candidates, replace(protocol("rapid"), seed=number), Rounds())
         done.append(_trial(number, found, here))
-        with trials.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(done[-1]) + "\n")
+        keep(trials, done[-1])
         print(_line(done[-1]), flush=True)
     false, right = _counts(done)
     lines = _table(done, false, right)
@@ -110,9 +110,7 @@ def _products(folder: Path, artifact: Artifact) -> int:
 
 def _read(path: Path, here: dict[str, Any]) -> list[dict[str, Any]]:
     """The trials so far; they must be of this environment."""
-    if not path.exists():
-        return []
-    trials = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    trials = kept(path)
     for trial in trials:
         if trial["environment"] != here:
             sys.exit(f"error: trial {trial['trial']} is from another environment; name another --folder")

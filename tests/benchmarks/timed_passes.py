@@ -22,7 +22,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before wha
 
 import argparse
 import itertools
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -40,6 +39,7 @@ from cloformer.export.latency.statistics import Interval
 from cloformer.export.latency.turns import compare
 
 from .ablation import AGAIN, PAGE, labels, percent
+from .kept import keep, kept
 from .left_out import NETWORKS, TITLES, WHOLE, LeftOut, made, without_each
 from .markdown import replace_between
 
@@ -78,15 +78,13 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    given.folder.mkdir(parents=True, exist_ok=True)
-    kept = given.folder / "rows.jsonl"
+    path = given.folder / "rows.jsonl"
     for name in given.only:
-        known = {row.off for row in _read(kept) if row.network == name}
+        known = {row.off for row in _read(path) if row.network == name}
         for row in measured(name, known):
-            with kept.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(row)) + "\n")
+            keep(path, asdict(row))
             print(row, flush=True)
-    rows = _read(kept)
+    rows = _read(path)
     failures = [
         f"{row.network} is faster without {row.off}"
         for row in rows
@@ -101,8 +99,7 @@ def main() -> None:
 
 def _read(path: Path) -> list[Row]:
     """The rows so far."""
-    found = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
-    return [Row(**fields | {"time": fields["time"] and Interval(**fields["time"])}) for fields in found]
+    return [Row(**fields | {"time": fields["time"] and Interval(**fields["time"])}) for fields in kept(path)]
 
 
 def measured(name: str, known: set[str]) -> Iterator[Row]:

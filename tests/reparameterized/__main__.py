@@ -21,7 +21,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before wha
 
 import argparse
 import copy
-import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from pathlib import Path
 import onnx
 import torch
 from benchmarks.ablation import structure
+from benchmarks.kept import keep, kept
 from benchmarks.markdown import replace_between
 
 from cloformer.errors import CloformerError
@@ -129,9 +129,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    given.folder.mkdir(parents=True, exist_ok=True)
-    kept = given.folder / "rows.jsonl"
-    rows = _read(kept)
+    path = given.folder / "rows.jsonl"
+    rows = _read(path)
     refused = []
     for name in (name for name in given.only if name not in rows):
         try:
@@ -139,9 +138,8 @@ def main() -> None:
         except CloformerError as error:
             refused.append(f"{name}: {error.lines[0]}")
             continue
-        with kept.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(row) | {"where": _where(here)}) + "\n")
-        rows = _read(kept)
+        keep(path, asdict(row) | {"where": _where(here)})
+        rows = _read(path)
         print(row, flush=True)
     found = [rows[name] for name in networks.NETWORKS if name in rows]
     lines = [*HEADER, *(str(row) for row, _ in found), "", *sorted({where for _, where in found})]
@@ -207,8 +205,7 @@ def difference(name: str) -> float:
 def _read(path: Path) -> dict[str, tuple[Row, str]]:
     """The rows so far by network, and where each was measured."""
     found = {}
-    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
-        fields = json.loads(line)
+    for fields in kept(path):
         where = fields.pop("where")
         times = {key: Time(**value) for key, value in fields.items() if key.endswith("_time") and value}
         row = Row(**(fields | times))

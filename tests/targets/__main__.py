@@ -20,12 +20,12 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before what reads it
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from benchmarks.kept import keep, kept
 from benchmarks.markdown import replace_between
 
 from .networks import groups
@@ -38,8 +38,7 @@ MARKS = "<!-- targets: written by make targets -->", "<!-- targets end -->"
 
 def finished(path: Path) -> dict[tuple[str, str, str], Row]:
     """The rows in ``path`` of networks that are still there, the last of each network and form."""
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    rows = [Row(**json.loads(line)) for line in lines]
+    rows = [Row(**fields) for fields in kept(path)]
     return {
         (row.group, row.network, row.form): row
         for row in rows
@@ -50,15 +49,13 @@ def finished(path: Path) -> dict[tuple[str, str, str], Row]:
 def run(arguments: argparse.Namespace) -> list[Row]:
     """Each wanted row as it was found, now or before."""
     path: Path = arguments.rows
-    path.parent.mkdir(parents=True, exist_ok=True)
     found = finished(path)
     wanted = [(group, form) for form in arguments.form for group in arguments.group]
     for group, form in wanted:
         known = () if arguments.again else [key[1] for key in found if (key[0], key[2]) == (group, form)]
         for row in rows_of(group, form, known):
             found[row.group, row.network, row.form] = row
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(row)) + "\n")
+            keep(path, asdict(row))
             if row.result != "passed":
                 words = "\n  ".join(row.words.splitlines()[:4])
                 print(f"{form} {group}: {row.network}: {row.result}\n  {words}", file=sys.stderr, flush=True)

@@ -20,13 +20,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before wha
 
 import argparse
 import importlib
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from benchmarks.kept import keep, kept
 from benchmarks.markdown import replace_between
 
 from cloformer.io.quiet import quiet
@@ -59,10 +59,8 @@ def wanted(arguments: argparse.Namespace) -> list[Row]:
 
 def finished(path: Path) -> dict[tuple[str, str], Row]:
     """The rows in ``path``, the last of each network and form."""
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
     found = {}
-    for line in lines:
-        fields = json.loads(line)
+    for fields in kept(path):
         needs = {kind: Need(**need) for kind, need in fields.pop("needs").items()}
         found[fields["network"], fields["form"]] = Row(**fields, needs=needs)
     return found
@@ -78,15 +76,13 @@ def _preload() -> None:
 def run(rows: Sequence[Row], path: Path, *, again: bool, minutes: int = MINUTES) -> list[Row]:
     """Each row as it was found, now or before; one that takes more than ``minutes`` is given up."""
     found = finished(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     _preload()
     for row in rows:
         key = row.network, row.form
         if key in found and not again:
             continue
         found[key] = tried(row, 60 * minutes, GIBIBYTES)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(found[key])) + "\n")
+        keep(path, asdict(found[key]))
         words = (
             "" if found[key].result == "passed" else "\n  " + "\n  ".join(found[key].words.splitlines()[:4])
         )
