@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import conversions
+import coremltools as ct
 import pytest
 
 from cloformer.export.parity.verify import ParityRequest, compare
@@ -43,6 +44,25 @@ def test_whole_numbers_of_64_bits_come_in_as_32(tmp_path: Path) -> None:
     assert (ids.dtype, ids.values) == ("int32", (0, 8))
     report = compare(exported.artifact, ParityRequest(model=request.model, spec=spec))
     assert report.passed, [str(item) for item in (*report.outputs, *report.statements, *report.operators)]
+
+
+def test_whole_numbers_keep_their_size_in_float16(tmp_path: Path) -> None:
+    """coremltools takes what is gathered, sorted or squeezed into 16 bits, from iOS 17 on."""
+    spec = ModelSpec((TensorSpec("ids", (2, 5), "int64", values=(0, 9)),))
+    request = ExportRequest(
+        model="conversions:large",
+        spec=spec,
+        formats=("coreml",),
+        precision="fp16",
+        options={"target": "ios17"},
+        output=tmp_path,
+    )
+    (exported,) = export(request)
+    report = compare(exported.artifact, ParityRequest(model=request.model, spec=spec))
+    assert report.passed, [str(item) for item in (*report.outputs, *report.operators) if not item.passed]
+    package = exported.artifact.model_path
+    typed = ct.models.MLModel(str(package), skip_model_load=True).get_spec().mlProgram.SerializeToString()
+    assert b"int16" in typed  # what is known to fit is narrow still
 
 
 def test_truths_come_in_as_whole_numbers(tmp_path: Path) -> None:

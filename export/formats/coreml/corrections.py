@@ -11,25 +11,30 @@ from coremltools.converters.mil.frontend.torch.torch_op_registry import register
 from coremltools.converters.mil.mil import Block, Operation, Program, Var, types
 from coremltools.converters.mil.mil.passes.defs.cleanup.fuse_reduce_mean import fuse_reduce_mean
 from coremltools.converters.mil.mil.passes.defs.optimize_conv import fuse_conv_batchnorm, fuse_conv_scale
+from coremltools.converters.mil.mil.passes.defs.quantization import add_int16_cast
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.passes.helper import block_context_manager
 from coremltools.converters.mil.mil.passes.pass_registry import register_pass
 from coremltools.converters.mil.mil.types import nptype_from_builtin
+from coremltools.converters.mil.mil.types.symbolic import is_symbolic
 
 __all__ = ["pipeline"]
 
 
-def pipeline() -> ct.PassPipeline:
-    """coremltools' passes, with ours first or in the place of one."""
+def pipeline(activations: str) -> ct.PassPipeline:
+    """coremltools' passes for activations of that type, with ours first or in the place of one."""
     pipeline = ct.PassPipeline.DEFAULT
     replaced = {
         "common::fuse_reduce_mean": "cloformer::fuse_exact_means",
         "common::fuse_conv_batchnorm": "cloformer::fuse_right_batchnorms",
         "common::fuse_conv_scale": "cloformer::fuse_right_scales",
+        "common::add_int16_cast": "cloformer::narrow_what_fits",
     }
     # A sum of two values in 8 bits, divided by the scale of one: the other's scale and the sum's then are quotients that are
     # rounded to float16, and no longer those that were chosen.
     left_out = {"common::distributive_quantized_binary_op_scale_normalization"}
+    if activations != "float16":
+        left_out.add("common::add_int16_cast")  # as coremltools does
     names = [replaced.get(name, name) for name in pipeline.passes if name not in left_out]
     pipeline.passes = ["cloformer::exact_operators", *names]
     return pipeline
@@ -146,6 +151,38 @@ class fuse_right_scales(fuse_conv_scale):  # type: ignore[misc]  # noqa: N801
     @staticmethod
     def _try_to_transform(conv_op: Operation, scale_op: Operation) -> bool:
         return not _mixes_groups(conv_op) and bool(fuse_conv_scale._try_to_transform(conv_op, scale_op))
+
+
+@register_pass(namespace="cloformer")
+class narrow_what_fits(add_int16_cast):  # type: ignore[misc]  # noqa: N801
+    """Whole numbers in 16 bits where they are known to fit: constants, what 8 or 16 bits held before, and places on an axis
+    that is short enough. coremltools' pass takes all that is gathered, sorted or squeezed, and with or without a sign as the
+    one that it saw before it; 40000 wraps, and so does -2."""
+
+    def should_cast_parameter(self, op: Operation, param_name: str) -> bool:
+        value = op.inputs[param_name]
+        if value.dtype == types.str:  # the type of the places that a sorting gives
+            return _longest(op) <= _PLACES and bool(super().should_cast_parameter(op, param_name))
+        self.target_dtype = "int16"
+        fits = _is_narrow(value) or (param_name == "indices" and _longest(op) <= _PLACES)
+        return fits and bool(super().should_cast_parameter(op, param_name))
+
+
+_PLACES = np.iinfo(np.int16).max
+
+
+def _longest(operation: Operation) -> float:
+    """The longest axis of what is gathered or sorted."""
+    sizes = [np.inf if is_symbolic(size) else size for size in operation.x.shape]
+    return max(sizes, default=1)
+
+
+def _is_narrow(value: Var) -> bool:
+    """Whether it is a constant, whose numbers coremltools reads, or came of fewer bits."""
+    if value.op is None:
+        return False
+    held = {types.bool, types.int8, types.uint8, types.int16, types.uint16}
+    return value.op.op_type == "const" or (value.op.op_type == "cast" and value.op.x.dtype in held)
 
 
 def _mixes_groups(operation: Operation) -> bool:

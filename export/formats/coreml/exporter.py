@@ -145,9 +145,10 @@ def _pipeline(lowered: Lowered) -> Any:
     from .exact_affine import with_exact_affine
     from .finite_constants import with_finite_constants
 
+    found = pipeline(lowered.precision.activations)
     if lowered.precision.activations != "float16":
-        return with_exact_affine(pipeline())
-    return with_finite_constants(pipeline(), _in_half(lowered))
+        return with_exact_affine(found)
+    return with_finite_constants(found, _in_half(lowered))
 
 
 def _compute_precision(lowered: Lowered) -> Any:
