@@ -96,7 +96,7 @@ class Group:
         that type; None where none is."""
         largest = torch.finfo(self.stored).max
         values = {node: _bounded(value, largest, largest) for node, value in self.leaves.items()}
-        calls = {node: Call(node).bounded(0.0, largest) for node in self.nodes}
+        calls = {node: Call(node).stored(self.stored, ends=True) for node in self.nodes}
         is_one = any(call is not None for call in calls.values())
         return self._of_others(values, calls) if is_one or self._are_others(values) else None
 

@@ -9,7 +9,6 @@ computation, 1993.)
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -249,20 +248,15 @@ class _Rounding:
         return value
 
     def of_number(self, call: Call, values: Mapping[fx.Node, object]) -> object:
-        """An operator's result, of a number of the graph that the format would make zero with its smallest in the place of that;
-        where the format ends before it because it ends before a number of the graph, what its largest gives."""
-        found = (call.bounded(self._least, math.inf) or call).wide(values)
-        stored = call.bounded(self._least, self._largest) if self.ends else None
+        """An operator's result, with small numbers of the graph as the format stores them; where the format ends before it
+        because it ends before a number of the graph, what its largest gives."""
+        found = (call.stored(self.form.kind, begins=True) or call).wide(values)
+        stored = call.stored(self.form.kind, begins=True, ends=True) if self.ends else None
         if stored is None or not isinstance(found, Tensor) or not found.is_floating_point():
             return found
         other = stored.wide(values)
         assert isinstance(other, Tensor)
         return torch.where(found.isfinite() & (found.abs() > self._largest), other, found)
-
-    @property
-    def _least(self) -> float:
-        kind = torch.finfo(self.form.kind)
-        return kind.tiny * kind.eps
 
     @property
     def _largest(self) -> float:

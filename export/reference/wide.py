@@ -107,24 +107,27 @@ class Call:
             return self._narrowly(values)
         return _kept_narrow(widened(found), self.node.meta.get("val"))
 
-    def bounded(self, least: float, largest: float) -> Call | None:
-        """The same with every finite number that stands in the graph, and is larger than one or smaller than the other, as that
-        with its sign; None where none is. Zeros stay, and so do factors that are small."""
-        if operator_name(self.node.target) == "mul":
-            least = 0.0
-        numbers = {place: abs(self._wide[place]) for place in self._scalars}  # type: ignore[arg-type]
-        beyond = {
-            place: min(max(number, least), largest)
-            for place, number in numbers.items()
-            if 0 < number < least or largest < number < math.inf
-        }
-        if not beyond or self._in_own_types:
+    def stored(self, kind: torch.dtype, *, begins: bool = False, ends: bool = False) -> Call | None:
+        """The same with every number that stands in the graph as ``kind`` stores it, where that ``begins`` or ``ends``: below its
+        smallest normal number by the nearest of its steps, the first at least, and beyond its largest as that; None where none
+        is such. Zeros stay, and so do factors that are below half a step."""
+        limits, is_factor = torch.finfo(kind), operator_name(self.node.target) == "mul"
+        first = limits.smallest_normal * limits.eps
+        other = {}
+        for place in self._scalars:
+            number = abs(self._wide[place])  # type: ignore[arg-type]
+            if begins and 0 < number < limits.smallest_normal:
+                steps = round(number / first)
+                other[place] = first * max(steps, 1) if steps or not is_factor else number
+            elif ends and limits.max < number < math.inf:
+                other[place] = limits.max
+        if not other or self._in_own_types:
             return None
-        other = copy(self)
-        other._wide, other._numbers = list(self._wide), []
-        for place, number in beyond.items():
-            other._wide[place] = math.copysign(number, self._wide[place])  # type: ignore[arg-type]
-        return other
+        call = copy(self)
+        call._wide, call._numbers = list(self._wide), []
+        for place, number in other.items():
+            call._wide[place] = math.copysign(number, self._wide[place])  # type: ignore[arg-type]
+        return call
 
     def _narrowly(self, values: Mapping[fx.Node, object]) -> object:
         own = {source: _narrowed(values[source], source.meta.get("val")) for _, source in self._operands}

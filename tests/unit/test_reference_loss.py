@@ -160,6 +160,34 @@ def test_a_narrow_sum_of_thousands_stands_still() -> None:
     assert shares[0] < 2e-3 and shares[1] > MOST_LOSS
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, c: x * c,
+        lambda x, c: (x - x + c).rsqrt(),
+        lambda x, c: (x - x).clamp(min=c).rsqrt(),
+        lambda x, c: torch.where(x > 9, x, c).rsqrt(),
+    ],
+)
+def test_a_number_with_few_digits_is_rounded_as_the_format_has_it(
+    function: Callable[[Tensor, float | Tensor], Tensor],
+) -> None:
+    """1.28e-6 is 2 % less in float16, which has no more digits there."""
+    number = 1.28e-6
+
+    class Alone(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return function(x, number)
+
+    numbers = torch.linspace(20, 40, 60).reshape(6, 10)
+    reference = Reference(trace(Alone(), [TensorSpec("x", (6, 10))]))
+    form = Format.of("float16", narrow_sums=False)
+    (expected,) = reference.expected({"x": numbers.numpy()}, form, reference.twin.signature.outputs)
+    own = function(numbers.half(), torch.tensor(number).half()).float().numpy()
+    assert np.abs(own - expected.want).max() <= MARGIN * expected.loss.whole
+    assert expected.loss.whole < 0.05 * np.abs(expected.want).max()
+
+
 def test_what_jumps_may_jump_as_far_as_any_of_its_part() -> None:
     """A place that is chosen of many that are as good is another in every run, whichever the few runs gave."""
     want, jumps = np.zeros((1, 4), np.float32), np.array([[0, 1, 6, 0]], np.float32)
