@@ -88,7 +88,15 @@ class _Moved(TorchDispatchMode):
             if func._schema.name in _NORMALIZING and found[1].numel():
                 result, mean, inverse = found
                 self.shift(result, mean, inverse, args)
+            if func._schema.name == "aten::logit":
+                self.move_near_one(found, *args)
         return found
+
+    def move_near_one(self, found: Tensor, x: Tensor, epsilon: float | None = None) -> None:
+        """A logit by what one less a number near one may be off, which is a rounding of one."""
+        at = x.double() if epsilon is None else x.double().clamp(epsilon, 1 - epsilon)
+        signs = torch.randint(0, 2, x.shape, generator=self.generator) * 2 - 1
+        found.add_(torch.nan_to_num(signs * self.unit / (1 - at), 0.0, 0.0, 0.0).to(found.dtype))
 
     def shift(self, found: Tensor, mean: Tensor, inverse: Tensor, args: Sequence[Any]) -> None:
         """A normalization's result by what its mean may be off, which is the same for all that share it."""
