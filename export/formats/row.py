@@ -110,6 +110,7 @@ class Format:
     ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
     the folder has a profiler of its runtime. ``takes_pixels``: its files normalize images inside, all of them. ``adds_in_order``: its
     runtime adds the terms of a sum one after the other, so that more is lost than where partial sums are kept side by side.
+    ``whole``: the widest whole numbers that its files have.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Format:
     has_delegates: bool = False
     takes_pixels: bool = False
     adds_in_order: bool = False
+    whole: str = "int64"
 
     @property
     def missing(self) -> list[str]:

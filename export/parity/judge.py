@@ -28,11 +28,13 @@ _SMALLEST = {"float32": 2.0**-126, "float16": 2.0**-24}
 
 @dataclass(frozen=True)
 class Types:
-    """The types that a candidate computes in, keeps its constants in and adds up in: "float32" or "float16"."""
+    """The types that a candidate computes in, keeps its constants in and adds up in, "float32" or "float16"; and of its whole
+    numbers."""
 
     computed: str
     stored: str
     sums: str = "float32"
+    whole: str = "int64"
 
     @classmethod
     def of(cls, precision: Precision) -> Types:
@@ -45,7 +47,7 @@ class Judgement:
     """``own_error`` is what the operator did wrong by itself, and ``tolerance`` what it may, both where the first is
     largest beside the second and over ``scale``, the largest finite magnitude; of integers and truths ``own_error`` is
     the share that is wrong, and nothing is allowed. ``flips`` are elements that are decided otherwise where a rounding
-    decides. ``overflows``: the result is infinite because the format ends before it."""
+    decides. ``overflows``: the result is infinite, or the largest whole number, because the format ends before it."""
 
     own_error: float
     tolerance: float
@@ -263,10 +265,25 @@ def _judge_decisions(item: Compared, types: Types) -> Judgement:
     stored = item.group.with_largest()
     if isinstance(stored, Tensor):
         differs &= got != stored
+    ended = _at_the_end(got, want, types.whole) & differs
+    differs &= ~ended
     wrong = int((differs & ~undecided).sum())
     return Judgement(
-        wrong / want.numel(), 0.0, 1.0, is_wrong=wrong > 0, flips=int((differs & undecided).sum())
+        wrong / want.numel(),
+        0.0,
+        largest_finite(want.double()) if bool(ended.any()) else 1.0,
+        is_wrong=wrong > 0,
+        flips=int((differs & undecided).sum()),
+        overflows=bool(ended.any()),
     )
+
+
+def _at_the_end(got: Tensor, want: Tensor, whole: str) -> Tensor:
+    """Where a whole number is the last one of the format, which ends before what is wanted."""
+    if want.dtype is torch.bool:
+        return torch.zeros_like(got)
+    ends = torch.iinfo(getattr(torch, whole))
+    return ((want > ends.max) & (got == ends.max)) | ((want < ends.min) & (got == ends.min))
 
 
 def _undecided(group: Group, got: Tensor, roundoff: float) -> Tensor:

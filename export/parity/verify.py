@@ -278,7 +278,8 @@ def _add_operators(
     """The operators are compared too, where the runner gives its values."""
     written = program_origins(program) if session.name == GRAPH else read_origins(session.artifact)
     along = part(session.progress, _COMPARED, _ALL)
-    types = Types(session.precision, session.stored, str(session.form.sums).removeprefix("torch."))
+    whole = "int64" if session.name == GRAPH else FORMATS[session.artifact.format].whole
+    types = Types(session.precision, session.stored, str(session.form.sums).removeprefix("torch."), whole)
     try:
         operators, missing = compare_operators(
             session.runner, program, written, types, _fed(session, cases), along

@@ -75,6 +75,15 @@ def _mean_of_floats(self: Tensor, dtype: torch.dtype | None, dim: Any = None, ke
     return self.to(dtype).mean() if dim is None else self.to(dtype).mean(dim, keepdim)
 
 
+def _of_whole_numbers(self: Tensor, other: Any, rounding_mode: str | None) -> Any:
+    """Of whole numbers, which torch.onnx divides as floats; it does so of floats as well."""
+    if self.is_floating_point() or (
+        other.is_floating_point() if isinstance(other, Tensor) else type(other) is float
+    ):
+        return NotImplemented
+    return DEFINITIONS[aten.div.Tensor_mode](self, other, rounding_mode)
+
+
 def _scattered(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
     """A number for each place, which ONNX asks for."""
     same = src.shape == index.shape
@@ -167,6 +176,8 @@ _OWN: dict[object, Callable[..., Any]] = {
     aten.rrelu.default: _slope_between,
     aten.col2im.default: _folded,
     aten.clamp.default: _bounded_alike,
+    aten.div.Tensor_mode: _of_whole_numbers,
+    aten.div.Scalar_mode: _of_whole_numbers,
     aten.mean.default: _mean_of_floats,
     aten.mean.dim: _mean_of_floats,
     aten.affine_grid_generator.default: _grid_of_volumes,

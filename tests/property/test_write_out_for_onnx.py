@@ -59,9 +59,14 @@ LAWS: dict[str, Callable[[Tensor], object]] = {
         x.scatter_reduce(1, torch.tensor([[[3]], [[1]]]), 2 * x, "amax"),
     ],
     "a grid of a volume": lambda x: F.affine_grid(x[:, :3, :4], (2, 1, 2, 1, 3), align_corners=True),
+    "quotients of whole numbers": lambda x: [
+        torch.div((1e6 * x).long(), 7, rounding_mode="trunc"),
+        torch.div((1e6 * x).long(), (9 * x.flip(0)).long() * 2 + 1, rounding_mode="trunc"),
+        torch.div((1e6 * x).long(), -7, rounding_mode="floor"),
+    ],
     "channel shuffle": lambda x: torch.native_channel_shuffle(x[..., None], 2),
 }  # fmt: skip
-SITES = {"more numbers than places": 3, "near zero": 2, "truths": 2, "mean of whole numbers": 2, "mean of scattered": 2, "cdist": 5, "largest of all": 2, "largest of truths": 3, "stacks": 12, "none is a number": 2, "copysign": 3, "cumprod": 3, "median": 4, "kthvalue": 2,
+SITES = {"quotients of whole numbers": 3, "more numbers than places": 3, "near zero": 2, "truths": 2, "mean of whole numbers": 2, "mean of scattered": 2, "cdist": 5, "largest of all": 2, "largest of truths": 3, "stacks": 12, "none is a number": 2, "copysign": 3, "cumprod": 3, "median": 4, "kthvalue": 2,
          "searchsorted": 3, "stable sort": 2, "nearly nothing": 6, "parts of other sizes": 3}  # fmt: skip
 
 

@@ -307,13 +307,16 @@ def rows() -> nn.Module:
 
 
 class Large(nn.Module):
-    """Whole numbers beyond 16 bits, and below zero, gathered, sorted and squeezed; and a place beyond 16 bits."""
+    """Whole numbers beyond 16 bits, and below zero, gathered, sorted and squeezed; beyond 32 bits, which are never chosen; and
+    a place beyond 16 bits."""
 
     def forward(self, ids: Tensor) -> list[Tensor]:
         found = []
         for value in (40000 * ids - 100000, ids - 7):
             found += [value[:, :1].squeeze(1), value.gather(1, ids % 5), value.index_select(1, ids[0] % 5)]
             found += [value[ids[0] % 2, ids[1] % 5], value.topk(3)[0], value.sort(1)[0]]
+        ends = torch.iinfo(torch.int64)
+        found += [ids.masked_fill(ids < 5, ends.max).argmin(1), torch.where(ids > 5, ends.min, ids).argmax(1)]
         far = (torch.arange(70000) == 69990 - ids[0, 0]).float()
         return [*found, far.topk(1)[1], far[69985 + ids[0] % 9]]
 

@@ -42,4 +42,5 @@ COREML = Format(
     },
     app_system="ios",
     takes_pixels=True,
+    whole="int32",
 )  # fmt: skip

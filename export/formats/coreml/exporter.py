@@ -29,6 +29,7 @@ from ..stumbled import refusal
 from .interface import refuse_reserved, refuse_several
 from .known_operators import converts
 from .texts import tell_from_names
+from .whole_numbers import end_with_32_bits
 
 __all__ = ["check", "unsupported", "write"]
 
@@ -62,6 +63,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
         inputs = [_input_type(spec, lowered) for spec in lowered.signature.inputs]
         refuse_reserved(lowered.signature)
         tell_from_names(lowered.program.graph)
+        end_with_32_bits(lowered.program)
         path = folder / f"{lowered.description.name}.mlpackage"
         # coremltools writes twice, and would leave the first until the program ends.
         with tempfile.TemporaryDirectory(prefix="cloformer-") as place:
