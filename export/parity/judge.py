@@ -261,7 +261,7 @@ def _judge_decisions(item: Compared, types: Types) -> Judgement:
     differs = got != want
     if not bool(differs.any()):
         return Judgement(0.0, 0.0, 1.0, is_wrong=False)
-    undecided = _undecided(item.group, got, ROUNDOFF[types.computed]) if item.group.decides else ~differs
+    undecided = _undecided(item.group, got, ROUNDOFF[types.computed])
     stored = item.group.with_largest()
     if isinstance(stored, Tensor):
         differs &= got != stored
@@ -287,15 +287,17 @@ def _at_the_end(got: Tensor, want: Tensor, whole: str) -> Tensor:
 
 
 def _undecided(group: Group, got: Tensor, roundoff: float) -> Tensor:
-    """Where what was got is what moving everything by as much as it may be off gives too."""
+    """Where what was got is what moving everything by as much as it may be off gives too, or the place of one that is as good."""
     search = search_of(group.nodes[-1]) if group.piece is None else None
     if search is not None and search.node in group.nodes:
         values = {**group.leaves, **group.computed()}
         operand, best = values[search.operand], group.result(values)
         assert isinstance(operand, Tensor) and isinstance(best, Tensor)
-        margin = BACKWARD * roundoff * largest_finite(operand)
+        margin = BACKWARD * roundoff * largest_finite(operand) if operand.is_floating_point() else 0.0
         return as_good(operand, got, best, search.dim, margin)
     found = torch.zeros_like(got, dtype=torch.bool)
+    if not group.decides:
+        return found
     for size in (roundoff, BACKWARD * roundoff):
         for values in group.disturbed(size):
             found |= got == group.result(values)

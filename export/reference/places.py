@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx
 
+from ..passes.rewriter import arguments
 from .natures import operator_name
 
 __all__ = ["Search", "as_good", "search_of", "undecided"]
@@ -21,6 +22,9 @@ _BESIDE = (
     "kthvalue",
     "median",
 )  # which give the numbers first, and their places second
+# Of which PyTorch does not say which of equal numbers comes first, unless it is asked to keep them in order; of the largest and
+# the smallest it is the first.
+_IN_ANY_ORDER = ("argsort", "topk", "sort", "kthvalue", "median")
 _SAME = ("_to_copy", "to", "alias", "clone", "detach", "lift_fresh_copy")
 
 
@@ -53,17 +57,21 @@ def _search(node: fx.Node) -> Search | None:
     if given is None and name in ("topk", "sort", "argsort", "kthvalue"):
         given = -1
     value = operand.meta.get("val")
-    if not (isinstance(value, Tensor) and value.is_floating_point()) or not (
-        given is None or isinstance(given, int)
-    ):
+    if not isinstance(value, Tensor) or not (given is None or isinstance(given, int)):
+        return None
+    if not value.is_floating_point() and (name not in _IN_ANY_ORDER or _keeps_order(node)):
         return None
     return Search(node, operand, given)
+
+
+def _keeps_order(node: fx.Node) -> bool:
+    return bool(arguments(node).get("stable"))
 
 
 def undecided(operand: Tensor, places: Tensor, dim: int | None, margin: float) -> Tensor:
     """For each of the places, whether what stands there has another within ``margin`` of it along ``dim``."""
     shape = places.shape
-    places = places.long()
+    operand, places = operand.double(), places.long()
     if dim is None:
         operand, places, dim = operand.flatten(), places.reshape(1), 0
     elif places.ndim < operand.ndim:

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import conversions
 import pytest
 import torch
 from extras import needs_litert_torch
@@ -65,6 +66,17 @@ class Tables(nn.Module):
 
 
 volumes, rotated, tables = Volumes, Rotated, Tables
+
+
+class Counted(conversions.Large):
+    """Whole numbers of all sizes, and as many radians."""
+
+    def forward(self, ids: Tensor) -> list[Tensor]:
+        turns = (5000 * ids).float()
+        return [*super().forward(ids), turns.sin(), turns.cos()]
+
+
+counted = Counted
 
 
 def halved() -> nn.Module:
@@ -164,6 +176,14 @@ def test_tables_of_one_shape_a_mask_and_what_is_scaled_before_it_is_taken_away(e
     assert not report.passed
     first = report.first_divergence
     assert first is not None and "sub" in first.operator
+
+
+def test_whole_numbers_of_64_bits_end_with_32(exported: Exports) -> None:
+    spec = ModelSpec((TensorSpec("ids", (2, 5), "int64", values=(0, 9)),))
+    artifact = read_artifact(exported(model=f"{HERE}:counted", formats=("litert",), spec=spec)["litert"])
+    report = compare(artifact, ParityRequest(model=f"{HERE}:counted", spec=spec))
+    assert report.passed, [str(item) for item in (*report.outputs, *report.operators) if not item.passed]
+    assert "overflows" in {item.verdict for item in report.operators}
 
 
 @pytest.mark.parametrize(

@@ -248,3 +248,45 @@ def test_what_the_model_computes_in_half_has_its_roundings_and_no_more() -> None
     assert not _judged(in_half, x, 1 + 2**-12, **weight).is_wrong
     assert _judged(in_half, x, 1.01, **weight).is_wrong
     assert _judged(lambda _, x: x.half().float(), x, 1 + 2**-12).is_wrong
+
+
+def _of_whole_numbers(law: Law, numbers: Tensor, got: Tensor, types: Types = FLOAT32) -> Judgement:
+    """The last operator of a law of whole numbers, which are given."""
+    program = lower(traced(Lambda(lambda m, x: law(x.long())), tuple(numbers.shape)))
+    (whole,) = (node for node in program.graph.nodes if node.target is torch.ops.aten._to_copy.default)
+    last = program.graph.output_node().args[0][0]
+    candidate = {whole.name: numbers.numpy(), last.name: got.numpy()}
+    walk = Walk(program, {"x0": numbers.float().numpy()}, candidate)
+    return judge({item.node: item for item in walk}[last.name], 1, types)
+
+
+def test_whole_numbers_beyond_a_format_are_its_last() -> None:
+    """And in the format that has them none but themselves."""
+    ends, narrow = torch.iinfo(torch.int32), Types("float32", "float32", whole="int32")
+    numbers = torch.tensor([[0, 3, 7, 9]])
+
+    def law(x: Tensor) -> Tensor:
+        return x.masked_fill(x > 5, 2**40).masked_fill(x < 2, -(2**40))
+
+    last = torch.tensor([[ends.min, 3, ends.max, ends.max]])
+    found = _of_whole_numbers(law, numbers, last, narrow)
+    assert found.overflows and not found.is_wrong
+    assert _of_whole_numbers(law, numbers, last).is_wrong
+    for wrong in (
+        [ends.max, 3, ends.max, ends.max],
+        [ends.min, 3, -1, -1],
+        [ends.min, ends.max, ends.max, ends.max],
+    ):
+        assert _of_whole_numbers(law, numbers, torch.tensor([wrong]), narrow).is_wrong
+    assert not _of_whole_numbers(law, numbers, law(numbers)).is_wrong
+
+
+def test_equal_whole_numbers_are_in_any_order_unless_it_is_asked_for() -> None:
+    """The first of the largest is what PyTorch gives of them, and no other."""
+    numbers = torch.tensor([[5, 2, 5, 1]])
+    other, wrong = torch.tensor([[3, 1, 2, 0]]), torch.tensor([[1, 3, 0, 2]])
+    assert not _of_whole_numbers(lambda x: x.argsort(1), numbers, other).is_wrong
+    assert _of_whole_numbers(lambda x: x.argsort(1), numbers, wrong).is_wrong
+    assert _of_whole_numbers(lambda x: x.argsort(dim=1, stable=True), numbers, other).is_wrong
+    assert not _of_whole_numbers(lambda x: x.topk(1, 1)[1], numbers, torch.tensor([[2]])).is_wrong
+    assert _of_whole_numbers(lambda x: x.argmax(1), numbers, torch.tensor([2])).is_wrong

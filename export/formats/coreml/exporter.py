@@ -26,10 +26,10 @@ from ...source.signature import Signature, TensorSpec
 from ...source.trace import origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, ValueOrigin, Written, value_origins
 from ..stumbled import refusal
+from ..whole_numbers import end_with_32_bits
 from .interface import refuse_reserved, refuse_several
 from .known_operators import converts
 from .texts import tell_from_names
-from .whole_numbers import end_with_32_bits
 
 __all__ = ["check", "unsupported", "write"]
 

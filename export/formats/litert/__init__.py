@@ -33,4 +33,5 @@ LITERT = Format(
     has_delegates=True,
     has_profiler=True,
     adds_in_order=True,  # as XNNPACK's kernels do
+    whole="int32",
 )  # fmt: skip

@@ -32,6 +32,7 @@ from ..exporter import (
     value_origins,
 )
 from ..stumbled import refusal
+from ..whole_numbers import end_with_32_bits
 from .constants import keep_constants_apart, restore_infinities
 from .described import name_signature, name_tensors, output_places
 from .file import Operator, name_of, operators, packed, read_model, shape_of
@@ -85,6 +86,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
     """Write ``model.tflite`` with its weights inside; the bytes depend on the arguments alone."""
     signature = _given(lowered)
     path, weights = folder / FILE_NAME, stored_weights(lowered.program)
+    end_with_32_bits(lowered.program)
     path.write_bytes(_converted(lowered, signature))
     model = _read_back(path, lowered.program)
     restore_infinities(model, lowered.program)
