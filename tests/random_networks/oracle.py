@@ -118,12 +118,18 @@ class _Moved(TorchDispatchMode):
             # What the network computes in half precision has its roundings, whatever the file's format is.
             is_half = value.dtype is torch.float16
             unit = max(self.unit, self.size * _UNITS["float16"]) if is_half else self.unit
-            finite = value[value.isfinite()]
-            self.largest = max(self.largest, float(finite.abs().max()) if finite.numel() else 0.0)
+            finite = value.isfinite()
+            is_finite = bool(finite.all())
+            sizes = value.abs() if is_finite else torch.where(finite, value.abs(), 0.0)
+            self.largest = max(self.largest, float(sizes.max()))
             if self.unit:
-                signs = torch.randint(0, 2, value.shape, generator=self.generator) * 2 - 1
-                moved = signs * (often * unit * value.abs() + self.least)
-                value.add_(torch.where(value.isfinite(), moved, 0.0))
+                sizes.mul_(often * unit).add_(self.least)
+                sizes.mul_(
+                    torch.randint(0, 2, value.shape, generator=self.generator, dtype=torch.int8)
+                    .mul_(2)
+                    .sub_(1)
+                )
+                value.add_(sizes if is_finite else torch.where(finite, sizes, 0.0))
 
 
 # These give mean and inverse deviation, but of a batch norm that has its own.
