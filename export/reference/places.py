@@ -38,9 +38,30 @@ class Search:
 
 
 def search_of(node: fx.Node) -> Search | None:
-    """The search whose places are this node's value; None if it gives something else."""
-    while operator_name(node.target) in _SAME and len(node.all_input_nodes) == 1:
+    """The search whose places are this node's value, all or the first of them, say; None if it gives something else."""
+    node, axes = _before(node)
+    found = _places_of(node)
+    if found is None or not axes:
+        return found
+    rank = found.operand.meta["val"].ndim
+    is_along = found.dim is not None and all(axis % rank == found.dim % rank for axis in axes)
+    return found if is_along else None
+
+
+def _before(node: fx.Node) -> tuple[fx.Node, list[int]]:
+    """What the node gives as it is, or some of, and along which axes it takes them; one that takes an axis away is the last."""
+    axes: list[int] = []
+    while len(node.all_input_nodes) == 1:
+        name = operator_name(node.target)
+        if name == "slice" or (name == "select" and not axes):
+            axes.append(arguments(node)["dim"])
+        elif name not in _SAME:
+            break
         node = node.all_input_nodes[0]
+    return node, axes
+
+
+def _places_of(node: fx.Node) -> Search | None:
     name = operator_name(node.target)
     if name == "getitem" and node.args[1] == 1:
         searched = node.args[0]

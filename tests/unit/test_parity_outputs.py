@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from proof import Lambda, traced
+from torch import Tensor
 
 from cloformer.export.parity.outputs import not_told, output_result
 from cloformer.export.parity.report import OutputResult
 from cloformer.export.reference.cases import Case, Inputs, hostile_cases, noise_case
 from cloformer.export.reference.loss import RoundingLoss
-from cloformer.export.reference.references import Expected, Searched
+from cloformer.export.reference.references import Expected, Reference, Searched
 from cloformer.export.reference.rounding import Format
 from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.export.source.signature import TensorSpec
@@ -184,6 +187,30 @@ def test_a_place_that_stands_as_high_is_as_good() -> None:
     both = Searched(operand, 1, loss)
     assert _decided([[2, 1]], [[1, 2]], searched=both).passed
     assert not _decided([[2, 2]], [[1, 2]], searched=both).passed  # one place cannot be both
+
+
+@pytest.mark.parametrize(
+    ("law", "is_one"),
+    [
+        (lambda x: x.argsort(1)[:, :3], True),
+        (lambda x: x.topk(4, 1)[1][:, 1:].clone(), True),
+        (lambda x: x.sort(-1)[1][:, 0], True),
+        (lambda x: x.sort(-1, descending=True)[1][:, 1:][:, 0], True),
+        (lambda x: x.argsort(1)[:1], False),
+        (lambda x: x.argsort(1)[0], False),
+        (lambda x: x.argsort(1)[:, 0][:1], False),
+    ],
+)
+def test_some_of_the_places_are_places_too(law: Callable[[Tensor], Tensor], is_one: bool) -> None:
+    """Of numbers that are all the same each is as good as another."""
+    reference = Reference(traced(Lambda(lambda _, x: law(x)), (2, 6)))
+    same = {"x0": np.ones((2, 6), np.float32)}
+    (expected,) = reference.expected(same, FP16, reference.twin.signature.outputs)
+    assert (expected.searched is not None) == is_one
+    if is_one:
+        other = 5 - expected.want
+        assert output_result(CASE, other, expected).passed
+        assert not output_result(CASE, other + 6, expected).passed
 
 
 def test_what_jumps_may_jump_where_rounding_decides() -> None:
