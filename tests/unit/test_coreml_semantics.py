@@ -157,6 +157,11 @@ ROWS: dict[str, Callable[[Tensor], Tensor]] = {
     "mean of integers, dtype": lambda x: x.int().mean((1, 3), dtype=torch.float32),
     "instance_norm, running statistics": NORM,
     "sum / n": lambda x: torch.tile(x, (1, 1, 1, 30)).sum((1, 2, 3)) / 3779,
+    "whole numbers, gathered, sorted or squeezed": lambda x: (70000 * x.round().long()).topk(2, 3)[0],
+    "whole numbers of 64 bits": lambda x: (
+        torch.where(x > 0, torch.iinfo(torch.int64).min, x.long()).argmax(3)
+        + x.long().masked_fill(x > 0, torch.iinfo(torch.int64).max).amin(3)
+    ),
 }
 
 
