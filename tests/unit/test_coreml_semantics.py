@@ -160,7 +160,7 @@ ROWS: dict[str, Callable[[Tensor], Tensor]] = {
     "whole numbers, gathered, sorted or squeezed": lambda x: (70000 * x.round().long()).topk(2, 3)[0],
     "whole numbers of 64 bits": lambda x: (
         torch.where(x > 0, torch.iinfo(torch.int64).min, x.long()).argmax(3)
-        + x.long().masked_fill(x > 0, torch.iinfo(torch.int64).max).amin(3)
+        + x.long().masked_fill(x > 0, torch.iinfo(torch.int64).max).argmin(3)
     ),
 }
 
