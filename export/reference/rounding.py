@@ -9,6 +9,7 @@ computation, 1993.)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -234,6 +235,9 @@ class _Rounding:
         ):  # partial sums of n terms t with the sum s: about (s^2 / 3 + sum(t^2))^(1/2)
             squares = value.square()
             mean = float(squares.mean())
+            if not math.isfinite(mean):  # a masked place has no digits, and takes none from the others
+                squares = torch.nan_to_num(squares, 0.0, 0.0)
+                mean = float(squares.mean())
             sizes = squares.div_(3).add_(mean).sqrt_()  # in place: these tensors are large
             if most is not None:
                 torch.minimum(sizes, most, out=sizes)

@@ -188,6 +188,20 @@ def test_a_number_with_few_digits_is_rounded_as_the_format_has_it(
     assert expected.loss.whole < 0.05 * np.abs(expected.want).max()
 
 
+def test_a_masked_place_takes_no_digits_from_the_others() -> None:
+    class Masked(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            mask = torch.full((8, 8), -torch.inf).triu(1)
+            return torch.baddbmm(mask.expand(2, 8, 8), x, x.transpose(1, 2), alpha=1 / 16).softmax(-1)
+
+    tokens = {"x": torch.randn(2, 8, 256, generator=torch.Generator().manual_seed(0)).numpy()}
+    reference = Reference(trace(Masked(), [TensorSpec("x", (2, 8, 256))]))
+    for in_order in (False, True):
+        form = Format.of("float32", narrow_sums=False, adds_in_order=in_order)
+        (expected,) = reference.expected(tokens, form, reference.twin.signature.outputs)
+        assert 0 < expected.loss.whole < 1e-4
+
+
 def test_what_jumps_may_jump_as_far_as_any_of_its_part() -> None:
     """A place that is chosen of many that are as good is another in every run, whichever the few runs gave."""
     want, jumps = np.zeros((1, 4), np.float32), np.array([[0, 1, 6, 0]], np.float32)
