@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from ..source.quotients import truncated
 from .natures import decides, gives_numbers, operator_name
 
 __all__ = ["Call", "widened"]
@@ -168,6 +169,8 @@ def _target(node: fx.Node) -> Callable[..., object]:
     if node.target in (_aten.view.default, _aten._unsafe_view.default):
         # The numbers in their order, wherever a candidate or a kernel has left them in memory.
         return lambda value, size: value.reshape(size)
+    if node.target in (_aten.div.Tensor_mode, _aten.div.Scalar_mode) and not gives_numbers(node):
+        return _divided
     if node.target is _aten.cdist.default:
         # By differences: of many rows torch takes products, in which near ones cancel.
         return lambda x1, x2, p=2.0, *_mode: _aten.cdist.default(x1, x2, p, _BY_DIFFERENCES)
@@ -179,6 +182,10 @@ def _target(node: fx.Node) -> Callable[..., object]:
         return lambda value, *places: _aten.as_strided.default(_as_stored(value, example), *places)
     assert callable(node.target)
     return node.target
+
+
+def _divided(x: Tensor, y: Tensor | int, *, rounding_mode: str) -> Tensor:
+    return truncated(x, y) if rounding_mode == "trunc" else torch.floor_divide(x, y)
 
 
 def _as_stored(value: Tensor, example: object) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cloformer.errors import InputError
 
+from .....source.quotients import truncated
 from .._operator import operator
 from ._shapes import broadcast_count
 
@@ -84,7 +85,7 @@ for _name in _BINARY:
 def real_div(x: Tensor, y: Tensor) -> Tensor:
     """True division; of integers, rounded toward zero to an integer as Core ML's result type asks."""
     broadcast_count([x.shape, y.shape])
-    return torch.div(x, y) if x.is_floating_point() else torch.div(x, y, rounding_mode="trunc")
+    return torch.div(x, y) if x.is_floating_point() else truncated(x, y)
 
 
 @operator("rsqrt", specification="iOS15, iOS17/elementwise_unary.py: rsqrt")
