@@ -25,6 +25,7 @@ from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.reference.references import References
 from cloformer.export.source.preprocessing import Preprocessing
+from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.spec import ModelSpec
 
 LABELS = ("cat", "dog", "owl", "fox", "hen")
@@ -45,6 +46,14 @@ def classes() -> torch.nn.Module:
     return Classes()
 
 
+class Counted(torch.nn.Module):
+    """Numbers that float16 ends before, which coremltools keeps in float32, and hardly others."""
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return [(1e6 * x).int(), (2e6 * x).int() // 7, (9 * x).int()]
+
+
+counted = Counted
 MODEL = "test_statements:classes"
 SPEC = ModelSpec(labels=LABELS)
 
@@ -165,3 +174,11 @@ def test_what_float32_has_no_number_for_is_stored_as_zero() -> None:
     want = np.array([3.9e-47, 0.0])
     assert _off(np.zeros(2, np.float32), want) is None
     assert _off(np.array([1e-44, 0], np.float32), want) == "off by 9.8e-45 from what the model gives"
+
+
+def test_what_float16_has_no_number_for_says_nothing_of_the_rest(tmp_path: Path) -> None:
+    model = "test_statements:counted"
+    spec = ModelSpec((TensorSpec("x", (2, 4, 5)),))
+    (written,) = export(ExportRequest(model=model, formats=("coreml",), spec=spec, output=tmp_path))
+    report = compare(written.artifact, ParityRequest(model=model, spec=spec))
+    assert not report.false_statements and report.passed, report.false_statements

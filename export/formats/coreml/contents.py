@@ -9,37 +9,51 @@ import torch
 
 from ..contents import Contents
 from .mil import read_package
-from .mil.program import CONSTEXPR, Constant, Function
+from .mil.program import CONSTEXPR, Constant, Function, Operation
 
 __all__ = ["read_contents"]
 
 
 def read_contents(path: Path) -> Contents:
-    """Of the package's default function. Raises as :func:`.mil.read_package` does."""
+    """Of the package's default function, without what float16 has no number for: coremltools keeps it in float32, and that says
+    nothing of the rest. Raises as :func:`.mil.read_package` does."""
     package = read_package(path)
     function = package.program.functions[package.default_function]
+    beyond = {
+        output.name
+        for operation in function.operations
+        if any(_is_beyond_half(constant.value) for constant in _read_by(operation))
+        for output in operation.outputs
+    }
     results = {
         output.name: output.type.dtype
         for operation in function.operations
         if operation.kind not in ("const", "cast") and not operation.kind.startswith(CONSTEXPR)
+        if beyond.isdisjoint(operation.reads())
         for output in operation.outputs
         if output.type.dtype.startswith("float")
     }
     weights: Counter[str] = Counter()
     for constant in _constants(function):
-        if isinstance(constant.value, torch.Tensor) and constant.type.dtype.startswith("float"):
-            weights[constant.type.dtype] += constant.value.numel()
+        value = constant.value
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and not _is_beyond_half(value):
+            weights[constant.type.dtype] += value.numel()
     return Contents(results, dict(weights), _labels(function))
 
 
 def _constants(function: Function) -> list[Constant]:
-    return [
-        item
-        for operation in function.operations
-        for argument in operation.inputs.values()
-        for item in argument
-        if isinstance(item, Constant)
-    ]
+    return [item for operation in function.operations for item in _read_by(operation)]
+
+
+def _read_by(operation: Operation) -> list[Constant]:
+    return [item for argument in operation.inputs.values() for item in argument if isinstance(item, Constant)]
+
+
+def _is_beyond_half(value: object) -> bool:
+    """Whether a number among them is."""
+    if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+        return False
+    return bool((value.isfinite() & (value.abs() > torch.finfo(torch.float16).max)).any())
 
 
 def _labels(function: Function) -> tuple[str, ...] | None:
