@@ -162,6 +162,7 @@ _SHARED = (
     aten.scatter_add.default, aten.slogdet.default, aten.linalg_slogdet.default,
     aten.cdist.default, aten.pdist.default, aten.fmax.default, aten.fmin.default, aten.hypot.default,
     aten.vander.default, aten.median.default, aten.median.dim, aten.kthvalue.default,
+    aten.relu.default, aten.relu6.default, aten.hardtanh.default,  # of whole numbers: ONNX Runtime has some of these
     aten.logit.default, aten.special_logit.default,  # torch.onnx clamps to 1 - eps, which is 1 in float16
     aten.searchsorted.Tensor, aten.sort.stable, aten.adaptive_avg_pool3d.default, aten.aminmax.default,
     aten.copysign.Tensor, aten.copysign.Scalar, aten.signbit.default, aten.native_channel_shuffle.default, aten.hstack.default, aten.vstack.default,

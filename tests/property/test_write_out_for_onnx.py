@@ -60,13 +60,14 @@ LAWS: dict[str, Callable[[Tensor], object]] = {
     ],
     "a grid of a volume": lambda x: F.affine_grid(x[:, :3, :4], (2, 1, 2, 1, 3), align_corners=True),
     "quotients of whole numbers": lambda x: [
-        torch.div((1e6 * x).long(), 7, rounding_mode="trunc"),
-        torch.div((1e6 * x).long(), (9 * x.flip(0)).long() * 2 + 1, rounding_mode="trunc"),
-        torch.div((1e6 * x).long(), -7, rounding_mode="floor"),
+        torch.div((1e4 * x).long(), 7, rounding_mode="trunc"),
+        torch.div((1e4 * x).long(), (9 * x.flip(0)).long() * 2 + 1, rounding_mode="trunc"),
+        torch.div((1e4 * x).long(), -7, rounding_mode="floor"),
     ],
+    "rectified whole numbers": lambda x: [F.relu((9 * x).long()), F.relu6((9 * x).int()), F.hardtanh((9 * x).int(), -2, 3)],
     "channel shuffle": lambda x: torch.native_channel_shuffle(x[..., None], 2),
 }  # fmt: skip
-SITES = {"quotients of whole numbers": 3, "more numbers than places": 3, "near zero": 2, "truths": 2, "mean of whole numbers": 2, "mean of scattered": 2, "cdist": 5, "largest of all": 2, "largest of truths": 3, "stacks": 12, "none is a number": 2, "copysign": 3, "cumprod": 3, "median": 4, "kthvalue": 2,
+SITES = {"rectified whole numbers": 3, "quotients of whole numbers": 3, "more numbers than places": 3, "near zero": 2, "truths": 2, "mean of whole numbers": 2, "mean of scattered": 2, "cdist": 5, "largest of all": 2, "largest of truths": 3, "stacks": 12, "none is a number": 2, "copysign": 3, "cumprod": 3, "median": 4, "kthvalue": 2,
          "searchsorted": 3, "stable sort": 2, "nearly nothing": 6, "parts of other sizes": 3}  # fmt: skip
 
 
