@@ -22,14 +22,14 @@ def read_contents(path: Path) -> Contents:
     beyond = {
         output.name
         for operation in function.operations
-        if any(_is_beyond_half(constant.value) for constant in _read_by(operation))
+        if operation.kind == "const" and _reads_beyond_half(operation)
         for output in operation.outputs
     }
     results = {
         output.name: output.type.dtype
         for operation in function.operations
         if operation.kind not in ("const", "cast") and not operation.kind.startswith(CONSTEXPR)
-        if beyond.isdisjoint(operation.reads())
+        if beyond.isdisjoint(operation.reads()) and not _reads_beyond_half(operation)
         for output in operation.outputs
         if output.type.dtype.startswith("float")
     }
@@ -47,6 +47,10 @@ def _constants(function: Function) -> list[Constant]:
 
 def _read_by(operation: Operation) -> list[Constant]:
     return [item for argument in operation.inputs.values() for item in argument if isinstance(item, Constant)]
+
+
+def _reads_beyond_half(operation: Operation) -> bool:
+    return any(_is_beyond_half(constant.value) for constant in _read_by(operation))
 
 
 def _is_beyond_half(value: object) -> bool:
