@@ -72,7 +72,8 @@ def write_vectors(path: Path, vectors: Vectors, signature: Signature, forms: Seq
         for form in forms:
             for item in vectors.expected(case, form, signature):
                 place = (case.kind, case.name, "output", item.spec.name)
-                tensors[_SEPARATOR.join(place)] = item.want.astype(stored_type(item.spec))
+                with np.errstate(over="ignore"):
+                    tensors[_SEPARATOR.join(place)] = item.to_store().astype(stored_type(item.spec))
                 for what, figures in _loss_of(item).to_arrays().items():
                     place = (case.kind, case.name, f"{what} in {form.label}", item.spec.name)
                     tensors[_SEPARATOR.join(place)] = figures

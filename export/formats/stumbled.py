@@ -37,6 +37,11 @@ def refusal(
     """``error``, which ``framework`` raised on ``program``, with the operator's place in the model where it can be seen:
     ``named`` are the nodes that it named beside what it raised, and ``in_words`` says what it means."""
     *_, first = causes(error, said=True)
+    if isinstance(first, MemoryError):
+        return UnsupportedError(
+            f"{framework} ran out of memory: it needs several times what the model's weights take, {_size(program)}",
+            "end what else runs, or export on a machine with more memory",
+        )
     reason, node = in_words(first), _node_at(error, program, named)
     if node is not None:
         return unsupported_error([Unsupported(_kind(node), origin_of(node), reason)], framework)
@@ -44,6 +49,10 @@ def refusal(
         f"{framework} cannot convert the graph: {reason}",
         "it does not say at which operator: leave out parts of the model until it goes through, or choose another --format",
     )
+
+
+def _size(program: ExportedProgram) -> str:
+    return f"{sum(value.nbytes for value in program.state_dict.values()) / 1e9:.1f} GB"
 
 
 def _kind(node: fx.Node) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from ..passes.stored import NAMESPACE
-from ..reference.natures import is_in_half, nature_of_node, operator_name
+from ..reference.natures import decides, is_in_half, nature_of_node, operator_name
 from ..reference.near_one import is_near_one, lost_of_one
 from ..reference.places import as_good, search_of
 from ..source.precision import Precision
@@ -24,6 +24,12 @@ __all__ = ["Judgement", "Types", "judge", "most_allowed"]
 _FORMATS = {"float32": torch.float32, "float16": torch.float16}
 # The smallest step of the format: what is smaller than it cannot be held to a share of itself.
 _SMALLEST = {"float32": 2.0**-126, "float16": 2.0**-24}
+# What gives an amount of amounts, or of numbers.
+_AMOUNTS = {
+    "_to_copy", "to", "add", "sub", "rsub", "mul", "div", "floor_divide", "neg", "abs", "sum", "clamp", "relu", "hardtanh",
+    "maximum", "minimum", "amax", "amin", "view", "reshape", "permute", "transpose", "expand", "unsqueeze", "squeeze", "clone",
+    "slice", "select", "cat", "stack", "floor", "ceil", "round", "trunc", "fix",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -212,14 +218,15 @@ def _error(got: Tensor, want: Tensor, limit: float, share: float) -> tuple[Tenso
 
 def _ended(item: Compared, limit: float, share: float) -> Tensor:
     """Where the format ends before the result because it ends before a constant, and what was got is what its largest number
-    gives in the place of that; or before a value that was given in a wider type, and what was got is what infinity gives."""
+    gives in the place of that, or is that itself; or before a value that was given in a wider type, and what was got is what infinity gives."""
     got, want = item.drift.candidate, item.drift.given_actual_inputs
     found = torch.zeros_like(got, dtype=torch.bool)
     largest, infinite = item.group.with_largest(), item.group.with_infinite(limit)
     if isinstance(largest, Tensor):
         is_near = (got - largest).abs() <= share * limit
         is_beyond = got.isinf() & (got.sign() == largest.sign()) & (largest.abs() * (1 + share) >= limit)
-        found |= want.isfinite() & (want.abs() * (1 + share) >= limit) & (is_near | is_beyond)
+        is_last = (got.abs() == limit) & (got.sign() == want.sign())
+        found |= want.isfinite() & (want.abs() * (1 + share) >= limit) & (is_near | is_beyond | is_last)
     if isinstance(infinite, Tensor):
         found |= ~infinite.isfinite() & ((got == infinite) | (got.isnan() & infinite.isnan()))
     return found
@@ -298,7 +305,25 @@ def _undecided(group: Group, got: Tensor, roundoff: float) -> Tensor:
     found = torch.zeros_like(got, dtype=torch.bool)
     if not group.decides:
         return found
+    are_amounts = all(_is_amount(node) for node in group.nodes)
+    least = most = None
     for size in (roundoff, BACKWARD * roundoff):
         for values in group.disturbed(size):
-            found |= got == group.result(values)
+            run = group.result(values)
+            assert isinstance(run, Tensor)
+            found |= got == run
+            if are_amounts:
+                least = run if least is None else torch.minimum(least, run)
+                most = run if most is None else torch.maximum(most, run)
+    if least is not None and most is not None:
+        found |= (least <= got) & (got <= most)
     return found
+
+
+def _is_amount(node: fx.Node) -> bool:
+    """Whether the node's whole numbers are amounts, so that what lies between two that rounding gives may be given too: places
+    are none, nor are remainders or what is looked up."""
+    value = node.meta.get("val")
+    if not isinstance(value, Tensor) or value.dtype is torch.bool:
+        return False
+    return operator_name(node.target) in _AMOUNTS or (value.is_floating_point() and not decides(node))

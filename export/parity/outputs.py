@@ -58,6 +58,7 @@ def output_result(
         return replace(
             nothing, failure=f"the output has the shape {list(np.shape(got))}, not {list(np.shape(want))}"
         )
+    got = expected.without_own_end(got)
     found = replace(nothing, figures=figures(got, want))
     is_number = want.dtype.kind == "f"
     found = _of_numbers(found, got, expected) if is_number else _of_decisions(found, got, expected)
@@ -100,7 +101,7 @@ def _of_numbers(result: OutputResult, got: Array, expected: Expected) -> OutputR
 
 
 def _of_decisions(result: OutputResult, got: Array, expected: Expected) -> OutputResult:
-    """Integers and truths are right or wrong, but where rounding decides."""
+    """Integers and truths are right or wrong, but where rounding decides, or the format ends before what they are made of."""
     want = expected.want
     differs = got != want
     undecided = expected.loss.undecided(got, want)
@@ -116,6 +117,8 @@ def _of_decisions(result: OutputResult, got: Array, expected: Expected) -> Outpu
         )
         undecided = undecided | near.numpy()
     wrong = int((differs & ~undecided).sum())
+    if wrong and expected.loss.ended:
+        return result
     return replace(
         result,
         flips=int((differs & undecided).sum()),
@@ -133,9 +136,8 @@ def _too_lossy(result: OutputResult, expected: Expected, lost: float, max_loss: 
     if not np.isfinite(result.figures.max_abs):
         return f"{name} gives an infinite value, or none, where the model's is finite; --headroom says where"
     if expected.loss.ended and result.figures.max_abs > result.allowed:
-        return (
-            f"{name} ends before a value inside, which costs {lost:.0%} of the largest; --headroom says where"
-        )
+        cost = f"which costs {lost:.0%} of the largest" if np.isfinite(lost) else "which changes the result"
+        return f"{name} ends before a value inside, {cost}; --headroom says where"
     if (
         lost <= max_loss or not result.figures.largest
     ):  # of a result that is zero all over, no error is a share

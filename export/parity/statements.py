@@ -232,12 +232,13 @@ def _differs(have: Expected, want: Expected) -> str | None:
         undecided = want.loss.undecided(have.want, want.want)
         wrong = int(((have.want != want.want) & ~undecided).sum())
         return f"{wrong:,} of {want.want.size:,} are not the model's" if wrong else None
-    problem = _off(have.want, want.want)
+    problem = _off(have.want, want.to_store())
     if problem is not None or not have.loss.is_stated:
         return problem
     largest = float(np.abs(want.want[np.isfinite(want.want)]).max(initial=0))
     least = max(ROUNDINGS / MARGIN * want.form.roundoff * largest, _SMALLEST)
-    for said, right in ((have.loss.whole, want.loss.whole), (have.loss.ended, want.loss.ended)):
+    for said, exact in ((have.loss.whole, want.loss.whole), (have.loss.ended, want.loss.ended)):
+        right = float(_in_float32(exact))
         if not right / _LOSSES - least <= said <= right * _LOSSES + least and said != right:
             return f"they say that rounding may cost {said:.2g}, and it may cost {right:.2g}"
     return None
@@ -245,10 +246,16 @@ def _differs(have: Expected, want: Expected) -> str | None:
 
 def _off(have: Array, want: Array) -> str | None:
     """Float32 of what the model gives, or how far from it."""
+    want = _in_float32(want)
     worst = float(errors(have, want).max(initial=0))
     largest = float(np.abs(want[np.isfinite(want)]).max(initial=0))
     is_it = worst <= max(_STORED * largest, _SMALLEST)
     return None if is_it else f"off by {worst:.2g} from what the model gives"
+
+
+def _in_float32(numbers: Array | float) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(numbers).astype(np.float32).astype(np.float64)
 
 
 def _kit(artifact: Artifact, source: Source, reference: Reference) -> str | None:

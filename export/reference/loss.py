@@ -47,12 +47,15 @@ class RoundingLoss:
     ) -> RoundingLoss:
         """Of the reference's output, and the same output of every run: ``runs`` and ``ended`` as
         :class:`.rounding.Runs` has them, ``pairs`` moved in opposite directions."""
-        beyond = 0.0 if ended is None else float(errors(ended, want).max(initial=0))
+        at_the_end = np.zeros(want.shape) if ended is None else errors(ended, want)
         if want.dtype.kind != "f":
-            farthest = np.zeros(want.shape)
+            farthest, decided = np.zeros(want.shape), np.zeros(want.shape, bool)
             for found in (*runs, *(one for pair in pairs for one in pair)):
                 farthest = np.maximum(farthest, errors(found, want))
+                decided |= ended is not None and found == ended
+            beyond = float(at_the_end[~decided].max(initial=0))
             return cls(0.0, 1.0, (), farthest.astype(np.float32), beyond)
+        beyond = float(at_the_end.max(initial=0))
         worst = np.zeros(want.shape)
         least = 1.0
         for found in runs:

@@ -72,7 +72,8 @@ class Searched:
 class Expected:
     """One output as an artifact should give it, and what rounding every operator's result to ``form`` may cost it.
 
-    ``own`` is what PyTorch itself gives, as it runs the model; None if that is not known.
+    ``own`` is what PyTorch itself gives, as it runs the model; None if that is not known. ``own_end`` is the same, of an output
+    in which the model's own types end before a value, so that it is infinite, or no number, where ``want`` is one.
     """
 
     spec: TensorSpec
@@ -81,6 +82,20 @@ class Expected:
     loss: RoundingLoss
     own: Array | None = None
     searched: Searched | None = None
+    own_end: Array | None = None
+
+    def without_own_end(self, got: Array) -> Array:
+        """What was got with ``want`` where both are as the model itself is at its end."""
+        if self.own_end is None:
+            return got
+        is_same = (got == self.own_end) | (np.isnan(got) & np.isnan(self.own_end))
+        return np.where(is_same & ~np.isfinite(self.own_end), self.want, got)
+
+    def to_store(self) -> Array:
+        """What the model gives, with its own end."""
+        if self.own_end is None:
+            return self.want
+        return np.where(np.isfinite(self.own_end), self.want, self.own_end)
 
 
 class Reference:
@@ -120,6 +135,7 @@ class Reference:
         pairs = self._opposite(inputs, form)
         given = [in_roles(run[: len(specs)], roles) for run in runs.rounded]
         ended = None if runs.ended is None else in_roles(runs.ended[: len(specs)], roles)
+        ends = [None] * len(specs) if ended is None else self._own_ends(inputs, outputs, ended, roles)
         opposite = [tuple(in_roles(run[: len(specs)], roles) for run in pair) for pair in pairs]
         return [
             Expected(
@@ -133,8 +149,26 @@ class Reference:
                     None if ended is None else ended[place],
                 ),
                 searched=self._searched(place, inputs, runs.rounded),
+                own_end=ends[place],
             )
             for place, (spec, want) in enumerate(zip(specs, in_roles(outputs, roles), strict=True))
+        ]
+
+    def _own_ends(
+        self,
+        inputs: Mapping[str, Array],
+        outputs: Sequence[Array],
+        ended: Sequence[Array],
+        roles: Sequence[str],
+    ) -> list[Array | None]:
+        """The outputs of the model as PyTorch runs it that are not finite where float64 is; None for others. Only where a format
+        ends may its own end, so it is not run where ``ended`` is finite."""
+        if not any(map(_ends_alone, ended, in_roles(outputs, roles))):
+            return [None] * len(outputs)
+        own = in_roles(self.twin.own(self.fed(inputs))[: len(outputs)], roles)
+        return [
+            value if _ends_alone(value, want) else None
+            for value, want in zip(own, in_roles(outputs, roles), strict=True)
         ]
 
     def _opposite(
@@ -221,6 +255,11 @@ class References:
             made = written_trace(traced, source, asked, precision, is_compressed=is_compressed)
             self._written[key] = Reference(*made)
         return self._written[key]
+
+
+def _ends_alone(found: Array, want: Array) -> bool:
+    is_number = want.dtype.kind == "f"
+    return is_number and not bool((np.isfinite(found) | ~np.isfinite(want)).all())
 
 
 def _are_many(want: Array, *runs: Array) -> bool:

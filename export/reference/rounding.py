@@ -28,7 +28,7 @@ from .conditioning import (
     terms,
 )
 from .draw import Draw
-from .natures import is_in_half, nature_of_node
+from .natures import is_in_half, nature_of_node, operator_name
 from .near_one import lost_of_one
 from .one_sign import largest_on_the_way
 from .replay import Replay, as_array
@@ -253,12 +253,13 @@ class _Rounding:
 
     def of_number(self, call: Call, values: Mapping[fx.Node, object]) -> object:
         """An operator's result, with small numbers of the graph as the format stores them; where the format ends before it
-        because it ends before a number of the graph, what its largest gives."""
+        because it ends before a number of the graph, what its largest gives, and of a product the largest itself."""
         found = (call.stored(self.form.kind, begins=True) or call).wide(values)
         stored = call.stored(self.form.kind, begins=True, ends=True) if self.ends else None
         if stored is None or not isinstance(found, Tensor) or not found.is_floating_point():
             return found
-        other = stored.wide(values)
+        is_product = operator_name(call.node.target) == "mul"
+        other = found.clamp(-self._largest, self._largest) if is_product else stored.wide(values)
         assert isinstance(other, Tensor)
         return torch.where(found.isfinite() & (found.abs() > self._largest), other, found)
 

@@ -67,6 +67,16 @@ class Twin:
         return [as_array(self._value(node, wide)) for node in self.replay.watched]
 
     @torch.no_grad()
+    def own(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """The outputs in the model's own types, as PyTorch runs it."""
+        own, _ = self._fed(inputs)
+        for node, call in self.replay.computed.items():
+            own[node] = call.own(own)
+            for source in self.replay.last_read[node]:
+                del own[source]
+        return [as_array(own[node]) for node in self.replay.outputs]
+
+    @torch.no_grad()
     def steps(self, inputs: Mapping[str, Array]) -> Iterator[Step]:
         """Every node that depends on an input, in the order they run."""
         own, wide = self._fed(inputs)

@@ -235,7 +235,7 @@ def _compared(
         torch.stack([_error(run.double(), exact) for run in moved]), nan=torch.inf
     ).amax(0)
     error = _error(found, exact)
-    largest = exact.abs()
+    largest = torch.nan_to_num(exact.abs(), 0.0, 0.0, 0.0)
     if want.ndim > 2:  # each channel by its own scale
         axes = [axis for axis in range(want.ndim) if axis != 1]
         spread, largest = spread.amax(axes, keepdim=True), largest.amax(axes, keepdim=True)
@@ -243,7 +243,7 @@ def _compared(
         spread, largest = spread.max(), largest.max()
     bound = MARGIN * spread + _LEAST * _UNITS[precision] * largest + _SMALLEST[precision]
     share = torch.where(spread.isinf(), 0.0, torch.nan_to_num(error / bound, nan=torch.inf))
-    return float(share.max()), float(spread.max() / exact.abs().max().clamp(min=1e-30))
+    return float(share.max()), float(spread.max() / largest.max().clamp(min=1e-30))
 
 
 def _error(found: Tensor, exact: Tensor) -> Tensor:

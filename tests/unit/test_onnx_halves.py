@@ -99,9 +99,46 @@ def test_an_output_that_is_read_again_or_a_constant(outside: bool, kept: tuple[s
 
 def test_constants_beyond_it_are_its_largest_number() -> None:
     values = np.float32([1e9, -1e9, np.inf, -np.inf]).reshape(1, 4, 1, 1)
-    model = halved(_model([helper.make_node("Mul", ["x", "w"], ["y"])], w=values))
+    model = halved(_model([helper.make_node("Add", ["x", "w"], ["y"])], w=values))
     stored = numpy_helper.to_array(model.graph.initializer[0]).ravel()
     assert stored.tolist() == [65504.0, -65504.0, np.inf, -np.inf]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "number", "is_wide"),
+    [
+        ([("Mul", "small", "w")], 1e5, True),
+        ([("Div", "small", "w")], 1e6, True),
+        ([("Mul", "small", "w"), ("Div", "y0", "w")], 1e5, True),
+        ([("Exp", "small"), ("Exp", "y0"), ("Div", "w", "y1")], 7e4, True),
+        ([("Add", "small", "w"), ("Sub", "y0", "w")], 4e4, False),
+        ([("Abs", "large"), ("Sub", "w", "y0"), ("Min", "y1", "large")], 8e4, True),
+        ([("Greater", "large", "w"), ("Cast", "y0")], 65520, True),
+        ([("Min", "large", "w")], 1e6, False),
+        ([("Greater", "x", "small"), ("Cast", "y0"), ("Mul", "y1", "w"), ("Max", "y2", "x")], -1e9, False),
+        ([("Abs", "small"), ("Round", "y0"), ("Mul", "y1", "w"), ("Max", "y2", "x")], -1e9, False),
+    ],
+)
+def test_a_constant_beyond_it_makes_no_other_operator(
+    nodes: list[tuple[str, ...]], number: float, is_wide: bool
+) -> None:
+    """A mask of truths is as good with its largest number; what a quotient, a sum or a comparison is given is cast."""
+    made = [
+        helper.make_node("Mul", ["x", "tenth"], ["small"]),
+        helper.make_node("Mul", ["x", "thousands"], ["large"]),
+    ]
+    for place, (kind, *given) in enumerate(nodes):
+        name = "y" if place == len(nodes) - 1 else f"y{place}"
+        to = {"to": TensorProto.FLOAT} if kind == "Cast" else {}
+        made.append(helper.make_node(kind, given, [name], **to))
+    read = {value for node in made for value in node.input}
+    made = [node for node in made if node.output[0] in read | {"y"}]
+    constants = {"w": np.float32(number), "tenth": np.float32(0.1), "thousands": np.float32(1e4)}
+    model = _model(made, **{name: value for name, value in constants.items() if name in read})
+    half = halved(model)
+    np.testing.assert_allclose(_run(half), _run(model), rtol=4e-3, atol=4e-3)
+    kinds = {item.data_type for item in half.graph.initializer if item.name.startswith("w")}
+    assert kinds == {TensorProto.FLOAT if is_wide else TensorProto.FLOAT16}
 
 
 def test_arm64_has_no_kernel_for_gelu_and_new_pools() -> None:
@@ -118,8 +155,9 @@ def test_a_lone_number_stays_what_it_is_there_for(number: float, stored: float) 
     model = halved(_model([helper.make_node("Max", ["x", "w"], ["y"])], w=np.float32(number)))
     (half,) = model.graph.initializer
     assert numpy_helper.to_array(half) == np.float16(stored)
-    factor = halved(_model([helper.make_node("Mul", ["x", "w"], ["y"])], w=np.float32(number)))
-    assert numpy_helper.to_array(factor.graph.initializer[0]) == np.float16(0 if abs(number) < 1 else stored)
+    if abs(number) < 1:
+        factor = halved(_model([helper.make_node("Mul", ["x", "w"], ["y"])], w=np.float32(number)))
+        assert not numpy_helper.to_array(factor.graph.initializer[0]).any()
 
 
 def test_small_weights_are_zeros() -> None:

@@ -290,3 +290,35 @@ def test_equal_whole_numbers_are_in_any_order_unless_it_is_asked_for() -> None:
     assert _of_whole_numbers(lambda x: x.argsort(dim=1, stable=True), numbers, other).is_wrong
     assert not _of_whole_numbers(lambda x: x.topk(1, 1)[1], numbers, torch.tensor([[2]])).is_wrong
     assert _of_whole_numbers(lambda x: x.argmax(1), numbers, torch.tensor([2])).is_wrong
+
+
+def _of_decided(law: Law, x: Tensor, got: list[int], **parts: Tensor) -> Judgement:
+    """A law in one operator, from numbers to whole numbers."""
+    program = lower(traced(Lambda(law, **parts), tuple(x.shape)))
+    last = program.graph.output_node().args[0][0]
+    walk = Walk(program, {"x0": x.numpy()}, {last.name: np.array(got)}, stored=torch.float16)
+    return judge({item.node: item for item in walk}[last.name], 1, FLOAT16)
+
+
+def test_an_amount_of_a_rounded_number_may_be_any_between() -> None:
+    """A remainder or what is looked up is one of those that roundings give, and so is nothing farther away."""
+    x = torch.tensor([2.5, 0.3])
+
+    def quotient(_: nn.Module, x: Tensor) -> Tensor:
+        return torch.div((x * 1e4).long(), 7, rounding_mode="trunc")
+
+    want = [25000 // 7, 3000 // 7]
+    for off in range(-4, 5):
+        found = _of_decided(quotient, x, [want[0] + off, want[1]])
+        assert not found.is_wrong and found.flips == (off != 0)
+    assert _of_decided(quotient, x, [want[0] + 40, want[1]]).is_wrong
+    assert _of_decided(quotient, x, [want[0], want[1] + 8]).is_wrong
+    edge, table = torch.tensor([0.007, 0.003]), {"table": torch.arange(0, 100, 10)}
+    for law, other in (
+        (lambda _, x: (x * 1e3).long() % 7, 6),
+        (lambda m, x: m.table.flip(0)[(x * 1e3).long()], 30),
+    ):
+        (first, second) = law(Lambda(law, **table), edge.double() * 1.0001).tolist()
+        assert not _of_decided(law, edge, [first, second], **table).is_wrong
+        assert not _of_decided(law, edge, [other, second], **table).is_wrong
+        assert _of_decided(law, edge, [other - 3, second], **table).is_wrong

@@ -264,3 +264,41 @@ def test_formats_tell_how_sums_are_kept() -> None:
     in_order = Format.of("float32", narrow_sums=True, adds_in_order=True)
     assert in_order.lost_by_sum(100) == pytest.approx(10) and FP32.lost_by_sum(100) < 3
     assert in_order.label != FP32.label
+
+
+def _beyond(ended: Any, want: Any, got: Any, kind: str = "photograph") -> OutputResult:
+    """A decision that float16 makes otherwise where it ends, and that no rounding changes."""
+    want = np.asarray(want)
+    loss = RoundingLoss.of(want, [want], ended=np.asarray(ended))
+    expected = Expected(TensorSpec("classes", want.shape, str(want.dtype)), want, FP16, loss)
+    return output_result(replace(CASE, kind=kind, is_usual=kind != "hostile"), np.asarray(got), expected)
+
+
+@pytest.mark.parametrize(
+    ("ended", "want"), [([0, 7], [300_000, 7]), ([False, True], [True, True])], ids=["numbers", "truths"]
+)
+def test_what_is_decided_beyond_the_end_of_the_format_is_no_wrong_decision(ended: Any, want: Any) -> None:
+    """It is what the format costs on a photograph, and on hostile inputs it says nothing."""
+    found = _beyond(ended, want, ended)
+    assert found.failure is None and not found.passed and "ends before a value" in str(found.too_lossy)
+    assert _beyond(ended, want, ended, "hostile").passed
+    assert _beyond(ended, want, want).passed
+    assert _beyond(want, want, ended).failure == "1 of 2 are wrong"
+
+
+@pytest.mark.parametrize("form", [FP32, FP16])
+def test_where_the_model_itself_ends_so_may_a_file(form: Format) -> None:
+    """Of a sigmoid written out, whose exponential float32 ends before; the vectors have what PyTorch gives."""
+    reference = Reference(traced(Lambda(lambda _, x: x.exp() / (1 + x.exp())), (1, 4)))
+    given = {"x0": np.array([[0.0, 1.0, 2.0, 200.0]], np.float32)}
+    (expected,) = reference.expected(given, form, reference.twin.signature.outputs)
+    exact = expected.want.astype(np.float32)
+    assert np.isfinite(exact).all() and np.isnan(expected.to_store()).tolist() == [[False] * 3 + [True]]
+    assert output_result(CASE, exact, expected).passed
+    ended = np.array([[*exact[0, :3], np.nan]])
+    assert output_result(CASE, ended, expected).passed
+    assert not output_result(CASE, np.array([[np.nan, *exact[0, 1:]]]), expected).passed
+    assert not output_result(CASE, np.array([[*exact[0, :3], np.inf]]), expected).passed
+    given["x0"][0, 3] = 3.0
+    (usual,) = reference.expected(given, form, reference.twin.signature.outputs)
+    assert usual.own_end is None and not output_result(CASE, ended, usual).passed

@@ -17,7 +17,8 @@ from .trial import Row, try_network
 __all__ = ["tried"]
 
 _NO_MEMORY = 77  # the exit code of a process that had none left to say so
-_OF_MEMORY = ("MemoryError", "can't allocate memory", "bad_alloc")  # as Python, torch and C++ say it
+# As Python, torch, C++ and cloformer say it.
+_OF_MEMORY = ("MemoryError", "can't allocate memory", "bad_alloc", "ran out of memory")
 
 
 def tried(row: Row, seconds: int, gibibytes: int) -> Row:
@@ -41,7 +42,7 @@ def tried(row: Row, seconds: int, gibibytes: int) -> Row:
     finally:
         child.kill()
         child.join()
-    if found.result == "crashed" and any(words in found.words for words in _OF_MEMORY):
+    if found.result != "passed" and any(words in found.words for words in _OF_MEMORY):
         return replace(found, result="out of memory")
     return found
 

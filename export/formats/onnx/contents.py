@@ -10,6 +10,7 @@ import numpy as np
 from onnx import GraphProto, TensorProto
 
 from ..contents import Contents
+from .beyond_half import beyond_half
 from .file import inferred, read_onnx
 from .half_types import takes_half
 
@@ -24,17 +25,24 @@ _FLOATS: dict[int, str] = {
 
 
 def read_contents(path: Path) -> Contents:
-    """What ONNX, or ONNX Runtime, has in float32 alone is not counted: it says nothing of the others. Raises as
-    :func:`.file.read_onnx` does."""
+    """What ONNX, or ONNX Runtime, has in float32 alone is not counted, nor what reads a constant that float16 ends before: they
+    say nothing of the others. Raises as :func:`.file.read_onnx` does."""
     model = read_onnx(path)
     graph = inferred(model)
     opset = max((entry.version for entry in model.opset_import if not entry.domain), default=1)
     computed: set[str] = set()
     read: set[str] = set()
     narrowed: set[str] = set()
+    beyond = {
+        item.name
+        for item in model.graph.initializer
+        if item.data_type == TensorProto.FLOAT and beyond_half(item) is not None
+    }
     for node in graph.node:
-        takes, gives = takes_half(node, opset)
         read.update(node.input)
+        if not beyond.isdisjoint(node.input):
+            continue
+        takes, gives = takes_half(node, opset)
         narrowed.update(name for name, can_be in zip(node.input, takes, strict=True) if can_be)
         if node.op_type not in ("Cast", "Constant"):
             computed.update(name for name, can_be in zip(node.output, gives, strict=True) if can_be)

@@ -8,12 +8,12 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 
+from .beyond_half import LARGEST, needs_wide
 from .file import inferred
 from .half_types import takes_half
 
 __all__ = ["halved"]
 
-_LARGEST = float(np.finfo(np.float16).max)
 _SMALLEST = float(np.finfo(np.float16).smallest_subnormal)
 _SCALE, _HALVES = 0.5**0.5, 0.5
 # Attributes that say which type an operator gives.
@@ -26,8 +26,9 @@ def halved(model: onnx.ModelProto, kept: Container[str] = (), *, outside: bool =
 
     Inputs and outputs of float32 are cast behind the first and before the second; of an output, the value inside is called
     "NAME_in_float16". ``outside``, they are float16 themselves, and an output that is computed in float32 is cast, from
-    "NAME_in_float32". Constants are rounded, and finite ones that float16 ends before become its largest number; a lone number
-    that it would make zero, as what is added before a division, becomes its smallest, unless it is but a factor.
+    "NAME_in_float32". Constants are rounded, and finite ones that float16 ends before become its largest number; where that
+    would be another operator, its operands are cast to float32, and its result, "NAME_before_rounding", to float16. A lone number
+    that float16 would make zero, as what is added before a division, becomes its smallest, unless it is but a factor.
     """
     half = onnx.ModelProto()
     half.CopyFrom(model)
@@ -48,6 +49,7 @@ class _Halving:
         self.constants = {
             item.name: item for item in self.graph.initializer if item.data_type == TensorProto.FLOAT
         }
+        self.wide = needs_wide(self.graph, self.constants, self.floats)
         readers = [(name, node.op_type) for node in self.graph.node for name in node.input]
         self.factors = {name for name, kind in readers if kind == "Mul"} - {
             name for name, kind in readers if kind != "Mul"
@@ -65,21 +67,26 @@ class _Halving:
         for node in self._nodes():
             is_kept = any(name in self.kept for name in node.output)
             takes, gives = takes_half(node, self.opset)
+            is_wide = not is_kept and any(name in self.wide for name in node.output)
             node.input[:] = [inside.get(name, name) for name in node.input]
             node.input[:] = [
-                self._as(name, half=can_be and not is_kept) if self._is_number(name) else name
+                self._as(name, half=can_be and not is_kept and not is_wide) if self._is_number(name) else name
                 for name, can_be in zip(node.input, takes, strict=True)
             ]
-            if any(gives) and not is_kept:
+            if any(gives) and not is_kept and not is_wide:
                 _retype(node)
             self.nodes.append(node)
             for place, can_be in enumerate(gives):
                 name, is_half = node.output[place], can_be and not is_kept
-                if name in outputs and is_half != self.outside:
+                is_other = name in outputs and is_half != self.outside
+                if is_other:
                     node.output[place] = inside[name] = f"{name}_in_float{16 if is_half else 32}"
-                    self._cast(inside[name], name, TensorProto.FLOAT16 if self.outside else TensorProto.FLOAT)
                 if name in self.floats:
                     (self.halves if is_half else self.floats).add(node.output[place])
+                    if is_half and is_wide:
+                        self._round(node, place)
+                if is_other:
+                    self._cast(inside[name], name, TensorProto.FLOAT16 if self.outside else TensorProto.FLOAT)
         del self.graph.node[:], self.graph.value_info[:]
         self.graph.node.extend(self.nodes)
         read = {name for node in self.nodes for name in node.input} | {
@@ -88,6 +95,17 @@ class _Halving:
         unread = [item for item in self.graph.initializer if item.name not in read]
         for item in unread:
             self.graph.initializer.remove(item)
+
+    def _round(self, node: NodeProto, place: int) -> None:
+        """What the last node computes in float32, in float16; a product that it ends before, as with -1e9, is the largest number."""
+        name = node.output[place]
+        wide = node.output[place] = f"{name}_before_rounding"
+        if node.op_type != "Mul":
+            self._cast(wide, name, TensorProto.FLOAT16)
+            return
+        self._cast(wide, f"{wide}_cast", TensorProto.FLOAT16)
+        bounds = [self._as(self._number(value), half=True) for value in (-LARGEST, LARGEST)]
+        self.nodes.append(helper.make_node("Clip", [f"{wide}_cast", *bounds], [name], name=f"{wide}_clip"))
 
     def _narrow_outside(self, outputs: Container[str]) -> dict[str, str]:
         """Inputs and outputs in float16. Gives the names by which nodes read what is an output and a constant."""
@@ -166,7 +184,7 @@ def _retype(node: NodeProto) -> None:
 def _rounded(tensor: TensorProto, name: str, least: float = 0.0) -> TensorProto:
     """``least`` is what a lone number becomes that float16 would make zero."""
     values = numpy_helper.to_array(tensor)
-    finite = np.where(np.isfinite(values), np.clip(values, -_LARGEST, _LARGEST), values)
+    finite = np.where(np.isfinite(values), np.clip(values, -LARGEST, LARGEST), values)
     halves = finite.astype(np.float16)
     if halves.size == 1 and not halves.any():
         halves = np.where(values == 0, halves, np.copysign(least, values)).astype(np.float16)
