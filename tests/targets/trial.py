@@ -44,6 +44,7 @@ FORMS = {
     for row in FORMATS.values()
     if not row.missing
     for option in row.options
+    if not option.is_of_passes  # where images are normalized, and these networks take none
     for precision, kind in row.precisions.items()
     if not kind.are_weights_compressed  # which operators' networks have none to speak of
     for choice in row.holds(precision, option)
