@@ -31,7 +31,7 @@ class LowerPowers(Pass):
     """Write small whole powers as products, and halves as roots.
 
     litert-torch writes an operator for any power, which XNNPACK does not take, and which is refused for tensors of five axes.
-    Left alone: other exponents, those that are tensors, and powers of whole numbers.
+    Of whole numbers it takes none. Left alone: other exponents, those that are tensors, and roots of whole numbers.
     """
 
     law: ClassVar[str] = (
@@ -44,7 +44,8 @@ class LowerPowers(Pass):
 
 
 def _written(rewriter: Rewriter, _node: fx.Node, bound: dict[str, Any]) -> Any:
-    form = _FORMS.get(bound["exponent"])
-    if form is None or not bound["self"].meta["val"].is_floating_point():
+    exponent, of_numbers = bound["exponent"], bound["self"].meta["val"].is_floating_point()
+    form = _FORMS.get(exponent)
+    if form is None or not (of_numbers or isinstance(exponent, int)):
         return None
     return rewriter.write(form, bound["self"])

@@ -24,6 +24,7 @@ from .sort_by_topk import (
     order_by_topk,
     sorted_by_topk,
 )
+from .whole_remainders import remainder_by_floor
 
 __all__ = ["WriteOutForExecutorch"]
 
@@ -154,6 +155,12 @@ _SHARED = (
     aten.pad.default,  # of fewer than none
     aten.cumprod.default,
     aten.col2im.default,
+    aten.__lshift__.Scalar,
+    aten.__rshift__.Scalar,
+    aten.bitwise_left_shift.Tensor_Scalar,
+    aten.bitwise_right_shift.Tensor_Scalar,
+    aten.bucketize.Tensor,
+    aten.searchsorted.Tensor,
     aten.fake_quantize_per_tensor_affine.default,
     aten.fake_quantize_per_tensor_affine.tensor_qparams,
     aten.fake_quantize_per_channel_affine.default,
@@ -175,6 +182,8 @@ _WRITTEN_OUT: dict[object, Form] = {
     aten.median.dim: written(median_by_topk),
     aten.median.default: written(median_of_all_by_topk),
     aten.scatter_reduce.two: written(reduced_at_places),
+    # Its kernels give a remainder of whole numbers the sign of what is divided.
+    **dict.fromkeys((aten.remainder.Scalar, aten.remainder.Tensor), written(remainder_by_floor)),
     **dict.fromkeys(
         (
             aten.adaptive_max_pool1d.default,

@@ -26,6 +26,7 @@ from .sort_by_topk import (
     order_by_topk,
     sorted_by_topk,
 )
+from .whole_remainders import remainder_by_trunc
 from .write_out_arguments import scaled_sum
 
 __all__ = ["WriteOutForLitert"]
@@ -88,6 +89,18 @@ def _magnitude(self: Tensor) -> Any:
     return torch.maximum(self, -self) if self.dtype is torch.int64 else NotImplemented
 
 
+def _sign(self: Tensor) -> Any:
+    """Of whole numbers of 64 bits, whether it is more than zero less whether it is less."""
+    if self.dtype is not torch.int64:
+        return NotImplemented
+    return (self > 0).to(torch.int64) - (self < 0).to(torch.int64)
+
+
+def _of_64_bits(law: Callable[..., Any]) -> Callable[..., Any]:
+    """The law of whole numbers of 64 bits alone."""
+    return lambda self, other: law(self, other) if self.dtype is torch.int64 else NotImplemented
+
+
 def _one_hot(self: Tensor, num_classes: int) -> Any:
     """Whether it is that class."""
     if num_classes < 0:
@@ -145,14 +158,32 @@ def _largest_with_place(
 _SHARED = (
     aten.cumprod.default,
     aten.col2im.default,
+    aten.__lshift__.Scalar,
+    aten.__rshift__.Scalar,
+    aten.bitwise_left_shift.Tensor_Scalar,
+    aten.bitwise_right_shift.Tensor_Scalar,
+    aten.bucketize.Tensor,
+    aten.searchsorted.Tensor,
     aten.fake_quantize_per_tensor_affine.default,
     aten.fake_quantize_per_tensor_affine.tensor_qparams,
     aten.fake_quantize_per_channel_affine.default,
+)
+_BITS = (
+    aten.__and__.Scalar,
+    aten.__or__.Scalar,
+    aten.__xor__.Scalar,
+    aten.bitwise_and.Scalar,
+    aten.bitwise_or.Scalar,
+    aten.bitwise_xor.Scalar,
 )
 _OWN: dict[object, Callable[..., Any]] = {
     aten.argmax.default: _place_of(torch.amax),
     aten.argmin.default: _place_of(torch.amin),
     aten.abs.default: _magnitude,
+    aten.sign.default: _sign,
+    **dict.fromkeys((aten.fmod.Scalar, aten.fmod.Tensor), remainder_by_trunc),
+    # Of whole numbers of 64 bits LiteRT has neither.
+    **{target: _of_64_bits(DEFINITIONS[target]) for target in _BITS},
     aten.one_hot.default: _one_hot,
     aten.max_pool2d_with_indices.default: _largest_with_place,  # it has the places in the window
     aten.max_unpool2d.default: _unpooled,

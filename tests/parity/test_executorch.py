@@ -32,6 +32,8 @@ from cloformer.export.parity.report import ParityReport
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
+from cloformer.export.source.signature import TensorSpec
+from cloformer.export.source.spec import ModelSpec
 from cloformer.io.tensors import read_tensors, tensors_as_bytes
 
 pytestmark = needs_executorch
@@ -73,6 +75,13 @@ def test_one_delegate_and_every_operator_is_right(folder: Path) -> None:
     assert report.not_compared == ()
     told = {name for item in report.operators for name in item.group}
     assert len(report.operators) > 150 and {"conv2d", "relu", "softmax", "gelu", "linear"} <= told
+
+
+def test_negative_whole_numbers(exported: Exports) -> None:
+    spec, model = ModelSpec((TensorSpec("ids", (2, 5), "int64", values=(0, 9)),)), "delegated:whole_numbers"
+    artifact = read_artifact(exported(model=model, formats=("executorch",), spec=spec)["executorch"])
+    report = compare(artifact, ParityRequest(model=model, spec=spec))
+    assert report.passed, [str(item) for item in (*report.outputs, *report.operators) if not item.passed]
 
 
 def test_vectors_of_before_runtimes_that_add_in_order_are_read(folder: Path, tmp_path: Path) -> None:

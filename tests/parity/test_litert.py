@@ -186,6 +186,13 @@ def test_whole_numbers_of_64_bits_end_with_32(exported: Exports) -> None:
     assert "overflows" in {item.verdict for item in report.operators}
 
 
+def test_negative_whole_numbers(exported: Exports) -> None:
+    spec, model = ModelSpec((TensorSpec("ids", (2, 5), "int64", values=(0, 9)),)), "delegated:whole_numbers"
+    artifact = read_artifact(exported(model=model, formats=("litert",), spec=spec)["litert"])
+    report = compare(artifact, ParityRequest(model=model, spec=spec))
+    assert report.passed, [str(item) for item in (*report.outputs, *report.operators) if not item.passed]
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "words"),
     [

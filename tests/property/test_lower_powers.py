@@ -17,11 +17,17 @@ def test_of_negative_numbers() -> None:
     prove(Lambda(lambda m, x: (-x.exp()) ** 3 + x**2), LowerPowers(), (2, 3), sites=2)
 
 
+def test_of_whole_numbers() -> None:
+    """And none that are roots, which are numbers."""
+    model = Lambda(lambda m, x: [(9 * x).long() ** 2, (9 * x).int() ** 3, (9 * x).long() ** 2.0])
+    prove(model, LowerPowers(), (2, 3), sites=2)
+
+
 _LEFT_ALONE = {
     "another exponent": lambda m, x: x.exp() ** 1.5,
     "a tensor's": lambda m, x: x.exp() ** x,
     "of a number": lambda m, x: 2.0**x,
-    "whole numbers": lambda m, x: x.long() ** 2 * x,
+    "a root of whole numbers": lambda m, x: x.long().abs() ** 0.5 * x,
 }
 
 

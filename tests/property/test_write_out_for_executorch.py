@@ -34,6 +34,13 @@ def test_convolutions_of_volumes(
     assert found.count("conv2d") == kernel[0] and "conv3d" not in found
 
 
+_EDGES = torch.linspace(-1, 1, 9)
+
+
+def _odd(x: Tensor) -> Tensor:
+    return (99 * x).long() * 2 + 1
+
+
 _LAWS: dict[str, tuple[Callable[[Tensor], object], int]] = {
     "the largest of volumes": (lambda x: F.max_pool3d(x, 2), 1),
     "of windows that lie over each other, with borders": (
@@ -58,11 +65,21 @@ _LAWS: dict[str, tuple[Callable[[Tensor], object], int]] = {
     "sorted": (lambda x: [*x.sort(1), x.argsort(-1, descending=True)], 2),
     "with equals in their order": (lambda x: x.sort(dim=1, stable=True), 0),
     "the second, and those in the middle": (lambda x: [*x.kthvalue(2, 1), *x.median(-1), x.median()], 3),
-    "the largest at places": (lambda x: x.scatter_reduce(1, (x.abs() * 7).long() % 3, x.exp(), "amax"), 1),
+    "the largest at places": (lambda x: x.scatter_reduce(1, (x.abs() * 7).long() % 3, x.exp(), "amax"), 2),
     "a bounded line": (lambda x: F.hardsigmoid(3 * x), 1),
     "around": (lambda x: F.pad(x, (1, 2)), 0),
     "windows that are added up": (lambda x: F.fold(x[:, :, :, 0, 0].repeat(1, 4, 1), (3, 4), 2), 1),
     "a running product": (lambda x: x.cumprod(-1), 1),
+    "remainders of whole numbers": (
+        lambda x: [(99 * x).long() % 7, (99 * x).int() % -7, _odd(x) % _odd(x.flip(0))],
+        3,
+    ),
+    "of numbers": (lambda x: [x % 0.3, _odd(x) % 2.5, _odd(x).fmod(7)], 0),
+    "shifts": (lambda x: [_odd(x) >> 2, _odd(x) << 3], 2),
+    "between which they are": (
+        lambda x: [torch.bucketize(x, _EDGES), torch.searchsorted(_EDGES, x, right=True)],
+        2,
+    ),
 }
 
 

@@ -26,6 +26,13 @@ def _places(x: Tensor) -> Tensor:
     return (x.abs() * 7).long() % 3
 
 
+_EDGES = torch.linspace(-1, 1, 9)
+
+
+def _odd(x: Tensor) -> Tensor:
+    return (99 * x).long() * 2 + 1
+
+
 _LAWS: dict[str, tuple[Callable[[Tensor], object], int]] = {
     "where the largest whole number is": (lambda x: (4 * x).long().argmax(1), 1),
     "and the least": (lambda x: (4 * x).long().argmin(-1, keepdim=True), 1),
@@ -73,7 +80,16 @@ _LAWS: dict[str, tuple[Callable[[Tensor], object], int]] = {
     "the largest with their places": (lambda x: x.topk(2, 1), 0),
     "of all": (lambda x: (4 * x).long().argmax(), 0),
     "of floats": (lambda x: x.argmax(1), 0),
-    "of 32 bits": (lambda x: (4 * x).int().argmax(1), 0),
+    "of 32 bits": (lambda x: [(4 * x).int().argmax(1), (9 * x).int().sign(), (9 * x).int() ^ 5], 0),
+    "what division leaves": (lambda x: [_odd(x).fmod(7), torch.fmod(_odd(x), _odd(x.flip(0)))], 2),
+    "of numbers it leaves": (lambda x: [x.fmod(0.3), _odd(x).fmod(2.5)], 0),
+    "signs": (lambda x: (4 * x).long().sign(), 1),
+    "bits": (lambda x: [_odd(x) & 12, _odd(x) | 12, _odd(x) ^ -12], 3),
+    "shifts": (lambda x: [_odd(x) >> 2, _odd(x) << 3], 2),
+    "between which they are": (
+        lambda x: [torch.bucketize(x, _EDGES), torch.searchsorted(_EDGES, x, right=True)],
+        2,
+    ),
 }
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["bare", "laid_out", "layers", "operators", "scaled_sum", "shared"]
+__all__ = ["bare", "laid_out", "layers", "operators", "scaled_sum", "shared", "whole_numbers"]
 
 
 class Operators(nn.Module):
@@ -141,3 +141,18 @@ def shared() -> nn.Module:
 def scaled_sum() -> nn.Module:
     torch.manual_seed(0)
     return ScaledSum().eval()
+
+
+class WholeNumbers(nn.Module):
+    """What runtimes give of negative whole numbers, in ways of their own."""
+
+    def forward(self, ids: Tensor) -> list[Tensor]:
+        x, odd = 7 * ids - 30, 2 * ids - 9
+        return [
+            x % 7, x % -5, x % odd, x.fmod(7), torch.fmod(x, odd), x // 7, torch.div(x, odd, rounding_mode="trunc"),
+            x >> 2, x << 3, x ^ 12, x & 12, x.sign(), x**2, x.int() % 7, torch.bucketize(x / 3, torch.arange(-8.0, 9.0)),
+        ]  # fmt: skip
+
+
+def whole_numbers() -> nn.Module:
+    return WholeNumbers()
