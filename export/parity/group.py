@@ -21,7 +21,7 @@ from ..passes.layers import LAYERS, TRANSPOSED
 from ..passes.rewriter import arguments
 from ..reference.conditioning import is_exact, is_whole, statistics, terms
 from ..reference.natures import decides, nature_of_node, operator_name
-from ..reference.wide import Call
+from ..reference.wide import Call, narrowed
 
 __all__ = ["AVERAGES", "Group", "Sums", "constant_number", "partial_sums"]
 
@@ -106,6 +106,32 @@ class Group:
         is."""
         values = {node: _bounded(value, limit, math.inf) for node, value in self.leaves.items()}
         return self._of_others(values, {}) if self._are_others(values) else None
+
+    @torch.no_grad()
+    def with_bounds(self, limit: float) -> object | None:
+        """The value that is compared, where what is multiplied by a number of the graph beyond ``limit`` ends there; None where
+        none is."""
+        stored = {node: Call(node).stored(self.stored, ends=True) for node in self.nodes}
+        products = [
+            node for node, call in stored.items() if call is not None and operator_name(node.target) == "mul"
+        ]
+        if not products:
+            return None
+        values = dict(self.leaves)
+        for node in self.nodes:
+            found = Call(node).wide(values, constant_number(node, self.stored))
+            values[node] = _bounded(found, limit, limit) if node in products else found
+        return self.result(values)
+
+    @torch.no_grad()
+    def own(self) -> object:
+        """The value that is compared as PyTorch computes it, in the model's own types."""
+        values: dict[fx.Node, object] = {
+            node: narrowed(value, node.meta.get("val")) for node, value in self.leaves.items()
+        }
+        for node in self.nodes:
+            values[node] = Call(node).own(values)
+        return self.result(values)
 
     def _are_others(self, values: Mapping[fx.Node, object]) -> bool:
         return any(values[node] is not value for node, value in self.leaves.items())

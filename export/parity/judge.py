@@ -218,7 +218,8 @@ def _error(got: Tensor, want: Tensor, limit: float, share: float) -> tuple[Tenso
 
 def _ended(item: Compared, limit: float, share: float) -> Tensor:
     """Where the format ends before the result because it ends before a constant, and what was got is what its largest number
-    gives in the place of that, or is that itself; or before a value that was given in a wider type, and what was got is what infinity gives."""
+    gives in the place of that, or is that itself; or before a value that was given in a wider type, and what was got is what
+    infinity gives; or where PyTorch ends, too."""
     got, want = item.drift.candidate, item.drift.given_actual_inputs
     found = torch.zeros_like(got, dtype=torch.bool)
     largest, infinite = item.group.with_largest(), item.group.with_infinite(limit)
@@ -227,6 +228,13 @@ def _ended(item: Compared, limit: float, share: float) -> Tensor:
         is_beyond = got.isinf() & (got.sign() == largest.sign()) & (largest.abs() * (1 + share) >= limit)
         is_last = (got.abs() == limit) & (got.sign() == want.sign())
         found |= want.isfinite() & (want.abs() * (1 + share) >= limit) & (is_near | is_beyond | is_last)
+    bounded = item.group.with_bounds(limit)
+    if isinstance(bounded, Tensor):
+        found |= (bounded != want) & ((got - bounded).abs() <= share * largest_finite(bounded))
+    ends = ~got.isfinite() & want.isfinite()
+    own = item.group.own() if bool(ends.any()) else None
+    if isinstance(own, Tensor):
+        found |= ends & ~own.isfinite()
     if isinstance(infinite, Tensor):
         found |= ~infinite.isfinite() & ((got == infinite) | (got.isnan() & infinite.isnan()))
     return found

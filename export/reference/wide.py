@@ -19,7 +19,7 @@ from torch.utils import _pytree as pytree
 from ..source.quotients import truncated
 from .natures import decides, gives_numbers, operator_name
 
-__all__ = ["Call", "widened"]
+__all__ = ["Call", "narrowed", "widened"]
 
 _aten = torch.ops.aten
 _WIDE = {
@@ -131,7 +131,7 @@ class Call:
         return call
 
     def _narrowly(self, values: Mapping[fx.Node, object]) -> object:
-        own = {source: _narrowed(values[source], source.meta.get("val")) for _, source in self._operands}
+        own = {source: narrowed(values[source], source.meta.get("val")) for _, source in self._operands}
         return widened(self.own(own))
 
     def _call(self, leaves: list[object], values: Mapping[fx.Node, object]) -> object:
@@ -212,12 +212,12 @@ def _with_defaults(node: fx.Node) -> tuple[list[object], dict[str, object]]:
     return args, kwargs  # type: ignore[return-value]
 
 
-def _narrowed(value: object, example: object) -> object:
+def narrowed(value: object, example: object) -> object:
     """The value in the types of ``example``, the node's value in the trace."""
     if isinstance(value, Tensor):
         return value.to(example.dtype) if isinstance(example, Tensor) else value
     if isinstance(value, (list, tuple)) and isinstance(example, (list, tuple)):
-        return [_narrowed(item, one) for item, one in zip(value, example, strict=True)]
+        return [narrowed(item, one) for item, one in zip(value, example, strict=True)]
     return value
 
 

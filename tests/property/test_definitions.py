@@ -45,6 +45,7 @@ LAWS: dict[str, list[Law]] = {
     "arithmetic": [
         lambda x: torch.lerp(x, _other(x), 0.3) + torch.lerp(x, _other(x), _inside(x)),
         lambda x: F.celu(x, 0.5),
+        lambda x: F.threshold((9 * x).long(), 2, -1),
         lambda x: (5 * x).trunc() + (3 * x).fix() + x.frac(),
         lambda x: (
             torch.div(5 * x, 0.7, rounding_mode="trunc") + torch.fmod(5 * x, 0.7) + torch.fmod(x, -_above(x))

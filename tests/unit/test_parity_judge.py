@@ -322,3 +322,31 @@ def test_an_amount_of_a_rounded_number_may_be_any_between() -> None:
         assert not _of_decided(law, edge, [first, second], **table).is_wrong
         assert not _of_decided(law, edge, [other, second], **table).is_wrong
         assert _of_decided(law, edge, [other - 3, second], **table).is_wrong
+
+
+def test_where_pytorch_ends_inside_an_operator_so_may_a_file() -> None:
+    """Of a magnitude, squares are added up; a file that is infinite where PyTorch is not is wrong."""
+    x = torch.tensor([[3e19, 4e19], [3.0, 4.0]])
+    norm: Law = lambda _, x: x.norm(dim=1)  # noqa: E731
+    for got, is_wrong in (([torch.inf, 5.0], False), ([5e19, 5.0], False), ([torch.inf, torch.inf], True)):
+        program = lower(traced(Lambda(norm), tuple(x.shape)))
+        last = program.graph.output_node().args[0][0]
+        walk = Walk(program, {"x0": x.numpy()}, {last.name: np.array(got)})
+        found = judge({item.node: item for item in walk}[last.name], 1, FLOAT32)
+        assert (found.is_wrong, found.overflows) == (is_wrong, got[0] == torch.inf)
+
+
+def test_what_is_computed_of_a_product_at_its_end() -> None:
+    """Not of another product, and not where it is within the format."""
+    x = torch.tensor([2.0, 1.0, 0.5, -0.1])
+
+    def law(_: nn.Module, x: Tensor) -> Tensor:
+        return (x * 1e5).log_softmax(0) * 0.25
+
+    at_end = torch.tensor([65504.0, 65504.0, 5e4, -1e4]).log_softmax(0) * 0.25
+    assert not _in_half(law, x, at_end.tolist()).is_wrong
+    assert _in_half(law, x, (1.1 * at_end).tolist()).is_wrong
+    within = x / 10
+    right = law(nn.Module(), within)
+    assert not _in_half(law, within, right.tolist()).is_wrong
+    assert _in_half(law, within, (1.1 * right).tolist()).is_wrong

@@ -35,6 +35,14 @@ def softshrink(self: Tensor, lambd: float) -> Tensor:
     return self - self.clamp(-lambd, lambd)
 
 
+@defines(aten.threshold.default)
+def threshold(self: Tensor, threshold: float, value: float) -> Any:
+    """Of whole numbers, x if x > t else v"""
+    if self.is_floating_point() or not isinstance(value, int):
+        return NotImplemented
+    return torch.where(self > threshold, self, value)
+
+
 @defines(aten.celu.default)
 def celu(self: Tensor, alpha: float) -> Tensor:
     """x if x > 0 else a elu(x / a)"""
