@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 import cloformer
-from cloformer.errors import CloformerError, InputError
+from cloformer.errors import CloformerError, InputError, UnsupportedError
 from cloformer.export.commands import (
     bench,
     bundle,
@@ -167,6 +167,12 @@ app.command(cls=OneCommand)(prune.prune)
 app.command(cls=OneCommand)(evaluate.evaluate)
 app.command(cls=OneCommand)(hub.hub)
 
+_MEMORY = [
+    "there is not enough memory for this",
+    "end what else runs, take a smaller model or --image-size, or a machine with more memory",
+]
+_OF_MEMORY = ("can't allocate memory", "bad_alloc")
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
@@ -206,7 +212,14 @@ def _run(arguments: Sequence[str]) -> int:
         if hasattr(error, "format_message"):  # words that the parser does not take
             lines = list(usage_lines(cast(ParserError, error), arguments, _commands()))
             return _fail(list(map(bounded, lines)), 2, arguments, error=error)
+        if _is_of_memory(error):
+            return _fail(_MEMORY, UnsupportedError.exit_code, arguments, error=error)
         return _bug(error, arguments)
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether Python, torch or C++ had none left."""
+    return isinstance(error, MemoryError) or any(word in str(error) for word in _OF_MEMORY)
 
 
 def _commands() -> Mapping[str, Command]:

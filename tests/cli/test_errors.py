@@ -376,6 +376,19 @@ def test_a_bug_of_ours(command: Command, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "Traceback" in command("doctor", "--debug").err
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_without_memory(command: Command, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    from cloformer.export.formats import doctor
+
+    def broken() -> None:
+        raise error
+
+    monkeypatch.setattr(doctor, "examine", broken)
+    shown = command("doctor")
+    assert (shown.code, len(_said(shown))) == (4, 2)
+    assert "memory" in _said(shown)[0]
+
+
 def test_a_command_that_does_not_exist(command: Command) -> None:
     shown = command("exprot")
     assert shown.code == 2
