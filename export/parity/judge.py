@@ -331,7 +331,8 @@ def _undecided(group: Group, got: Tensor, roundoff: float) -> Tensor:
 def _is_amount(node: fx.Node) -> bool:
     """Whether the node's whole numbers are amounts, so that what lies between two that rounding gives may be given too: places
     are none, nor are remainders or what is looked up."""
-    value = node.meta.get("val")
+    value, *given = (item.meta.get("val") for item in (node, *node.all_input_nodes))
     if not isinstance(value, Tensor) or value.dtype is torch.bool:
         return False
-    return operator_name(node.target) in _AMOUNTS or (value.is_floating_point() and not decides(node))
+    of_numbers = all(isinstance(item, Tensor) and item.is_floating_point() for item in (value, *given))
+    return operator_name(node.target) in _AMOUNTS or (of_numbers and not decides(node))

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .by_places import largest_of_any_parts
-from .definitions import DEFINITIONS
+from .definitions import DEFINITIONS, NOT_ON_ANDROID
 from .rewriter import Form, Rewriter, written
 from .scatter_by_comparison import reduced_at_places
 from .sort_by_topk import (
@@ -151,20 +151,7 @@ def _chunks(self: Tensor, chunks: int, dim: int) -> list[Tensor]:
     return _parts_of(self, -(-self.shape[dim] // chunks), dim)
 
 
-_SHARED = (
-    aten.pad.default,  # of fewer than none
-    aten.cumprod.default,
-    aten.col2im.default,
-    aten.__lshift__.Scalar,
-    aten.__rshift__.Scalar,
-    aten.bitwise_left_shift.Tensor_Scalar,
-    aten.bitwise_right_shift.Tensor_Scalar,
-    aten.bucketize.Tensor,
-    aten.searchsorted.Tensor,
-    aten.fake_quantize_per_tensor_affine.default,
-    aten.fake_quantize_per_tensor_affine.tensor_qparams,
-    aten.fake_quantize_per_channel_affine.default,
-)
+_SHARED = (aten.pad.default, *NOT_ON_ANDROID)  # the first of fewer than none
 _WRITTEN_OUT: dict[object, Form] = {
     **{target: written(DEFINITIONS[target]) for target in _SHARED},
     aten.mean.dim: written(_mean_of_planes),

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .by_places import largest_of_any_parts
-from .definitions import DEFINITIONS
+from .definitions import DEFINITIONS, NOT_ON_ANDROID
 from .rewriter import Form, Rewriter, written
 from .scatter_by_comparison import added_at_index, added_at_places, put_at_index, reduced_at_places
 from .sort_by_topk import (
@@ -155,19 +155,6 @@ def _largest_with_place(
     return [largest, place]
 
 
-_SHARED = (
-    aten.cumprod.default,
-    aten.col2im.default,
-    aten.__lshift__.Scalar,
-    aten.__rshift__.Scalar,
-    aten.bitwise_left_shift.Tensor_Scalar,
-    aten.bitwise_right_shift.Tensor_Scalar,
-    aten.bucketize.Tensor,
-    aten.searchsorted.Tensor,
-    aten.fake_quantize_per_tensor_affine.default,
-    aten.fake_quantize_per_tensor_affine.tensor_qparams,
-    aten.fake_quantize_per_channel_affine.default,
-)
 _BITS = (
     aten.__and__.Scalar,
     aten.__or__.Scalar,
@@ -203,7 +190,7 @@ _OWN: dict[object, Callable[..., Any]] = {
 }
 _WRITTEN_OUT: dict[object, Form] = {
     **{target: written(function) for target, function in _OWN.items()},
-    **{target: written(DEFINITIONS[target]) for target in _SHARED},
+    **{target: written(DEFINITIONS[target]) for target in NOT_ON_ANDROID},
     **dict.fromkeys(
         (
             aten.adaptive_max_pool1d.default,

@@ -317,6 +317,7 @@ def test_an_amount_of_a_rounded_number_may_be_any_between() -> None:
     for law, other in (
         (lambda _, x: (x * 1e3).long() % 7, 6),
         (lambda m, x: m.table.flip(0)[(x * 1e3).long()], 30),
+        (lambda m, x: m.table.flip(0).float()[(x * 1e3).long()].long(), 30),
     ):
         (first, second) = law(Lambda(law, **table), edge.double() * 1.0001).tolist()
         assert not _of_decided(law, edge, [first, second], **table).is_wrong

@@ -18,9 +18,9 @@ from . import (
     scattering,
     unbatched,
 )  # fmt: skip
-from ._table import DEFINITIONS
+from ._table import DEFINITIONS, NOT_ON_ANDROID
 
 __all__ = [
-    "DEFINITIONS", "arithmetic", "bits", "filled", "layers", "losses", "matrices", "order", "places", "quantization", "reductions",
+    "DEFINITIONS", "NOT_ON_ANDROID", "arithmetic", "bits", "filled", "layers", "losses", "matrices", "order", "places", "quantization", "reductions",
     "scattering", "unbatched",
 ]  # fmt: skip
