@@ -43,6 +43,7 @@ from cloformer.export.commands.options import (
     parse_size,
 )
 from cloformer.export.commands.wrong_usage import ParserError, usage_lines
+from cloformer.io.causes import is_of_memory
 from cloformer.io.output import OutputClosedError, guarded_output, say, say_json, tell
 from cloformer.io.signals import Terminated, signals_raise_once
 from cloformer.io.words import bounded
@@ -171,7 +172,6 @@ _MEMORY = [
     "there is not enough memory for this",
     "end what else runs, take a smaller model or --image-size, or a machine with more memory",
 ]
-_OF_MEMORY = ("can't allocate memory", "bad_alloc")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -212,14 +212,9 @@ def _run(arguments: Sequence[str]) -> int:
         if hasattr(error, "format_message"):  # words that the parser does not take
             lines = list(usage_lines(cast(ParserError, error), arguments, _commands()))
             return _fail(list(map(bounded, lines)), 2, arguments, error=error)
-        if _is_of_memory(error):
+        if is_of_memory(error):
             return _fail(_MEMORY, UnsupportedError.exit_code, arguments, error=error)
         return _bug(error, arguments)
-
-
-def _is_of_memory(error: Exception) -> bool:
-    """Whether Python, torch or C++ had none left."""
-    return isinstance(error, MemoryError) or any(word in str(error) for word in _OF_MEMORY)
 
 
 def _commands() -> Mapping[str, Command]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["causes"]
+__all__ = ["causes", "is_of_memory"]
 
 
 def causes(error: BaseException | None, *, said: bool = False) -> Iterator[BaseException]:
@@ -15,3 +15,10 @@ def causes(error: BaseException | None, *, said: bool = False) -> Iterator[BaseE
         seen.add(id(error))
         yield error
         error = error.__cause__ if said else error.__cause__ or error.__context__
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Whether Python, torch or C++ had no memory left."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("can't allocate memory", "bad_alloc")
+    )

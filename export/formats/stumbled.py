@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, cast
 
 from cloformer.errors import UnsupportedError
-from cloformer.io.causes import causes
+from cloformer.io.causes import causes, is_of_memory
 from cloformer.io.words import reason_of
 
 from ..source.raised import nodes_held
@@ -37,7 +37,7 @@ def refusal(
     """``error``, which ``framework`` raised on ``program``, with the operator's place in the model where it can be seen:
     ``named`` are the nodes that it named beside what it raised, and ``in_words`` says what it means."""
     *_, first = causes(error, said=True)
-    if isinstance(first, MemoryError):
+    if is_of_memory(first):
         return UnsupportedError(
             f"{framework} ran out of memory: it needs several times what the model's weights take, {_size(program)}",
             "end what else runs, or export on a machine with more memory",
