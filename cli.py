@@ -44,6 +44,7 @@ from cloformer.export.commands.options import (
 )
 from cloformer.export.commands.wrong_usage import ParserError, usage_lines
 from cloformer.io.causes import is_of_memory
+from cloformer.io.memory import keep_freed_memory
 from cloformer.io.output import OutputClosedError, guarded_output, say, say_json, tell
 from cloformer.io.signals import Terminated, signals_raise_once
 from cloformer.io.words import bounded
@@ -178,6 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     gc.set_threshold(*_COLLECTED_EVERY)
+    keep_freed_memory()
     try:
         with guarded_output(), signals_raise_once():
             code = _run(arguments)

@@ -29,6 +29,7 @@ import torch
 from benchmarks.kept import keep, kept
 from benchmarks.markdown import replace_between
 
+from cloformer.io.memory import keep_freed_memory
 from cloformer.io.quiet import quiet
 
 from .isolated import tried
@@ -138,6 +139,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     arguments = _arguments()
     torch.set_num_threads(1)
+    keep_freed_memory()
     rows = run(wanted(arguments), arguments.rows, again=arguments.again, minutes=arguments.minutes)
     print("\n".join([*totals(rows), "", *table_of_needs(rows)]))
     if arguments.write:

@@ -19,6 +19,7 @@ from ...passes.number_as_float import NumberAsFloat
 from ...passes.pool_group_norm import PoolGroupNorm
 from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_chunks import SeparateChunks
+from ...passes.split_channels import SplitChannels
 from ...passes.split_depthwise import SplitDepthwise
 from ...passes.split_projection import SplitProjection
 from ...passes.write_out_attention import WriteOutAttention
@@ -45,8 +46,9 @@ def passes(setting: Setting) -> list[Pass]:
         *([SeparateChunks(), SplitProjection()] if setting.on_whole_numbers else []),
         AddLayersInTurn(),
         BatchProducts(),  # CloFormer-XXS is 25 delegates without, and 48 operators are in none
-        # XNNPACK's fast depthwise kernels have at most 25 taps; of strips in 8 bits each would be rounded by itself
-        *([] if setting.on_whole_numbers else [SplitDepthwise()]),
+        # A wide depthwise layer's parts are in the first cache, and XNNPACK's fast kernels have at most 25 taps; of strips in 8
+        # bits each would be rounded by itself
+        *([] if setting.on_whole_numbers else [SplitChannels(), SplitDepthwise()]),
         InstanceAsGroupNorm(),  # whose variance its kernel takes as a difference of means
         WriteOutLayerNorm(
             by_products=True

@@ -19,6 +19,7 @@ from ...passes.pad_max_pool import PadMaxPool
 from ...passes.pool_group_norm import PoolGroupNorm
 from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_chunks import SeparateChunks
+from ...passes.split_channels import SplitChannels
 from ...passes.split_depthwise import SplitDepthwise
 from ...passes.split_projection import SplitProjection
 from ...passes.turn_heads import TurnHeads
@@ -44,6 +45,8 @@ def passes(setting: Setting) -> list[Pass]:
         *([SeparateChunks(), SplitProjection()] if setting.on_whole_numbers else []),
         AddLayersInTurn(),
         TurnHeads(),  # the map lies with its channels last already: nothing large is transposed
+        # what a wide depthwise layer reads at each place is then in the first cache; numbers of 8 bits are there without
+        *([] if setting.on_whole_numbers else [SplitChannels()]),
         # XNNPACK's fast depthwise kernels have at most 25 taps
         SplitDepthwise(kernels=(9, 25)) if setting.on_whole_numbers else SplitDepthwise(),
         PoolGroupNorm(),  # no transposes, which a norm over channels and places costs
