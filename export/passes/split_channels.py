@@ -24,6 +24,7 @@ aten = torch.ops.aten
 _BYTES = 8  # of a tap in float32: what was read, and the weight
 _TAPS = 25  # that a kernel of XNNPACK reads at once, at most
 _LANES = 16  # channels that are computed together
+_MOST = 5  # values that XNNPACK puts together; LiteRT makes one of several times
 _FEWEST = 16  # places of a map, each of which reads the weights
 
 
@@ -70,13 +71,13 @@ class SplitChannels(Pass):
         return sites
 
     def _parts(self, layer: Layer) -> Sequence[slice]:
-        """As few as fit into the cache, in whole lanes."""
+        """As few as fit into the cache, in whole lanes, or as many as are put together."""
         taps = layer.weight[0].numel()
         places = math.prod((shape_of(layer.node) or ())[2:])
         if taps > _TAPS or places < _FEWEST or taps * _BYTES * layer.channels <= self.cache * 5 / 4:
             return []
         most = max(self.cache // (taps * _BYTES * _LANES), 1) * _LANES
-        count = -(-layer.channels // most)
+        count = min(-(-layer.channels // most), _MOST)
         width = -(-layer.channels // (count * _LANES)) * _LANES
         return [slice(first, min(first + width, layer.channels)) for first in range(0, layer.channels, width)]
 

@@ -68,6 +68,13 @@ def test_each_operator_keeps_its_place() -> None:
     )
 
 
+@pytest.mark.parametrize("channels", [160, 192, 320])
+def test_at_most_five_are_put_together(channels: int) -> None:
+    layer = nn.Conv2d(channels, channels, 3, groups=channels)
+    found = prove(fill(nn.Sequential(layer)), _SMALL, (1, channels, 9, 9), sites=1)
+    assert 1 < found.count("conv2d") <= 5
+
+
 _CUT = {
     "read by others, too": lambda m, x: (
         F.conv2d(y := F.gelu(m.first(x)), m.kernel, groups=96).sum() + y.sum()

@@ -74,15 +74,17 @@ def _preload() -> None:
             importlib.import_module(name)
 
 
-def run(rows: Sequence[Row], path: Path, *, again: bool, minutes: int = MINUTES) -> list[Row]:
-    """Each row as it was found, now or before; one that takes more than ``minutes`` is given up."""
+def run(
+    rows: Sequence[Row], path: Path, *, again: bool, minutes: int = MINUTES, gibibytes: int = GIBIBYTES
+) -> list[Row]:
+    """Each row as it was found, now or before; one that takes more time or memory is given up."""
     found = finished(path)
     _preload()
     for row in rows:
         key = row.network, row.form
         if key in found and not again:
             continue
-        found[key] = tried(row, 60 * minutes, GIBIBYTES)
+        found[key] = tried(row, 60 * minutes, gibibytes)
         keep(path, asdict(found[key]))
         words = (
             "" if found[key].result == "passed" else "\n  " + "\n  ".join(found[key].words.splitlines()[:4])
@@ -129,6 +131,9 @@ def _arguments() -> argparse.Namespace:
         "--minutes", type=int, default=MINUTES, metavar="N", help="that a row may take (%(default)s)"
     )
     parser.add_argument(
+        "--gibibytes", type=int, default=GIBIBYTES, metavar="N", help="of memory, likewise (%(default)s)"
+    )
+    parser.add_argument(
         "--write",
         action="store_true",
         help=f"write the tables of all that is in the file into {DOCUMENT.name}",
@@ -140,7 +145,13 @@ def main() -> int:
     arguments = _arguments()
     torch.set_num_threads(1)
     keep_freed_memory()
-    rows = run(wanted(arguments), arguments.rows, again=arguments.again, minutes=arguments.minutes)
+    rows = run(
+        wanted(arguments),
+        arguments.rows,
+        again=arguments.again,
+        minutes=arguments.minutes,
+        gibibytes=arguments.gibibytes,
+    )
     print("\n".join([*totals(rows), "", *table_of_needs(rows)]))
     if arguments.write:
         all_rows = [row for row in finished(arguments.rows).values() if row.network in networks()]
