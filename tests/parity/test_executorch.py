@@ -67,6 +67,15 @@ def _compared(folder: Path, model: str, **request: Any) -> ParityReport:
     return compare(read_artifact(folder, verify=False), ParityRequest(model=model, **request))
 
 
+def test_wide_layers_in_parts_are_in_the_delegate(exported: Exports) -> None:
+    """Which takes five values together at most."""
+    made = exported(model=ONE_BLOCK, formats=("executorch",), image_size=(128, 128))["executorch"]
+    manifest = read_artifact(made).manifest
+    wide = next(item for item in manifest.passes if item.name.startswith("split_channels"))
+    assert len(wide.sites) == 3
+    assert (manifest.graph.partitions, manifest.graph.undelegated) == (1, ())
+
+
 def test_one_delegate_and_every_operator_is_right(folder: Path) -> None:
     graph = read_artifact(folder).manifest.graph
     assert (graph.partitions, graph.undelegated) == (1, ())

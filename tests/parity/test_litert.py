@@ -93,6 +93,15 @@ def _compared(folder: Path, **request: Any) -> ParityReport:
     return compare(read_artifact(folder, verify=False), ParityRequest(model=ONE_BLOCK, **request))
 
 
+def test_wide_layers_in_parts_are_in_the_partition(exported: Exports) -> None:
+    """Which takes five values together at most."""
+    made = exported(model=ONE_BLOCK, formats=("litert",), image_size=(128, 128))["litert"]
+    manifest = read_artifact(made).manifest
+    wide = next(item for item in manifest.passes if item.name.startswith("split_channels"))
+    assert len(wide.sites) == 3
+    assert (manifest.graph.partitions, manifest.graph.undelegated) == (1, ())
+
+
 def test_one_partition_and_every_operator_is_right(folder: Path) -> None:
     artifact = read_artifact(folder)
     assert (artifact.manifest.graph.partitions, artifact.manifest.graph.undelegated) == (1, ())
