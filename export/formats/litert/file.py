@@ -99,7 +99,7 @@ def _problem(model: Any) -> str | None:
     if not model.subgraphs:
         return "has no graph"
     if model.externalBufferGroups or any(buffer.offset > 1 for buffer in model.buffers or ()):
-        return "keeps constants outside itself, and no export does"
+        return "keeps constants outside itself, as files of gigabytes do, and no export does"
     functions: Sequence[Any] = model.signatureDefs or ()
     if len(functions) != 1 or not functions[0].inputs or not functions[0].outputs:
         return "is not one function with inputs and outputs"
