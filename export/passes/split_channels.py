@@ -15,7 +15,7 @@ from ..source.trace import origin_of
 from ._pass import Exactness, Pass
 from .layers import Layer
 from .pointwise import is_pointwise
-from .rewriter import Rewriter, shape_of
+from .rewriter import Rewriter, alike, shape_of
 
 __all__ = ["SplitChannels"]
 
@@ -110,11 +110,12 @@ def _behind(node: fx.Node) -> list[fx.Node]:
 
 
 def _is_of_one(node: fx.Node) -> bool:
-    """Whether it is a function of each number of one value, which is its first argument."""
+    """Whether it is a function of each number of one value, which is its first argument, and gives a number of that type."""
     others = [*node.args[1:], *node.kwargs.values()]
     return (
         is_pointwise(node.target)
         and node.args[:1] == tuple(node.all_input_nodes)
+        and alike(node, node.all_input_nodes[0])
         and not any(isinstance(other, fx.Node) for other in others)
     )
 

@@ -75,6 +75,18 @@ def test_at_most_five_are_put_together(channels: int) -> None:
     assert 1 < found.count("conv2d") <= 5
 
 
+@pytest.mark.parametrize(
+    "of",
+    [lambda y: (y > 0).float(), lambda y: y.int(), lambda y: y.double()],
+    ids=["truths", "int", "double"],
+)
+def test_numbers_are_put_together_before_they_become_something_else(of) -> None:
+    model = Lambda(lambda m, x: of(F.conv2d(x, m.kernel, groups=96)), kernel=torch.rand(96, 1, 3, 3))
+    after, _ = rewritten(traced(model, (1, 96, 9, 9)), _SMALL)
+    joined = [node for node in after.graph_module.graph.nodes if node.target is torch.ops.aten.cat.default]
+    assert [node.meta["val"].dtype for node in joined] == [torch.float32]
+
+
 _CUT = {
     "read by others, too": lambda m, x: (
         F.conv2d(y := F.gelu(m.first(x)), m.kernel, groups=96).sum() + y.sum()
