@@ -77,8 +77,8 @@ def test_at_most_five_are_put_together(channels: int) -> None:
 
 @pytest.mark.parametrize(
     "of",
-    [lambda y: (y > 0).float(), lambda y: y.int(), lambda y: y.double()],
-    ids=["truths", "int", "double"],
+    [lambda y: (y > 0).float(), lambda y: y.int(), lambda y: y.half()],
+    ids=["truths", "int", "half"],
 )
 def test_numbers_are_put_together_before_they_become_something_else(of) -> None:
     model = Lambda(lambda m, x: of(F.conv2d(x, m.kernel, groups=96)), kernel=torch.rand(96, 1, 3, 3))
