@@ -46,8 +46,8 @@ def passes(setting: Setting) -> list[Pass]:
         *([SeparateChunks(), SplitProjection()] if setting.on_whole_numbers else []),
         AddLayersInTurn(),
         BatchProducts(),  # CloFormer-XXS is 25 delegates without, and 48 operators are in none
-        # A wide depthwise layer's parts are in the first cache, and XNNPACK's fast kernels have at most 25 taps; of strips in 8
-        # bits each would be rounded by itself
+        # A wide depthwise layer's parts fit into the first cache, and XNNPACK's fast kernels have at most 25 taps; of strips in
+        # 8 bits each would be rounded by itself
         *([] if setting.on_whole_numbers else [SplitChannels(), SplitDepthwise()]),
         InstanceAsGroupNorm(),  # whose variance its kernel takes as a difference of means
         WriteOutLayerNorm(

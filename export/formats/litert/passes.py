@@ -45,7 +45,7 @@ def passes(setting: Setting) -> list[Pass]:
         *([SeparateChunks(), SplitProjection()] if setting.on_whole_numbers else []),
         AddLayersInTurn(),
         TurnHeads(),  # the map lies with its channels last already: nothing large is transposed
-        # what a wide depthwise layer reads at each place is then in the first cache; numbers of 8 bits are there without
+        # what a wide depthwise layer reads at each place then fits into the first cache; in 8 bits it does as it is
         *([] if setting.on_whole_numbers else [SplitChannels()]),
         # XNNPACK's fast depthwise kernels have at most 25 taps
         SplitDepthwise(kernels=(9, 25)) if setting.on_whole_numbers else SplitDepthwise(),
