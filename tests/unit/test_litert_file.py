@@ -44,6 +44,33 @@ def test_written_again_it_is_the_same_model() -> None:
     assert all(whole.index(data.tobytes()) % 16 == 0 for data in constants if len(data) > 64)
 
 
+def test_constants_behind_the_flatbuffer_are_the_models(tmp_path: Path) -> None:
+    """Where converters put those of large models: the runtime takes them, and so do we."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from cloformer.export.formats.litert.file import packed, read_model
+
+    model = read_model(MODEL)
+    constants = [buffer for buffer in model.buffers if buffer.data is not None and len(buffer.data) > 64]
+    data = [buffer.data.tobytes() for buffer in constants]
+    for buffer, numbers in zip(constants, data, strict=True):
+        buffer.data, buffer.offset, buffer.size = None, 2, len(numbers)
+    end = len(packed(model))
+    for buffer, numbers in zip(constants, data, strict=True):
+        buffer.offset, end = end, end + len(numbers)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(packed(model) + b"".join(data))
+
+    assert packed(read_model(path)) == packed(read_model(MODEL))
+    image = np.random.Generator(np.random.PCG64(0)).standard_normal((1, 16, 16, 3)).astype(np.float32)
+    results = []
+    for file in (MODEL, path):
+        runtime = Interpreter(str(file)).get_signature_runner()
+        (name,) = runtime.get_input_details()
+        results.append(list(runtime(**{name: image}).values()))
+    assert constants and all(np.array_equal(one, other) for one, other in zip(*results, strict=True))
+
+
 def test_its_values_and_its_outputs() -> None:
     artifact = read_artifact(KEPT)
     image = np.random.Generator(np.random.PCG64(0)).standard_normal((1, 3, 16, 16)).astype(np.float32)
@@ -85,9 +112,20 @@ def _without_function(model: Any) -> None:
     model.signatureDefs = None
 
 
-def _constants_elsewhere(model: Any) -> None:
+def _constants_in_other_files(model: Any) -> None:
+    from ai_edge_litert.schema_py_generated import ExternalBufferGroupT
+
+    model.externalBufferGroups = [ExternalBufferGroupT(name=b"weights.bin")]
+
+
+def _constants_behind_the_file(model: Any) -> None:
     for buffer in model.buffers[1:]:
         buffer.data, buffer.offset, buffer.size = None, 2**40, 64
+
+
+def _constants_of_one_place(model: Any) -> None:
+    for buffer in model.buffers[1:]:
+        buffer.data, buffer.offset, buffer.size = None, 2, MODEL.stat().st_size // 2
 
 
 def _another_type_moved(model: Any) -> None:
@@ -116,7 +154,9 @@ DAMAGED: dict[str, tuple[Callable[[Any], None], str]] = {
     "no kind": (_operator_without_kind, "an operator without a kind"),
     "a loop": (_loop, r"a loop or a branch \(WHILE\)"),
     "a large value": (_large_value, "more than 268435456 elements"),
-    "constants elsewhere": (_constants_elsewhere, "keeps constants outside itself"),
+    "constants in other files": (_constants_in_other_files, "keeps constants in other files"),
+    "constants behind the file": (_constants_behind_the_file, "begins or ends behind the file"),
+    "constants of one place": (_constants_of_one_place, "larger together than the file"),
     "signed and unsigned": (_signed_and_unsigned, "takes signed and unsigned bytes for the same"),
     "another type moved": (
         _another_type_moved,

@@ -52,7 +52,8 @@ def read_model(path: Path) -> Any:
     """The model as the schema's own objects; :class:`InputError` for a file that is none, or that is not sound.
 
     Every part is read here, with its bounds, before the runtime is given the file. Refused are also loops, which may run without
-    end, and values larger than ``MAX_ELEMENTS``. Some operators have a graph of their own, which says what they add up.
+    end, and values larger than ``MAX_ELEMENTS``. Some operators have a graph of their own, which says what they add up. Constants
+    that stand behind the flatbuffer, where converters put those of large models, are the model's as all others are.
     """
     data = read_bytes(path, MAX_BYTES, _AGAIN, follow_links=False)
     with decoding(f"{path} as a LiteRT model", _AGAIN):
@@ -64,7 +65,7 @@ def read_model(path: Path) -> Any:
                 f"{path} is no LiteRT model: it refers to the same parts again and again", _AGAIN
             )
         model = schema.ModelT.InitFromObj(found)
-        problem = _problem(model)
+        problem = _take_in(model, data) or _problem(model)
     if problem is not None:
         raise InputError(f"{path} {problem}", _AGAIN)
     return model
@@ -94,12 +95,28 @@ def _counts(model: Any) -> Iterator[int]:
             yield tensor.VariantTensorsLength() + (0 if sparsity is None else sparsity.DimMetadataLength())
 
 
+def _take_in(model: Any, data: bytes) -> str | None:
+    """Makes constants that stand behind the flatbuffer, at an offset of the file, the buffers' own; what is wrong with one.
+
+    All of them together are no larger than the file, or a small one that gives many the same place would be written as a large one.
+    """
+    behind = [buffer for buffer in model.buffers or () if buffer.offset > 1]
+    if any(buffer.offset + buffer.size > len(data) for buffer in behind):
+        return "has a constant that begins or ends behind the file"
+    if sum(buffer.size for buffer in behind) > len(data):
+        return "has constants that are larger together than the file"
+    for buffer in behind:
+        buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
+        buffer.offset = buffer.size = 0
+    return None
+
+
 def _problem(model: Any) -> str | None:
     """What keeps a model from being graphs whose parts refer to parts that are there."""
     if not model.subgraphs:
         return "has no graph"
-    if model.externalBufferGroups or any(buffer.offset > 1 for buffer in model.buffers or ()):
-        return "keeps constants outside itself, as files of gigabytes do, and no export does"
+    if model.externalBufferGroups:
+        return "keeps constants in other files, and no export does"
     functions: Sequence[Any] = model.signatureDefs or ()
     if len(functions) != 1 or not functions[0].inputs or not functions[0].outputs:
         return "is not one function with inputs and outputs"
