@@ -128,6 +128,12 @@ def _constants_of_one_place(model: Any) -> None:
         buffer.data, buffer.offset, buffer.size = None, 2, MODEL.stat().st_size // 2
 
 
+def _constant_in_two_places(model: Any) -> None:
+    for buffer in model.buffers:
+        if buffer.data is not None and len(buffer.data):
+            buffer.offset, buffer.size = 2, len(buffer.data)
+
+
 def _another_type_moved(model: Any) -> None:
     from ai_edge_litert.schema_py_generated import BuiltinOperator, TensorType
 
@@ -157,6 +163,7 @@ DAMAGED: dict[str, tuple[Callable[[Any], None], str]] = {
     "constants in other files": (_constants_in_other_files, "keeps constants in other files"),
     "constants behind the file": (_constants_behind_the_file, "begins or ends behind the file"),
     "constants of one place": (_constants_of_one_place, "larger together than the file"),
+    "a constant in two places": (_constant_in_two_places, "stands in two places"),
     "signed and unsigned": (_signed_and_unsigned, "takes signed and unsigned bytes for the same"),
     "another type moved": (
         _another_type_moved,

@@ -103,6 +103,8 @@ def _take_in(model: Any, data: bytes) -> str | None:
     behind = [buffer for buffer in model.buffers or () if buffer.offset > 1]
     if any(buffer.offset + buffer.size > len(data) for buffer in behind):
         return "has a constant that begins or ends behind the file"
+    if any(buffer.data is not None and len(buffer.data) for buffer in behind):
+        return "has a constant that stands in two places"
     if sum(buffer.size for buffer in behind) > len(data):
         return "has constants that are larger together than the file"
     for buffer in behind:
