@@ -24,9 +24,8 @@ aten = torch.ops.aten
 _BYTES = 8  # of a tap in float32: what was read, and the weight
 _TAPS = 25  # that a kernel of XNNPACK reads at once, at most
 _LANES = 16  # channels that are computed together
-_MOST = (
-    5  # values that XNNPACK concatenates at once; LiteRT's converter makes nested concatenations one again
-)
+# Values that XNNPACK concatenates at once; LiteRT's converter makes nested concatenations one again.
+_MOST = 5
 _FEWEST = 16  # places of a map, each of which reads the weights
 
 
