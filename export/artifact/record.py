@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from cloformer.errors import UsageError
 from cloformer.io.fields import FieldError, Fields
 
 from ..formats import FORMATS
@@ -123,8 +124,17 @@ class RequestRecord:
 
 def _option_of(given: Fields, option: Option) -> str:
     if option.is_later and option.name not in given:
-        return option.default
-    return given.choice(option.name, option.choices)
+        return option.default if option.before is None else option.before
+    if option.most is None:
+        return given.choice(option.name, option.choices)
+    text = given.text(option.name)
+    try:
+        read = option.read(text)
+    except UsageError:
+        read = None
+    if read != text:
+        raise given.error(option.name, f"is {text[:40]!r}, which is no share such as {option.default}")
+    return text
 
 
 def _check_images(record: RequestRecord, path: str) -> None:

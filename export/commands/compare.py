@@ -95,8 +95,9 @@ def compare(
     from ..latency.candidates import plan
     from ..latency.environment import environment
     from ..latency.measure import package_versions
-    from ..latency.protocol import Rounds, parse_share, protocol
+    from ..latency.protocol import Rounds, protocol
     from ..latency.turns import compare as run
+    from ..source.shares import parse_share
 
     if naive and baseline is not None:
         raise UsageError("--naive and --baseline both say what is first", "give one of them")

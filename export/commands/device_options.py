@@ -136,7 +136,7 @@ def device_request(
         )
     from ..device.arm64 import Arm64Device
     from ..device.instructions import Gate, read_baseline
-    from ..latency.protocol import parse_share
+    from ..source.shares import parse_share
 
     gate = Gate(
         max_instructions,

@@ -81,9 +81,9 @@ def evaluate(
     from ..accuracy.judged import read_judged
     from ..artifact.folder import is_artifact
     from ..formats.runners import RunnerOptions
-    from ..latency.protocol import parse_share
     from ..reports.shared.words import unreadable_lines
     from ..reports.training import evaluated
+    from ..source.shares import parse_share
 
     def share(option: str, text: str | None, example: float) -> float | None:
         return None if text is None else parse_share(option, text, example)

@@ -14,8 +14,8 @@ from cloformer.io.output import say, say_json
 from ..calibration.goal import SENSITIVITIES, Goal
 from ..calibration.methods import METHODS
 from ..formats import FORMATS
-from ..latency.protocol import parse_share
 from ..source.precision import AUTO, PRECISIONS
+from ..source.shares import parse_share
 from .completion import checkpoints, models_and_files
 from .next_step import next_step
 from .options import (

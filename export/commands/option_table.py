@@ -59,6 +59,8 @@ _ROWS = {
     "--opset": Row(WRITE, "N"),
     "--io-type": Row(WRITE, "NAME"),
     "--normalize": Row(WRITE, "WHERE"),
+    "--for": Row(WRITE, "PROCESSOR"),
+    "--max-growth": Row(WRITE, "SHARE"),
     "--target": Row(WRITE, "NAME"),
     "--app-name": Row(WRITE, "TEXT"),
     "--min-os": Row(WRITE, "VERSION"),

@@ -92,7 +92,10 @@ def with_format_options(command: _Command) -> _Command:
             annotation=Annotated[
                 str | None,
                 typer.Option(
-                    help=option.help, show_default=option.default, autocompletion=_completion(option)
+                    option.flag,
+                    help=option.help,
+                    show_default=option.default,
+                    autocompletion=_completion(option),
                 ),
             ],
         )

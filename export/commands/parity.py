@@ -126,7 +126,6 @@ def parity(
     Exit 1 if one does not, if something could not be compared, or if a limit on instructions is not kept.
     """
     from ..artifact.folder import read_artifact
-    from ..latency.protocol import parse_share
     from ..parity.cost import Limits
     from ..parity.headroom import measure_all, write_precision_map
     from ..parity.verify import ParityRequest, compare
@@ -138,6 +137,7 @@ def parity(
     from ..reports.parity.headroom import headroom_lines
     from ..reports.parity.pictures import Collector
     from ..source.images import collect_images
+    from ..source.shares import parse_share
     from ..source.spec import read_spec
 
     others = {

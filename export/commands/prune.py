@@ -107,7 +107,7 @@ def prune(
 
 
 def _share(option: str, text: str) -> float:
-    from ..latency.protocol import parse_share
+    from ..source.shares import parse_share
 
     share = parse_share(option, text, 0.3)
     if share == 1:

@@ -16,12 +16,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
-from cloformer.errors import InputError, MissingRuntimeError, UnsupportedError
+from cloformer.errors import InputError, MissingRuntimeError, UnsupportedError, choose
 from cloformer.io.words import bounded
 
 from ..source.labels import first_repeated
 from ..source.precision import Precision
 from ..source.quantization import Quantization
+from ..source.shares import parse_share
 
 if TYPE_CHECKING:
     from ..passes import Pass, Setting
@@ -38,7 +39,9 @@ class Option:
     framework's own for each; ``suffix`` is what a choice other than the default adds to the folder's name, with
     ``{}`` for the choice. ``words`` say a choice that is no word by itself, with ``{}`` for it. ``is_later``: manifests that were
     written before there was the option do not name it, and mean the default. ``is_of_passes``: it decides the list of passes, and
-    nothing of what the exporter makes of the graph that they leave."""
+    nothing of what the exporter makes of the graph that they leave. ``spelling`` is the flag where it is not the name; ``before`` is
+    what manifests without the option mean where that is not the default. ``most`` is for an option that takes any share up to it,
+    and has no choices."""
 
     name: str
     help: str
@@ -48,10 +51,26 @@ class Option:
     words: str = "{}"
     is_later: bool = False
     is_of_passes: bool = False
+    spelling: str = ""
+    before: str | None = None
+    most: float | None = None
 
     @property
     def flag(self) -> str:
-        return f"--{self.name.replace('_', '-')}"
+        return self.spelling or f"--{self.name.replace('_', '-')}"
+
+    def read(self, text: str) -> str:
+        """The choice that ``text`` is; a share in percent. :class:`UsageError` for anything else."""
+        if self.most is None:
+            return choose(self.flag.removeprefix("--"), text, self.choices)
+        return f"{100 * parse_share(self.flag, text, most=self.most):g}%"
+
+    def spelt(self, choice: str) -> str:
+        """The framework's own word for it."""
+        return self.choices.get(choice, choice)
+
+    def suffix_of(self, choice: str) -> str:
+        return self.suffix.format(choice.removesuffix("%"))
 
     def worded(self, choice: str) -> str:
         """The choice as reports name it."""
@@ -59,7 +78,7 @@ class Option:
 
     def is_told(self, choice: str) -> bool:
         """Whether manifests and reports name the choice: what was the only way before there was the option needs no words."""
-        return not (self.is_later and choice == self.default)
+        return not (self.is_later and self.before is None and choice == self.default)
 
 
 # Where an image's pixels become what the model was trained on. Each format that leaves the choice has it in its row.
@@ -157,7 +176,7 @@ class Format:
 
     def refuse_choices(self, precision: str, options: Mapping[str, str]) -> None:
         """:class:`UnsupportedError` for a precision that a file written by these options cannot hold."""
-        for option in self.options:
+        for option in (each for each in self.options if each.choices):
             choice, holding = options[option.name], self.holds(precision, option)
             if choice in holding:
                 continue
@@ -194,6 +213,8 @@ class Format:
         ``reparameterize``, only what the format's interface needs."""
         module = self._module("passes")
         make: Callable[[Setting], Sequence[Pass]] = module.passes if reparameterize else module.plain_passes
+        if precision is not None:
+            setting = replace(setting, weights=precision.weights)
         if precision is None or not precision.are_weights_compressed:
             return list(make(setting))
         from ..passes.note_means import NoteMeans

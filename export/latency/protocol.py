@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 
 from cloformer.errors import UsageError, choose
-from cloformer.io.numbers import finite, whole
+from cloformer.io.numbers import whole
 
 __all__ = [
     "AUTO",
@@ -19,7 +19,6 @@ __all__ = [
     "Preset",
     "Protocol",
     "Rounds",
-    "parse_share",
     "parse_threads",
     "protocol",
 ]
@@ -170,18 +169,3 @@ def parse_threads(text: str) -> tuple[int, ...]:
             f"--threads {text!r} is no list of thread counts from 1 to {MAX_THREADS}",
             "--threads takes 1, or 1,2,4",
         ) from None
-
-
-def parse_share(option: str, text: str, example: float = 0.05) -> float:
-    """``5%`` or ``0.05`` as 0.05; :class:`UsageError`, with an ``example``, if it is no share from 0 to 1."""
-    number, per = (text.strip()[:-1], 100) if text.strip().endswith("%") else (text.strip(), 1)
-    try:
-        share = finite(number.strip()) / per
-    except ValueError:
-        share = math.nan
-    if 0 <= share <= 1:
-        return share
-    meant = share / 100 if per == 1 and 1 < share <= 100 else example
-    raise UsageError(
-        f"{option} {text!r} is no share from 0 to 1", f"{option} takes {100 * meant:g}%, or {meant:g}"
-    )

@@ -183,7 +183,7 @@ def _program(
     progress(Stage("tracing the reference model", 0.02))
     traced = references.models.trace(source)
     asked = artifact.manifest.request
-    setting = Setting.of(traced.signature, source, normalizes_inside=asked.normalizes_inside)
+    setting = Setting.of(traced.signature, source, asked)
     passes = FORMATS[artifact.format].passes(setting, asked.precision, reparameterize=asked.reparameterize)
     return references.programs.lowered(traced, passes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from torch import fx
 
@@ -25,23 +26,34 @@ from .rewriter import cast_constants
 __all__ = ["Applied", "Exactness", "Pass", "PassResult", "Setting", "apply_passes"]
 
 
+class Asked(Protocol):
+    """What of a request decides the list of passes."""
+
+    @property
+    def normalizes_inside(self) -> bool: ...
+    @property
+    def options(self) -> Mapping[str, str]: ...
+
+
 @dataclass(frozen=True)
 class Setting:
     """What a list of passes depends on: the signature, the preprocessing of the images that the graph is to normalize itself,
-    whether classes are named, and whether layers compute on whole numbers."""
+    whether classes are named, the format's options, the type that weights are stored in, and whether layers compute on whole numbers."""
 
     signature: Signature
     preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
     is_classifier: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+    weights: str = "float32"
     on_whole_numbers: bool = False
 
     @classmethod
-    def of(cls, signature: Signature, source: Source, *, normalizes_inside: bool) -> Setting:
+    def of(cls, signature: Signature, source: Source, asked: Asked) -> Setting:
         """For the traced ``signature`` of ``source``. A model of several outputs is no classifier, whatever is named: Core
         ML's have one."""
         named = source.labels is not None and len(signature.outputs) == 1
-        rules = source.preprocessing if normalizes_inside else {}
-        return cls(signature, rules, is_classifier=named)
+        rules = source.preprocessing if asked.normalizes_inside else {}
+        return cls(signature, rules, is_classifier=named, options=asked.options)
 
 
 @dataclass(frozen=True)

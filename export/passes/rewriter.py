@@ -120,6 +120,7 @@ class Rewriter:
         self.graph_module = graph_module
         self.graph = graph_module.graph
         self._like: fx.Node | None = None
+        self._zeros: dict[tuple[tuple[int, ...], torch.dtype], fx.Node] = {}
         found = pytree.tree_leaves([node.meta.get("val") for node in self.graph.nodes])
         # In which tensors have no data; None where the graph says nothing of its values.
         self.mode = next((value.fake_mode for value in found if isinstance(value, FakeTensor)), None)
@@ -164,6 +165,15 @@ class Rewriter:
         with value.fake_mode if isinstance(value, FakeTensor) else FakeTensorMode():
             node.meta["val"] = torch.empty(tensor.shape, dtype=dtype)
         return self._inherit(node)
+
+    def zeros(self, shape: Sequence[int], like: fx.Node) -> fx.Node:
+        """A constant of nothing but zeros with the type of ``like``; one for all places that need the same."""
+        key = tuple(shape), like.meta["val"].dtype
+        if key not in self._zeros:
+            last = [node for node in self.graph.nodes if node.op == "placeholder"][-1]
+            with self.graph.inserting_after(last):
+                self._zeros[key] = self.new_constant(torch.zeros(key[0], dtype=torch.float64), like)
+        return self._zeros[key]
 
     def write(self, function: Callable[..., Any], *operands: Any) -> Any:
         """What ``function`` computes of ``operands``, written in PyTorch, as nodes at the current place: a node, or a list of

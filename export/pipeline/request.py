@@ -217,10 +217,7 @@ def _chosen(request: ExportRequest, row: Format) -> Choices:
             f"--precision takes for it: {', '.join(row.precisions)}",
         )
     options = {
-        option.name: choose(
-            option.flag.removeprefix("--"), request.options.get(option.name, option.default), option.choices
-        )
-        for option in row.options
+        option.name: option.read(request.options.get(option.name, option.default)) for option in row.options
     }
     row.refuse_choices(name, options)
     precision = row.precisions[name]
@@ -249,7 +246,7 @@ def _folder_name(request: ExportRequest, row: Format, record: RequestRecord, sou
         declared += [] if source.labels_of is None else [source.labels_of]
     exceptions = dict(record.precision.exceptions)
     options = {
-        option.suffix.format(record.options[option.name]): record.options[option.name] != option.default
+        option.suffix_of(record.options[option.name]): record.options[option.name] != option.default
         for option in row.options
     }
     parts = options | {

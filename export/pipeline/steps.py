@@ -103,7 +103,7 @@ def rewrite(job: Job, source: Source, traced: Trace) -> Rewritten:
     from ..source.trace import lower
 
     asked = job.record
-    setting = Setting.of(traced.signature, source, normalizes_inside=asked.normalizes_inside)
+    setting = Setting.of(traced.signature, source, asked)
     passes = job.format.passes(setting, asked.precision, reparameterize=asked.reparameterize)
     rewritten, applied = apply_passes(traced, passes)
     return Rewritten(lower(rewritten), tuple(map(_recorded, applied)))
@@ -215,7 +215,7 @@ def _lowered(job: Job, source: Source, signature: Signature, program: ExportedPr
         about.get("license", ""),
         cloformer.__version__,
     )
-    options = {option.name: option.choices[job.record.options[option.name]] for option in job.format.options}
+    options = {option.name: option.spelt(job.record.options[option.name]) for option in job.format.options}
     return Lowered(
         program, signature, source.preprocessing, source.labels, job.record.precision, options, description
     )

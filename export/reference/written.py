@@ -32,6 +32,8 @@ class Asked(Protocol):
     def reparameterize(self) -> bool: ...
     @property
     def normalizes_inside(self) -> bool: ...
+    @property
+    def options(self) -> Mapping[str, str]: ...
 
 
 def written_trace(
@@ -43,7 +45,7 @@ def written_trace(
     from ..passes import Setting, apply_passes
 
     # A classifier's softmax is no output of the model's.
-    setting = Setting.of(traced.signature, source, normalizes_inside=asked.normalizes_inside)
+    setting = Setting.of(traced.signature, source, asked)
     setting = replace(setting, is_classifier=False)
     row = FORMATS[asked.format]
     passes = list(row.passes(setting, precision, reparameterize=asked.reparameterize))

@@ -13,7 +13,8 @@ from cloformer.cli import app
 from cloformer.errors import UsageError
 from cloformer.export.bundle.systems import SYSTEMS
 from cloformer.export.commands.options import parse_size
-from cloformer.export.latency.protocol import parse_share, parse_threads
+from cloformer.export.latency.protocol import parse_threads
+from cloformer.export.source.shares import parse_share
 from cloformer.export.source.spec import parse_input
 from cloformer.io.numbers import finite, whole
 

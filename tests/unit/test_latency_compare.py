@@ -18,11 +18,12 @@ from cloformer.export.latency.candidates import Candidate
 from cloformer.export.latency.comparison import Comparison, Pair, judge
 from cloformer.export.latency.messages import Task
 from cloformer.export.latency.parent import Loaded, Times, WorkerError
-from cloformer.export.latency.protocol import Protocol, Rounds, parse_share, protocol
+from cloformer.export.latency.protocol import Protocol, Rounds, protocol
 from cloformer.export.latency.statistics import Interval
 from cloformer.export.latency.turns import compare
 from cloformer.export.reports.latency import comparison_text as table
 from cloformer.export.schemas import schema
+from cloformer.export.source.shares import parse_share
 from cloformer.io.progress import Progress, done_of
 
 SECOND = 10**9

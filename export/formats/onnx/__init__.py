@@ -9,6 +9,7 @@ __all__ = ["ONNX"]
 
 # What torch.onnx's dynamo exporter writes.
 _OPSETS = {str(version): str(version) for version in range(18, 24)}
+_PROCESSORS = {name: name for name in ("arm64", "x86")}
 _IO_TYPES = {name: name for name in ("float32", "float16")}
 
 ONNX = Format(
@@ -22,6 +23,14 @@ ONNX = Format(
             "{} inputs and outputs", is_later=True,
         ),
         NORMALIZE,
+        Option(
+            "processor", "The processor that the list of passes is for: arm64, as phones have, or x86, as this machine may be.",
+            _PROCESSORS, "arm64", "{}", "for {}", is_later=True, is_of_passes=True, spelling="--for", before="x86",
+        ),
+        Option(
+            "max_growth", "For arm64: how much more weights may be stored, of those that the model has, where that takes less work.",
+            {}, "10%", "growth{}", "growth up to {}", is_later=True, is_of_passes=True, most=10,
+        ),
     ),
     packages=("torch", "onnx", "onnxscript", "onnxsim", "numpy"),
     runners={

@@ -9,6 +9,7 @@ from ...passes.fix_sizes import FixSizes
 from ...passes.fold_constants import FoldConstants
 from ...passes.lower_arctangents import LowerArctangents
 from ...passes.lower_ceil_mode import LowerCeilMode
+from ...passes.lower_depthwise import LowerDepthwise
 from ...passes.lower_group_norm import LowerGroupNorm
 from ...passes.lower_log_sigmoid import LowerLogSigmoid
 from ...passes.lower_poolings import LowerPoolings
@@ -35,11 +36,24 @@ def passes(setting: Setting) -> list[Pass]:
         SeparateChunks(),  # no Split, each piece is computed where it is read: 2.1 % slower without
         SplitProjection(),  # no Concat: 8 operators fewer after optimization; no time that stands out
         AddLayersInTurn(),  # a convolution takes one sum into itself: 6 operators fewer after optimization
-        WinogradRows(),  # XS 1.015 and S 1.013 times as fast, measured once; below 48 channels no gain
+        *_by_processor(setting),
         LowerGroupNorm("instance_norm"),  # as the exporter lowers it today; layer norm is slower in S: 1.2 %
         *_device(),
         RemoveIdentities(),
     ]
+
+
+def _by_processor(setting: Setting) -> list[Pass]:
+    """What ONNX Runtime has kernels for on one kind of processor alone. On arm64, in float32, one for 3 x 3 taps, and else none that
+    does not copy what each tap reads: docs/passes.md."""
+    if setting.options.get("processor") == "x86":
+        return [
+            WinogradRows()
+        ]  # XS 1.015 and S 1.013 times as fast, measured once; below 48 channels no gain
+    if setting.weights != "float32":
+        return []
+    most = float(setting.options.get("max_growth", "10%").removesuffix("%")) / 100
+    return [LowerDepthwise(max_growth=most)]  # 20 % fewer instructions: docs/passes.md
 
 
 def _device() -> list[Pass]:
