@@ -152,7 +152,7 @@ class _Plan:
     def _columns(self, rewriter: Rewriter) -> list[fx.Node]:
         """The map's columns of each phase, with zeros where the last has none."""
         batch, channels, height, width = self.site.before
-        step, read = self.site.kernel.stride[1], self.site.layer.input
+        step, read = self.site.kernel.stride[1], self.site.source
         if step == 1:
             return [read]
         many = -(-width // step)

@@ -119,7 +119,7 @@ class _Plan:
         above = -site.kernel.first[0]
         below = self.rows - above - height
         # As one row, which ONNX Runtime does not make a convolution's padding: the kernel is fast without one alone.
-        flat = rewriter.call(aten.reshape.default, site.layer.input, [batch, channels, height * width])
+        flat = rewriter.call(aten.reshape.default, site.source, [batch, channels, height * width])
         flat = rewriter.call(aten.constant_pad_nd.default, flat, [above * width, below * width], 0.0)
         padded = rewriter.call(aten.reshape.default, flat, [batch, channels, self.rows, width])
         constants: dict[tuple[int, int, int], tuple[fx.Node, fx.Node | None]] = {}

@@ -11,7 +11,7 @@ from torch import fx
 
 from ..kernels import Kernel
 from ..layers import Layer
-from ..rewriter import Rewriter, shape_of
+from ..rewriter import Rewriter, arguments, shape_of
 from . import costs
 
 __all__ = ["Offer", "Shapes", "Site"]
@@ -58,6 +58,12 @@ class Site:
         ):
             return None
         return cls(layer, Kernel.of(layer), before, after)  # type: ignore[arg-type]
+
+    @property
+    def source(self) -> fx.Node:
+        """What it reads now: the site in front of it may have been written anew since."""
+        node: fx.Node = arguments(self.layer.node)["input"]
+        return node
 
     @property
     def filters(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor, fx
@@ -33,8 +32,13 @@ def offer_tiles(site: Site) -> Iterator[Offer]:
         return
     tiles = Tiles(kernel.weight, kernel.first, site.before, site.after)
     layer = site.layer
-    write = partial(tiles.write, source=layer.input, bias=layer.bias, like=layer.node)
-    yield Offer(tiles.instructions, tiles.numbers, tiles.operators, write, tiles.zeros)
+    yield Offer(
+        tiles.instructions,
+        tiles.numbers,
+        tiles.operators,
+        lambda rewriter: tiles.write(rewriter, site.source, layer.bias, layer.node),
+        tiles.zeros,
+    )
 
 
 @dataclass(frozen=True)
