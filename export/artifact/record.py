@@ -56,6 +56,11 @@ class RequestRecord:
         return self.options.get("io_type", "float32")
 
     @property
+    def processor(self) -> str | None:
+        """What the list of passes is for; None where a format has one list."""
+        return self.options.get("processor")
+
+    @property
     def _told(self) -> list[tuple[Option, str]]:
         chosen = [(option, self.options[option.name]) for option in FORMATS[self.format].options]
         return [(option, choice) for option, choice in chosen if option.is_told(choice)]

@@ -126,6 +126,8 @@ def compare(
     )
     settings = replace(settings, seed=seed)
     found = [timed_artifact(path, max_work) for path in artifacts]
+    if kept_before is not None:
+        kept_before.refuse_another_list(found)
     files = Files(output, html, plots)
     files.prepare()
     last: list[Comparison] = []

@@ -68,6 +68,7 @@ def subject_of(artifact: Artifact) -> dict[str, str]:
     return {
         "model": manifest.name,
         "precision": manifest.precision.name,
+        **({} if manifest.request.processor is None else {"made for": manifest.request.processor}),
         "inputs": ", ".join(
             f"{spec.name} {'x'.join(map(str, spec.shape))} {spec.dtype}" for spec in artifact.signature.inputs
         ),

@@ -7,7 +7,7 @@ says where that was, for elsewhere the ratio of both may be another.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -102,6 +102,18 @@ class Baseline:
                     f"and here it is {now.get(field)!r}",
                     "measure as it was measured, or make it anew here: "
                     f"cloformer bench {self.artifact.folder} --save-baseline ANOTHER",
+                )
+
+    def refuse_another_list(self, artifacts: Sequence[Artifact]) -> None:
+        """:class:`UnsupportedError` for an artifact whose passes are for another processor than the baseline's."""
+        before = self.artifact.manifest.request.processor
+        for artifact in artifacts:
+            now = artifact.manifest.request.processor
+            if None not in (before, now) and before != now:
+                raise UnsupportedError(
+                    f"the baseline's model was made for {before}, and {artifact.folder} for {now}",
+                    f"export it with --for {before}, or make the baseline anew: "
+                    f"cloformer bench {artifact.folder} --save-baseline ANOTHER",
                 )
 
 

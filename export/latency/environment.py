@@ -15,9 +15,25 @@ import cloformer
 from cloformer.io.numbers import whole
 from cloformer.io.words import count
 
-__all__ = ["Environment", "Load", "environment", "explain_load", "read_load", "usable_processors"]
+__all__ = [
+    "Environment",
+    "Load",
+    "environment",
+    "explain_load",
+    "processor_family",
+    "read_load",
+    "usable_processors",
+]
 
 MAX_STEAL = 0.01  # share of processor time that the host may take away before a run is unstable
+_FAMILIES = {
+    "aarch64": "arm64",
+    "arm64": "arm64",
+    "x86_64": "x86",
+    "amd64": "x86",
+    "i686": "x86",
+    "x86": "x86",
+}
 _CPUINFO, _STAT = Path("/proc/cpuinfo"), Path("/proc/stat")
 _STEAL = 7  # its place among the fields of /proc/stat's first line: user, nice, system, idle, iowait, irq, ..
 _FIELDS = 8  # what comes after it is counted in the first two already
@@ -63,6 +79,12 @@ def environment(versions: Mapping[str, str]) -> Environment:
         python=platform.python_version(),
         versions={"cloformer": cloformer.__version__, **versions},
     )
+
+
+def processor_family() -> str:
+    """This machine's, by the names that `--for` takes; any other by its own."""
+    machine = platform.machine().lower()
+    return _FAMILIES.get(machine, machine)
 
 
 def usable_processors() -> tuple[int, ...]:

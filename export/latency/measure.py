@@ -17,7 +17,7 @@ from ..artifact.folder import MANIFEST
 from ..formats.runners import notes_of
 from .candidates import Candidate
 from .counting import count_inference
-from .environment import environment, explain_load, read_load, usable_processors
+from .environment import environment, explain_load, processor_family, read_load, usable_processors
 from .parent import Worker, WorkerError, worker
 from .protocol import Protocol
 from .report import LatencyReport, Measurement
@@ -198,6 +198,11 @@ def describe(candidate: Candidate, versions: Mapping[str, str]) -> Measurement:
     notes = []
     if candidate.threads > usable:
         notes.append(f"{count(candidate.threads, 'thread')} on {count(usable, 'processor')}")
+    made_for, here = manifest.request.processor, processor_family()
+    if candidate.row.runner is not None and made_for not in (None, here):
+        notes.append(
+            f"it was made for {made_for}, and this processor is {here}: to time it here, export it with --for {here}"
+        )
     if not candidate.row.obeys_threads:
         notes.append("the runtime chooses its threads by itself")
     if not candidate.row.has_a_start:

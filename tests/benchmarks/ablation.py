@@ -50,10 +50,12 @@ from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.source.signature import Signature
 
+from .exports import X86
 from .markdown import replace_between
 
 MODEL = "cloformer_xxs"
 OFFERED = ("onnx", "coreml")
+OPTIONS = {"onnx": X86}
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "passes.md"
 BEGIN, END = "<!-- ablation of {}: make ablation -->", "<!-- end of the ablation of {} -->"
 RUNNER = "onnxruntime"
@@ -98,9 +100,10 @@ def main() -> None:
             replace_between(PAGE, BEGIN.format(name), END.format(name), lines)
 
 
-def labels(format_name: str) -> list[str]:
+def labels(format_name: str, options: Mapping[str, str] | None = None) -> list[str]:
     """The names of a list's passes without their options; one that comes twice says which it is."""
-    names = [item.name.partition("[")[0] for item in FORMATS[format_name].passes(Setting(Signature((), ())))]
+    setting = Setting(Signature((), ()), options=OPTIONS.get(format_name, {}) if options is None else options)
+    names = [item.name.partition("[")[0] for item in FORMATS[format_name].passes(setting)]
     found = []
     for place, name in enumerate(names):
         which = ", first" if name in names[place + 1 :] else ", last" if name in names[:place] else ""
@@ -134,7 +137,8 @@ def export_all(format_name: str, folder: Path) -> list[Row]:
             rows.append(replace(rows[0], off=off, sites=0))
             continue
         request = ExportRequest(
-            model=MODEL, weights=weights, formats=(format_name,), reparameterize=off != EVERYTHING,
+            model=MODEL, weights=weights, formats=(format_name,), options=OPTIONS.get(format_name, {}),
+            reparameterize=off != EVERYTHING,
             output=folder / str(len(rows)),
         )  # fmt: skip
         row = Row(off, whole.get(off))

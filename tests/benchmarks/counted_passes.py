@@ -1,11 +1,11 @@
-"""Does each of LiteRT's passes pay on a phone's processor? Each is left out in turn, and the instructions of an inference are counted.
+"""Does each of LiteRT's and ONNX's passes pay on a phone's processor? Each is left out in turn, and the instructions of an inference are counted.
 
 ::
 
-    PYTHONPATH=tests:tests/support python -m benchmarks.counted_passes [--only NAME ...] [--folder DIR] [--write]
+    PYTHONPATH=tests:tests/support python -m benchmarks.counted_passes [--format litert|onnx] [--only NAME ...] [--folder DIR] [--write]
 
 CloFormer-XXS and five networks of other kinds, as the whole list of passes makes them and without each pass that rewrites anything,
-on one thread of an emulated arm64 core: counts are exact, whatever else the machine does. Each row is a line of ``rows.jsonl`` in
+on one thread of an emulated arm64 core: counts are exact, whatever else the machine does. Each row is a line of ``FORMAT.jsonl`` in
 DIR: started again, the program goes on after the last. It needs the extra ``litert``, timm, and what ``make device-checks`` installs.
 Exit code 1 if a file is better without a pass, but for those that pay by what is in the cache (``benchmarks.timed_passes``);
 ``--write`` puts the table into ``docs/passes.md``.
@@ -38,8 +38,8 @@ from .kept import keep, kept
 from .left_out import CACHED, NETWORKS, TITLES, WHOLE, made, without_each
 from .markdown import replace_between
 
-FORMAT = "litert"
-BEGIN, END = "<!-- counted passes: make counted-passes -->", "<!-- end of the counted passes -->"
+OFFERED = ("litert", "onnx")
+BEGIN, END = "<!-- counted passes of {}: make counted-passes -->", "<!-- end of the counted passes of {} -->"
 _NOTHING = 1e-3  # of the instructions: where values lie in memory costs a few
 
 
@@ -59,22 +59,23 @@ class Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--format", choices=OFFERED, default=OFFERED[0])
     parser.add_argument("--only", nargs="+", choices=NETWORKS, default=list(NETWORKS), metavar="NAME")
     parser.add_argument("--folder", type=Path, default=Path("build/counted-passes"))
     parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    path = given.folder / "rows.jsonl"
+    path = given.folder / f"{given.format}.jsonl"
     for name in given.only:
         known = {row.off for row in _read(path) if row.network == name}
-        for row in measured(name, known):
+        for row in measured(name, given.format, known):
             keep(path, asdict(row))
             print(row, flush=True)
     rows = _read(path)
-    lines, failures = table(rows), list(_failures(rows))
+    lines, failures = table(rows, given.format), list(_failures(rows))
     print("", *lines, "", *(f"FAIL: {text}" for text in failures), sep="\n")
     if given.write:
-        replace_between(PAGE, BEGIN, END, lines)
+        replace_between(PAGE, BEGIN.format(given.format), END.format(given.format), lines)
     sys.exit(1 if failures else 0)
 
 
@@ -83,13 +84,13 @@ def _read(path: Path) -> list[Row]:
     return [Row(**fields) for fields in kept(path)]
 
 
-def measured(name: str, known: set[str]) -> Iterator[Row]:
+def measured(name: str, format: str, known: set[str]) -> Iterator[Row]:
     """The rows of one network that are not known: that of the whole list, and of each pass that rewrites anything in it."""
     with tempfile.TemporaryDirectory() as folder:
-        whole = made(name, FORMAT, Path(folder))
+        whole = made(name, format, Path(folder))
         if WHOLE not in known:
             yield _row(name, WHOLE, 0, whole)
-        with without_each(name, FORMAT, whole, known) as exports:
+        with without_each(name, format, whole, known) as exports:
             for each in exports:
                 if each.artifact is None:
                     yield Row(name, each.off, each.sites, None, words=each.words)
@@ -104,7 +105,7 @@ def _row(name: str, off: str, sites: int, artifact: Artifact) -> Row:
     return Row(name, off, sites, most, graph.partitions, len(graph.undelegated))
 
 
-def table(rows: Sequence[Row]) -> list[str]:
+def table(rows: Sequence[Row], format: str) -> list[str]:
     """A line for each pass: how many instructions more there are without it, by network."""
     found = {(row.network, row.off): row for row in rows}
     present = [name for name in NETWORKS if (name, WHOLE) in found]
@@ -113,7 +114,7 @@ def table(rows: Sequence[Row]) -> list[str]:
         f"| --- |{' ---: |' * len(present)}",
         f"| {WHOLE} | {' | '.join(_whole(found[name, WHOLE]) for name in present)} |",
     ]
-    for off in labels(FORMAT):
+    for off in labels(format, {}):
         cells = [_cell(found.get((name, off)), found[name, WHOLE]) for name in present]
         pass_name, comma, which = off.partition(",")
         lines.append(f"| `{pass_name}`{comma}{which} | {' | '.join(cells)} |")
@@ -133,7 +134,7 @@ def _cell(row: Row | None, whole: Row) -> str:
 
 
 def _pieces(row: Row) -> str:
-    is_whole = row.partitions == 1 and not row.outside
+    is_whole = row.partitions in (None, 1) and not row.outside
     return "" if is_whole else f", {row.partitions} partitions and {row.outside} operators outside"
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.networks import networks, reference_of
+from torch import nn
+from zoo.networks import make, networks, reference_of
 
 from cloformer.errors import CloformerError
 from cloformer.export.artifact.folder import Artifact
@@ -17,9 +18,19 @@ from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.source.spec import ModelSpec
 
 from .ablation import labels, without
-from .runtimes import exported
+from .runtimes import exported, model_of
 
-__all__ = ["CACHED", "NETWORKS", "TITLES", "WHOLE", "LeftOut", "made", "without_each"]
+__all__ = [
+    "CACHED",
+    "DEEPLAB",
+    "NETWORKS",
+    "TITLES",
+    "WHOLE",
+    "LeftOut",
+    "made",
+    "torch_model",
+    "without_each",
+]
 
 WHOLE = "nothing"
 DEEPLAB = "atrous_pyramid"
@@ -39,14 +50,20 @@ class LeftOut:
     words: str = ""
 
 
-def made(name: str, format: str, folder: Path) -> Artifact:
+def made(name: str, format: str, folder: Path, options: Mapping[str, str] = {}) -> Artifact:
     """One of ``NETWORKS`` in a format."""
     if name != DEEPLAB:
-        return exported(name, format, folder).artifact
+        return exported(name, format, folder, options=options).artifact
     spec = ModelSpec(declared=networks()[name].inputs)
-    return export(ExportRequest(model=reference_of(name), formats=(format,), spec=spec, output=folder))[
-        0
-    ].artifact
+    request = ExportRequest(
+        model=reference_of(name), formats=(format,), spec=spec, options=options, output=folder
+    )
+    return export(request)[0].artifact
+
+
+def torch_model(name: str) -> nn.Module:
+    """What :func:`made` exports."""
+    return make(name) if name == DEEPLAB else model_of(name)
 
 
 @contextmanager
@@ -60,7 +77,7 @@ def without_each(name: str, format: str, whole: Artifact, known: set[str]) -> It
 def _without_each(
     name: str, format: str, whole: Artifact, known: set[str], folder: Path
 ) -> Iterator[LeftOut]:
-    passes = labels(format)
+    passes = labels(format, {})
     sites = [len(item.sites) for item in whole.manifest.passes]
     for place, (off, count) in enumerate(zip(passes, sites, strict=True)):
         if off in known or not count:

@@ -23,6 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before wha
 import argparse
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ from cloformer.export.latency.turns import compare
 from cloformer.export.pipeline.export import Exported, export
 from cloformer.export.pipeline.request import ExportRequest
 
-from .exports import export_as_is
+from .exports import X86, export_as_is
 from .kept import keep, kept
 from .markdown import replace_between
 
@@ -130,7 +131,9 @@ def main() -> None:
 
 def measure(name: str, folder: Path) -> tuple[list[Row], str]:
     """The rows of one network, and where they were measured."""
-    made = {format: exported(name, format, folder) for format in RUNNERS}
+    made = {
+        format: exported(name, format, folder, options=X86 if format == "onnx" else {}) for format in RUNNERS
+    }
     model = model_of(name)
     plain = plain_beside(made["onnx"].artifact, model, folder)
     candidates = [
@@ -182,7 +185,12 @@ def plain_beside(ours: Artifact, model: torch.nn.Module, folder: Path) -> Artifa
 
 
 def exported(
-    name: str, format: str, folder: Path, precision: str = "fp32", calibration: Calibration | None = None
+    name: str,
+    format: str,
+    folder: Path,
+    precision: str = "fp32",
+    calibration: Calibration | None = None,
+    options: Mapping[str, str] = {},
 ) -> Exported:
     """One of the networks in a format."""
     model, weights = f"reparameterized.networks:{name}", None
@@ -191,7 +199,7 @@ def exported(
         save_checkpoint(model_of(name), weights)
     request = ExportRequest(
         model=model, weights=weights, formats=(format,), precision=precision, calibration=calibration,
-        image_size=(SIZE, SIZE), output=folder / format,
+        options=options, image_size=(SIZE, SIZE), output=folder / format,
     )  # fmt: skip
     return export(request)[0]
 

@@ -28,6 +28,7 @@ from pathlib import Path
 import onnx
 import torch
 from benchmarks.ablation import structure
+from benchmarks.exports import X86
 from benchmarks.kept import keep, kept
 from benchmarks.markdown import replace_between
 
@@ -179,6 +180,7 @@ def _exported(name: str, folder: Path, *, reparameterize: bool) -> Artifact:
     request = ExportRequest(
         model=f"reparameterized.networks:{name}",
         formats=("onnx",),
+        options=X86,
         image_size=(SIZE, SIZE),
         output=folder,
         reparameterize=reparameterize,
@@ -195,7 +197,9 @@ def difference(name: str) -> float:
     """How far the rewritten graph is from what timm merges in float64: the largest difference of a logit, of one image of
     noise, over the largest logit."""
     traced = trace(getattr(networks, name)(), [TensorSpec("image", (1, 3, SIZE, SIZE), role="image")])
-    rewritten, _ = apply_passes(traced, FORMATS["onnx"].passes(Setting(traced.signature)), cast=False)
+    rewritten, _ = apply_passes(
+        traced, FORMATS["onnx"].passes(Setting(traced.signature, options=X86)), cast=False
+    )
     image = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     wanted = networks.fused(name, torch.float64)(image)
     got = copy.deepcopy(rewritten.graph_module).double()(image)[0]
