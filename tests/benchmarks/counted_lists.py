@@ -90,7 +90,7 @@ def counted(name: str, known: set[str]) -> Iterator[Row]:
     """The rows of one network that are not known."""
     with tempfile.TemporaryDirectory() as folder:
         if PLAIN not in known:
-            ours = made(name, "onnx", Path(folder, "plain"))
+            ours = made(name, "onnx", Path(folder, "for the plain one"))
             yield _row(name, PLAIN, plain_beside(ours, torch_model(name), Path(folder)))
         for list_name, options in LISTS.items():
             if list_name not in known:
