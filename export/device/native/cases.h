@@ -24,7 +24,6 @@
 #include <unistd.h>
 
 enum { REFUSED = 11, WRONG_ARGUMENTS = 12, NO_FILE = 13 };
-enum { END, BEGIN, TICK };
 enum { MARK = 0x636c6f66, MOST = 64, MOST_DIMENSIONS = 16 };
 
 typedef struct {

@@ -3,8 +3,8 @@
  *     qemu-aarch64 -plugin count.so,out=FILE ...
  *
  * The program marks with prctl(0x636c6f66, 1) and prctl(0x636c6f66, 0), which no kernel knows (cases.h). For each pair
- * FILE gets a line: the number of instructions that the marking thread executed in between. prctl(0x636c6f66, 2) in
- * between gives a line of its own, "tick" and the number so far. Other threads of the program, such as those that a library starts for itself, are not counted. Instructions are counted a block at a
+ * FILE gets a line: the number of instructions that the marking thread executed in between; other threads of the
+ * program, such as those that a library starts for itself, are not counted. Instructions are counted a block at a
  * time; a system call ends its block, so the marks lie on borders.
  *
  * QEMU's packages do not bring its plugin header, so the few declarations that are needed stand here, as the interface
@@ -31,7 +31,6 @@ extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 #define PUBLIC __attribute__((visibility("default")))
 PUBLIC int qemu_plugin_version = API_VERSION;
 
-enum { END, BEGIN, TICK };
 enum { MARK = 0x636c6f66, PRCTL = 167 /* on arm64 */, READS_NO_REGISTERS = 0, MOST_THREADS = 1024 };
 
 /* One for each thread, which alone writes it. */
@@ -54,11 +53,11 @@ static void system_call(qemu_plugin_id_t id, unsigned int thread, int64_t number
     (void)id, (void)c, (void)d, (void)e, (void)f, (void)g, (void)h;
     if (number != PRCTL || first != MARK) return;
     unsigned int place = thread % MOST_THREADS;
-    if (running == BEGIN) {
+    if (running) {
         at_mark[place] = executed_by[place];
         return;
     }
-    fprintf(written, running == TICK ? "tick %" PRIu64 "\n" : "%" PRIu64 "\n", executed_by[place] - at_mark[place]);
+    fprintf(written, "%" PRIu64 "\n", executed_by[place] - at_mark[place]);
     fflush(written);
 }
 

@@ -1,10 +1,8 @@
 /* Runs an ONNX model on the cases in a folder, through the C interface of ONNX Runtime's shared library.
  *
- *     runner LIBRARY MODEL LEVEL [profile=PREFIX] FOLDER CASES (in TYPE SHAPE NAME)... (out NAME)...
+ *     runner LIBRARY MODEL LEVEL FOLDER CASES (in TYPE SHAPE NAME)... (out NAME)...
  *
- * LEVEL is the graph optimization level (0, 1, 2 or 99); the rest is as `cases.h` says. With PREFIX the runtime's profiler writes
- * PREFIX_*.json, and the optimized model stands in PREFIX.onnx. The profiler's clock is then not the time: each reading is a
- * microsecond after the one before, and marked, so that it says between which marks an operator ran.
+ * LEVEL is the graph optimization level (0, 1, 2 or 99); the rest is as `cases.h` says.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -33,10 +31,7 @@ typedef struct {
     OrtStatus *(*Run)(OrtSession *, const void *options, const char *const *names, const OrtValue *const *inputs,
                       size_t count, const char *const *output_names, size_t output_count, OrtValue **outputs);
     OrtStatus *(*CreateSessionOptions)(OrtSessionOptions **);
-    OrtStatus *(*SetOptimizedModelFilePath)(OrtSessionOptions *, const char *path);
-    void *at_12[2];
-    OrtStatus *(*EnableProfiling)(OrtSessionOptions *, const char *prefix);
-    void *at_15[8];
+    void *at_11[12];
     OrtStatus *(*SetSessionGraphOptimizationLevel)(OrtSessionOptions *, int level);
     OrtStatus *(*SetIntraOpNumThreads)(OrtSessionOptions *, int threads);
     void *at_25[24];
@@ -52,8 +47,7 @@ typedef struct {
     OrtStatus *(*GetTensorTypeAndShape)(const OrtValue *, OrtTensorInfo **);
     void *at_66[3];
     OrtStatus *(*CreateCpuMemoryInfo)(int allocator, int memory, OrtMemoryInfo **);
-    void *at_70[25];
-    void (*ReleaseSession)(OrtSession *);
+    void *at_70[26];
     void (*ReleaseValue)(OrtValue *);
     void *at_97[2];
     void (*ReleaseTensorTypeAndShapeInfo)(OrtTensorInfo *);
@@ -67,31 +61,15 @@ typedef struct {
 #define STANDS_AT(name, place) _Static_assert(offsetof(OrtApi, name) == (place) * sizeof(void *), #name)
 STANDS_AT(CreateSession, 7);
 STANDS_AT(Run, 9);
-STANDS_AT(SetOptimizedModelFilePath, 11);
-STANDS_AT(EnableProfiling, 14);
 STANDS_AT(SetSessionGraphOptimizationLevel, 23);
 STANDS_AT(CreateTensorWithDataAsOrtValue, 49);
 STANDS_AT(GetTensorElementType, 60);
 STANDS_AT(GetTensorTypeAndShape, 65);
 STANDS_AT(CreateCpuMemoryInfo, 69);
-STANDS_AT(ReleaseSession, 95);
 STANDS_AT(ReleaseValue, 96);
 STANDS_AT(ReleaseTensorTypeAndShapeInfo, 99);
 
 static const OrtApi *api;
-
-static int is_counting_readings;
-
-/* The clock of everything in this process, also of the library: the linker finds this one first. */
-int clock_gettime(clockid_t clock, struct timespec *time) {
-    static long long readings;
-    if (!is_counting_readings || getpid() != gettid()) return (int)syscall(SYS_clock_gettime, clock, time);
-    syscall(SYS_prctl, MARK, TICK, 0, 0, 0);
-    readings++;
-    time->tv_sec = readings / 1000000;
-    time->tv_nsec = readings % 1000000 * 1000;
-    return 0;
-}
 
 static void check(OrtStatus *status, const char *what) {
     if (status) fail(REFUSED, what, api->GetErrorMessage(status));
@@ -126,9 +104,7 @@ int main(int count, char **arguments) {
     static Asked asked;
     if (count < 6) fail(WRONG_ARGUMENTS, "arguments", "LIBRARY MODEL LEVEL FOLDER CASES ...");
     int level = atoi(arguments[3]);
-    const char *prefix = strncmp(arguments[4], "profile=", 8) ? NULL : arguments[4] + 8;
-    int first = prefix ? 5 : 4;
-    read_arguments(count - first, arguments + first, &asked);
+    read_arguments(count - 4, arguments + 4, &asked);
 
     void *library = dlopen(arguments[1], RTLD_NOW);
     if (!library) fail(REFUSED, "library", dlerror());
@@ -147,13 +123,6 @@ int main(int count, char **arguments) {
     check(api->CreateSessionOptions(&options), "options");
     check(api->SetSessionGraphOptimizationLevel(options, level), "optimization level");
     check(api->SetIntraOpNumThreads(options, 1), "threads");
-    if (prefix) {
-        char optimized[4096];
-        snprintf(optimized, sizeof optimized, "%s.onnx", prefix);
-        check(api->SetOptimizedModelFilePath(options, optimized), "optimized model");
-        check(api->EnableProfiling(options, prefix), "profiler");
-        is_counting_readings = 1;
-    }
     check(api->CreateSession(environment, arguments[2], options, &session), "model");
     printf("load %lld\n", now() - begun);
     check(api->CreateCpuMemoryInfo(1, 0, &memory), "memory"); /* an arena's, of the default kind */
@@ -178,7 +147,6 @@ int main(int count, char **arguments) {
         }
         fflush(stdout);
     }
-    if (prefix) api->ReleaseSession(session); /* which writes the profile */
     fflush(stdout);
     _exit(0); /* the process ends here: what the runtime would do at its exit is of no use, and takes seconds */
 }
