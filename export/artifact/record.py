@@ -57,8 +57,8 @@ class RequestRecord:
 
     @property
     def processor(self) -> str | None:
-        """What the list of passes is for; None where a format has one list."""
-        return self.options.get("processor")
+        """What the list of passes is for; None where a format has one list, or a manifest is older than the second."""
+        return self.options.get("processor") or None
 
     @property
     def _told(self) -> list[tuple[Option, str]]:

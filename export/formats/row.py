@@ -40,7 +40,7 @@ class Option:
     ``{}`` for the choice. ``words`` say a choice that is no word by itself, with ``{}`` for it. ``is_later``: manifests that were
     written before there was the option do not name it, and mean the default. ``is_of_passes``: it decides the list of passes, and
     nothing of what the exporter makes of the graph that they leave. ``spelling`` is the flag where it is not the name; ``before`` is
-    what manifests without the option mean where that is not the default. ``most`` is for an option that takes any share up to it,
+    what manifests without the option have where that is not the default; none that is written has it. ``most`` is for an option that takes any share up to it,
     and has no choices."""
 
     name: str
@@ -78,7 +78,9 @@ class Option:
 
     def is_told(self, choice: str) -> bool:
         """Whether manifests and reports name the choice: what was the only way before there was the option needs no words."""
-        return not (self.is_later and self.before is None and choice == self.default)
+        if self.before is not None:
+            return choice != self.before
+        return not (self.is_later and choice == self.default)
 
 
 # Where an image's pixels become what the model was trained on. Each format that leaves the choice has it in its row.

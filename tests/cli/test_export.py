@@ -30,7 +30,7 @@ def test_the_onnx_file_is_self_contained_and_says_where_its_nodes_come_from(
         ("image", [1, 3, 96, 96])
     ]
     assert [o.name for o in model.graph.output] == ["logits"]
-    assert len(model.graph.node) == artifact.manifest.graph.operators <= 520
+    assert len(model.graph.node) == artifact.manifest.graph.operators <= 1700
     assert {entry.version for entry in model.opset_import if entry.domain == ""} == {20}
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     for node in convolutions:
@@ -60,7 +60,7 @@ def test_the_core_ml_program(artifacts: dict[str, Path]) -> None:
 
 
 def test_inspect_prints_counts_and_every_pass(command: Command, artifacts: dict[str, Path]) -> None:
-    for format_name, bound in (("onnx", 520), ("coreml", 400)):
+    for format_name, bound in (("onnx", 1700), ("coreml", 400)):
         shown = command("inspect", artifacts[format_name])
         assert shown.code == 0
         manifest = command("inspect", artifacts[format_name], "--json").json["manifest"]

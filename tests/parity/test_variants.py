@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from lists import LISTS
 from proof import operators
 from reference_weights import fill
 
@@ -29,12 +30,15 @@ def test_rewritten_graph_is_the_model(name: str) -> None:
     x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     with torch.no_grad():
         expected = reference(x)
-        for format_name, row in FORMATS.items():
-            rewritten, applied = apply_passes(traced, row.passes(Setting(traced.signature)), cast=False)
+        for list_name, (format_name, options) in LISTS.items():
+            row, setting = FORMATS[format_name], Setting(traced.signature, options=options)
+            rewritten, applied = apply_passes(traced, row.passes(setting), cast=False)
             got = copy.deepcopy(rewritten.graph_module).double()(x)[0]
-            assert (got - expected).abs().max() <= 1e-10 * expected.abs().max(), format_name
+            assert (got - expected).abs().max() <= 1e-10 * expected.abs().max(), list_name
             sites = {item.name.partition("[")[0]: len(item.sites) for item in applied if item.sites}
             assert sites["fold_batch_norm"] == 7
             assert sites["fold_normalization_affine"] == 25  # all but the stem's, which a residual reads
-            gone = {"batch_norm", "group_norm", "unbind"} | ({"permute"} if not row.has_delegates else set())
-            assert not gone & set(operators(rewritten)), format_name
+            gone = {"batch_norm", "group_norm", "unbind"} | (
+                {"permute"} if list_name in ("onnx for x86", "coreml") else set()
+            )
+            assert not gone & set(operators(rewritten)), list_name

@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 import user_models
+from lists import LISTS
 from proof import (
     assert_equal,
     assert_exports_again,
@@ -26,8 +27,8 @@ from cloformer.export.source.signature import TensorSpec
 from cloformer.export.source.trace import Trace, trace
 
 
-@pytest.mark.parametrize("format_name", FORMATS)
-def test_each_pass_keeps_the_model_and_all_can_be_exported_again(format_name: str) -> None:
+@pytest.mark.parametrize("list_name", LISTS)
+def test_each_pass_keeps_the_model_and_all_can_be_exported_again(list_name: str) -> None:
     """Two images that are not square, and whose size no window divides."""
     model = one_block_a_stage()
     step = trace(model, [TensorSpec("image", (2, 3, 44, 36), role="image")], ["logits"])
@@ -35,7 +36,8 @@ def test_each_pass_keeps_the_model_and_all_can_be_exported_again(format_name: st
     rewritten = 0
     with torch.no_grad():
         want = copy.deepcopy(model).double()(*inputs)
-        for rewrite in FORMATS[format_name].passes(Setting(step.signature)):
+        format_name, options = LISTS[list_name]
+        for rewrite in FORMATS[format_name].passes(Setting(step.signature, options=options)):
             step, applied = apply_passes(step, [rewrite], cast=False)
             if not applied[0].sites:
                 continue
@@ -47,7 +49,7 @@ def test_each_pass_keeps_the_model_and_all_can_be_exported_again(format_name: st
         assert_exports_again(single, [tensor.float() for tensor in inputs])
     assert rewritten >= 8  # all but fix_sizes, for a trace computes no sizes
     # Where attention is computed as it is written, its heads are turned.
-    turned = set() if FORMATS[format_name].has_delegates else {"permute"}
+    turned = {"permute"} if list_name in ("onnx for x86", "coreml") else set()
     assert not {"batch_norm", "group_norm", "unbind", *turned} & set(operators(step))
 
 
@@ -59,11 +61,12 @@ def _prove_lists(model: nn.Module, specs: list[TensorSpec]) -> dict[str, dict[st
     found = {}
     with torch.no_grad():
         want = outputs(copy.deepcopy(model).double()(*inputs))
-        for name, row in FORMATS.items():
-            wide, applied = apply_passes(before, row.passes(Setting(before.signature)), cast=False)
+        for name, (format_name, options) in LISTS.items():
+            row, setting = FORMATS[format_name], Setting(before.signature, options=options)
+            wide, applied = apply_passes(before, row.passes(setting), cast=False)
             for have, expected in zip(in_float64(wide.graph_module)(*inputs), want, strict=True):
                 assert_equal(have, expected)
-            single, _ = apply_passes(before, row.passes(Setting(before.signature)))
+            single, _ = apply_passes(before, row.passes(setting))
             assert_rounded_once(wide, single)
             assert_exports_again(single, [tensor.float() for tensor in inputs])
             _assert_shares(single, model)

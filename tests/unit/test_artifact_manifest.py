@@ -37,7 +37,7 @@ def test_artifacts_of_every_version_are_whole_and_run(folder: Path, command: Com
     artifact = read_artifact(folder)
     assert artifact.labels == ("cat", "dog", "fish")
     assert artifact.manifest.request.options in (
-        {"opset": "20", "io_type": "float32", "normalize": "outside"},
+        {"opset": "20", "io_type": "float32", "normalize": "outside", "processor": "", "max_growth": "10%"},
         {"target": "ios16"},
         {"layout": "nhwc", "normalize": "outside"},
     )

@@ -25,7 +25,7 @@ ONNX = Format(
         NORMALIZE,
         Option(
             "processor", "The processor that the list of passes is for: arm64, as phones have, or x86, as this machine may be.",
-            _PROCESSORS, "arm64", "{}", "for {}", is_later=True, is_of_passes=True, spelling="--for", before="x86",
+            _PROCESSORS, "arm64", "{}", "for {}", is_later=True, is_of_passes=True, spelling="--for", before="",
         ),
         Option(
             "max_growth", "For arm64: how much more weights may be stored, of those that the model has, where that takes less work.",
