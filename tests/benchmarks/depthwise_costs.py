@@ -14,6 +14,7 @@ instructions. ``--write`` puts the table into ``docs/passes.md``. It needs what 
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 import tempfile
@@ -97,7 +98,7 @@ def main() -> None:
 
 def forms(channels: int, side: int, taps: int, stride: int) -> Iterator[Form]:
     """The layer as it is, and in each form; of products the smallest matrices and the largest."""
-    numbers = channels * -((-side // stride) ** 2)
+    numbers = channels * math.ceil(side / stride) ** 2
     offered: list[lower_depthwise._Choice] = []
 
     def choose(choices: Sequence[lower_depthwise._Choice], _budget: float, name: str, place: int) -> None:
