@@ -7,6 +7,7 @@ operating system, one emulated core, and no time that means anything.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import subprocess
@@ -29,7 +30,15 @@ from ..source.signature import TensorSpec
 from .runtime import RUNTIMES, DeviceRuntime
 from .toolchain import Toolchain, find_toolchain
 
-__all__ = ["OPTIMIZATIONS", "TITLE", "Arm64Device", "DeviceRun", "refuse_other_formats", "runtime_of"]
+__all__ = [
+    "OPTIMIZATIONS",
+    "TITLE",
+    "Arm64Device",
+    "DeviceRun",
+    "Recording",
+    "refuse_other_formats",
+    "runtime_of",
+]
 
 TITLE = "emulated device (arm64, qemu-user)"
 PROCESSOR = "cortex-a76"  # half-precision arithmetic and dot products, as phones have had since 2019
@@ -37,6 +46,7 @@ OPTIMIZATIONS = {"off": 0, "basic": 1, "extended": 2, "all": 99}  # as ONNX Runt
 # As ONNX numbers them; the runners refuse others.
 _TYPES = {"float32": 1, "int32": 6, "int64": 7, "bool": 9, "float16": 10}
 _COUNTS = "counts"  # the file that the plugin writes, beside the cases
+_EVENTS = "events"  # what the names of the profiler's files begin with
 _REFUSED = 11  # the runner's exit status if the runtime does not take the model
 _SECONDS_TO_LOAD, _SECONDS_TO_RUN = 600.0, 300.0  # CloFormer-XXS takes about 5 and 10
 
@@ -67,6 +77,19 @@ class DeviceRun:
     instructions: tuple[int, ...] | None
 
 
+@dataclass(frozen=True)
+class Recording:
+    """An inference under the runtime's own profiler: its ``events``, the model as the runtime ``optimized`` it, and the
+    instructions since the inference began, at each of the profiler's ``readings`` of its clock.
+
+    The clock goes on by one microsecond with each reading.
+    """
+
+    events: bytes
+    optimized: bytes
+    readings: tuple[int, ...]
+
+
 class Arm64Device:
     """Looks for what it is made of; :class:`MissingRuntimeError` names what is not there, with the command that
     installs it. ``optimization`` is a level of :data:`OPTIMIZATIONS`, for the runtimes that have them; None: "all"."""
@@ -92,7 +115,7 @@ class Arm64Device:
             raise MissingRuntimeError(
                 f"QEMU {self._tools.emulator_version} here takes no plugins, so nothing counts instructions",
                 "use a qemu-user that is linked dynamically (Debian 12's is), or one built with --enable-plugins",
-                "without --max-instructions and baselines, outputs are compared all the same",
+                "without limits and baselines, `cloformer parity` compares outputs all the same",
             )
 
     def environment(self, artifact: Artifact) -> dict[str, str]:
@@ -119,21 +142,55 @@ class Arm64Device:
         Raises :class:`UnsupportedError` for a format that no runtime there takes, :class:`InputError` if the runtime does not
         take the model, :class:`GateError` if it does not end, or gives no counts.
         """
-        refuse_other_formats(artifact)
-        runtime_of(artifact).refuse_unsafe(artifact)
         with tempfile.TemporaryDirectory(prefix="cloformer-device-") as name:
             folder = Path(name)
-            for index, case in enumerate(cases):
-                for place, spec in enumerate(artifact.signature.inputs):
-                    _write(folder / f"{index}.in.{place}", case[spec.name], spec)
-            progress("preparing the emulated device")
-            command = self._command(artifact, folder, len(cases))
-            progress(f"running {len(cases)} inferences on the {TITLE}: CloFormer-XXS takes 10 s each")
-            lines = _run(command, len(cases), artifact)
+            lines = self._run_in(folder, artifact, artifact.model_path, cases, None, progress)
             outputs = tuple(_read(artifact, folder, index, lines) for index in range(len(cases)))
             return DeviceRun(outputs, _read_counts(folder / _COUNTS, len(cases)) if self.counts else None)
 
-    def _command(self, artifact: Artifact, folder: Path, cases: int) -> list[str]:
+    def record(
+        self,
+        artifact: Artifact,
+        model: bytes,
+        case: Mapping[str, Array],
+        progress: Progress = lambda _: None,
+    ) -> Recording:
+        """The second inference of ``model``, which is the artifact's or the same with other names of operators, under the
+        runtime's own profiler. Raises as :meth:`run` does, and :class:`MissingRuntimeError` if the emulator cannot count.
+        """
+        self.refuse_without_counts()
+        with tempfile.TemporaryDirectory(prefix="cloformer-device-") as name:
+            folder = Path(name)
+            (folder / "model").write_bytes(model)
+            self._run_in(folder, artifact, folder / "model", (case, case), folder / _EVENTS, progress)
+            events, optimized = list(folder.glob(f"{_EVENTS}_*.json")), folder / f"{_EVENTS}.onnx"
+            if len(events) != 1 or not optimized.is_file():
+                raise GateError(f"the runtime's profiler wrote nothing on the {TITLE}")
+            return Recording(events[0].read_bytes(), optimized.read_bytes(), _read_readings(folder / _COUNTS))
+
+    def _run_in(
+        self,
+        folder: Path,
+        artifact: Artifact,
+        model: Path,
+        cases: Sequence[Mapping[str, Array]],
+        events: Path | None,
+        progress: Progress,
+    ) -> list[str]:
+        """The lines that the runner printed; ``events`` is where the profiler's files go, if it runs."""
+        refuse_other_formats(artifact)
+        runtime_of(artifact).refuse_unsafe(artifact)
+        for index, case in enumerate(cases):
+            for place, spec in enumerate(artifact.signature.inputs):
+                _write(folder / f"{index}.in.{place}", case[spec.name], spec)
+        progress("preparing the emulated device")
+        command = self._command(artifact, model, folder, len(cases), events)
+        progress(f"running {len(cases)} inferences on the {TITLE}: CloFormer-XXS takes 10 s each")
+        return _run(command, len(cases), artifact)
+
+    def _command(
+        self, artifact: Artifact, model: Path, folder: Path, cases: int, events: Path | None
+    ) -> list[str]:
         """The emulator with the runner in it; what is not there yet is compiled and downloaded first."""
         tools, root, runtime = self._tools, _root(self._tools.libraries), runtime_of(artifact)
         emulator = [tools.emulator, "-cpu", PROCESSOR, "-L", str(root)]
@@ -146,9 +203,11 @@ class Arm64Device:
                     "QEMU takes no path with a comma in it", "set XDG_CACHE_HOME and TMPDIR to others"
                 )
             emulator += ["-plugin", f"{plugin},out={folder / _COUNTS}"]
-        program = [str(runner), str(runtime.library()), str(artifact.model_path.resolve())]
+        program = [str(runner), str(runtime.library()), str(model.resolve())]
         level = self.level(runtime)
-        program += [*([] if level is None else [str(OPTIMIZATIONS[level])]), str(folder), str(cases)]
+        program += [] if level is None else [str(OPTIMIZATIONS[level])]
+        program += [] if events is None else [f"profile={events}"]
+        program += [str(folder), str(cases)]
         for spec in artifact.signature.inputs:
             shape = "x".join(str(size) for size in spec.written_shape) or "scalar"
             program += ["in", str(_TYPES[spec.dtype]), shape, spec.name]
@@ -249,11 +308,28 @@ def _read(artifact: Artifact, folder: Path, index: int, lines: Sequence[str]) ->
 
 
 def _read_counts(path: Path, cases: int) -> tuple[int, ...]:
-    lines = path.read_text("ascii").splitlines() if path.is_file() else []
-    try:
-        counts = tuple(whole(line, 1) for line in lines)
-    except ValueError:
-        counts = ()
+    """Instructions of each case."""
+    counts = tuple(number for kind, number in _marks(path) if kind == "end")
     if len(counts) != cases:
         raise GateError(f"the {TITLE} gave no counts of its instructions, and so nothing is verified")
     return counts
+
+
+def _read_readings(path: Path) -> tuple[int, ...]:
+    """Instructions of the last case until each reading of the clock in it."""
+    marks = _marks(path)
+    begun = max((place for place, (kind, _) in enumerate(marks) if kind == "begin"), default=len(marks))
+    inside = itertools.takewhile(lambda mark: mark[0] == "reading", marks[begun + 1 :])
+    return tuple(number for _, number in inside)
+
+
+def _marks(path: Path) -> list[tuple[str, int]]:
+    """What the plugin wrote: the kind of each mark, and instructions."""
+    found = []
+    for line in path.read_text("ascii").splitlines() if path.is_file() else []:
+        kind, *number = line.split(" ")
+        try:
+            found.append((kind, whole(number[0], 1) if number else 0))
+        except ValueError:
+            return []
+    return found

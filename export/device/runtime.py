@@ -31,7 +31,7 @@ _SECONDS = 600.0
 class DeviceRuntime:
     """``runner`` is the program in ``native/`` that calls the library, which is the file ``member`` of the wheel. ``refuse_unsafe``
     raises for a file that reads others, or could run without end; ``has_levels``: whether its optimization has levels;
-    ``tells_version``: whether the runner can ask the library which one it is."""
+    ``tells_version``: whether the runner can ask the library which one it is; ``has_profiler``: whether it profiles."""
 
     title: str
     package: str
@@ -44,6 +44,7 @@ class DeviceRuntime:
     refuse_unsafe: Callable[[Artifact], object]
     has_levels: bool = False
     tells_version: bool = False
+    has_profiler: bool = False
 
     @property
     def place(self) -> Path:
@@ -135,6 +136,7 @@ RUNTIMES = {
         refuse_unsafe=_read_onnx,
         has_levels=True,
         tells_version=True,
+        has_profiler=True,
     ),
     "litert": DeviceRuntime(
         title="LiteRT",

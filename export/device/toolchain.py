@@ -45,7 +45,7 @@ class Toolchain:
         """The program that runs a model, for arm64; compiled when it is not there yet."""
         return compiled(
             self.cross_compiler,
-            ("-O2", "-std=gnu11", "-Wall"),
+            ("-O2", "-std=gnu11", "-Wall", "-rdynamic"),  # so that libraries find the program's own clock
             _NATIVE / source,
             ("-ldl",),
             "runner",

@@ -29,8 +29,8 @@ class Work:
 class ExecutedOperator:
     """An operator that the runtime executed, after its optimizer.
 
-    ``name`` is the runtime's and unique, ``operator`` the operator's type; ``us`` are microseconds, one number for each
-    run. ``value`` is the value of the file that it computes, None if it was not found; ``stands_for`` are the types of
+    ``name`` is the runtime's and unique, ``operator`` the operator's type; ``taken`` is what each run took: microseconds,
+    or instructions where those are counted. ``value`` is the value of the file that it computes, None if it was not found; ``stands_for`` are the types of
     the file's operators that became this one, none for an operator that only moves a value. ``origin_values`` are values
     of the file to look up where it comes from, the most telling first. ``output`` is the shape of its first output, None
     if it is not known.
@@ -38,7 +38,7 @@ class ExecutedOperator:
 
     name: str
     operator: str
-    us: tuple[int, ...]
+    taken: tuple[int, ...]
     work: Work
     value: str | None
     stands_for: tuple[str, ...]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Sequence
 
 from cloformer.errors import MissingRuntimeError, UnsupportedError
 from cloformer.io.progress import Progress, Stage
@@ -22,6 +21,7 @@ from ..formats import FORMATS
 from ..formats.profiler import ExecutedOperator, ProfiledRuns, Profiler
 from ..formats.runners import RUNNERS
 from .environment import environment, explain_load, read_load, usable_processors
+from .placed import PlacedOperator, left_out, uncounted
 from .profile_report import OperatorTime, Profile
 from .roofline import Roofline, measure_roofline
 
@@ -71,10 +71,10 @@ def profile(
         runs=runs,
         warm_up=found.warm_up,
         rows=rows,
-        runs_us=tuple(sum(times) for times in zip(*(operator.us for operator in found.operators))),
+        runs_us=tuple(sum(times) for times in zip(*(operator.taken for operator in found.operators))),
         whole_us=statistics.median(found.whole_us) if found.whole_us else None,
         roofline=roofline,
-        notes=tuple(_notes(rows, profiler.UNCOUNTED)),
+        notes=tuple(left_out(rows, profiler.UNCOUNTED, "the roofline is too low there")),
         environment=environment(found.versions),
         load_before=load_before,
         load_after=load_after,
@@ -91,7 +91,7 @@ def multiply_adds_executed(
     operators = _profiled(profiler, artifact, threads, 1, layout).operators
     counts = [operator.work.multiply_adds for operator in operators]
     total = None if None in counts else sum(count or 0 for count in counts)
-    return len(operators), total, _uncounted(operators, profiler.UNCOUNTED)
+    return len(operators), total, uncounted(operators, profiler.UNCOUNTED)
 
 
 def _profiler(artifact: Artifact) -> Profiler:
@@ -120,37 +120,5 @@ def _profiled(profiler: Profiler, artifact: Artifact, threads: int, runs: int, l
 
 
 def _row(operator: ExecutedOperator, origins: Origins) -> OperatorTime:
-    """The operator's median time, and its place in the model: that of the first of its values which has one."""
-    place = next((origins.places[value] for value in operator.origin_values if value in origins.places), None)
-    return OperatorTime(
-        name=operator.name,
-        operator=operator.operator,
-        us=statistics.median(operator.us),
-        work=operator.work,
-        value=operator.value,
-        stands_for=operator.stands_for,
-        node=None if place is None else place.name,
-        module=None if place is None else place.module,
-        location=None if place is None else place.location,
-        output=operator.output,
-    )
-
-
-def _uncounted(rows: Sequence[ExecutedOperator | OperatorTime], known: frozenset[str]) -> list[str]:
-    """Types of the file's operators that leave multiply-adds unknown: ``known`` ones, or else all that are suspect."""
-    names = {name for row in rows if row.work.multiply_adds is None for name in row.stands_for}
-    return sorted(names & known or names)
-
-
-def _notes(rows: Sequence[OperatorTime], uncounted: frozenset[str]) -> list[str]:
-    """What the numbers leave out."""
-    notes = []
-    unmapped = sorted({row.operator for row in rows if row.module is None})
-    if unmapped:
-        total = sum(row.module is None for row in rows)
-        notes.append(f"not traced to a module: {count(total, 'operator')} ({', '.join(unmapped)})")
-    if any(row.work.multiply_adds is None for row in rows):
-        found = [name for name in _uncounted(rows, uncounted) if name in uncounted]
-        names = ", ".join(found) or "operators without known shapes"
-        notes.append(f"multiply-adds are not counted for {names}: the roofline is too low there")
-    return notes
+    """The operator's median time, and its place in the model."""
+    return OperatorTime(**vars(PlacedOperator.of(operator, origins)), us=statistics.median(operator.taken))

@@ -7,39 +7,22 @@ from dataclasses import asdict, dataclass
 
 from cloformer.io.words import count
 
-from ..formats.profiler import Work
 from .environment import Environment, Load
+from .placed import PlacedOperator, grouped, module_of
 from .roofline import Roofline
 from .statistics import Verdict, judged, summarize
 
-__all__ = ["MEASURED_ON", "UNMAPPED", "WHOLE_MODEL", "Group", "OperatorTime", "Profile"]
+__all__ = ["MEASURED_ON", "Group", "OperatorTime", "Profile"]
 
 MEASURED_ON = "host CPU"
-WHOLE_MODEL = "(the model itself)"
-OPERATORS_RUN = "as the runtime runs them: it joins some of the file's, and adds some that change a layout"
-UNMAPPED = "(not traced to a module)"
 _ROUNDED_US = 1  # of the profiler's times
 
 
 @dataclass(frozen=True)
-class OperatorTime:
-    """One operator that the runtime ran. ``us`` is the median of the runs, in microseconds.
+class OperatorTime(PlacedOperator):
+    """``us`` is the median of the runs, in microseconds."""
 
-    ``value`` is the value of the file that it computes, ``stands_for`` the file's operators that became it:
-    none for one that only moves a value. ``node``, ``module`` and ``location`` are those of the trace; None if
-    they are not known, while the module "" is the model itself. ``output`` is the shape of its first output.
-    """
-
-    name: str
-    operator: str
     us: float
-    work: Work
-    value: str | None
-    stands_for: tuple[str, ...]
-    node: str | None
-    module: str | None
-    location: str | None
-    output: tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -164,7 +147,7 @@ class Profile:
 
     def by_module(self, depth: int) -> list[Group]:
         """By PyTorch module down to ``depth`` names, the slowest first."""
-        return self._grouped(lambda row: _module(row, depth))
+        return self._grouped(lambda row: module_of(row, depth))
 
     def to_json(self, depth: int = 2) -> dict[str, object]:
         return {
@@ -192,29 +175,13 @@ class Profile:
             "depth": depth,
             "by_module": [group.to_json() for group in self.by_module(depth)],
             "by_type": [group.to_json() for group in self.by_type()],
-            "operators": [
-                self._group(row.name, [row]).to_json()
-                | {
-                    "operator": row.operator,
-                    "multiply_adds": row.work.multiply_adds,
-                    "value": row.value,
-                    "stands_for": list(row.stands_for),
-                    "node": row.node,
-                    "module": row.module,
-                    "location": row.location,
-                    "output": None if row.output is None else list(row.output),
-                }
-                for row in self.rows
-            ],
+            "operators": [self._group(row.name, [row]).to_json() | row.place_json() for row in self.rows],
             "notes": list(self.notes),
             "environment": self.environment.to_json(),
         }
 
     def _grouped(self, key: Callable[[OperatorTime], str]) -> list[Group]:
-        found: dict[str, list[OperatorTime]] = {}
-        for row in self.rows:
-            found.setdefault(key(row), []).append(row)
-        groups = [self._group(name, rows) for name, rows in found.items()]
+        groups = [self._group(name, rows) for name, rows in grouped(self.rows, key).items()]
         return sorted(groups, key=lambda group: -group.us)
 
     def _group(self, name: str, rows: Iterable[OperatorTime]) -> Group:
@@ -230,9 +197,3 @@ class Profile:
             sum(self.roofline.bound_us(row.work) for row in rows),
             sum(self.roofline.compute_us(row.work) for row in rows),
         )
-
-
-def _module(row: OperatorTime, depth: int) -> str:
-    if row.module is None:
-        return UNMAPPED
-    return ".".join(row.module.split(".")[:depth]) or WHOLE_MODEL

@@ -25,11 +25,12 @@ from cloformer.export.formats import FORMATS
 from cloformer.export.formats.onnx import profiler as onnx_profiler
 from cloformer.export.formats.onnx.fused import name_nodes, regions
 from cloformer.export.formats.onnx.graph_work import graph_work
-from cloformer.export.formats.onnx.profile_events import WARM_UP, read_events
+from cloformer.export.formats.onnx.profile_events import WARM_UP, Span, read_events
 from cloformer.export.formats.profiler import Rate, Work, median_seconds
 from cloformer.export.latency.environment import Load
 from cloformer.export.latency.operator_times import profile
-from cloformer.export.latency.profile_report import UNMAPPED, WHOLE_MODEL, OperatorTime, Profile
+from cloformer.export.latency.placed import UNMAPPED, WHOLE_MODEL
+from cloformer.export.latency.profile_report import OperatorTime, Profile
 from cloformer.export.latency.roofline import Roofline, measure_roofline
 from cloformer.export.reports.profile.page import profile_page
 from cloformer.export.reports.profile.text import render
@@ -114,7 +115,13 @@ def test_nothing_stays_on_the_disk(small: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def _event(name: str, us: Any = 7, **details: Any) -> dict[str, Any]:
-    return {"cat": "Node", "name": f"{name}_kernel_time", "dur": us, "args": {"op_name": "Conv", **details}}
+    return {
+        "cat": "Node",
+        "name": f"{name}_kernel_time",
+        "ts": 40,
+        "dur": us,
+        "args": {"op_name": "Conv", **details},
+    }
 
 
 def test_reading_events() -> None:
@@ -122,12 +129,12 @@ def test_reading_events() -> None:
     times = [100] * WARM_UP + [3, 5]
     events: list[Any] = [_event("a", us, input_type_shape=shapes, output_type_shape=3) for us in times]
     events += [_event("inner") for _ in range(99)]
-    events += [{"cat": "Session", "name": "model_run", "dur": us} for us in times]
+    events += [{"cat": "Session", "name": "model_run", "ts": 40, "dur": us} for us in times]
     events += [None, 3, {}, {"name": 5}, {"cat": "Node", "name": "a_fence_before", "dur": "x"}]
     timed, whole = read_events(json.dumps(events), {"inner"}, 2)
-    assert whole == (3, 5)
+    assert whole == (Span(40, 3), Span(40, 5)) and [item.end for item in whole] == [43, 45]
     assert timed.keys() == {"a"}
-    assert timed["a"].us == (3, 5)
+    assert timed["a"].spans == whole
     assert [(item.shape, item.bytes) for item in timed["a"].inputs] == [((2, 3), 24), ((4,), 0)]
     assert timed["a"].outputs == ()
 
@@ -221,7 +228,7 @@ def test_bounds() -> None:
 
 
 def _rows(*rows: tuple[str, float, Work, str | None]) -> list[OperatorTime]:
-    return [OperatorTime(name, "Conv", us, work, name, ("Conv",), name, module, "m:C:1", (1,)) for name, us, work, module in rows]  # fmt: skip
+    return [OperatorTime(name, "Conv", work, name, ("Conv",), name, module, "m:C:1", (1,), us) for name, us, work, module in rows]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -178,7 +178,6 @@ def test_plots_of_a_profile(tmp_path: Path) -> None:
         OperatorTime(
             f"conv_{place}",
             "Conv",
-            float(place),
             Work(10**6, 10_000),
             None,
             (),
@@ -186,6 +185,7 @@ def test_plots_of_a_profile(tmp_path: Path) -> None:
             f"a.b{place}$",
             None,
             None,
+            float(place),
         )
         for place in range(40)
     ]

@@ -2,10 +2,15 @@
  *
  *     qemu-aarch64 -plugin count.so,out=FILE ...
  *
- * The program marks with prctl(0x636c6f66, 1) and prctl(0x636c6f66, 0), which no kernel knows (cases.h). For each pair
- * FILE gets a line: the number of instructions that the marking thread executed in between; other threads of the
- * program, such as those that a library starts for itself, are not counted. Instructions are counted a block at a
- * time; a system call ends its block, so the marks lie on borders.
+ * The program marks with prctl(0x636c6f66, WHAT), which no kernel knows (cases.h). FILE gets a line for each mark:
+ *
+ *     begin           WHAT is 1
+ *     reading N       WHAT is 2, at a reading of the program's clock
+ *     end N           WHAT is 0
+ *
+ * N is the number of instructions that the marking thread executed since its last "begin"; other threads of the program,
+ * such as those that a library starts for itself, are not counted. Instructions are counted a block at a time; a system
+ * call ends its block, so the marks lie on borders.
  *
  * QEMU's packages do not bring its plugin header, so the few declarations that are needed stand here, as the interface
  * has them since QEMU 4.2. What is called is the same in every version since; a plugin says which version it was made
@@ -31,6 +36,7 @@ extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 #define PUBLIC __attribute__((visibility("default")))
 PUBLIC int qemu_plugin_version = API_VERSION;
 
+enum { END, BEGIN, READING };
 enum { MARK = 0x636c6f66, PRCTL = 167 /* on arm64 */, READS_NO_REGISTERS = 0, MOST_THREADS = 1024 };
 
 /* One for each thread, which alone writes it. */
@@ -48,16 +54,17 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
                                          (void *)(uintptr_t)qemu_plugin_tb_n_insns(block));
 }
 
-static void system_call(qemu_plugin_id_t id, unsigned int thread, int64_t number, uint64_t first, uint64_t running,
+static void system_call(qemu_plugin_id_t id, unsigned int thread, int64_t number, uint64_t first, uint64_t what,
                         uint64_t c, uint64_t d, uint64_t e, uint64_t f, uint64_t g, uint64_t h) {
     (void)id, (void)c, (void)d, (void)e, (void)f, (void)g, (void)h;
     if (number != PRCTL || first != MARK) return;
     unsigned int place = thread % MOST_THREADS;
-    if (running) {
+    if (what == BEGIN) {
+        fprintf(written, "begin\n");
         at_mark[place] = executed_by[place];
         return;
     }
-    fprintf(written, "%" PRIu64 "\n", executed_by[place] - at_mark[place]);
+    fprintf(written, "%s %" PRIu64 "\n", what == END ? "end" : "reading", executed_by[place] - at_mark[place]);
     fflush(written);
 }
 

@@ -138,9 +138,9 @@ int main(int count, char **arguments) {
         /* In its first inference the delegate still prepares itself for the sizes. */
         if (!item) check(RunCompiledModel(compiled, 0, inputs, fed, outputs, got), "inference");
         begun = now();
-        mark(1);
+        mark(BEGIN);
         int status = RunCompiledModel(compiled, 0, inputs, fed, outputs, got);
-        mark(0);
+        mark(END);
         long long spent = now() - begun;
         check(status, "inference");
         printf("ran %d %lld\n", item, spent);

@@ -1,8 +1,12 @@
 /* Runs an ONNX model on the cases in a folder, through the C interface of ONNX Runtime's shared library.
  *
- *     runner LIBRARY MODEL LEVEL FOLDER CASES (in TYPE SHAPE NAME)... (out NAME)...
+ *     runner LIBRARY MODEL LEVEL [profile=FILE] FOLDER CASES (in TYPE SHAPE NAME)... (out NAME)...
  *
  * LEVEL is the graph optimization level (0, 1, 2 or 99); the rest is as `cases.h` says.
+ *
+ * With FILE the runtime's own profiler runs: FILE.onnx is the model as the runtime optimized it, and FILE_*.json the
+ * profiler's events. Its clock is then no time: each reading of it is marked, and is a microsecond after the one before.
+ * So an event says between which two readings an operator ran, and the marks how many instructions that took.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -31,7 +35,10 @@ typedef struct {
     OrtStatus *(*Run)(OrtSession *, const void *options, const char *const *names, const OrtValue *const *inputs,
                       size_t count, const char *const *output_names, size_t output_count, OrtValue **outputs);
     OrtStatus *(*CreateSessionOptions)(OrtSessionOptions **);
-    void *at_11[12];
+    OrtStatus *(*SetOptimizedModelFilePath)(OrtSessionOptions *, const char *path);
+    void *at_12[2];
+    OrtStatus *(*EnableProfiling)(OrtSessionOptions *, const char *prefix);
+    void *at_15[8];
     OrtStatus *(*SetSessionGraphOptimizationLevel)(OrtSessionOptions *, int level);
     OrtStatus *(*SetIntraOpNumThreads)(OrtSessionOptions *, int threads);
     void *at_25[24];
@@ -47,7 +54,8 @@ typedef struct {
     OrtStatus *(*GetTensorTypeAndShape)(const OrtValue *, OrtTensorInfo **);
     void *at_66[3];
     OrtStatus *(*CreateCpuMemoryInfo)(int allocator, int memory, OrtMemoryInfo **);
-    void *at_70[26];
+    void *at_70[25];
+    void (*ReleaseSession)(OrtSession *);
     void (*ReleaseValue)(OrtValue *);
     void *at_97[2];
     void (*ReleaseTensorTypeAndShapeInfo)(OrtTensorInfo *);
@@ -61,15 +69,30 @@ typedef struct {
 #define STANDS_AT(name, place) _Static_assert(offsetof(OrtApi, name) == (place) * sizeof(void *), #name)
 STANDS_AT(CreateSession, 7);
 STANDS_AT(Run, 9);
+STANDS_AT(SetOptimizedModelFilePath, 11);
+STANDS_AT(EnableProfiling, 14);
 STANDS_AT(SetSessionGraphOptimizationLevel, 23);
 STANDS_AT(CreateTensorWithDataAsOrtValue, 49);
 STANDS_AT(GetTensorElementType, 60);
 STANDS_AT(GetTensorTypeAndShape, 65);
 STANDS_AT(CreateCpuMemoryInfo, 69);
+STANDS_AT(ReleaseSession, 95);
 STANDS_AT(ReleaseValue, 96);
 STANDS_AT(ReleaseTensorTypeAndShapeInfo, 99);
 
 static const OrtApi *api;
+static int counts_readings;
+
+/* The clock of this program and of the libraries in it: the linker finds this one first. */
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    static long long readings;
+    if (!counts_readings || getpid() != gettid()) return (int)syscall(SYS_clock_gettime, clock, time);
+    mark(READING);
+    readings++;
+    time->tv_sec = readings / 1000000;
+    time->tv_nsec = readings % 1000000 * 1000;
+    return 0;
+}
 
 static void check(OrtStatus *status, const char *what) {
     if (status) fail(REFUSED, what, api->GetErrorMessage(status));
@@ -104,7 +127,9 @@ int main(int count, char **arguments) {
     static Asked asked;
     if (count < 6) fail(WRONG_ARGUMENTS, "arguments", "LIBRARY MODEL LEVEL FOLDER CASES ...");
     int level = atoi(arguments[3]);
-    read_arguments(count - 4, arguments + 4, &asked);
+    const char *profile = strncmp(arguments[4], "profile=", 8) ? NULL : arguments[4] + 8;
+    int first = profile ? 5 : 4;
+    read_arguments(count - first, arguments + first, &asked);
 
     void *library = dlopen(arguments[1], RTLD_NOW);
     if (!library) fail(REFUSED, "library", dlerror());
@@ -123,6 +148,14 @@ int main(int count, char **arguments) {
     check(api->CreateSessionOptions(&options), "options");
     check(api->SetSessionGraphOptimizationLevel(options, level), "optimization level");
     check(api->SetIntraOpNumThreads(options, 1), "threads");
+    if (profile) {
+        char optimized[4096];
+        if ((size_t)snprintf(optimized, sizeof optimized, "%s.onnx", profile) >= sizeof optimized)
+            fail(NO_FILE, "profile", "its path is too long");
+        check(api->SetOptimizedModelFilePath(options, optimized), "optimized model");
+        check(api->EnableProfiling(options, profile), "profiler");
+        counts_readings = 1;
+    }
     check(api->CreateSession(environment, arguments[2], options, &session), "model");
     printf("load %lld\n", now() - begun);
     check(api->CreateCpuMemoryInfo(1, 0, &memory), "memory"); /* an arena's, of the default kind */
@@ -133,10 +166,10 @@ int main(int count, char **arguments) {
         for (size_t i = 0; i < asked.input_count; i++)
             fed[i] = tensor_of(&asked.inputs[i], kept[i] = read_numbers(&asked, item, i), memory);
         begun = now();
-        mark(1);
+        mark(BEGIN);
         OrtStatus *status = api->Run(session, NULL, asked.input_names, (const OrtValue *const *)fed, asked.input_count,
                                      asked.output_names, asked.output_count, got);
-        mark(0);
+        mark(END);
         long long spent = now() - begun;
         check(status, "inference");
         printf("ran %d %lld\n", item, spent);
@@ -147,6 +180,7 @@ int main(int count, char **arguments) {
         }
         fflush(stdout);
     }
+    if (profile) api->ReleaseSession(session); /* which writes the events */
     fflush(stdout);
     _exit(0); /* the process ends here: what the runtime would do at its exit is of no use, and takes seconds */
 }

@@ -180,7 +180,7 @@ def _operator(item: _Timed, made: Mapping[str, Made]) -> ExecutedOperator:
     return ExecutedOperator(
         name=item.value,
         operator=found.operator,
-        us=item.us,
+        taken=item.us,
         work=Work(
             multiply_adds(found) if has_products(found) else 0,
             sum(each.numel() * each.element_size() for each in tensors),

@@ -141,7 +141,7 @@ def _operator(item: _Timed, file: Any, found: Sequence[Operator]) -> ExecutedOpe
     return ExecutedOperator(
         name=value,
         operator=operator.kind,
-        us=item.us,
+        taken=item.us,
         work=Work(multiply_adds(operator, shapes) if operator.kind in _MULTIPLY else 0, size),
         value=value,
         stands_for=tuple(found[place].kind for place in (*item.parts, item.place)),

@@ -10,7 +10,7 @@ from cloformer.errors import UnsupportedError
 
 from .graph_work import Operand
 
-__all__ = ["WARM_UP", "TimedOperator", "not_understood", "read_events"]
+__all__ = ["WARM_UP", "Span", "TimedOperator", "not_understood", "read_events"]
 
 WARM_UP = 10  # runs before those that count
 _KERNEL = "_kernel_time"
@@ -21,57 +21,69 @@ _ITEM_BYTES = {
 
 
 @dataclass(frozen=True)
+class Span:
+    """From when to when, in microseconds: ``begun`` is since the profiler was."""
+
+    begun: int
+    us: int
+
+    @property
+    def end(self) -> int:
+        return self.begun + self.us
+
+
+@dataclass(frozen=True)
 class TimedOperator:
-    """What the profiler says of one operator: microseconds of each run, and its operands. Those whose type or shape it
+    """What the profiler says of one operator: when each run had it, and its operands. Those whose type or shape it
     does not say are left out."""
 
     operator: str
-    us: tuple[int, ...]
+    spans: tuple[Span, ...]
     inputs: tuple[Operand, ...]
     outputs: tuple[Operand, ...]
 
 
 def read_events(
-    text: str | bytes, nested: set[str], runs: int
-) -> tuple[dict[str, TimedOperator], tuple[int, ...]]:
-    """The operators by name, and microseconds of each whole run.
+    text: str | bytes, nested: set[str], runs: int, warm_up: int = WARM_UP
+) -> tuple[dict[str, TimedOperator], tuple[Span, ...]]:
+    """The operators by name, and each whole run.
 
-    The warm-up is left out, and ``nested`` operators, whose time is in that of another. Raises
+    The ``warm_up`` runs before are left out, and ``nested`` operators, whose time is in that of another. Raises
     :class:`UnsupportedError` if the text is not the profile of as many runs.
     """
-    taken: dict[str, list[int]] = {}
+    taken: dict[str, list[Span]] = {}
     details: dict[str, Mapping[str, object]] = {}
-    whole: list[int] = []
+    whole: list[Span] = []
     for event in _events(text):
         if not isinstance(event, dict) or not isinstance(event.get("name"), str):
             continue
         name = event["name"]
         if event.get("cat") == "Session" and name == "model_run":
-            whole.append(_duration(event, name))
+            whole.append(_span(event, name))
         if event.get("cat") != "Node" or not name.endswith(_KERNEL):
             continue
         name = name.removesuffix(_KERNEL)
         if name not in nested:
-            taken.setdefault(name, []).append(_duration(event, name))
+            taken.setdefault(name, []).append(_span(event, name))
             given = event.get("args")
             details[name] = given if isinstance(given, dict) else {}
     if not taken:
         raise not_understood("it times no operator")
-    for name, durations in taken.items():
-        if len(durations) != WARM_UP + runs:
+    for name, spans in taken.items():
+        if len(spans) != warm_up + runs:
             raise not_understood(
-                f"it times {name[:80]} {len(durations)} times in {WARM_UP + runs} runs, warm-up included"
+                f"it times {name[:80]} {len(spans)} times in {warm_up + runs} runs, warm-up included"
             )
     timed = {
         name: TimedOperator(
             operator=str(details[name].get("op_name", "unknown")),
-            us=tuple(durations[WARM_UP:]),
+            spans=tuple(spans[warm_up:]),
             inputs=_operands(details[name].get("input_type_shape")),
             outputs=_operands(details[name].get("output_type_shape")),
         )
-        for name, durations in taken.items()
+        for name, spans in taken.items()
     }
-    return timed, tuple(whole[WARM_UP:])
+    return timed, tuple(whole[warm_up:])
 
 
 def not_understood(why: str) -> UnsupportedError:
@@ -92,10 +104,14 @@ def _events(text: str | bytes) -> list[object]:
     return events
 
 
-def _duration(event: Mapping[str, object], name: str) -> int:
-    value = event.get("dur")
+def _span(event: Mapping[str, object], name: str) -> Span:
+    begun, us = (_microseconds(event.get(key), name) for key in ("ts", "dur"))
+    return Span(begun, us)
+
+
+def _microseconds(value: object, name: str) -> int:
     if type(value) is not int or not 0 <= value < 2**53:
-        raise not_understood(f"{name[:80]} has a duration that is no number of microseconds")
+        raise not_understood(f"{name[:80]} has a time that is no number of microseconds")
     return value
 
 

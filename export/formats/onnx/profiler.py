@@ -25,7 +25,7 @@ from .profile_events import WARM_UP, TimedOperator, not_understood, read_events
 from .rates import measure_rates
 from .session import make_session, session_options
 
-__all__ = ["UNCOUNTED", "WARM_UP", "measure_rates", "profile_runs"]
+__all__ = ["UNCOUNTED", "WARM_UP", "executed_operators", "measure_rates", "profile_runs"]
 
 _MAX_EVENTS = 900_000  # ONNX Runtime keeps a million and drops what comes after in silence
 
@@ -47,14 +47,15 @@ def profile_runs(
             for _ in range(WARM_UP + runs):
                 session.run(None, dict(inputs))
             text = Path(session.end_profiling()).read_bytes()
-    timed, whole_us = read_events(text, nested_names(optimized), runs)
+    timed, whole = read_events(text, nested_names(optimized), runs)
+    taken = {name: tuple(span.us for span in item.spans) for name, item in timed.items()}
     version = str(onnxruntime.__version__)
     return ProfiledRuns(
         runtime=f"ONNX Runtime {version}",
         versions={"onnxruntime": version},
         warm_up=WARM_UP,
-        operators=tuple(_operators(file, optimized, timed)),
-        whole_us=whole_us,
+        operators=tuple(executed_operators(file, optimized, timed, taken)),
+        whole_us=tuple(span.us for span in whole),
     )
 
 
@@ -79,10 +80,17 @@ def _require_room(nodes: int, runs: int) -> None:
         )
 
 
-def _operators(
-    file: onnx.ModelProto, optimized: onnx.ModelProto, timed: Mapping[str, TimedOperator]
+def executed_operators(
+    file: onnx.ModelProto,
+    optimized: onnx.ModelProto,
+    timed: Mapping[str, TimedOperator],
+    taken: Mapping[str, tuple[int, ...]],
 ) -> list[ExecutedOperator]:
-    """One for every operator that was timed, in the order they run."""
+    """One for every operator that was timed, in the order they run, with what was ``taken`` by the one of its name.
+
+    ``file`` is what the runtime was given, its operators named by :func:`.fused.name_nodes`, and ``optimized`` what it made
+    of it. Raises :class:`UnsupportedError` if an operator has no time.
+    """
     missing = [node.name for node in optimized.graph.node if node.name not in timed]
     if missing:
         raise not_understood(
@@ -90,12 +98,18 @@ def _operators(
         )
     found, work = regions(file, optimized), graph_work(file)
     return [
-        _operator(name, item, found.get(name, Region(None, ())), file, work) for name, item in timed.items()
+        _operator(name, item, taken[name], found.get(name, Region(None, ())), file, work)
+        for name, item in timed.items()
     ]
 
 
 def _operator(
-    name: str, item: TimedOperator, region: Region, file: onnx.ModelProto, work: Sequence[Work]
+    name: str,
+    item: TimedOperator,
+    taken: tuple[int, ...],
+    region: Region,
+    file: onnx.ModelProto,
+    work: Sequence[Work],
 ) -> ExecutedOperator:
     """It comes from where the operator with the most multiply-adds among those it stands for comes from."""
     counts = [work[place].multiply_adds for place in region.nodes]
@@ -106,7 +120,7 @@ def _operator(
     return ExecutedOperator(
         name=name,
         operator=item.operator,
-        us=item.us,
+        taken=taken,
         work=Work(
             None if None in counts else sum(count or 0 for count in counts),
             bytes_moved(item.operator, item.inputs, item.outputs),

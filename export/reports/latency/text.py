@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloformer.io.output import width
 
-from ...latency.profile_report import OPERATORS_RUN
+from ...latency.placed import OPERATORS_RUN
 from ..shared.table import Column, Fitted, fitted
 from ..shared.words import count, plain, tail, wrapped
 

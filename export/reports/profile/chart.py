@@ -10,30 +10,18 @@ from cloformer.io.words import count
 
 from ..shared.charts import Scale
 from ..shared.markup import Markup, tag
-from .text import milliseconds, percent, rate, where
+from .listing import where
+from .text import milliseconds, percent, rate
 
 if TYPE_CHECKING:
     from ...latency.profile_report import Group, OperatorTime, Profile
 
-__all__ = ["bar", "roofline_chart"]
+__all__ = ["roofline_chart"]
 
 _HEIGHT, _TOP, _BOTTOM = 320, 16, 276
 _AXIS = 54  # pixels, beside the plot: of shares of a phone's width, labels would be cut off
 _LEFT, _RIGHT = 0.5, 96.0  # percent of the plot's width
 _SMALLEST, _LARGEST = 2.5, 11.0  # radius of an operator, pixels
-
-
-def bar(group: Group, most: float) -> Markup:
-    """The share of the time, of the largest share that is shown."""
-    width = group.share / most if most else 0.0
-    name = f"{group.share:.1%} of the time, {milliseconds(group.us)} ms"
-    return tag(
-        "svg",
-        tag("title", name),
-        tag("line", x1="0%", x2="100%", y1=9, y2=9, class_="track"),
-        tag("rect", x="0%", y=3, width=f"{100 * width:.2f}%", height=12, rx=2, class_="bar"),
-        class_="strip", width="100%", height=18, role="img",
-    )  # fmt: skip
 
 
 def roofline_chart(report: Profile, prefix: str) -> Markup:

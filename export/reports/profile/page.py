@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...latency.profile_report import MEASURED_ON, OPERATORS_RUN
+from ...latency.placed import OPERATORS_RUN
+from ...latency.profile_report import MEASURED_ON
 from ..shared.file import write_report
 from ..shared.markup import Markup, tag
 from ..shared.page import page
-from ..shared.parts import cell, doubts, environment, fact_list, folded, table
+from ..shared.parts import doubts, environment, fact_list
 from ..shared.words import count, loads, plain
-from .chart import bar, roofline_chart
+from .chart import roofline_chart
+from .listing import millions
+from .tables import Tables
 from .text import (
     ABOVE_ALL,
     above_all,
     how,
     measured_rates,
     mebi,
-    millions,
     milliseconds,
     percent,
     rate,
-    where,
 )
 
 if TYPE_CHECKING:
-    from ...latency.profile_report import Group, OperatorTime, Profile
+    from ...latency.profile_report import Group, Profile
 
 __all__ = ["profile_page", "write_page"]
 
-_GROUPS_SHOWN = 12  # the others are folded
 _GOOD = 0.5  # of the roofline, from which on an operator has little left to win
 _PREFIX = "op"
+
+
+def _figures(group: Group) -> tuple[str, ...]:
+    return (
+        milliseconds(group.us),
+        f"{group.share:.1%}",
+        millions(group.multiply_adds),
+        rate(group.gflops),
+        mebi(group.bytes),
+        percent(group.of_roofline),
+    )
+
+
+_TABLES = Tables(
+    ("ms", "Share", "M mult-adds", "GFLOP/s", "MiB", "Of roofline"),
+    _figures,
+    "the time",
+    lambda group: f"{milliseconds(group.us)} ms",
+    _PREFIX,
+    f"below {_GOOD:.0%} of the roofline only",
+    lambda group: (group.of_roofline or 0) >= _GOOD,
+)
 
 
 def write_page(path: Path, report: Profile, depth: int) -> None:
@@ -49,14 +70,11 @@ def profile_page(report: Profile, depth: int) -> str:
         *doubts(report.verdict.word, report.verdict.reasons),
         _facts(report),
         _roofline(report),
-        _groups("Time by module", f"PyTorch modules, to depth {depth}.", "Module", report.by_module(depth)),
-        _groups(
-            "Time by type of operator",
-            f"Operators {OPERATORS_RUN}.",
-            "Type",
-            report.by_type(),
+        _TABLES.groups(
+            "Time by module", f"PyTorch modules, to depth {depth}.", "Module", report.by_module(depth)
         ),
-        _operators(report),
+        _TABLES.groups("Time by type of operator", f"Operators {OPERATORS_RUN}.", "Type", report.by_type()),
+        _TABLES.operators("The slowest first", report.rows, report.by_operator()),
         *_remarks(report),
         class_="report",
     )
@@ -115,82 +133,6 @@ def _roofline(report: Profile) -> Markup:
         tag("h3", "Roofline"),
         tag("p", said, class_="aside"),
         tag("div", roofline_chart(report, _PREFIX), class_="panel"),
-    )
-
-
-def _groups(heading: str, said: str, first: str, groups: Sequence[Group]) -> Markup:
-    names = (first, "Share of the time", "*ms", "*Share", "*M mult-adds", "*GFLOP/s", "*MiB", "*Of roofline")
-    most = max((group.share for group in groups), default=0.0)
-    rows = [
-        tag(
-            "tr",
-            tag("th", tag("span", group.name), tag("small", count(group.operators, "operator")), scope="row"),
-            tag("td", bar(group, most), class_="strip-cell", data_label="Share"),
-            cell("ms", milliseconds(group.us), "num"),
-            cell("Share", f"{group.share:.1%}", "num"),
-            *_figures(group),
-        )
-        for group in groups
-    ]
-    parts = [tag("div", table(names, rows[:_GROUPS_SHOWN]), class_="panel")]
-    if rest := rows[_GROUPS_SHOWN:]:
-        parts.append(folded(f"{len(rest)} more", tag("div", table(names, rest), class_="panel")))
-    return tag("section", tag("h3", heading), tag("p", said, class_="aside"), *parts)
-
-
-def _figures(group: Group) -> list[Markup]:
-    return [
-        cell("M mult-adds", millions(group.multiply_adds), "num"),
-        cell("GFLOP/s", rate(group.gflops), "num"),
-        cell("MiB", mebi(group.bytes), "num"),
-        cell("Of roofline", percent(group.of_roofline), "num"),
-    ]
-
-
-def _operators(report: Profile) -> Markup:
-    places = {row.name: place for place, row in enumerate(report.rows)}
-    pairs = report.by_operator()
-    names = (
-        "*#",
-        "Operator",
-        "Module and line",
-        "*ms",
-        "*Share",
-        "*M mult-adds",
-        "*GFLOP/s",
-        "*MiB",
-        "*Of roofline",
-    )
-    rows = [_operator(place, row, group, places[row.name]) for place, (row, group) in enumerate(pairs, 1)]
-    # What `page.js` looks for: a row that is "right" is hidden by the box.
-    filters = tag(
-        "div",
-        tag("label", "Filter ", tag("input", type="search", placeholder="module, operator or line", class_="filter")),
-        tag("label", tag("input", type="checkbox", class_="only"), f" below {_GOOD:.0%} of the roofline only"),
-        tag("span", class_="found", role="status"),
-        class_="controls",
-    )  # fmt: skip
-    return tag(
-        "section",
-        tag("h3", "Operators"),
-        tag("p", f"The slowest first, {OPERATORS_RUN}.", class_="aside"),
-        folded(f"All {count(pairs, 'operator')}", filters, tag("div", table(names, rows), class_="panel operators")),
-    )  # fmt: skip
-
-
-def _operator(place: int, row: OperatorTime, group: Group, index: int) -> Markup:
-    fused = " + ".join(row.stands_for) or "moves a value"
-    lines = [tag("span", where(row)), tag("small", tag("code", row.location or ""))]
-    return tag(
-        "tr",
-        cell("Place", f"{place}", "num"),
-        tag("th", tag("code", row.operator), tag("small", row.name), tag("small", fused), scope="row"),
-        tag("td", *lines, data_label="Module"),
-        cell("ms", milliseconds(group.us), "num"),
-        cell("Share", f"{group.share:.1%}", "num"),
-        *_figures(group),
-        id=f"{_PREFIX}{index}",
-        class_="right" if (group.of_roofline or 0) >= _GOOD else None,
     )
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from cloformer.io.output import width
-
-from ...latency.profile_report import MEASURED_ON, OPERATORS_RUN, UNMAPPED, WHOLE_MODEL
+from ...latency.placed import OPERATORS_RUN
+from ...latency.profile_report import MEASURED_ON
 from ...latency.roofline import CONVENTION
-from ..shared.table import Column, Fitted, fitted
-from ..shared.words import count, loads, plain, tail, wrapped
+from ..shared.table import Column
+from ..shared.words import count, loads, plain, wrapped
+from .listing import Listing, millions
 
 if TYPE_CHECKING:
-    from ...latency.profile_report import Group, OperatorTime, Profile
+    from ...latency.profile_report import Group, Profile
 
 __all__ = [
     "ABOVE_ALL",
@@ -21,13 +21,11 @@ __all__ = [
     "how",
     "measured_rates",
     "mebi",
-    "millions",
     "milliseconds",
     "percent",
     "rate",
     "reliability",
     "render",
-    "where",
 ]
 
 _NONE = "-"
@@ -41,11 +39,11 @@ def render(report: Profile, *, depth: int, top: int) -> str:
         [
             *_head(report),
             "",
-            *_groups(f"module, to depth {depth}", report.by_module(depth)),
+            *_LISTING.groups(f"module, to depth {depth}", report.by_module(depth)),
             "",
-            *_groups("type of operator", report.by_type()),
+            *_LISTING.groups("type of operator", report.by_type()),
             "",
-            *_operators(report, top),
+            *_LISTING.operators("slowest operators", report.by_operator(), top, _together),
             "",
             *_end(report),
         ]
@@ -73,11 +71,6 @@ def measured_rates(report: Profile) -> tuple[str, str]:
 
 def milliseconds(us: float) -> str:
     return f"{us / 1e3:.3f}"
-
-
-def millions(multiply_adds: int) -> str:
-    """Multiply-adds in millions; nothing for none."""
-    return f"{multiply_adds / 1e6:,.2f}" if multiply_adds else _NONE
 
 
 def mebi(size: int) -> str:
@@ -109,11 +102,6 @@ def reliability(report: Profile) -> str:
     return f"{verdict.word}{reasons}"
 
 
-def where(row: OperatorTime) -> str:
-    """The module that an operator comes from."""
-    return UNMAPPED if row.module is None else row.module or WHOLE_MODEL
-
-
 def _head(report: Profile) -> Iterator[str]:
     rates = measured_rates(report)
     here = report.environment
@@ -132,17 +120,10 @@ _COLUMNS = (
     Column("ms", 9, 0), Column("share", 8, 0), Column("M mult-adds", 13, 3), Column("MiB", 9, 4),
     Column("GFLOP/s", 10, 2), Column("GB/s", 8, 5), Column("of roof", 9, 1),
 )  # fmt: skip
-_LEAST_NAME = 32
 
 
-def _columns() -> tuple[Fitted, int]:
-    """Those that fit, and what is left for a name."""
-    columns = fitted(_COLUMNS, width() - _LEAST_NAME)
-    return columns, width() - columns.width
-
-
-def _figures(group: Group) -> str:
-    cells = {
+def _figures(group: Group) -> dict[str, str]:
+    return {
         "ms": milliseconds(group.us),
         "share": f"{group.share:.1%}",
         "M mult-adds": millions(group.multiply_adds),
@@ -151,35 +132,19 @@ def _figures(group: Group) -> str:
         "GB/s": rate(group.gigabytes_per_second),
         "of roof": percent(group.of_roofline),
     }
-    return _columns()[0].row(cells)
 
 
-def _groups(heading: str, groups: Sequence[Group]) -> Iterator[str]:
-    columns, first = _columns()
-    yield f"{heading:<{first}}{columns.head}"
-    for group in groups:
-        number = f" x{group.operators}"
-        yield f"  {tail(group.name, first - 3 - len(number)) + number:<{first - 2}}{_figures(group)}"
+_LISTING = Listing(_COLUMNS, _figures)
 
 
-def _operators(report: Profile, top: int) -> Iterator[str]:
-    pairs = report.by_operator()
-    columns, first = _columns()
-    yield f"{'slowest operators':<{first}}{columns.head}"
-    for row, group in pairs[:top]:
-        yield f"  {tail(f'{row.operator} {row.name}', first - 3):<{first - 2}}{_figures(group)}"
-        yield f"      {tail(' '.join(filter(None, [where(row), row.location])), width() - 6)}"
-    if rest := pairs[top:]:
-        us = sum(group.us for _, group in rest)
-        more = f"  and {count(rest, 'operator')} more, {milliseconds(us)} ms together (--top, --json and --html show them)"
-        yield from wrapped(more, indent=4)
+def _together(groups: Sequence[Group]) -> str:
+    return f"{milliseconds(sum(group.us for group in groups))} ms"
 
 
 def _end(report: Profile) -> Iterator[str]:
     total = report.total
-    columns, first = _columns()
-    yield f"{'total, ' + count(total.operators, 'operator'):<{first}}{_figures(total)}"
-    for said in columns.said():
+    yield _LISTING.total(total)
+    for said in _LISTING.left_out:
         yield from _field("columns", f"{said} (--json and --html have them)")
     yield from _field("operators", OPERATORS_RUN)
     yield from _field(
