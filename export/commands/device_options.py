@@ -24,6 +24,7 @@ __all__ = [
     "SaveWork",
     "WorkBaseline",
     "device_request",
+    "refuse_with_device",
 ]
 
 _DEVICES = ("arm64",)
@@ -120,16 +121,7 @@ def device_request(
             if value is not None:
                 raise UsageError(f"{option} is for what a device counts", "add --device arm64")
         return None
-    if name.partition(":")[0] == "adb":
-        raise UsageError(
-            "a phone is timed, and its app proves itself", "give --device adb to `cloformer bench`"
-        )
-    choose("device", name, _DEVICES)
-    for option, given in others.items():
-        if given:
-            raise UsageError(
-                f"{option} is not there with --device: outputs alone are compared", "leave one of them out"
-            )
+    refuse_with_device(name, others, "outputs alone are compared")
     if max_regression is not None and baseline is None:
         raise UsageError(
             "--max-regression is more than a baseline's, and there is none", "add --baseline FILE"
@@ -144,3 +136,16 @@ def device_request(
         parse_share("--max-regression", max_regression or _DEFAULT_MORE),
     )
     return DeviceRequest(Arm64Device(optimization), gate, save_to)
+
+
+def refuse_with_device(name: str, others: Mapping[str, object], why: str) -> None:
+    """:class:`UsageError` for a name that is no device's, and for one of ``others`` that is given, by its option: ``why`` says
+    why the device has no such thing."""
+    if name.partition(":")[0] == "adb":
+        raise UsageError(
+            "a phone is timed, and its app proves itself", "give --device adb to `cloformer bench`"
+        )
+    choose("device", name, _DEVICES)
+    for option, given in others.items():
+        if given:
+            raise UsageError(f"{option} is not there with --device: {why}", "leave one of them out")

@@ -58,6 +58,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "profile": (
         ("by module and by operator", f"cloformer profile {_ONNX}"),
         ("deeper, as a page", f"cloformer profile {_ONNX} --depth 3 --html profile.html"),
+        ("what a phone's processor will choke on, counted", f"cloformer profile {_ONNX} --device arm64 --top 10"),
     ),
     "bundle": (
         ("for Android Studio", f"cloformer bundle android {_ONNX} --output apps/android"),

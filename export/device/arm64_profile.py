@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import onnx
-
 from cloformer.errors import UnsupportedError
 from cloformer.io.progress import Progress
 from cloformer.io.read import sha256_of
 
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.origins import read_origins
-from ..formats.onnx.counted import counted_operators
-from ..formats.onnx.file import read_onnx
-from ..formats.onnx.fused import name_nodes, nested_names
+from ..formats.onnx.counted import counted_operators, named_model
 from ..formats.onnx.graph_work import UNCOUNTED
 from ..latency.placed import PlacedOperator, left_out
 from ..reference.cases import Inputs, noise_case
@@ -43,20 +39,14 @@ def profile_on_device(
     case = noise_case(inputs).for_candidate(inputs)
     whole = device.run(artifact, (case, case), progress).instructions
     assert whole is not None  # as the device counts
-    file = read_onnx(artifact.model_path)
-    name_nodes(file)
+    file = named_model(artifact.model_path)
     recorded = device.record(artifact, file.SerializeToString(), case, progress)
-    optimized = onnx.load_from_string(recorded.optimized)
-    operators = counted_operators(file, optimized, recorded.events, recorded.readings)
+    operators, notes = counted_operators(file, recorded.optimized, recorded.events, recorded.readings)
     rows = tuple(
         CountedOperator(**vars(PlacedOperator.of(operator, origins)), instructions=operator.taken[0])
         for operator in operators
     )
-    notes = left_out(rows, UNCOUNTED, "there are too few in its row")
-    if nested_names(optimized):
-        notes.append(
-            "an operator with a graph of its own counts with the profiler's account of each operator in it"
-        )
+    notes = [*left_out(rows, UNCOUNTED, "there are too few in its row"), *notes]
     environment = device.environment(artifact)
     return InstructionProfile(
         artifact=artifact.folder.name,

@@ -45,8 +45,7 @@ class InstructionGroup:
 
 @dataclass(frozen=True)
 class InstructionProfile:
-    """Rows in the order they run. ``instructions`` are those of the same inference without a profiler, exact; what they are
-    more than the operators' is the runtime's own: between operators, and before and after them.
+    """Rows in the order they run. ``instructions`` are those of the same inference without a profiler, exact.
 
     ``made_for`` is the processor that the artifact's passes are for, None if its format has no such choice.
     """
@@ -69,9 +68,9 @@ class InstructionProfile:
         return self._group("all operators", self.rows)
 
     @property
-    def unexplained(self) -> float:
-        """The share of the inference that is no operator's; below zero if the operators' sum is larger."""
-        return 1 - self.total.instructions / self.instructions
+    def excess(self) -> float:
+        """By which share of the inference the operators' sum is above it; below zero where the runtime itself takes time."""
+        return self.total.instructions / self.instructions - 1
 
     def by_operator(self) -> list[tuple[CountedOperator, InstructionGroup]]:
         """Each operator and its own figures, the dearest first."""
@@ -99,7 +98,7 @@ class InstructionProfile:
             "runtime": self.runtime,
             "instructions": self.instructions,
             "total": self.total.to_json(),
-            "unexplained_share": self.unexplained,
+            "sum_excess": self.excess,
             "depth": depth,
             "by_module": [group.to_json() for group in self.by_module(depth)],
             "by_type": [group.to_json() for group in self.by_type()],

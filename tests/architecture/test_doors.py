@@ -130,6 +130,7 @@ OPENED = {
     "export/formats/onnx/profiler.py": "what ONNX Runtime has just written",
     "export/formats/executorch/profiler.py": "what ExecuTorch has just written",
     "export/formats/onnx/profile_events.py": "the same",
+    "export/formats/onnx/counted.py": "the same, on an emulated device",
     "export/latency/messages.py": "what a process of its own says through a pipe",
     "export/latency/valgrind.py": "what Valgrind has just written",
     # This system's own words about itself.

@@ -34,6 +34,7 @@ def test_contents(wheel: Path) -> None:
         "export/schemas/manifest.schema.json",
         "export/schemas/parity.schema.json",
         "export/schemas/comparison.schema.json",
+        "export/schemas/instruction-profile.schema.json",
         "export/schemas/latency.schema.json",
         "export/schemas/profile.schema.json",
         "export/schemas/device-report.schema.json",

@@ -107,6 +107,30 @@ def test_options_that_contradict_one_another(
 
 
 @pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--device", "amr64"), "Did you mean arm64?"),
+        (("--device", "adb"), "`cloformer bench`"),
+        (("--device", "arm64", "--threads", "2"), "--threads is not there with --device"),
+        (("--device", "arm64", "--runs", "5"), "--runs"),
+        (("--device", "arm64", "--no-layout"), "--no-layout"),
+        (("--device", "arm64", "--plots", "plots"), "--plots"),
+    ],
+)
+def test_what_a_counted_profile_does_not_have(
+    command: Command, small: Path, nothing_installed: None, options: tuple[str, ...], said: str
+) -> None:
+    done = command("profile", small, *options)
+    assert done.code == 2, done.err
+    assert said in done.err and len(done.err.splitlines()) <= 3
+
+
+def test_a_profile_without_the_programs(command: Command, small: Path, pretended: Path) -> None:
+    done = command("profile", small, "--device", "arm64")
+    assert done.code == 5 and "takes no plugins" in done.err and len(done.err.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
     "changed",
     [
         {"kind": "another"},

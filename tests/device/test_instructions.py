@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cloformer.errors import GateError, InputError, UnsupportedError
-from cloformer.export.device.arm64 import PROCESSOR, _read_counts, _write
+from cloformer.export.device.arm64 import PROCESSOR, _read_counts, _read_readings, _write
 from cloformer.export.device.instructions import (
     Gate,
     InstructionBaseline,
@@ -95,13 +95,27 @@ def test_the_words_are_an_emulated_devices() -> None:
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8"))).validate(document)
 
 
-@pytest.mark.parametrize("text", ["", "5\n", "5\n6\n7\n", "5\n-6\n", "5\nsix\n", "5\n0\n"])
-def test_counts_that_are_not_there_verify_nothing(tmp_path: Path, text: str) -> None:
-    (tmp_path / "counts").write_text(text)
+@pytest.mark.parametrize(
+    "second",
+    [
+        "",
+        "begin\n",
+        "begin\nend 6\nbegin\nend 7\n",
+        "begin\nend -6\n",
+        "begin\nend six\n",
+        "begin\nend 0\n",
+        "6\n",
+    ],
+)
+def test_counts_that_are_not_there_verify_nothing(tmp_path: Path, second: str) -> None:
+    (tmp_path / "counts").write_text("begin\nend 5\n" + second)
     with pytest.raises(GateError, match="nothing is verified"):
         _read_counts(tmp_path / "counts", 2)
-    (tmp_path / "counts").write_text("5\n6\n")
+    (tmp_path / "counts").write_text(
+        "reading 9\nbegin\nend 5\nbegin\nreading 2\nreading 4\nend 6\nreading 8\n"
+    )
     assert _read_counts(tmp_path / "counts", 2) == (5, 6)
+    assert _read_readings(tmp_path / "counts") == (2, 4)  # of the second inference alone
 
 
 def test_numbers_that_the_model_does_not_take(tmp_path: Path) -> None:

@@ -8,32 +8,43 @@ is taken off.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import onnx
 
 from ..profiler import ExecutedOperator
-from .fused import nested_names
+from .file import read_onnx
+from .fused import name_nodes, nested_names
 from .profile_events import Span, TimedOperator, not_understood, read_events
 from .profiler import executed_operators
 
-__all__ = ["counted_operators"]
+__all__ = ["counted_operators", "named_model"]
 
+_NESTED = "an operator with a graph of its own counts with the profiler's account of each operator in it"
 # What the account of an operator takes in ONNX Runtime 1.31.1 for linux/arm64: it writes the shapes of all operands. Counted for
 # chains of 20 and 40 small operators with one to sixteen inputs of one to five dimensions, with the profiler and without, and
 # within 1,300 instructions of every one of them.
 _ACCOUNT, _OF_AN_INPUT, _OF_A_SIZE = 21_500, 1_350, 115
 
 
-def counted_operators(
-    file: onnx.ModelProto, optimized: onnx.ModelProto, events: bytes, readings: Sequence[int]
-) -> list[ExecutedOperator]:
-    """Every operator of the second inference, with its instructions, to within some 1,300.
+def named_model(path: Path) -> onnx.ModelProto:
+    """The file with a name for every operator, by which the profiler's events are known."""
+    file = read_onnx(path)
+    name_nodes(file)
+    return file
 
-    ``file`` is what the runtime was given, its operators named by :func:`.fused.name_nodes`, ``optimized`` what it made of it;
-    ``readings`` are instructions since that inference began, at each reading of the clock in it, whose last ends the
+
+def counted_operators(
+    file: onnx.ModelProto, optimized: bytes, events: bytes, readings: Sequence[int]
+) -> tuple[list[ExecutedOperator], list[str]]:
+    """Every operator of the second inference, with its instructions, to within some 1,300; and what they leave out.
+
+    ``file`` is what the runtime was given, from :func:`named_model`, ``optimized`` what it made of it; ``readings`` are instructions since that inference began, at each reading of the clock in it, whose last ends the
     profiler's event of the whole. Raises :class:`UnsupportedError` if the events are not of these readings.
     """
-    timed, whole = read_events(events, nested_names(optimized), runs=1, warm_up=1)
+    run = onnx.load_from_string(optimized)
+    nested = nested_names(run)
+    timed, whole = read_events(events, nested, runs=1, warm_up=1)
     if len(whole) != 1:
         raise not_understood("it has no event of the second inference")
     first = whole[0].end + 1 - len(readings)  # the clock at the first of them
@@ -46,7 +57,7 @@ def counted_operators(
         return readings[span.end - first] - readings[span.begun - first]
 
     instructions = {name: (max(taken(item.spans[0]) - _account(item), 0),) for name, item in timed.items()}
-    return executed_operators(file, optimized, timed, instructions)
+    return executed_operators(file, run, timed, instructions), [_NESTED] if nested else []
 
 
 def _account(item: TimedOperator) -> int:
