@@ -8,5 +8,6 @@ from cloformer.export.formats import FORMATS
 
 LISTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     **{name: (name, {}) for name in FORMATS},
+    "onnx for arm64-xnnpack": ("onnx", {"processor": "arm64-xnnpack"}),
     "onnx for x86": ("onnx", {"processor": "x86"}),
 }

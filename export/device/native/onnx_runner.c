@@ -1,8 +1,10 @@
 /* Runs an ONNX model on the cases in a folder, through the C interface of ONNX Runtime's shared library.
  *
- *     runner LIBRARY MODEL LEVEL [profile=FILE] FOLDER CASES (in TYPE SHAPE NAME)... (out NAME)...
+ *     runner LIBRARY MODEL LEVEL [provider=NAME] [profile=FILE] FOLDER CASES (in TYPE SHAPE NAME)... (out NAME)...
  *
  * LEVEL is the graph optimization level (0, 1, 2 or 99); the rest is as `cases.h` says.
+ *
+ * NAME is an execution provider to be asked before the CPU's: XNNPACK.
  *
  * With FILE the runtime's own profiler runs: FILE.onnx is the model as the runtime optimized it, and FILE_*.json the
  * profiler's events. Its clock is then no time: each reading of it is marked, and is a microsecond after the one before.
@@ -59,6 +61,9 @@ typedef struct {
     void (*ReleaseValue)(OrtValue *);
     void *at_97[2];
     void (*ReleaseTensorTypeAndShapeInfo)(OrtTensorInfo *);
+    void *at_100[116];
+    OrtStatus *(*SessionOptionsAppendExecutionProvider)(OrtSessionOptions *, const char *name, const char *const *keys,
+                                                        const char *const *values, size_t count);
 } OrtApi;
 
 typedef struct {
@@ -79,6 +84,11 @@ STANDS_AT(CreateCpuMemoryInfo, 69);
 STANDS_AT(ReleaseSession, 95);
 STANDS_AT(ReleaseValue, 96);
 STANDS_AT(ReleaseTensorTypeAndShapeInfo, 99);
+STANDS_AT(SessionOptionsAppendExecutionProvider, 216);
+
+/* Code for Android has the number that guards its stack 40 bytes behind the thread pointer, where a program here has the
+ * first of its own variables of a thread: so nothing else may lie there. */
+__thread char guard_of_the_stack[256];
 
 static const OrtApi *api;
 static int counts_readings;
@@ -123,13 +133,20 @@ static void write_tensor(const Asked *asked, OrtValue *value, int item, size_t p
     api->ReleaseValue(value);
 }
 
+/* What stands behind `name` in the argument at `place`, which is then the next; NULL if that is another. */
+static const char *value_of(const char *name, char **arguments, int *place) {
+    size_t length = strlen(name);
+    return strncmp(arguments[*place], name, length) ? NULL : arguments[(*place)++] + length;
+}
+
 int main(int count, char **arguments) {
     static Asked asked;
     if (count < 6) fail(WRONG_ARGUMENTS, "arguments", "LIBRARY MODEL LEVEL FOLDER CASES ...");
     int level = atoi(arguments[3]);
-    const char *profile = strncmp(arguments[4], "profile=", 8) ? NULL : arguments[4] + 8;
-    int first = profile ? 5 : 4;
+    int first = 4;
+    const char *provider = value_of("provider=", arguments, &first), *profile = value_of("profile=", arguments, &first);
     read_arguments(count - first, arguments + first, &asked);
+    guard_of_the_stack[0] = 0;
 
     void *library = dlopen(arguments[1], RTLD_NOW);
     if (!library) fail(REFUSED, "library", dlerror());
@@ -148,6 +165,10 @@ int main(int count, char **arguments) {
     check(api->CreateSessionOptions(&options), "options");
     check(api->SetSessionGraphOptimizationLevel(options, level), "optimization level");
     check(api->SetIntraOpNumThreads(options, 1), "threads");
+    if (provider) {
+        const char *key = "intra_op_num_threads", *one = "1";
+        check(api->SessionOptionsAppendExecutionProvider(options, provider, &key, &one, 1), provider);
+    }
     if (profile) {
         char optimized[4096];
         if ((size_t)snprintf(optimized, sizeof optimized, "%s.onnx", profile) >= sizeof optimized)

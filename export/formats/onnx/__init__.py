@@ -9,7 +9,7 @@ __all__ = ["ONNX"]
 
 # What torch.onnx's dynamo exporter writes.
 _OPSETS = {str(version): str(version) for version in range(18, 24)}
-_PROCESSORS = {name: name for name in ("arm64", "x86")}
+_PROCESSORS = {name: name for name in ("arm64", "arm64-xnnpack", "x86")}
 _IO_TYPES = {name: name for name in ("float32", "float16")}
 
 ONNX = Format(
@@ -24,7 +24,7 @@ ONNX = Format(
         ),
         NORMALIZE,
         Option(
-            "processor", "The processor that the list of passes is for: arm64, as phones have, or x86, as this machine may be.",
+            "processor", "What the list of passes is for: arm64, as phones have; arm64-xnnpack, for XNNPACK's provider there; x86, as this machine may be.",
             _PROCESSORS, "arm64", "{}", "for {}", is_later=True, is_of_passes=True, spelling="--for", before="",
         ),
         Option(

@@ -1,6 +1,6 @@
-/* What Android's C library has and this machine's has not, or has in another form, as far as ONNX Runtime's library
- * for x86_64 calls it. Names that both have but mean differently come with their first letter replaced by a Z: see
- * native.py. The rest (memory, files, mathematics, most of the threads) is the same on both, and comes from here.
+/* What Android's C library has and glibc has not, or has in another form, as far as ONNX Runtime's library for 64-bit
+ * processors calls it. Names that both have but mean differently come with their first letter replaced by a Z: see
+ * android_library.py. The rest (memory, files, mathematics, most of the threads) is the same on both, and is glibc's.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -90,17 +90,82 @@ int __xpg_strerror_r(int error, char *text, size_t size);
 int android_strerror_r(int error, char *text, size_t size) REPLACES("trerror_r");
 int android_strerror_r(int error, char *text, size_t size) { return __xpg_strerror_r(error, text, size); }
 
+/* A mutex has 40 bytes there, and more here on arm64; zeros are one that is not recursive. */
+
+typedef struct {
+    _Atomic(unsigned) state; /* 0: free; 1: locked; 2: locked, and others wait */
+    unsigned owner, depth, is_recursive;
+} mutex;
+
+_Static_assert(sizeof(mutex) <= 40, "Android's mutex");
+
+static unsigned this_thread(void) {
+    static __thread unsigned number;
+    if (!number) number = (unsigned)syscall(SYS_gettid);
+    return number;
+}
+
+int android_mutex_init(mutex *made, const pthread_mutexattr_t *how) REPLACES("thread_mutex_init");
+int android_mutex_init(mutex *made, const pthread_mutexattr_t *how) {
+    int kind = PTHREAD_MUTEX_NORMAL;
+    if (how) pthread_mutexattr_gettype(how, &kind);
+    memset(made, 0, sizeof *made);
+    made->is_recursive = kind == PTHREAD_MUTEX_RECURSIVE;
+    return 0;
+}
+
+int android_mutex_destroy(mutex *made) REPLACES("thread_mutex_destroy");
+int android_mutex_destroy(mutex *made) { (void)made; return 0; }
+
+static int has_again(mutex *wanted) {
+    if (!wanted->is_recursive || wanted->owner != this_thread()) return 0;
+    wanted->depth++;
+    return 1;
+}
+
+static int has_now(mutex *wanted) {
+    if (wanted->is_recursive) wanted->owner = this_thread();
+    return 0;
+}
+
+int android_mutex_trylock(mutex *wanted) REPLACES("thread_mutex_trylock");
+int android_mutex_trylock(mutex *wanted) {
+    unsigned unlocked = 0;
+    if (has_again(wanted)) return 0;
+    return atomic_compare_exchange_strong(&wanted->state, &unlocked, 1) ? has_now(wanted) : EBUSY;
+}
+
+int android_mutex_lock(mutex *wanted) REPLACES("thread_mutex_lock");
+int android_mutex_lock(mutex *wanted) {
+    unsigned unlocked = 0;
+    if (has_again(wanted)) return 0;
+    if (!atomic_compare_exchange_strong(&wanted->state, &unlocked, 1))
+        while (atomic_exchange(&wanted->state, 2)) syscall(SYS_futex, &wanted->state, FUTEX_WAIT_PRIVATE, 2, NULL);
+    return has_now(wanted);
+}
+
+int android_mutex_unlock(mutex *held) REPLACES("thread_mutex_unlock");
+int android_mutex_unlock(mutex *held) {
+    if (held->depth) {
+        held->depth--;
+        return 0;
+    }
+    held->owner = 0;
+    if (atomic_exchange(&held->state, 0) == 2) syscall(SYS_futex, &held->state, FUTEX_WAKE_PRIVATE, 1);
+    return 0;
+}
+
 /* Condition variables need an alignment of 8 here and of 4 there: so a counter of signals that waiters sleep on. */
 
 typedef _Atomic(unsigned) condition;
 
-static int wait_for(condition *signals, pthread_mutex_t *mutex, const struct timespec *deadline) {
+static int wait_for(condition *signals, mutex *held, const struct timespec *deadline) {
     unsigned seen = atomic_load(signals);
-    pthread_mutex_unlock(mutex);
+    android_mutex_unlock(held);
     int mode = FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME;
     long woken = syscall(SYS_futex, signals, mode, seen, deadline, NULL, FUTEX_BITSET_MATCH_ANY);
     int error = woken == -1 && errno == ETIMEDOUT ? ETIMEDOUT : 0;
-    pthread_mutex_lock(mutex);
+    android_mutex_lock(held);
     return error;
 }
 
@@ -110,12 +175,12 @@ static int wake(condition *signals, int waiters) {
     return 0;
 }
 
-int android_cond_wait(condition *signals, pthread_mutex_t *mutex) REPLACES("thread_cond_wait");
-int android_cond_wait(condition *signals, pthread_mutex_t *mutex) { return wait_for(signals, mutex, NULL); }
+int android_cond_wait(condition *signals, mutex *held) REPLACES("thread_cond_wait");
+int android_cond_wait(condition *signals, mutex *held) { return wait_for(signals, held, NULL); }
 
-int android_cond_timedwait(condition *, pthread_mutex_t *, const struct timespec *) REPLACES("thread_cond_timedwait");
-int android_cond_timedwait(condition *signals, pthread_mutex_t *mutex, const struct timespec *deadline) {
-    return wait_for(signals, mutex, deadline);
+int android_cond_timedwait(condition *, mutex *, const struct timespec *) REPLACES("thread_cond_timedwait");
+int android_cond_timedwait(condition *signals, mutex *held, const struct timespec *deadline) {
+    return wait_for(signals, held, deadline);
 }
 
 int android_cond_signal(condition *signals) REPLACES("thread_cond_signal");
@@ -126,6 +191,28 @@ int android_cond_broadcast(condition *signals) { return wake(signals, INT_MAX); 
 
 int android_cond_destroy(condition *signals) REPLACES("thread_cond_destroy");
 int android_cond_destroy(condition *signals) { (void)signals; return 0; }
+
+/* What a thread is made with has 56 bytes there, and more here on arm64; its stack's size alone is ever given. */
+
+typedef struct {
+    size_t stack_size;
+} thread_options;
+
+int android_attr_init(thread_options *made) REPLACES("thread_attr_init");
+int android_attr_init(thread_options *made) { made->stack_size = 0; return 0; }
+
+int android_attr_setstacksize(thread_options *made, size_t size) REPLACES("thread_attr_setstacksize");
+int android_attr_setstacksize(thread_options *made, size_t size) { made->stack_size = size; return 0; }
+
+int android_create(pthread_t *, const thread_options *, void *(*)(void *), void *) REPLACES("thread_create");
+int android_create(pthread_t *thread, const thread_options *how, void *(*run)(void *), void *argument) {
+    pthread_attr_t options;
+    pthread_attr_init(&options);
+    if (how && how->stack_size) pthread_attr_setstacksize(&options, how->stack_size);
+    int error = pthread_create(thread, &options, run, argument);
+    pthread_attr_destroy(&options);
+    return error;
+}
 
 /* Before Android 6, standard files were the elements of an array, and the C++ library that is linked in still asks
  * for them there. */
