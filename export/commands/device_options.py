@@ -27,13 +27,13 @@ __all__ = [
     "refuse_with_device",
 ]
 
-_DEVICES = ("arm64",)
+_DEVICES = ("arm64", "android-library", "android-library:xnnpack")
 _DEFAULT_MORE = "0.5%"
 
 Device = Annotated[
     str | None,
     typer.Option(
-        help="Run on a device instead: arm64 is emulated here by qemu-user; its instructions are counted.",
+        help="Run on a device instead: arm64 is emulated here by qemu-user, android-library[:xnnpack] is ONNX Runtime for Android on it; instructions are counted.",
         autocompletion=lambda: list(_DEVICES),
     ),
 ]
@@ -66,14 +66,12 @@ class DeviceRequest:
 
     def refuse_early(self, artifacts: Sequence[Artifact]) -> None:
         """Raise what can be known before anything runs: an artifact that does not fit the device, or the baseline."""
-        from ..device.arm64 import refuse_other_formats, runtime_of
         from ..device.instructions import refuse_taken, subject_of
 
         if self.gate.has_limits or self.save_to is not None:
             self.device.refuse_without_counts()
         for artifact in artifacts:
-            refuse_other_formats(artifact)
-            runtime = runtime_of(artifact)
+            runtime = self.device.runtime_of(artifact)
             if self.device.optimization is not None and not runtime.has_levels:
                 raise UsageError(
                     f"--optimization is ONNX Runtime's, and {runtime.title} has no levels", "leave it out"
@@ -135,7 +133,7 @@ def device_request(
         None if baseline is None else read_baseline(baseline),
         parse_share("--max-regression", max_regression or _DEFAULT_MORE),
     )
-    return DeviceRequest(Arm64Device(optimization), gate, save_to)
+    return DeviceRequest(Arm64Device(optimization, name), gate, save_to)
 
 
 def refuse_with_device(name: str, others: Mapping[str, object], why: str) -> None:

@@ -74,7 +74,7 @@ def profile(
             "--plots": plots,
         }
         refuse_with_device(device, others, "instructions are counted, of one thread")
-        _counted(timed_artifact(artifact, max_work), Shown(depth, top, html, None, quiet, as_json))
+        _counted(timed_artifact(artifact, max_work), device, Shown(depth, top, html, None, quiet, as_json))
         return
     _timed(artifact, max_work, threads, runs, layout, Shown(depth, top, html, plots, quiet, as_json))
 
@@ -102,7 +102,7 @@ def _timed(artifact: Path, max_work: int, threads: int, runs: int, layout: bool,
         say(*render(found, depth=shown.depth, top=shown.top).split("\n"))
 
 
-def _counted(artifact: Artifact, shown: Shown) -> None:
+def _counted(artifact: Artifact, device: str, shown: Shown) -> None:
     """By the emulated device's instructions."""
     from ..device.arm64 import Arm64Device
     from ..device.arm64_profile import profile_on_device
@@ -110,7 +110,7 @@ def _counted(artifact: Artifact, shown: Shown) -> None:
     from ..reports.profile.counts_page import write_page
 
     with progress(shown.quiet or shown.as_json) as report_stage:
-        found = profile_on_device(artifact, Arm64Device(), report_stage)
+        found = profile_on_device(artifact, Arm64Device(kind=device), report_stage)
     if shown.html is not None:
         write_page(shown.html, found, shown.depth)
     if shown.as_json:

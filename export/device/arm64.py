@@ -1,4 +1,4 @@
-"""An emulated arm64 device: QEMU runs ONNX Runtime or LiteRT for linux/arm64 here, instruction by instruction.
+"""An emulated arm64 device: QEMU runs ONNX Runtime or LiteRT for arm64 here, instruction by instruction.
 
 It computes what an arm64 processor computes, by the kernels that the runtime has for one. It is no phone: another
 operating system, one emulated core, and no time that means anything.
@@ -7,7 +7,6 @@ operating system, one emulated core, and no time that means anything.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import re
 import subprocess
@@ -16,35 +15,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from cloformer.errors import GateError, InputError, MissingRuntimeError, UnsupportedError, UsageError, choose
 from cloformer.io.cache import cache_folder, placed
-from cloformer.io.numbers import whole
 from cloformer.io.progress import Progress
 
 from ..artifact.folder import Artifact
 from ..formats import FORMATS
 from ..formats.runners import Array
-from ..source.signature import TensorSpec
-from .runtime import RUNTIMES, DeviceRuntime
+from .exchange import TYPES, read_counts, read_outputs, read_readings, write_input
+from .runtime import KINDS, DeviceRuntime
 from .toolchain import Toolchain, find_toolchain
 
-__all__ = [
-    "OPTIMIZATIONS",
-    "TITLE",
-    "Arm64Device",
-    "DeviceRun",
-    "Recording",
-    "refuse_other_formats",
-    "runtime_of",
-]
+__all__ = ["OPTIMIZATIONS", "Arm64Device", "DeviceRun", "Recording"]
 
-TITLE = "emulated device (arm64, qemu-user)"
 PROCESSOR = "cortex-a76"  # half-precision arithmetic and dot products, as phones have had since 2019
 OPTIMIZATIONS = {"off": 0, "basic": 1, "extended": 2, "all": 99}  # as ONNX Runtime numbers them
-# As ONNX numbers them; the runners refuse others.
-_TYPES = {"float32": 1, "int32": 6, "int64": 7, "bool": 9, "float16": 10}
 _COUNTS = "counts"  # the file that the plugin writes, beside the cases
 _EVENTS = "events"  # what the names of the profiler's files begin with
 _REFUSED = 11  # the runner's exit status if the runtime does not take the model
@@ -92,13 +77,30 @@ class Recording:
 
 class Arm64Device:
     """Looks for what it is made of; :class:`MissingRuntimeError` names what is not there, with the command that
-    installs it. ``optimization`` is a level of :data:`OPTIMIZATIONS`, for the runtimes that have them; None: "all"."""
+    installs it. ``kind`` is one of :data:`.runtime.KINDS`; ``optimization`` is a level of :data:`OPTIMIZATIONS`, for the
+    runtimes that have them; None: "all"."""
 
-    def __init__(self, optimization: str | None = None) -> None:
+    def __init__(self, optimization: str | None = None, kind: str = "arm64") -> None:
         if optimization is not None:
             choose("optimization level", optimization, OPTIMIZATIONS, "--optimization")
         self.optimization = optimization
+        self.kind = KINDS[kind]
         self._tools: Toolchain = find_toolchain()
+
+    @property
+    def title(self) -> str:
+        return self.kind.title
+
+    def runtime_of(self, artifact: Artifact) -> DeviceRuntime:
+        """What runs the artifact there; :class:`UnsupportedError` if nothing does."""
+        runtimes = self.kind.runtimes
+        if artifact.format not in runtimes:
+            titles = " and ".join(FORMATS[name].title for name in runtimes)
+            raise UnsupportedError(
+                f"{artifact.folder} is {artifact.format}, and the {self.title} runs {titles}",
+                f"leave --device out, or export it with --format {' or --format '.join(runtimes)}",
+            )
+        return runtimes[artifact.format]
 
     def level(self, runtime: DeviceRuntime) -> str | None:
         """The optimization level that the runtime runs with; None if it has none."""
@@ -120,10 +122,10 @@ class Arm64Device:
 
     def environment(self, artifact: Artifact) -> dict[str, str]:
         """What decides the artifact's count besides the model; known before anything runs."""
-        runtime = runtime_of(artifact)
+        runtime = self.runtime_of(artifact)
         level = self.level(runtime)
         return {
-            "device": TITLE,
+            "device": self.title,
             "qemu": self._tools.emulator_version,
             "processor": PROCESSOR,
             runtime.package: runtime.version,
@@ -145,8 +147,17 @@ class Arm64Device:
         with tempfile.TemporaryDirectory(prefix="cloformer-device-") as name:
             folder = Path(name)
             lines = self._run_in(folder, artifact, artifact.model_path, cases, None, progress)
-            outputs = tuple(_read(artifact, folder, index, lines) for index in range(len(cases)))
-            return DeviceRun(outputs, _read_counts(folder / _COUNTS, len(cases)) if self.counts else None)
+            outputs = tuple(read_outputs(artifact, folder, index, lines) for index in range(len(cases)))
+            return DeviceRun(outputs, self._counted(folder, len(cases)))
+
+    def _counted(self, folder: Path, cases: int) -> tuple[int, ...] | None:
+        """Instructions of each case; None if the emulator does not count."""
+        found = read_counts(folder / _COUNTS, cases) if self.counts else None
+        if self.counts and found is None:
+            raise GateError(
+                f"the {self.title} gave no counts of its instructions, and so nothing is verified"
+            )
+        return found
 
     def record(
         self,
@@ -165,8 +176,8 @@ class Arm64Device:
             self._run_in(folder, artifact, folder / "model", (case, case), folder / _EVENTS, progress)
             events, optimized = list(folder.glob(f"{_EVENTS}_*.json")), folder / f"{_EVENTS}.onnx"
             if len(events) != 1 or not optimized.is_file():
-                raise GateError(f"the runtime's profiler wrote nothing on the {TITLE}")
-            return Recording(events[0].read_bytes(), optimized.read_bytes(), _read_readings(folder / _COUNTS))
+                raise GateError(f"the runtime's profiler wrote nothing on the {self.title}")
+            return Recording(events[0].read_bytes(), optimized.read_bytes(), read_readings(folder / _COUNTS))
 
     def _run_in(
         self,
@@ -178,23 +189,29 @@ class Arm64Device:
         progress: Progress,
     ) -> list[str]:
         """The lines that the runner printed; ``events`` is where the profiler's files go, if it runs."""
-        refuse_other_formats(artifact)
-        runtime_of(artifact).refuse_unsafe(artifact)
+        self.runtime_of(artifact).refuse_unsafe(artifact)
         for index, case in enumerate(cases):
             for place, spec in enumerate(artifact.signature.inputs):
-                _write(folder / f"{index}.in.{place}", case[spec.name], spec)
+                write_input(folder / f"{index}.in.{place}", case[spec.name], spec)
         progress("preparing the emulated device")
         command = self._command(artifact, model, folder, len(cases), events)
-        progress(f"running {len(cases)} inferences on the {TITLE}: CloFormer-XXS takes 10 s each")
-        return _run(command, len(cases), artifact)
+        progress(f"running {len(cases)} inferences on the {self.title}: CloFormer-XXS takes 10 s each")
+        return self._run(command, len(cases), artifact)
 
     def _command(
         self, artifact: Artifact, model: Path, folder: Path, cases: int, events: Path | None
     ) -> list[str]:
         """The emulator with the runner in it; what is not there yet is compiled and downloaded first."""
-        tools, root, runtime = self._tools, _root(self._tools.libraries), runtime_of(artifact)
+        tools, root, runtime = self._tools, _root(self._tools.libraries), self.runtime_of(artifact)
         emulator = [tools.emulator, "-cpu", PROCESSOR, "-L", str(root)]
-        emulator += ["-E", f"LD_LIBRARY_PATH={tools.libraries}", "-E", "ORT_DISABLE_TELEMETRY=1"]
+        library = runtime.source.library(tools)
+        folders = [library.parent] * runtime.source.brings_others + [tools.libraries]
+        emulator += [
+            "-E",
+            f"LD_LIBRARY_PATH={':'.join(map(str, folders))}",
+            "-E",
+            "ORT_DISABLE_TELEMETRY=1",
+        ]
         runner = tools.runner(runtime.runner)
         if self.counts:
             plugin = tools.counter()
@@ -203,68 +220,53 @@ class Arm64Device:
                     "QEMU takes no path with a comma in it", "set XDG_CACHE_HOME and TMPDIR to others"
                 )
             emulator += ["-plugin", f"{plugin},out={folder / _COUNTS}"]
-        program = [str(runner), str(runtime.library()), str(model.resolve())]
+        program = [str(runner), str(library), str(model.resolve())]
         level = self.level(runtime)
         program += [] if level is None else [str(OPTIMIZATIONS[level])]
+        program += [] if self.kind.provider is None else [f"provider={self.kind.provider}"]
         program += [] if events is None else [f"profile={events}"]
         program += [str(folder), str(cases)]
         for spec in artifact.signature.inputs:
             shape = "x".join(str(size) for size in spec.written_shape) or "scalar"
-            program += ["in", str(_TYPES[spec.dtype]), shape, spec.name]
+            program += ["in", str(TYPES[spec.dtype]), shape, spec.name]
         for spec in artifact.signature.outputs:
             program += ["out", spec.name]
         return [*emulator, *program]
 
-
-def _run(command: Sequence[str], cases: int, artifact: Artifact) -> list[str]:
-    """The lines that the runner printed."""
-    model, runtime = artifact.model_path, runtime_of(artifact)
-    limit = _SECONDS_TO_LOAD + cases * _SECONDS_TO_RUN
-    # Nothing of this process's own environment: what it holds would lie on the emulated stack.
-    plain = {"PATH": os.defpath, "LC_ALL": "C"}
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=plain)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        raise GateError(
-            f"{model} did not end on the {TITLE} within {limit:.0f} s",
-            "so it could not be verified; try a smaller model",
-        ) from None
-    if done.returncode:
-        # The runner's own words come last; before them, the emulator may have said something.
-        said = [line for line in reversed(done.stderr.splitlines()) if re.search(r"\w", line)]
-        why = said[0] if said else "nothing was said"
-        if done.returncode == _REFUSED:
-            way = (
-                "try --optimization basic, or export it in fp32"
-                if runtime.has_levels
-                else "export it in fp32"
+    def _run(self, command: Sequence[str], cases: int, artifact: Artifact) -> list[str]:
+        """The lines that the runner printed."""
+        model, runtime = artifact.model_path, self.runtime_of(artifact)
+        limit = _SECONDS_TO_LOAD + cases * _SECONDS_TO_RUN
+        # Nothing of this process's own environment: what it holds would lie on the emulated stack.
+        plain = {"PATH": os.defpath, "LC_ALL": "C"}
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=plain)  # noqa: S603
+        except subprocess.TimeoutExpired:
+            raise GateError(
+                f"{model} did not end on the {self.title} within {limit:.0f} s",
+                "so it could not be verified; try a smaller model",
+            ) from None
+        if done.returncode:
+            # The runner's own words come last; before them, the emulator may have said something.
+            said = [line for line in reversed(done.stderr.splitlines()) if re.search(r"\w", line)]
+            why = said[0] if said else "nothing was said"
+            if done.returncode == _REFUSED:
+                way = (
+                    "try --optimization basic, or export it in fp32"
+                    if runtime.has_levels
+                    else "export it in fp32"
+                )
+                raise InputError(
+                    f"{runtime.title} {runtime.version} for arm64 does not run {model}: {why[:300]}",
+                    f"where a kernel is missing, {way}",
+                )
+            raise GateError(f"the {self.title} failed with status {done.returncode}: {why[:200]}")
+        lines = done.stdout.splitlines()
+        if runtime.tells_version and f"runtime {runtime.version}" not in lines:
+            raise GateError(
+                f"the {self.title} did not run {runtime.title} {runtime.version}, and so nothing is verified"
             )
-            raise InputError(
-                f"{runtime.title} {runtime.version} for arm64 does not run {model}: {why[:300]}",
-                f"where a kernel is missing, {way}",
-            )
-        raise GateError(f"the {TITLE} failed with status {done.returncode}: {why[:200]}")
-    lines = done.stdout.splitlines()
-    if runtime.tells_version and f"runtime {runtime.version}" not in lines:
-        raise GateError(
-            f"the {TITLE} did not run {runtime.title} {runtime.version}, and so nothing is verified"
-        )
-    return lines
-
-
-def runtime_of(artifact: Artifact) -> DeviceRuntime:
-    """What runs the artifact there."""
-    return RUNTIMES[artifact.format]
-
-
-def refuse_other_formats(artifact: Artifact) -> None:
-    """:class:`UnsupportedError` for an artifact that no runtime there takes."""
-    if artifact.format not in RUNTIMES:
-        titles = " and ".join(FORMATS[name].title for name in RUNTIMES)
-        raise UnsupportedError(
-            f"{artifact.folder} is {artifact.format}, and the {TITLE} runs {titles}",
-            f"leave --device out, or export it with --format {' or --format '.join(RUNTIMES)}",
-        )
+        return lines
 
 
 def _root(libraries: Path) -> Path:
@@ -278,58 +280,3 @@ def _root(libraries: Path) -> Path:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_text(text, "ascii")
     return place
-
-
-def _write(path: Path, value: Array, spec: TensorSpec) -> None:
-    """The bare numbers. :class:`InputError` if they are not what the model takes."""
-    if value.shape != spec.shape or value.dtype != np.dtype(spec.dtype):
-        raise InputError(
-            f"{spec.name} is given as {value.dtype} {list(value.shape)}, and the model takes {spec.dtype} "
-            f"{list(spec.shape)}",
-            "the artifact's vectors do not fit its model: export it again",
-        )
-    laid_out = value.transpose(0, 2, 3, 1) if spec.channels_last else value
-    path.write_bytes(np.ascontiguousarray(laid_out, np.dtype(spec.dtype).newbyteorder("<")).tobytes())
-
-
-def _read(artifact: Artifact, folder: Path, index: int, lines: Sequence[str]) -> dict[str, Array]:
-    """The outputs of a case in the types and shapes that the runner told; one that it did not tell is left out."""
-    names = {number: dtype for dtype, number in _TYPES.items()}
-    found = {}
-    for line in lines:
-        kind, *fields = line.split() or [""]
-        if kind != "output" or len(fields) != 4 or int(fields[0]) != index:
-            continue  # another fact, or what the runtime had to say
-        shape = () if fields[3] == "scalar" else tuple(int(size) for size in fields[3].split("x"))
-        content = (folder / f"{index}.out.{fields[1]}").read_bytes()
-        dtype = np.dtype(names[int(fields[2])]).newbyteorder("<")
-        found[artifact.signature.outputs[int(fields[1])].name] = np.frombuffer(content, dtype).reshape(shape)
-    return found
-
-
-def _read_counts(path: Path, cases: int) -> tuple[int, ...]:
-    """Instructions of each case."""
-    counts = tuple(number for kind, number in _marks(path) if kind == "end")
-    if len(counts) != cases:
-        raise GateError(f"the {TITLE} gave no counts of its instructions, and so nothing is verified")
-    return counts
-
-
-def _read_readings(path: Path) -> tuple[int, ...]:
-    """Instructions of the last case until each reading of the clock in it."""
-    marks = _marks(path)
-    begun = max((place for place, (kind, _) in enumerate(marks) if kind == "begin"), default=len(marks))
-    inside = itertools.takewhile(lambda mark: mark[0] == "reading", marks[begun + 1 :])
-    return tuple(number for _, number in inside)
-
-
-def _marks(path: Path) -> list[tuple[str, int]]:
-    """What the plugin wrote: the kind of each mark, and instructions."""
-    found = []
-    for line in path.read_text("ascii").splitlines() if path.is_file() else []:
-        kind, *number = line.split(" ")
-        try:
-            found.append((kind, whole(number[0], 1) if number else 0))
-        except ValueError:
-            return []
-    return found

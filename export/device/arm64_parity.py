@@ -27,7 +27,7 @@ from ..reference.outputs import run_model
 from ..reference.references import Expected, References
 from ..reference.rounding import Format
 from ..source.resolve import Source
-from .arm64 import TITLE, Arm64Device, DeviceRun, refuse_other_formats, runtime_of
+from .arm64 import Arm64Device, DeviceRun
 from .instructions import InstructionCounts, subject_of
 
 __all__ = ["compare_on_device"]
@@ -47,7 +47,7 @@ def compare_on_device(
     ``on_case`` is given every case with its results and the arrays that were compared. Calls that share ``references`` make a
     model once. Raises the errors of :mod:`..errors` for what cannot be run at all.
     """
-    refuse_other_formats(artifact)
+    device.runtime_of(artifact)
     progress("making the reference model")
     references = references or References()
     source = source_of(artifact, request, references)
@@ -134,11 +134,11 @@ def _form(artifact: Artifact) -> Format:
 def _report(
     artifact: Artifact, device: Arm64Device, reference: str, outputs: list[OutputResult], notes: list[str]
 ) -> ParityReport:
-    runtime, environment = runtime_of(artifact), device.environment(artifact)
+    runtime, environment = device.runtime_of(artifact), device.environment(artifact)
     level = device.level(runtime)
     return ParityReport(
         **described(artifact),
-        runner=TITLE,
+        runner=device.title,
         is_device_runtime=True,  # the runtime itself, by its arm64 kernels: the tolerances of a device's runtime
         arithmetic=f"{runtime.title} {environment[runtime.package]}"
         + (f", optimization {level}" if level else ""),

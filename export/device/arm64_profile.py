@@ -12,7 +12,7 @@ from ..formats.onnx.counted import counted_operators, named_model
 from ..formats.onnx.graph_work import UNCOUNTED
 from ..latency.placed import PlacedOperator, left_out
 from ..reference.cases import Inputs, noise_case
-from .arm64 import TITLE, Arm64Device, refuse_other_formats, runtime_of
+from .arm64 import Arm64Device
 from .operator_counts import CountedOperator, InstructionProfile
 
 __all__ = ["profile_on_device"]
@@ -26,11 +26,10 @@ def profile_on_device(
     Raises :class:`UnsupportedError` for a format whose runtime there has no profiler that can be read, and what
     :meth:`.arm64.Arm64Device.run` and :meth:`~.arm64.Arm64Device.record` raise.
     """
-    refuse_other_formats(artifact)
-    runtime = runtime_of(artifact)
-    if not runtime.has_profiler:
+    runtime = device.runtime_of(artifact)
+    if runtime.account is None:
         raise UnsupportedError(
-            f"{artifact.folder} is {artifact.format}, and {runtime.title} has no profiler that can be read on the {TITLE}",
+            f"{artifact.folder} is {artifact.format}, and {runtime.title} has no profiler that can be read on the {device.title}",
             "`cloformer parity --device arm64` counts its whole inference; `cloformer profile` times its operators here",
         )
     device.refuse_without_counts()
@@ -41,7 +40,9 @@ def profile_on_device(
     assert whole is not None  # as the device counts
     file = named_model(artifact.model_path)
     recorded = device.record(artifact, file.SerializeToString(), case, progress)
-    operators, notes = counted_operators(file, recorded.optimized, recorded.events, recorded.readings)
+    operators, notes = counted_operators(
+        file, recorded.optimized, recorded.events, recorded.readings, runtime.account.of
+    )
     rows = tuple(
         CountedOperator(**vars(PlacedOperator.of(operator, origins)), instructions=operator.taken[0])
         for operator in operators

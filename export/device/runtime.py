@@ -1,111 +1,66 @@
-"""The runtimes that the emulated device has: shared libraries for linux/arm64 out of published wheels, pinned by version and hashes.
-
-They are the same versions whatever is installed here, so that counts of instructions are of the same code everywhere.
-"""
+"""What runs a model on the emulated device: a library for arm64, and the program that calls it."""
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
-import tempfile
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-
-from cloformer.errors import MissingRuntimeError
-from cloformer.io.cache import cache_folder, placed
-from cloformer.io.read import sha256_of
+from typing import TYPE_CHECKING
 
 from ..artifact.folder import Artifact
+from .sources import AndroidArchive, Source, Wheel
 
-__all__ = ["RUNTIMES", "DeviceRuntime"]
+if TYPE_CHECKING:
+    from ..formats.onnx.profile_events import TimedOperator
 
-# For which Python a wheel was made is of no account: no Python runs there.
-_FOR_PYTHON = ("--python-version=3.11", "--implementation=cp")
-_SECONDS = 600.0
+__all__ = ["ANDROID", "KINDS", "RUNTIMES", "Account", "DeviceRuntime", "Kind"]
+
+
+@dataclass(frozen=True)
+class Account:
+    """Instructions that the profiler itself takes within an operator's time, in one build of the runtime: it writes the shapes of
+    all operands."""
+
+    operator: int
+    input: int
+    size: int  # of each axis of an operand
+
+    def of(self, item: TimedOperator) -> int:
+        sizes = sum(len(operand.shape) for operand in (*item.inputs, *item.outputs))
+        return self.operator + self.input * len(item.inputs) + self.size * sizes
 
 
 @dataclass(frozen=True)
 class DeviceRuntime:
-    """``runner`` is the program in ``native/`` that calls the library, which is the file ``member`` of the wheel. ``refuse_unsafe``
+    """``runner`` is the program in ``native/`` that calls the library from ``source``. ``refuse_unsafe``
     raises for a file that reads others, or could run without end; ``has_levels``: whether its optimization has levels;
-    ``tells_version``: whether the runner can ask the library which one it is; ``has_profiler``: whether it profiles."""
+    ``tells_version``: whether the runner can ask the library which one it is; ``account`` is what its profiler takes itself, fitted to chains of
+    operators counted with it and without; None if it has none that can be read."""
 
     title: str
-    package: str
-    version: str
-    platform: str
-    wheel_sha256: str
-    member: str
-    library_sha256: str
+    source: Source
     runner: str
     refuse_unsafe: Callable[[Artifact], object]
     has_levels: bool = False
     tells_version: bool = False
-    has_profiler: bool = False
+    account: Account | None = None
 
     @property
-    def place(self) -> Path:
-        """Where the library is kept."""
-        return cache_folder() / "devices" / f"{self.package}-{self.version}-linux-arm64"
+    def package(self) -> str:
+        return self.source.package
 
-    def library(self) -> Path:
-        """The library in the user's cache, downloaded by pip when it is not there yet.
+    @property
+    def version(self) -> str:
+        return self.source.version
 
-        Raises :class:`MissingRuntimeError` if it cannot be had, or is not the one that is pinned.
-        """
-        library = self.place / PurePosixPath(self.member).name
-        if not library.is_file():
-            with placed(self.place) as folder:
-                self._download(folder)
-        if sha256_of(library) != self.library_sha256:
-            raise MissingRuntimeError(
-                f"{library} is not the published library: its hash is another",
-                f"remove the folder {self.place}, and run it again",
-            )
-        return library
 
-    def _download(self, folder: Path) -> None:
-        """The library alone into ``folder``."""
-        if importlib.util.find_spec("pip") is None:
-            raise MissingRuntimeError(
-                f"{self.title} for arm64 is downloaded by pip, and this Python has none",
-                f"{sys.executable} -m ensurepip",
-            )
-        with tempfile.TemporaryDirectory(prefix="cloformer-download-") as name:
-            asked = Path(name) / "requirements.txt"
-            asked.write_text(f"{self.package}=={self.version} --hash=sha256:{self.wheel_sha256}\n", "utf-8")
-            command = [
-                sys.executable,
-                "-m",
-                "pip",
-                "download",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--no-deps",
-            ]
-            command += [
-                "--only-binary=:all:",
-                "--require-hashes",
-                f"--platform={self.platform}",
-                *_FOR_PYTHON,
-            ]
-            command += ["--dest", name, "-r", str(asked)]
-            try:
-                done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)  # noqa: S603
-            except (OSError, subprocess.SubprocessError) as error:
-                raise MissingRuntimeError(f"pip does not run: {error}", "python -m ensurepip") from None
-            wheels = list(Path(name).glob("*.whl"))
-            if done.returncode or len(wheels) != 1:
-                errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-                raise MissingRuntimeError(
-                    f"{self.title} {self.version} for arm64 could not be downloaded: {(errors or ['pip failed'])[0][:160]}",
-                    "run it where pip can download; it is kept for the next time",
-                )
-            with zipfile.ZipFile(wheels[0]) as wheel:
-                (folder / PurePosixPath(self.member).name).write_bytes(wheel.read(self.member))
+@dataclass(frozen=True)
+class Kind:
+    """What `--device` may be: its ``runtimes`` by the format that they run, and the execution ``provider`` that ONNX Runtime asks
+    before its own for the processor; None for none."""
+
+    title: str
+    runtimes: Mapping[str, DeviceRuntime]
+    provider: str | None = None
 
 
 def _read_onnx(artifact: Artifact) -> None:
@@ -123,30 +78,63 @@ def _read_litert(artifact: Artifact) -> None:
 
 
 # By the format that they run.
-RUNTIMES = {
+RUNTIMES: Mapping[str, DeviceRuntime] = {
     "onnx": DeviceRuntime(
         title="ONNX Runtime",
-        package="onnxruntime",
-        version="1.31.1",
-        platform="manylinux_2_28_aarch64",
-        wheel_sha256="da05378364c44d4407e463982d2bf8d5e4cfea873283757e48beeb41df97b7f3",
-        member="onnxruntime/capi/libonnxruntime.so.1.31.1",
-        library_sha256="8aa3b76b28c778a2b1dd660d34161adb1d508c9ccd04ff9dc80e26eca5df8467",
+        source=Wheel(
+            package="onnxruntime",
+            version="1.31.1",
+            platform="manylinux_2_28_aarch64",
+            wheel_sha256="da05378364c44d4407e463982d2bf8d5e4cfea873283757e48beeb41df97b7f3",
+            member="onnxruntime/capi/libonnxruntime.so.1.31.1",
+            library_sha256="8aa3b76b28c778a2b1dd660d34161adb1d508c9ccd04ff9dc80e26eca5df8467",
+        ),
         runner="onnx_runner.c",
         refuse_unsafe=_read_onnx,
         has_levels=True,
         tells_version=True,
-        has_profiler=True,
+        account=Account(operator=20_845, input=1_181, size=195),  # within 1,600 of every chain
     ),
     "litert": DeviceRuntime(
         title="LiteRT",
-        package="ai-edge-litert",
-        version="2.3.0",
-        platform="manylinux_2_27_aarch64",
-        wheel_sha256="853fc608f96da87bd5f3458465dfb9abbf18d5ae6b94eceacead407146f175ae",
-        member="ai_edge_litert/libLiteRt.so",
-        library_sha256="b57687dc234d2b8b0598aef5a9c961ed24263df8f8b3f56adbee1cff618e544b",
+        source=Wheel(
+            package="ai-edge-litert",
+            version="2.3.0",
+            platform="manylinux_2_27_aarch64",
+            wheel_sha256="853fc608f96da87bd5f3458465dfb9abbf18d5ae6b94eceacead407146f175ae",
+            member="ai_edge_litert/libLiteRt.so",
+            library_sha256="b57687dc234d2b8b0598aef5a9c961ed24263df8f8b3f56adbee1cff618e544b",
+        ),
         runner="litert_runner.c",
         refuse_unsafe=_read_litert,
+    ),
+}
+
+# The library that the bundle's app has: of the version in deploy/android/gradle/libs.versions.toml.
+ANDROID: Mapping[str, DeviceRuntime] = {
+    "onnx": DeviceRuntime(
+        title="ONNX Runtime for Android",
+        source=AndroidArchive(
+            package="onnxruntime-android",
+            version="1.29.0",
+            npm_package="com.github.asus4.onnxruntime@0.4.9",  # Microsoft's AAR, packed again by somebody else
+            npm_sha512="BkzxduSZ9IkeDP6Q8lz2TFU2ie7hSSvS7ZIfzMooExoq0CNzJnuuGaUJ7IsojBgqO4ouD1jXah8OYyJbCN29Fg==",
+            archive="package/Plugins/Android/onnxruntime.aar",
+            member="jni/arm64-v8a/libonnxruntime.so",
+            library_sha256="3a602b463d434d20fbf69cd1b8bdfd2f86a2cb67d08de97aec8f62476fa4ab87",
+        ),
+        runner="onnx_runner.c",
+        refuse_unsafe=_read_onnx,
+        has_levels=True,
+        tells_version=True,
+        account=Account(operator=10_260, input=1_745, size=322),  # within 1,400
+    ),
+}
+
+KINDS: Mapping[str, Kind] = {
+    "arm64": Kind("emulated device (arm64, qemu-user)", RUNTIMES),
+    "android-library": Kind("Android library on an emulated core (arm64, qemu-user)", ANDROID),
+    "android-library:xnnpack": Kind(
+        "Android library with XNNPACK on an emulated core (arm64, qemu-user)", ANDROID, "XNNPACK"
     ),
 }

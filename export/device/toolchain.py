@@ -52,6 +52,13 @@ class Toolchain:
             (_SHARED,),
         )
 
+    def android_stand_in(self) -> Path:
+        """What Android's library finds instead of Android's C library, for arm64."""
+        flags = ("-O2", "-std=gnu11", "-shared", "-fPIC", "-U_FORTIFY_SOURCE", "-Wall", "-Wl,-soname,libc.so")
+        return compiled(
+            self.cross_compiler, flags, _NATIVE / "bionic.c", ("-Wl,--no-as-needed", "-lm"), "libc.so"
+        )
+
     def counter(self) -> Path:
         """The emulator's plugin that counts instructions."""
         version = tuple(int(part) for part in re.findall("[0-9]+", self.emulator_version)[:2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from cloformer.errors import MissingRuntimeError
 from cloformer.export.artifact.folder import read_artifact
 from cloformer.export.device.arm64 import Arm64Device
 from cloformer.export.device.instructions import InstructionCounts, subject_of
-from cloformer.export.device.runtime import RUNTIMES
+from cloformer.export.device.runtime import ANDROID, RUNTIMES
+from cloformer.export.device.sources import AndroidArchive, Wheel
 from cloformer.export.device.toolchain import find_toolchain
 
+CATALOG = Path(__file__).parent.parent.parent / "deploy/android/gradle/libs.versions.toml"
 ENVIRONMENT = {
     "device": "emulated device (arm64, qemu-user)",
     "qemu": "7.2.22",
@@ -111,6 +114,7 @@ def test_options_that_contradict_one_another(
     [
         (("--device", "amr64"), "Did you mean arm64?"),
         (("--device", "adb"), "`cloformer bench`"),
+        (("--device", "android-library:nnapi"), "android-library:xnnpack"),
         (("--device", "arm64", "--threads", "2"), "--threads is not there with --device"),
         (("--device", "arm64", "--runs", "5"), "--runs"),
         (("--device", "arm64", "--no-layout"), "--no-layout"),
@@ -211,17 +215,44 @@ def test_two_artifacts_have_no_baseline(
 
 @pytest.mark.parametrize("format", RUNTIMES)
 def test_a_library_that_cannot_be_had_or_is_another(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, format: str
+    monkeypatch: pytest.MonkeyPatch, pretended: Path, format: str
 ) -> None:
-    runtime = RUNTIMES[format]
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    wheel = RUNTIMES[format].source
+    assert isinstance(wheel, Wheel)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(MissingRuntimeError, match="could not be downloaded: ERROR") as caught:
-        runtime.library()
-    assert "where pip can download" in caught.value.lines[1]
-    assert not runtime.place.exists()
-    runtime.place.mkdir(parents=True)
-    (runtime.place / Path(runtime.member).name).write_bytes(b"another")
+    _cannot_be_had(wheel, "could not be downloaded: ERROR")
+
+
+def test_androids_library_that_cannot_be_had_or_is_another(
+    monkeypatch: pytest.MonkeyPatch, pretended: Path
+) -> None:
+    archive = ANDROID["onnx"].source
+    assert isinstance(archive, AndroidArchive)
+    with pytest.raises(MissingRuntimeError, match="npm, which is not there") as caught:
+        archive.library(find_toolchain())
+    assert str(archive.place) in caught.value.lines[2]
+    npm = pretended / "npm"
+    npm.write_text('#!/bin/sh\n[ "$1" = pack ] && echo "npm error code E404" >&2\nexit 1\n')
+    npm.chmod(0o755)
+    _cannot_be_had(archive, "could not be downloaded: npm error code E404")
+    shutil.rmtree(archive.place)
+    npm.write_text('#!/bin/sh\n: > "$4/package.tgz"\n')
+    with pytest.raises(MissingRuntimeError, match="is not the package that is pinned"):
+        archive.library(find_toolchain())
+    assert not archive.place.exists()
+
+
+def test_androids_library_is_the_apps() -> None:
+    assert f'onnxruntime = "{ANDROID["onnx"].version}"' in CATALOG.read_text("utf-8")
+
+
+def _cannot_be_had(source: Wheel | AndroidArchive, why: str) -> None:
+    with pytest.raises(MissingRuntimeError, match=why) as caught:
+        source.library(find_toolchain())
+    assert "where it can be downloaded" in caught.value.lines[1]
+    assert not source.place.exists()
+    source.place.mkdir(parents=True)
+    (source.place / Path(source.member).name).write_bytes(b"another")
     with pytest.raises(MissingRuntimeError, match="its hash is another") as caught:
-        runtime.library()
-    assert str(runtime.place) in caught.value.lines[1]
+        source.library(find_toolchain())
+    assert str(source.place) in caught.value.lines[1]

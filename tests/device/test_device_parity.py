@@ -12,6 +12,7 @@ from cloformer.errors import UnsupportedError, UsageError
 from cloformer.export.artifact.folder import Artifact, read_artifact
 from cloformer.export.device.arm64 import Arm64Device, DeviceRun
 from cloformer.export.device.arm64_parity import compare_on_device
+from cloformer.export.device.runtime import KINDS
 from cloformer.export.formats.onnx.runner import OnnxRuntimeRunner
 from cloformer.export.formats.runners import Array
 from cloformer.export.parity.verify import ParityRequest
@@ -21,7 +22,7 @@ class HostDevice(Arm64Device):
     """Counts a thousand instructions an inference. ``change`` is made to the outputs."""
 
     def __init__(self, change: Callable[[dict[str, Array]], dict[str, Array]] = lambda got: got) -> None:
-        self.optimization, self._change, self.can_count = None, change, True
+        self.optimization, self._change, self.can_count, self.kind = None, change, True, KINDS["arm64"]
 
     def environment(self, artifact: Artifact) -> dict[str, str]:
         return {"device": "none", "onnxruntime": "0", "threads": "1"}

@@ -14,13 +14,15 @@ from cloformer.errors import UnsupportedError
 from cloformer.export.artifact.folder import read_artifact
 from cloformer.export.artifact.origins import read_origins
 from cloformer.export.device.operator_counts import CountedOperator, InstructionProfile
+from cloformer.export.device.runtime import Account
 from cloformer.export.formats.onnx.counted import counted_operators, named_model
 from cloformer.export.latency.placed import PlacedOperator
 from cloformer.export.reports.profile.counts import render
 from cloformer.export.reports.profile.counts_page import counts_page
 
 SCHEMA = Path(__file__).parent.parent.parent / "export/schemas/instruction-profile.schema.json"
-ACCOUNT = 21_500 + 1_350 + 2 * 4 * 115  # of an operator with one input, whose sizes are four, and one output
+ACCOUNT = Account(operator=20_000, input=1_000, size=100)
+ITS_OWN = 20_000 + 1_000 + 8 * 100  # of an operator with one input and one output of four axes
 BEGUN = 40  # the clock when the second inference began
 
 
@@ -45,7 +47,7 @@ def recorded(file: onnx.ModelProto, planted: list[int]) -> tuple[list[dict[str, 
             )  # fmt: skip
             if inference:
                 begun = readings[-1] + 9_000
-                readings += [begun, begun + ACCOUNT + more]
+                readings += [begun, begun + ITS_OWN + more]
         last = start + 1 + 2 * len(planted)
         events.append({"cat": "Session", "name": "model_run", "ts": start, "dur": last - start})
     return events, [*readings, readings[-1] + 9_000]
@@ -54,7 +56,9 @@ def recorded(file: onnx.ModelProto, planted: list[int]) -> tuple[list[dict[str, 
 def test_what_was_planted_is_found(small: Path, file: onnx.ModelProto) -> None:
     planted = [1_000 * place for place in range(1, len(file.graph.node) + 1)]
     events, readings = recorded(file, planted)
-    found, notes = counted_operators(file, file.SerializeToString(), json.dumps(events).encode(), readings)
+    found, notes = counted_operators(
+        file, file.SerializeToString(), json.dumps(events).encode(), readings, ACCOUNT.of
+    )
     assert not notes
     assert [item.taken for item in found] == [(more,) for more in planted]
     assert [item.operator for item in found] == [node.op_type for node in file.graph.node]
@@ -90,12 +94,18 @@ def test_readings_of_another_inference_are_refused(file: onnx.ModelProto, kept: 
     if kept.stop == -1:
         events[-1]["dur"] += len(readings)  # it ends behind its last reading
     with pytest.raises(UnsupportedError, match="is not understood"):
-        counted_operators(file, file.SerializeToString(), json.dumps(events).encode(), readings[kept])
+        counted_operators(
+            file, file.SerializeToString(), json.dumps(events).encode(), readings[kept], ACCOUNT.of
+        )
 
 
 def test_one_inference_alone_is_refused(file: onnx.ModelProto) -> None:
     events, readings = recorded(file, [7] * len(file.graph.node))
     with pytest.raises(UnsupportedError, match="is not understood"):
         counted_operators(
-            file, file.SerializeToString(), json.dumps(events[: len(events) // 2]).encode(), readings
+            file,
+            file.SerializeToString(),
+            json.dumps(events[: len(events) // 2]).encode(),
+            readings,
+            ACCOUNT.of,
         )

@@ -7,7 +7,7 @@ is taken off.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import onnx
@@ -21,10 +21,6 @@ from .profiler import executed_operators
 __all__ = ["counted_operators", "named_model"]
 
 _NESTED = "an operator with a graph of its own counts with the profiler's account of each operator in it"
-# What the account of an operator takes in ONNX Runtime 1.31.1 for linux/arm64: it writes the shapes of all operands. Counted for
-# chains of 20 and 40 small operators with one to sixteen inputs of one to five dimensions, with the profiler and without, and
-# within 1,300 instructions of every one of them.
-_ACCOUNT, _OF_AN_INPUT, _OF_A_SIZE = 21_500, 1_350, 115
 
 
 def named_model(path: Path) -> onnx.ModelProto:
@@ -35,9 +31,13 @@ def named_model(path: Path) -> onnx.ModelProto:
 
 
 def counted_operators(
-    file: onnx.ModelProto, optimized: bytes, events: bytes, readings: Sequence[int]
+    file: onnx.ModelProto,
+    optimized: bytes,
+    events: bytes,
+    readings: Sequence[int],
+    account: Callable[[TimedOperator], int],
 ) -> tuple[list[ExecutedOperator], list[str]]:
-    """Every operator of the second inference, with its instructions, to within some 1,300; and what they leave out.
+    """Every operator of the second inference, with its instructions less the profiler's own ``account`` of it; and what they leave out.
 
     ``file`` is what the runtime was given, from :func:`named_model`, ``optimized`` what it made of it; ``readings`` are instructions since that inference began, at each reading of the clock in it, whose last ends the
     profiler's event of the whole. Raises :class:`UnsupportedError` if the events are not of these readings.
@@ -56,10 +56,5 @@ def counted_operators(
             raise not_understood("an operator ran outside the inference")
         return readings[span.end - first] - readings[span.begun - first]
 
-    instructions = {name: (max(taken(item.spans[0]) - _account(item), 0),) for name, item in timed.items()}
+    instructions = {name: (max(taken(item.spans[0]) - account(item), 0),) for name, item in timed.items()}
     return executed_operators(file, run, timed, instructions), [_NESTED] if nested else []
-
-
-def _account(item: TimedOperator) -> int:
-    sizes = sum(len(operand.shape) for operand in (*item.inputs, *item.outputs))
-    return _ACCOUNT + _OF_AN_INPUT * len(item.inputs) + _OF_A_SIZE * sizes
