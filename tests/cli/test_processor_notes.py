@@ -70,4 +70,4 @@ def test_where_a_file_in_8_bits_runs_as_on_no_phone(
             candidates = plan([read_artifact(Path(folder))], [], protocol("rapid"))
             row = describe(candidates[0], package_versions(candidates))
             told = [f"says nothing of its time on a phone: {SAID}" in note for note in row.notes]
-            assert told == [True] * is_meant
+            assert any(told) == is_meant

@@ -89,11 +89,11 @@ def test_a_manifest_that_says_another_type_is_found(command: Command, place: Pat
     asked = ("export", MODEL, "--spec", "model.toml", "--precision", "fp16", "--io-type", io_type, "-q")
     folder = Path(command(*asked, "--json").json["artifacts"][0]["folder"])
     document = json.loads((folder / MANIFEST).read_text("utf-8"))
-    assert document["request"]["options"] == {"opset": "20"} | (
+    assert document["request"]["options"] == {"opset": "20", "processor": "arm64"} | (
         {} if io_type == "float32" else {"io_type": "float16"}
     )
     assert read_artifact(folder).manifest.request.options == {
-        "opset": "20", "io_type": io_type, "normalize": "outside",
+        "opset": "20", "io_type": io_type, "normalize": "outside", "processor": "arm64", "max_growth": "10%",
     }  # fmt: skip
     document["request"]["options"]["io_type"] = "float16" if io_type == "float32" else "float32"
     (folder / MANIFEST).write_text(json.dumps(document), "utf-8")

@@ -101,7 +101,7 @@ def test_a_manifest_that_says_otherwise_is_found(command: Command, place: Path, 
     folder = _exported(command, "--normalize", normalized)
     document = json.loads((folder / MANIFEST).read_text("utf-8"))
     said = {} if normalized == "outside" else {"normalize": "inside"}
-    assert document["request"]["options"] == {"opset": "20"} | said
+    assert document["request"]["options"] == {"opset": "20", "processor": "arm64"} | said
     document["functions"][0]["inputs"][0]["preprocessing_inside"] = normalized == "outside"
     (folder / MANIFEST).write_text(json.dumps(document), "utf-8")
     found = command("parity", folder, "--model", *MODEL, "-q")

@@ -111,9 +111,7 @@ def test_the_file_is_the_model(tmp_path: Path, name: str) -> None:
     _assert_same(exported.artifact.model_path, name)
     source = resolve(request)
     traced = trace(source.model, source.inputs)
-    rewritten, _ = apply_passes(
-        traced, FORMATS["onnx"].passes(Setting.of(traced.signature, source, normalizes_inside=False))
-    )
+    rewritten, _ = apply_passes(traced, FORMATS["onnx"].passes(Setting(traced.signature)))
     program = lower(rewritten)
     for opset in (OPSETS[0], OPSETS[-1]):
         lowered = Lowered(

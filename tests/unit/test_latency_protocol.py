@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -17,6 +17,7 @@ from cloformer.export.artifact.folder import Artifact, read_artifact
 from cloformer.export.formats.runners import RUNNERS
 from cloformer.export.latency import candidates, environment
 from cloformer.export.latency import measure as bench
+from cloformer.export.latency.baseline import Baseline, Conditions
 from cloformer.export.latency.candidates import CANDIDATES, Candidate, plan
 from cloformer.export.latency.environment import Load, explain_load, read_load, steal_share
 from cloformer.export.latency.measure import _block_size, describe
@@ -26,6 +27,11 @@ from cloformer.export.latency.protocol import CUSTOM, PRESETS, parse_threads, pr
 from cloformer.export.latency.report import LatencyReport, Measurement
 from cloformer.export.reports.latency import text as latency
 from cloformer.io.progress import done_of
+
+
+@pytest.fixture(autouse=True)
+def _on_what_it_was_made_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "processor_family", lambda: "arm64")
 
 
 @pytest.fixture
@@ -197,6 +203,25 @@ def test_what_is_to_be_said_of_threads(artifact: Artifact) -> None:
     assert describe(Candidate(artifact, "onnxruntime", 1), {"onnxruntime": "1"}).notes == ()
     assert "threads on" in describe(Candidate(artifact, "onnxruntime", 200), {"onnxruntime": "1"}).notes[0]
     assert "by itself" in describe(Candidate(artifact, "coreml", 1), {"coremltools": "1"}).notes[0]
+
+
+def test_what_is_to_be_said_of_another_processor(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The times are a phone's no more than before, nor are they the best that this machine has; PyTorch's are what they are."""
+    monkeypatch.setattr(bench, "processor_family", lambda: "x86")
+    (note,) = describe(Candidate(artifact, "onnxruntime", 1), {"onnxruntime": "1"}).notes
+    assert "made for arm64, and this processor is x86" in note and "--for x86" in note
+    assert "made for" not in " ".join(describe(Candidate(artifact, "pytorch-eager", 1), {"torch": "1"}).notes)
+
+
+def test_a_baseline_of_another_list_is_refused(artifact: Artifact) -> None:
+    """What is made for one processor is no measure of what is made for another; what says nothing, as before there were two, is."""
+    conditions = Conditions.of(environment.environment({}), protocol("rapid"), "onnxruntime")
+    request = artifact.manifest.request
+    for made_for, is_refused in (("x86", True), ("arm64", False), ("", False)):
+        before = replace(request, options={**request.options, "processor": made_for})
+        kept = replace(artifact, manifest=replace(artifact.manifest, request=before))
+        with pytest.raises(UnsupportedError, match="made for x86, and") if is_refused else nullcontext():
+            Baseline(artifact.folder, kept, conditions).refuse_another_list([artifact])
 
 
 def test_verdicts(row: Measurement) -> None:
