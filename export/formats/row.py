@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
-from cloformer.errors import InputError, MissingRuntimeError, UnsupportedError, choose
+from cloformer.errors import InputError, MissingRuntimeError, UnsupportedError, UsageError, choose
 from cloformer.io.words import bounded
 
 from ..source.labels import first_repeated
@@ -41,7 +41,7 @@ class Option:
     written before there was the option do not name it, and mean the default. ``is_of_passes``: it decides the list of passes, and
     nothing of what the exporter makes of the graph that they leave. ``spelling`` is the flag where it is not the name; ``before`` is
     what manifests without the option have where that is not the default; none that is written has it. ``most`` is for an option that takes any share up to it,
-    and has no choices."""
+    and has no choices. ``with_choice`` is another option's name and the one choice of it that this option is for."""
 
     name: str
     help: str
@@ -54,6 +54,7 @@ class Option:
     spelling: str = ""
     before: str | None = None
     most: float | None = None
+    with_choice: tuple[str, str] | None = None
 
     @property
     def flag(self) -> str:
@@ -62,7 +63,7 @@ class Option:
     def read(self, text: str) -> str:
         """The choice that ``text`` is; a share in percent. :class:`UsageError` for anything else."""
         if self.most is None:
-            return choose(self.flag.removeprefix("--"), text, self.choices)
+            return choose(self.name.replace("_", "-"), text, self.choices, self.flag)
         return f"{100 * parse_share(self.flag, text, most=self.most):g}%"
 
     def spelt(self, choice: str) -> str:
@@ -175,6 +176,16 @@ class Format:
     def holds(self, precision: str, option: Option) -> tuple[str, ...]:
         """The choices of an option that can hold the precision; the first is what is advised."""
         return self.needs.get(precision, {}).get(option.name, tuple(option.choices))
+
+    def refuse_idle(self, given: Mapping[str, str], options: Mapping[str, str]) -> None:
+        """:class:`UsageError` for an option that was ``given`` and does nothing beside the chosen ``options``."""
+        for option in self.options:
+            name, choice = option.with_choice or ("", "")
+            if option.name in given and name and options[name] != choice:
+                flag = next(other.flag for other in self.options if other.name == name)
+                raise UsageError(
+                    f"{option.flag} is for {flag} {choice}", f"add {flag} {choice} or leave {option.flag} out"
+                )
 
     def refuse_choices(self, precision: str, options: Mapping[str, str]) -> None:
         """:class:`UnsupportedError` for a precision that a file written by these options cannot hold."""

@@ -219,6 +219,7 @@ def _chosen(request: ExportRequest, row: Format) -> Choices:
     options = {
         option.name: option.read(request.options.get(option.name, option.default)) for option in row.options
     }
+    row.refuse_idle(request.options, options)
     row.refuse_choices(name, options)
     precision = row.precisions[name]
     in_float: tuple[str, ...] = ()

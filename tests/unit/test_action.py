@@ -150,12 +150,18 @@ def test_script_refuses_a_limit_that_nothing_is_held_to(action: Any, tmp_path: P
 
 def test_script_exports_first(action: Any, tmp_path: Path) -> None:
     code, calls, _ = run(
-        action, tmp_path, model="nets:build", format="onnx coreml", precision="fp16", runner="mil"
+        action,
+        tmp_path,
+        model="nets:build",
+        format="onnx coreml",
+        precision="fp16",
+        runner="mil",
+        **{"for": "x86"},
     )
     assert code == 0
     export, parity = calls
     assert export[:2] == ["export", "--model=nets:build"]
-    assert export[3:] == ["--format=onnx", "--format=coreml", "--precision=fp16"]
+    assert export[3:] == ["--format=onnx", "--format=coreml", "--precision=fp16", "--for=x86"]
     folder = export[2].removeprefix("--output=")
     assert parity[-3:] == ["--runner=mil", "--", f"{folder}/a-onnx/"]
 

@@ -30,6 +30,7 @@ ONNX = Format(
         Option(
             "max_growth", "For arm64: how much more weights may be stored, of those that the model has, where that takes less work.",
             {}, "10%", "growth{}", "growth up to {}", is_later=True, is_of_passes=True, most=10,
+            with_choice=("processor", "arm64"),
         ),
     ),
     packages=("torch", "onnx", "onnxscript", "onnxsim", "numpy"),

@@ -20,6 +20,7 @@ import io.github.cloformer.core.read
 import io.github.cloformer.core.resize
 import io.github.cloformer.core.verify
 import io.github.cloformer.ort.Model
+import org.json.JSONObject
 import org.junit.AfterClass
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
@@ -47,6 +48,16 @@ class ConformanceCheck {
     @Test
     fun everyVectorHoldsOnXnnpackAndFourThreads() =
         Model(manifest, content(), Options(Provider.XNNPACK, 4)).use(::assertAllHold)
+
+    /** The default, of a model that was made for it. */
+    @Test
+    fun everyVectorHoldsWhereTheManifestSaysXnnpack() {
+        val json = JSONObject(String(payload.read(Manifest.FILE)))
+        json.getJSONObject("request").getJSONObject("options").put("processor", "arm64-xnnpack")
+        val madeForXnnpack = Manifest.parse(json.toString().toByteArray())
+        assertEquals(Provider.XNNPACK, madeForXnnpack.provider)
+        Model(madeForXnnpack, content()).use(::assertAllHold)
+    }
 
     @Test
     fun redAndBlueExchanged() = assertFailing("channel-order", object : Honest(rule, model) {

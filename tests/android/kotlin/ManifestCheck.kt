@@ -58,6 +58,17 @@ class ManifestCheck {
     }
 
     @Test
+    fun aModelRunsWhereItWasMadeFor() {
+        for ((madeFor, provider) in mapOf("arm64-xnnpack" to Provider.XNNPACK, "arm64" to Provider.CPU, null to Provider.CPU)) {
+            val json = JSONObject(String(payload.read(Manifest.FILE)))
+            json.getJSONObject("request").getJSONObject("options").put("processor", madeFor)
+            val manifest = Manifest.parse(json.toString().toByteArray())
+            assertEquals(provider, Options().providerOf(manifest))
+            assertEquals(Provider.NNAPI, Options(Provider.NNAPI).providerOf(manifest))
+        }
+    }
+
+    @Test
     fun channelsLastOfAnotherShape() = assertRefused("its preprocessing does not make") { it.input().put("layout", "NHWC") }
 
     @Test

@@ -38,7 +38,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "models": ("--image-size", "--num-classes"),
     "export": (
         "--model", "--format", "--precision", "--image-size", "--batch", "--num-classes", "--opset", "--target",
-        "--io-type", "--normalize", "--input", "--seed",
+        "--io-type", "--normalize", "--input", "--seed", "--for", "--max-growth",
     ),
     "predict": ("--top", "--threads"),
     "parity": ("--model", "--runner", "--optimization", "--seed", "--device", "--max-instructions", "--max-regression"),
@@ -205,6 +205,8 @@ _SOUND: dict[str, tuple[str, tuple[str, ...]]] = {
     "both formats": ("export", ("--format", "onnx", "--format", "coreml")),
     "an opset": ("export", ("--opset", "18")),
     "inputs and outputs of half": ("export", ("--precision", "fp16", "--io-type", "float16")),
+    "another processor": ("export", ("--for", "x86")),
+    "more growth": ("export", ("--max-growth", "200%")),
     "pixels": ("export", ("--normalize", "inside")),
     "a target": ("export", ("--format", "coreml", "--target", "ios18")),
     "a batch": ("export", ("--batch", "2")),

@@ -35,7 +35,7 @@ class ConformanceTest {
     fun everyVectorHolds() {
         val options =
             Options(
-                Provider.valueOf((arguments.getString("provider") ?: "cpu").uppercase()),
+                arguments.getString("provider")?.let { Provider.valueOf(it.uppercase()) },
                 (arguments.getString("threads") ?: "1").toInt(),
             )
         val kit = Kit.read { instrumentation.context.assets.open("conformance/$it") }
@@ -46,7 +46,7 @@ class ConformanceTest {
             }
         val (manifest, latency) = measureLatency(app, BundledRuntime, options)
         val isDebug = app.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
-        val report = DeviceReport(manifest, thisDevice(isDebug), runtimeOf(BundledRuntime, options), results, latency)
+        val report = DeviceReport(manifest, thisDevice(isDebug), runtimeOf(BundledRuntime, manifest, options), results, latency)
         File(folder(), DeviceReport.FILE).writeText(report.toJson())
         assertEquals("", results.filterNot { it.passed }.joinToString("\n", transform = ::explain))
     }

@@ -51,7 +51,8 @@ class BenchmarkActivity : Activity() {
         val options = Options()
         val (manifest, latency) = measureLatency(this, BundledRuntime, options, ::progress)
         val isDebug = applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
-        val report = DeviceReport(manifest, thisDevice(isDebug), runtimeOf(BundledRuntime, options), emptyList(), latency).toJson()
+        val runtime = runtimeOf(BundledRuntime, manifest, options)
+        val report = DeviceReport(manifest, thisDevice(isDebug), runtime, emptyList(), latency).toJson()
         val file = File(getExternalFilesDir(null), FILE)
         file.writeText(report)
         runOnUiThread { show(latency, report, file) }

@@ -62,9 +62,10 @@ class Classifier private constructor(runtime: ModelRuntime, files: ModelFiles, o
         if (manifest.format != runtime.format) {
             throw PayloadException("the model is ${manifest.format}, and this app runs ${runtime.format}: bundle the model again")
         }
-        if (options.provider !in runtime.providers) {
+        val provider = options.providerOf(manifest)
+        if (provider !in runtime.providers) {
             val known = runtime.providers.joinToString { it.name.lowercase() }
-            throw PayloadException("${runtime.name} has no provider ${options.provider.name.lowercase()}, but $known: choose one of them")
+            throw PayloadException("${runtime.name} has no provider ${provider.name.lowercase()}, but $known: choose one of them")
         }
     }
 

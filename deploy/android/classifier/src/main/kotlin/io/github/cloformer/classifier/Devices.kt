@@ -19,9 +19,9 @@ fun thisDevice(isDebug: Boolean) =
         appBuild = if (isDebug) "debug" else "release",
     )
 
-/** What runs the model; ask once there is a [Classifier]. */
-fun runtimeOf(runtime: ModelRuntime, options: Options) =
-    Runtime(runtime.name, runtime.version, options.provider.name.lowercase(), options.threads)
+/** What runs the model of [manifest]; ask once there is a [Classifier]. */
+fun runtimeOf(runtime: ModelRuntime, manifest: Manifest, options: Options) =
+    Runtime(runtime.name, runtime.version, options.providerOf(manifest).name.lowercase(), options.threads)
 
 /** The latency of the model among the app's assets, on a black image: what is on it does not change the time. */
 fun measureLatency(

@@ -8,6 +8,8 @@ class Manifest(
     val name: String,
     val format: String,
     val precision: String,
+    /** The one that its list of passes is for. */
+    val provider: Provider,
     val modelPath: String,
     val files: List<FileEntry>,
     val input: Input,
@@ -77,6 +79,7 @@ class Manifest(
                 name = json.getString("name"),
                 format = json.getString("format"),
                 precision = json.getJSONObject("precision").getString("name"),
+                provider = provider(json.getJSONObject("request").getJSONObject("options")),
                 modelPath = checkedPath(json.getJSONObject("model").getString("path")),
                 files = fileEntries(json),
                 input = input(function.getJSONArray("inputs").getJSONObject(0)),
@@ -86,6 +89,10 @@ class Manifest(
                 sha256 = sha256,
             )
         }
+
+        /** [options] are the export's: `--for arm64-xnnpack` is for XNNPACK, and everything else for the processor's own code. */
+        private fun provider(options: JSONObject) =
+            if (options.optString("processor") == "arm64-xnnpack") Provider.XNNPACK else Provider.CPU
 
         private fun input(json: JSONObject): Input {
             if (json.getString("dtype") != "float32") {

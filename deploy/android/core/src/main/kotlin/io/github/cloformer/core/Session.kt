@@ -3,11 +3,14 @@ package io.github.cloformer.core
 /** Where the model runs. What a provider does not take over, the processor's own code runs. */
 enum class Provider { CPU, XNNPACK, NNAPI }
 
-/** [threads] of the processor; 1 disturbs the rest of the phone least. */
-data class Options(val provider: Provider = Provider.CPU, val threads: Int = 1) {
+/** [provider]: null is the one that the model was made for. [threads] of the processor; 1 disturbs the rest of the phone least. */
+data class Options(val provider: Provider? = null, val threads: Int = 1) {
     init {
         require(threads >= 1) { "$threads threads" }
     }
+
+    /** Where the model of [manifest] runs. */
+    fun providerOf(manifest: Manifest): Provider = provider ?: manifest.provider
 }
 
 /** The exported model in its runtime. To be used by one thread at a time, and closed. */

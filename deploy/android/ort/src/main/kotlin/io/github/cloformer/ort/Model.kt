@@ -51,13 +51,14 @@ class Model(private val manifest: Manifest, content: ByteBuffer, options: Option
     private fun open(content: ByteBuffer, options: Options): OrtSession =
         try {
             OrtSession.SessionOptions().use { settings ->
+                val provider = options.providerOf(manifest)
                 settings.setInterOpNumThreads(1)
                 // XNNPACK has threads of its own; ONNX Runtime's would only compete with them.
-                settings.setIntraOpNumThreads(if (options.provider == Provider.XNNPACK) 1 else options.threads)
+                settings.setIntraOpNumThreads(if (provider == Provider.XNNPACK) 1 else options.threads)
                 if (needsBasicOptimization(manifest)) {
                     settings.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.BASIC_OPT)
                 }
-                when (options.provider) {
+                when (provider) {
                     Provider.CPU -> Unit
                     Provider.XNNPACK -> settings.addXnnpack(mapOf("intra_op_num_threads" to "${options.threads}"))
                     Provider.NNAPI -> settings.addNnapi(EnumSet.noneOf(NNAPIFlags::class.java))
