@@ -5,11 +5,12 @@
     PYTHONPATH=tests:tests/support python -m benchmarks.counted_lists [--only NAME ...] [--folder DIR] [--write]
 
 Each network as PyTorch's own exporter writes it for ONNX Runtime, by cloformer's list for x86, and by that for arm64 with as
-much more weights as it stores by itself, and with up to twice the model's. A file whose outputs are not the PyTorch model's there
-is not counted, and ends the program. Each row is a line of ``rows.jsonl`` in DIR: started again, the program goes on after the
-last. It needs timm, and what ``make device-checks`` installs. Exit code 1 if a network takes more by the list for arm64 than the
-plain file does, if that is more than a tenth larger, or CloFormer-XXS takes more than it may; ``--write`` puts the table
-into the README.
+much more weights as it stores by itself, and with up to twice the model's, in ONNX Runtime for linux/arm64; and in ONNX Runtime's library
+for Android the plain one, the one for arm64, and with XNNPACK's provider the one for that. A file whose outputs are not the PyTorch
+model's there is not counted, and ends the program. Each row is a line of ``rows.jsonl`` in DIR: started again, the program goes on after the
+last. It needs timm, npm, and what ``make device-checks`` installs. Exit code 1 if a network takes more by the list for arm64, or with
+XNNPACK by its list, than the plain file does without it, if a file is more than a tenth larger, or CloFormer-XXS takes more
+than it may; ``--write`` puts the tables into the README.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints
@@ -23,7 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the tests: stands before wha
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -42,8 +43,24 @@ from .runtimes import VARIANTS, plain_beside
 
 NETWORKS = (*VARIANTS, "mobilenetv3_large", "efficientnet_lite0", "fastvit_t8", "convnext_atto", DEEPLAB)
 PLAIN, FOR_X86, FOR_ARM64, LARGER = "plain", "--for x86", "--for arm64", "--max-growth 200%"
-LISTS = {FOR_X86: X86, FOR_ARM64: {}, LARGER: {"max_growth": "200%"}}
-MOST = {"cloformer_xxs": 480e6}
+FOR_XNNPACK = "--for arm64-xnnpack"
+ANDROID, XNNPACK = "android-library", "android-library:xnnpack"
+# By device: what is counted there, and the options that it is exported with; None for the plain export.
+LISTS: Mapping[str, Mapping[str, Mapping[str, str] | None]] = {
+    "arm64": {PLAIN: None, FOR_X86: X86, FOR_ARM64: {}, LARGER: {"max_growth": "200%"}},
+    ANDROID: {PLAIN: None, FOR_ARM64: {}},
+    XNNPACK: {FOR_XNNPACK: {"processor": "arm64-xnnpack"}},
+}
+TABLES = {
+    "ONNX Runtime 1.31.1 for linux/arm64": ("arm64",),
+    "ONNX Runtime 1.29.0 for Android, and with XNNPACK": (ANDROID, XNNPACK),
+}
+# What CloFormer-XXS may take; as other networks, none of these more than the plain one on the device beside it.
+MOST = {
+    ("arm64", FOR_ARM64): ("arm64", 480e6),
+    (ANDROID, FOR_ARM64): (ANDROID, 480e6),
+    (XNNPACK, FOR_XNNPACK): (ANDROID, 338e6),
+}
 _MORE = 0.1  # of the plain file's size
 _NOTHING = 1e-3  # of the instructions: where values lie in memory costs a few
 BEGIN, END = "<!-- lists of passes: make counted-lists -->", "<!-- end of the lists of passes -->"
@@ -54,6 +71,7 @@ class Row:
     """``instructions`` are those of the input that takes the most; ``error`` is the largest of an output over the largest output."""
 
     network: str
+    device: str
     list: str
     instructions: int
     megabytes: float
@@ -69,7 +87,7 @@ def main() -> None:
     torch.set_num_threads(1)
     path = given.folder / "rows.jsonl"
     for name in given.only:
-        known = {row.list for row in _read(path) if row.network == name}
+        known = {(row.device, row.list) for row in _read(path) if row.network == name}
         for row in counted(name, known):
             keep(path, asdict(row))
             print(row, flush=True)
@@ -86,40 +104,51 @@ def _read(path: Path) -> list[Row]:
     return [Row(**fields) for fields in kept(path)]
 
 
-def counted(name: str, known: set[str]) -> Iterator[Row]:
+def counted(name: str, known: set[tuple[str, str]]) -> Iterator[Row]:
     """The rows of one network that are not known."""
+    wanted = [
+        (device, each) for device, lists in LISTS.items() for each in lists if (device, each) not in known
+    ]
     with tempfile.TemporaryDirectory() as folder:
-        if PLAIN not in known:
-            ours = made(name, "onnx", Path(folder, "for the plain one"))
-            yield _row(name, PLAIN, plain_beside(ours, torch_model(name), Path(folder)))
-        for list_name, options in LISTS.items():
-            if list_name not in known:
-                yield _row(name, list_name, made(name, "onnx", Path(folder, "ours"), options))
+        artifacts: dict[str, Artifact] = {}
+        for device, each in wanted:
+            if each not in artifacts:
+                options = LISTS[device][each]
+                ours = made(name, "onnx", Path(folder, each), options or {})
+                plain = options is None
+                artifacts[each] = plain_beside(ours, torch_model(name), Path(folder)) if plain else ours
+            yield _row(name, device, each, artifacts[each])
 
 
-def _row(name: str, list_name: str, artifact: Artifact) -> Row:
-    report, counts = compare_on_device(artifact, ParityRequest(), Arm64Device())
+def _row(name: str, device: str, list_name: str, artifact: Artifact) -> Row:
+    report, counts = compare_on_device(artifact, ParityRequest(), Arm64Device(kind=device))
     if counts is None or report.failures:
-        sys.exit(f"error: {name} by {list_name}: not counted, or not the model there")
+        sys.exit(f"error: {name} by {list_name} on {device}: not counted, or not the model there")
     errors = [
         item.figures.max_abs / item.figures.largest for item in report.outputs if item.figures is not None
     ]
-    return Row(name, list_name, counts.most, artifact.model_path.stat().st_size / 1e6, max(errors))
+    return Row(name, device, list_name, counts.most, artifact.model_path.stat().st_size / 1e6, max(errors))
 
 
 def table(rows: Sequence[Row]) -> list[str]:
-    """A line for each network: millions of instructions, with the share of the plain file's, and megabytes."""
-    found = {(row.network, row.list): row for row in rows}
-    lines = [
-        f"| network | {' | '.join((PLAIN, *(f'`{name}`' for name in LISTS)))} | largest error |",
-        f"| --- |{' ---: |' * (len(LISTS) + 2)}",
-    ]
-    for name in NETWORKS:
-        cells = [_cell(found.get((name, each)), found.get((name, PLAIN))) for each in (PLAIN, *LISTS)]
-        errors = [row.error for row in rows if row.network == name]
-        if errors:
-            lines.append(f"| {TITLES.get(name, name)} | {' | '.join(cells)} | {max(errors):.0e} |")
-    return lines
+    """For each runtime a line for each network: millions of instructions, with the share of the plain file's, and megabytes."""
+    lines: list[str] = []
+    for title, devices in TABLES.items():
+        columns = [(device, each) for device in devices for each in LISTS[device]]
+        plain = columns[0]
+        heads = [each if each == PLAIN else f"`{each}`" for _, each in columns]
+        lines += [f"**{title}**", "", f"| network | {' | '.join(heads)} | largest error |"]
+        lines.append(f"| --- |{' ---: |' * (len(columns) + 1)}")
+        for name in NETWORKS:
+            found = {
+                (row.device, row.list): row for row in rows if row.network == name and row.device in devices
+            }
+            if found:
+                cells = [_cell(found.get(column), found.get(plain)) for column in columns]
+                error = max(row.error for row in found.values())
+                lines.append(f"| {TITLES.get(name, name)} | {' | '.join(cells)} | {error:.0e} |")
+        lines.append("")
+    return lines[:-1]
 
 
 def _cell(row: Row | None, plain: Row | None) -> str:
@@ -130,17 +159,18 @@ def _cell(row: Row | None, plain: Row | None) -> str:
 
 
 def _failures(rows: Sequence[Row]) -> Iterator[str]:
-    found = {(row.network, row.list): row for row in rows}
+    found = {(row.network, row.device, row.list): row for row in rows}
     for row in rows:
-        plain = found.get((row.network, PLAIN))
-        if row.list != FOR_ARM64 or plain is None:
+        device, most = MOST.get((row.device, row.list), ("", 0.0))
+        plain = found.get((row.network, device, PLAIN))
+        if plain is None:
             continue
         if row.instructions > (1 + _NOTHING) * plain.instructions:
-            yield f"{row.network} takes more by the list for arm64 than the plain file"
+            yield f"{row.network} takes more by {row.list} on {row.device} than the plain file"
         if row.megabytes > (1 + _MORE) * plain.megabytes:
-            yield f"{row.network} is more than {_MORE:.0%} larger than the plain file"
-        if row.instructions > MOST.get(row.network, float("inf")):
-            yield f"{row.network} takes more than {MOST[row.network] / 1e6:.0f} million instructions"
+            yield f"{row.network} by {row.list} is more than {_MORE:.0%} larger than the plain file"
+        if row.network == "cloformer_xxs" and row.instructions > most:
+            yield f"{row.network} takes more by {row.list} on {row.device} than {most / 1e6:.0f} million instructions"
 
 
 if __name__ == "__main__":
