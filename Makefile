@@ -233,8 +233,8 @@ fashion-mnist: setup
 export-time: setup
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.export_time --write
 
-# Three minutes: exports on an emulated arm64 device, and adb against an emulated one. It needs Debian 12's
-# packages below (300 MB), which it installs as root, and downloads 21 MB once.
+# Six minutes: exports on an emulated arm64 device, and adb against an emulated one. It needs Debian 12's
+# packages below (300 MB), which it installs as root, and npm; it downloads 21 MB and Android's library once.
 DEVICE_PACKAGES := qemu-user gcc g++-aarch64-linux-gnu adb
 device-checks: setup
 	@$(call install-as-root,$(DEVICE_PACKAGES))

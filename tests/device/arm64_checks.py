@@ -23,6 +23,8 @@ from cloformer.export.pipeline.request import ExportRequest
 
 SCHEMAS = Path(__file__).parent.parent.parent / "export" / "schemas"
 SCHEMA, PROFILE = SCHEMAS / "parity.schema.json", SCHEMAS / "instruction-profile.schema.json"
+_MADE_FOR = {"android-library": "arm64", "android-library:xnnpack": "arm64-xnnpack"}
+_MOST = {"android-library": 480_000_000, "android-library:xnnpack": 338_000_000}
 MORE_PRODUCTS = 1  # of 224 x 224 matrices: 0.76 % of CloFormer-XXS's instructions on arm64
 
 
@@ -117,6 +119,22 @@ def test_operators_add_up_to_the_inference(command: Command, artifact: Path, tmp
     )  # a dense 3 x 3, as `depthwise_costs` counts it alone
     assert "The dearest first" in page.read_text("utf-8")
     print(json.dumps({"sum of operators": report["total"], "inference": report["instructions"]}))  # noqa: T201
+
+
+@pytest.mark.parametrize("device", ["android-library", "android-library:xnnpack"])
+def test_androids_own_library(command: Command, checkpoint: Path, tmp_path: Path, device: str) -> None:
+    """The model, by the list that is made for the provider: in XNNPACK fewer instructions than by itself, operator by operator as well."""
+    request = ExportRequest(weights=checkpoint, output=tmp_path, options={"processor": _MADE_FOR[device]})
+    artifact = export(request)[0].artifact.folder
+    done = command("parity", artifact, "--device", device, "--max-instructions", _MOST[device], "--json")
+    assert done.code == 0, done.err or done.out
+    document = _checked(done.json)
+    (report,), (work,) = document["reports"], document["work"]
+    assert report["passed"] and "ONNX Runtime for Android" in report["arithmetic"]
+    assert report["runner"].startswith("Android library")
+    profile = command("profile", artifact, "--device", device, "--json").json["profile"]
+    assert abs(profile["sum_excess"]) < 0.03 and profile["made_for"] == _MADE_FOR[device]
+    print(json.dumps({"instructions": work["instructions"], "environment": work["environment"]}))  # noqa: T201
 
 
 def test_a_small_operator_is_no_dearer_than_its_call(command: Command, small: Path) -> None:
