@@ -114,7 +114,7 @@ def counted(name: str, known: set[tuple[str, str]]) -> Iterator[Row]:
         for device, each in wanted:
             if each not in artifacts:
                 options = LISTS[device][each]
-                ours = made(name, "onnx", Path(folder, each), options or {})
+                ours = made(name, "onnx", Path(folder, f"for {each}"), options or {})
                 plain = options is None
                 artifacts[each] = plain_beside(ours, torch_model(name), Path(folder)) if plain else ours
             yield _row(name, device, each, artifacts[each])
