@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema
 import onnx
+import onnx.parser
 import pytest
 
 from cloformer.errors import UnsupportedError
@@ -16,6 +17,7 @@ from cloformer.export.artifact.origins import read_origins
 from cloformer.export.device.operator_counts import CountedOperator, InstructionProfile
 from cloformer.export.device.runtime import Account
 from cloformer.export.formats.onnx.counted import counted_operators, named_model
+from cloformer.export.formats.onnx.fused import Region, regions
 from cloformer.export.latency.placed import PlacedOperator
 from cloformer.export.reports.profile.counts import render
 from cloformer.export.reports.profile.counts_page import counts_page
@@ -109,3 +111,34 @@ def test_one_inference_alone_is_refused(file: onnx.ModelProto) -> None:
             readings,
             ACCOUNT.of,
         )
+
+
+def test_what_a_provider_computes_with_channels_last_is_traced() -> None:
+    """Its values have the names of the file's operators; transposes between the layouts move values."""
+    file = onnx.parser.parse_model("""
+        <ir_version: 10, opset_import: ["" : 20]>
+        g (float[1,3,8,8] image) => (float[1,4,8,8] last) {
+            conv = Conv (image, w) ready = Relu (conv) last = Sin (ready)
+        }
+    """)
+    optimized = onnx.parser.parse_model("""
+        <ir_version: 10, opset_import: ["" : 20, "com.ms.internal.nhwc" : 20]>
+        g (float[1,3,8,8] image) => (float[1,4,8,8] last) {
+            turned = Transpose (image)
+            act = com.ms.internal.nhwc.Conv (turned, w)
+            ready = Transpose (act)
+            last = Sin (ready)
+        }
+    """)
+    for node, name in zip(file.graph.node, ("product", "act", "sine"), strict=True):
+        node.name = name
+    for node, name in zip(
+        optimized.graph.node, ("Transpose", "Provider_Conv_0", "back", "sine"), strict=True
+    ):
+        node.name = name
+    assert regions(file, optimized) == {
+        "Transpose": Region("image", ()),
+        "Provider_Conv_0": Region("ready", (0, 1)),
+        "back": Region("ready", ()),
+        "sine": Region("last", (2,)),
+    }

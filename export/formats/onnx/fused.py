@@ -17,7 +17,8 @@ import onnx
 __all__ = ["Region", "name_nodes", "nested_names", "regions"]
 
 # What gives the same value in another layout, type or shape.
-_RELAYS = ("ReorderInput", "ReorderOutput", "Cast", "Reshape")
+_RELAYS = ("ReorderInput", "ReorderOutput", "Cast", "Reshape", "Transpose")
+_CHANNELS_LAST = "com.ms.internal.nhwc"  # the domain of what a provider computes with its channels last
 _CAST = "InsertedPrecisionFreeCast_"  # the same value in another type
 _COUNTED = re.compile(r"_token_[0-9]+$")  # what makes a name unique
 
@@ -63,6 +64,8 @@ def regions(file: onnx.ModelProto, optimized: onnx.ModelProto) -> dict[str, Regi
     for node in optimized.graph.node:
         for output in node.output:
             found = known.find(output) or known.find(ahead.get(output, ""))
+            if found is None and node.domain == _CHANNELS_LAST:
+                found = known.find_by_name(output)
             if found is None and node.op_type in _RELAYS:
                 found = same.get(node.input[0]) or known.find(node.input[0])
             if found is None and output == node.output[0]:
@@ -102,6 +105,10 @@ class _File:
     def find(self, name: str) -> str | None:
         """The value of this name, or of the name before a cast was put in."""
         return next((value for value in (name, name.removeprefix(_CAST)) if value in self._values), None)
+
+    def find_by_name(self, name: str) -> str | None:
+        """The first value of the operator of this name: a provider calls its own values so."""
+        return self._first.get(name)
 
     def find_by_node(self, node: onnx.NodeProto, same: dict[str, str]) -> str | None:
         """The value that a renamed operator computes, by the operator's own name."""
