@@ -25,7 +25,7 @@ SCHEMAS = Path(__file__).parent.parent.parent / "export" / "schemas"
 SCHEMA, PROFILE = SCHEMAS / "parity.schema.json", SCHEMAS / "instruction-profile.schema.json"
 _MADE_FOR = {"android-library": "arm64", "android-library:xnnpack": "arm64-xnnpack"}
 _MOST = {"android-library": 480_000_000, "android-library:xnnpack": 338_000_000}
-MORE_PRODUCTS = 1  # of 224 x 224 matrices: 0.76 % of CloFormer-XXS's instructions on arm64
+MORE_PRODUCTS = 1  # of 224 x 224 matrices: 0.77 % of CloFormer-XXS's instructions on arm64
 
 
 @pytest.fixture(scope="module")
