@@ -19,7 +19,7 @@ import argparse
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,12 +164,20 @@ def make_exports(name: str, model: torch.nn.Module, folder: Path) -> dict[str, A
     return {"cloformer": ours, **others}
 
 
-def export_as_is(model: torch.nn.Module, path: Path, *, output: str = "logits", **options: object) -> None:
-    """The file of PyTorch's own exporter."""
+def export_as_is(
+    model: torch.nn.Module,
+    path: Path,
+    *,
+    outputs: Sequence[str] = ("logits",),
+    shape: Sequence[int] = (1, 3, 224, 224),
+    name: str = "image",
+    **options: object,
+) -> None:
+    """The file of PyTorch's own exporter, for an image of that shape."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model, (torch.zeros(1, 3, 224, 224),), path, input_names=["image"], output_names=[output],
+            model, (torch.zeros(*shape),), path, input_names=[name], output_names=list(outputs),
             verbose=False, external_data=False, **options,
         )  # fmt: skip
 

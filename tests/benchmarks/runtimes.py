@@ -174,12 +174,14 @@ def _row(name: str, format: str, exported: Exported, found: Comparison, place: i
 
 def plain_beside(ours: Artifact, model: torch.nn.Module, folder: Path) -> Artifact:
     """The artifact with the file of PyTorch's own exporter in the place of its own."""
-    (output,) = ours.signature.outputs
+    (image,), outputs = ours.signature.inputs, [spec.name for spec in ours.signature.outputs]
     return read_artifact(
         with_model(
             ours.folder,
             folder / "plain",
-            lambda path: export_as_is(model, path, output=output.name, dynamo=True),
+            lambda path: export_as_is(
+                model, path, outputs=outputs, shape=image.shape, name=image.name, dynamo=True
+            ),
         )
     )
 
