@@ -9,6 +9,7 @@ from cloformer.io.read import sha256_of
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.origins import read_origins
 from ..formats.onnx.counted import counted_operators, named_model
+from ..formats.onnx.file import serialized
 from ..formats.onnx.graph_work import UNCOUNTED
 from ..latency.placed import PlacedOperator, left_out
 from ..reference.cases import Inputs, noise_case
@@ -39,7 +40,7 @@ def profile_on_device(
     whole = device.run(artifact, (case, case), progress).instructions
     assert whole is not None  # as the device counts
     file = named_model(artifact.model_path)
-    recorded = device.record(artifact, file.SerializeToString(), case, progress)
+    recorded = device.record(artifact, serialized(file), case, progress)
     operators, notes = counted_operators(
         file, recorded.optimized, recorded.events, recorded.readings, runtime.account.of
     )

@@ -22,7 +22,7 @@ from ...source.trace import lowered_name_of, origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, Written, unsupported_error, value_origins
 from ..stumbled import refusal
 from .compression import leave_out_defaults, of_whole_numbers, translations
-from .file import inferred
+from .file import inferred, serialized
 from .halves import halved
 from .refused import ORIGIN_KEYS, not_taken
 from .settled import Settled
@@ -90,7 +90,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
         )
         names = _halves(names) if is_outside else names
     _annotate(simplified, nodes, lowered)
-    (folder / FILE_NAME).write_bytes(simplified.SerializeToString(deterministic=True))
+    (folder / FILE_NAME).write_bytes(serialized(simplified))
     shapes = _shapes(simplified)
     operators = [
         (

@@ -7,19 +7,39 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloformer.errors import InputError
+from cloformer.errors import InputError, UnsupportedError
 from cloformer.io.read import decoding, read_bytes
 
 if TYPE_CHECKING:
     import onnx
     from google.protobuf.message import Message
 
-__all__ = ["MAX_BYTES", "inferred", "read_onnx"]
+__all__ = ["MAX_BYTES", "inferred", "read_onnx", "serialized"]
 
 
 MAX_ELEMENTS = 2**28  # of one value: 1 GiB of float32, a hundred times what a model for a phone has
 MAX_BYTES = 2**31  # protobuf's own limit
 _LOOPS = ("Loop", "Scan")
+
+
+def serialized(model: onnx.ModelProto) -> bytes:
+    """The file's bytes, the same for the same model.
+
+    Protobuf says alike of a model beyond its own limit and of one for which there is no memory left: the first is
+    :class:`UnsupportedError`, the second :class:`MemoryError`.
+    """
+    from google.protobuf.message import EncodeError
+
+    try:
+        return bytes(model.SerializeToString(deterministic=True))
+    except EncodeError:
+        held = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+    if held < MAX_BYTES:
+        raise MemoryError("protobuf had no memory left for the model's bytes")
+    raise UnsupportedError(
+        f"the model's weights take {held / 1e9:.1f} GB, and an ONNX file in one piece holds {MAX_BYTES / 1e9:.1f}",
+        "export it with --precision fp16 or int8-weights, or a smaller model",
+    )
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:

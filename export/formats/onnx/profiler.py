@@ -18,7 +18,7 @@ from cloformer.io.words import count
 
 from ..profiler import ExecutedOperator, ProfiledRuns, Work
 from ..runner import Array, runtime_errors
-from .file import read_onnx
+from .file import read_onnx, serialized
 from .fused import Region, name_nodes, nested_names, regions
 from .graph_work import UNCOUNTED, bytes_moved, graph_work
 from .profile_events import WARM_UP, TimedOperator, not_understood, read_events
@@ -41,7 +41,7 @@ def profile_runs(
         with runtime_errors(
             f"ONNX Runtime cannot profile {model}", "see with `cloformer parity` whether it runs at all"
         ):
-            session = make_session(file.SerializeToString(), options)
+            session = make_session(serialized(file), options)
             optimized = onnx.load(options.optimized_model_filepath)
             _require_room(len(optimized.graph.node), runs)
             for _ in range(WARM_UP + runs):

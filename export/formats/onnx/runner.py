@@ -16,7 +16,7 @@ from cloformer.errors import choose
 from ...source.signature import Signature
 from ..runner import Array, ModelFile, checked_outputs, runtime_errors
 from ..work_limit import MOST_WORK
-from .file import inferred, read_onnx
+from .file import inferred, read_onnx, serialized
 from .processor import stops_at_16_bits
 from .session import make_session, session_options
 from .work_limit import refuse_endless
@@ -173,8 +173,7 @@ def _exposing_everything(model: onnx.ModelProto) -> bytes:
                 nodes.append(onnx.helper.make_node("Identity", [first], [copies[name]]))
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    exposed: bytes = model.SerializeToString()
-    return exposed
+    return serialized(model)
 
 
 def _narrow(model: onnx.ModelProto) -> dict[str, int]:
