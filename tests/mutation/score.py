@@ -56,13 +56,22 @@ NAMED_AT_LEAST = 0.95
 IMAGE_SIZE = (64, 64)
 SUBJECTS = {
     "onnx fp32": ExportRequest(formats=("onnx",)),
+    "onnx fp32 for arm64-xnnpack": ExportRequest(formats=("onnx",), options={"processor": "arm64-xnnpack"}),
+    "onnx fp32 for x86": ExportRequest(formats=("onnx",), options={"processor": "x86"}),
     "coreml fp16": ExportRequest(formats=("coreml",), precision="fp16"),
     "coreml fp32": ExportRequest(formats=("coreml",), precision="fp32", options={"target": "ios18"}),
     # As coremltools writes it by itself: normalizations taken apart, and joined with their gains.
     "coreml fp16 plain": ExportRequest(formats=("coreml",), precision="fp16", reparameterize=False),
 }
 # One seed after the other: half of the faults in each format.
-TURNS = ("onnx fp32", "coreml fp16", "onnx fp32", "coreml fp32", "onnx fp32", "coreml fp16 plain")
+TURNS = (
+    "onnx fp32",
+    "coreml fp16",
+    "onnx fp32 for arm64-xnnpack",
+    "coreml fp32",
+    "onnx fp32 for x86",
+    "coreml fp16 plain",
+)
 
 
 @dataclass(frozen=True)
