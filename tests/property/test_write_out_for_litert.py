@@ -13,9 +13,9 @@ from cloformer.export.passes.write_out_for_litert import WriteOutForLitert
 
 
 def _filled(x: Tensor, value: float | Tensor) -> Tensor:
+    """``y[y < 0] = value`` as it is traced up to torch 2.14; later ones make a ``masked_fill`` of a number."""
     y = x * 2
-    y[y < 0] = value
-    return y
+    return y.index_put((y < 0,), torch.as_tensor(value, dtype=x.dtype))
 
 
 _AT = torch.tensor([2, 0, 2])
