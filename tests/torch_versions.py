@@ -71,7 +71,8 @@ OTHERWISE = {
 def tried(version: str, place: Path) -> tuple[bool, str]:
     """Whether the chosen tests pass with this version, in the environment at ``place``, and what pytest says in the end."""
     python = place / "bin" / "python"
-    venv.create(place, with_pip=not python.exists())
+    if not python.exists():
+        venv.create(place, with_pip=True)
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if subprocess.run([*install, f"torch=={version}", "--editable", f"{ROOT}[test]"]).returncode:
         return False, "it could not be installed"
