@@ -20,14 +20,16 @@ __all__ = ["common_passes", "pixel_passes"]
 
 
 # What a row's comment says it measured is from docs/passes.md: CloFormer-XXS without that pass, one thread.
-def common_passes() -> list[Pass]:
+def common_passes(*, chunks_of_last_axis: bool = True) -> list[Pass]:
     """What every format gains from, in the order that lets each pass see what the one before made."""
     return [
         RemoveIdentities(),  # so that the patterns below are not interrupted by copies
         FoldConstants(),  # a table of positions, a weight over its norm: as a constant, others can be folded into it
         FoldBatchNorm(),  # both exporters would fold it as well: the same graph without
         MergeLayers(),  # branches of one input; finds nothing in CloFormer
-        SplitByChunk(),  # ONNX 4.7 % slower without, and 108 operators more; Core ML 84 more
+        SplitByChunk(
+            chunks_of_last_axis
+        ),  # ONNX 4.7 % slower without, and 108 operators more; Core ML 84 more
         CancelTransposes(),  # k is transposed when it is taken apart, and again for the product
         FoldNormalizationAffine(),  # ONNX 3.2 % slower without; 50 operators more, Core ML 25
         FoldConstantScale(),  # 24 operators more without, Core ML 36; no time that stands out

@@ -28,13 +28,16 @@ class SplitByChunk(Pass):
 
     Applies where the reshape splits an axis into (n, ...) and the permutation moves n to the
     front; each piece is then one of n equal, consecutive blocks of that axis. Left alone when
-    anything but the pieces reads the intermediate tensors.
+    anything but the pieces reads the intermediate tensors, and unless ``last_axis`` where that
+    axis is the last, whose blocks do not lie together.
     """
 
     law: ClassVar[str] = (
         "unbind(permute(reshape(x, [P, n, R]))[i] = permute'(reshape(chunk(x, n)[i], [P, R]))"
     )
     exactness: ClassVar[Exactness] = Exactness.BITWISE
+
+    last_axis: bool = True
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
         sites = []
@@ -50,7 +53,7 @@ class SplitByChunk(Pass):
             if pieces is None:
                 continue
             axis = _split_axis(reshape, order[0])
-            if axis is None:
+            if axis is None or (axis == len(shape_of(reshape.args[0]) or ()) - 1 and not self.last_axis):  # type: ignore[arg-type]
                 continue
             sites.append(origin_of(reshape))
             _rewrite_site(rewriter, reshape, order, axis, pieces)

@@ -94,9 +94,12 @@ def _assert_shares(single: Trace, model: nn.Module) -> None:
     ids=["resnet", "mobilenet", "vit"],
 )
 def test_users_models(make, expected: dict[str, int], batch: int) -> None:
+    """In float32 on arm64 the projection of q, k and v stays whole, and what scales q alone stays behind it."""
     model = fill(make())
-    for found in _prove_lists(model, [TensorSpec("image", (batch, 3, 64, 64), role="image")]).values():
-        assert {name: found.get(name) for name in expected} == expected
+    for name, found in _prove_lists(model, [TensorSpec("image", (batch, 3, 64, 64), role="image")]).items():
+        whole = {"fold_constant_scale": 2, "split_by_chunk": None} if name.startswith("onnx") else {}
+        wanted = expected | (whole if name != "onnx for x86" else {})
+        assert {each: found.get(each) for each in expected} == {each: wanted[each] for each in expected}
 
 
 def test_a_model_of_two_inputs_and_two_outputs() -> None:

@@ -107,6 +107,19 @@ def test_samples_are_blocks_too() -> None:
     assert "chunk" in prove(Lambda(law), SplitByChunk(), (2, 12, 5), sites=1)
 
 
+@pytest.mark.parametrize(
+    ("shape", "order", "sites"),
+    [((2, 12, 5), (1, 0, 2, 3), 1), ((2, 5, 12), (2, 0, 1, 3), 0), ((12,), (0, 1), 0)],
+)
+def test_without_the_last_axis(shape: tuple[int, ...], order: tuple[int, ...], sites: int) -> None:
+    axis = shape.index(12)
+    apart = (*shape[:axis], 3, 4, *shape[axis + 1 :])
+    law = lambda m, x: torch.add(*x.reshape(apart).permute(order).unbind(0)[:2])  # noqa: E731
+    prove(Lambda(law), SplitByChunk(), shape, sites=1)
+    found = prove(Lambda(law), SplitByChunk(last_axis=False), shape, sites=sites)
+    assert ("chunk" in found) == bool(sites)
+
+
 _LEFT_ALONE: dict[str, Callable[..., object]] = {
     "read whole": lambda m, x: ((t := _thirds(x)).unbind(0)[0] * 2, t.sum(0)),
     "read whole before": lambda m, x: ((t := x.reshape(2, 3, 4, 5)).permute(1, 0, 2, 3).unbind(0)[0], t * 2),
