@@ -134,15 +134,15 @@ def _ends(expected: Expected, limits: Array) -> bool:
 def _too_lossy(result: OutputResult, expected: Expected, lost: float, max_loss: float) -> str | None:
     name = expected.form.name
     if not np.isfinite(result.figures.max_abs):
-        return f"{name} gives an infinite value, or none, where the model's is finite; --headroom says where"
+        return f"{name} gives an infinite value, or none, where the model's is finite"
     if expected.loss.ended and result.figures.max_abs > result.allowed:
         cost = f"which costs {lost:.0%} of the largest" if np.isfinite(lost) else "which changes the result"
-        return f"{name} ends before a value inside, {cost}; --headroom says where"
+        return f"{name} ends before a value inside, {cost}"
     if (
         lost <= max_loss or not result.figures.largest
     ):  # of a result that is zero all over, no error is a share
         return None
-    return f"{name} costs {lost:.0%} of the largest value, and {max_loss:.0%} is the most (--max-loss); --headroom says where"
+    return f"{name} costs {lost:.0%} of the largest value, and {max_loss:.0%} is the most (--max-loss)"
 
 
 def not_told(results: Sequence[OutputResult]) -> list[str]:

@@ -18,7 +18,15 @@ from .metrics import Figures
 from .operator_costs import OperatorCost
 from .tolerances import OutputTolerance
 
-__all__ = ["OperatorResult", "OutputResult", "ParityReport", "Statement", "described", "first_out_of_line"]
+__all__ = [
+    "OperatorResult",
+    "OutputResult",
+    "ParityReport",
+    "Statement",
+    "described",
+    "first_lossy",
+    "first_out_of_line",
+]
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,11 @@ class OperatorResult:
             "overflows": f"overflows the number format (its largest result is {self.largest:.3g})",
         }.get(self.verdict, "is right")
 
+    @property
+    def lost(self) -> str:
+        """Of the first result that has lost as much as outputs may: how much, and where."""
+        return f"first lost inside: {self.total_error:.0%} of the largest value of {self}"
+
     def __str__(self) -> str:
         where = (
             f"{self.module or 'the model'} ({self.location})" if self.location else self.module or self.node
@@ -140,6 +153,14 @@ def first_out_of_line(operators: Sequence[OperatorResult], *, overflows: bool) -
     ended = [item for item in operators if overflows and item.verdict == "overflows"]
     own = [item for item in wrong if item.node not in from_infinity]
     return next(iter([*own, *ended, *wrong]), None)
+
+
+def first_lossy(operators: Sequence[OperatorResult], share: float) -> OperatorResult | None:
+    """Of operators in the order they run the first whose result has lost ``share`` of its largest value, by its own rounding and
+    all before it; of none that has, the one that has lost most. None where nothing is lost."""
+    most = max((item.total_error for item in operators), default=0.0)
+    least = min(share, most)
+    return next((item for item in operators if most and item.total_error >= least), None)
 
 
 @dataclass(frozen=True)
@@ -222,8 +243,19 @@ class ParityReport:
         """The first operator whose own error is out of line; or that overflows, if an output fails."""
         return first_out_of_line(self.operators, overflows=not all(item.passed for item in self.outputs))
 
+    @property
+    def first_loss(self) -> OperatorResult | None:
+        """Where outputs are the model's and have lost too much, and no operator is out of line: the first operator whose result has
+        lost as large a share as the least of them."""
+        lost = [item.figures.max_rel for item in self.outputs if item.too_lossy is not None]
+        if not lost or self.first_divergence is not None:
+            return None
+        return first_lossy(
+            self.operators, min(lost, key=lambda share: math.inf if math.isnan(share) else share)
+        )
+
     def to_json(self) -> dict[str, object]:
-        first = self.first_divergence
+        first, loss = self.first_divergence, self.first_loss
         return {
             "schema_version": 1,
             "passed": self.passed,
@@ -242,6 +274,7 @@ class ParityReport:
             "operators": [item.to_json() for item in self.operators],
             "operators_total": self.operators_total,
             "first_divergence": None if first is None else first.to_json(),
+            "first_loss": None if loss is None else loss.to_json(),
             "not_compared": list(self.not_compared),
             "costs": [item.to_json() for item in self.costs],
             "operator_costs": [item.to_json() for item in self.operator_costs],

@@ -19,14 +19,18 @@ from ..formats.runners import RUNNERS, default_runner, open_model
 from ..parity.judge import Types
 from ..parity.operators import compare_operators
 from ..parity.outputs import compare_outputs
-from ..parity.report import OperatorResult, OutputResult, first_out_of_line
+from ..parity.report import OperatorResult, OutputResult, first_lossy, first_out_of_line
 from ..parity.tolerances import MAX_LOSS
 from ..reference.cases import Inputs
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-__all__ = ["Difference", "check_against_reference", "first_wrong"]
+__all__ = ["Difference", "TooLossyError", "check_against_reference", "where_wrong"]
+
+
+class TooLossyError(GateError):
+    """The file is the model, and its number format costs it more than it may."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,8 @@ class Difference:
 def check_against_reference(
     artifact: Artifact, vectors: Vectors, progress: Progress = lambda _: None
 ) -> Difference:
-    """Run the artifact on its vectors. Raises :class:`GateError` if a difference is not a rounding error, or if the number
-    format costs more than it may."""
+    """Run the artifact on its vectors. Raises :class:`GateError` if a difference is not a rounding error,
+    :class:`TooLossyError` if the number format costs more than it may."""
     name = default_runner(artifact.format)
     row = RUNNERS[name]
     progress(Stage(f"{FORMATS[artifact.format].title}: comparing with PyTorch ({row.title})", 0.8))
@@ -80,7 +84,7 @@ def check_against_reference(
                 f"{result.failure} ({result.case})"
             )
         if result.too_lossy is not None:
-            raise GateError(f"{result.name} on {result.case}: {result.too_lossy}")
+            raise TooLossyError(f"{result.name} on {result.case}: {result.too_lossy}")
     return Difference(
         max(result.figures.max_abs for result in results),
         largest,
@@ -89,10 +93,14 @@ def check_against_reference(
     )
 
 
-def first_wrong(artifact: Artifact, program: ExportedProgram, vectors: Vectors) -> OperatorResult | None:
+def where_wrong(
+    error: GateError, artifact: Artifact, program: ExportedProgram, vectors: Vectors
+) -> str | None:
     """The first operator that is wrong in itself, or that the number format ends before, on the first vector that shows
-    one; None if none is, or if the runtime does not give the values inside."""
+    one; of a format that costs too much, else the first whose result has lost as much. None if there is none, or if the runtime
+    does not give the values inside."""
     inputs, types = Inputs.of(artifact.function), Types.of(artifact.manifest.precision)
+    lossy: list[OperatorResult] = []
     with open_model(artifact.model) as runner:
         for case in vectors.cases:
             fed = [(case.name, case.for_candidate(inputs))]
@@ -102,5 +110,9 @@ def first_wrong(artifact: Artifact, program: ExportedProgram, vectors: Vectors) 
                 return None
             first = first_out_of_line(found, overflows=True)
             if first is not None:
-                return first
-    return None
+                return f"the first operator that {first.what}: {first}"
+            lossy += filter(None, [first_lossy(found, MAX_LOSS)])
+    if not lossy or not isinstance(error, TooLossyError):
+        return None
+    first = first_lossy(lossy, MAX_LOSS)
+    return None if first is None else first.lost

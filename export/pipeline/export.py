@@ -25,7 +25,7 @@ from ..artifact.vectors import Vectors, make_vectors, write_vectors
 from ..source.counts import MultiplyAdds, parameter_count
 from ..source.interface import interface_of, with_roles
 from ..source.resolve import Source
-from .check import Difference, check_against_reference, first_wrong
+from .check import Difference, TooLossyError, check_against_reference, where_wrong
 from .refused import of_each
 from .request import ExportRequest, Job, choose_formats, jobs_for
 from .steps import make_source, refuse_labels, rewrite, room_for, trace_source, with_ranges, write_model
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from ..calibration.groups import Sensitivity
-    from ..parity.report import OperatorResult
     from ..reference.references import Reference
     from ..source.trace import Trace
 
@@ -143,9 +142,8 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
             except (InputError, UnsupportedError) as error:
                 raise _not_run(error, artifact) from error
             except GateError as error:
-                raise _failed(
-                    error, first_wrong(artifact, program, reference.vectors), staging, job
-                ) from None
+                where = where_wrong(error, artifact, program, reference.vectors)
+                raise _failed(error, where, staging, job) from None
         written = read_artifact(job.folder, verify=False)
         notes = (*source.notes, *traced.notes, *ranged.notes, *_labelled(written))
         return Exported(written, difference, notes, ranged.sensitivities)
@@ -178,21 +176,19 @@ def _labelled(artifact: Artifact) -> list[str]:
     return [f"{LABELS} names the classes of {named[0]}, {which} of {len(outputs)} outputs"]
 
 
-def _failed(error: GateError, first: OperatorResult | None, staging: Path, job: Job) -> GateError:
-    """The error with the first operator that is wrong, and the artifact beside its place, if it is kept."""
-    named = [] if first is None else [f"the first operator that {first.what}: {first}"]
+def _failed(error: GateError, where: str | None, staging: Path, job: Job) -> GateError:
+    """The error with the first operator that is to blame, and the artifact beside its place, if it is kept."""
+    lines = [error.lines[0], *([] if where is None else [where])]
+    is_narrow = isinstance(error, TooLossyError) and job.record.precision.name != "fp32"
+    way_out = ["--precision fp32 loses nothing"] if is_narrow else []
     if not job.keep_failed:
-        return GateError(
-            error.lines[0],
-            *named,
-            "nothing was replaced; --keep-failed keeps it for `cloformer parity --bisect`",
-        )
-    kept = job.folder.with_name(f"{job.folder.name}-failed")
-    with staged(kept) as place:
-        shutil.copytree(staging, place, dirs_exist_ok=True)
-    return GateError(
-        error.lines[0], *named, f"kept as {kept}; `cloformer parity --bisect` and --headroom say more"
-    )
+        kept = "nothing was replaced; --keep-failed keeps it for `cloformer parity --bisect`"
+        return GateError(*lines, "; ".join([*way_out, kept]))
+    place = job.folder.with_name(f"{job.folder.name}-failed")
+    with staged(place) as folder:
+        shutil.copytree(staging, folder, dirs_exist_ok=True)
+    kept = f"kept as {place}; `cloformer parity --bisect` and --headroom say more"
+    return GateError(*lines, "; ".join([*way_out, kept]))
 
 
 def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) -> ExportedProgram:

@@ -26,6 +26,7 @@ from cloformer.export.source.spec import ModelSpec
 OVERFLOWING = ("overflow", "overflow_in_a_product", "overflow_in_a_weight", "overflow_to_no_number")
 # Float16 makes a zero of a small number, and its reciprocal is infinite: no operator is wrong in itself.
 UNDERFLOWING = ("infinite_where_zero",)
+LOSSY = ("cancellation",)
 # What one of the formats has no operator for, or takes long for: tests/parity/test_conversions.py has its like in Core ML.
 OF_ONE_FORMAT = {"recurrent": "onnx", "at_other_places": "onnx", "product_of_many": "coreml"}
 NETWORKS = [name for name, made in vars(hard_networks).items() if name[0].islower() and callable(made)]
@@ -51,7 +52,9 @@ def _assert_sound(artifact: Artifact, name: str, references: References) -> Pari
     return report
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in OVERFLOWING + UNDERFLOWING])
+@pytest.mark.parametrize(
+    "name", [name for name in NETWORKS if name not in OVERFLOWING + UNDERFLOWING + LOSSY]
+)
 def test_what_is_right_passes(name: str, tmp_path: Path) -> None:
     """ONNX in float32 and Core ML in float16, with the model and by the vectors alone."""
     references = References()
@@ -68,7 +71,7 @@ def test_what_onnx_has_in_float32_alone_passes_in_float16(opset: str, tmp_path: 
     _assert_sound(exported.artifact, "float32_on_the_way", References())
 
 
-@pytest.mark.parametrize("name", OVERFLOWING + UNDERFLOWING)
+@pytest.mark.parametrize("name", OVERFLOWING + UNDERFLOWING + LOSSY)
 def test_float32_does_not_end_there(name: str, tmp_path: Path) -> None:
     references = References()
     for exported in export(_request(name, tmp_path, "onnx", "coreml", precision="fp32")):
@@ -93,6 +96,27 @@ def test_an_overflow_is_named_by_the_export_and_by_parity(
         assert {item["failure"] for item in report["outputs"]} == {None}
         assert any(item["too_lossy"] for item in report["outputs"])
         assert json.dumps(report, allow_nan=False)
+
+
+def test_where_too_much_is_lost_is_named_by_the_export_and_by_parity(
+    tmp_path: Path, command: Command
+) -> None:
+    """No operator is wrong in itself, and none overflows."""
+    with pytest.raises(GateError, match=r"fp16 costs .* is the most \(--max-loss\)") as refused:
+        export(_request(*LOSSY, tmp_path, "coreml", keep_failed=True))
+    _, where, way_out = refused.value.lines
+    assert "first lost inside: " in where and "aten.sub.Tensor" in where and "hard_networks:After" in where
+    assert way_out.startswith("--precision fp32 loses nothing; kept as ")
+    (kept,) = tmp_path.glob("*-failed")
+    done = command("parity", kept, "--model", f"hard_networks:{LOSSY[0]}", "--bisect", "--json")
+    assert done.code == 1, done.err
+    report = done.json["reports"][0]
+    assert report["first_divergence"] is None
+    assert report["first_loss"]["operator"] == "aten.sub.Tensor"
+    shown = command("parity", kept, "--model", f"hard_networks:{LOSSY[0]}", "--bisect").out
+    assert shown.count("first lost inside: ") >= 2 and "is wrong in itself; first lost inside: " in " ".join(
+        shown.split()
+    )
 
 
 def test_what_a_runtime_makes_of_no_number_is_no_operators_fault(tmp_path: Path) -> None:

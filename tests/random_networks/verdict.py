@@ -9,7 +9,8 @@ from torch import nn
 
 from cloformer.errors import GateError, UnsupportedError
 from cloformer.export.artifact.folder import read_artifact
-from cloformer.export.parity.report import ParityReport
+from cloformer.export.parity.report import ParityReport, first_lossy
+from cloformer.export.parity.tolerances import MAX_LOSS
 from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
@@ -44,7 +45,7 @@ def judged(request: ExportRequest, network: nn.Module, specs: Sequence[TensorSpe
         return Verdict("refused", "\n".join(error.lines))
     except GateError as error:
         (kept,) = request.output.glob("*-failed")
-        artifact, refused = read_artifact(kept), " ".join(error.lines[:2])
+        artifact, refused = read_artifact(kept), "\n".join(error.lines)
     told = ParityRequest(model=request.model, spec=request.spec if request.spec.declared else None)
     report = compare(artifact, told, references=References())
     alone = compare(artifact, ParityRequest())
@@ -53,12 +54,19 @@ def judged(request: ExportRequest, network: nn.Module, specs: Sequence[TensorSpe
     if not found:
         return Verdict("passed" if truth.is_right else "believed", _told(truth), truth.share, report)
     beyond = largest_inside(network, specs, seed) > _LARGEST[request.precision or "fp32"] / 4
-    return Verdict(
-        _of_failure(report, truth, beyond=beyond),
-        found if truth.is_right else f"{found}; {_told(truth)}",
-        truth.share,
-        report,
-    )
+    result = _of_failure(report, truth, beyond=beyond)
+    if result in ("too lossy", "overflow named"):
+        found = refused or f"{found}; {_where(report)}"
+    return Verdict(result, found if truth.is_right else f"{found}; {_told(truth)}", truth.share, report)
+
+
+def _where(report: ParityReport) -> str:
+    """The operator that parity names, or where as much is lost inside as an output may."""
+    first = report.first_divergence
+    if first is not None:
+        return f"the first operator that {first.what}: {first}"
+    lossy = first_lossy(report.operators, MAX_LOSS)
+    return "" if lossy is None else lossy.lost
 
 
 def _of_failure(report: ParityReport, truth: Finding, *, beyond: bool) -> str:

@@ -90,6 +90,11 @@ def overflow_in_a_weight() -> nn.Module:
     return network
 
 
+def cancellation() -> nn.Module:
+    """At 3000 the numbers of float16 are two apart: what was added to x is taken from it again."""
+    return After(lambda x: (x + 3000.0).relu() - 3000.0)
+
+
 # The model's own infinities.
 def infinite_where_zero() -> nn.Module:
     return After(lambda x: 1 / torch.relu(x))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cloformer.export.parity.report import OperatorResult, first_out_of_line
+from cloformer.export.parity.report import OperatorResult, first_lossy, first_out_of_line
 
 
 def _result(node: str, verdict: str, *reads: str, total: float = 0.0) -> OperatorResult:
@@ -31,3 +31,13 @@ def test_what_is_wrong_by_itself_is_named_before_what_overflows() -> None:
     assert first_out_of_line([MASK, behind], overflows=True) is behind
     assert first_out_of_line([MASK, SQUARE], overflows=True) is MASK
     assert first_out_of_line([MASK, _result("last", "right")], overflows=False) is None
+
+
+def test_of_what_is_lost_the_first_that_has_lost_as_much_is_named_or_the_most() -> None:
+    little, much, most = (
+        _result(name, "right", total=total) for name, total in (("a", 0.01), ("b", 0.2), ("c", 0.4))
+    )
+    assert first_lossy([little, much, most], 0.1) is much
+    assert first_lossy([little, much, most], math.inf) is most
+    assert first_lossy([_result("exact", "right")], 0.1) is None
+    assert first_lossy([], 0.1) is None

@@ -119,7 +119,10 @@ def try_network(name: str, form: str) -> Row:
 
 def _row(name: str, form: str, verdict: Verdict, seconds: float) -> Row:
     result = {"believed": "false pass"}.get(verdict.result, verdict.result)
-    if result == "refused" and not says_where(verdict.words):
+    of_precision = result in ("too lossy", "overflow named")
+    if (of_precision and not _PLACE.search(verdict.words)) or (
+        result == "refused" and not says_where(verdict.words)
+    ):
         result = "refused without a place"
     report, style = verdict.report, networks()[name].style
     found = Row(name, style, form, result, verdict.words, share=verdict.share, seconds=round(seconds, 1))

@@ -58,8 +58,12 @@ def render_bisect(report: ParityReport) -> str:
     if first is None:
         if not report.operators:
             return "bisect: operators were not compared, so none can be named"
-        return f"bisect: none of {compared(report)} is wrong in itself"
+        return "; ".join([f"bisect: none of {compared(report)} is wrong in itself", *_loss(report)])
     return "\n".join(_bisected(report, first))
+
+
+def _loss(report: ParityReport) -> list[str]:
+    return [] if report.first_loss is None else [plain(report.first_loss.lost)]
 
 
 def _head(report: ParityReport) -> Iterator[str]:

@@ -173,13 +173,20 @@ def reasons(report: ParityReport) -> list[str]:
     """Everything that makes the comparison fail, a line each; empty exactly if it passed."""
     found = [] if report.outputs else ["no output was compared"]
     found += [
-        f"output {item.name} on {item.case}: {item.reason}" for item in report.outputs if not item.passed
+        f"output {item.name} on {item.case}: {item.reason}{_lost_at(report, item)}"
+        for item in report.outputs
+        if not item.passed
     ]
     found += [f"{item} {why(item)}" for item in report.operators if not item.passed]
     found += [f"not compared: {what}" for what in report.not_compared]
     found += [false_statement(item) for item in report.false_statements]
     found += [f"output {item.output}: {item.problem}" for item in report.too_costly]
     return [plain(line) for line in found]
+
+
+def _lost_at(report: ParityReport, item: OutputResult) -> str:
+    first = report.first_loss if item.too_lossy is not None else None
+    return "" if first is None else f"; {first.lost}"
 
 
 def false_statement(item: Statement) -> str:
