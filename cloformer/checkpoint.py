@@ -19,42 +19,23 @@ from .model import CloFormer
 from .variants import PRUNED, VARIANTS, Variant, Widths, get_variant
 
 __all__ = [
+    "STEM",
     "Checkpoint",
     "CheckpointError",
-    "create_model",
+    "build",
     "identify",
     "load_checkpoint",
     "load_into",
+    "named_variant",
     "read_checkpoint",
     "save_checkpoint",
     "widths_of",
 ]
 
 _HEAD = "head.weight"
-_STEM = "patch_embed.conv1.conv.0.weight"
+STEM = "patch_embed.conv1.conv.0.weight"
 _COUNTER = "num_batches_tracked"  # not used in evaluation, and left out by some writers
-_FREE_AXIS = {_HEAD: 0, _STEM: 1}  # the sizes that a variant leaves open: classes, and the image's channels
-
-
-def create_model(
-    name: str | None = None,
-    *,
-    num_classes: int | None = None,
-    in_chans: int | None = None,
-    drop_path_rate: float | None = None,
-    weights: str | os.PathLike[str] | None = None,
-) -> CloFormer:
-    """The variant ``name``, with fresh weights or those of the checkpoint ``weights``, which names it too.
-
-    ``weights`` is what :func:`read_checkpoint` takes. ``num_classes`` and ``in_chans`` default to the checkpoint's, or
-    1000 and 3. Raises :class:`UnknownVariantError`, :class:`CheckpointError` if the checkpoint does not fit, or
-    :class:`TypeError` if neither is given.
-    """
-    if name is None and weights is None:
-        raise TypeError("create_model takes a variant's name, or weights")
-    checkpoint = None if weights is None else read_checkpoint(weights)
-    variant = _named(name, checkpoint, weights)
-    return _build(variant, checkpoint, num_classes, in_chans, drop_path_rate)
+_FREE_AXIS = {_HEAD: 0, STEM: 1}  # the sizes that a variant leaves open: classes, and the image's channels
 
 
 def load_checkpoint(
@@ -62,11 +43,13 @@ def load_checkpoint(
 ) -> tuple[CloFormer, Checkpoint]:
     """The network a checkpoint belongs to, in evaluation mode; the variant is read off if ``name`` is None."""
     checkpoint = read_checkpoint(path)
-    variant = _named(name, checkpoint, path)
-    return _build(variant, checkpoint, num_classes, None, None).eval(), checkpoint
+    variant = named_variant(name, checkpoint, path)
+    return build(variant, checkpoint, num_classes, None, None).eval(), checkpoint
 
 
-def _named(name: str | None, checkpoint: Checkpoint | None, path: str | os.PathLike[str] | None) -> Variant:
+def named_variant(
+    name: str | None, checkpoint: Checkpoint | None, path: str | os.PathLike[str] | None
+) -> Variant:
     if name is not None or checkpoint is None:
         return get_variant(str(name))
     variant = identify(checkpoint.tensors, checkpoint.metadata)
@@ -143,13 +126,14 @@ def load_into(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     )
 
 
-def _build(
+def build(
     variant: Variant,
     checkpoint: Checkpoint | None,
     num_classes: int | None,
     in_chans: int | None,
     drop_path_rate: float | None,
 ) -> CloFormer:
+    """The classifier of ``variant`` with fresh weights, or those of ``checkpoint``; :class:`CheckpointError` if they do not fit."""
     if checkpoint is None:
         return CloFormer(
             variant,
@@ -175,7 +159,7 @@ def _build(
             f"leave --num-classes out, or give {found}",
             misshaped=((_HEAD, (num_classes, variant.embed_dims[-1]), tuple(tensors[_HEAD].shape)),),
         )
-    channels = tensors[_STEM].shape[1] if held is not None else 3
+    channels = tensors[STEM].shape[1] if held is not None else 3
     if in_chans is not None and held is not None and in_chans != channels:
         raise CheckpointError(
             f"the checkpoint's images have {count(channels, 'channel')}, and {in_chans} were asked for"

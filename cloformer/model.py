@@ -16,7 +16,15 @@ from torch import Tensor, nn
 
 from .variants import Variant, Widths
 
-__all__ = ["MIN_IMAGE_SIZE", "SIZE_MULTIPLE", "AttnConv", "CloFormer", "ConvFFN", "EfficientAttention"]
+__all__ = [
+    "MIN_IMAGE_SIZE",
+    "SIZE_MULTIPLE",
+    "AttnConv",
+    "CloFormer",
+    "ConvFFN",
+    "EfficientAttention",
+    "Trunk",
+]
 
 MIN_IMAGE_SIZE = 32
 SIZE_MULTIPLE = 4
@@ -215,10 +223,18 @@ class CloBlock(nn.Module):
             )
         self.mlp = ConvFFN(dim, hidden, out_dim, stride=2 if halves else 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.drop_path(self.attn(self.norm1(x)))
+    def attend(self, x: Tensor) -> Tensor:
+        """The first half of the block, at the width and the size that it was given."""
+        out: Tensor = x + self.drop_path(self.attn(self.norm1(x)))
+        return out
+
+    def lead_on(self, x: Tensor) -> Tensor:
+        """The second half, at the width and the size of what follows."""
         out: Tensor = self.downsample(x) + self.drop_path(self.mlp(self.norm2(x)))
         return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.lead_on(self.attend(x))
 
 
 class CloStage(nn.Module):
@@ -234,24 +250,15 @@ class CloStage(nn.Module):
         return x
 
 
-class CloFormer(nn.Module):
-    """The network of a :class:`Variant`: images (B, in_chans, H, W) to logits (B, num_classes).
+class Trunk(nn.Module):
+    """The stem and the four stages of a :class:`Variant`, which the classifier and :mod:`.features` are made of.
 
     With ``widths``, which :mod:`.pruning` finds, it is pruned: narrower inside its blocks, and the same between them.
-    H and W are multiples of 4 and at least 32, and there is a class and a channel; :class:`ValueError` otherwise.
     """
 
     def __init__(
-        self,
-        variant: Variant,
-        *,
-        num_classes: int = 1000,
-        in_chans: int = 3,
-        drop_path_rate: float | None = None,
-        widths: Widths | None = None,
+        self, variant: Variant, in_chans: int, drop_path_rate: float | None, widths: Widths | None
     ) -> None:
-        if num_classes < 1 or in_chans < 1:
-            raise ValueError(f"num_classes {num_classes} and in_chans {in_chans} must be at least 1")
         super().__init__()
         self.variant = variant
         self.widths = widths or variant.widths
@@ -279,8 +286,29 @@ class CloFormer(nn.Module):
                 out_dim = next_dim if index == depth - 1 else dim
                 stage_blocks.append(CloBlock(dim, out_dim, attention, hidden, next(drop_paths)))
             self.layers.append(CloStage(stage_blocks))
-        self.norm = nn.GroupNorm(1, dims[-1])
-        self.head = nn.Linear(dims[-1], num_classes)
+
+
+class CloFormer(Trunk):
+    """The network of a :class:`Variant`: images (B, in_chans, H, W) to logits (B, num_classes).
+
+    With ``widths`` it is pruned, as :class:`Trunk` says.
+    H and W are multiples of 4 and at least 32, and there is a class and a channel; :class:`ValueError` otherwise.
+    """
+
+    def __init__(
+        self,
+        variant: Variant,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_path_rate: float | None = None,
+        widths: Widths | None = None,
+    ) -> None:
+        if num_classes < 1 or in_chans < 1:
+            raise ValueError(f"num_classes {num_classes} and in_chans {in_chans} must be at least 1")
+        super().__init__(variant, in_chans, drop_path_rate, widths)
+        self.norm = nn.GroupNorm(1, variant.embed_dims[-1])
+        self.head = nn.Linear(variant.embed_dims[-1], num_classes)
         self.apply(_initialize)
 
     def forward_features(self, x: Tensor) -> Tensor:

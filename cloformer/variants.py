@@ -8,14 +8,20 @@ from cloformer.io.fields import Fields
 from cloformer.io.near import closest
 
 __all__ = [
+    "HEADS",
     "KINDS",
     "PRUNED",
     "VARIANTS",
+    "Head",
     "UnknownVariantError",
     "Variant",
     "Widths",
     "get_variant",
+    "is_built_in",
+    "list_built_in",
+    "list_dense_models",
     "list_models",
+    "variant_and_head",
 ]
 
 
@@ -109,18 +115,69 @@ _ROWS = (
 VARIANTS: dict[str, Variant] = {row.name: row for row in _ROWS}
 
 
+@dataclass(frozen=True)
+class Head:
+    """What is computed of the four stages' maps, with the classes and the image size that it is published for. The networks are
+    in :mod:`cloformer.dense`."""
+
+    name: str
+    title: str
+    num_classes: int
+    image_size: int
+
+
+# By the end of a dense network's name: ``cloformer_xxs_fpn``.
+HEADS = {
+    row.name: row
+    for row in (
+        Head("fpn", "Semantic FPN: a class for each pixel", num_classes=150, image_size=512),  # ADE20K
+        Head("retinanet", "RetinaNet: boxes with classes", num_classes=80, image_size=512),  # COCO
+    )
+}
+# The variants that the paper has such networks of.
+_BACKBONES = ("cloformer_xxs", "cloformer_xs", "cloformer_s")
+
+
 def list_models() -> list[str]:
-    """Names that :func:`cloformer.create_model` takes, in the table's order."""
+    """The classifiers, in the table's order."""
     return list(VARIANTS)
+
+
+def list_dense_models() -> list[str]:
+    """The networks that a head makes of a variant."""
+    return [f"{variant}_{head}" for head in HEADS for variant in _BACKBONES]
+
+
+def list_built_in() -> list[str]:
+    """Every name that :func:`cloformer.create_model` takes."""
+    return [*list_models(), *list_dense_models()]
+
+
+def is_built_in(name: str) -> bool:
+    return name in VARIANTS or name in list_dense_models()
+
+
+def variant_and_head(name: str) -> tuple[Variant, Head | None]:
+    """The variant of a network, and its head; None of a classifier. :class:`UnknownVariantError` names the nearest one."""
+    if name in VARIANTS:
+        return VARIANTS[name], None
+    if name in list_dense_models():
+        variant, _, head = name.rpartition("_")
+        return VARIANTS[variant], HEADS[head]
+    raise _unknown(name, list_built_in())
 
 
 def get_variant(name: str) -> Variant:
     """The row called ``name``; :class:`UnknownVariantError` names the nearest one."""
     if name in VARIANTS:
         return VARIANTS[name]
-    near = closest(name, VARIANTS)
+    raise _unknown(name, list_models())
+
+
+def _unknown(name: str, known: list[str]) -> UnknownVariantError:
+    near = closest(name, known)
     hint = "" if near is None else f" Did you mean {near}?"
-    raise UnknownVariantError(f"unknown model {name!r}.{hint}\nmodels: {', '.join(VARIANTS)}")
+    return UnknownVariantError(f"unknown model {name!r}.{hint}\nmodels: {', '.join(known)}")
 
 
 def _up_to(given: Fields, name: str, full: tuple[int, ...]) -> tuple[int, ...]:
