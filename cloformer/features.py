@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .model import CloBlock, CloStage, Trunk
+from .model import MAPS_MULTIPLE, CloBlock, CloStage, Trunk, check_image_size
 from .variants import Variant, Widths
 
-__all__ = ["FEATURE_MULTIPLE", "STRIDES", "CloFormerFeatures", "check_sides"]
+__all__ = ["STRIDES", "CloFormerFeatures"]
 
 STRIDES = (4, 8, 16, 32)  # pixels of the image for one of each stage's map
-FEATURE_MULTIPLE = STRIDES[-1]
 
 
 class CloFormerFeatures(Trunk):
@@ -42,7 +41,7 @@ class CloFormerFeatures(Trunk):
         return self.variant.embed_dims
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        check_sides(x.shape[-2], x.shape[-1])
+        check_image_size(x.shape[-2], x.shape[-1], MAPS_MULTIPLE)
         x = self.patch_embed(x)
         maps = []
         last = len(self.layers) - 1
@@ -56,12 +55,3 @@ class CloFormerFeatures(Trunk):
             x = end.lead_on(attended)
             maps.append(norm(x if place == last else attended))
         return tuple(maps)
-
-
-def check_sides(height: int, width: int) -> None:
-    """Raise :class:`ValueError` unless both are multiples of 32."""
-    for size in (height, width):
-        if size < FEATURE_MULTIPLE or size % FEATURE_MULTIPLE:
-            raise ValueError(
-                f"image size {size} does not fit CloFormer's maps: it takes multiples of {FEATURE_MULTIPLE}"
-            )

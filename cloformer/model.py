@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from .variants import Variant, Widths
 
 __all__ = [
+    "MAPS_MULTIPLE",
     "MIN_IMAGE_SIZE",
     "SIZE_MULTIPLE",
     "AttnConv",
@@ -28,6 +29,7 @@ __all__ = [
 
 MIN_IMAGE_SIZE = 32
 SIZE_MULTIPLE = 4
+MAPS_MULTIPLE = 32  # of networks that read the maps of the stages
 
 
 class DropPath(nn.Module):
@@ -326,18 +328,18 @@ class CloFormer(Trunk):
         return out
 
 
-def fitting_size(size: int) -> int:
+def fitting_size(size: int, multiple: int = SIZE_MULTIPLE) -> int:
     """The size nearest to ``size`` that :func:`check_image_size` takes."""
-    return max(MIN_IMAGE_SIZE, round(size / SIZE_MULTIPLE) * SIZE_MULTIPLE)
+    return max(MIN_IMAGE_SIZE, round(size / multiple) * multiple)
 
 
-def check_image_size(height: int, width: int) -> None:
-    """Raise :class:`ValueError` unless both are multiples of 4 and at least 32 pixels."""
+def check_image_size(height: int, width: int, multiple: int = SIZE_MULTIPLE) -> None:
+    """Raise :class:`ValueError` unless both are multiples of ``multiple`` and at least 32 pixels."""
     for size in (height, width):
-        if size < MIN_IMAGE_SIZE or size % SIZE_MULTIPLE:
+        if size < MIN_IMAGE_SIZE or size % multiple:
             raise ValueError(
                 f"image size {size} does not fit CloFormer: "
-                f"it takes multiples of {SIZE_MULTIPLE} from {MIN_IMAGE_SIZE} on"
+                f"it takes multiples of {multiple} from {MIN_IMAGE_SIZE} on"
             )
 
 

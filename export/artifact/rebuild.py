@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloformer.errors import InputError
-from cloformer.variants import VARIANTS
+from cloformer.variants import VARIANTS, is_built_in
 
 from ..source.make import summary_of
 from ..source.models import Models
@@ -41,7 +41,7 @@ def rebuild(
     not those of the export.
     """
     request, record = artifact.manifest.request, artifact.manifest.weights
-    built_in = request.model in VARIANTS
+    built_in = is_built_in(request.model)
     if model is None:
         if not built_in or (weights is None and record.origin != "random"):
             return None
@@ -79,7 +79,7 @@ def rebuild(
         model=made.model.eval(),
         inputs=fitted.inputs,
         output_names=given.outputs or request.outputs,
-        output_role="logits" if built_in or names is not None else "tensor",
+        output_role="logits" if request.model in VARIANTS or names is not None else "tensor",
         preprocessing=rules,
         labels=names,
         weights=found,

@@ -16,7 +16,7 @@ from cloformer.errors import InputError, UsageError
 from cloformer.io.output import say
 from cloformer.io.read import read_text
 from cloformer.io.write import write_whole
-from cloformer.variants import list_models
+from cloformer.variants import list_built_in
 
 if TYPE_CHECKING:
     from typer._click import Context
@@ -162,7 +162,7 @@ def models_and_files(incomplete: str) -> list[str]:
         folders = _paths(begun, lambda path: path.is_dir()) if library == "hf" else []
         return [f"{library}:{name}" for name in (*models_of(library), *folders)]
     others = [f"{name}:" for name in libraries()]
-    return [*list_models(), *others, *_paths(incomplete, lambda path: path.suffix == ".py")]
+    return [*list_built_in(), *others, *_paths(incomplete, lambda path: path.suffix == ".py")]
 
 
 def _paths(begun: str, wanted: Callable[[Path], bool]) -> list[str]:

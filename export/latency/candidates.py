@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cloformer.errors import MissingRuntimeError, UnsupportedError, UsageError, choose
 from cloformer.io.words import count
-from cloformer.variants import VARIANTS
+from cloformer.variants import is_built_in
 
 from ..formats.runners import RUNNERS
 from .environment import usable_processors
@@ -180,7 +180,7 @@ def _require(name: str, artifact: Artifact, model: str | None, weights: Path | N
         )
     if row.runner is None and model is None:
         request, record = artifact.manifest.request, artifact.manifest.weights
-        if request.model not in VARIANTS or (weights is None and record.origin != "random"):
+        if not is_built_in(request.model) or (weights is None and record.origin != "random"):
             raise UsageError(
                 f"{row.title} is made from the model of {artifact.folder.name}, and it is not given",
                 "add --weights CHECKPOINT, or --model package.module:factory for a model of yours",

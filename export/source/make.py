@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import cloformer
 from cloformer.io.fields import Fields
+from cloformer.io.words import count
+from cloformer.variants import VARIANTS
 from cloformer.weights import find_weights
 
 from .libraries import make
@@ -114,6 +116,8 @@ def _from_variant(name: str, weights: Path | None, num_classes: int | None, seed
 
     from cloformer.checkpoint import load_checkpoint
 
+    if name not in VARIANTS:
+        return _dense(name, weights, num_classes, seed)
     if weights is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -124,6 +128,29 @@ def _from_variant(name: str, weights: Path | None, num_classes: int | None, seed
     left = model.widths.beside(model.variant.widths)
     notes = (f"the checkpoint is pruned: {left} are left",) if left else ()
     return Made(name, model, record, name, training_of(checkpoint.metadata, weights), notes=notes)
+
+
+def _dense(name: str, weights: Path | None, num_classes: int | None, seed: int) -> Made:
+    """A network of several maps; what a classifier's checkpoint does not have is drawn from ``seed``, and said."""
+    import torch
+
+    from cloformer.checkpoint import read_checkpoint
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = cloformer.create_dense_model(name, num_classes=num_classes, weights=weights)
+    if weights is None:
+        return Made(name, model, Weights("random", None, tensors_sha256(model), seed), name)
+    new = model.newly_initialized
+    notes = (
+        (f"NOT TRAINED: {len(new)} of {count(model.state_dict(), 'tensor')}, which the checkpoint does not have, the first "
+         f"{new[0]}, are drawn from seed {seed}",)
+        if new else ()
+    )  # fmt: skip
+    record = Weights(
+        "checkpoint", read_checkpoint(weights).sha256, tensors_sha256(model), seed if new else None
+    )
+    return Made(name, model, record, name, notes=notes)
 
 
 def _from_library(reference: str, weights: Path | None, seed: int, option: str) -> Made:

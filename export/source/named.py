@@ -20,7 +20,7 @@ from pathlib import Path
 from cloformer.errors import InputError, UsageError, choose
 from cloformer.io.missing import is_file, near_files
 from cloformer.io.near import closest
-from cloformer.variants import VARIANTS
+from cloformer.variants import is_built_in, list_built_in
 from cloformer.weights import ENDINGS, is_checkpoint
 
 from .libraries.asked import names_a_library
@@ -51,22 +51,22 @@ class Factory:
 def names_a_module(reference: str) -> bool:
     """Whether ``reference`` names a module of the user's, with a factory or without, and not a built-in variant or a library's
     model."""
-    if reference in VARIANTS or names_a_library(reference) or Path(reference).suffix in ENDINGS:
+    if is_built_in(reference) or names_a_library(reference) or Path(reference).suffix in ENDINGS:
         return False
     if any(sign in reference for sign in (":", "/", os.sep, ".")):
         return True
     here = Path(reference)
     is_here = is_file(here.with_suffix(".py")) or is_file(here / "__init__.py") if here.name else False
-    return is_here and closest(reference, VARIANTS) is None
+    return is_here and closest(reference, list_built_in()) is None
 
 
 def refuse_unknown(reference: str, option: str = "--model") -> None:
     """:class:`UsageError`, which names ``option``, unless ``reference``, which names no module, is a built-in variant."""
-    if reference not in VARIANTS and is_checkpoint(reference):
+    if not is_built_in(reference) and is_checkpoint(reference):
         raise UsageError(
             f"{option} {reference} is a checkpoint, not a model", f"give it as --weights {reference}"
         )
-    choose("model", reference, VARIANTS, option, also=_OR_YOURS.format(option=option))
+    choose("model", reference, list_built_in(), option, also=_OR_YOURS.format(option=option))
 
 
 def locate(reference: str, option: str) -> Factory:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloformer.errors import CheckpointError, UsageError
-from cloformer.variants import VARIANTS
+from cloformer.variants import VARIANTS, variant_and_head
 
 from .labels import read_labels
 from .libraries.asked import names_a_library
@@ -87,7 +87,7 @@ def resolve(request: SourceRequest) -> Source:
     trained = made.training
     spec = request.spec
     names, _ = labels_of(request.labels, spec, trained)
-    default_size = (224, 224) if is_module else (VARIANTS[reference].image_size,) * 2
+    default_size = (224, 224) if is_module else _own_size(reference)
     if trained.preprocessing is not None:
         default_size = trained.preprocessing.height, trained.preprocessing.width
     size = request.image_size or default_size
@@ -95,12 +95,13 @@ def resolve(request: SourceRequest) -> Source:
         size, request.batch, given_size=request.image_size is not None, trained=trained.preprocessing
     )
     if not is_module:
-        _check_size(inputs[0])
+        height, width = inputs[0].shape[2:]
+        check_fits(height, width, reference)
     from .fit import Fitted, fit
 
     fitted = fit(made.model, inputs) if is_module else Fitted(inputs)
-    # CloFormer gives logits; a user's module gives logits if its classes are named, else plain tensors.
-    logits = not is_module or names is not None
+    # A classifier of ours gives logits; a user's module gives logits if its classes are named, else plain tensors.
+    logits = reference in VARIANTS or names is not None
     own_names = fitted.names or (("logits",) if logits and fitted.is_alone else ())
     return Source(
         name=made.name,
@@ -152,16 +153,19 @@ def labels_of(
     return trained.labels, None if trained.labels is None else trained.by
 
 
-def _check_size(spec: TensorSpec) -> None:
-    check_fits(*spec.shape[2:])
+def _own_size(name: str) -> tuple[int, int]:
+    variant, head = variant_and_head(name)
+    size = variant.image_size if head is None else head.image_size
+    return size, size
 
 
-def check_fits(height: int, width: int) -> None:
-    """:class:`UsageError`, with the nearest size, for images that no built-in model takes."""
-    from cloformer.model import check_image_size, fitting_size
+def check_fits(height: int, width: int, name: str = DEFAULT_MODEL) -> None:
+    """:class:`UsageError`, with the nearest size, for images that the built-in model ``name`` does not take."""
+    from cloformer.model import MAPS_MULTIPLE, SIZE_MULTIPLE, check_image_size, fitting_size
 
+    multiple = SIZE_MULTIPLE if name in VARIANTS else MAPS_MULTIPLE
     try:
-        check_image_size(height, width)
+        check_image_size(height, width, multiple)
     except ValueError as error:
-        near = "x".join(str(fitting_size(size)) for size in dict.fromkeys((height, width)))
+        near = "x".join(str(fitting_size(size, multiple)) for size in dict.fromkeys((height, width)))
         raise UsageError(str(error), f"for example --image-size {near}") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 from cloformer.errors import InputError, UsageError
 from cloformer.io.missing import is_file, near_files
 from cloformer.io.near import closest
-from cloformer.variants import VARIANTS
+from cloformer.variants import is_built_in, list_built_in
 from cloformer.weights import ENDINGS, find_weights, is_checkpoint, shipped_weights
 
 from .libraries.asked import LIBRARIES, names_a_library
@@ -57,14 +57,17 @@ def model_and_weights(
 def _is_weights(named: str) -> bool:
     """Whether it is a checkpoint, and not a model."""
     path = Path(named)
-    if named in VARIANTS or names_a_library(named):
+    if is_built_in(named) or names_a_library(named):
         return False
     if is_checkpoint(named) or (is_file(path) and path.suffix != ".py"):
         return True  # of an ending that no checkpoint has, too: reading it says so
     is_place = "/" in named and ":" not in named and path.suffix != ".py"
     if names_a_module(named) and not (is_place and not is_file(path / "__init__.py")):
         return False
-    near = [closest(named, [*VARIANTS, *shipped_weights()]), *map(str, near_files(path, (".py", *ENDINGS)))]
+    near = [
+        closest(named, [*list_built_in(), *shipped_weights()]),
+        *map(str, near_files(path, (".py", *ENDINGS))),
+    ]
     meant = next((f". Did you mean {each}?" for each in near if each is not None), "")
     raise UsageError(f"there is no model or checkpoint {named!r}{meant}", f"give {_TAKEN}")
 

@@ -95,6 +95,29 @@ def cancellation() -> nn.Module:
     return After(lambda x: (x + 3000.0).relu() - 3000.0)
 
 
+def activations_of_small_results() -> nn.Module:
+    """A kernel that adds what is small to one, or a half, loses a rounding of that: of a detector's scores, all near zero, it is
+    more than a few roundings of the largest."""
+
+    def law(x: Tensor) -> list[Tensor]:
+        share = torch.tanh(x).square()
+        near, far = [-3.0 - 2.0 * share, -0.01 * share], -9.0 - 3.0 * share
+        vanishing = [F.gelu, F.softplus, F.mish, F.logsigmoid, lambda y: F.gelu(y, approximate="tanh")]
+        lasting = [
+            torch.sigmoid,
+            F.silu,
+            F.elu,
+            F.celu,
+            F.selu,
+            torch.expm1,
+            lambda y: F.glu(torch.cat((y, y), 1), 1),
+        ]
+        given = [*((each, near) for each in vanishing), *((each, [*near, far]) for each in lasting)]
+        return [activation(y) for activation, operands in given for y in operands]
+
+    return After(law)
+
+
 # The model's own infinities.
 def infinite_where_zero() -> nn.Module:
     return After(lambda x: 1 / torch.relu(x))
