@@ -122,6 +122,11 @@ class Fields:
         """A list of objects."""
         return [Fields(item, path) for item, path in self.items(name, least=least, most=most)]
 
+    def holds_objects(self, name: str) -> bool:
+        """Whether the field is a list that begins with an object; it is not taken."""
+        value = self._left.get(name)
+        return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+
     def each(self, name: str) -> list[Fields]:
         """A list of objects that need not be there: empty then."""
         return self.objects(name) if name in self else []

@@ -13,7 +13,7 @@ from cloformer.variants import VARIANTS, is_built_in
 from ..source.make import summary_of
 from ..source.models import Models
 from ..source.preprocessing import Preprocessing
-from ..source.resolve import Source, labels_of
+from ..source.resolve import Source, labels_of, roles_of
 from ..source.signature import TensorSpec
 from ..source.spec import ModelSpec
 
@@ -79,6 +79,7 @@ def rebuild(
         model=made.model.eval(),
         inputs=fitted.inputs,
         output_names=given.outputs or request.outputs,
+        roles=given.roles or roles_of(made.reference) or request.roles,
         output_role="logits" if request.model in VARIANTS or names is not None else "tensor",
         preprocessing=rules,
         labels=names,

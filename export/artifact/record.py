@@ -13,7 +13,8 @@ from ..formats.row import Option
 from ..source.precision import Precision
 from ..source.preprocessing import Preprocessing
 from ..source.quantization import Quantization
-from ..source.signature import INPUT_ROLES, TensorSpec
+from ..source.roles import OutputRole
+from ..source.signature import INPUT_ROLES, OUTPUT_ROLES, TensorSpec
 
 __all__ = ["RequestRecord"]
 
@@ -23,7 +24,7 @@ class RequestRecord:
     """``model`` is a variant's name or ``package.module:factory``; ``options`` are the format's own (its opset, its
     target) by name; ``inputs``, ``preprocessing`` and ``outputs`` are the model's own, whatever was written of them.
     Hashes are SHA-256 in hexadecimal: of the class names, and of the checkpoint's file. ``labels_of`` is the output that the
-    class names are of; None: the first."""
+    class names are of; None: the first. ``roles`` are those that were given."""
 
     model: str
     format: str
@@ -39,6 +40,7 @@ class RequestRecord:
     seed: int | None
     metadata: Mapping[str, str] = field(default_factory=dict)
     labels_of: str | None = None
+    roles: tuple[OutputRole, ...] = ()
 
     @property
     def version_of_format(self) -> str:
@@ -84,7 +86,8 @@ class RequestRecord:
         }
         quantization = self.precision.quantization
         document |= {} if quantization is None else {"quantization": quantization.to_json()}
-        return document | ({} if self.labels_of is None else {"labels_of": self.labels_of})
+        document |= {} if self.labels_of is None else {"labels_of": self.labels_of}
+        return document | ({"roles": [item.to_json() for item in self.roles]} if self.roles else {})
 
     @classmethod
     def from_fields(cls, fields: Fields, version: int) -> RequestRecord:
@@ -121,6 +124,7 @@ class RequestRecord:
             seed=fields.optional("seed", lambda name: fields.whole(name, -(2**63), 2**63 - 1)),
             metadata=fields.default("metadata", fields.table, {}),
             labels_of=fields.default("labels_of", fields.text, None),
+            roles=tuple(OutputRole.from_fields(item, OUTPUT_ROLES) for item in fields.each("roles")),
         )
         fields.done()
         _check_images(found, fields.path)

@@ -148,6 +148,7 @@ def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source)
             seed=source.weights.seed,
             metadata=source.metadata,
             labels_of=source.labels_of,
+            roles=source.roles,
         )
         folder = request.output / _folder_name(request, chosen.format, record, source)
         jobs.append(
@@ -245,6 +246,7 @@ def _folder_name(request: ExportRequest, row: Format, record: RequestRecord, sou
         rules = {name: rule.to_json() for name, rule in source.preprocessing.items()}
         declared = [rules, [spec.to_json() for spec in source.inputs], list(source.output_names)]
         declared += [] if source.labels_of is None else [source.labels_of]
+        declared += [[item.to_json() for item in source.roles]] if source.roles else []
     exceptions = dict(record.precision.exceptions)
     options = {
         option.suffix_of(record.options[option.name]): record.options[option.name] != option.default
@@ -254,7 +256,8 @@ def _folder_name(request: ExportRequest, row: Format, record: RequestRecord, sou
         "plain": not record.reparameterize,
         f"map-{_digest(exceptions)[:8]}": bool(exceptions),
         f"batch{shape[0] if shape else 1}": bool(shape) and shape[0] != 1,
-        f"classes{request.num_classes}": request.num_classes is not None and request.weights is None,
+        f"classes{request.num_classes}": request.num_classes is not None
+        and (request.weights is None or record.seed is not None),
         f"seed{request.seed}": request.seed != 0 and record.seed is not None,
         f"weights-{(record.weights_sha256 or '')[:8]}": record.weights_sha256 is not None,
         f"labels-{_digest(source.labels)[:8]}": (request.labels or request.spec.labels) is not None,

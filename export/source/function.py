@@ -9,13 +9,12 @@ from cloformer.io.fields import FieldError, Fields
 from cloformer.io.words import count
 
 from .preprocessing import Preprocessing
+from .roles import WITH_CLASSES, Coordinates, check_role, check_together
 from .signature import INPUT_ROLES, OUTPUT_ROLES, Signature, TensorSpec
 
 __all__ = ["Classifier", "Function", "Input", "Output"]
 
 _CLASS_ROLES = ("logits", "probabilities")
-_FORMS = ("xyxy", "center_size")
-_UNITS = ("pixels", "shares")
 # How an image lies in the input, by whether its channels are last.
 _LAYOUTS = {False: "NCHW", True: "NHWC"}
 
@@ -66,27 +65,34 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """One output. ``axes`` names its axes where they are known, ``labels`` is the file with a class name a line, and
-    ``postprocessing`` what the app still has to do ("softmax", or None)."""
+    """One output. ``axes`` names its axes where they are known, ``labels`` is the file with a class name a line,
+    ``postprocessing`` what the app still has to do ("softmax", or None), and ``coordinates`` where boxes and keypoints are."""
 
     spec: TensorSpec
     axes: tuple[str, ...] | None = None
     labels: str | None = None
     postprocessing: str | None = None
+    coordinates: Coordinates | None = None
 
     def __post_init__(self) -> None:
         if self.spec.role in _CLASS_ROLES and not self.spec.shape:
             raise FieldError("shape", f"is empty, and {self.spec.role} have an axis of classes")
-        if self.labels is not None and self.spec.role not in _CLASS_ROLES:
+        if self.labels is not None and self.spec.role not in WITH_CLASSES:
             raise FieldError("labels", f"are for classes, and {self.spec.name} has the role {self.spec.role}")
         if self.axes is not None and len(self.axes) != len(self.spec.shape):
             raise FieldError("axes", f"has {count(self.axes, 'name')} for {count(self.spec.shape, 'axis')}")
+        try:
+            check_role(self.spec, self.coordinates)
+        except ValueError as error:
+            raise FieldError("role", f"does not fit: {error}") from None
 
     def to_json(self) -> dict[str, object]:
+        place = {} if self.coordinates is None else {"coordinates": self.coordinates.to_json()}
         return self.spec.to_json() | {
             "axes": None if self.axes is None else list(self.axes),
             "labels": self.labels,
             "postprocessing": self.postprocessing,
+            **place,
         }
 
     @classmethod
@@ -95,15 +101,11 @@ class Output:
         axes = fields.optional("axes", fields.texts)
         labels = fields.optional("labels", fields.text)
         after = fields.optional("postprocessing", lambda name: fields.choice(name, ("softmax",)))
-        # Of boxes and keypoints: read for models that later versions write.
-        place = fields.default("coordinates", fields.child, None)
-        if place is not None:
-            place.choice("form", _FORMS)
-            place.choice("unit", _UNITS)
-            place.done()
+        given = fields.default("coordinates", fields.child, None)
+        place = None if given is None else Coordinates.from_fields(given)
         fields.done()
         try:
-            return cls(spec, axes, labels, after)
+            return cls(spec, axes, labels, after, place)
         except FieldError as error:
             raise fields.error(error.path, error.problem) from None
 
@@ -171,6 +173,10 @@ class Function:
             twice = next((each for each in names if names.count(each) > 1), None)
             if twice is not None:
                 raise fields.error(where, f"has {twice!r} twice")
+        try:
+            check_together([item.spec for item in outputs])
+        except ValueError as error:
+            raise fields.error("outputs", f"do not go together: {error}") from None
         return cls(name, inputs, outputs)
 
 

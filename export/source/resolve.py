@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloformer.errors import CheckpointError, UsageError
-from cloformer.variants import VARIANTS, variant_and_head
+from cloformer.variants import VARIANTS, is_built_in, variant_and_head
 
 from .labels import read_labels
 from .libraries.asked import names_a_library
 from .make import Made, Weights, identified, make_model, summary_of
 from .named import names_a_module
 from .preprocessing import Preprocessing
+from .roles import OutputRole, given_roles
 from .signature import TensorSpec
 from .spec import ModelSpec
 from .trained import Training
@@ -22,7 +23,7 @@ from .trained import Training
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Source", "SourceRequest", "check_fits", "labels_of", "resolve"]
+__all__ = ["Source", "SourceRequest", "check_fits", "labels_of", "resolve", "roles_of"]
 
 DEFAULT_MODEL = "cloformer_xxs"
 
@@ -52,7 +53,8 @@ class Source:
     """A model ready to be traced, and everything the artifact says about it. ``notes`` are for people: what was done to the
     model that they brought. ``versions`` are of the packages that the network is from. ``labels_of`` is the output that the
     labels are of; None: the first. ``given_by`` says who gives the "labels" and the "preprocessing", where that is not the
-    artifact that is judged."""
+    artifact that is judged. ``roles`` are given by the specification or the built-in network; none for a classifier, and for a
+    module of which nobody says any."""
 
     name: str
     source: str
@@ -69,6 +71,7 @@ class Source:
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     given_by: Mapping[str, str] = field(default_factory=dict)
+    roles: tuple[OutputRole, ...] = ()
 
 
 def resolve(request: SourceRequest) -> Source:
@@ -102,13 +105,14 @@ def resolve(request: SourceRequest) -> Source:
     fitted = fit(made.model, inputs) if is_module else Fitted(inputs)
     # A classifier of ours gives logits; a user's module gives logits if its classes are named, else plain tensors.
     logits = reference in VARIANTS or names is not None
+    roles = spec.roles or roles_of(reference)
     own_names = fitted.names or (("logits",) if logits and fitted.is_alone else ())
     return Source(
         name=made.name,
         source=made.reference,
         model=made.model.eval(),
         inputs=fitted.inputs,
-        output_names=spec.outputs or own_names,
+        output_names=spec.outputs or tuple(item.name for item in roles) or own_names,
         output_role="logits" if logits else "tensor",
         preprocessing=preprocessing,
         labels=names,
@@ -118,6 +122,7 @@ def resolve(request: SourceRequest) -> Source:
         metadata={**trained.about, **spec.metadata},
         versions=made.versions,
         notes=(*made.notes, *fitted.notes),
+        roles=roles,
     )
 
 
@@ -151,6 +156,14 @@ def labels_of(
     if spec.labels is not None:
         return spec.labels, "--spec"
     return trained.labels, None if trained.labels is None else trained.by
+
+
+def roles_of(reference: str) -> tuple[OutputRole, ...]:
+    """The roles of a built-in network's outputs; none for a classifier, or a module of the user's."""
+    if not is_built_in(reference):
+        return ()
+    _, head = variant_and_head(reference)
+    return given_roles(None if head is None else head.name)
 
 
 def _own_size(name: str) -> tuple[int, int]:

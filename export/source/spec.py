@@ -18,8 +18,9 @@ from cloformer.io.read import decoding, read_text
 
 from .labels import read_labels
 from .preprocessing import Preprocessing
+from .roles import Coordinates, OutputRole
 from .signature import TensorSpec
-from .spec_keys import INPUT, PREPROCESSING, TOP
+from .spec_keys import INPUT, OUTPUT, PREPROCESSING, TOP
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -50,10 +51,20 @@ class _Input(_Named, total=False):
     values: tuple[int, int]
 
 
+class _Role(TypedDict):
+    name: str
+    role: str
+
+
+class _Output(_Role, total=False):
+    form: str
+    unit: str
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """Declared inputs (none: one image) with the preprocessing of images, output names, labels and the output that they are
-    of (None: the first), and metadata."""
+    of (None: the first), metadata, and what the outputs mean."""
 
     declared: tuple[TensorSpec, ...] = ()
     preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
@@ -61,6 +72,7 @@ class ModelSpec:
     labels: tuple[str, ...] | None = None
     labels_of: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    roles: tuple[OutputRole, ...] = ()
 
     def inputs(
         self,
@@ -120,8 +132,10 @@ def read_spec(path: Path) -> ModelSpec:
 def _spec(fields: Fields, path: Path) -> ModelSpec:
     inputs = [_input(each) for each in fields.each("inputs")]
     metadata = _metadata(fields)
+    roles = _roles(fields)
     given = cast("_Top", TOP.read(fields))
-    outputs, labels, labels_of = given.get("outputs", ()), given.get("labels"), given.get("labels_of")
+    outputs = given.get("outputs", ()) or tuple(item.name for item in roles)
+    labels, labels_of = given.get("labels"), given.get("labels_of")
     if outputs and labels_of is not None and labels_of not in outputs:
         raise fields.error("labels_of", f"is {labels_of[:80]!r}, not one of outputs: {', '.join(outputs)}")
     return ModelSpec(
@@ -131,7 +145,28 @@ def _spec(fields: Fields, path: Path) -> ModelSpec:
         read_labels(_beside(path, labels)) if labels else None,
         labels_of,
         metadata,
+        roles,
     )
+
+
+def _roles(fields: Fields) -> tuple[OutputRole, ...]:
+    """What is said of outputs that are tables, and not names alone."""
+    if "outputs" not in fields or not fields.holds_objects("outputs"):
+        return ()
+    found = [_role(each) for each in fields.each("outputs")]
+    twice = next((item.name for item in found if [other.name for other in found].count(item.name) > 1), None)
+    if twice is not None:
+        raise fields.error("outputs", f"has {twice!r} twice")
+    return tuple(found)
+
+
+def _role(fields: Fields) -> OutputRole:
+    given = cast("_Output", OUTPUT.read(fields))
+    form, unit = given.get("form"), given.get("unit")
+    if (form is None) != (unit is None):
+        raise fields.error("unit" if unit is None else "form", "is missing: boxes and keypoints have both")
+    place = None if form is None or unit is None else Coordinates(form, unit)
+    return OutputRole(given["name"], given["role"], place)
 
 
 def _beside(path: Path, name: str) -> Path:

@@ -8,9 +8,21 @@ from dataclasses import dataclass
 from cloformer.io.fields import Fields
 
 from .preprocessing import COLOR_ORDERS, CROPS, INTERPOLATIONS, MAX_SIDE
-from .signature import DTYPES, INPUT_ROLES, values_of
+from .roles import FORMS, UNITS
+from .signature import DTYPES, INPUT_ROLES, OUTPUT_ROLES, values_of
 
-__all__ = ["INPUT", "METADATA", "PREPROCESSING", "SECTIONS", "TOP", "Key", "Section", "example", "key_names"]
+__all__ = [
+    "INPUT",
+    "METADATA",
+    "OUTPUT",
+    "PREPROCESSING",
+    "SECTIONS",
+    "TOP",
+    "Key",
+    "Section",
+    "example",
+    "key_names",
+]
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,23 @@ PREPROCESSING = Section(
             lambda fields, name: fields.whole(name, 1, MAX_SIDE)),
     ),
 )  # fmt: skip
+OUTPUT = Section(
+    "[[outputs]]",
+    "instead of names alone: one for each output, in the order in which the model returns them, with what it means to an app",
+    (
+        Key("name", "text", "", "A name of your choice: letters, digits and _.", '"boxes"', _name),
+        Key("role", "text", "",
+            "tensor, logits or probabilities of any shape; class_scores [N, classes, H, W]; class_map [N, H, W]; boxes [N, n, 4] and "
+            "box_scores [N, n(, classes)] or with box_classes [N, n]; masks [N, n, H, W]; keypoints [N(, n), points, 2 or 3]; image "
+            "[N, 1 or 3, H, W].",
+            '"boxes"', _choice(OUTPUT_ROLES)),
+        Key("form", "text", "needed of boxes and keypoints",
+            "xyxy (left, top, right, bottom) or center_size (the centre's x and y, width, height) of boxes; xy of keypoints.",
+            '"xyxy"', _choice(FORMS)),
+        Key("unit", "text", "needed of boxes and keypoints", "pixels of the input, or shares of its width and height.", '"pixels"',
+            _choice(UNITS)),
+    ),
+)  # fmt: skip
 METADATA = Section(
     "[metadata]",
     "any text, written into the manifest; author and license into the model too",
@@ -117,7 +146,7 @@ METADATA = Section(
         Key("license", "text", "none", "What others may do with it.", '"MIT"', Fields.text),
     ),
 )  # fmt: skip
-SECTIONS = (TOP, INPUT, PREPROCESSING, METADATA)
+SECTIONS = (TOP, INPUT, PREPROCESSING, OUTPUT, METADATA)
 
 
 def key_names() -> list[str]:
@@ -131,8 +160,11 @@ def example() -> str:
         "# What cloformer is to know of a model: cloformer export --model nets.py:build --spec model.toml"
     ]
     for section in SECTIONS:
-        lines += ["", f"# {section.meaning}", *([section.header] if section.header else [])]
+        # A table of a list that need not be there is a comment as a whole: its keys do not belong to the table above.
+        is_left_out = section.header.startswith("[[") and not any(key.is_shown for key in section.keys)
+        header = f"#   {section.header}" if is_left_out else section.header
+        lines += ["", f"# {section.meaning}", *([header] if header else [])]
         for key in section.keys:
-            line = f"{'' if key.is_shown else '# '}{key.name} = {key.example}"
+            line = f"{'#   ' if is_left_out else '' if key.is_shown else '# '}{key.name} = {key.example}"
             lines.append(f"{line:<34}# {key.meaning}")
     return "\n".join(lines) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,84 @@ def test_a_dense_network_with_a_classifiers_weights(head: str, tmp_path: Path, c
     assert len(report["operators"]) > 100 and not report["not_compared"]
     other = command("parity", artifact["folder"], "--weights", Path(artifact["folder"], "nothing.pth"))
     assert other.code == 3
+
+
+_YOLO = """
+[[outputs]]
+name = "where"
+role = "boxes"
+form = "center_size"
+unit = "shares"
+[[outputs]]
+name = "what"
+role = "box_scores"
+"""
+SPECS = {
+    "yolo": _YOLO,
+    "deeplab": '[[outputs]]\nname = "scores"\nrole = "class_scores"\n',
+    "points": '[[outputs]]\nname = "places"\nrole = "keypoints"\nform = "xy"\nunit = "pixels"\n',
+    "sharper": '[[outputs]]\nname = "large"\nrole = "image"\n',
+}
+
+
+def _spec(folder: Path, name: str, *changes: tuple[str, str]) -> Path:
+    text = SPECS[name]
+    for wrong, right in changes:
+        assert wrong in text
+        text = text.replace(wrong, right)
+    (folder / "model.toml").write_text(text, "utf-8")
+    return folder / "model.toml"
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_what_outputs_mean_is_in_the_manifest_and_held_against_the_specification(
+    name: str, tmp_path: Path, command: Command
+) -> None:
+    spec = _spec(tmp_path, name)
+    arguments = ("--model", f"dense_models:{name}", "--spec", spec)
+    done = command("export", *arguments, "--image-size", "32", "--output", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    folder = Path(done.json["artifacts"][0]["folder"])
+    manifest = json.loads((folder / "manifest.json").read_text())
+    outputs = manifest["functions"][0]["outputs"]
+    assert [item["role"] for item in outputs] == [item["role"] for item in manifest["request"]["roles"]]
+    assert all(item["axes"] for item in outputs)
+    judged = command("parity", folder, *arguments, "--json")
+    assert judged.code == 0, judged.out
+    if "coordinates" not in outputs[0]:
+        return
+    for place in (outputs[0], manifest["request"]["roles"][0]):
+        place["coordinates"]["unit"] = {"pixels": "shares", "shares": "pixels"}[place["coordinates"]["unit"]]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    lied = command("parity", folder, *arguments, "--no-operators")
+    assert lied.code == 1 and "coordinates of the output" in " ".join(lied.out.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "line"),
+    [
+        ("yolo", (('"box_scores"', '"tensor"'),), "no output has the role box_scores"),
+        ("yolo", (("box_scores", "class_scores"),), "[batch, class, height, width]"),
+        ("yolo", (('form = "center_size"\nunit = "shares"\n', ""),), "which form and unit"),
+        ("deeplab", (("class_scores", "class_map"),), "[batch, height, width]"),
+        ("points", (("keypoints", "boxes"), ("xy", "xyxy")), "the last size of boxes is 4"),
+        ("sharper", (("image", "class_map"),), "[batch, height, width]"),
+    ],
+)
+def test_roles_that_do_not_fit(name: str, changes, line: str, tmp_path: Path, command: Command) -> None:
+    """Before anything is made."""
+    spec = _spec(tmp_path, name, *changes)
+    done = command(
+        "export",
+        "--model",
+        f"dense_models:{name}",
+        "--spec",
+        spec,
+        "--image-size",
+        "32",
+        "--output",
+        tmp_path / "out",
+    )
+    assert done.code == 3 and line in done.err, done.err
+    _, _, said = done.err.partition("error: ")
+    assert len(said.strip().split("\n")) <= 3 and not (tmp_path / "out").exists()
