@@ -7,6 +7,8 @@ Decoding, which turns HEIC upright already, and resampling are the same on both 
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import floor
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,8 @@ def reference_pixels(path: Path, rule: Preprocessing) -> Array:
     pixels = pixels[:, ::-1] if is_mirrored else pixels
     short = min(pixels.shape[:2])
     height, width = (rule.resize_size * side // short for side in pixels.shape[:2])
+    if rule.crop == "letterbox":
+        height, width = _fitted(pixels.shape[0], pixels.shape[1], rule)
     filters = {
         "nearest": Image.Resampling.NEAREST,
         "bilinear": Image.Resampling.BILINEAR,
@@ -47,9 +51,20 @@ def reference_pixels(path: Path, rule: Preprocessing) -> Array:
     resized = Image.fromarray(np.ascontiguousarray(pixels))
     for size in ((width, resized.height), (width, height)):
         resized = resized.resize(size, filters[rule.interpolation])
-    top, left = round((height - rule.height) / 2), round((width - rule.width) / 2)
-    cropped = np.asarray(resized)[top : top + rule.height, left : left + rule.width]
+    if rule.crop == "letterbox":
+        cropped = np.full((rule.height, rule.width, 3), rule.fill, np.uint8)
+        top, left = (rule.height - height) // 2, (rule.width - width) // 2
+        cropped[top : top + height, left : left + width] = np.asarray(resized)
+    else:
+        top, left = round((height - rule.height) / 2), round((width - rule.width) / 2)
+        cropped = np.asarray(resized)[top : top + rule.height, left : left + rule.width]
     if len(rule.mean) == 1:
         return np.asarray(Image.fromarray(cropped).convert("L"))[..., None]
     order = {"RGB": (0, 1, 2), "BGR": (2, 1, 0)}[rule.color_order]
     return np.ascontiguousarray(cropped[..., order])
+
+
+def _fitted(height: int, width: int, rule: Preprocessing) -> tuple[int, int]:
+    """As large as it fits, a half of a pixel rounded up; by fractions, where the law is in whole numbers."""
+    factor = min(Fraction(rule.height, height), Fraction(rule.width, width))
+    return max(1, floor(factor * height + Fraction(1, 2))), max(1, floor(factor * width + Fraction(1, 2)))

@@ -7,6 +7,8 @@
    Pillow's antialiasing: the width, then the height, each rounded to 8 bits. (Pillow did so by itself up to version
    12; from 13 on it takes the height first where that is less work, which changes pixels of some tall images.)
 4. Crop ``height`` x ``width`` in the middle, from ``round((side - crop) / 2)`` on.
+   With ``crop`` "letterbox" instead of 3 and 4: resize the whole image, as large as it fits, and fill the border with ``fill``
+   (:class:`.placement.Placement`).
 5. Grey if there is one mean, else the channels in ``color_order``.
 6. ``(scale * pixel - mean) / std`` per channel, in float64 and rounded to float32 once; channels first.
 """
@@ -22,6 +24,7 @@ from cloformer.io.fields import FieldError, Fields
 
 from .arrays import Array
 from .images import MAX_PIXELS, opened_image
+from .placement import Placement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +46,8 @@ __all__ = [
 ]
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
-CROPS = ("center",)
+CROPS = ("center", "letterbox")
+_GREY = 114  # the border's value that detectors are usually trained with
 COLOR_ORDERS = ("RGB", "BGR")
 MAX_SIDE = 8192  # pixels; an image of this size has as many as Pillow decodes
 _LARGEST = 1e9  # of scale, mean and std; the smallest is one over it: no pixel leaves float32's range
@@ -51,8 +55,9 @@ _LARGEST = 1e9  # of scale, mean and std; the smallest is one over it: no pixel 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Sizes in pixels; ``resize_size`` is the short side before the crop. ``mean`` and ``std`` are in
-    units after ``scale``. :class:`ValueError` if they do not fit together."""
+    """Sizes in pixels; ``resize_size`` is the short side before the crop, and of a letterbox the longer side of the input. ``mean`` and
+    ``std`` are in units after ``scale``; ``fill``, 0 to 255, is what a letterbox's border is. :class:`ValueError` if they do not
+    fit together."""
 
     height: int
     width: int
@@ -63,6 +68,7 @@ class Preprocessing:
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    fill: int = _GREY
 
     def __post_init__(self) -> None:
         for name, size in (
@@ -76,6 +82,13 @@ class Preprocessing:
             raise FieldError(
                 "resize_size", f"{self.resize_size} is smaller than the crop {self.height} x {self.width}"
             )
+        if self.crop == "letterbox" and self.resize_size != max(self.height, self.width):
+            raise FieldError(
+                "resize_size",
+                f"{self.resize_size} is not the longer side of the letterbox {self.height} x {self.width}",
+            )
+        if type(self.fill) is not int or not 0 <= self.fill <= 255:
+            raise FieldError("fill", f"is {self.fill!r}, not a whole number from 0 to 255")
         for name, value, known in (
             ("interpolation", self.interpolation, INTERPOLATIONS),
             ("crop", self.crop, CROPS),
@@ -111,8 +124,11 @@ class Preprocessing:
         return replace(self, scale=1.0, mean=zeros, std=ones)
 
     def to_json(self) -> dict[str, object]:
-        """The fields as plain JSON values."""
-        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        """The fields as plain JSON values; ``fill`` of a letterbox alone."""
+        document = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        if self.crop != "letterbox":
+            del document["fill"]
+        return document
 
     @classmethod
     def from_json(cls, data: object) -> Preprocessing:
@@ -131,34 +147,48 @@ class Preprocessing:
         }
         scale = fields.default("scale", fields.number, 1 / 255)
         mean, std = fields.numbers("mean", most=3), fields.numbers("std", most=3)
+        fill = fields.default("fill", fields.whole, _GREY) if words["crop"] == "letterbox" else _GREY
         fields.done()
         try:
-            return cls(height, width, resize_size, **words, scale=scale, mean=mean, std=std)
+            return cls(height, width, resize_size, **words, scale=scale, mean=mean, std=std, fill=fill)
         except FieldError as error:
             raise fields.error(error.path, error.problem) from None
 
-    def crop_image(self, image: Image.Image) -> Pixels:
-        """Resized and cropped pixels, (height, width, channels), 0 to 255, in ``color_order``.
+    @property
+    def said(self) -> str:
+        """What becomes of an image's size, in words."""
+        if self.crop == "letterbox":
+            return f"fitted into {self.height} x {self.width} ({self.interpolation}), its border {self.fill}"
+        return f"short side to {self.resize_size} ({self.interpolation}), {self.height} x {self.width} from the middle"
 
-        Raises :class:`InputError` for an image so thin that it would be enormous with its short side
-        at ``resize_size``.
-        """
+    def placement(self, width: int, height: int) -> Placement:
+        """Where an upright image of that size lies in the input. Raises :class:`InputError` for one so thin that it would be
+        enormous with its short side at ``resize_size``."""
+        if self.crop == "letterbox":
+            return Placement.letterbox((width, height), (self.width, self.height))
+        placed = Placement.middle((width, height), self.resize_size, (self.width, self.height))
+        if placed.resized[0] * placed.resized[1] > MAX_PIXELS:
+            raise InputError(
+                f"an image of {width} x {height} pixels is too thin: resized for the model, it "
+                f"would be {max(placed.resized)} pixels long",
+                "cut out the part that matters",
+            )
+        return placed
+
+    def crop_image(self, image: Image.Image) -> Pixels:
+        """Resized and cropped pixels, (height, width, channels), 0 to 255, in ``color_order``. Raises as :meth:`placement` does."""
         import numpy as np
         from PIL import Image
 
-        short, long = sorted(image.size)
-        other = int(self.resize_size * long / short)
-        if self.resize_size * other > MAX_PIXELS:
-            raise InputError(
-                f"an image of {image.width} x {image.height} pixels is too thin: resized for the model, it "
-                f"would be {other} pixels long",
-                "cut out the part that matters",
-            )
-        size = (self.resize_size, other) if image.width <= image.height else (other, self.resize_size)
+        placed = self.placement(image.width, image.height)
+        (across, down), (left, top) = placed.resized, placed.offset
         filter_ = Image.Resampling[self.interpolation.upper()]
-        resized = _rgb(image).resize((size[0], image.height), filter_).resize(size, filter_)
-        left, top = round((resized.width - self.width) / 2), round((resized.height - self.height) / 2)
-        cropped = resized.crop((left, top, left + self.width, top + self.height))
+        resized = _rgb(image).resize((across, image.height), filter_).resize((across, down), filter_)
+        if self.crop == "letterbox":
+            cropped = Image.new("RGB", (self.width, self.height), (self.fill,) * 3)
+            cropped.paste(resized, (-left, -top))
+        else:
+            cropped = resized.crop((left, top, left + self.width, top + self.height))
         if len(self.mean) == 1:
             return np.array(cropped.convert("L"))[..., None]
         return self.in_order(np.array(cropped))

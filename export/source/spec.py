@@ -210,6 +210,8 @@ def _default(spec: TensorSpec) -> Preprocessing:
 def _preprocessing(spec: TensorSpec, fields: Fields) -> Preprocessing:
     """What ``fields`` say, and the default for the rest."""
     given = PREPROCESSING.read(fields)
+    if given.get("crop") == "letterbox":
+        given.setdefault("resize_size", max(spec.shape[2:]))
     try:
         rule = replace(_default(spec), **given)  # type: ignore[arg-type]  # of the table's types
     except FieldError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import ExifTags, Image
 
 from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing, upright
 
-COUNT = 50
+COUNT = 100  # half of them with a border
 _SIZES = ((1, 1), (1, 37), (41, 1), (2, 3), (7, 5), (31, 64), (64, 31), (224, 224), (256, 256), (257, 255), (640, 427),
           (333, 1001), (1023, 321))  # fmt: skip
 _RULES = (
@@ -36,7 +37,10 @@ def write_images(folder: Path) -> int:
         width, height = _SIZES[number % len(_SIZES)]
         kind = INTERPOLATIONS[number % len(INTERPOLATIONS)]
         rule = Preprocessing(**{**vars(_RULES[number % len(_RULES)]), "interpolation": kind})
-        orientation = 1 + number % 8
+        if number % 2:
+            side = max(rule.height, rule.width)
+            rule = replace(rule, crop="letterbox", resize_size=side, fill=(7 * number) % 256)
+        orientation = 1 + number // 2 % 8
         stored = _image(generator, width, height)
         image = Image.fromarray(stored)
         image.getexif()[ExifTags.Base.Orientation] = orientation
@@ -54,6 +58,7 @@ def write_images(folder: Path) -> int:
                 "height": height,
                 "orientation": orientation,
                 "preprocessing": rule.to_json(),
+                "points": _points(rule, turned),
             }
         )
     (folder / "images.json").write_text(json.dumps(index, indent=1), "utf-8")
@@ -62,11 +67,16 @@ def write_images(folder: Path) -> int:
 
 def _rows_first(image: Image.Image, rule: Preprocessing) -> Image.Image:
     """Resized as ``rule`` says, so that cropping is all that is left for it to do."""
-    short, long = sorted(image.size)
-    other = int(rule.resize_size * long / short)
-    width, height = (rule.resize_size, other) if image.width <= image.height else (other, rule.resize_size)
+    width, height = rule.placement(image.width, image.height).resized
     method = Image.Resampling[rule.interpolation.upper()]
     return image.resize((width, image.height), method).resize((width, height), method)
+
+
+def _points(rule: Preprocessing, image: Image.Image) -> list[list[float]]:
+    """Places in the input, and where they are in the upright image."""
+    places = np.array([(0, 0), (rule.width / 3, rule.height / 7), (rule.width, rule.height), (-2.5, 1e3)])
+    back = rule.placement(image.width, image.height).back(places)
+    return np.concatenate((places, back), 1).tolist()
 
 
 def _image(generator: np.random.Generator, width: int, height: int) -> np.ndarray:

@@ -48,6 +48,12 @@ def test_a_dense_network_with_a_classifiers_weights(head: str, tmp_path: Path, c
 
 
 _YOLO = """
+[[inputs]]
+name = "image"
+shape = [1, 3, 32, 48]
+[inputs.preprocessing]
+crop = "letterbox"
+interpolation = "bilinear"
 [[outputs]]
 name = "where"
 role = "boxes"
@@ -80,7 +86,8 @@ def test_what_outputs_mean_is_in_the_manifest_and_held_against_the_specification
 ) -> None:
     spec = _spec(tmp_path, name)
     arguments = ("--model", f"dense_models:{name}", "--spec", spec)
-    done = command("export", *arguments, "--image-size", "32", "--output", tmp_path / "out", "--json")
+    size = () if "[[inputs]]" in SPECS[name] else ("--image-size", "32")
+    done = command("export", *arguments, *size, "--output", tmp_path / "out", "--json")
     assert done.code == 0, done.err
     folder = Path(done.json["artifacts"][0]["folder"])
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -112,16 +119,9 @@ def test_what_outputs_mean_is_in_the_manifest_and_held_against_the_specification
 def test_roles_that_do_not_fit(name: str, changes, line: str, tmp_path: Path, command: Command) -> None:
     """Before anything is made."""
     spec = _spec(tmp_path, name, *changes)
+    size = () if "[[inputs]]" in SPECS[name] else ("--image-size", "32")
     done = command(
-        "export",
-        "--model",
-        f"dense_models:{name}",
-        "--spec",
-        spec,
-        "--image-size",
-        "32",
-        "--output",
-        tmp_path / "out",
+        "export", "--model", f"dense_models:{name}", "--spec", spec, *size, "--output", tmp_path / "out"
     )
     assert done.code == 3 and line in done.err, done.err
     _, _, said = done.err.partition("error: ")

@@ -32,6 +32,11 @@ _RESIZES = [
     (4, 3, 9, 7),
     (6, 16, 4, 9),
 ]
+# Width and height, height and width of the input, what the border is: halves that are rounded up, odd borders, one pixel.
+_LETTERBOXES = [
+    (7, 5, 8, 8, 114), (5, 7, 8, 8, 0), (9, 4, 6, 8, 255), (3, 11, 5, 4, 114), (6, 6, 4, 7, 114), (1, 9, 4, 4, 17), (13, 2, 6, 5, 114),
+    (4, 3, 6, 8, 114), (8, 3, 6, 4, 1),
+]  # fmt: skip
 _LOGITS = [[0.0, 0.0], [1.0, -2.0, 3.5, 0.25], [1000.0, 999.0, -1000.0], [-0.125]]
 _RANKED = [[0.1, 0.4, 0.4, 0.05, 0.05], [0.0, 0.0], [0.25, 0.5, 0.125, 0.0625, 0.03125, 0.03125]]
 # Expected, given, largest share that may be wrong, smallest cosine.
@@ -55,6 +60,7 @@ def fixtures() -> dict[str, Any]:
         "resizes": [_resized(*row, name) for row in _RESIZES for name in INTERPOLATIONS],
         "crops": [_cropped(13, 9, 6, 4, 5, name) for name in INTERPOLATIONS]
         + [_cropped(8, 11, 7, 6, 7, "bicubic")],
+        "letterboxes": [_letterbox(*row) for row in _LETTERBOXES],
         "softmax": [
             {"logits": row, "probabilities": softmax(np.array(row, np.float64)).tolist()} for row in _LOGITS
         ],
@@ -144,6 +150,19 @@ def _cropped(
     return {
         "interpolation": name, "resize_size": side, "crop": [crop_height, crop_width], "stored": _image(stored),
         "cropped": _image(rule.crop_image(Image.fromarray(stored))),
+    }  # fmt: skip
+
+
+def _letterbox(width: int, height: int, down: int, across: int, fill: int) -> dict[str, Any]:
+    stored = _picture(width, height)
+    name = INTERPOLATIONS[(width + height) % len(INTERPOLATIONS)]
+    rule = Preprocessing(down, across, max(down, across), name, crop="letterbox", fill=fill)
+    places = [(0.0, 0.0), (across / 3, down / 7), (float(across), float(down)), (-1.5, 2.25)]
+    back = rule.placement(width, height).back(np.array(places))
+    return {
+        "interpolation": name, "fill": fill, "into": [down, across], "stored": _image(stored),
+        "fitted": _image(rule.crop_image(Image.fromarray(stored))),
+        "points": [[*place, *found] for place, found in zip(places, back.tolist(), strict=True)],
     }  # fmt: skip
 
 

@@ -42,6 +42,22 @@ final class PreprocessingTests: XCTestCase {
         }
     }
 
+    func testLetterboxes() throws {
+        for row in try SharedFixtures.read().letterboxes {
+            let rule = Preprocessing(
+                height: row.into[0], width: row.into[1], resizeSize: max(row.into[0], row.into[1]),
+                interpolation: row.interpolation, fill: row.fill
+            )
+            let stored = row.stored.pixels
+            XCTAssertEqual(try rule.apply(to: stored), row.fitted.pixels, "\(row.into)")
+            let place = try rule.placement(width: stored.width, height: stored.height)
+            for point in row.points {
+                let found = place.back(x: point[0], y: point[1])
+                XCTAssertEqual([found.x, found.y], [point[2], point[3]])
+            }
+        }
+    }
+
     func testTheShownPartIsTheCrop() throws {
         let rule = Preprocessing(height: 224, width: 224, resizeSize: 256, interpolation: .bicubic)
         let part = try rule.shownPart(width: 640, height: 480)

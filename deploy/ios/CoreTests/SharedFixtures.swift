@@ -8,6 +8,7 @@ struct SharedFixtures: Decodable {
     let orientations: [Turned]
     let resizes: [Resized]
     let crops: [Cropped]
+    let letterboxes: [Letterbox]
     let softmax: [Softmax]
     let top: [Top]
     let judged: [Judged]
@@ -47,6 +48,15 @@ struct SharedFixtures: Decodable {
         let crop: [Int]
         let stored: Picture
         let cropped: Picture
+    }
+
+    struct Letterbox: Decodable {
+        let interpolation: Interpolation
+        let fill: Int
+        let into: [Int]
+        let stored: Picture
+        let fitted: Picture
+        let points: [[Double]]
     }
 
     struct Softmax: Decodable {

@@ -96,7 +96,7 @@ def _input(writer: _Writer, spec: TensorSpec, rule: Preprocessing | None) -> int
     # Of pixels from 0 to 255: (x - mean) / std.
     mean, std = (writer.floats(n / rule.scale for n in numbers) for numbers in (rule.mean, rule.std))
     unit = writer.table(_0_enum=_NORMALIZATION, _1_ref=writer.table(_0_ref=mean, _1_ref=std))
-    words = f"{rule.color_order} image, short side to {rule.resize_size} ({rule.interpolation}), cropped from the middle"
+    words = f"{rule.color_order} image, {rule.said}"
     return writer.table(
         _0_ref=writer.text(spec.name), _1_ref=writer.text(words), _3_ref=content, _4_ref=writer.refs([unit])
     )

@@ -152,10 +152,7 @@ def _rule(rule: Preprocessing | None) -> Iterator[str]:
         return
     mean, std = (" ".join(f"{number:g}" for number in numbers) for numbers in (rule.mean, rule.std))
     colours = rule.color_order if len(rule.mean) == 3 else "grey"
-    yield from _folded(
-        f"  {'':<12}short side to {rule.resize_size} ({rule.interpolation}), {rule.height} x {rule.width} from the middle, "
-        f"{colours}"
-    )
+    yield from _folded(f"  {'':<12}{rule.said}, {colours}")
     yield from _folded(f"  {'':<12}times {rule.scale:.6g}, minus {mean}, divided by {std}")
 
 

@@ -26,12 +26,20 @@ class PreprocessingCheck {
             val name = case.getString("name")
             val rule = Preprocessing.parse(case.getJSONObject("preprocessing"))
             val image = Pixels(case.getInt("width"), case.getInt("height"), folder.read("$name.rgb"))
-            val cropped = rule.crop(image.upright(case.getInt("orientation")))
+            val upright = image.upright(case.getInt("orientation"))
+            val cropped = rule.crop(upright)
             val off = cropped.bytes.indices.count { cropped.bytes[it] != folder.expected(name)[it] }
             assertEquals("$name: bytes that differ", 0, off)
             val expected = floats(folder.read("$name.f32"))
             val given = rule.normalize(cropped)
             assertEquals(expected.size, given.size)
+            val place = rule.place(upright.width, upright.height)
+            val points = case.getJSONArray("points")
+            for (at in 0 until points.length()) {
+                val point = points.getJSONArray(at)
+                assertEquals(point.getDouble(2), place.backX(point.getDouble(0)), 0.0)
+                assertEquals(point.getDouble(3), place.backY(point.getDouble(1)), 0.0)
+            }
             largest = maxOf(largest, expected.indices.maxOf { abs(expected[it] - given[it]).toDouble() })
         }
         // 1e-6 would do for a model. But both sides compute in double precision and round once: nothing may differ.

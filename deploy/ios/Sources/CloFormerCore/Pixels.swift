@@ -23,6 +23,18 @@ public struct Pixels: Equatable, Sendable {
         return Pixels(width: width, height: height, bytes: part)
     }
 
+    /// An image of `width` x `height` pixels of `fill`, with this one at (`x`, `y`).
+    public func bordered(x: Int, y: Int, width: Int, height: Int, fill: UInt8) -> Pixels {
+        precondition(x >= 0 && y >= 0 && x + self.width <= width && y + self.height <= height)
+        var whole = [UInt8](repeating: fill, count: width * height * 3)
+        for row in 0..<self.height {
+            let source = row * self.width * 3
+            let target = ((y + row) * width + x) * 3
+            whole.replaceSubrange(target..<(target + self.width * 3), with: bytes[source..<(source + self.width * 3)])
+        }
+        return Pixels(width: width, height: height, bytes: whole)
+    }
+
     /// Turned so that its top is up.
     public func upright(_ orientation: Orientation) -> Pixels {
         if orientation == .up {

@@ -9,6 +9,9 @@ extension Classifier {
     /// It shows the model the same part of the image. But Vision resizes with a filter of its own and applies the
     /// image's colour profile, so the pixels differ from those of the training code, and the probabilities with them.
     public func classifyWithVision(_ photo: Photo, top: Int = 5) throws -> [Guess] {
+        guard rule.fill == nil else {
+            throw CloFormerError("Vision makes a letterbox's border black", advice: "call classify, which does not")
+        }
         let request = VNCoreMLRequest(model: try VNCoreMLModel(for: model))
         let size = photo.uprightSize
         let part = try rule.shownPart(width: size.width, height: size.height)

@@ -20,6 +20,17 @@ class Pixels(val width: Int, val height: Int, val bytes: ByteArray) {
         return Pixels(width, height, result)
     }
 
+    /** An image of [width] x [height] pixels of [fill], 0 to 255, with this one at ([left], [top]). */
+    fun bordered(left: Int, top: Int, width: Int, height: Int, fill: Int): Pixels {
+        require(left >= 0 && top >= 0 && left + this.width <= width && top + this.height <= height)
+        val result = ByteArray(CHANNELS * width * height) { fill.toByte() }
+        for (y in 0 until this.height) {
+            val from = CHANNELS * y * this.width
+            bytes.copyInto(result, CHANNELS * ((top + y) * width + left), from, from + CHANNELS * this.width)
+        }
+        return Pixels(width, height, result)
+    }
+
     /** The first and the third channel exchanged: RGB as BGR, and back. */
     fun reversed(): Pixels {
         val result = ByteArray(bytes.size)

@@ -1,9 +1,11 @@
 package io.github.cloformer.core
 
 import org.json.JSONObject
-import kotlin.math.round
 
-/** How a photograph becomes the model's input. Sizes in pixels; [mean] and [std] in units after [scale]. */
+/**
+ * How a photograph becomes the model's input. Sizes in pixels; [mean] and [std] in units after [scale]; [fill] is what a letterbox's
+ * border is, and null where the middle is cut out.
+ */
 data class Preprocessing(
     val height: Int,
     val width: Int,
@@ -13,19 +15,25 @@ data class Preprocessing(
     val scale: Double,
     val mean: List<Double>,
     val std: List<Double>,
+    val fill: Int? = null,
 ) {
-    /** The short side at [resizeSize], then the middle of it; in the model's order of colours. */
-    fun crop(image: Pixels): Pixels {
-        val short = minOf(image.width, image.height)
-        val long = maxOf(image.width, image.height)
-        val other = resizeSize.toLong() * long / short
+    /** Where an upright image of [imageWidth] x [imageHeight] pixels lies in the input. Throws [PayloadException] for one too thin. */
+    fun place(imageWidth: Int, imageHeight: Int): Placement {
+        if (fill != null) return Placement.letterbox(imageWidth, imageHeight, width, height)
+        val other = resizeSize.toLong() * maxOf(imageWidth, imageHeight) / minOf(imageWidth, imageHeight)
         if (resizeSize * other > MAX_PIXELS) {
-            throw PayloadException("an image of ${image.width} x ${image.height} pixels is too thin: cut out a part of it")
+            throw PayloadException("an image of $imageWidth x $imageHeight pixels is too thin: cut out a part of it")
         }
-        val isUpright = image.width <= image.height
-        val resized =
-            image.resize(if (isUpright) resizeSize else other.toInt(), if (isUpright) other.toInt() else resizeSize, filter)
-        val cropped = resized.crop(middle(resized.width, width), middle(resized.height, height), width, height)
+        return Placement.middle(imageWidth, imageHeight, resizeSize, width, height)
+    }
+
+    /** Resized, and then the middle of it or all of it with a border; in the model's order of colours. */
+    fun crop(image: Pixels): Pixels {
+        val place = place(image.width, image.height)
+        val resized = image.resize(place.resizedWidth, place.resizedHeight, filter)
+        val cropped =
+            if (fill == null) resized.crop(place.left, place.top, width, height)
+            else resized.bordered(-place.left, -place.top, width, height, fill)
         return if (isBgr) cropped.reversed() else cropped
     }
 
@@ -51,12 +59,10 @@ data class Preprocessing(
     companion object {
         private const val MAX_PIXELS = 178_956_970L
 
-        /** Half of a pixel goes to the even side, as in the model's training code. */
-        private fun middle(side: Int, crop: Int): Int = round((side - crop) / 2.0).toInt()
-
         /** Throws [PayloadException] for a preprocessing that this code does not know, [org.json.JSONException] for none. */
         fun parse(json: JSONObject): Preprocessing {
             val order = json.getString("color_order")
+            val isLetterbox = json.getString("crop") == "letterbox"
             val rule =
                 Preprocessing(
                     json.getInt("height"),
@@ -67,8 +73,10 @@ data class Preprocessing(
                     json.getDouble("scale"),
                     json.getJSONArray("mean").toDoubles(),
                     json.getJSONArray("std").toDoubles(),
+                    if (isLetterbox) json.getInt("fill") else null,
                 )
-            val isKnown = json.getString("crop") == "center" && (order == "RGB" || order == "BGR")
+            val isPlaced = if (rule.fill == null) json.getString("crop") == "center" else rule.fill in 0..255
+            val isKnown = isPlaced && (order == "RGB" || order == "BGR")
             val isColour = rule.mean.size == Pixels.CHANNELS && rule.std.size == Pixels.CHANNELS
             if (!isKnown || !isColour || rule.resizeSize < maxOf(rule.height, rule.width)) {
                 throw PayloadException("the model's preprocessing is not known here: update the app's cloformer code")
