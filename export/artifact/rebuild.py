@@ -72,17 +72,22 @@ def rebuild(
             item.name: trained.preprocessing.at_size(*item.shape[2:]) for item in inputs if item.name in rules
         }
         given_by["preprocessing"] = trained.by
-    names = names if by is not None else artifact.labels
+    labelled = names if by is not None else artifact.labels
+    outputs = given.outputs or request.outputs
+    roles = given.roles or roles_of(made.reference) or request.roles
+    from ..source.decoded import with_decoding
+
+    decoded = with_decoding(made.model.eval(), fitted.inputs, outputs, roles, request.decoding)
     return Source(
         name=artifact.manifest.name,
         source=made.reference,
-        model=made.model.eval(),
+        model=decoded.model,
         inputs=fitted.inputs,
-        output_names=given.outputs or request.outputs,
-        roles=given.roles or roles_of(made.reference) or request.roles,
-        output_role="logits" if request.model in VARIANTS or names is not None else "tensor",
+        output_names=decoded.names,
+        roles=decoded.roles,
+        output_role="logits" if request.model in VARIANTS or labelled is not None else "tensor",
         preprocessing=rules,
-        labels=names,
+        labels=labelled,
         weights=found,
         summary=summary_of(made.reference, found),
         labels_of=request.labels_of if spec is None else spec.labels_of,

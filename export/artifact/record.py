@@ -10,6 +10,7 @@ from cloformer.io.fields import FieldError, Fields
 
 from ..formats import FORMATS
 from ..formats.row import Option
+from ..source.decoding import Decoding
 from ..source.precision import Precision
 from ..source.preprocessing import Preprocessing
 from ..source.quantization import Quantization
@@ -24,7 +25,7 @@ class RequestRecord:
     """``model`` is a variant's name or ``package.module:factory``; ``options`` are the format's own (its opset, its
     target) by name; ``inputs``, ``preprocessing`` and ``outputs`` are the model's own, whatever was written of them.
     Hashes are SHA-256 in hexadecimal: of the class names, and of the checkpoint's file. ``labels_of`` is the output that the
-    class names are of; None: the first. ``roles`` are those that were given."""
+    class names are of; None: the first. ``outputs`` and ``roles`` are the network's own, before ``decoding``."""
 
     model: str
     format: str
@@ -41,6 +42,7 @@ class RequestRecord:
     metadata: Mapping[str, str] = field(default_factory=dict)
     labels_of: str | None = None
     roles: tuple[OutputRole, ...] = ()
+    decoding: Decoding = field(default_factory=Decoding)
 
     @property
     def version_of_format(self) -> str:
@@ -87,7 +89,8 @@ class RequestRecord:
         quantization = self.precision.quantization
         document |= {} if quantization is None else {"quantization": quantization.to_json()}
         document |= {} if self.labels_of is None else {"labels_of": self.labels_of}
-        return document | ({"roles": [item.to_json() for item in self.roles]} if self.roles else {})
+        document |= {"roles": [item.to_json() for item in self.roles]} if self.roles else {}
+        return document | ({"decoding": self.decoding.to_json()} if self.decoding.is_asked else {})
 
     @classmethod
     def from_fields(cls, fields: Fields, version: int) -> RequestRecord:
@@ -125,6 +128,9 @@ class RequestRecord:
             metadata=fields.default("metadata", fields.table, {}),
             labels_of=fields.default("labels_of", fields.text, None),
             roles=tuple(OutputRole.from_fields(item, OUTPUT_ROLES) for item in fields.each("roles")),
+            decoding=fields.default(
+                "decoding", lambda name: Decoding.from_fields(fields.child(name)), Decoding()
+            ),
         )
         fields.done()
         _check_images(found, fields.path)

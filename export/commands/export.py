@@ -17,6 +17,7 @@ from ..formats import FORMATS
 from ..source.precision import AUTO, PRECISIONS
 from ..source.shares import parse_share
 from .completion import checkpoints, models_and_files
+from .decoding import NMS, decoding_of
 from .next_step import next_step
 from .options import (
     Debug,
@@ -131,6 +132,29 @@ def export(
     inputs: Annotated[
         list[str] | None, typer.Option("--input", help="An input of a module: NAME=1x3x224x224[:DTYPE].")
     ] = None,
+    nms: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Suppress overlapping boxes of a detector inside the file: {', '.join(NMS)}.",
+            autocompletion=lambda: list(NMS),
+        ),
+    ] = None,
+    max_detections: Annotated[
+        int | None, typer.Option(min=1, help="--nms in-graph: so many boxes at most.")
+    ] = None,
+    score_threshold: Annotated[
+        str | None, typer.Option(help="--nms in-graph: boxes need a larger score, as 0.3 or 30%.")
+    ] = None,
+    iou_threshold: Annotated[
+        str | None,
+        typer.Option(help="--nms in-graph: what overlaps a better box by more of their union goes."),
+    ] = None,
+    class_map: Annotated[
+        str | None,
+        typer.Option(
+            help="Give the number of the largest class at each pixel of a map of this size, 512 or HEIGHTxWIDTH."
+        ),
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder that the artifacts' folders go into.")] = Path("build"),
     seed: Annotated[int, typer.Option(help="Seed of random weights.")] = 0,
     reparameterize: Annotated[
@@ -193,6 +217,7 @@ def export(
         if spec is not None
         else ModelSpec(tuple(parse_input(text) for text in inputs or ())),
         seed=seed,
+        decoding=decoding_of(nms, max_detections, score_threshold, iou_threshold, class_map),
         reparameterize=reparameterize,
         output=output,
     )

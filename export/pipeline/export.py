@@ -28,7 +28,16 @@ from ..source.resolve import Source
 from .check import Difference, TooLossyError, check_against_reference, where_wrong
 from .refused import of_each
 from .request import ExportRequest, Job, choose_formats, jobs_for
-from .steps import make_source, refuse_labels, rewrite, room_for, trace_source, with_ranges, write_model
+from .steps import (
+    make_source,
+    refuse_labels,
+    rewrite,
+    room_for,
+    trace_source,
+    with_ranges,
+    with_wide_places,
+    write_model,
+)
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -196,6 +205,7 @@ def _write(job: Job, reference: _Reference, folder: Path, progress: Progress) ->
     title, source = job.format.title, reference.source
     progress(Stage(f"{title}: rewriting the graph", 0.0))
     rewritten = rewrite(job, source, reference.traced)
+    job = with_wide_places(job, source, reference.traced, rewritten.program)
     progress(Stage(f"{title}: writing", 0.1))
     signature = with_roles(reference.traced.signature, source)
     written = write_model(job, source, signature, rewritten.program, folder)

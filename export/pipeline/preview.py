@@ -17,7 +17,16 @@ from ..source.precision import Precision
 from ..source.signature import Signature
 from .refused import of_each
 from .request import ExportRequest, Job, choose_formats, jobs_for
-from .steps import make_source, refuse_labels, rewrite, room_for, trace_source, with_ranges, write_model
+from .steps import (
+    make_source,
+    refuse_labels,
+    rewrite,
+    room_for,
+    trace_source,
+    with_ranges,
+    with_wide_places,
+    write_model,
+)
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -87,6 +96,7 @@ def preview(request: ExportRequest, progress: Progress = lambda _: None) -> list
         job = ranged.job
         progress(f"{job.format.title}: rewriting and converting")
         rewritten = rewrite(job, source, traced)
+        job = with_wide_places(job, source, traced, rewritten.program)
         with tempfile.TemporaryDirectory(prefix="cloformer-dry-run-") as folder:
             write_model(job, source, signature, rewritten.program, Path(folder))
         size = _stored(rewritten.program, job.record.precision)

@@ -141,14 +141,15 @@ def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source)
             reparameterize=chosen.reparameterize,
             inputs=source.inputs,
             preprocessing=source.preprocessing,
-            outputs=source.output_names,
+            outputs=source.output_names if source.declared is None else source.declared.names,
             num_classes=request.num_classes,
             labels_sha256=_digest(source.labels) if source.labels is not None else None,
             weights_sha256=source.weights.file_sha256,
             seed=source.weights.seed,
             metadata=source.metadata,
             labels_of=source.labels_of,
-            roles=source.roles,
+            roles=source.roles if source.declared is None else source.declared.roles,
+            decoding=request.decoding,
         )
         folder = request.output / _folder_name(request, chosen.format, record, source)
         jobs.append(
@@ -262,6 +263,7 @@ def _folder_name(request: ExportRequest, row: Format, record: RequestRecord, sou
         f"weights-{(record.weights_sha256 or '')[:8]}": record.weights_sha256 is not None,
         f"labels-{_digest(source.labels)[:8]}": (request.labels or request.spec.labels) is not None,
         f"spec-{_digest(declared)[:8]}": declared is not None,
+        f"decoded-{_digest(record.decoding.to_json())[:8]}": record.decoding.is_asked,
         f"about-{_digest(dict(source.metadata))[:8]}": bool(request.spec.metadata),
     }
     suffixes = [name for name, differs in parts.items() if differs]

@@ -16,6 +16,7 @@ from cloformer.io.progress import Progress, Stage
 from ..artifact.manifest import PassRecord
 from ..formats.exporter import Description, Lowered, Written, unsupported_error
 from ..source.interface import with_roles
+from ..source.precision import with_exceptions
 from ..source.resolve import Source, resolve
 from ..source.signature import Signature
 from .another_choice import with_another_choice
@@ -38,6 +39,7 @@ __all__ = [
     "room_for",
     "trace_source",
     "with_ranges",
+    "with_wide_places",
     "write_model",
 ]
 
@@ -182,6 +184,20 @@ def _recorded(applied: Applied) -> PassRecord:
     return PassRecord(
         applied.name, applied.law, applied.exactness.value, applied.sites, applied.added_multiply_adds
     )
+
+
+def with_wide_places(job: Job, source: Source, traced: Trace, program: ExportedProgram) -> Job:
+    """``job`` with what must be computed in float32 in any case."""
+    from ..source.kept_wide import kept_wide
+
+    precision = job.record.precision
+    if precision.activations != "float16":
+        return job
+    kept = dict.fromkeys(kept_wide(program, with_roles(traced.signature, source).outputs), "float32")
+    if not kept:
+        return job
+    wide = with_exceptions(precision, dict(sorted({**precision.exceptions, **kept}.items())))
+    return replace(job, record=replace(job.record, precision=wide))
 
 
 def _refuse_operators(job: Job, program: ExportedProgram) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cloformer.errors import CheckpointError, UsageError
 from cloformer.variants import VARIANTS, is_built_in, variant_and_head
 
+from .decoding import Decoding
 from .labels import read_labels
 from .libraries.asked import names_a_library
 from .make import Made, Weights, identified, make_model, summary_of
@@ -46,6 +47,7 @@ class SourceRequest:
     spec: ModelSpec = field(default_factory=ModelSpec)
     seed: int = 0
     option: str = "--model"
+    decoding: Decoding = field(default_factory=Decoding)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Source:
     model that they brought. ``versions`` are of the packages that the network is from. ``labels_of`` is the output that the
     labels are of; None: the first. ``given_by`` says who gives the "labels" and the "preprocessing", where that is not the
     artifact that is judged. ``roles`` are given by the specification or the built-in network; none for a classifier, and for a
-    module of which nobody says any."""
+    module of which nobody says any. ``declared`` are those of the network itself, where ``model`` decodes them."""
 
     name: str
     source: str
@@ -72,6 +74,16 @@ class Source:
     notes: tuple[str, ...] = ()
     given_by: Mapping[str, str] = field(default_factory=dict)
     roles: tuple[OutputRole, ...] = ()
+    declared: Declared | None = None
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The outputs of the network itself, where more is computed of them: their names, what they mean, and what that is."""
+
+    names: tuple[str, ...]
+    roles: tuple[OutputRole, ...]
+    decoding: Decoding
 
 
 def resolve(request: SourceRequest) -> Source:
@@ -89,7 +101,7 @@ def resolve(request: SourceRequest) -> Source:
     made = _make(reference, request, is_known=held is not None or request.model is not None)
     trained = made.training
     spec = request.spec
-    names, _ = labels_of(request.labels, spec, trained)
+    labels, _ = labels_of(request.labels, spec, trained)
     default_size = (224, 224) if is_module else _own_size(reference)
     if trained.preprocessing is not None:
         default_size = trained.preprocessing.height, trained.preprocessing.width
@@ -104,25 +116,30 @@ def resolve(request: SourceRequest) -> Source:
 
     fitted = fit(made.model, inputs) if is_module else Fitted(inputs)
     # A classifier of ours gives logits; a user's module gives logits if its classes are named, else plain tensors.
-    logits = reference in VARIANTS or names is not None
+    logits = reference in VARIANTS or labels is not None
     roles = spec.roles or roles_of(reference)
     own_names = fitted.names or (("logits",) if logits and fitted.is_alone else ())
+    names = spec.outputs or tuple(item.name for item in roles) or own_names
+    from .decoded import with_decoding
+
+    found = with_decoding(made.model.eval(), fitted.inputs, names, roles, request.decoding)
     return Source(
         name=made.name,
         source=made.reference,
-        model=made.model.eval(),
+        model=found.model,
         inputs=fitted.inputs,
-        output_names=spec.outputs or tuple(item.name for item in roles) or own_names,
+        output_names=found.names,
         output_role="logits" if logits else "tensor",
         preprocessing=preprocessing,
-        labels=names,
+        labels=labels,
         weights=made.weights,
         summary=summary_of(made.reference, made.weights),
         labels_of=spec.labels_of,
         metadata={**trained.about, **spec.metadata},
         versions=made.versions,
         notes=(*made.notes, *fitted.notes),
-        roles=roles,
+        roles=found.roles,
+        declared=Declared(names, roles, request.decoding) if request.decoding.is_asked else None,
     )
 
 

@@ -13,9 +13,10 @@ module's path and ``package.module:Class:line``, never a path of this machine.
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, fx, nn
@@ -28,6 +29,7 @@ from cloformer.io.words import count, reason_of
 
 from .attempt import example_inputs
 from .causal import masks_as_given
+from .decoded import Decoded
 from .drawn import refuse_drawn
 from .follow import Followed, followed
 from .frames import forward_of, read_origin
@@ -80,9 +82,16 @@ def trace(model: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str]
     graph_module = _unlift(program)
     _fill_the_empty(graph_module)
     for node in graph_module.graph.nodes:
-        node.meta["custom"] = {"cloformer": read_origin(node)}
+        node.meta["custom"] = {"cloformer": _as_the_users(read_origin(node), model)}
     signature = Signature(tuple(inputs), _output_specs(program, outputs, forward_of(model)))
     return Trace(graph_module, signature, (*_left_out(program), *map(_unchecked, found.checks)))
+
+
+def _as_the_users(origin: Origin, model: nn.Module) -> Origin:
+    """The module's path in the user's network, which :class:`.decoded.Decoded` holds as a part."""
+    if not isinstance(model, Decoded):
+        return origin
+    return replace(origin, module=re.sub(r"^network(\.|$)", "", origin.module))
 
 
 def lower(traced: Trace) -> ExportedProgram:

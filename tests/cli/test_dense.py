@@ -126,3 +126,109 @@ def test_roles_that_do_not_fit(name: str, changes, line: str, tmp_path: Path, co
     assert done.code == 3 and line in done.err, done.err
     _, _, said = done.err.partition("error: ")
     assert len(said.strip().split("\n")) <= 3 and not (tmp_path / "out").exists()
+
+
+def test_boxes_are_suppressed_inside_the_file(tmp_path: Path, command: Command) -> None:
+    spec = _spec(tmp_path, "yolo")
+    arguments = ("--model", "dense_models:yolo", "--spec", spec)
+    decoding = (
+        "--nms",
+        "in-graph",
+        "--max-detections",
+        "5",
+        "--score-threshold",
+        "10%",
+        "--iou-threshold",
+        "0.4",
+    )
+    done = command("export", *arguments, *decoding, "--output", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    (artifact,) = done.json["artifacts"]
+    function = artifact["manifest"]["functions"][0]
+    assert [(item["name"], item["role"], item["shape"]) for item in function["outputs"]] == [
+        ("where", "boxes", [1, 5, 4]), ("what", "box_scores", [1, 5]), ("classes", "box_classes", [1, 5]),
+    ]  # fmt: skip
+    assert function["outputs"][0]["coordinates"] == {"form": "xyxy", "unit": "pixels"}
+    rule = {"max_detections": 5, "score_threshold": 0.1, "iou_threshold": 0.4, "candidates": 20}
+    assert artifact["manifest"]["request"]["decoding"] == {"suppression": rule}
+    judged = command("parity", artifact["folder"], *arguments, "--json")
+    assert judged.code == 0, judged.out
+    (report,) = judged.json["reports"]
+    modules = {item["module"] for item in report["operators"]}
+    assert "suppress" in modules and "backbone.0" in modules  # the user's own paths
+
+
+def test_a_program_of_float16_keeps_places_in_float32(tmp_path: Path, command: Command) -> None:
+    spec = _spec(tmp_path, "yolo")
+    arguments = ("--model", "dense_models:yolo", "--spec", spec)
+    done = command(
+        "export",
+        *arguments,
+        "--nms",
+        "in-graph",
+        "--format",
+        "coreml",
+        "--output",
+        tmp_path / "out",
+        "--json",
+    )
+    assert done.code == 0, done.err
+    (artifact,) = done.json["artifacts"]
+    wide = artifact["manifest"]["precision"]["exceptions"]
+    assert any(name.startswith("topk") or "minimum" in name for name in wide) and set(wide.values()) == {
+        "float32"
+    }
+    assert not any(name.startswith("conv") for name in wide)
+    judged = command("parity", artifact["folder"], *arguments)
+    assert judged.code == 0, judged.out
+
+
+@pytest.mark.parametrize(("size", "shape"), [("32", [1, 32, 32]), ("16x24", [1, 16, 24])])
+def test_a_map_of_classes_at_a_size(size: str, shape: list[int], tmp_path: Path, command: Command) -> None:
+    arguments = ("--model", "dense_models:deeplab", "--spec", _spec(tmp_path, "deeplab"))
+    done = command(
+        "export",
+        *arguments,
+        "--image-size",
+        "32",
+        "--class-map",
+        size,
+        "--output",
+        tmp_path / "out",
+        "--json",
+    )
+    assert done.code == 0, done.err
+    (artifact,) = done.json["artifacts"]
+    (output,) = artifact["manifest"]["functions"][0]["outputs"]
+    assert (output["role"], output["shape"], output["axes"]) == (
+        "class_map",
+        shape,
+        ["batch", "height", "width"],
+    )
+    judged = command("parity", artifact["folder"], *arguments)
+    assert judged.code == 0, judged.out
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code", "line"),
+    [
+        ("deeplab", "--nms in-graph", 2, "--nms in-graph is for a model that gives boxes with box_scores"),
+        ("yolo", "--class-map 32", 2, "--class-map is for a model that gives class_scores"),
+        ("yolo", "--nms ingraph", 2, "Did you mean in-graph?"),
+        ("yolo", "--max-detections 5", 2, "add --nms in-graph or leave --max-detections out"),
+        ("yolo", "--nms none --iou-threshold 0.5", 2, "--iou-threshold is for --nms in-graph"),
+        (
+            "yolo",
+            "--nms in-graph --max-detections 301",
+            2,
+            "--max-detections is 301, not a whole number from 1 to 300",
+        ),
+        ("yolo", "--nms in-graph --iou-threshold lots", 2, "--iou-threshold 'lots' is no share"),
+    ],
+)
+def test_wrong_calls(name: str, options: str, code: int, line: str, tmp_path: Path, command: Command) -> None:
+    arguments = ("--model", f"dense_models:{name}", "--spec", _spec(tmp_path, name))
+    size = () if name == "yolo" else ("--image-size", "32")
+    done = command("export", *arguments, *size, *options.split(), "--output", tmp_path / "out")
+    assert done.code == code and line in done.err, done.err
+    assert not (tmp_path / "out").exists()

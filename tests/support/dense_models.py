@@ -6,7 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["deeplab", "points", "sharper", "yolo"]
+from cloformer.export.source.roles import Coordinates
+from cloformer.export.source.suppression import Suppress
+from cloformer.export.source.suppression_rule import Suppression
+
+__all__ = ["SETS", "deeplab", "points", "sharper", "suppress", "yolo"]
+
+SETS = 50  # of boxes in one inference of :func:`suppress`
 
 
 class Backbone(nn.Sequential):
@@ -85,6 +91,11 @@ class Sharper(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         large = F.interpolate(image, scale_factor=2.0, mode="bilinear", align_corners=False)
         return (large * 0.25 + 0.5 + self.layers(image)).clamp(0, 1)
+
+
+def suppress() -> nn.Module:
+    """Boxes (SETS, 60, 4) as xyxy in pixels of 100 x 100 and scores (SETS, 60, 3) to at most 12 of each."""
+    return Suppress(Suppression(12, 0.05, 0.5, 40), Coordinates("xyxy", "pixels"), (100, 100)).eval()
 
 
 def yolo() -> nn.Module:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cloformer.export.source.suppression import Suppression
+from cloformer.export.source.suppression_rule import Suppression
 
 __all__ = ["Drawn", "drawn", "suppressed"]
 

@@ -8,7 +8,8 @@ import torch
 from greedy import drawn, suppressed
 
 from cloformer.export.source.roles import Coordinates
-from cloformer.export.source.suppression import Suppress, Suppression
+from cloformer.export.source.suppression import Suppress
+from cloformer.export.source.suppression_rule import Suppression
 from cloformer.io.fields import FieldError, Fields
 
 PIXELS, SIZE = Coordinates("xyxy", "pixels"), (100, 100)

@@ -1,0 +1,45 @@
+"""What is asked to be computed of a network's outputs before they leave the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cloformer.io.fields import Fields
+
+from .suppression_rule import Suppression
+
+__all__ = ["Decoding"]
+
+_MOST_SIDE = 8192
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """``suppression`` of the boxes, and ``class_map``, (height, width) of the map that scores of classes become; None: neither."""
+
+    suppression: Suppression | None = None
+    class_map: tuple[int, int] | None = None
+
+    @property
+    def is_asked(self) -> bool:
+        return self.suppression is not None or self.class_map is not None
+
+    def to_json(self) -> dict[str, object]:
+        """What is asked, and nothing of what is not."""
+        found: dict[str, object] = {}
+        if self.suppression is not None:
+            found["suppression"] = self.suppression.to_json()
+        if self.class_map is not None:
+            found["class_map"] = list(self.class_map)
+        return found
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Decoding:
+        """What :meth:`to_json` gave; :class:`FieldError` for anything else."""
+        rule = fields.default("suppression", fields.child, None)
+        size = fields.default("class_map", lambda name: fields.wholes(name, 1, _MOST_SIDE, most=2), None)
+        if size is not None and len(size) != 2:
+            raise fields.error("class_map", "is not height and width")
+        fields.done()
+        suppression = None if rule is None else Suppression.from_fields(rule)
+        return cls(suppression, None if size is None else (size[0], size[1]))
