@@ -13,10 +13,11 @@ from ..reference.references import Expected
 from ..source.arrays import Array
 from .report import OutputResult
 
-__all__ = ["Detections", "by_matching", "matches"]
+__all__ = ["Detections", "by_matching", "in_matching_order", "matches"]
 
 _SAME = 0.5  # of the union: boxes of one class that overlap as much are one
 _ROLES = ("boxes", "box_scores", "box_classes")
+_OF_BOXES = 2  # axes of scores and classes: batch and box
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,38 @@ def matches(want: Detections, got: Detections) -> dict[int, int]:
     return found
 
 
+def in_matching_order(got: Mapping[str, Array], expected: Sequence[Expected]) -> dict[str, Array]:
+    """What a suppression gave, each box at the place of the one of the model that it matches; as it is where its scores do not fall,
+    for then it is in no order that rounding explains."""
+    roles, given = _group(expected), dict(got)
+    if roles is None or any(item.spec.name not in got for item in roles.values()):
+        return given
+    arrays = {role: np.asarray(got[item.spec.name]) for role, item in roles.items()}
+    if any(arrays[role].shape != item.want.shape for role, item in roles.items()):
+        return given
+    moved = {role: array.copy() for role, array in arrays.items()}
+    for image, scores in enumerate(arrays["box_scores"]):
+        if (np.diff(scores) > 0).any():
+            continue
+        one, other = (
+            _of_image({role: item.want for role, item in roles.items()}, image),
+            _of_image(arrays, image),
+        )
+        pairs = matches(one, other)
+        rest = iter([place for place in range(len(scores)) if place not in set(pairs.values())])
+        order = [pairs[place] if place in pairs else next(rest) for place in range(len(scores))]
+        for role in _ROLES:
+            moved[role][image] = arrays[role][image][order]
+    return given | {item.spec.name: moved[role] for role, item in roles.items()}
+
+
 def by_matching(
     results: Sequence[OutputResult], got: Mapping[str, Array], expected: Sequence[Expected], max_loss: float
 ) -> list[OutputResult]:
     """``results`` with what boxes, their scores and classes lose told by matching, where a suppression gave them."""
-    roles = {item.spec.role: item for item in expected if item.spec.role in _ROLES}
+    roles = _group(expected)
     lossy = any(item.too_lossy is not None and np.isfinite(item.figures.max_abs) for item in results)
-    if roles.keys() != set(_ROLES) or not lossy:
+    if roles is None or not lossy:
         return list(results)
     names = {item.spec.name for item in roles.values()}
     said = _lost(roles, got, max_loss)
@@ -70,13 +96,24 @@ def by_matching(
     ]
 
 
+def _group(expected: Sequence[Expected]) -> dict[str, Expected] | None:
+    """Boxes, scores and classes; None where a model has not all three of a suppression."""
+    found = {item.spec.role: item for item in expected if item.spec.role in _ROLES}
+    is_whole = found.keys() == set(_ROLES) and found["box_scores"].want.ndim == _OF_BOXES
+    return found if is_whole else None
+
+
+def _of_image(arrays: Mapping[str, Array], image: int) -> Detections:
+    return Detections(*(np.asarray(arrays[role])[image] for role in _ROLES))
+
+
 def _lost(roles: Mapping[str, Expected], got: Mapping[str, Array], max_loss: float) -> str | None:
     want = {role: np.asarray(item.want) for role, item in roles.items()}
     given = {role: np.asarray(got[item.spec.name]) for role, item in roles.items()}
     alone = count = 0
     off = 0.0
     for image in range(len(want["boxes"])):
-        one, other = (Detections(*(each[role][image] for role in _ROLES)) for each in (want, given))
+        one, other = _of_image(want, image), _of_image(given, image)
         pairs = matches(one, other)
         count += max(len(one.are), len(other.are))
         alone += max(len(one.are), len(other.are)) - len(pairs)

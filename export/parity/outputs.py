@@ -15,7 +15,7 @@ from ..reference.references import Expected
 from ..reference.rounding import Format
 from ..source.arrays import Array
 from ..source.signature import TensorSpec
-from .boxes import by_matching
+from .boxes import by_matching, in_matching_order
 from .metrics import Figures, agreement, figures
 from .report import OutputResult
 from .tolerances import MARGIN, ROUNDINGS, output_tolerance
@@ -31,6 +31,7 @@ def compare_outputs(
 ) -> list[OutputResult]:
     """Every output of one case. On a photograph, ``max_loss`` is the share of the largest value that the number format may
     cost; where a case is what the model may be given, it may end before no value that counts."""
+    got = in_matching_order(got, expected)
     results = [output_result(case, got.get(item.spec.name), item, max_loss) for item in expected]
     return by_matching(results, got, expected, max_loss)
 

@@ -68,8 +68,15 @@ def _results(got: Detections) -> list[OutputResult]:
 def test_boxes_that_change_places_cost_nothing() -> None:
     order = np.arange(COUNT)
     order[[0, 1, 6, 7]] = order[[1, 0, 7, 6]]
-    results = _results(_reordered(_detections(), order))
-    assert [item.too_lossy for item in results] == [None] * 3
+    changed = _reordered(_detections(), order)
+    results = _results(Detections(changed.boxes, -np.sort(-changed.scores), changed.classes))
+    assert [item.reason for item in results] == [None] * 3
+    assert all(item.figures.max_abs == 0 for item in results if item.name != "s")
+
+
+def test_boxes_in_another_order_than_their_scores_are_not_put_into_it() -> None:
+    backwards = _reordered(_detections(), np.arange(COUNT)[::-1])
+    assert max(item.figures.max_rel for item in _results(backwards)) > 0.5
 
 
 @pytest.mark.parametrize("lost", [1, 2, 3, 20])
