@@ -16,6 +16,7 @@ from ..source.postprocessing import softmax
 from ..source.preprocessing import Preprocessing
 from ..source.signature import TensorSpec
 from .loss import RoundingLoss, errors
+from .matching import matched
 from .natures import decides
 from .places import undecided
 from .programs import Programs
@@ -133,10 +134,15 @@ class Reference:
             ),
         )
         pairs = self._opposite(inputs, form)
-        given = [in_roles(run[: len(specs)], roles) for run in runs.rounded]
+        wanted = in_roles(outputs, roles)
+
+        def run_of(run: Sequence[Array]) -> list[Array]:
+            return matched(in_roles(run[: len(specs)], roles), wanted, roles)
+
+        given = [run_of(run) for run in runs.rounded]
         ended = None if runs.ended is None else in_roles(runs.ended[: len(specs)], roles)
         ends = [None] * len(specs) if ended is None else self._own_ends(inputs, outputs, ended, roles)
-        opposite = [tuple(in_roles(run[: len(specs)], roles) for run in pair) for pair in pairs]
+        opposite = [tuple(map(run_of, pair)) for pair in pairs]
         return [
             Expected(
                 spec,
@@ -151,7 +157,7 @@ class Reference:
                 searched=self._searched(place, inputs, runs.rounded),
                 own_end=ends[place],
             )
-            for place, (spec, want) in enumerate(zip(specs, in_roles(outputs, roles), strict=True))
+            for place, (spec, want) in enumerate(zip(specs, wanted, strict=True))
         ]
 
     def _own_ends(

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from greedy import drawn
 
-from cloformer.export.parity.boxes import Detections, matches
 from cloformer.export.parity.outputs import compare_outputs
 from cloformer.export.parity.report import OutputResult
 from cloformer.export.reference.cases import Case
 from cloformer.export.reference.loss import RoundingLoss
+from cloformer.export.reference.matching import Detections, matches
 from cloformer.export.reference.references import Expected
 from cloformer.export.reference.rounding import Format
 from cloformer.export.source.signature import TensorSpec
