@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,14 @@ from cloformer.io.write import write_whole
 from ..formats.runners import Array, RunnerOptions, open_model
 from ..source.function import Input, Output
 from ..source.images import Unreadable, attempts, refuse_none
+from ..source.placement import Placement
 from ..source.postprocessing import softmax
 from ..source.preprocessing import Preprocessing, as_planes, load_image
 from ..source.signature import TensorSpec
 from .folder import Artifact
+from .seen import Seen, seen_of
 
-__all__ = ["Guess", "Head", "Prediction", "predict", "save_outputs"]
+__all__ = ["Guess", "Head", "Prediction", "free_name", "predict", "save_outputs"]
 
 _LONGEST_NAME = 100  # characters of a folder for what one image gave
 
@@ -61,10 +63,11 @@ class Head:
 
 @dataclass(frozen=True)
 class Prediction:
-    """All outputs for one image."""
+    """All outputs for one image, and what those with a role say of it."""
 
     image: str
     heads: tuple[Head, ...]
+    seen: Seen = field(default_factory=Seen)
 
     @property
     def top(self) -> tuple[Guess, ...]:
@@ -76,13 +79,20 @@ class Prediction:
             "image": self.image,
             "top": _guesses(self.top),
             "outputs": [head.to_json() for head in self.heads],
+            **self.seen.to_json(),
         }
 
 
 def predict(
-    artifact: Artifact, images: Sequence[Path], *, top: int = 5, options: RunnerOptions | None = None
+    artifact: Artifact,
+    images: Sequence[Path],
+    *,
+    top: int = 5,
+    min_score: float = 0.3,
+    options: RunnerOptions | None = None,
 ) -> Iterator[Prediction | Unreadable]:
-    """What the artifact gives for each image, one at a time, with the ``top`` classes of every output that has classes.
+    """What the artifact gives for each image, one at a time, with the ``top`` classes of every output that has classes, and boxes
+    of a score of ``min_score`` at least.
 
     An image that cannot be read does not stop the others; where none can, the first one's error is raised. Raises
     :class:`UnsupportedError` if the artifact takes something else than one image, and :class:`MissingRuntimeError` if it
@@ -91,8 +101,9 @@ def predict(
     image, rule = _image_of(artifact)
     unreadable: list[Unreadable] = []
 
-    def read(path: Path) -> tuple[str, Array]:
-        return str(path), rule.crop_image(load_image(path))
+    def read(path: Path) -> tuple[str, Array, Placement]:
+        photograph = load_image(path)
+        return str(path), rule.crop_image(photograph), rule.placement(*photograph.size)
 
     with open_model(artifact.model, options=options) as runner:
         for found in attempts(images, read):
@@ -102,7 +113,7 @@ def predict(
                     refuse_none(unreadable)
                 yield found
                 continue
-            name, pixels = found
+            name, pixels, placed = found
             value = as_planes(pixels) if image.preprocessing_inside else rule.normalize(pixels)
             given = runner.run(
                 {image.spec.name: np.broadcast_to(value, image.spec.shape).astype(image.spec.dtype)}
@@ -110,18 +121,33 @@ def predict(
             heads = [
                 _head(output, given[output.spec.name], artifact, top) for output in artifact.function.outputs
             ]
-            yield Prediction(name, tuple(heads))
+            seen = seen_of(
+                artifact.function.outputs,
+                given,
+                placed,
+                (rule.height, rule.width),
+                artifact.labels,
+                min_score=min_score,
+                is_suppressed=artifact.manifest.request.decoding.suppression is not None,
+            )
+            yield Prediction(name, tuple(heads), seen)
 
 
-def save_outputs(prediction: Prediction, folder: Path, taken: set[str]) -> Path:
-    """Write every output, as the model gave it, as ``NAME.npy`` into a folder below ``folder`` that is called as the image
-    is; a number is added to a name in ``taken``. :class:`InputError` if that cannot be written."""
-    stem = Path(prediction.image).stem.strip(". ")[:_LONGEST_NAME] or "image"
+def free_name(image: str, taken: set[str]) -> str:
+    """A name for what comes of an image: its own, with a number where that is ``taken``, to which it is added."""
+    stem = Path(image).stem.strip(". ")[:_LONGEST_NAME] or "image"
     name, number = stem, 1
     while name.casefold() in taken:  # as file systems compare that know no capitals
         number += 1
         name = f"{stem}-{number}"
     taken.add(name.casefold())
+    return name
+
+
+def save_outputs(prediction: Prediction, folder: Path, taken: set[str]) -> Path:
+    """Write every output, as the model gave it, as ``NAME.npy`` into a folder below ``folder`` that is called as the image
+    is (:func:`free_name`). :class:`InputError` if that cannot be written."""
+    name = free_name(prediction.image, taken)
     for head in prediction.heads:
         content = io.BytesIO()
         np.save(content, head.value, allow_pickle=False)

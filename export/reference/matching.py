@@ -10,7 +10,7 @@ import numpy as np
 
 from ..source.arrays import Array
 
-__all__ = ["ROLES", "Detections", "matched", "matches", "of_image", "places_of"]
+__all__ = ["ROLES", "Detections", "matched", "matches", "of_image", "overlap", "places_of"]
 
 ROLES = ("boxes", "box_scores", "box_classes")
 _SAME = 0.5  # of the union: boxes of one class that overlap as much are one
@@ -40,9 +40,7 @@ def matches(want: Detections, got: Detections) -> dict[int, int]:
     found: dict[int, int] = {}
     for place in want.are:
         shares = [
-            _overlap(want.boxes[place], got.boxes[other])
-            if got.classes[other] == want.classes[place]
-            else 0.0
+            overlap(want.boxes[place], got.boxes[other]) if got.classes[other] == want.classes[place] else 0.0
             for other in left
         ]
         if shares and max(shares) >= _SAME:
@@ -81,7 +79,8 @@ def of_image(outputs: Sequence[Array], places: Sequence[int], image: int) -> Det
     return Detections(*(np.asarray(outputs[place])[image] for place in places))
 
 
-def _overlap(one: Array, other: Array) -> float:
+def overlap(one: Array, other: Array) -> float:
+    """What two boxes share, over what they cover together; 1 of two that are equal and of no size."""
     across, down = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
     shared = max(float(across), 0.0) * max(float(down), 0.0)
     union = float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2])) - shared
