@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from outcome import Command
 from PIL import Image
-from test_dense import _spec
 
 from cloformer.export.artifact.seen import Box, ClassMap, Points, Seen, run_lengths, seen_of
 from cloformer.export.reports.artifact.drawing import color_of, drawn
@@ -100,26 +99,6 @@ def _opened(content: bytes) -> Image.Image:
     import io
 
     return Image.open(io.BytesIO(content))
-
-
-@pytest.mark.parametrize("name", ["yolo", "deeplab", "points", "sharper"])
-def test_networks_of_users(name: str, tmp_path: Path, command: Command) -> None:
-    arguments = ("--model", f"dense_models:{name}", "--spec", _spec(tmp_path, name))
-    size = () if name == "yolo" else ("--image-size", "32")
-    done = command("export", *arguments, *size, "--output", tmp_path / "out", "--json")
-    folder = Path(done.json["artifacts"][0]["folder"])
-    Image.new("RGB", (90, 40), (10, 200, 30)).save(tmp_path / "photo.png")
-    shown = command(
-        "predict", folder, tmp_path / "photo.png", "--draw", tmp_path / "drawn", "--min-score", "0.1"
-    )
-    assert shown.code == 0, shown.err
-    words = {"yolo": " from (", "deeplab": "scores: ", "points": "places: (", "sharper": "drawn in "}[name]
-    assert words in shown.out
-    file = tmp_path / "drawn" / ("photo-large.png" if name == "sharper" else "photo.png")
-    assert Image.open(file).size == ((64, 64) if name == "sharper" else (90, 40))
-    document = command("predict", folder, tmp_path / "photo.png", "--json").json["predictions"][0]
-    kind = {"yolo": "boxes", "deeplab": "maps", "points": "points", "sharper": "pictures"}[name]
-    assert kind in document
 
 
 def test_wrong_numbers(tmp_path: Path, command: Command) -> None:
