@@ -18,6 +18,7 @@ from ..formats.runner import ModelFile
 from ..source.function import Function
 from ..source.interface import LABELS
 from ..source.labels import read_labels
+from ..source.roles import class_axis
 from ..source.signature import Signature
 from .files import MANIFEST, FileEntry, verify_files
 from .manifest import Manifest
@@ -178,9 +179,10 @@ def _labels(folder: Path, manifest: Manifest) -> tuple[str, ...] | None:
     for output in manifest.function.outputs:
         if output.labels is not None:
             names = read_labels(folder / output.labels)
-            if len(names) != output.spec.shape[-1]:
+            axis = class_axis(output.spec)  # None: of numbers of classes, which say not how many there are
+            if axis is not None and len(names) != output.spec.shape[axis]:
                 raise InputError(
-                    f"{folder} has {count(names, 'label')} for {count(output.spec.shape[-1], 'class')}",
+                    f"{folder} has {count(names, 'label')} for {count(output.spec.shape[axis], 'class')}",
                     "export it again with as many labels as classes",
                 )
             FORMATS[manifest.format].refuse_repeated_names(names, len(manifest.function.outputs))

@@ -50,8 +50,9 @@ class Setting:
     @classmethod
     def of(cls, signature: Signature, source: Source, asked: Asked) -> Setting:
         """For the traced ``signature`` of ``source``. A model of several outputs is no classifier, whatever is named: Core
-        ML's have one."""
+        ML's have one; and one whose output means something else is none."""
         named = source.labels is not None and len(signature.outputs) == 1
+        named = named and all(item.role in ("logits", "probabilities") for item in source.roles)
         rules = source.preprocessing if asked.normalizes_inside else {}
         return cls(signature, rules, is_classifier=named, options=asked.options)
 

@@ -59,18 +59,26 @@ def _with_given_roles(outputs: Sequence[TensorSpec], roles: Sequence[OutputRole]
 
 
 def _labelled(outputs: Sequence[TensorSpec], source: Source) -> int:
-    """The place of the output that the labels are of: the one that is named, the first with classes, or the first."""
+    """The place of the output that the labels are of: the one that is named, the first with classes, or the first. Scores that
+    have no classes any more, after a suppression, have them in the output beside them."""
+    with_classes = [place for place, spec in enumerate(outputs) if source.roles and _tells_classes(spec)]
     if source.labels_of is None:
-        return next(
-            (place for place, spec in enumerate(outputs) if source.roles and spec.role in WITH_CLASSES), 0
-        )
+        return next(iter(with_classes), 0)
     place = next((number for number, spec in enumerate(outputs) if spec.name == source.labels_of), None)
+    if place is not None and outputs[place].role == "box_scores" and not _tells_classes(outputs[place]):
+        return next(iter(with_classes), place)
     if place is None:
         raise InputError(
             f"labels_of is {source.labels_of}, and the model's outputs are {', '.join(spec.name for spec in outputs)}",
             "give the name of the output that has the classes",
         )
     return place
+
+
+def _tells_classes(spec: TensorSpec) -> bool:
+    return spec.role in WITH_CLASSES and (
+        spec.role in ("class_map", "box_classes") or class_axis(spec) is not None
+    )
 
 
 def _has_classes(spec: TensorSpec, classes: int) -> bool:

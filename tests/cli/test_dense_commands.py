@@ -145,6 +145,7 @@ def test_boxes_are_suppressed_inside_the_file(tmp_path: Path, command: Command) 
     judged = command("parity", artifact["folder"], *arguments, "--json")
     assert judged.code == 0, judged.out
     (report,) = judged.json["reports"]
+    assert function["outputs"][2]["labels"] is None
     modules = {item["module"] for item in report["operators"]}
     assert "suppress" in modules and "backbone.0" in modules  # the user's own paths
 
@@ -222,3 +223,49 @@ def test_wrong_calls(name: str, options: str, code: int, line: str, tmp_path: Pa
     done = command("export", *arguments, *size_of(name), *options.split(), "--output", tmp_path / "out")
     assert done.code == code and line in done.err, done.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("labels_of", ["", 'labels_of = "what"\n'])
+def test_labels_name_the_classes_of_boxes(labels_of: str, tmp_path: Path, command: Command) -> None:
+    """Of the scores, and where these are one number for each box, of the classes beside them."""
+    spec = spec_file(tmp_path, "yolo")
+    spec.write_text(f'labels = "labels.txt"\n{labels_of}{spec.read_text()}')
+    (tmp_path / "labels.txt").write_text("ant\nbee\ncat\n")
+    arguments = ("--model", "dense_models:yolo", "--spec", spec)
+    for options, wanted in (((), [None, "labels.txt"]), (("--nms", "in-graph"), [None, None, "labels.txt"])):
+        done = command("export", *arguments, *options, "--output", tmp_path / "out", "--json")
+        assert done.code == 0, done.err
+        (artifact,) = done.json["artifacts"]
+        assert [item["labels"] for item in artifact["manifest"]["functions"][0]["outputs"]] == wanted
+    shown = command("predict", artifact["folder"], "--min-score", "0", "--json").json["predictions"][0]
+    assert {box["label"] for box in shown["boxes"]} <= {"ant", "bee", "cat"} and shown["boxes"]
+    judged = command("parity", artifact["folder"], *arguments, "--no-operators", "--json")
+    assert judged.code == 0, judged.out
+
+
+def test_labels_of_a_map_make_no_classifier(tmp_path: Path, command: Command) -> None:
+    """Core ML's classifiers give one class; a map of classes has its names beside it."""
+    spec = spec_file(tmp_path, "deeplab")
+    spec.write_text(f'labels = "labels.txt"\n{spec.read_text()}')
+    (tmp_path / "labels.txt").write_text("sky\nsea\nland\ncat\nrest\n")
+    arguments = ("--model", "dense_models:deeplab", "--spec", spec)
+    done = command(
+        "export",
+        *arguments,
+        *size_of("deeplab"),
+        "--format",
+        "coreml",
+        "--output",
+        tmp_path / "out",
+        "--json",
+    )
+    assert done.code == 0, done.err
+    (artifact,) = done.json["artifacts"]
+    (output,) = artifact["manifest"]["functions"][0]["outputs"]
+    assert (output["role"], output["labels"], output["postprocessing"]) == (
+        "class_scores",
+        "labels.txt",
+        None,
+    )
+    shown = command("predict", artifact["folder"], "--json").json["predictions"][0]
+    assert {item["label"] for item in shown["maps"]["scores"]} <= {"sky", "sea", "land", "cat", "rest"}

@@ -213,9 +213,10 @@ def _output_type(spec: TensorSpec) -> Any:
 
 
 def _class_labels(lowered: Lowered) -> list[str] | None:
-    """The names inside the model, if it is a classifier: one with several outputs is none, and its names are in the
-    artifact alone."""
-    is_one = lowered.labels is not None and len(lowered.signature.outputs) == 1
+    """The names inside the model, if it is a classifier: one with several outputs is none, or with one that has another role, and
+    its names are in the artifact alone."""
+    first, *others = lowered.signature.outputs
+    is_one = not others and first.role in ("logits", "probabilities")
     return list(lowered.labels) if lowered.labels is not None and is_one else None
 
 
