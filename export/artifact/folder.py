@@ -185,7 +185,7 @@ def _labels(folder: Path, manifest: Manifest) -> tuple[str, ...] | None:
                     f"{folder} has {count(names, 'label')} for {count(output.spec.shape[axis], 'class')}",
                     "export it again with as many labels as classes",
                 )
-            FORMATS[manifest.format].refuse_repeated_names(names, len(manifest.function.outputs))
+            FORMATS[manifest.format].refuse_repeated_names(names, manifest.function.signature.outputs)
             return names
     return None
 

@@ -85,6 +85,7 @@ def rebuild(
         inputs=fitted.inputs,
         output_names=decoded.names,
         roles=decoded.roles,
+        declared=decoded.declared,
         output_role="logits" if request.model in VARIANTS or labelled is not None else "tensor",
         preprocessing=rules,
         labels=labelled,

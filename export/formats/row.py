@@ -22,7 +22,9 @@ from cloformer.io.words import bounded
 from ..source.labels import first_repeated
 from ..source.precision import Precision
 from ..source.quantization import Quantization
+from ..source.roles import is_classifier
 from ..source.shares import parse_share
+from ..source.signature import TensorSpec
 
 if TYPE_CHECKING:
     from ..passes import Pass, Setting
@@ -199,10 +201,10 @@ class Format:
                 f"add {option.flag} {holding[0]}, or choose another --precision: {', '.join(others)}",
             )
 
-    def refuse_repeated_names(self, labels: Sequence[str] | None, outputs: int) -> None:
-        """:class:`InputError` for class names that a model with so many outputs cannot have in this format: one with
-        several outputs is no classifier, and its names are in the artifact alone."""
-        found = first_repeated(labels or ()) if self.scores_by_name and outputs == 1 else None
+    def refuse_repeated_names(self, labels: Sequence[str] | None, outputs: Sequence[TensorSpec]) -> None:
+        """:class:`InputError` for class names that a model with such outputs cannot have in this format: of one that is no
+        classifier the names are in the artifact alone."""
+        found = first_repeated(labels or ()) if self.scores_by_name and is_classifier(outputs) else None
         if found is not None:
             name, first, second = found
             raise InputError(

@@ -16,6 +16,7 @@ from ..calibration.goal import Goal
 from ..calibration.images import Calibration
 from ..formats import FORMATS
 from ..formats.row import NORMALIZE, Format
+from ..source.decoding import Decoding
 from ..source.images import collect_images
 from ..source.precision import AUTO, AUTO_IS, PRECISIONS, Precision, read_precision_map, with_exceptions
 from ..source.resolve import Source, SourceRequest
@@ -149,7 +150,7 @@ def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source)
             metadata=source.metadata,
             labels_of=source.labels_of,
             roles=source.roles if source.declared is None else source.declared.roles,
-            decoding=request.decoding,
+            decoding=Decoding() if source.declared is None else source.declared.decoding,
         )
         folder = request.output / _folder_name(request, chosen.format, record, source)
         jobs.append(

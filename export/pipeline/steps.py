@@ -95,9 +95,9 @@ def room_for(source: Source) -> int:
 
 def refuse_labels(jobs: Sequence[Job], source: Source, traced: Trace) -> None:
     """:class:`InputError` for class names that a format cannot take, or that are not as many as the classes."""
+    outputs = with_roles(traced.signature, source).outputs
     for job in jobs:
-        job.format.refuse_repeated_names(source.labels, len(traced.signature.outputs))
-    with_roles(traced.signature, source)
+        job.format.refuse_repeated_names(source.labels, outputs)
 
 
 def rewrite(job: Job, source: Source, traced: Trace) -> Rewritten:

@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 from cloformer.errors import InputError, UsageError
 
 from .attempt import attempt, example_inputs
-from .decoding import Decoding
+from .decoding import Declared, Decoding
 from .roles import Coordinates, OutputRole, check_role, check_together
 from .signature import DTYPES, TensorSpec
 from .suppression import Suppress
@@ -72,11 +72,13 @@ class Decoded(nn.Module):
 
 @dataclass(frozen=True)
 class WithDecoding:
-    """The module that is traced, the names of its outputs, and what they mean."""
+    """The module that is traced, the names of its outputs, and what they mean; and what was ``declared`` of the network's own,
+    None where it is traced as it is."""
 
     model: nn.Module
     names: tuple[str, ...]
     roles: tuple[OutputRole, ...]
+    declared: Declared | None = None
 
 
 def with_decoding(
@@ -93,6 +95,7 @@ def with_decoding(
     """
     if not decoding.is_asked:
         return WithDecoding(model, tuple(names), roles)
+    declared = Declared(tuple(names), roles, decoding)
     found = {item.role: item for item in roles}
     _check(model, inputs, names, roles)
     suppress = choose = None
@@ -117,7 +120,7 @@ def with_decoding(
         )
     decoded = Decoded(model, names, tuple(found.values()), suppress, choose)
     more = [item.name for item in roles if item.name not in names]
-    return WithDecoding(decoded.eval(), (*names, *more), roles)
+    return WithDecoding(decoded.eval(), (*names, *more), roles, declared)
 
 
 def _check(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from cloformer.io.fields import Fields
 
+from .roles import OutputRole
 from .suppression_rule import Suppression
 
-__all__ = ["Decoding"]
+__all__ = ["Declared", "Decoding"]
 
 _MOST_SIDE = 8192
 
@@ -43,3 +44,12 @@ class Decoding:
         fields.done()
         suppression = None if rule is None else Suppression.from_fields(rule)
         return cls(suppression, None if size is None else (size[0], size[1]))
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The outputs of the network itself, where more is computed of them: their names, what they mean, and what that is."""
+
+    names: tuple[str, ...]
+    roles: tuple[OutputRole, ...]
+    decoding: Decoding

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cloformer.errors import CheckpointError, UsageError
 from cloformer.variants import VARIANTS, is_built_in, variant_and_head
 
-from .decoding import Decoding
+from .decoding import Declared, Decoding
 from .labels import read_labels
 from .libraries.asked import names_a_library
 from .make import Made, Weights, identified, make_model, summary_of
@@ -77,15 +77,6 @@ class Source:
     declared: Declared | None = None
 
 
-@dataclass(frozen=True)
-class Declared:
-    """The outputs of the network itself, where more is computed of them: their names, what they mean, and what that is."""
-
-    names: tuple[str, ...]
-    roles: tuple[OutputRole, ...]
-    decoding: Decoding
-
-
 def resolve(request: SourceRequest) -> Source:
     """The source that a request names.
 
@@ -139,7 +130,7 @@ def resolve(request: SourceRequest) -> Source:
         versions=made.versions,
         notes=(*made.notes, *fitted.notes),
         roles=found.roles,
-        declared=Declared(names, roles, request.decoding) if request.decoding.is_asked else None,
+        declared=found.declared,
     )
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "check_together",
     "class_axis",
     "given_roles",
+    "is_classifier",
 ]
 
 FORMS = ("xyxy", "center_size", "xy")
@@ -115,6 +116,11 @@ def class_axis(spec: TensorSpec) -> int | None:
     if axes is None:
         return len(spec.shape) - 1 if spec.role in ("logits", "probabilities") and spec.shape else None
     return axes.index("class") if "class" in axes else None
+
+
+def is_classifier(outputs: Sequence[TensorSpec]) -> bool:
+    """Whether scores of classes are all that a model gives, as Core ML's classifiers do."""
+    return len(outputs) == 1 and outputs[0].role in ("logits", "probabilities")
 
 
 def check_role(spec: TensorSpec, coordinates: Coordinates | None) -> None:

@@ -10,6 +10,10 @@ from dense_specs import SPECS, size_of, spec_file
 from outcome import Command
 from PIL import Image
 
+from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.artifact.rebuild import rebuild
+from cloformer.export.source.spec import read_spec
+
 
 @pytest.mark.parametrize(
     ("wrong", "line"),
@@ -146,6 +150,13 @@ def test_boxes_are_suppressed_inside_the_file(tmp_path: Path, command: Command) 
     assert judged.code == 0, judged.out
     (report,) = judged.json["reports"]
     assert function["outputs"][2]["labels"] is None
+    found = read_artifact(Path(artifact["folder"]))
+    again = rebuild(found, model="dense_models:yolo", weights=None, spec=read_spec(spec))
+    assert again is not None and again.declared is not None  # what it would be exported by once more
+    assert (again.declared.names, again.declared.decoding) == (
+        ("where", "what"),
+        found.manifest.request.decoding,
+    )
     modules = {item["module"] for item in report["operators"]}
     assert "suppress" in modules and "backbone.0" in modules  # the user's own paths
 
@@ -244,10 +255,10 @@ def test_labels_name_the_classes_of_boxes(labels_of: str, tmp_path: Path, comman
 
 
 def test_labels_of_a_map_make_no_classifier(tmp_path: Path, command: Command) -> None:
-    """Core ML's classifiers give one class; a map of classes has its names beside it."""
+    """Core ML's classifiers give one class by its name; a map of classes has its names beside it, and two may be the same."""
     spec = spec_file(tmp_path, "deeplab")
     spec.write_text(f'labels = "labels.txt"\n{spec.read_text()}')
-    (tmp_path / "labels.txt").write_text("sky\nsea\nland\ncat\nrest\n")
+    (tmp_path / "labels.txt").write_text("sky\nsea\nsky\ncat\nrest\n")
     arguments = ("--model", "dense_models:deeplab", "--spec", spec)
     done = command(
         "export",
@@ -268,4 +279,4 @@ def test_labels_of_a_map_make_no_classifier(tmp_path: Path, command: Command) ->
         None,
     )
     shown = command("predict", artifact["folder"], "--json").json["predictions"][0]
-    assert {item["label"] for item in shown["maps"]["scores"]} <= {"sky", "sea", "land", "cat", "rest"}
+    assert {item["label"] for item in shown["maps"]["scores"]} <= {"sky", "sea", "cat", "rest"}

@@ -53,7 +53,7 @@ def test_a_thousand_sets(form: str, tmp_path: Path) -> None:
             }
             found = runner.run(given)
             for case, *outputs in zip(cases, found["kept"], found["sure"], found["labels"], strict=True):
-                want, is_near = suppressed(case, rule, (100, 100))
+                want, is_near = suppressed(case, rule)
                 apart += is_near
                 kept += len(want)
                 if not is_near:

@@ -41,7 +41,7 @@ def drawn(seed: int, count: int, classes: int, side: float = 100.0) -> Drawn:
     return Drawn(boxes, scores)
 
 
-def suppressed(case: Drawn, rule: Suppression, size: tuple[int, int]) -> tuple[list[tuple[int, int]], bool]:
+def suppressed(case: Drawn, rule: Suppression) -> tuple[list[tuple[int, int]], bool]:
     """The boxes that are kept, as (index, class), the best first; and whether an overlap is so near the threshold that rounding
     decides."""
     boxes, best, label = case.boxes.astype(np.float64), case.scores.max(1), case.scores.argmax(1)

@@ -23,7 +23,7 @@ def test_a_thousand_sets() -> None:
         count = (7, 24, 60)[seed % 3]
         rule = Suppression(12, 0.05, (0.3, 0.5, 0.7)[seed // 3 % 3], (60, 40)[seed % 2])
         case = drawn(seed, count, 3)
-        want, is_near = suppressed(case, rule, SIZE)
+        want, is_near = suppressed(case, rule)
         if is_near:
             apart += 1
             continue

@@ -22,6 +22,7 @@ from cloformer.io.quiet import quiet
 from cloformer.io.read import sha256_of
 from cloformer.io.write import canonical_json
 
+from ...source.roles import is_classifier
 from ...source.signature import Signature, TensorSpec
 from ...source.trace import origin_of
 from ..exporter import GraphFigures, Lowered, Unsupported, ValueOrigin, Written, value_origins
@@ -215,9 +216,8 @@ def _output_type(spec: TensorSpec) -> Any:
 def _class_labels(lowered: Lowered) -> list[str] | None:
     """The names inside the model, if it is a classifier: one with several outputs is none, or with one that has another role, and
     its names are in the artifact alone."""
-    first, *others = lowered.signature.outputs
-    is_one = not others and first.role in ("logits", "probabilities")
-    return list(lowered.labels) if lowered.labels is not None and is_one else None
+    named = lowered.labels is not None and is_classifier(lowered.signature.outputs)
+    return list(lowered.labels or ()) if named else None
 
 
 def _describe(model: Any, lowered: Lowered) -> None:
