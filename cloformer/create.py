@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, overload
+
+import torch
+from torch import Tensor
 
 from cloformer.io.words import count
 
@@ -16,7 +19,7 @@ from .features import STRIDES, CloFormerFeatures
 from .model import CloFormer
 from .variants import Variant, list_dense_models, variant_and_head
 
-__all__ = ["create_dense_model", "create_model"]
+__all__ = ["create_dense_model", "create_model", "identify_dense"]
 
 # A classifier's last norm is the last map's; its head is nothing that maps have, and a dense network's head has the same name.
 _CLASSIFIERS_NORM, _LAST_NORM, _OWN_NORM = "norm.", f"norms.{len(STRIDES) - 1}.", "norms.0.weight"
@@ -113,6 +116,24 @@ def create_dense_model(
     model = DenseNetwork(backbone, head.name, classes)
     load_into(model, checkpoint.tensors)
     return model
+
+
+def identify_dense(tensors: Mapping[str, Tensor]) -> str | None:
+    """The name of the dense network whose keys and shapes these are, but for classes and the image's channels; None if there is none."""
+    for name in list_dense_models():
+        variant, head = variant_and_head(name)
+        classes = None if head is None else classes_of(head.name, tensors)
+        stem = tensors.get(f"backbone.{STEM}")
+        if head is None or classes is None or stem is None or stem.ndim != _STEM_RANK:
+            continue
+        with torch.device("meta"):
+            backbone = CloFormerFeatures(variant, in_chans=stem.shape[1])
+            expected = DenseNetwork(backbone, head.name, classes).state_dict()
+        if {key: value.shape for key, value in expected.items()} == {
+            key: value.shape for key, value in tensors.items()
+        }:
+            return name
+    return None
 
 
 def _features(

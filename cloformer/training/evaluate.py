@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -24,14 +25,15 @@ from cloformer.export.formats.runners import RunnerOptions
 from cloformer.export.source.images import Unreadable, attempts, refuse_none
 from cloformer.export.source.preprocessing import Preprocessing
 from cloformer.export.source.resolve import SourceRequest
+from cloformer.export.source.spec import ModelSpec
 from cloformer.io.progress import Progress, Stage
 from cloformer.io.words import count
 
 from .augment import seed_of
 from .beside import Against, Comparison, order_of
-from .subjects import Pixels, Subject, opened
+from .subjects import Pixels, Subject, names_a_model, opened, request_of
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "chosen", "evaluate", "refuse_a_guess"]
 
 _BATCH = 64
 _NONE = RunnerOptions()
@@ -79,13 +81,15 @@ def evaluate(
     data: Judged,
     *,
     reference: Path | SourceRequest | None = None,
+    spec: ModelSpec | None = None,
     limit: int | None = None,
     options: RunnerOptions = _NONE,
     progress: Progress = lambda _: None,
 ) -> list[Evaluation]:
     """What is found of each subject on the images, or on ``limit`` of them, the same for all.
 
-    Without ``reference``, the first subject that is no artifact is what the others are held to. Raises
+    Without ``reference``, the first subject that is no artifact is what the others are held to. ``spec`` is
+    of the subjects that are networks. Raises
     :class:`InputError` for a subject that cannot be read or has other classes than the data, and
     :class:`UnsupportedError` for an artifact that is no classifier of images, before anything is run.
     """
@@ -94,6 +98,8 @@ def evaluate(
     with ExitStack() as stack:
 
         def ready(asked: Path | SourceRequest) -> Subject:
+            if isinstance(asked, Path) and names_a_model(asked):
+                asked = request_of(str(asked), None, subjects, spec, option="evaluate")
             subject = stack.enter_context(opened(asked, options))
             refuse_other_classes(subject, data)
             return subject
@@ -101,7 +107,8 @@ def evaluate(
         alone = None if reference is None or reference in subjects else ready(reference)
         found = {path: ready(path) for path in dict.fromkeys(subjects)}
         held = found.get(reference) if isinstance(reference, Path) and alone is None else alone
-        _refuse_a_guess(held, list(found.values()))
+        if held is not None:
+            refuse_a_guess(held, list(found.values()))
         trials = {path: _Trial(subject, held, data) for path, subject in found.items()}
         running = [*([] if alone is None else [alone]), *found.values()]
         unreadable: list[Unreadable] = []
@@ -160,7 +167,7 @@ def _batches(
 ) -> Iterator[tuple[list[int], dict[Preprocessing, Pixels]]]:
     """The numbers of some images, and these images as each rule prepares them; each image is decoded once. Those that cannot be
     read are added to ``unreadable``, and the first one's error is raised where none can."""
-    chosen = _chosen(data.count, limit)
+    numbers = chosen(data.count, limit)
     asked = dict.fromkeys(rules)
 
     def read(index: int) -> tuple[int, dict[Preprocessing, Pixels]]:
@@ -168,11 +175,11 @@ def _batches(
         return index, {rule: rule.crop_image(image) for rule in asked}
 
     were_read = 0
-    for start in range(0, len(chosen), _BATCH):
+    for start in range(0, len(numbers), _BATCH):
         done = f", {start} done" if start else ""
-        progress(Stage(f"{data.name}: {count(chosen, 'image')}{done}", start / len(chosen)))
+        progress(Stage(f"{data.name}: {count(numbers, 'image')}{done}", start / len(numbers)))
         read_now: list[tuple[int, dict[Preprocessing, Pixels]]] = []
-        for item in attempts(chosen[start : start + _BATCH], read, data.images.where):
+        for item in attempts(numbers[start : start + _BATCH], read, data.images.where):
             if isinstance(item, Unreadable):
                 unreadable.append(item)
             else:
@@ -187,7 +194,7 @@ def _batches(
         refuse_none(unreadable)
 
 
-def _chosen(number: int, limit: int | None) -> list[int]:
+def chosen(number: int, limit: int | None) -> list[int]:
     """All images, or some of them drawn once and for all."""
     if limit is None or limit >= number:
         return list(range(number))
@@ -202,10 +209,19 @@ def _names(subject: Subject, data: Judged) -> Sequence[str] | None:
     return data.classes if data.classes is not None and len(data.classes) == subject.classes else None
 
 
-def _refuse_a_guess(reference: Subject | None, subjects: Sequence[Subject]) -> None:
-    """What nobody says of how the reference is fed is not held against models that are fed in another way."""
-    if reference is None:
-        return
+class _Fed(Protocol):
+    """What is fed with images, and what nobody says of how."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def rule(self) -> Preprocessing: ...
+    @property
+    def guessed(self) -> tuple[str, ...]: ...
+
+
+def refuse_a_guess(reference: _Fed, subjects: Sequence[_Fed]) -> None:
+    """What nobody says of how the reference is fed is not held against models that are fed in another way: :class:`UsageError`."""
     for subject in subjects:
         if any(getattr(subject.rule, name) != getattr(reference.rule, name) for name in reference.guessed):
             raise UsageError(

@@ -22,16 +22,25 @@ from cloformer.export.source.named import names_a_module
 from cloformer.export.source.preprocessing import Preprocessing, as_planes
 from cloformer.export.source.resolve import SourceRequest, resolve
 from cloformer.export.source.returned import as_tensors
-from cloformer.export.source.spec import ModelSpec, read_spec
+from cloformer.export.source.spec import ModelSpec
 from cloformer.export.source.trained import training_of
 from cloformer.hub import WEIGHTS
 from cloformer.io.read import sha256_of
 from cloformer.weights import find_weights
 
-__all__ = ["Subject", "names_a_model", "opened", "reference_of"]
+__all__ = [
+    "Pixels",
+    "Subject",
+    "bytes_of",
+    "guessed_of",
+    "names_a_model",
+    "opened",
+    "reference_of",
+    "request_of",
+    "with_threads",
+]
 
 _RULE = tuple(field.name for field in fields(Preprocessing))
-_BUT_SIZES = tuple(name for name in _RULE if name not in ("height", "width", "resize_size"))
 _TINY = 1e-38  # of a probability whose logarithm is taken
 
 Pixels = npt.NDArray[np.uint8]
@@ -67,24 +76,34 @@ def names_a_model(path: Path) -> bool:
 
 
 def reference_of(
-    subjects: Sequence[Path], model: str | None, weights: Path | None, spec: Path | None
+    subjects: Sequence[Path], model: str | None, weights: Path | None, spec: ModelSpec | None
 ) -> Path | SourceRequest | None:
-    """What is asked for as the reference; None if nothing is. A network that nobody says the input of is fed as the first
-    artifact is. :class:`UsageError` for a ``spec`` of no network."""
+    """What is asked for as the reference; None if nothing is. ``spec`` is of it, or where there is none of the subjects that are
+    networks: :class:`UsageError` where these are none."""
     if model is None and weights is not None and names_a_model(weights) and weights not in subjects:
         model, weights = str(weights), None
+    if model is None and weights is None:
+        if spec is not None and not any(map(names_a_model, subjects)):
+            raise UsageError(
+                "--spec says how the reference is fed, and none is given", "add it: --model nets.py:build"
+            )
+        return None
     if spec is None and model is None:
         return weights
-    if model is None and weights is None:
-        raise UsageError(
-            "--spec says how the reference is fed, and none is given", "add it: --model nets.py:build"
-        )
-    given, size = ModelSpec() if spec is None else read_spec(spec), None
+    return request_of(model, weights, subjects, spec, option="--model")
+
+
+def request_of(
+    model: str | None, weights: Path | None, subjects: Sequence[Path], spec: ModelSpec | None, *, option: str
+) -> SourceRequest:
+    """A network as it is evaluated: one that nobody says the input of is fed as the first artifact among ``subjects`` is."""
+    given, size = spec or ModelSpec(), None
     if model is not None and not given.declared and not names_a_library(model) and names_a_module(model):
-        read = (read_artifact(path).function.classifier for path in subjects if is_artifact(path))
-        sizes = ((item.rule.height, item.rule.width) for item in read if item is not None)
-        size = next(sizes, None)
-    return SourceRequest(model=model, weights=weights, image_size=size, spec=given)
+        taken = (
+            read_artifact(path).function.inputs[0].preprocessing for path in subjects if is_artifact(path)
+        )
+        size = next(((rule.height, rule.width) for rule in taken if rule is not None), None)
+    return SourceRequest(model=model, weights=weights, image_size=size, spec=given, option=option)
 
 
 def opened(asked: Path | SourceRequest, options: RunnerOptions) -> AbstractContextManager[Subject]:
@@ -94,9 +113,14 @@ def opened(asked: Path | SourceRequest, options: RunnerOptions) -> AbstractConte
         return _model(asked, options.threads)
     if is_artifact(asked):
         return _artifact(read_artifact(asked), options)
-    if names_a_model(asked):
-        return _model(SourceRequest(model=str(asked), option="evaluate"), options.threads)
     return _checkpoint(asked, options.threads)
+
+
+def guessed_of(request: SourceRequest, rule: Preprocessing) -> tuple[str, ...]:
+    """The fields of a network's preprocessing that nobody says: all, or none."""
+    is_library = request.model is not None and names_a_library(request.model)
+    is_said = request.spec.declared or is_library or rule != Preprocessing.imagenet(rule.height, rule.width)
+    return () if is_said else _RULE
 
 
 @contextmanager
@@ -124,17 +148,14 @@ def _model(request: SourceRequest, threads: int) -> Iterator[Subject]:
             f"{name} gives {shape} for an image, and no number for each class",
             "evaluate classifiers of images",
         )
-    with _threads(threads):
-        size = None if request.weights is None else _size_of(request.weights)
-        is_said = request.spec.declared or names_a_library(name)
-        is_said = is_said or rule != Preprocessing.imagenet(rule.height, rule.width)
-        yield Subject(
-            name, "PyTorch", rule, source.labels, shape[1], classify, bytes=size, guessed=() if is_said else _RULE
-        )  # fmt: skip
+    with with_threads(threads):
+        size = None if request.weights is None else bytes_of(request.weights)
+        guessed = guessed_of(request, rule)
+        yield Subject(name, "PyTorch", rule, source.labels, shape[1], classify, bytes=size, guessed=guessed)
 
 
 @contextmanager
-def _threads(threads: int) -> Iterator[None]:
+def with_threads(threads: int) -> Iterator[None]:
     """PyTorch's, so many; 0: as many as it takes."""
     before = torch.get_num_threads()
     try:
@@ -158,12 +179,12 @@ def _checkpoint(path: Path, threads: int) -> Iterator[Subject]:
             logits: Tensor = model(x_BCHW)
         return logits
 
-    with _threads(threads):
+    with with_threads(threads):
         classes = model.head.out_features
-        yield Subject(str(path), "PyTorch", rule, trained.labels, classes, classify, bytes=_size_of(path))
+        yield Subject(str(path), "PyTorch", rule, trained.labels, classes, classify, bytes=bytes_of(path))
 
 
-def _size_of(weights: Path) -> int:
+def bytes_of(weights: Path) -> int:
     """Bytes of a checkpoint's file."""
     found = find_weights(weights)
     return (found / WEIGHTS if found.is_dir() else found).stat().st_size

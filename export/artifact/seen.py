@@ -7,15 +7,26 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..formats.runners import Array
-from ..reference.matching import overlap
+from ..reference.matching import overlaps
+from ..source.arrays import Array
 from ..source.function import Output
 from ..source.placement import Placement
 
-__all__ = ["Box", "ClassMap", "Masks", "Picture", "Points", "Seen", "run_lengths", "seen_of"]
+__all__ = [
+    "CANDIDATES",
+    "Box",
+    "ClassMap",
+    "Masks",
+    "Picture",
+    "Points",
+    "Seen",
+    "run_lengths",
+    "seen_of",
+    "shown",
+]
 
 _OVERLAP = 0.5  # of the union: where the file suppresses nothing, what overlaps a better box of its class by more is not shown
-_CANDIDATES = 400  # the best boxes, of which the others are suppressed
+CANDIDATES = 400  # the best boxes, of which the others are suppressed
 _SURE = 0.5  # a mask's share from which a pixel is in it
 
 
@@ -137,9 +148,10 @@ def seen_of(
     *,
     min_score: float,
     is_suppressed: bool,
+    candidates: int = CANDIDATES,
 ) -> Seen:
     """The first image's, of which the input, of ``size`` (height, width), is ``placed`` in the photograph. Boxes have a score of
-    ``min_score`` at least."""
+    ``min_score`` at least, and are among the ``candidates`` best."""
     by_role: dict[str, list[Output]] = {}
     for output in outputs:
         by_role.setdefault(output.spec.role, []).append(output)
@@ -153,7 +165,9 @@ def seen_of(
     boxes = None
     if "boxes" in by_role and "box_scores" in by_role:
         role = "box_classes" if "box_classes" in by_role else "box_scores"
-        boxes = _boxes(by_role, given, placed, size, names_of(role), min_score, is_suppressed=is_suppressed)
+        boxes = _boxes(
+            by_role, given, placed, size, names_of(role), min_score, candidates, is_suppressed=is_suppressed
+        )
     maps = {
         name: ClassMap(_at_photograph(found, placed, size), names_of("class_map"))
         for name, found in named("class_map").items()
@@ -180,9 +194,11 @@ def _boxes(
     size: tuple[int, int],
     labels: Sequence[str] | None,
     min_score: float,
+    candidates: int,
     *,
     is_suppressed: bool,
 ) -> tuple[Box, ...]:
+    """The best first; a box of several scores is of the class of the largest."""
     where = by_role["boxes"][0]
     boxes = np.asarray(given[where.spec.name])[0].astype(np.float64)
     scores = np.asarray(given[by_role["box_scores"][0].spec.name])[0].astype(np.float64)
@@ -195,14 +211,11 @@ def _boxes(
         half = boxes[:, 2:] / 2
         boxes = np.concatenate((boxes[:, :2] - half, boxes[:, :2] + half), 1)
     corners = _in_photograph(boxes.reshape(-1, 2), where.coordinates.unit, placed, size).reshape(-1, 4)
+    order = np.argsort(-best, kind="stable")
+    order = order[(best[order] >= min_score) & (best[order] > 0)][:candidates]
+    if not is_suppressed:
+        order = order[_kept(corners[order], classes[order])]
     limit = np.array([placed.width, placed.height] * 2, np.float64)
-    kept: list[int] = []
-    for at in np.argsort(-best, kind="stable")[:_CANDIDATES]:
-        if best[at] < min_score or not best[at] > 0:
-            break
-        same = [other for other in kept if classes[other] == classes[at]]
-        if is_suppressed or not any(overlap(boxes[at], boxes[other]) > _OVERLAP for other in same):
-            kept.append(int(at))
     return tuple(
         Box(
             int(classes[at]),
@@ -210,8 +223,19 @@ def _boxes(
             float(best[at]),
             tuple(np.clip(corners[at], 0, limit).tolist()),
         )
-        for at in kept
+        for at in order
     )
+
+
+def _kept(corners: Array, classes: Array) -> Array:
+    """Of boxes, the best first, those that no better one of their class that is kept overlaps."""
+    found = np.ones(len(corners), bool)
+    for at in range(len(corners)):
+        if found[at]:
+            others = slice(at + 1, None)
+            shares = overlaps(corners[at], corners[others])
+            found[others] &= (classes[others] != classes[at]) | (shares <= _OVERLAP)
+    return found
 
 
 def _points(output: Output, found: Array, placed: Placement, size: tuple[int, int]) -> Array:
@@ -227,17 +251,30 @@ def _in_photograph(points: Array, unit: str, placed: Placement, size: tuple[int,
     return placed.back(points * scale)
 
 
+def shown(placed: Placement, size: tuple[int, int]) -> Array:
+    """Which pixels of the photograph the input of ``size`` (height, width) shows: truths, (height, width)."""
+    rows, columns = _under(placed)
+    inside: Array = ((rows >= 0) & (rows < size[0]))[:, None] & ((columns >= 0) & (columns < size[1]))
+    return inside
+
+
 def _at_photograph(values: Array, placed: Placement, size: tuple[int, int]) -> Array:
     """A map of the input, of any size, at the photograph's own: each pixel has the value that lies under its middle, or the nearest
     one where the input does not show it."""
+    y, x = _under(placed)
+    height, width = values.shape
+    rows = np.clip(np.floor(y * height / size[0]).astype(int), 0, height - 1)
+    columns = np.clip(np.floor(x * width / size[1]).astype(int), 0, width - 1)
+    found: Array = values[rows][:, columns]
+    return found
+
+
+def _under(placed: Placement) -> tuple[Array, Array]:
+    """Where in the input the middles of the photograph's rows and columns are, in pixels."""
     middles_x, middles_y = np.arange(placed.width) + 0.5, np.arange(placed.height) + 0.5
     x = placed.there(np.stack((middles_x, np.zeros(placed.width)), 1))[:, 0]
     y = placed.there(np.stack((np.zeros(placed.height), middles_y), 1))[:, 1]
-    height, width = values.shape
-    columns = np.clip(np.floor(x * width / size[1]).astype(int), 0, width - 1)
-    rows = np.clip(np.floor(y * height / size[0]).astype(int), 0, height - 1)
-    found: Array = values[rows][:, columns]
-    return found
+    return y, x
 
 
 def _pixels(picture: Array) -> Array:

@@ -41,6 +41,19 @@ def evaluate(
         ),
     ],
     labels: DataLabels = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of maps of classes: for photos/a.jpg of --data the mask a.png, each pixel the number of its class."
+        ),
+    ] = None,
+    coco: Annotated[
+        Path | None,
+        typer.Option(help="Of boxes: COCO's instances, whose images are in the folder --data."),
+    ] = None,
+    ignore_class: Annotated[
+        int | None, typer.Option(min=0, help="The number in masks that is in no figure.")
+    ] = None,
     model: ReferenceModel = None,
     weights: ReferenceWeights = None,
     spec: ReferenceSpec = None,
@@ -48,6 +61,14 @@ def evaluate(
     min_top1: Annotated[
         str | None,
         typer.Option(help="Exit 1 if a share of right first guesses is below, as 0.91 or 91%."),
+    ] = None,
+    min_miou: Annotated[
+        str | None,
+        typer.Option(help="Exit 1 if the mean intersection over union is below, as 0.4 or 40%."),
+    ] = None,
+    min_ap: Annotated[
+        str | None,
+        typer.Option(help="Exit 1 if COCO's average precision is below, as 0.3 or 30%."),
     ] = None,
     min_agreement: Annotated[
         str | None,
@@ -60,7 +81,7 @@ def evaluate(
     max_accuracy_drop: Annotated[
         str | None,
         typer.Option(
-            help="Exit 1 unless the 95 % interval of the drop of top-1, image by image beside the reference, ends within this, as 1%."
+            help="Exit 1 unless the 95 % interval of the drop of top-1, mIoU or AP, image by image beside the reference, ends within this, as 1%."
         ),
     ] = None,
     threads: Threads = 0,
@@ -71,6 +92,7 @@ def evaluate(
 ) -> None:
     """Say how often models are right on images, and what they have lost beside the trained one.
 
+    Of maps of classes (--masks) the mean intersection over union, of boxes (--coco) COCO's average precision.
     Images without labels tell what was lost alone. An image that cannot be read is in none of the figures, and is named: exit 3.
     """
     from cloformer.training.evaluate import evaluate as run_evaluate
@@ -84,23 +106,39 @@ def evaluate(
     from ..reports.shared.words import unreadable_lines
     from ..reports.training import evaluated
     from ..source.shares import parse_share
+    from ..source.spec import read_spec
+    from .evaluate_dense import DenseRequest, evaluate_dense
 
     def share(option: str, text: str | None, example: float) -> float | None:
         return None if text is None else parse_share(option, text, example)
 
-    limits = Limits(
-        share("--min-top1", min_top1, 0.91),
-        share("--min-agreement", min_agreement, 0.97),
-        min_snr,
-        share("--max-accuracy-drop", max_accuracy_drop, 0.01),
+    given = None if spec is None else read_spec(spec)
+    options = RunnerOptions(threads=threads, max_work=max_work or None)
+    drop = share("--max-accuracy-drop", max_accuracy_drop, 0.01)
+    dense = DenseRequest(
+        masks, coco, ignore_class, share("--min-miou", min_miou, 0.4), share("--min-ap", min_ap, 0.3), drop
     )
-    reference = reference_of(subjects, model, weights, spec)
+    classes_alone = {
+        "--labels": labels,
+        "--min-top1": min_top1,
+        "--min-agreement": min_agreement,
+        "--min-snr": min_snr,
+    }
+    if dense.is_asked(classes_alone):
+        reference = reference_of(subjects, model, weights, given)
+        evaluate_dense(
+            subjects, data, dense, reference, given, limit, options, is_quiet=quiet, as_json=as_json
+        )
+        return
+    limits = Limits(
+        share("--min-top1", min_top1, 0.91), share("--min-agreement", min_agreement, 0.97), min_snr, drop
+    )
+    reference = reference_of(subjects, model, weights, given)
     found = read_judged(data, labels)
     limits.refuse_early(found, has_reference=reference is not None or not all(map(is_artifact, subjects)))
     with progress(quiet or as_json) as report:
-        options = RunnerOptions(threads=threads, max_work=max_work or None)
         results = run_evaluate(
-            subjects, found, reference=reference, limit=limit, options=options, progress=report
+            subjects, found, reference=reference, spec=given, limit=limit, options=options, progress=report
         )
     done = EvaluationReport(found, limits, tuple(results))
     unreadable = results[0].unreadable

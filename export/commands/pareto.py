@@ -132,8 +132,10 @@ def _judge(
     from cloformer.training.subjects import reference_of
 
     from ..accuracy.judged import read_judged
+    from ..source.spec import read_spec
 
     images = read_judged(data, labels)
-    held = reference_of(folders, reference.model, reference.weights, reference.spec)
+    given = None if reference.spec is None else read_spec(reference.spec)
+    held = reference_of(folders, reference.model, reference.weights, given)
     results = evaluate(folders, images, reference=held, limit=limit, options=options, progress=stage)
     return EvaluationReport(images, Limits(), tuple(results))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..source.arrays import Array
 
-__all__ = ["ROLES", "Detections", "matched", "matches", "of_image", "overlap", "places_of"]
+__all__ = ["ROLES", "Detections", "matched", "matches", "of_image", "overlap", "overlaps", "places_of"]
 
 ROLES = ("boxes", "box_scores", "box_classes")
 _SAME = 0.5  # of the union: boxes of one class that overlap as much are one
@@ -81,7 +81,14 @@ def of_image(outputs: Sequence[Array], places: Sequence[int], image: int) -> Det
 
 def overlap(one: Array, other: Array) -> float:
     """What two boxes share, over what they cover together; 1 of two that are equal and of no size."""
-    across, down = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
-    shared = max(float(across), 0.0) * max(float(down), 0.0)
-    union = float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2])) - shared
-    return shared / union if union > 0 else float(np.array_equal(one, other))
+    return float(overlaps(one, np.asarray(other)[None])[0])
+
+
+def overlaps(one: Array, others: Array) -> Array:
+    """:func:`overlap` of a box with each of (N, 4)."""
+    sides = np.minimum(one[2:], others[:, 2:]) - np.maximum(one[:2], others[:, :2])
+    shared = np.prod(np.maximum(sides, 0.0), -1)
+    union = np.prod(one[2:] - one[:2]) + np.prod(others[:, 2:] - others[:, :2], axis=-1) - shared
+    alike = (others == one).all(-1).astype(np.float64)
+    found: Array = np.where(union > 0, shared / np.where(union > 0, union, 1.0), alike)
+    return found

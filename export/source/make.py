@@ -86,12 +86,13 @@ def make_model(
 
 
 def identified(weights: Path) -> str | None:
-    """The name of the variant that a checkpoint holds; None if it holds none."""
+    """The name of the built-in network that a checkpoint holds; None if it holds none."""
     from cloformer.checkpoint import identify, read_checkpoint
+    from cloformer.create import identify_dense
 
     found = read_checkpoint(weights)
     variant = identify(found.tensors, found.metadata)
-    return None if variant is None else variant.name
+    return identify_dense(found.tensors) if variant is None else variant.name
 
 
 def summary_of(reference: str, weights: Weights) -> str:

@@ -43,6 +43,7 @@ __all__ = [
     "as_planes",
     "load_image",
     "upright",
+    "upright_size",
 ]
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
@@ -50,6 +51,7 @@ CROPS = ("center", "letterbox")
 _GREY = 114  # the border's value that detectors are usually trained with
 COLOR_ORDERS = ("RGB", "BGR")
 MAX_SIDE = 8192  # pixels; an image of this size has as many as Pillow decodes
+_ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)  # EXIF's, and its values that exchange width and height
 _LARGEST = 1e9  # of scale, mean and std; the smallest is one over it: no pixel leaves float32's range
 
 
@@ -243,6 +245,13 @@ def load_image(path: Path) -> Image.Image:
     :class:`MissingRuntimeError` if its format needs a package that is not there."""
     with opened_image(path) as image:
         return upright(image)
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of what :func:`load_image` gives, without decoding it; raises the same."""
+    with opened_image(path) as image:
+        is_on_its_side = image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
+        return (image.height, image.width) if is_on_its_side else (image.width, image.height)
 
 
 def upright(image: Image.Image) -> Image.Image:

@@ -16,7 +16,7 @@ from .attempt import attempt, example_inputs
 from .frames import forward_of
 from .signature import TensorSpec
 
-__all__ = ["Returned", "as_tensors", "look"]
+__all__ = ["Returned", "as_tensors", "look", "output_names"]
 
 _Path = tuple[str | int, ...]
 
@@ -63,6 +63,11 @@ def look(model: nn.Module, inputs: Sequence[TensorSpec]) -> Returned | None:
 def as_tensors(returned: object) -> tuple[Tensor, ...]:
     """The tensors in what a module returned, in order."""
     return tuple(value for _, value in _parts(returned) if isinstance(value, Tensor))
+
+
+def output_names(names: Sequence[str], outputs: int) -> list[str]:
+    """Those that are given, or numbers."""
+    return list(names) or ["output" if outputs == 1 else f"output_{place}" for place in range(outputs)]
 
 
 def _only_tensors(_module: nn.Module, _inputs: object, returned: object) -> tuple[Tensor, ...]:

@@ -36,6 +36,7 @@ from .frames import forward_of, read_origin
 from .lowering import as_program
 from .origin import Origin
 from .raised import nodes_held
+from .returned import output_names
 from .signature import DTYPES, Signature, TensorSpec
 from .stopped import cannot_follow
 
@@ -235,9 +236,8 @@ def _output_specs(program: ExportedProgram, names: Sequence[str], forward: str) 
         )
     if names and len(names) != len(returned):
         raise UnsupportedError(f"the model has {count(returned, 'output')}, and {count(names, 'name')} given")
-    single = len(returned) == 1
-    names = list(names) or [("output" if single else f"output_{index}") for index in range(len(returned))]
-    return tuple(_output_spec(name, value, forward) for name, value in zip(names, returned, strict=True))
+    found = output_names(names, len(returned))
+    return tuple(_output_spec(name, value, forward) for name, value in zip(found, returned, strict=True))
 
 
 # How a value is turned into one of a type that artifacts have.

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from dense_specs import spec_file
 from device_reports import device_report
 from image_folders import CLASSES, write_folders
 from outcome import Command
@@ -35,7 +36,7 @@ _LINES = dict.fromkeys(
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, brief: None) -> Iterator[Path]:
-    """The reader's folder: a checkpoint, a network, photographs, labels, images in a folder per class."""
+    """The reader's folder: a checkpoint, a network, a detector, photographs, labels, images in a folder per class."""
     folder = tmp_path_factory.mktemp("mine")
     metadata = read_checkpoint("fashion-mnist").metadata
     with pytest.MonkeyPatch.context() as patch:
@@ -62,6 +63,17 @@ def _write_all(folder: Path, metadata: Mapping[str, str]) -> None:
         "from torch import nn\n\n"
         "def build():\n"
         "    return nn.Sequential(nn.Conv2d(3, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+    )
+    (folder / "detector.py").write_text("from dense_models import yolo as build\n")
+    spec_file(folder, "yolo").rename(folder / "boxes.toml")
+    (folder / "instances.json").write_text(
+        json.dumps(
+            {
+                "images": [{"id": 1, "file_name": "cat.jpg", "width": 64, "height": 48}],
+                "annotations": [{"image_id": 1, "category_id": 1, "bbox": [8, 8, 40, 32]}],
+                "categories": [{"id": number, "name": name} for number, name in enumerate(CLASSES)],
+            }
+        )
     )
     (folder / "labels.txt").write_text("cat\ndog\nfish\n")
     (folder / "photos").mkdir()

@@ -6,10 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from cloformer.io.output import width
-
-from ..shared.table import Column, fitted
-from ..shared.words import count, plain, tail, wrapped
+from ..shared.words import count, plain, wrapped
+from .subject_table import Ran, notes, subject_table
 
 __all__ = ["flips", "notes", "snr", "table"]
 
@@ -17,8 +15,6 @@ __all__ = ["flips", "notes", "snr", "table"]
 _RANKS = {
     "MB": 2, "images": 4, "top-1": 0, "top-1, 95 %": 3, "top-5": 5, "top-5, 95 %": 7, "agrees": 1, "agrees, 95 %": 6, "dB": 1,
 }  # fmt: skip
-_LEAST_SUBJECT = 20  # columns of a name that is too long
-_WHOLE = 100_000  # columns where there is no terminal: nothing is shortened in a log
 _LISTED = 5  # images of each subject
 
 
@@ -65,13 +61,9 @@ class FoundAgainst(Protocol):
     def flips(self) -> Sequence[FoundFlip]: ...
 
 
-class Evaluated(Protocol):
+class Evaluated(Ran, Protocol):
     """What was evaluated, with its figures; None for what there is not."""
 
-    @property
-    def subject(self) -> str: ...
-    @property
-    def runs_in(self) -> str: ...
     @property
     def images(self) -> int: ...
     @property
@@ -80,30 +72,17 @@ class Evaluated(Protocol):
     def scores(self) -> FoundScores | None: ...
     @property
     def against(self) -> FoundAgainst | None: ...
-    @property
-    def notes(self) -> Sequence[str]: ...
 
 
 def table(results: Sequence[Evaluated]) -> Iterator[str]:
     """A line per subject: what its files weigh, the shares with their 95 % confidence intervals, and what it has lost beside the
     reference. A column that is empty for all is left out."""
-    rows = [_cells(result) for result in results]
-    heads = [head for head in _RANKS if any(row[head] for row in rows)]
-    columns = [
-        Column(head, 2 + max(len(head), *(len(row[head]) for row in rows)), _RANKS[head]) for head in heads
-    ]
-    names = [plain(result.subject) for result in results]
-    widest, by = max(map(len, names)), max(len("runs in"), *(len(result.runs_in) for result in results))
-    kept = fitted(columns, width(_WHOLE) - min(widest, _LEAST_SUBJECT) - 2 - by)
-    subject = min(widest, width(_WHOLE) - kept.width - 2 - by)
-    yield f"{'':<{subject}}  {'runs in':<{by}}{kept.head}".rstrip()
-    for name, result, row in zip(names, results, rows, strict=True):
-        yield f"{tail(name, subject):<{subject}}  {result.runs_in:<{by}}{kept.row(row)}".rstrip()
-    for line in kept.said():
-        yield from wrapped(f"{line} (--json has them)", indent=2)
-    for name, result in zip(names, results, strict=True):
+    yield from subject_table(results, [_cells(result) for result in results], _RANKS)
+    for result in results:
         if result.against is not None and result.against.snr_of != "logits":
-            yield from wrapped(f"dB of {name} is of {result.against.snr_of}: it gives no logits", indent=2)
+            yield from wrapped(
+                f"dB of {plain(result.subject)} is of {result.against.snr_of}: it gives no logits", indent=2
+            )
 
 
 def flips(results: Sequence[Evaluated]) -> Iterator[str]:
@@ -124,16 +103,6 @@ def flips(results: Sequence[Evaluated]) -> Iterator[str]:
             )
         if len(found) > _LISTED:
             yield f"  and {len(found) - _LISTED:,} more (--json has them)"
-
-
-def notes(results: Sequence[Evaluated]) -> Iterator[str]:
-    """What a person should know of how subjects ran here, once for all of which it is so."""
-    found: dict[str, list[str]] = {}
-    for result in results:
-        for note in result.notes:
-            found.setdefault(note, []).append(plain(result.subject))
-    for note, subjects in found.items():
-        yield from wrapped(f"note, of {', '.join(subjects)}: {note}", indent=2)
 
 
 def _cells(result: Evaluated) -> dict[str, str]:
