@@ -116,7 +116,7 @@ def _images_of(side: int) -> tuple[KitImage, ...]:
         KitImage("normalization", "scale, mean and standard deviation", "normalization.png", _png(grey), "input"),
         KitImage("resize-filter", "the filter that images are resized with", "resize-filter.png",
                  _png(_fine(side)), "pixels"),
-        KitImage("crop", "where the middle is cut out", "crop.png",
+        KitImage("crop", "where the middle is cut out, or the border lies", "crop.png",
                  _png(_noise(3, (side, side * 4 // 3))), "pixels"),
         KitImage("orientation", "the EXIF orientation of photographs", "orientation.jpg", _turned(side), "pixels"),
         KitImage("alpha", "transparency, which is ignored", "alpha.png",

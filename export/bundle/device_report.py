@@ -16,7 +16,7 @@ from cloformer.io.write import canonical_json, write_whole
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.kit import KitImage, read_kit
 from ..schemas import schema
-from .tolerance import kit_tolerance
+from .tolerance import kit_tolerances
 
 __all__ = ["DeviceReport", "VectorResult", "read_device_report", "save_device_report", "share_of"]
 
@@ -86,7 +86,8 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
     if len(models) == 1:
         _check_hash(path, "model", document["model_sha256"], models[0])
     expected = {vector.image.name: vector for vector in read_kit(artifact)}
-    bound = kit_tolerance(artifact)
+    bounds = kit_tolerances(artifact)
+    maps = {item.spec.name for item in artifact.function.outputs if item.spec.role == "class_map"}
     found = []
     for entry in document["vectors"]:
         if entry["name"] not in expected:
@@ -94,19 +95,17 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
                 f"{path} has an unknown vector {entry['name'][:80]!r}", "bundle the artifact again"
             )
         vector = expected.pop(entry["name"])
+        # Of a map, the device says the share of its places that are of another class.
         errors = [
-            share_of(_error(entry["outputs"][name]), float(abs(value).max()))
+            (share_of(_error(entry["outputs"][name]), 1.0 if name in maps else float(abs(value).max())),
+             min(bounds[name].max_rel, 1.0))
             for name, value in vector.outputs.items()
             if name in entry["outputs"]
-        ]
-        found.append(
-            VectorResult(
-                entry["name"],
-                _held(entry["preprocessing"], vector.image),
-                max(errors) if len(errors) == len(vector.outputs) else None,
-                min(bound.max_rel, 1.0),
-            )
-        )
+        ]  # fmt: skip
+        is_complete = len(errors) == len(vector.outputs)
+        error, allowed = max(errors, key=_nearness) if errors else (None, 0.0)
+        held = _held(entry["preprocessing"], vector.image)
+        found.append(VectorResult(entry["name"], held, error if is_complete else None, allowed))
     return DeviceReport(document, tuple(found), tuple(expected))
 
 
@@ -143,6 +142,12 @@ def share_of(error: float | None, largest: float) -> float:
     if error is None:
         return math.inf
     return error / largest if largest else 0.0 if error == 0 else math.inf
+
+
+def _nearness(pair: tuple[float, float]) -> float:
+    """How near an error is to what is allowed, and how far beyond."""
+    error, allowed = pair
+    return error / allowed if allowed else math.inf if error else 0.0
 
 
 def _held(preprocessing: Mapping[str, Any] | None, image: KitImage) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -15,11 +15,13 @@ from cloformer.io.write import canonical_json
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.kit import KitVector, read_kit
 from ..parity.tolerances import OutputTolerance
-from .tolerance import kit_tolerance
+from ..source.signature import TensorSpec
+from .tolerance import kit_tolerances
 
 __all__ = [
     "KIT_INDEX",
     "KIT_SCHEMA_VERSION",
+    "SHOWN",
     "check_artifact",
     "why_not_in_an_app",
     "write_conformance",
@@ -28,13 +30,15 @@ __all__ = [
 
 KIT_INDEX = "conformance.json"
 _MAX_LIST_BYTES = 2**20
-KIT_SCHEMA_VERSION = 1
+KIT_SCHEMA_VERSION = 2
 NOTICES = "THIRD_PARTY_NOTICES.txt"
+# Roles of outputs that the apps show; boxes have their scores beside them.
+SHOWN = ("logits", "probabilities", "class_scores", "class_map", "boxes", "masks", "keypoints", "image")
 _IN_APP = ("model", "labels")  # roles of files; origins and vectors are for the tools
 
 
 def check_artifact(artifact: Artifact) -> None:
-    """Raises :class:`UnsupportedError` unless it is a classifier of one image, and :class:`InputError` if it is not whole."""
+    """Raises :class:`UnsupportedError` unless the apps can show what it gives, and :class:`InputError` if it is not whole."""
     artifact.verify()
     for entry in artifact.manifest.model_files:
         if entry.path.endswith(".json"):  # a package's own list, which nothing has opened yet
@@ -46,24 +50,34 @@ def check_artifact(artifact: Artifact) -> None:
 
 def why_not_in_an_app(artifact: Artifact) -> UnsupportedError | None:
     """What the apps cannot show of it; None if they can."""
-    classifier = artifact.function.classifier
-    if classifier is None or classifier.image.spec.shape[0] != 1:
-        return UnsupportedError(
-            f"{artifact.folder} is not a classifier of one image, which is what the apps show",
-            "`cloformer inspect` says what goes in and comes out",
+    (image, *others), outputs = artifact.function.inputs, artifact.function.outputs
+    shown = [item for item in outputs if item.spec.role in SHOWN]
+    if others or image.preprocessing is None or image.spec.shape[0] != 1 or not shown:
+        found = ", ".join(f"{item.spec.name} ({item.spec.role})" for item in outputs)
+        what = (
+            f"gives {found}" if not others and image.preprocessing is not None else "does not take one image"
         )
-    if classifier.scores is not artifact.function.outputs[0]:
+        return UnsupportedError(
+            f"{artifact.folder} {what}, and the apps show classes, boxes, maps, points and pictures of one image",
+            "say what its outputs are by [[outputs]] in --spec (`cloformer spec`), and export again",
+        )
+    classifier = artifact.function.classifier
+    if classifier is not None and classifier.scores is not outputs[0]:
         return UnsupportedError(
             f"the classes of {artifact.folder} are those of {classifier.scores.spec.name}, and the apps show the first output's",
             "return the classes first, and export again",
         )
-    narrow = [spec for spec in (classifier.image.spec, classifier.scores.spec) if spec.dtype != "float32"]
-    if narrow:
+    narrow = next((spec for spec in (image.spec, *(item.spec for item in shown)) if _is_narrow(spec)), None)
+    if narrow is not None:
         return UnsupportedError(
-            f"{artifact.folder} has {narrow[0].name} in {narrow[0].dtype}, and the apps give and read float32",
+            f"{artifact.folder} has {narrow.name} in {narrow.dtype}, and the apps give and read float32",
             "export it with inputs and outputs of float32, without --io-type",
         )
     return None
+
+
+def _is_narrow(spec: TensorSpec) -> bool:
+    return spec.dtype not in ("float32", "int32", "int64")
 
 
 def write_payload(artifact: Artifact, folder: Path, notices: Sequence[Path]) -> None:
@@ -85,8 +99,8 @@ def write_conformance(artifact: Artifact, folder: Path) -> int:
     """
     folder.mkdir(parents=True)
     vectors = read_kit(artifact)
-    bound = kit_tolerance(artifact)
-    entries = [_write_vector(vector, bound, folder) for vector in vectors]
+    bounds = kit_tolerances(artifact)
+    entries = [_write_vector(vector, bounds, folder) for vector in vectors]
     models = [entry for entry in artifact.files if entry.role == "model"]
     index = {
         "schema_version": KIT_SCHEMA_VERSION,
@@ -102,7 +116,9 @@ def write_conformance(artifact: Artifact, folder: Path) -> int:
     return len(vectors)
 
 
-def _write_vector(vector: KitVector, bound: OutputTolerance, folder: Path) -> dict[str, object]:
+def _write_vector(
+    vector: KitVector, bounds: Mapping[str, OutputTolerance], folder: Path
+) -> dict[str, object]:
     from PIL import Image
 
     image, stem = vector.image, vector.image.name
@@ -112,8 +128,16 @@ def _write_vector(vector: KitVector, bound: OutputTolerance, folder: Path) -> di
     (folder / given).write_bytes(vector.input.astype("<f4").tobytes())
     outputs = {}
     for place, (name, value) in enumerate(vector.outputs.items()):
-        outputs[name] = f"{stem}.output{place}.f32"  # a name may be anything
-        (folder / outputs[name]).write_bytes(np.asarray(value, "<f4").tobytes())
+        file, bound = f"{stem}.output{place}.f32", bounds[name]  # a name may be anything
+        # Numbers of classes are whole, and float32 has all below 2**24.
+        (folder / file).write_bytes(np.asarray(value, "<f4").tobytes())
+        outputs[name] = {
+            "file": file,
+            # JSON has no infinity: an error of the largest value itself is wrong in any format.
+            "max_rel": min(bound.max_rel, 1.0),
+            "min_cosine": bound.cosine,
+            "because": bound.because,
+        }
     return {
         "name": image.name,
         "aims_at": image.aims_at,
@@ -122,10 +146,4 @@ def _write_vector(vector: KitVector, bound: OutputTolerance, folder: Path) -> di
         "pixels": pixels,
         "input": given,
         "outputs": outputs,
-        "tolerance": {
-            # JSON has no infinity: an error of the largest value itself is wrong in any format.
-            "max_rel": min(bound.max_rel, 1.0),
-            "min_cosine": bound.cosine,
-            "because": bound.because,
-        },
     }

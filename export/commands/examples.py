@@ -79,8 +79,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("heads too, by magnitude", "cloformer prune --weights best.safetensors --share 0.3 --heads 0.25 --criterion magnitude --output small.safetensors"),
     ),
     "evaluate": (
+        ("the checkpoint in the box", "cloformer evaluate fashion-mnist --data clothes"),
         ("boxes", "cloformer evaluate detector.py:build --spec boxes.toml --data photos --coco instances.json"),
-        ("the artifact beside it, as a gate", "cloformer evaluate runs/mine/best.safetensors build/*-weights-* --data clothes --min-top1 0.5"),
         ("what was lost, on images without labels", "cloformer evaluate build/*-weights-* --weights fashion-mnist --data photos --json > evaluation.json"),
     ),
     "pareto": (

@@ -15,6 +15,7 @@ from app_names import NAMES
 
 from . import apk, gradle, levels, names, shrinking
 from .compiled import APP, CLASSIFIER, CORE, HERE, ORT, SIGNED, Compiled, compile_modules, declarations
+from .dense import NETWORKS, DenseBundle
 from .images import write_images
 from .native import make_loadable
 from .parts import PARTS, TEMPLATE, aar, settings, versions
@@ -56,6 +57,14 @@ class Project:
         return self.bundle / "app/src/androidTest/assets/conformance"
 
     @cached_property
+    def dense(self) -> dict[str, DenseBundle]:
+        """Networks that give boxes, maps and points, with cases of each."""
+        found = {name: DenseBundle(name, self.work / "dense" / name) for name in NETWORKS}
+        for name, bundle in found.items():
+            bundle.write_cases(self.work / "dense" / name / "cases")
+        return found
+
+    @cached_property
     def compiled(self) -> Compiled:
         return compile_modules(self.work)
 
@@ -85,6 +94,7 @@ class Project:
             "payload": self.payload,
             "conformance": self.conformance,
             "images": self.work / "images",
+            "dense": self.work / "dense",
             "report": self.work / "device-report.json",
             "onnxruntime.native.path": self.libraries,
             "onnxruntime": versions()["onnxruntime"],
@@ -140,6 +150,12 @@ def conforms(project: Project) -> list[str]:
     return project.run_tests("ConformanceCheck")
 
 
+def sees(project: Project) -> list[str]:
+    """Boxes, maps and points of six networks are Python's to the bit in images of odd sizes; their vectors hold, mistakes do not."""
+    assert project.dense
+    return project.run_tests("DenseCheck")
+
+
 def refuses(project: Project) -> list[str]:
     """Damaged, foreign and newer models are refused; softmax, latency, report and camera frames are right."""
     return project.run_tests("ManifestCheck", "CoreCheck")
@@ -193,7 +209,8 @@ def shrinks(project: Project) -> list[str]:
 
 
 def packs(project: Project) -> list[str]:
-    """An app is packed, aligned and signed, holds the model as it was exported, and comes out the same again."""
+    """Apps of a classifier and of a detector are packed, aligned and signed, hold the model as it was exported, and come out the same
+    again."""
     compiled, work = project.compiled, project.work
     folders = [compiled.core, compiled.classifier, compiled.ort, compiled.app, compiled.r_class]
     rules = [work / "resources.pro"]
@@ -202,10 +219,20 @@ def packs(project: Project) -> list[str]:
     for name in ("app/MainActivity", "app/BenchmarkActivity"):  # which the manifest names
         assert f"Lio/github/cloformer/{name};".encode() in code, f"{name} was shrunk away"
     key = apk.make_key(work)
+    payloads = {"classifier": project.payload, "detector": project.dense["detector"].payload}
+    said = [_packed(project, name, payload, dex, key) for name, payload in payloads.items()]
+    unaligned = {name: size for name, size in apk.page_alignments().items() if size < apk.PAGE}
+    assert not unaligned, f"libraries that phones with large pages cannot load: {unaligned}"
+    return [*said, f"of both {shrinking.size(dex):,} bytes are dex"]
+
+
+def _packed(project: Project, kind: str, payload: Path, dex: Path, key: Path) -> str:
     made = []
     for name in ("one", "two"):
-        plain = apk.write_apk(work / f"{name}-unsigned.apk", compiled.resources, dex, project.payload)
-        made.append(apk.sign(plain, key, work / f"{name}.apk"))
+        plain = apk.write_apk(
+            project.work / f"{kind}-{name}-unsigned.apk", project.compiled.resources, dex, payload
+        )
+        made.append(apk.sign(plain, key, project.work / f"{kind}-{name}.apk"))
     assert made[0].read_bytes() == made[1].read_bytes(), "a second build gives another file"
     schemes = apk.verify(made[0])
     assert {"v2", "v3"} <= set(schemes), f"signed with {schemes} alone"
@@ -213,16 +240,14 @@ def packs(project: Project) -> list[str]:
     assert asked == ["android.permission.CAMERA"], f"the app asks for {asked}"
     with zipfile.ZipFile(made[0]) as file:
         names = file.namelist()
-        for path in project.payload.rglob("*"):
-            name = f"assets/cloformer/{path.relative_to(project.payload).as_posix()}"
+        for path in payload.rglob("*"):
+            name = f"assets/cloformer/{path.relative_to(payload).as_posix()}"
             assert not path.is_file() or file.read(name) == path.read_bytes(), f"{name} is not the payload's"
     assert not [name for name in names if "conformance" in name], "the app carries the conformance kit"
-    unaligned = {name: size for name, size in apk.page_alignments().items() if size < apk.PAGE}
-    assert not unaligned, f"libraries that phones with large pages cannot load: {unaligned}"
-    return [
-        f"{made[0].stat().st_size:,} bytes for one kind of processor; signed with {', '.join(schemes)}",
-        f"of them {shrinking.size(dex):,} bytes of dex, {shrinking.size(project.payload):,} of the model's folder",
-    ]
+    return (
+        f"{kind}: {made[0].stat().st_size:,} bytes for one kind of processor, {shrinking.size(payload):,} of the model's folder; "
+        f"signed with {', '.join(schemes)}"
+    )
 
 
 def configures(project: Project) -> list[str]:
@@ -276,7 +301,7 @@ def supports_old_android(project: Project) -> list[str]:
 
 
 CHECKS = [
-    compiles, bundles, preprocesses, conforms, refuses, stands_in, reports, shrinks, packs, configures, names_itself,
+    compiles, bundles, preprocesses, conforms, sees, refuses, stands_in, reports, shrinks, packs, configures, names_itself,
     supports_old_android,
 ]  # fmt: skip
 NEEDED = [compiles, bundles]  # without which there is nothing to check

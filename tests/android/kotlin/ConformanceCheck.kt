@@ -158,7 +158,7 @@ class ConformanceCheck {
         assertEquals(listOf(aimed), results(subject).filterNot { it.passed }.map { it.name })
     }
 
-    private fun results(subject: Subject) = kit.vectors.map { judge(kit, it, rule, subject) }
+    private fun results(subject: Subject) = kit.vectors.map { judge(kit, it, manifest, subject) }
 
     companion object {
         private val payload = Folder.of(given("payload"))

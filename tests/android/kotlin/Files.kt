@@ -11,6 +11,10 @@ import javax.imageio.ImageIO
 /** A folder or file that the check was started with. */
 fun given(name: String) = File(checkNotNull(System.getProperty(name)) { "start the checks with `make android-checks`" })
 
+/** A file of little-endian floats. */
+fun floatsOf(content: ByteArray) =
+    FloatArray(content.size / 4).also { ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(it) }
+
 /** In the place of Android's decoder: the stored values of PNG and JPEG, red, green, blue and, if there is one, alpha. */
 class Stored(val width: Int, val height: Int, val channels: Int, val values: IntArray) {
     /** The colours; [color] makes one of what is stored and its alpha, 255 if there is none. */

@@ -80,7 +80,7 @@ class ManifestCheck {
         json.function().getJSONArray("outputs").put(numbers)
         val manifest = Manifest.parse(json.toString().toByteArray())
         assertTrue(manifest.input.isChannelsLast)
-        assertEquals(listOf(manifest.output.name to true, "numbers" to false), manifest.results.map { it.name to it.isFloat })
+        assertEquals(listOf(manifest.output.name to "float32", "numbers" to "int32"), manifest.outputs.map { it.name to it.type })
     }
 
     @Test
@@ -98,7 +98,10 @@ class ManifestCheck {
     fun otherNumbers() = assertRefused("takes no float32 values") { it.input().put("dtype", "float16") }
 
     @Test
-    fun otherRole() = assertRefused("bundle a classifier") { it.output().put("role", "features") }
+    fun otherRole() = assertRefused("the model gives \"features\", which this app does not show") { it.output().put("role", "features") }
+
+    @Test
+    fun boxesOfWhichNobodySaysWhereTheyAre() = assertRefused("does not say where boxes are") { it.output().put("role", "boxes") }
 
     @Test
     fun otherShape() = assertRefused("its preprocessing does not make") { it.input().getJSONArray("shape").put(2, 32) }

@@ -9,8 +9,6 @@ import org.json.JSONObject
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
-import java.nio.ByteBuffer
-import java.nio.ByteOrder
 import kotlin.math.abs
 
 /** Turning, resizing, cropping and normalizing give what the Python package gives, on the images that it wrote. */
@@ -30,7 +28,7 @@ class PreprocessingCheck {
             val cropped = rule.crop(upright)
             val off = cropped.bytes.indices.count { cropped.bytes[it] != folder.expected(name)[it] }
             assertEquals("$name: bytes that differ", 0, off)
-            val expected = floats(folder.read("$name.f32"))
+            val expected = floatsOf(folder.read("$name.f32"))
             val given = rule.normalize(cropped)
             assertEquals(expected.size, given.size)
             val place = rule.place(upright.width, upright.height)
@@ -50,7 +48,4 @@ class PreprocessingCheck {
     private val pixels = mutableMapOf<String, ByteArray>()
 
     private fun Folder.expected(name: String) = pixels.getOrPut(name) { read("$name.pixels") }
-
-    private fun floats(content: ByteArray) =
-        FloatArray(content.size / 4).also { ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(it) }
 }

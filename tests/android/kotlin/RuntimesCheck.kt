@@ -48,6 +48,18 @@ class RuntimesCheck {
     }
 
     @Test
+    fun numbersOfClassesAreFloats() {
+        for (type in listOf("int32", "int64")) {
+            val json = JSONObject(String(payload.read(Manifest.FILE)))
+            json.getJSONArray("functions").getJSONObject(0).getJSONArray("outputs").getJSONObject(0).put("dtype", type)
+            val whole = Manifest.parse(json.toString().toByteArray())
+            CompiledModel.names = setOf(manifest.input.name, manifest.output.name)
+            LiteRTModel(whole, files, 1).use { assertArrayEquals(input, it.run(input)[manifest.output.name], 0f) }
+            ExecuTorchModel(whole, file, 1).use { assertArrayEquals(input, it.run(input)[manifest.output.name], 0f) }
+        }
+    }
+
+    @Test
     fun liteRTFindsNoSuchName() {
         CompiledModel.names = setOf(manifest.input.name)
         assertRefused("inputs and outputs are not the manifest's") { LiteRTModel(manifest, files, 1) }

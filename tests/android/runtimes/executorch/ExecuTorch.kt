@@ -8,6 +8,10 @@ import java.io.Closeable
 import java.io.File
 
 class Tensor internal constructor(val dataAsFloatArray: FloatArray, private val shape: LongArray) {
+    val dataAsIntArray: IntArray get() = IntArray(dataAsFloatArray.size) { dataAsFloatArray[it].toInt() }
+
+    val dataAsLongArray: LongArray get() = LongArray(dataAsFloatArray.size) { dataAsFloatArray[it].toLong() }
+
     fun shape(): LongArray = shape
 
     companion object {

@@ -27,6 +27,10 @@ class TensorBuffer internal constructor() : AutoCloseable {
 
     fun readFloat(): FloatArray = values
 
+    fun readInt(): IntArray = IntArray(values.size) { values[it].toInt() }
+
+    fun readLong(): LongArray = LongArray(values.size) { values[it].toLong() }
+
     override fun close() {
         CompiledModel.open -= 1
     }

@@ -42,7 +42,7 @@ class ConformanceTest {
         val results =
             Classifier.fromAssets(app, BundledRuntime, options = options).use { classifier ->
                 kit.checkBelongsTo(classifier.manifest)
-                kit.vectors.map { judge(kit, it, classifier.manifest.input.preprocessing, classifier) }
+                kit.vectors.map { judge(kit, it, classifier.manifest, classifier) }
             }
         val (manifest, latency) = measureLatency(app, BundledRuntime, options)
         val isDebug = app.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0

@@ -13,6 +13,7 @@ import android.widget.Button
 import android.widget.TextView
 import io.github.cloformer.classifier.Classifier
 import io.github.cloformer.classifier.decodeImage
+import io.github.cloformer.classifier.toBitmap
 import io.github.cloformer.classifier.toPixels
 import io.github.cloformer.core.PayloadException
 import io.github.cloformer.core.Pixels
@@ -21,7 +22,7 @@ import java.io.IOException
 import java.util.concurrent.Executors
 import java.util.concurrent.RejectedExecutionException
 
-/** A photograph, or what the camera sees, and the five classes that the model finds most probable. */
+/** A photograph, or what the camera sees, and what the model finds there: its most probable classes, or boxes, maps and points. */
 class MainActivity : Activity() {
     /** Everything that touches the model runs here, one after the other. */
     private val worker = Executors.newSingleThreadExecutor()
@@ -145,11 +146,19 @@ class MainActivity : Activity() {
         val start = System.nanoTime()
         val cropped = classifier.crop(image)
         val prepared = System.nanoTime()
+        if (!classifier.manifest.isClassifier) {
+            val seen = classifier.seeCropped(cropped, classifier.place(image))
+            val done = System.nanoTime()
+            val picture = image.drawn(seen)
+            val found = listed(seen, classifier.labels)
+            show { results.show(picture, found, (prepared - start) / MILLISECOND, (done - prepared) / MILLISECOND) }
+            return
+        }
         val predictions = classifier.classifyCropped(cropped)
         val done = System.nanoTime()
         val isBgr = classifier.manifest.input.preprocessing.isBgr
         val seen = if (isBgr) cropped.reversed() else cropped
-        show { results.show(seen, predictions, (prepared - start) / MILLISECOND, (done - prepared) / MILLISECOND) }
+        show { results.show(seen.toBitmap(), predictions, (prepared - start) / MILLISECOND, (done - prepared) / MILLISECOND) }
     }
 
     private fun work(task: () -> Unit) = worker.execute { guarded(task) }

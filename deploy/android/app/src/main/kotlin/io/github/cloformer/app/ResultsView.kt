@@ -1,13 +1,12 @@
 package io.github.cloformer.app
 
 import android.app.Activity
+import android.graphics.Bitmap
 import android.view.View
 import android.view.ViewGroup
 import android.widget.ImageView
 import android.widget.ProgressBar
 import android.widget.TextView
-import io.github.cloformer.classifier.toBitmap
-import io.github.cloformer.core.Pixels
 import io.github.cloformer.core.Prediction
 import kotlin.math.roundToInt
 
@@ -26,9 +25,9 @@ class ResultsView(private val activity: Activity) {
         latency.text = ""
     }
 
-    fun show(seen: Pixels, predictions: List<Prediction>, imageMilliseconds: Double, modelMilliseconds: Double) {
+    fun show(seen: Bitmap, predictions: List<Prediction>, imageMilliseconds: Double, modelMilliseconds: Double) {
         message.visibility = View.GONE
-        image.setImageBitmap(seen.toBitmap())
+        image.setImageBitmap(seen)
         while (rows.childCount < predictions.size) activity.layoutInflater.inflate(R.layout.prediction, rows)
         while (rows.childCount > predictions.size) rows.removeViewAt(rows.childCount - 1)
         predictions.forEachIndexed { place, prediction -> rows.getChildAt(place)?.let { fill(it, prediction) } }

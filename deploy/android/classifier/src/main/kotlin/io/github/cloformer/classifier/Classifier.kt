@@ -6,20 +6,24 @@ import io.github.cloformer.core.Manifest
 import io.github.cloformer.core.Options
 import io.github.cloformer.core.PayloadException
 import io.github.cloformer.core.Pixels
+import io.github.cloformer.core.Placement
 import io.github.cloformer.core.Prediction
+import io.github.cloformer.core.Seen
 import io.github.cloformer.core.Session
 import io.github.cloformer.core.Subject
+import io.github.cloformer.core.seen
 import io.github.cloformer.core.softmax
 import io.github.cloformer.core.topClasses
 import io.github.cloformer.core.verify
 import java.io.File
 
 /**
- * The exported model, from an image to the names of what is on it.
+ * The exported model, from an image to the names of what is on it: classes of all of it, or boxes, maps, points and pictures.
  *
  * ```
  * Classifier.fromAssets(context, BundledRuntime).use { classifier ->
- *     val best = classifier.classify(bitmap).first()
+ *     val best = classifier.classify(bitmap).first() // a classifier's
+ *     val boxes = classifier.see(bitmap).boxes // a detector's, in the bitmap's own pixels
  * }
  * ```
  *
@@ -48,6 +52,17 @@ class Classifier private constructor(runtime: ModelRuntime, files: ModelFiles, o
         return topClasses(if (manifest.output.isLogits) softmax(values) else values, labels, count)
     }
 
+    /** What the model says of an upright image, in its own pixels; boxes of a score of [minScore] at least. */
+    fun see(image: Bitmap, minScore: Double = MIN_SCORE): Seen = see(image.toPixels(), minScore)
+
+    fun see(image: Pixels, minScore: Double = MIN_SCORE): Seen = seeCropped(crop(image), place(image), minScore)
+
+    /** As [see], for what [crop] gave, whose place [place] says. */
+    fun seeCropped(cropped: Pixels, place: Placement, minScore: Double = MIN_SCORE): Seen =
+        seen(manifest, run(normalize(cropped)), place, labels, minScore)
+
+    fun place(image: Pixels): Placement = manifest.input.preprocessing.place(image.width, image.height)
+
     override fun decode(image: ByteArray): Pixels = decodeImage(image)
 
     override fun crop(image: Pixels): Pixels = manifest.input.preprocessing.crop(image)
@@ -72,6 +87,8 @@ class Classifier private constructor(runtime: ModelRuntime, files: ModelFiles, o
     companion object {
         /** Where `cloformer bundle` puts the model. */
         const val ASSETS = "cloformer"
+
+        private const val MIN_SCORE = 0.3
 
         /** Throws [PayloadException] for a model that is damaged, of another runtime, or newer than this code. */
         fun fromAssets(context: Context, runtime: ModelRuntime, path: String = ASSETS, options: Options = Options()) =

@@ -41,7 +41,8 @@ data class VectorResult(
  * One vector of [kit]. The preprocessing runs on its image. The model runs on the expected input, not on what the
  * preprocessing gave, so that a mistake there does not hide behind it, or the other way round.
  */
-fun judge(kit: Kit, vector: Vector, rule: Preprocessing, subject: Subject): VectorResult {
+fun judge(kit: Kit, vector: Vector, manifest: Manifest, subject: Subject): VectorResult {
+    val rule = manifest.input.preprocessing
     val expectedInput = kit.floats(vector.input)
     val cropped = { subject.crop(subject.decode(kit.folder.read(vector.image))) }
     val preprocessed =
@@ -53,8 +54,14 @@ fun judge(kit: Kit, vector: Vector, rule: Preprocessing, subject: Subject): Vect
             Stage.INPUT -> within(INPUT_TOLERANCE, largestDifference(subject.normalize(cropped()), expectedInput))
             Stage.OUTPUTS -> null
         }
-    val given = subject.run(expectedInput)
-    val outputs = vector.outputs.mapValues { (name, path) -> compare(given[name], kit.floats(path), vector.tolerance) }
+    val expected = vector.outputs.mapValues { (_, wanted) -> kit.floats(wanted.file) }
+    val given = inMatchingOrder(manifest, subject.run(expectedInput), expected)
+    val maps = manifest.outputs.filter { it.role == "class_map" }.map { it.name }
+    val outputs =
+        vector.outputs.mapValues { (name, wanted) ->
+            val values = expected.getValue(name)
+            if (name in maps) compareClasses(given[name], values, wanted.tolerance) else compare(given[name], values, wanted.tolerance)
+        }
     return VectorResult(vector.name, vector.aimsAt, preprocessed, outputs)
 }
 
@@ -82,6 +89,13 @@ fun compare(given: FloatArray?, expected: FloatArray, tolerance: Tolerance): Com
     val cosine = if (maxAbs == 0.0) 1.0 else product / (sqrt(givenSquares) * sqrt(expectedSquares))
     val passed = maxAbs <= tolerance.maxRelative * largest && cosine >= tolerance.minCosine
     return Comparison(passed, maxAbs, largest, cosine)
+}
+
+/** A map of classes: [Comparison.maxAbs] is the share of places that are of another class. */
+fun compareClasses(given: FloatArray?, expected: FloatArray, tolerance: Tolerance): Comparison {
+    if (given == null || given.size != expected.size) return Comparison(false, Double.NaN, Double.NaN, Double.NaN)
+    val share = expected.indices.count { given[it] != expected[it] }.toDouble() / expected.size
+    return Comparison(share <= tolerance.maxRelative, share, 1.0, 1.0 - share)
 }
 
 private fun largestDifference(given: FloatArray, expected: FloatArray): Double {

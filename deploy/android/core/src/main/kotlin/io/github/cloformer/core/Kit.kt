@@ -17,15 +17,17 @@ class Vector(
     val pixels: String,
     /** The file with the normalized values. */
     val input: String,
-    /** The file with the original model's values, by output. */
-    val outputs: Map<String, String>,
-    val tolerance: Tolerance,
+    /** The original model's values, by output. */
+    val outputs: Map<String, Expected>,
 )
+
+/** The [file] with an output's values, and how far others may be from them. */
+class Expected(val file: String, val tolerance: Tolerance)
 
 /** Where a vector judges the preprocessing: after the crop, after the normalization, or nowhere: the model alone. */
 enum class Stage { PIXELS, INPUT, OUTPUTS }
 
-/** [maxRelative] is of the largest expected value. */
+/** [maxRelative] is of the largest expected value, and of a map of classes of its places. */
 class Tolerance(val maxRelative: Double, val minCosine: Double, val because: String)
 
 /** The conformance kit that was made with a model: it shows whether an app gives what the original model gives. */
@@ -47,7 +49,7 @@ class Kit(val folder: Folder, val manifestSha256: String, val modelSha256: Strin
 
     companion object {
         const val FILE = "conformance.json"
-        const val SCHEMA_VERSION = 1
+        const val SCHEMA_VERSION = 2
 
         /** Throws [PayloadException] for a kit that is not whole, or newer than this code. */
         fun read(folder: Folder): Kit =
@@ -74,7 +76,6 @@ class Kit(val folder: Folder, val manifestSha256: String, val modelSha256: Strin
 
         private fun vector(json: JSONObject): Vector {
             val outputs = json.getJSONObject("outputs")
-            val tolerance = json.getJSONObject("tolerance")
             return Vector(
                 name = json.getString("name"),
                 aimsAt = json.getString("aims_at"),
@@ -82,11 +83,15 @@ class Kit(val folder: Folder, val manifestSha256: String, val modelSha256: Strin
                 compares = stage(json.getString("compares")),
                 pixels = checkedPath(json.getString("pixels")),
                 input = checkedPath(json.getString("input")),
-                outputs = outputs.keys().asSequence().associateWith { checkedPath(outputs.getString(it)) },
-                tolerance =
-                    Tolerance(tolerance.getDouble("max_rel"), tolerance.getDouble("min_cosine"), tolerance.getString("because")),
+                outputs = outputs.keys().asSequence().associateWith { expected(outputs.getJSONObject(it)) },
             )
         }
+
+        private fun expected(json: JSONObject) =
+            Expected(
+                checkedPath(json.getString("file")),
+                Tolerance(json.getDouble("max_rel"), json.getDouble("min_cosine"), json.getString("because")),
+            )
 
         private fun stage(name: String): Stage =
             when (name) {

@@ -13,9 +13,10 @@ class Manifest(
     val modelPath: String,
     val files: List<FileEntry>,
     val input: Input,
-    val output: Output,
-    /** All that the model gives, in its order; [output] is the first. */
-    val results: List<Result>,
+    /** All that the model gives, in its order. */
+    val outputs: List<Output>,
+    /** Whether the model itself leaves out boxes that overlap better ones. */
+    val isSuppressed: Boolean,
     val cloformer: String,
     /** Of the manifest's own bytes: reports from devices name the model by it. */
     val sha256: String,
@@ -26,10 +27,33 @@ class Manifest(
      */
     class Input(val name: String, val shape: List<Int>, val isChannelsLast: Boolean, val preprocessing: Preprocessing)
 
-    class Result(val name: String, val isFloat: Boolean)
+    /**
+     * [role] says what the values mean, and [type] what they are: float32, or int32 and int64 for the numbers of classes. [labels] is
+     * the file with a class name a line; [coordinates] are of boxes and points.
+     */
+    class Output(
+        val name: String,
+        val role: String,
+        val type: String,
+        val shape: List<Int>,
+        val labels: String?,
+        val coordinates: Coordinates?,
+    ) {
+        val isLogits: Boolean get() = role == "logits"
 
-    /** [labels] is the file with a class name a line. The values are [isLogits], or probabilities already. */
-    class Output(val name: String, val isLogits: Boolean, val shape: List<Int>, val labels: String?)
+        val isOfClasses: Boolean get() = role == "logits" || role == "probabilities"
+    }
+
+    /** Boxes are their centre and size, or left, top, right and bottom; in shares of the input's sides, or in its pixels. */
+    class Coordinates(val isCenterSize: Boolean, val isShares: Boolean)
+
+    /** The first. */
+    val output: Output get() = outputs[0]
+
+    /** Whether the model gives scores of classes, and nothing of places. */
+    val isClassifier: Boolean get() = output.isOfClasses
+
+    fun ofRole(vararg roles: String): Output? = outputs.firstOrNull { it.role in roles }
 
     /** What the app carries of [files]: the rest is for the tools that made the model. */
     val payload: List<FileEntry> get() = files.filter { it.role == "model" || it.role == "labels" }
@@ -38,13 +62,24 @@ class Manifest(
 
     /** The class names; null if the model has none. */
     fun labels(folder: Folder): List<String>? {
-        val path = output.labels ?: return null
+        val output = outputs.firstOrNull { it.labels != null } ?: return null
+        val path = checkNotNull(output.labels)
         val labels = String(folder.read(path), Charsets.UTF_8).removeSuffix("\n").split("\n")
-        if (labels.size != output.shape.last()) {
-            throw PayloadException("$path has ${labels.size} labels for ${output.shape.last()} classes: export again")
+        val classes = output.classes()
+        if (classes != null && labels.size != classes) {
+            throw PayloadException("$path has ${labels.size} labels for $classes classes: export again")
         }
         return labels
     }
+
+    /** How many classes it tells; null where its shape does not say: numbers of classes do not tell how many there are. */
+    private fun Output.classes(): Int? =
+        when {
+            isOfClasses -> shape.last()
+            role == "class_scores" -> shape[1]
+            role == "box_scores" && shape.size == 3 -> shape[2]
+            else -> null
+        }
 
     companion object {
         const val FILE = "manifest.json"
@@ -83,8 +118,8 @@ class Manifest(
                 modelPath = checkedPath(json.getJSONObject("model").getString("path")),
                 files = fileEntries(json),
                 input = input(function.getJSONArray("inputs").getJSONObject(0)),
-                output = output(outputs.getJSONObject(0)),
-                results = List(outputs.length()) { result(outputs.getJSONObject(it)) },
+                outputs = List(outputs.length()) { output(outputs.getJSONObject(it)) },
+                isSuppressed = json.getJSONObject("request").optJSONObject("decoding")?.optJSONObject("suppression") != null,
                 cloformer = json.getJSONObject("versions").getString("cloformer"),
                 sha256 = sha256,
             )
@@ -107,20 +142,23 @@ class Manifest(
             )
         }
 
-        private fun result(json: JSONObject) = Result(json.getString("name"), json.getString("dtype") == "float32")
-
-        private fun output(json: JSONObject): Output {
-            val role = json.getString("role")
-            if (role != "logits" && role != "probabilities") {
-                throw PayloadException("the model's output is \"$role\", and this app shows classes: bundle a classifier")
-            }
-            return Output(
+        private fun output(json: JSONObject) =
+            Output(
                 json.getString("name"),
-                role == "logits",
+                json.getString("role"),
+                json.getString("dtype"),
                 json.getJSONArray("shape").toInts(),
                 if (json.isNull("labels")) null else checkedPath(json.getString("labels")),
+                json.optJSONObject("coordinates")?.let(::coordinates),
             )
-        }
+
+        private fun coordinates(json: JSONObject) =
+            Coordinates(json.getString("form") == "center_size", json.getString("unit") == "shares")
+
+        /** What is shown; scores of boxes are beside them. */
+        private val SHOWN =
+            setOf("logits", "probabilities", "class_scores", "class_map", "boxes", "masks", "keypoints", "image")
+        private val WITH_PLACES = setOf("boxes", "keypoints")
     }
 
     private fun check() {
@@ -130,6 +168,13 @@ class Manifest(
             if (input.isChannelsLast) listOf(1, rule.height, rule.width, channels) else listOf(1, channels, rule.height, rule.width)
         if (input.shape != made) {
             throw PayloadException("the model takes ${input.shape}, which its preprocessing does not make: export it again")
+        }
+        if (outputs.none { it.role in SHOWN }) {
+            val roles = outputs.joinToString { "\"${it.role}\"" }
+            throw PayloadException("the model gives $roles, which this app does not show: say what its outputs are, and export again")
+        }
+        if (outputs.any { it.role in WITH_PLACES && it.coordinates == null } || ofRole("boxes") != null && ofRole("box_scores") == null) {
+            throw PayloadException("$FILE does not say where boxes are, or how sure they are: export it again")
         }
         if (files.none { it.path == modelPath }) throw PayloadException("$FILE does not list $modelPath: export it again")
     }

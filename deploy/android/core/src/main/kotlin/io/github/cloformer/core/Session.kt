@@ -15,7 +15,7 @@ data class Options(val provider: Provider? = null, val threads: Int = 1) {
 
 /** The exported model in its runtime. To be used by one thread at a time, and closed. */
 interface Session : AutoCloseable {
-    /** Every output of floats by name. [input] is what the preprocessing gives, one channel after the other, however the model itself takes it. */
+    /** Every output by name; numbers of classes as floats, which have them all. [input] is what the preprocessing gives, one channel after the other, however the model itself takes it. */
     fun run(input: FloatArray): Map<String, FloatArray>
 }
 

@@ -31,14 +31,20 @@ class Model(private val manifest: Manifest, file: File, threads: Int) : Session 
             } catch (error: RuntimeException) {
                 throw PayloadException("the model does not run here: ${error.message}", error)
             }
-        if (given.size != manifest.results.size) {
-            throw PayloadException("the model gives ${given.size} values, and the manifest has ${manifest.results.size}: bundle it again")
+        if (given.size != manifest.outputs.size) {
+            throw PayloadException("the model gives ${given.size} values, and the manifest has ${manifest.outputs.size}: bundle it again")
         }
-        return manifest.results
-            .zip(given)
-            .filter { (result, _) -> result.isFloat }
-            .associate { (result, value) -> result.name to value.toTensor().dataAsFloatArray }
+        return manifest.outputs.zip(given).mapNotNull { (output, value) -> floats(output, value.toTensor())?.let { output.name to it } }.toMap()
     }
+
+    /** Null for numbers of a type that no output has which is shown. */
+    private fun floats(output: Manifest.Output, tensor: Tensor): FloatArray? =
+        when (output.type) {
+            "float32" -> tensor.dataAsFloatArray
+            "int32" -> tensor.dataAsIntArray.let { numbers -> FloatArray(numbers.size) { numbers[it].toFloat() } }
+            "int64" -> tensor.dataAsLongArray.let { numbers -> FloatArray(numbers.size) { numbers[it].toFloat() } }
+            else -> null
+        }
 
     override fun close() {
         module.destroy()

@@ -21,7 +21,7 @@ class Model(private val manifest: Manifest, files: ModelFiles, threads: Int) : S
     init {
         try {
             input = mapOf(manifest.input.name to kept(compiled.createInputBuffer(manifest.input.name)))
-            outputs = manifest.results.associate { it.name to kept(compiled.createOutputBuffer(it.name)) }
+            outputs = manifest.outputs.associate { it.name to kept(compiled.createOutputBuffer(it.name)) }
         } catch (error: LiteRtException) {
             close()
             throw PayloadException("the model's inputs and outputs are not the manifest's: bundle the model again", error)
@@ -34,7 +34,7 @@ class Model(private val manifest: Manifest, files: ModelFiles, threads: Int) : S
             val given = if (taken.isChannelsLast) channelsLast(input, taken.preprocessing.mean.size) else input
             this.input.getValue(taken.name).writeFloat(given)
             compiled.run(this.input, outputs)
-            manifest.results.filter { it.isFloat }.associate { it.name to outputs.getValue(it.name).readFloat() }
+            manifest.outputs.mapNotNull { output -> floats(output)?.let { output.name to it } }.toMap()
         } catch (error: LiteRtException) {
             throw PayloadException("the model does not run here: ${error.message}", error)
         }
@@ -42,6 +42,17 @@ class Model(private val manifest: Manifest, files: ModelFiles, threads: Int) : S
     override fun close() {
         buffers.forEach { it.close() }
         compiled.close()
+    }
+
+    /** Null for numbers of a type that no output has which is shown. */
+    private fun floats(output: Manifest.Output): FloatArray? {
+        val buffer = outputs.getValue(output.name)
+        return when (output.type) {
+            "float32" -> buffer.readFloat()
+            "int32" -> buffer.readInt().let { numbers -> FloatArray(numbers.size) { numbers[it].toFloat() } }
+            "int64" -> buffer.readLong().let { numbers -> FloatArray(numbers.size) { numbers[it].toFloat() } }
+            else -> null
+        }
     }
 
     private fun kept(buffer: TensorBuffer) = buffer.also { buffers += it }

@@ -1,5 +1,6 @@
 package io.github.cloformer.ort
 
+import ai.onnxruntime.OnnxJavaType
 import ai.onnxruntime.OnnxTensor
 import ai.onnxruntime.OrtEnvironment
 import ai.onnxruntime.OrtException
@@ -26,7 +27,7 @@ class Model(private val manifest: Manifest, content: ByteBuffer, options: Option
     private val shape = LongArray(manifest.input.shape.size) { manifest.input.shape[it].toLong() }
 
     init {
-        val isListed = manifest.input.name in session.inputNames && manifest.output.name in session.outputNames
+        val isListed = manifest.input.name in session.inputNames && session.outputNames.containsAll(manifest.outputs.map { it.name })
         if (!isListed) {
             session.close()
             throw PayloadException("the model's inputs and outputs are not the manifest's: bundle the model again")
@@ -38,7 +39,7 @@ class Model(private val manifest: Manifest, content: ByteBuffer, options: Option
             OnnxTensor.createTensor(environment, FloatBuffer.wrap(input), shape).use { tensor ->
                 session.run(mapOf(manifest.input.name to tensor)).use { results ->
                     results
-                        .mapNotNull { (name, value) -> (value as? OnnxTensor)?.floatBuffer?.let { name to it.toArray() } }
+                        .mapNotNull { (name, value) -> (value as? OnnxTensor)?.toFloats()?.let { name to it } }
                         .toMap()
                 }
             }
@@ -79,7 +80,14 @@ class Model(private val manifest: Manifest, content: ByteBuffer, options: Option
     }
 }
 
-private fun FloatBuffer.toArray() = FloatArray(remaining()).also { get(it) }
+/** Null for numbers of a type that no output has which is shown. */
+private fun OnnxTensor.toFloats(): FloatArray? =
+    when (info.type) {
+        OnnxJavaType.FLOAT -> floatBuffer.let { FloatArray(it.remaining()).also(it::get) }
+        OnnxJavaType.INT32 -> intBuffer.let { numbers -> FloatArray(numbers.remaining()) { numbers.get(it).toFloat() } }
+        OnnxJavaType.INT64 -> longBuffer.let { numbers -> FloatArray(numbers.remaining()) { numbers.get(it).toFloat() } }
+        else -> null
+    }
 
 /**
  * In float16, ONNX Runtime's own fusions end in an operator that its Android library for arm64 does not have; basic
