@@ -3,7 +3,7 @@ import Foundation
 /// Images that each show one mistake of an app's preprocessing, with what the model gives for them:
 /// `conformance.json` of a bundle's test folder.
 public struct ConformanceKit: Codable, Equatable, Sendable {
-    public static let newestSchema = 1
+    public static let newestSchema = 2
 
     public let schemaVersion: Int
     public let manifestSHA256: String
@@ -24,27 +24,30 @@ public struct ConformanceKit: Codable, Equatable, Sendable {
         /// What resize and crop must give.
         public let pixels: String
         public let input: String
-        public let outputs: [String: String]
-        public let tolerance: Tolerance
+        public let outputs: [String: Expected]
 
         enum CodingKeys: String, CodingKey {
-            case name, image, compares, pixels, input, outputs, tolerance
+            case name, image, compares, pixels, input, outputs
             case aimsAt = "aims_at"
         }
     }
 
-    public struct Tolerance: Codable, Equatable, Sendable {
+    /// The file with an output's values, and how far others may be from them: `maxRel` is of the largest value, and of a
+    /// map of classes of its places.
+    public struct Expected: Codable, Equatable, Sendable {
+        public let file: String
         public let maxRel: Double
         public let minCosine: Double
         public let because: String
 
         enum CodingKeys: String, CodingKey {
-            case because
+            case file, because
             case maxRel = "max_rel"
             case minCosine = "min_cosine"
         }
 
-        public init(maxRel: Double, minCosine: Double, because: String) {
+        public init(file: String, maxRel: Double, minCosine: Double, because: String) {
+            self.file = file
             self.maxRel = maxRel
             self.minCosine = minCosine
             self.because = because
@@ -67,7 +70,7 @@ public struct ConformanceKit: Codable, Equatable, Sendable {
                     + "(version \(version), this app reads \(newestSchema))"
             }
         )
-        let used = kit.vectors.flatMap { [$0.image, $0.pixels, $0.input] + $0.outputs.values }
+        let used = kit.vectors.flatMap { [$0.image, $0.pixels, $0.input] + $0.outputs.values.map(\.file) }
         let listed = Set(kit.files.map(\.path))
         guard !kit.vectors.isEmpty, kit.vectors.allSatisfy({ !$0.outputs.isEmpty }) else {
             throw CloFormerError("the conformance kit has nothing to compare", advice: bundleAgain)

@@ -16,7 +16,7 @@ extension DeviceReport.Preprocessed {
 extension DeviceReport.Output {
     /// Passes if no number is further off than `maxRel` of the largest expected one, and the direction is the same.
     /// `got` is nil if the model gave no such output.
-    public init(got: [Float]?, expected: [Float], tolerance: ConformanceKit.Tolerance) {
+    public init(got: [Float]?, expected: [Float], tolerance: ConformanceKit.Expected) {
         let wanted = expected.map { Double($0) }
         let largest = wanted.map { abs($0) }.max() ?? 0
         let given = (got ?? []).map { Double($0) }
@@ -31,6 +31,40 @@ extension DeviceReport.Output {
             maxAbs: maxAbs, largest: largest, cosine: angle
         )
     }
+}
+
+extension DeviceReport.Output {
+    /// A map of classes: `maxAbs` is the share of places that are of another class.
+    public init(gotClasses got: [Float]?, expected: [Float], tolerance: ConformanceKit.Expected) {
+        guard let got, !expected.isEmpty, got.count == expected.count else {
+            self.init(passed: false, maxAbs: .greatestFiniteMagnitude, largest: 1, cosine: 0)
+            return
+        }
+        let others = zip(got, expected).filter { $0 != $1 }.count
+        let share = Double(others) / Double(expected.count)
+        self.init(passed: share <= tolerance.maxRel, maxAbs: share, largest: 1, cosine: 1 - share)
+    }
+}
+
+/// Every output of `manifest` that `wanted` has, held to what is `expected`.
+public func judged(
+    _ given: [String: [Float]], expected: [String: [Float]], wanted: [String: ConformanceKit.Expected],
+    manifest: Manifest
+) -> [String: DeviceReport.Output] {
+    let ordered = inMatchingOrder(given, expected: expected, manifest: manifest)
+    let maps = Set(manifest.outputs.filter { $0.role == "class_map" }.map(\.name))
+    return Dictionary(
+        uniqueKeysWithValues: wanted.map { name, tolerance in
+            let values = expected[name] ?? []
+            let isMap = maps.contains(name)
+            return (
+                name,
+                isMap
+                    ? DeviceReport.Output(gotClasses: ordered[name], expected: values, tolerance: tolerance)
+                    : DeviceReport.Output(got: ordered[name], expected: values, tolerance: tolerance)
+            )
+        }
+    )
 }
 
 /// Of the angle between two lists of numbers; 1 if both are zero, 0 if one is.

@@ -13,6 +13,24 @@ public struct Manifest: Codable, Equatable, Sendable {
     public let files: [FileEntry]
     public let functions: [Function]
     public let versions: [String: String]
+    let request: Request?
+
+    /// Of what was asked for at the export, what an app must know.
+    struct Request: Codable, Equatable, Sendable {
+        let decoding: Decoding?
+    }
+
+    struct Decoding: Codable, Equatable, Sendable {
+        let suppression: Suppression?
+    }
+
+    struct Suppression: Codable, Equatable, Sendable {
+        let maxDetections: Int
+
+        enum CodingKeys: String, CodingKey {
+            case maxDetections = "max_detections"
+        }
+    }
 
     public struct Precision: Codable, Equatable, Sendable {
         public let name: String
@@ -46,11 +64,32 @@ public struct Manifest: Codable, Equatable, Sendable {
         public let shape: [Int]
         public let labels: String?
         public let postprocessing: String?
+        /// Of boxes and points.
+        public let coordinates: Coordinates?
+
+        public var isOfClasses: Bool { role == "logits" || role == "probabilities" }
+
+        /// How many classes it tells; nil where its shape does not say.
+        var classes: Int? {
+            switch (role, shape.count) {
+            case ("logits", _), ("probabilities", _): return shape.last
+            case ("class_scores", 4): return shape[1]
+            case ("box_scores", 3): return shape[2]
+            default: return nil
+            }
+        }
+    }
+
+    /// `form` is "xyxy" (left, top, right, bottom), "center_size" or, of points, "xy"; `unit` is "pixels" of the input
+    /// or "shares" of its sides.
+    public struct Coordinates: Codable, Equatable, Sendable {
+        public let form: String
+        public let unit: String
     }
 
     enum CodingKeys: String, CodingKey {
         case schemaVersion = "schema_version"
-        case name, format, precision, model, files, functions, versions
+        case name, format, precision, model, files, functions, versions, request
     }
 
     /// The manifest in `data`. Throws ``CloFormerError`` for one that this app cannot serve, and says why.
@@ -67,7 +106,22 @@ public struct Manifest: Codable, Equatable, Sendable {
     }
 
     public var input: Input { functions[0].inputs[0] }
-    public var output: Output { functions[0].outputs[0] }
+    public var outputs: [Output] { functions[0].outputs }
+    /// The first.
+    public var output: Output { outputs[0] }
+    /// Whether the model gives scores of classes, and nothing of places.
+    public var isClassifier: Bool { output.isOfClasses }
+    /// Whether the model itself leaves out boxes that overlap better ones.
+    public var isSuppressed: Bool { request?.decoding?.suppression != nil }
+
+    public func output(of role: String) -> Output? {
+        outputs.first { $0.role == role }
+    }
+
+    // What is shown; scores of boxes are beside them.
+    private static let shown = [
+        "logits", "probabilities", "class_scores", "class_map", "boxes", "masks", "keypoints", "image",
+    ]
 
     private func check() throws {
         let paths =
@@ -84,9 +138,15 @@ public struct Manifest: Codable, Equatable, Sendable {
         guard let function = functions.first, function.inputs.count == 1, !function.outputs.isEmpty,
             let rule = input.preprocessing, input.preprocessingInside,
             input.shape == [1, 3, rule.height, rule.width],
-            ["logits", "probabilities"].contains(output.role)
+            outputs.contains(where: { Self.shown.contains($0.role) })
         else {
-            throw CloFormerError("the model is not a classifier of one colour image", advice: bundleAgain)
+            throw CloFormerError(
+                "the model does not give classes, boxes, maps or points of one colour image", advice: bundleAgain
+            )
+        }
+        let isPlaced = outputs.allSatisfy { !["boxes", "keypoints"].contains($0.role) || $0.coordinates != nil }
+        guard isPlaced, output(of: "boxes") == nil || output(of: "box_scores") != nil else {
+            throw CloFormerError("the manifest does not say where boxes are, or how sure they are", advice: bundleAgain)
         }
         try rule.check()
     }
@@ -119,13 +179,14 @@ extension Manifest {
     }
 }
 
-/// The class names in `text`, one a line. Throws ``CloFormerError`` unless there is one for each class.
-public func readLabels(_ text: String, classes: Int) throws -> [String] {
+/// The class names in `text`, one a line. Throws ``CloFormerError`` unless there is one for each class; nil classes are as
+/// many as there are names.
+public func readLabels(_ text: String, classes: Int?) throws -> [String] {
     var lines = text.components(separatedBy: "\n")
     if lines.last == "" {
         lines.removeLast()  // after the line break that ends the file
     }
-    guard lines.count == classes else {
+    if let classes, lines.count != classes {
         throw CloFormerError("there are \(lines.count) labels for \(classes) classes", advice: bundleAgain)
     }
     return lines

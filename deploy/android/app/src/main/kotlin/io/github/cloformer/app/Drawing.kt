@@ -21,12 +21,12 @@ private const val GOLDEN = 0.618034f // of a circle of hues: colours of neighbou
 fun Pixels.drawn(seen: Seen): Bitmap {
     seen.pictures.firstOrNull()?.let { return it.toBitmap() }
     val scale = minOf(1f, LARGEST.toFloat() / maxOf(width, height))
-    val whole = toBitmap()
     val wide = maxOf(1, (width * scale).toInt())
     val high = maxOf(1, (height * scale).toInt())
-    val picture = Bitmap.createScaledBitmap(whole, wide, high, true).copy(Bitmap.Config.ARGB_8888, true)
+    val picture = Bitmap.createBitmap(wide, high, Bitmap.Config.ARGB_8888)
     val canvas = Canvas(picture)
     canvas.scale(wide.toFloat() / width, high.toFloat() / height)
+    canvas.drawBitmap(toBitmap(), 0f, 0f, Paint(Paint.FILTER_BITMAP_FLAG))
     val line = maxOf(width, height) / 300f
     for (map in seen.maps) draw(canvas, map, seen)
     for (box in seen.boxes.asReversed()) draw(canvas, box, line) // the best last, on top
