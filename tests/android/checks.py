@@ -95,6 +95,7 @@ class Project:
             "conformance": self.conformance,
             "images": self.work / "images",
             "dense": self.work / "dense",
+            "fixtures": TEMPLATE.parent / "ios/CoreTests/Fixtures/shared.json",
             "report": self.work / "device-report.json",
             "onnxruntime.native.path": self.libraries,
             "onnxruntime": versions()["onnxruntime"],

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from dense_specs import size_of, spec_file
+from device_law import drawn, seen_json
 
 from cloformer.export.artifact.folder import read_artifact
-from cloformer.export.artifact.seen import Box, seen_of
-from cloformer.export.source.signature import TensorSpec
 
 from .tools import run
 
@@ -72,45 +71,14 @@ class DenseBundle:
         cases = []
         for number in range(COUNT):
             width, height = _SIZES[number % len(_SIZES)]
-            given = {item.spec.name: _drawn(draw, item.spec) for item in function.outputs}
+            given = {item.spec.name: drawn(draw, item.spec, shares=True) for item in function.outputs}
             placed = rule.placement(width, height)
-            seen = seen_of(
-                function.outputs, given, placed, (rule.height, rule.width), artifact.labels, min_score=0.3,
+            found = seen_json(
+                function.outputs, given, placed, (rule.height, rule.width), artifact.labels,
                 is_suppressed=artifact.manifest.request.decoding.suppression is not None,
             )  # fmt: skip
             for place, value in enumerate(given.values()):
                 (folder / f"{number}.{place}.f32").write_bytes(value.astype("<f4").tobytes())
-            maps = [given[item.spec.name][0] for item in function.outputs if item.spec.role == "class_map"]
-            maps += [
-                given[item.spec.name][0].argmax(0)
-                for item in function.outputs
-                if item.spec.role == "class_scores"
-            ]
-            cases.append({
-                "width": width, "height": height,
-                "outputs": {name: f"{number}.{place}.f32" for place, name in enumerate(given)},
-                "boxes": [_box(box) for box in seen.boxes or ()],
-                "points": [row for points in seen.points.values() for row in points.points.tolist()],
-                "maps": [found.reshape(-1).tolist() for found in maps],
-                "pictures": [found.pixels.repeat(3 // found.pixels.shape[2], 2).reshape(-1).tolist() for found in seen.pictures.values()],
-            })  # fmt: skip
+            files = {name: f"{number}.{place}.f32" for place, name in enumerate(given)}
+            cases.append({"width": width, "height": height, "outputs": files, **found})
         (folder / "cases.json").write_text(json.dumps(cases), "utf-8")
-
-
-def _drawn(draw: np.random.Generator, spec: TensorSpec) -> np.ndarray:
-    """Ties among scores, boxes that overlap, and places beyond the input's edges."""
-    if spec.dtype.startswith("int"):
-        return draw.integers(0, 3, spec.shape)
-    if spec.role == "boxes":
-        corner, size = (
-            draw.uniform(-0.1, 0.8, (*spec.shape[:2], 2)),
-            draw.uniform(0.05, 0.5, (*spec.shape[:2], 2)),
-        )
-        return np.concatenate((corner, corner + size), -1).astype(np.float32)
-    if spec.role == "box_scores":
-        return draw.choice(np.array([0, 0.1, 0.3, 0.5, 0.7, 0.9], np.float32), spec.shape)
-    return draw.uniform(-0.1, 1.1, spec.shape).astype(np.float32)
-
-
-def _box(box: Box) -> list[object]:
-    return [box.index, box.label, box.score, *box.corners]

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from device_law import MATCHED, SEEN, drawn, manifest_json, ordered, seen_json
 from PIL import Image
 
+from cloformer.export.source.function import Output
+from cloformer.export.source.placement import Placement
 from cloformer.export.source.postprocessing import softmax
 from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing
 
@@ -66,7 +69,47 @@ def fixtures() -> dict[str, Any]:
         ],
         "top": [{"probabilities": row, "count": 3, "order": _order(row)[:3]} for row in _RANKED],
         "judged": [_judged(*row) for row in _JUDGED],
+        "seen": [_seen(*row, seed=seed) for seed, row in enumerate(SEEN)],
+        "matched": [_matched(*row) for row in MATCHED.values()],
     }
+
+
+def _seen(
+    outputs: list[Output],
+    is_suppressed: bool,
+    labels: list[str] | None,
+    image: tuple[int, int],
+    size: tuple[int, int],
+    seed: int,
+) -> dict[str, Any]:
+    draw = np.random.default_rng(seed)
+    shares = any(item.coordinates is not None and item.coordinates.unit == "shares" for item in outputs)
+    given = {item.spec.name: drawn(draw, item.spec, shares=shares) for item in outputs}
+    placed = Placement.letterbox(image, (size[1], size[0]))
+    found = seen_json(outputs, given, placed, size, labels, is_suppressed=is_suppressed)
+    boxes = [
+        {"index": box[0], "label": box[1], "score": box[2], "corners": box[3:]} for box in found.pop("boxes")
+    ]
+    return {
+        "manifest": manifest_json(outputs, size, is_suppressed=is_suppressed), "labels": labels, "image": list(image),
+        "given": {name: value.reshape(-1).astype(np.float32).tolist() for name, value in given.items()}, "boxes": boxes, **found,
+    }  # fmt: skip
+
+
+def _matched(want: list[Any], got: list[Any]) -> dict[str, Any]:
+    names = ("where", "what", "classes")
+
+    def lists(values: list[Any]) -> dict[str, list[float]]:
+        return {
+            name: value.reshape(-1).astype(np.float32).tolist()
+            for name, value in zip(names, values, strict=True)
+        }
+
+    outputs = SEEN[2][0]
+    return {
+        "manifest": manifest_json(outputs, SEEN[2][4], is_suppressed=True), "expected": lists(want), "given": lists(got),
+        "ordered": lists(ordered(got, want)),
+    }  # fmt: skip
 
 
 def _rule(resize_size: int, height: int, width: int, interpolation: str = "bicubic") -> Preprocessing:

@@ -20,12 +20,13 @@ final class FilesTests: XCTestCase {
         """
 
     private let kit = """
-        {"schema_version": 1, "manifest_sha256": "a", "model_sha256": null,
+        {"schema_version": 2, "manifest_sha256": "a", "model_sha256": null,
          "files": [{"path": "a.png", "sha256": "1", "bytes": 1}, {"path": "a.pixels.png", "sha256": "1", "bytes": 1},
                    {"path": "a.input.f32", "sha256": "1", "bytes": 1}, {"path": "a.f32", "sha256": "1", "bytes": 1}],
          "vectors": [{"name": "a", "aims_at": "the order", "image": "a.png", "compares": "pixels",
-           "pixels": "a.pixels.png", "input": "a.input.f32", "outputs": {"class_logits": "a.f32"},
-           "tolerance": {"max_rel": 1e-2, "min_cosine": 0.999, "because": "float16"}}]}
+           "pixels": "a.pixels.png", "input": "a.input.f32", 
+           "outputs": {"class_logits":
+             {"file": "a.f32", "max_rel": 1e-2, "min_cosine": 0.999, "because": "float16"}}}]}
         """
 
     func testManifest() throws {
@@ -57,9 +58,10 @@ final class FilesTests: XCTestCase {
             refuses(changed("\"path\": \"net.mlpackage\"", "\"path\": \"\(path)\""), "outside its folder")
         }
         refuses(changed("\"labels\": \"labels.txt\"", "\"labels\": \"../labels.txt\""), "outside its folder")
-        refuses(changed("[1, 3, 224, 192]", "[2, 3, 224, 192]"), "not a classifier of one colour image")
-        refuses(changed("\"role\": \"logits\"", "\"role\": \"tensor\""), "not a classifier of one colour image")
-        refuses(changed("\"preprocessing_inside\": true", "\"preprocessing_inside\": false"), "not a classifier")
+        refuses(changed("[1, 3, 224, 192]", "[2, 3, 224, 192]"), "boxes, maps or points of one colour image")
+        refuses(changed("\"role\": \"logits\"", "\"role\": \"tensor\""), "boxes, maps or points of one colour image")
+        refuses(changed("\"role\": \"logits\"", "\"role\": \"boxes\""), "does not say where boxes are")
+        refuses(changed("\"preprocessing_inside\": true", "\"preprocessing_inside\": false"), "does not give classes")
         refuses(changed("\"center\"", "\"top\""), "preprocessing is not one that this app knows")
         refuses(changed("\"bicubic\"", "\"hamming\""), "manifest.json cannot be read")
         refuses(changed("\"resize_size\": 256", "\"resize_size\": 200"), "preprocessing is not one")
@@ -91,15 +93,18 @@ final class FilesTests: XCTestCase {
     func testKit() throws {
         let read = try ConformanceKit.read(Data(kit.utf8))
         XCTAssertNil(read.modelSHA256)
-        XCTAssertEqual(read.vectors[0].outputs, ["class_logits": "a.f32"])
-        XCTAssertEqual(read.vectors[0].tolerance.maxRel, 0.01)
+        let wanted = ConformanceKit.Expected(file: "a.f32", maxRel: 0.01, minCosine: 0.999, because: "float16")
+        XCTAssertEqual(read.vectors[0].outputs, ["class_logits": wanted])
     }
 
     func testKitsThatAreRefused() {
-        refusesKit(#"{"schema_version": 7}"#, "newer cloformer (version 7, this app reads 1)")
-        refusesKit(kit.replacingOccurrences(of: "\"a.f32\"}", with: "\"b.f32\"}"), "does not list its file b.f32")
+        refusesKit(#"{"schema_version": 7}"#, "newer cloformer (version 7, this app reads 2)")
+        refusesKit(
+            kit.replacingOccurrences(of: "\"file\": \"a.f32\"", with: "\"file\": \"b.f32\""),
+            "does not list its file b.f32"
+        )
         refusesKit(kit.replacingOccurrences(of: "a.png", with: "../a.png"), "does not list its file ../a.png")
-        let empty = #"{"schema_version": 1, "manifest_sha256": "a", "model_sha256": null, "files": [], "vectors": []}"#
+        let empty = #"{"schema_version": 2, "manifest_sha256": "a", "model_sha256": null, "files": [], "vectors": []}"#
         refusesKit(empty, "nothing to compare")
     }
 

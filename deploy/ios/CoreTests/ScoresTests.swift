@@ -30,7 +30,9 @@ final class ScoresTests: XCTestCase {
 
     func testJudge() throws {
         for row in try SharedFixtures.read().judged {
-            let tolerance = ConformanceKit.Tolerance(maxRel: row.maxRel, minCosine: row.minCosine, because: "")
+            let tolerance = ConformanceKit.Expected(
+                file: "", maxRel: row.maxRel, minCosine: row.minCosine, because: ""
+            )
             let output = DeviceReport.Output(got: row.got, expected: row.expected, tolerance: tolerance)
             XCTAssertEqual(output.passed, row.passed, "\(row)")
             XCTAssertEqual(output.maxAbs, row.maxAbs ?? .greatestFiniteMagnitude, "\(row)")
@@ -39,7 +41,7 @@ final class ScoresTests: XCTestCase {
     }
 
     func testNothingToCompareFails() {
-        let tolerance = ConformanceKit.Tolerance(maxRel: 1e9, minCosine: -1, because: "")
+        let tolerance = ConformanceKit.Expected(file: "", maxRel: 1e9, minCosine: -1, because: "")
         // No NaN may get into the report: JSON has none.
         let failed = DeviceReport.Output(passed: false, maxAbs: .greatestFiniteMagnitude, largest: 1, cosine: 0)
         for got in [nil, [], [1], [1, .nan], [.nan, 1], [.infinity, 1]] as [[Float]?] {

@@ -12,6 +12,8 @@ struct SharedFixtures: Decodable {
     let softmax: [Softmax]
     let top: [Top]
     let judged: [Judged]
+    let seen: [SeenRow]
+    let matched: [Matched]
 
     struct Picture: Decodable {
         let width: Int
@@ -78,6 +80,31 @@ struct SharedFixtures: Decodable {
         let passed: Bool
         let maxAbs: Double?
         let cosine: Double
+    }
+
+    struct SeenRow: Decodable {
+        let manifest: String
+        let labels: [String]?
+        let image: [Int]
+        let given: [String: [Float]]
+        let boxes: [SeenBox]
+        let points: [[Double]]
+        let maps: [[Int]]
+        let pictures: [[UInt8]]
+    }
+
+    struct SeenBox: Decodable {
+        let index: Int
+        let label: String?
+        let score: Double
+        let corners: [Double]
+    }
+
+    struct Matched: Decodable {
+        let manifest: String
+        let expected: [String: [Float]]
+        let given: [String: [Float]]
+        let ordered: [String: [Float]]
     }
 
     static func read() throws -> SharedFixtures {

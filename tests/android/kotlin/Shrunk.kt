@@ -18,7 +18,7 @@ fun main(arguments: Array<String>) {
     Model(manifest, Model.direct(payload.read(manifest.modelPath))).use { model ->
         for (vector in kit.vectors) {
             val outputs = model.run(kit.floats(vector.input))
-            val results = vector.outputs.map { (name, path) -> compare(outputs[name], kit.floats(path), vector.tolerance) }
+            val results = vector.outputs.map { (name, wanted) -> compare(outputs[name], kit.floats(wanted.file), wanted.tolerance) }
             check(results.all { it.passed }) { "${vector.name}: $results" }
         }
         val values = model.run(kit.floats(kit.vectors.last().input)).getValue(manifest.output.name)

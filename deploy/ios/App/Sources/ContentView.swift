@@ -19,6 +19,9 @@ struct ContentView: View {
                     if let answer = model.answer {
                         AnswerView(answer: answer)
                     }
+                    if let sight = model.sight {
+                        SightView(sight: sight, labels: model.payload?.labels)
+                    }
                     buttons
                 }
                 .padding()
@@ -54,6 +57,11 @@ struct ContentView: View {
             Image(uiImage: shown)
                 .resizable()
                 .scaledToFit()
+                .overlay {
+                    if let sight = model.sight {
+                        SeenOverlay(seen: sight.seen)
+                    }
+                }
                 .frame(maxHeight: 360)
                 .clipShape(RoundedRectangle(cornerRadius: 12))
                 .accessibilityLabel("The photograph that you chose")
@@ -75,7 +83,7 @@ struct ContentView: View {
         case .failed(let message):
             Label(message, systemImage: "exclamationmark.triangle").foregroundStyle(.red)
         case .ready:
-            if model.answer == nil {
+            if model.answer == nil && model.sight == nil {
                 Text("Choose a photograph, or take one.")
             }
         }

@@ -4,7 +4,7 @@ import ImageIO
 import SwiftUI
 import UIKit
 
-/// What the screen shows: the model, the photograph, and its classes.
+/// What the screen shows: the model, the photograph, and what is on it.
 @MainActor
 final class PhotoClassifier: ObservableObject {
     enum State: Equatable {
@@ -17,6 +17,7 @@ final class PhotoClassifier: ObservableObject {
     @Published private(set) var state = State.loading
     @Published private(set) var shown: UIImage?
     @Published private(set) var answer: Classifier.Answer?
+    @Published private(set) var sight: Classifier.Sight?
     @Published private(set) var payload: Payload?
 
     private var classifier: Classifier?
@@ -57,8 +58,13 @@ final class PhotoClassifier: ObservableObject {
         guard let classifier else { return }
         shown = picture
         answer = nil
+        sight = nil
         state = .working
-        answer = try await classifier.classify(photo)
+        if classifier.payload.manifest.isClassifier {
+            answer = try await classifier.classify(photo)
+        } else {
+            sight = try await classifier.see(photo)
+        }
         state = .ready
     }
 }

@@ -32,8 +32,8 @@ public struct ConformanceKit: Codable, Equatable, Sendable {
         }
     }
 
-    /// The file with an output's values, and how far others may be from them: `maxRel` is of the largest value, and of a
-    /// map of classes of its places.
+    /// The file with an output's values, and how far others may be from them: `maxRel` is of the largest value, and of
+    /// a map of classes of its places.
     public struct Expected: Codable, Equatable, Sendable {
         public let file: String
         public let maxRel: Double

@@ -70,7 +70,7 @@ public struct Manifest: Codable, Equatable, Sendable {
         public var isOfClasses: Bool { role == "logits" || role == "probabilities" }
 
         /// How many classes it tells; nil where its shape does not say.
-        var classes: Int? {
+        public var classes: Int? {
             switch (role, shape.count) {
             case ("logits", _), ("probabilities", _): return shape.last
             case ("class_scores", 4): return shape[1]
@@ -144,7 +144,8 @@ public struct Manifest: Codable, Equatable, Sendable {
                 "the model does not give classes, boxes, maps or points of one colour image", advice: bundleAgain
             )
         }
-        let isPlaced = outputs.allSatisfy { !["boxes", "keypoints"].contains($0.role) || $0.coordinates != nil }
+        let placed = outputs.filter { $0.role == "boxes" || $0.role == "keypoints" }
+        let isPlaced = placed.allSatisfy { $0.coordinates != nil }
         guard isPlaced, output(of: "boxes") == nil || output(of: "box_scores") != nil else {
             throw CloFormerError("the manifest does not say where boxes are, or how sure they are", advice: bundleAgain)
         }

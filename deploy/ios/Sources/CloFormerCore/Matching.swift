@@ -50,7 +50,7 @@ func inMatchingOrder(
     let names = ["boxes", "box_scores", "box_classes"].compactMap { manifest.output(of: $0)?.name }
     guard manifest.isSuppressed, names.count == 3, names.allSatisfy({ given[$0]?.count == expected[$0]?.count }),
         let want = detections(expected, names), let got = detections(given, names),
-        zip(got.scores, got.scores.dropFirst()).allSatisfy({ !($1 > $0) })
+        zip(got.scores, got.scores.dropFirst()).allSatisfy({ $1 <= $0 })
     else {
         return given
     }
@@ -63,11 +63,11 @@ func inMatchingOrder(
     var ordered = given
     for name in names {
         guard let values = given[name], let wanted = expected[name], !from.isEmpty else { continue }
-        let each = values.count / from.count
+        let size = values.count / from.count
         ordered[name] = values.indices.map { at in
-            let place = at / each
+            let place = at / size
             let isExcused = areFew && pairs[place] == nil
-            return isExcused ? wanted[at] : values[from[place] * each + at % each]
+            return isExcused ? wanted[at] : values[from[place] * size + at % size]
         }
     }
     return ordered

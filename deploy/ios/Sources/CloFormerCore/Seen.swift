@@ -61,17 +61,17 @@ public struct Seeing: Sendable {
 
     /// What `given`, the outputs by name, say of a photograph; boxes have a score of `minScore` at least.
     public func see(_ given: [String: [Float]], at place: Placement, minScore: Double = 0.3) -> Seen {
-        func each(_ role: String) -> [(Manifest.Output, [Float])] {
+        func values(of role: String) -> [(Manifest.Output, [Float])] {
             manifest.outputs.filter { $0.role == role }.compactMap { output in given[output.name].map { (output, $0) } }
         }
         let maps =
-            each("class_map").map { numbers($0, $1) } + each("class_scores").map { best($0, $1) }
-            + each("masks").map { masks($0, $1) }
+            values(of: "class_map").map { numbers($0, $1) } + values(of: "class_scores").map { best($0, $1) }
+            + values(of: "masks").map { masks($0, $1) }
         return Seen(
             place: place, inputWidth: manifest.input.shape[3], inputHeight: manifest.input.shape[2],
             boxes: boxes(given, place, minScore), maps: maps,
-            points: each("keypoints").flatMap { points($0, $1, place) },
-            pictures: each("image").map { picture($0, $1) }
+            points: values(of: "keypoints").flatMap { points($0, $1, place) },
+            pictures: values(of: "image").map { picture($0, $1) }
         )
     }
 
@@ -128,11 +128,13 @@ public struct Seeing: Sendable {
     }
 
     private func points(_ output: Manifest.Output, _ values: [Float], _ place: Placement) -> [SeenPoint] {
-        let each = output.shape.last ?? 2
+        let size = output.shape.last ?? 2
         let (across, down) = unit(output)
-        return stride(from: 0, to: values.count - each + 1, by: each).map { at in
+        return (0..<(values.count / size)).map { number in
+            let at = number * size
             let found = place.back(x: Double(values[at]) * across, y: Double(values[at + 1]) * down)
-            return SeenPoint(x: found.x, y: found.y, score: each > 2 ? Double(values[at + 2]) : nil)
+            let score = size > 2 ? Double(values[at + 2]) : nil
+            return SeenPoint(x: found.x, y: found.y, score: score)
         }
     }
 

@@ -3,7 +3,7 @@ import CoreML
 import Foundation
 import Vision
 
-/// The model of a payload, loaded and ready: photographs in, classes out.
+/// The model of a payload, loaded and ready: photographs in, classes out, or boxes, maps, points and pictures.
 ///
 /// An actor, since a model runs one image at a time and must not hold up the screen.
 public actor Classifier {
@@ -19,6 +19,13 @@ public actor Classifier {
     public struct Answer: Sendable {
         /// The most probable classes, most probable first.
         public let guesses: [Guess]
+        public let preparationNanoseconds: Int
+        public let modelNanoseconds: Int
+    }
+
+    /// What a model says that gives more than classes.
+    public struct Sight: Sendable {
+        public let seen: Seen
         public let preparationNanoseconds: Int
         public let modelNanoseconds: Int
     }
@@ -71,11 +78,27 @@ public actor Classifier {
         )
     }
 
+    /// Boxes (of a score of `minScore` at least), maps, points and pictures, in the photograph's own pixels.
+    public func see(_ photo: Photo, minScore: Double = 0.3) throws -> Sight {
+        let start = clockNanoseconds()
+        let whole = try photo.pixels()
+        let place = try rule.placement(width: whole.width, height: whole.height)
+        let pixels = try rule.apply(to: whole)
+        let prepared = clockNanoseconds()
+        let given = try outputs(for: pixels)
+        let done = clockNanoseconds()
+        let seeing = Seeing(manifest: payload.manifest, labels: payload.labels)
+        return Sight(
+            seen: seeing.see(given, at: place, minScore: minScore), preparationNanoseconds: prepared - start,
+            modelNanoseconds: done - prepared
+        )
+    }
+
     /// Every output that the manifest names, for an image that is prepared already.
     public func outputs(for pixels: Pixels) throws -> [String: [Float]] {
         let result = try model.prediction(from: features(of: pixels))
         var found: [String: [Float]] = [:]
-        for output in payload.manifest.functions[0].outputs {
+        for output in payload.manifest.outputs {
             found[output.name] = scores(result, of: output)
         }
         return found

@@ -16,11 +16,10 @@ public struct Payload: Sendable {
         let manifest = try Manifest.read(data)
         self.manifest = manifest
         manifestSHA256 = sha256(data)
-        labels = try manifest.output.labels.map { name in
+        let labelled = manifest.outputs.first { $0.labels != nil }
+        labels = try labelled?.labels.map { name in
             let text = try readFile(name, in: folder)
-            return try readLabels(
-                String(decoding: text, as: UTF8.self), classes: manifest.output.shape.last ?? 0
-            )
+            return try readLabels(String(decoding: text, as: UTF8.self), classes: labelled?.classes)
         }
     }
 

@@ -61,12 +61,8 @@ struct DeviceProof {
         }
         // The model gets the expected pixels, so that no mistake in preparing them hides one of the model.
         let given = try await classifier.outputs(for: pixels)
-        var outputs: [String: DeviceReport.Output] = [:]
-        for (name, file) in vector.outputs {
-            outputs[name] = DeviceReport.Output(
-                got: given[name], expected: try readFloats(data(file)), tolerance: vector.tolerance
-            )
-        }
+        let expected = try vector.outputs.mapValues { try readFloats(data($0.file)) }
+        let outputs = judged(given, expected: expected, wanted: vector.outputs, manifest: payload.manifest)
         return DeviceReport.Vector(name: vector.name, preprocessing: preprocessed, outputs: outputs)
     }
 

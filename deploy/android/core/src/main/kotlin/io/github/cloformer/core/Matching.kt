@@ -18,7 +18,7 @@ internal class Detections(val boxes: FloatArray, val scores: FloatArray, val cla
  * [given] with each box of a suppression at the place of the one of [expected] that it matches, for two scores that are nearly
  * equal may change places. A few that match none are as expected; where they are more, they stay as they are, and are wrong.
  */
-internal fun inMatchingOrder(
+fun inMatchingOrder(
     manifest: Manifest,
     given: Map<String, FloatArray>,
     expected: Map<String, FloatArray>,
