@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from cat_models import centers
 from torch import Tensor, nn
 
 from cloformer.export.source.roles import Coordinates
 from cloformer.export.source.suppression import Suppress
 from cloformer.export.source.suppression_rule import Suppression
 
-__all__ = ["SETS", "deeplab", "points", "sharper", "suppress", "yolo"]
+__all__ = ["SETS", "centers", "deeplab", "points", "sharper", "suppress", "yolo"]
 
 SETS = 50  # of boxes in one inference of :func:`suppress`
 

@@ -150,7 +150,8 @@ class DenseCheck {
     fun plantedMistakesOfMaps() = Bundle("map").use { bundle ->
         val byOne = Spoiled(bundle) { given -> given.mapValues { (_, values) -> FloatArray(values.size) { values[it] + 1 } } }
         val moved = Spoiled(bundle) { given -> given.mapValues { (_, values) -> FloatArray(values.size) { values[(it + 8) % values.size] } } }
-        for (mistake in listOf(byOne, moved)) assertTrue(bundle.results(mistake).count { !it.passed } >= 5)
+        assertTrue(bundle.results(byOne).none { it.passed })
+        assertTrue(bundle.results(moved).any { !it.passed })
     }
 
     /** The image at the top left of its border, or resized without one. */

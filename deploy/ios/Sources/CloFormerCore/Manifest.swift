@@ -180,8 +180,8 @@ extension Manifest {
     }
 }
 
-/// The class names in `text`, one a line. Throws ``CloFormerError`` unless there is one for each class; nil classes are as
-/// many as there are names.
+/// The class names in `text`, one a line. Throws ``CloFormerError`` unless there is one for each class; nil classes are
+/// as many as there are names.
 public func readLabels(_ text: String, classes: Int?) throws -> [String] {
     var lines = text.components(separatedBy: "\n")
     if lines.last == "" {

@@ -1,5 +1,5 @@
-/// Boxes of an image, as a suppression gives them: left, top, right and bottom of each, its score, 0 where there is none,
-/// and its class.
+/// Boxes of an image, as a suppression gives them: left, top, right and bottom of each, its score, 0 where there is
+/// none, and its class.
 struct Detections {
     // Boxes of one class that share so much of what they cover together are one.
     private static let same = 0.5
@@ -41,9 +41,9 @@ struct Detections {
     }
 }
 
-/// `given` with each box of a suppression at the place of the one that is `expected` and that it matches, for two scores
-/// that are nearly equal may change places. A few that match none (a tenth at most) are as expected: a suppression keeps
-/// them by a hair. Where they are more, they stay as they are, and are wrong.
+/// `given` with each box of a suppression at the place of the one that is `expected` and that it matches, for two
+/// scores that are nearly equal may change places. A few that match none (a tenth at most) are as expected: a
+/// suppression keeps them by a hair. Where they are more, they stay as they are, and are wrong.
 func inMatchingOrder(
     _ given: [String: [Float]], expected: [String: [Float]], manifest: Manifest
 ) -> [String: [Float]] {
