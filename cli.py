@@ -92,20 +92,23 @@ def models(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the built-in models: parameters, multiply-adds, feature shapes. All counted, not typed in."""
+    """List the built-in models: parameters, multiply-adds, feature shapes. All counted, not typed in. Dense networks are for the
+    classes and at the size that they are published for.
+    """
     from cloformer.export.reports.artifact import text as summary
-    from cloformer.export.source.counts import variant_figures
+    from cloformer.export.source.counts import dense_figures, variant_figures
     from cloformer.export.source.resolve import check_fits
 
     size = parse_size(image_size)
     check_fits(*size)
-    rows = variant_figures(size, num_classes)
+    rows, dense = variant_figures(size, num_classes), dense_figures()
     if as_json:
-        say_json(
-            {"image_size": list(size), "num_classes": num_classes, "models": [row.to_json() for row in rows]}
-        )
+        say_json({
+            "image_size": list(size), "num_classes": num_classes, "models": [row.to_json() for row in rows],
+            "dense": [row.to_json() for row in dense],
+        })  # fmt: skip
         return
-    say(*summary.models(rows, size))
+    say(*summary.models(rows, size), *summary.dense_models(dense))
 
 
 app.command(cls=OneCommand)(export.export)

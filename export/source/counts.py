@@ -9,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from cloformer.io.quiet import quiet
-from cloformer.variants import VARIANTS
+from cloformer.variants import VARIANTS, list_dense_models, variant_and_head
 
 from .gradients import not_learned
 from .signature import TensorSpec
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from torch import Tensor, fx, nn
     from torch.utils.flop_counter import FlopCounterMode
 
-__all__ = ["MultiplyAdds", "VariantFigures", "multiply_adds", "parameter_count", "variant_figures"]
+__all__ = [
+    "DenseFigures",
+    "MultiplyAdds",
+    "VariantFigures",
+    "dense_figures",
+    "multiply_adds",
+    "parameter_count",
+    "variant_figures",
+]
 
 
 def parameter_count(model: nn.Module) -> int:
@@ -174,6 +182,40 @@ def variant_figures(image_size: tuple[int, int], num_classes: int = 1000) -> lis
                 variant.drop_path_rate,
             )
         )
+    return rows
+
+
+@dataclass(frozen=True)
+class DenseFigures:
+    """A dense network for the classes and at the image size, (height, width), that it is published for."""
+
+    name: str
+    title: str
+    image_size: tuple[int, int]
+    num_classes: int
+    parameters: int
+    multiply_adds: int
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self) | {"image_size": list(self.image_size)}
+
+
+def dense_figures() -> list[DenseFigures]:
+    """A row per dense network, counted as :func:`variant_figures`."""
+    import torch
+
+    from cloformer.create import create_dense_model
+
+    rows = []
+    for name in list_dense_models():
+        _, head = variant_and_head(name)
+        assert head is not None  # or it would be a classifier
+        with torch.device("meta"):
+            model = create_dense_model(name).eval()
+        spec = TensorSpec("image", (1, 3, head.image_size, head.image_size), "float32", "image")
+        count = multiply_adds(model, [spec])
+        size = head.image_size, head.image_size
+        rows.append(DenseFigures(name, head.title, size, head.num_classes, parameter_count(model), count))
     return rows
 
 

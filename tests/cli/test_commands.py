@@ -27,6 +27,19 @@ def test_models_counts(command: Command) -> None:
     assert "4,166,728" in command("models").out
 
 
+def test_dense_models_counts(command: Command) -> None:
+    """At what they are published for; what they add to the backbone is the head's layers, and at twice the side four times as much."""
+    rows = {row["name"]: row for row in command("models", "--json").json["dense"]}
+    assert list(rows) == cloformer.list_dense_models()
+    for name in ("cloformer_xxs_fpn", "cloformer_xxs_retinanet"):
+        model = cloformer.create_dense_model(name)
+        assert rows[name]["parameters"] == sum(value.numel() for value in model.parameters())
+    # Two branches of 4 convolutions of 3x3 and what each ends in (9 anchors of 80 classes and 4 sides), at strides 8 to 128 of 512.
+    branches = 9 * 256 * (8 * 256 + 9 * 84) * sum((512 // stride) ** 2 for stride in (8, 16, 32, 64, 128))
+    assert branches < rows["cloformer_xxs_retinanet"]["multiply_adds"] < 1.4 * branches
+    assert "at 512x512: RetinaNet: boxes with classes, 80 classes" in command("models").out
+
+
 def test_multiply_adds_are_counted() -> None:
     import torch
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from ...formats.exporter import GraphFigures
     from ...pipeline.export import Exported
     from ...pipeline.preview import Preview
-    from ...source.counts import VariantFigures
+    from ...source.counts import DenseFigures, VariantFigures
     from ...source.preprocessing import Preprocessing
     from ...source.signature import TensorSpec
 
-__all__ = ["NOT_TRAINED", "describe", "exported", "inspected", "models", "previewed"]
+__all__ = ["NOT_TRAINED", "dense_models", "describe", "exported", "inspected", "models", "previewed"]
 
 _NAMED = 3  # classes that are shown
 _LISTED = 8  # operators outside a delegate
@@ -34,13 +34,22 @@ NOT_TRAINED = "random weights: NOT TRAINED, so what it predicts means nothing"
 def models(rows: Sequence[VariantFigures], size: tuple[int, int]) -> Iterator[str]:
     """A header, then a line per variant."""
     heading = f"feature shapes (C x H x W) at {size[0]} x {size[1]}"
-    lines = [(f"{'model':<22}{'parameters':>12}{'multiply-adds':>16}", heading)]
+    lines = [(f"{'model':<24}{'parameters':>12}{'multiply-adds':>16}", heading)]
     for row in rows:
         shapes = "  ".join("x".join(map(str, shape)) for shape in row.feature_shapes.values())
-        lines.append((f"{row.name:<22}{row.parameters:>12,}{row.multiply_adds / 1e9:>14.3f} G", shapes))
+        lines.append((f"{row.name:<24}{row.parameters:>12,}{row.multiply_adds / 1e9:>14.3f} G", shapes))
     is_wide = max(len(figures) + 3 + len(shapes) for figures, shapes in lines) <= width(_WHOLE)
     for figures, shapes in lines:
         yield from [f"{figures}   {shapes}"] if is_wide else [figures, f"    {shapes}"]
+
+
+def dense_models(rows: Sequence[DenseFigures]) -> Iterator[str]:
+    """A line per dense network."""
+    for row in rows:
+        size, what = "x".join(map(str, row.image_size)), f"{row.title}, {count(row.num_classes, 'class')}"
+        figures = f"{row.name:<24}{row.parameters:>12,}{row.multiply_adds / 1e9:>14.3f} G"
+        whole = f"{figures}   at {size}: {what}"
+        yield from [whole] if len(whole) <= width(_WHOLE) else [figures, f"    at {size}: {what}"]
 
 
 def describe(manifest: Manifest) -> Iterator[str]:
