@@ -61,6 +61,11 @@ def why_not_in_an_app(artifact: Artifact) -> UnsupportedError | None:
             f"{artifact.folder} {what}, and the apps show classes, boxes, maps, points and pictures of one image",
             "say what its outputs are by [[outputs]] in --spec (`cloformer spec`), and export again",
         )
+    if artifact.manifest.request.decoding.pipeline is not None:
+        return UnsupportedError(
+            f"{artifact.folder} ends in Core ML's own suppression, which is for Vision, and the apps read the program's outputs",
+            "export it with --nms in-graph",
+        )
     classifier = artifact.function.classifier
     if classifier is not None and classifier.scores is not outputs[0]:
         return UnsupportedError(

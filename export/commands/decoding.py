@@ -12,7 +12,7 @@ from .options import parse_size
 
 __all__ = ["NMS", "decoding_of"]
 
-NMS = ("none", "in-graph")
+NMS = ("none", "in-graph", "pipeline")
 _CANDIDATES = 4  # for each detection: the best boxes, of which the others are suppressed
 
 
@@ -25,13 +25,13 @@ def decoding_of(
 ) -> Decoding:
     """Raises :class:`UsageError` for values that cannot be meant, and for options of a suppression that is not asked for."""
     size = None if class_map is None else parse_size(class_map)
-    is_asked = nms is not None and choose("nms", nms, NMS) == "in-graph"
+    kind = "none" if nms is None else choose("nms", nms, NMS)
     given = {
         "--max-detections": max_detections,
         "--score-threshold": score_threshold,
         "--iou-threshold": iou_threshold,
     }
-    if not is_asked:
+    if kind == "none":
         flag = next((flag for flag, value in given.items() if value is not None), None)
         if flag is not None:
             raise UsageError(f"{flag} is for --nms in-graph", f"add --nms in-graph or leave {flag} out")
@@ -53,4 +53,4 @@ def decoding_of(
         raise UsageError(
             f"--{error.path.replace('_', '-')} {error.problem}", "for example --max-detections 100"
         ) from None
-    return Decoding(rule, size)
+    return Decoding(None, size, rule) if kind == "pipeline" else Decoding(rule, size)

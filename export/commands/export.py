@@ -135,19 +135,17 @@ def export(
     nms: Annotated[
         str | None,
         typer.Option(
-            help=f"Suppress overlapping boxes of a detector inside the file: {', '.join(NMS)}.",
+            help=f"Suppress overlapping boxes of a detector inside the file: {', '.join(NMS)}; pipeline is Core ML's own stage, which Vision reads.",
             autocompletion=lambda: list(NMS),
         ),
     ] = None,
-    max_detections: Annotated[
-        int | None, typer.Option(min=1, help="--nms in-graph: so many boxes at most.")
-    ] = None,
+    max_detections: Annotated[int | None, typer.Option(min=1, help="--nms: so many boxes at most.")] = None,
     score_threshold: Annotated[
-        str | None, typer.Option(help="--nms in-graph: boxes need a larger score, as 0.3 or 30%.")
+        str | None, typer.Option(help="--nms: boxes need a larger score, as 0.3 or 30%.")
     ] = None,
     iou_threshold: Annotated[
         str | None,
-        typer.Option(help="--nms in-graph: what overlaps a better box by more of their union goes."),
+        typer.Option(help="--nms: what overlaps a better box by more of their union goes."),
     ] = None,
     class_map: Annotated[
         str | None,

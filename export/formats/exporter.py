@@ -17,6 +17,7 @@ from ..source.origin import Origin
 from ..source.precision import Precision
 from ..source.preprocessing import Preprocessing
 from ..source.signature import Signature
+from ..source.suppression_rule import Suppression
 
 if TYPE_CHECKING:
     from torch import fx
@@ -51,7 +52,7 @@ class Description:
 @dataclass(frozen=True)
 class Lowered:
     """What an exporter takes. ``options`` are the format's own by name, as its framework
-    spells them."""
+    spells them; ``pipeline`` is the rule of a suppression that the format has as a stage of its own, behind the network."""
 
     program: ExportedProgram
     signature: Signature
@@ -60,6 +61,7 @@ class Lowered:
     precision: Precision
     options: Mapping[str, str]
     description: Description
+    pipeline: Suppression | None = None
 
     def kept_in_float32(self) -> set[str]:
         """The nodes that the precision excepts. Raises :class:`UnsupportedError` for one that the graph does not have."""
@@ -218,7 +220,10 @@ def value_origins(
 
 
 def _given(node: fx.Node, number: int, count: int) -> fx.Node | None:
-    """The node whose value is output ``number`` of ``count``: of a list, the node that takes this piece."""
+    """The node whose value is output ``number`` of ``count``: of a list, the node that takes this piece. A framework may carry the
+    pieces, and not the list that they are taken of."""
+    if node.target is operator.getitem and count > 1:
+        (node,) = node.all_input_nodes
     value = node.meta.get("val")
     if not isinstance(value, (list, tuple)):
         return node if count == 1 else None

@@ -134,7 +134,7 @@ class Format:
     ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
     the folder has a profiler of its runtime. ``takes_pixels``: its files normalize images inside, all of them. ``adds_in_order``: its
     runtime adds the terms of a sum one after the other, so that more is lost than where partial sums are kept side by side.
-    ``whole``: the widest whole numbers that its files have.
+    ``whole``: the widest whole numbers that its files have. ``has_own_suppression``: boxes can be suppressed by a stage of its own.
     """
 
     name: str
@@ -153,6 +153,7 @@ class Format:
     takes_pixels: bool = False
     adds_in_order: bool = False
     whole: str = "int64"
+    has_own_suppression: bool = False
 
     @property
     def missing(self) -> list[str]:

@@ -92,13 +92,13 @@ def _precision(artifact: Artifact, contents: Contents) -> str | None:
     fewer is held to narrower ones, as it should be, unless the model itself computes so."""
     said = artifact.manifest.precision
     places = read_origins(artifact).places if said.exceptions else {}
-    kinds = Counter(
-        kind
-        for name, kind in contents.results.items()
-        if name not in places or places[name].name not in said.exceptions
-    )
+    excepted = {name for name, origin in places.items() if origin.name in said.exceptions}
+    kinds = Counter(kind for name, kind in contents.results.items() if name not in excepted)
+    stored = Counter(contents.weights)
+    for name in excepted:
+        stored.subtract(contents.read_by.get(name, {}))
     for what, stated, found in (
-        ("it computes in", said.activations, kinds), ("its weights are", said.constants, Counter(contents.weights)),
+        ("it computes in", said.activations, kinds), ("its weights are", said.constants, +stored),
     ):  # fmt: skip
         kind = max(found, key=lambda each: found[each], default=stated)
         if _DIGITS[kind] > _DIGITS[stated]:

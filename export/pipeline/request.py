@@ -94,12 +94,22 @@ def choose_formats(request: ExportRequest) -> list[Choices]:
         raise UsageError(f"--batch {request.batch} is below 1", "give the number of images per inference")
     rows = [FORMATS[name] for name in names]
     _refuse_other_options(request.options, rows)
+    _refuse_a_pipeline_elsewhere(request, rows)
     chosen = [_chosen(request, row) for row in rows]
     _refuse_images_without_use(request, chosen)
     request.limits.refuse_without_delegates(names)
     for row in rows:
         row.refuse_missing()
     return chosen
+
+
+def _refuse_a_pipeline_elsewhere(request: ExportRequest, rows: Sequence[Format]) -> None:
+    other = next((row for row in rows if not row.has_own_suppression), None)
+    if request.decoding.pipeline is not None and other is not None:
+        raise UsageError(
+            f"--nms pipeline is a stage of Core ML's own, and {other.title} has none",
+            "give --format coreml alone, or --nms in-graph, which every format has",
+        )
 
 
 def _refuse_images_without_use(request: ExportRequest, chosen: Sequence[Choices]) -> None:

@@ -232,6 +232,14 @@ def _lowered(job: Job, source: Source, signature: Signature, program: ExportedPr
         cloformer.__version__,
     )
     options = {option.name: option.spelt(job.record.options[option.name]) for option in job.format.options}
+    pipeline = job.record.decoding.pipeline
     return Lowered(
-        program, signature, source.preprocessing, source.labels, job.record.precision, options, description
+        program,
+        signature,
+        source.preprocessing,
+        source.labels,
+        job.record.precision,
+        options,
+        description,
+        pipeline,
     )

@@ -15,7 +15,7 @@ from .attempt import attempt, example_inputs
 from .decoding import Declared, Decoding
 from .roles import Coordinates, OutputRole, check_role, check_together
 from .signature import DTYPES, TensorSpec
-from .suppression import Suppress
+from .suppression import ForPipeline, Suppress
 
 __all__ = ["Decoded", "WithDecoding", "with_decoding"]
 
@@ -37,8 +37,8 @@ class ChooseClass(nn.Module):
 
 
 class Decoded(nn.Module):
-    """``network``, whose outputs are called ``names``, with :class:`Suppress` of its boxes and :class:`ChooseClass` of its scores where
-    they are given: classes of boxes follow after all other outputs where the network gives none."""
+    """``network``, whose outputs are called ``names``, with :class:`Suppress` or :class:`ForPipeline` of its boxes and :class:`ChooseClass` of its
+    scores where they are given: classes of boxes follow after all other outputs where the network gives none."""
 
     def __init__(
         self,
@@ -47,11 +47,12 @@ class Decoded(nn.Module):
         roles: Sequence[OutputRole],
         suppress: Suppress | None,
         choose: ChooseClass | None,
+        place: ForPipeline | None = None,
     ) -> None:
         super().__init__()
         self.network, self.names = network, tuple(names)
         self.of_role = {item.role: self.names.index(item.name) for item in roles}
-        self.suppress, self.choose = suppress, choose
+        self.suppress, self.choose, self.place = suppress, choose, place
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         found = [value for value in pytree.tree_leaves(self.network(*inputs)) if isinstance(value, Tensor)]
@@ -65,6 +66,9 @@ class Decoded(nn.Module):
                     found.append(value)
                 else:
                     found[place] = value
+        if self.place is not None:
+            boxes, scores = self.of_role["boxes"], self.of_role["box_scores"]
+            found[boxes], found[scores] = self.place(found[boxes], found[scores])
         if self.choose is not None:
             found[self.of_role["class_scores"]] = self.choose(found[self.of_role["class_scores"]])
         return tuple(found)
@@ -98,7 +102,7 @@ def with_decoding(
     declared = Declared(tuple(names), roles, decoding)
     found = {item.role: item for item in roles}
     _check(model, inputs, names, roles)
-    suppress = choose = None
+    suppress = choose = place_for = None
     if decoding.suppression is not None:
         if "boxes" not in found:
             raise _nothing_to("--nms in-graph", "boxes with box_scores")
@@ -111,6 +115,16 @@ def with_decoding(
             "box_classes": found.get("box_classes", OutputRole(_free("classes", names), "box_classes")),
         }
         roles = (*(after.pop(item.role, item) for item in roles), *after.values())
+    if decoding.pipeline is not None:
+        if "boxes" not in found or "box_classes" in found:
+            raise _nothing_to("--nms pipeline", "boxes with box_scores of each class")
+        if inputs[0].shape[0] != 1:
+            raise UsageError("--nms pipeline is of one image", "leave --batch out")
+        place = found["boxes"].coordinates
+        assert place is not None
+        place_for = ForPipeline(place, _size(inputs, "--nms pipeline"))
+        stage = replace(found["boxes"], coordinates=Coordinates("center_size", "shares"))
+        roles = tuple(stage if item.role == "boxes" else item for item in roles)
     if decoding.class_map is not None:
         if "class_scores" not in found:
             raise _nothing_to("--class-map", "class_scores")
@@ -118,7 +132,7 @@ def with_decoding(
         roles = tuple(
             replace(item, role="class_map") if item.role == "class_scores" else item for item in roles
         )
-    decoded = Decoded(model, names, tuple(found.values()), suppress, choose)
+    decoded = Decoded(model, names, tuple(found.values()), suppress, choose, place_for)
     more = [item.name for item in roles if item.name not in names]
     return WithDecoding(decoded.eval(), (*names, *more), roles, declared)
 

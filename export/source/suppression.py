@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .roles import Coordinates
 from .suppression_rule import Suppression
 
-__all__ = ["Suppress"]
+__all__ = ["ForPipeline", "Suppress"]
 
 
 class Suppress(nn.Module):
@@ -85,6 +85,24 @@ class Suppress(nn.Module):
         slots = torch.arange(self.suppression.max_detections, dtype=before.dtype, device=before.device)
         is_its = (before.unsqueeze(1) == slots.reshape(1, -1, 1)).to(keep.dtype)
         return is_its * keep.unsqueeze(1)
+
+
+class ForPipeline(nn.Module):
+    """Boxes (B, N, 4) in ``coordinates``, of an input of ``size`` (height, width), and their scores (B, N) or (B, N, classes), as Core ML's
+    own stage of suppression takes them: centre and size in shares of the input, and a score for each class, also of one."""
+
+    def __init__(self, coordinates: Coordinates, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.coordinates, self.size = coordinates, size
+
+    def forward(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        if self.coordinates.form == "xyxy":
+            first, last = boxes[..., :2], boxes[..., 2:]
+            boxes = torch.cat(((first + last) * 0.5, last - first), -1)
+        if self.coordinates.unit == "pixels":
+            sides = torch.tensor([self.size[1], self.size[0]] * 2, dtype=boxes.dtype, device=boxes.device)
+            boxes = boxes / sides
+        return boxes, scores.unsqueeze(-1) if scores.ndim == 2 else scores
 
 
 def _better(scores: Tensor, places: Tensor) -> Tensor:

@@ -48,18 +48,18 @@ def main() -> int:
             folder = Path(temporary)
             (folder / "labels.txt").write_text("\n".join(classes.split()), "utf-8")
             (folder / "model.toml").write_text(_INPUT + outputs, "utf-8")
-            asked = (
+            asked = [
                 "--model",
                 f"cat_models:{model}",
                 "--spec",
-                folder / "model.toml",
+                f"{folder}/model.toml",
                 *options,
                 "--output",
-                folder / "made",
-            )
+                f"{folder}/made",
+            ]
             subprocess.run([*program, "export", "--format", "onnx", *asked], check=True)
             (artifact,) = (path.parent for path in (folder / "made").glob("*/manifest.json"))
-            subprocess.run([*program, "predict", artifact, "--draw", folder / "drawn"], check=True)
+            subprocess.run([*program, "predict", str(artifact), "--draw", f"{folder}/drawn"], check=True)
             (drawn,) = (folder / "drawn").iterdir()
             shutil.copyfile(drawn, DOCS / f"{name}.png")
         print(DOCS / f"{name}.png")

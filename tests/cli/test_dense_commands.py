@@ -123,6 +123,35 @@ def test_roles_that_do_not_fit(name: str, changes, line: str, tmp_path: Path, co
     assert len(said.strip().split("\n")) <= 3 and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("form", ["onnx", "coreml"])
+def test_equal_scores_among_which_the_best_are_looked_for(
+    form: str, tmp_path: Path, command: Command
+) -> None:
+    """Thousands of zeros: which of them come first is nobody's mistake, and the file's order is what later operators are held to."""
+    spec = spec_file(tmp_path, "centers")
+    arguments = ("--model", "dense_models:centers", "--spec", spec)
+    done = command(
+        "export",
+        *arguments,
+        "--format",
+        form,
+        "--nms",
+        "in-graph",
+        "--max-detections",
+        "8",
+        "--output",
+        tmp_path,
+        "--json",
+    )
+    assert done.code == 0, done.err
+    (artifact,) = done.json["artifacts"]
+    judged = command("parity", artifact["folder"], *arguments, "--require-all", "--json")
+    assert judged.code == 0, judged.out
+    (report,) = judged.json["reports"]
+    names = {node for item in report["operators"] for node in (item["node"], *item["group"])}
+    assert {"getitem", "getitem_1"} <= names
+
+
 def test_boxes_are_suppressed_inside_the_file(tmp_path: Path, command: Command) -> None:
     spec = spec_file(tmp_path, "yolo")
     arguments = ("--model", "dense_models:yolo", "--spec", spec)

@@ -30,6 +30,7 @@ from cloformer.export.parity.verify import ParityRequest, compare
 from cloformer.export.pipeline.export import export
 from cloformer.export.pipeline.request import ExportRequest
 from cloformer.export.source.decoding import Decoding
+from cloformer.export.source.roles import given_roles
 from cloformer.export.source.spec import ModelSpec, read_spec
 from cloformer.export.source.suppression_rule import Suppression
 
@@ -64,8 +65,8 @@ class DenseSubject:
 SUBJECTS = {
     "yolo": DenseSubject("dense_models:yolo", (3,), Decoding(Suppression(12, 0.3, 0.5)), spec="yolo"),
     "deeplab": DenseSubject("dense_models:deeplab", (5,), Decoding(class_map=(32, 32)), (32, 32), "deeplab"),
-    "fpn": DenseSubject("cloformer_xxs_fpn", (150,), Decoding(), (64, 64)),
-    "retinanet": DenseSubject("cloformer_xxs_retinanet", (720,), Decoding(), (64, 64)),
+    "fpn": DenseSubject("dense_models:fpn", (7,), Decoding(), (64, 64)),
+    "retinanet": DenseSubject("dense_models:retinanet", (27,), Decoding(), (64, 64)),
 }
 FORMS = {
     "onnx fp32": ExportRequest(formats=("onnx",)),
@@ -202,16 +203,18 @@ def _twice(graph: Graph, operator: Operator, random: Generator) -> str:
     return f"above {2 * value.item():g} instead of {value.item():g}"
 
 
-def subject_of(name: str, form: str, folder: Path) -> tuple[Subject, ModelSpec | None]:
+def subject_of(name: str, form: str, folder: Path) -> tuple[Subject, ModelSpec]:
     """An export of its own, and what says what its outputs are."""
     asked = SUBJECTS[name]
     place = folder / name / form.replace(" ", "-")
     place.mkdir(parents=True)
-    spec = None if asked.spec is None else read_spec(spec_file(place, asked.spec))
+    spec = (
+        ModelSpec(roles=given_roles(name)) if asked.spec is None else read_spec(spec_file(place, asked.spec))
+    )
     request = replace(
         FORMS[form], model=asked.model, image_size=asked.size, output=place, decoding=asked.decoding
     )
-    (made,) = export(request if spec is None else replace(request, spec=spec))
+    (made,) = export(replace(request, spec=spec))
     return Subject(f"{name} {form}", made.artifact.folder, work=place, faults=DENSE, model=asked.model), spec
 
 
@@ -285,7 +288,7 @@ def main() -> int:
             for form in FORMS:
                 subject, spec = subject_of(name, form, Path(temporary))
                 alarms += subject.false_alarms(range(1, 3))
-                if spec is not None and spec.declared:
+                if spec.declared:
                     request = ParityRequest(model=SUBJECTS[name].model, spec=spec, operators=False)
                     found = letterbox_faults(subject.artifact.folder, request)
                     letterboxes.update({f"{form}, {what}": said for what, said in found.items()})

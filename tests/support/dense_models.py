@@ -5,13 +5,15 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from cat_models import centers
+from reference_weights import fill
 from torch import Tensor, nn
 
+import cloformer
 from cloformer.export.source.roles import Coordinates
 from cloformer.export.source.suppression import Suppress
 from cloformer.export.source.suppression_rule import Suppression
 
-__all__ = ["SETS", "centers", "deeplab", "points", "sharper", "suppress", "yolo"]
+__all__ = ["SETS", "centers", "deeplab", "fpn", "points", "retinanet", "sharper", "suppress", "yolo"]
 
 SETS = 50  # of boxes in one inference of :func:`suppress`
 
@@ -113,6 +115,15 @@ def points() -> nn.Module:
 
 def sharper() -> nn.Module:
     return _seeded(Sharper)
+
+
+def fpn() -> nn.Module:
+    """CloFormer-XXS with a Semantic FPN, and numbers in all weights: those that it starts with leave most of a head's results alike."""
+    return fill(cloformer.create_dense_model("cloformer_xxs_fpn", num_classes=7))
+
+
+def retinanet() -> nn.Module:
+    return fill(cloformer.create_dense_model("cloformer_xxs_retinanet", num_classes=3))
 
 
 def _seeded(kind: type[nn.Module]) -> nn.Module:

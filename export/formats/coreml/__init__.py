@@ -24,6 +24,7 @@ COREML = Format(
             _TARGETS, "ios16", "{}",
         ),
     ),
+    has_own_suppression=True,
     packages=("torch", "coremltools", "numpy"),
     runners={
         "coreml": RunnerRow(

@@ -34,15 +34,40 @@ def read_contents(path: Path) -> Contents:
         if output.type.dtype.startswith("float")
     }
     weights: Counter[str] = Counter()
-    for constant in _constants(function):
+    given = set(function.outputs)  # a constant that is an output has the output's type
+    counted = [
+        item
+        for operation in function.operations
+        if operation.kind != "const" or given.isdisjoint(output.name for output in operation.outputs)
+        for item in _read_by(operation)
+    ]
+    for constant in counted:
         value = constant.value
         if isinstance(value, torch.Tensor) and value.is_floating_point() and not _is_beyond_half(value):
             weights[constant.type.dtype] += value.numel()
-    return Contents(results, dict(weights), _labels(function))
+    return Contents(results, dict(weights), _labels(function), _read_by_each(function))
 
 
-def _constants(function: Function) -> list[Constant]:
-    return [item for operation in function.operations for item in _read_by(operation)]
+def _read_by_each(function: Function) -> dict[str, dict[str, int]]:
+    """By the value that the first reader computes; what is read by its name is written in an operation of its own."""
+    named = {
+        output.name: _read_by(operation)
+        for operation in function.operations
+        if operation.kind == "const"
+        for output in operation.outputs
+    }
+    found: dict[str, dict[str, int]] = {}
+    for operation in function.operations:
+        if operation.kind == "const" or not operation.outputs:
+            continue
+        constants = _read_by(operation) + [item for name in operation.reads() for item in named.pop(name, ())]
+        counts: Counter[str] = Counter()
+        for constant in constants:
+            value = constant.value
+            if isinstance(value, torch.Tensor) and value.is_floating_point() and not _is_beyond_half(value):
+                counts[constant.type.dtype] += value.numel()
+        found[operation.outputs[0].name] = dict(counts)
+    return found
 
 
 def _read_by(operation: Operation) -> list[Constant]:

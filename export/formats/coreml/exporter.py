@@ -30,6 +30,7 @@ from ..stumbled import refusal
 from ..whole_numbers import end_with_32_bits
 from .interface import refuse_reserved, refuse_several
 from .known_operators import converts
+from .suppression import program_of, with_suppression
 from .texts import tell_from_names
 
 __all__ = ["check", "unsupported", "write"]
@@ -87,7 +88,7 @@ def write(lowered: Lowered, folder: Path) -> Written:
             _describe(model, lowered)
             model.save(str(path))
     values = _values(path, lowered.program)
-    _make_deterministic(path)
+    _make_deterministic(path, lowered)
     return Written(path.name, _written_signature(path, lowered), values=values)
 
 
@@ -98,7 +99,7 @@ def check(path: Path) -> GraphFigures:
         from coremltools.converters.mil.frontend.milproto.load import load
 
         model = ct.models.MLModel(str(path), skip_model_load=True)
-        spec = model.get_spec()
+        spec = program_of(model.get_spec())
         try:
             program = load(
                 spec, specification_version=spec.specificationVersion, file_weights_dir=model.weights_dir
@@ -241,8 +242,9 @@ def _describe(model: Any, lowered: Lowered) -> None:
             model.output_description[spec.name] = f"{spec.role} {list(spec.shape)}"
 
 
-def _make_deterministic(path: Path) -> None:
-    """No date, no random identifiers, no debug files; map fields in one order."""
+def _make_deterministic(path: Path, lowered: Lowered) -> None:
+    """No date, no random identifiers, no debug files; map fields in one order. With Core ML's own suppression behind it, where that is
+    asked for."""
     from coremltools.proto import Model_pb2
 
     for entry in path.iterdir():
@@ -251,6 +253,12 @@ def _make_deterministic(path: Path) -> None:
     model_file = path / _MODEL_FILE
     spec = Model_pb2.Model.FromString(model_file.read_bytes())
     spec.description.metadata.userDefined.pop(_DATE, None)
+    if lowered.pipeline is not None:
+        boxes, scores = (
+            next(item for item in lowered.signature.outputs if item.role == role)
+            for role in ("boxes", "box_scores")
+        )
+        spec = with_suppression(spec, boxes, scores, lowered.pipeline, lowered.labels)
     model_file.write_bytes(spec.SerializeToString(deterministic=True))
     listing = json.loads((path / "Manifest.json").read_bytes())
     identifiers = {}
@@ -272,7 +280,7 @@ def _written_signature(path: Path, lowered: Lowered) -> Signature:
     """The outputs as the package declares them, in its types: integers and truths are int32 there."""
     from coremltools.proto import Model_pb2
 
-    declared = Model_pb2.Model.FromString((path / _MODEL_FILE).read_bytes()).description.output
+    declared = program_of(Model_pb2.Model.FromString((path / _MODEL_FILE).read_bytes())).description.output
     inputs = tuple(_given(spec) for spec in lowered.signature.inputs)
     if _class_labels(lowered) is not None:
         first = lowered.signature.outputs[0]

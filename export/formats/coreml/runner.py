@@ -42,6 +42,14 @@ class CoreMLRunner:
     def load(self) -> None:
         """Compile the package for this machine and load it."""
         units = ct.ComputeUnit[self._units]
+        if (
+            self._file.path.is_dir()
+            and ct.utils.load_spec(str(self._file.path)).WhichOneof("Type") == "pipeline"
+        ):
+            raise UnsupportedError(
+                "Core ML gives what its own suppression leaves, and what is compared is the program before it",
+                "use --runner mil",
+            )
         self._model = ct.models.MLModel(str(self._file.path), compute_units=units)
 
     def prepare(self, inputs: Mapping[str, Array]) -> Callable[[], Any]:

@@ -54,10 +54,18 @@ def read_contents(path: Path) -> Contents:
         if item.name in computed and item.type.tensor_type.elem_type in _FLOATS
     }
     weights: Counter[str] = Counter()
+    first: dict[str, str] = {}  # who reads it, by what that computes
+    for node in graph.node:
+        for name in node.input:
+            first.setdefault(name, node.output[0] if node.output else "")
+    read_by: dict[str, Counter[str]] = {}
+    given = {item.name for item in graph.output}  # a constant that is an output has the output's type
     for name, tensor in _tensors(graph):
-        if tensor.data_type in _FLOATS and name not in alone:
-            weights[_FLOATS[tensor.data_type]] += int(np.prod(tensor.dims))
-    return Contents(results, dict(weights))
+        if tensor.data_type in _FLOATS and name not in alone and name not in given:
+            kind, size = _FLOATS[tensor.data_type], int(np.prod(tensor.dims))
+            weights[kind] += size
+            read_by.setdefault(first.get(name, ""), Counter())[kind] += size
+    return Contents(results, dict(weights), read_by=read_by)
 
 
 def _tensors(graph: GraphProto) -> Iterable[tuple[str, TensorProto]]:

@@ -17,6 +17,7 @@ from cloformer.errors import InputError, UnsupportedError
 from cloformer.io.quiet import quiet
 from cloformer.io.words import count
 
+from ..suppression import program_of
 from .files import Weights, contents, model_file
 from .program import Argument, Constant, Function, Operation, Program, TensorType, Value
 from .types import TYPES, element_count, unpack
@@ -80,7 +81,8 @@ def read_package(path: Path) -> Package:
 
 
 def read_spec(spec: Message, folder: Path, *, package: Path | None = None) -> Package:
-    """The same from a ``Model`` message; ``@model_path`` is ``folder``, which no weight file may leave."""
+    """The same from a ``Model`` message, of a pipeline with a suppression its program; ``@model_path`` is ``folder``, which no weight file may leave."""
+    spec = program_of(spec)
     kind = spec.WhichOneof("Type")
     if kind is None:
         raise InputError("there is no model in it", "the package is damaged: export it again")
