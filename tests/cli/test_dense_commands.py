@@ -85,12 +85,24 @@ def _assert_predicted(name: str, folder: Path, tmp_path: Path, command: Command)
         "predict", folder, tmp_path / "photo.png", "--draw", tmp_path / "drawn", "--min-score", "0.1"
     )
     assert shown.code == 0, shown.err
-    words = {"yolo": " from (", "deeplab": "scores: ", "points": "places: (", "sharper": "drawn in "}[name]
+    words = {
+        "yolo": " from (",
+        "centers": "eye from (",
+        "deeplab": "scores: ",
+        "points": "places: (",
+        "sharper": "drawn in ",
+    }[name]
     assert words in shown.out
     file = tmp_path / "drawn" / ("photo-large.png" if name == "sharper" else "photo.png")
     assert Image.open(file).size == ((64, 64) if name == "sharper" else (90, 40))
     document = command("predict", folder, tmp_path / "photo.png", "--json").json["predictions"][0]
-    kind = {"yolo": "boxes", "deeplab": "maps", "points": "points", "sharper": "pictures"}[name]
+    kind = {
+        "yolo": "boxes",
+        "centers": "boxes",
+        "deeplab": "maps",
+        "points": "points",
+        "sharper": "pictures",
+    }[name]
     assert kind in document
 
 
@@ -123,25 +135,12 @@ def test_roles_that_do_not_fit(name: str, changes, line: str, tmp_path: Path, co
     assert len(said.strip().split("\n")) <= 3 and not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("form", ["onnx", "coreml"])
-def test_equal_scores_among_which_the_best_are_looked_for(
-    form: str, tmp_path: Path, command: Command
-) -> None:
-    """Thousands of zeros: which of them come first is nobody's mistake, and the file's order is what later operators are held to."""
-    spec = spec_file(tmp_path, "centers")
+def test_equal_scores_among_which_the_best_are_looked_for(tmp_path: Path, command: Command) -> None:
+    """Hundreds of zeros: which of them come first is nobody's mistake, and the file's order is what later operators are held to."""
+    spec = spec_file(tmp_path, "centers", ("[1, 3, 192, 288]", "[1, 3, 64, 96]"))
     arguments = ("--model", "dense_models:centers", "--spec", spec)
     done = command(
-        "export",
-        *arguments,
-        "--format",
-        form,
-        "--nms",
-        "in-graph",
-        "--max-detections",
-        "8",
-        "--output",
-        tmp_path,
-        "--json",
+        "export", *arguments, "--nms", "in-graph", "--max-detections", "2", "--output", tmp_path, "--json"
     )
     assert done.code == 0, done.err
     (artifact,) = done.json["artifacts"]

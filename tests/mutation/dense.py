@@ -269,7 +269,7 @@ def _lines(trials: Sequence[Trial], letterboxes: Mapping[str, str | None]) -> li
         *by("fault", trials, lambda trial: trial.fault, trials),
         "",
         *told,
-        *missed(trials),
+        *(missed(trials) if any(not (trial.caught and trial.named) for trial in trials) else []),
     ]
 
 
@@ -301,7 +301,7 @@ def main() -> int:
     lines = _lines(counted, letterboxes)
     print("\n".join(lines))
     if arguments.write:
-        replace_between(DOCUMENT, BEGIN, END, "\n".join(lines))
+        replace_between(DOCUMENT, BEGIN, END, lines)
     total = len(counted) + len(letterboxes)
     is_right = (
         all(trial.caught and trial.named for trial in counted) and all(letterboxes.values()) and not alarms
