@@ -22,7 +22,7 @@ from cloformer.export.source.named import names_a_module
 from cloformer.export.source.preprocessing import Preprocessing, as_planes
 from cloformer.export.source.resolve import SourceRequest, resolve
 from cloformer.export.source.returned import as_tensors
-from cloformer.export.source.spec import ModelSpec
+from cloformer.export.source.spec import ModelSpec, read_spec
 from cloformer.export.source.trained import training_of
 from cloformer.hub import WEIGHTS
 from cloformer.io.read import sha256_of
@@ -37,6 +37,7 @@ __all__ = [
     "opened",
     "reference_of",
     "request_of",
+    "spec_of",
     "with_threads",
 ]
 
@@ -75,18 +76,27 @@ def names_a_model(path: Path) -> bool:
     return names_a_library(word) or (":" in word and names_a_module(word) and not path.exists())
 
 
+def spec_of(
+    subjects: Sequence[Path], model: str | None, weights: Path | None, path: Path | None
+) -> ModelSpec | None:
+    """What ``--spec`` says of the reference, or of the subjects that are networks. :class:`UsageError` where there is neither."""
+    if path is None:
+        return None
+    if model is None and weights is None and not any(map(names_a_model, subjects)):
+        raise UsageError(
+            "--spec says how the reference is fed, and none is given", "add it: --model nets.py:build"
+        )
+    return read_spec(path)
+
+
 def reference_of(
     subjects: Sequence[Path], model: str | None, weights: Path | None, spec: ModelSpec | None
 ) -> Path | SourceRequest | None:
     """What is asked for as the reference; None if nothing is. ``spec`` is of it, or where there is none of the subjects that are
-    networks: :class:`UsageError` where these are none."""
+    networks."""
     if model is None and weights is not None and names_a_model(weights) and weights not in subjects:
         model, weights = str(weights), None
     if model is None and weights is None:
-        if spec is not None and not any(map(names_a_model, subjects)):
-            raise UsageError(
-                "--spec says how the reference is fed, and none is given", "add it: --model nets.py:build"
-            )
         return None
     if spec is None and model is None:
         return weights

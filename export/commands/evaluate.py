@@ -98,7 +98,7 @@ def evaluate(
     from cloformer.training.evaluate import evaluate as run_evaluate
     from cloformer.training.limits import Limits
     from cloformer.training.report import EvaluationReport
-    from cloformer.training.subjects import reference_of
+    from cloformer.training.subjects import reference_of, spec_of
 
     from ..accuracy.judged import read_judged
     from ..artifact.folder import is_artifact
@@ -106,13 +106,12 @@ def evaluate(
     from ..reports.shared.words import unreadable_lines
     from ..reports.training import evaluated
     from ..source.shares import parse_share
-    from ..source.spec import read_spec
     from .evaluate_dense import DenseRequest, evaluate_dense
 
     def share(option: str, text: str | None, example: float) -> float | None:
         return None if text is None else parse_share(option, text, example)
 
-    given = None if spec is None else read_spec(spec)
+    given = spec_of(subjects, model, weights, spec)
     options = RunnerOptions(threads=threads, max_work=max_work or None)
     drop = share("--max-accuracy-drop", max_accuracy_drop, 0.01)
     dense = DenseRequest(

