@@ -72,16 +72,17 @@ def why_not_in_an_app(artifact: Artifact) -> UnsupportedError | None:
             f"the classes of {artifact.folder} are those of {classifier.scores.spec.name}, and the apps show the first output's",
             "return the classes first, and export again",
         )
-    narrow = next((spec for spec in (image.spec, *(item.spec for item in shown)) if _is_narrow(spec)), None)
-    if narrow is not None:
+    other = next((spec for spec in (image.spec, *(item.spec for item in outputs)) if _is_another(spec)), None)
+    if other is not None:
         return UnsupportedError(
-            f"{artifact.folder} has {narrow.name} in {narrow.dtype}, and the apps give and read float32",
-            "export it with inputs and outputs of float32, without --io-type",
+            f"{artifact.folder} has {other.name} in {other.dtype}, and the apps give and read float32, and read whole numbers",
+            "export it with inputs and outputs of float32, without --io-type; truths as x.float()",
         )
     return None
 
 
-def _is_narrow(spec: TensorSpec) -> bool:
+def _is_another(spec: TensorSpec) -> bool:
+    """Whether the apps do not read it, so that the kit would fail on every phone."""
     return spec.dtype not in ("float32", "int32", "int64")
 
 

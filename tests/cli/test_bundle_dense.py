@@ -142,6 +142,23 @@ def test_each_output_is_judged_by_its_own_scale(
     assert judged.code == code, judged.out + judged.err
 
 
+def test_what_apps_cannot_read(command: Command, tmp_path: Path) -> None:
+    """Any output of a type that no app reads would fail the kit on every phone, shown or not."""
+    (tmp_path / "nets.py").write_text(
+        "from dense_models import deeplab\nfrom torch import nn\n\n\nclass Both(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.inner = deeplab()\n\n"
+        "    def forward(self, image):\n        scores = self.inner(image)\n        return scores, scores > 0\n"
+    )
+    (tmp_path / "model.toml").write_text(
+        '[[outputs]]\nname = "scores"\nrole = "class_scores"\n[[outputs]]\nname = "sure"\nrole = "tensor"\n'
+    )
+    done = command("export", "--model", f"{tmp_path}/nets.py:Both", "--spec", tmp_path / "model.toml", "--image-size", "32",
+                   "--output", tmp_path / "out", "--json")  # fmt: skip
+    assert done.code == 0, done.err
+    refused = command("bundle", "android", done.json["artifacts"][0]["folder"], "--output", tmp_path / "app")
+    assert refused.code == 4 and "has sure in bool, and the apps" in refused.err, refused.err
+
+
 def test_what_apps_cannot_show(command: Command, tmp_path: Path) -> None:
     done = command(
         "export", "--model", "dense_models:deeplab", "--image-size", "32", "--output", tmp_path, "--json"
