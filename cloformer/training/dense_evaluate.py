@@ -121,7 +121,7 @@ def evaluate_dense(
 def _beside(result: DenseEvaluation, reference: DenseEvaluation | None) -> DenseEvaluation:
     if reference is None or reference is result:
         return replace(result, is_reference=reference is result)
-    fall = Fall.of(reference.scores.main, result.scores.main, result.images)
+    fall = Fall.of(reference.scores.main, result.scores.main)
     return replace(result, fall=fall, reference=reference.subject)
 
 

@@ -47,7 +47,8 @@ class DenseLimits:
                 yield f"{word} {found.scores.main.value:.4f} is below {least:.4f}"
         most = self.max_accuracy_drop
         if most is not None and found.fall is not None and not found.fall.is_within(most):
-            few = "" if found.fall.interval[0] > most else "; too few images to tell"
+            interval = found.fall.interval
+            few = "; too few images to tell" if interval is None or interval[0] <= most else ""
             yield f"the drop is {found.fall}, and --max-accuracy-drop allows {most:.2%}{few}"
 
 

@@ -104,7 +104,7 @@ class Boxes:
         matches = [_matches(judged, category) for category in range(len(judged.params.catIds))]
         recalls = judged.params.recThrs
         again = [_average(matches, recalls, weights) for weights in draws(len(judged.params.imgIds))]
-        ap = Estimate(told.get("ap", float("nan")), np.array(again))
+        ap = Estimate(told.get("ap", float("nan")), np.array(again), len(self._images))
         names = {item["id"]: str(item["name"]) for item in self._document["categories"]}
         each = judged.eval["precision"][:, :, :, 0, -1]  # overlaps, recalls, categories
         by_category = {

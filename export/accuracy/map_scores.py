@@ -64,8 +64,8 @@ class MapCounts:
         by_class = {number: float(share) for number, share in enumerate(shares) if np.isfinite(share)}
         return MapScores(
             len(counts),
-            Estimate(_mean(shares), np.array([_mean(_shares(each)) for each in again])),
-            Estimate(_right(whole), np.array([_right(each) for each in again])),
+            Estimate(_mean(shares), np.array([_mean(_shares(each)) for each in again]), len(counts)),
+            Estimate(_right(whole), np.array([_right(each) for each in again]), len(counts)),
             by_class,
         )
 

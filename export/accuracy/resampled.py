@@ -13,9 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DRAWS", "Estimate", "Fall", "draws"]
+from cloformer.io.words import count
+
+__all__ = ["DRAWS", "LEAST_IMAGES", "Estimate", "Fall", "draws"]
 
 DRAWS = 1000
+LEAST_IMAGES = (
+    20  # with fewer, images drawn again are too much alike: the interval would be narrower than what is known
+)
 _SEED = 20_303_17
 _TAILS = (2.5, 97.5)
 
@@ -31,49 +36,54 @@ def draws(images: int) -> Iterator[Floats]:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """A figure from 0 to 1, and what it is in each draw; NaN where a draw has nothing to measure it on."""
+    """A figure from 0 to 1 on so many ``images``, and what it is in each draw; NaN where a draw has nothing to measure it on."""
 
     value: float
     drawn: Floats
+    images: int
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """At 95 %."""
-        return _middle(self.drawn)
+    def interval(self) -> tuple[float, float] | None:
+        """At 95 %; None of too few images."""
+        return _middle(self.drawn, self.images)
 
     def to_json(self, name: str) -> dict[str, object]:
-        return {
-            name: self.value if math.isfinite(self.value) else None,
-            f"{name}_interval": list(self.interval),
-        }
+        value = self.value if math.isfinite(self.value) else None
+        return {name: value, f"{name}_interval": None if self.interval is None else list(self.interval)}
 
 
 @dataclass(frozen=True)
 class Fall:
-    """By how much a figure falls from a reference's to another model's, with the interval of that at 95 %."""
+    """By how much a figure falls from a reference's to another model's, with the interval of that at 95 %; None of too few images."""
 
     value: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
     images: int
 
     @classmethod
-    def of(cls, reference: Estimate, other: Estimate, images: int) -> Fall:
+    def of(cls, reference: Estimate, other: Estimate) -> Fall:
         """Of figures on the same images."""
-        return cls(reference.value - other.value, _middle(reference.drawn - other.drawn), images)
+        interval = _middle(reference.drawn - other.drawn, other.images)
+        return cls(reference.value - other.value, interval, other.images)
 
     def __str__(self) -> str:
-        low, high = self.interval
-        return f"{self.value:.2%} (95 %: {low:.2%} to {high:.2%}; {self.images:,} images)"
+        shown = f"{self.value:.2%} on {count(self.images, 'image')}"
+        if self.interval is None:
+            return f"{shown}, and an interval takes {LEAST_IMAGES}"
+        return f"{shown} (95 %: {self.interval[0]:.2%} to {self.interval[1]:.2%})"
 
     def is_within(self, most: float) -> bool:
         """Whether it is shown that no more than ``most`` is lost: the whole interval ends there, or before."""
-        return self.interval[1] <= most
+        return self.interval is not None and self.interval[1] <= most
 
     def to_json(self) -> dict[str, object]:
-        return {"value": self.value, "interval": list(self.interval), "images": self.images}
+        interval = None if self.interval is None else list(self.interval)
+        return {"value": self.value, "interval": interval, "images": self.images}
 
 
-def _middle(drawn: Floats) -> tuple[float, float]:
+def _middle(drawn: Floats, images: int) -> tuple[float, float] | None:
     told = drawn[np.isfinite(drawn)]
-    low, high = np.percentile(told, _TAILS) if told.size else (-1.0, 1.0)
+    if images < LEAST_IMAGES or not told.size:
+        return None
+    low, high = np.percentile(told, _TAILS)
     return float(low), float(high)

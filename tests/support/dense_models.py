@@ -57,6 +57,8 @@ class DeepLab(nn.Module):
         self.branches = nn.ModuleList(nn.Conv2d(16, 8, 3, padding=rate, dilation=rate) for rate in (1, 2, 3))
         self.whole = nn.Conv2d(16, 8, 1)
         self.head = nn.Conv2d(32, 5, 1)
+        with torch.no_grad():  # as drawn, one class would be the largest everywhere
+            self.head.weight.mul_(30)
 
     def forward(self, image: Tensor) -> Tensor:
         features = self.backbone(image)

@@ -22,7 +22,7 @@ class FoundEstimate(Protocol):
     @property
     def value(self) -> float: ...
     @property
-    def interval(self) -> tuple[float, float]: ...
+    def interval(self) -> tuple[float, float] | None: ...
 
 
 class FoundScores(Protocol):
@@ -71,4 +71,5 @@ def _cells(result: Evaluated) -> Mapping[str, str]:
 
 
 def _shown(figure: FoundEstimate) -> tuple[str, str]:
-    return f"{figure.value:.2%}", "{:.2%} to {:.2%}".format(*figure.interval)
+    interval = "" if figure.interval is None else "{:.2%} to {:.2%}".format(*figure.interval)
+    return f"{figure.value:.2%}", interval
