@@ -15,6 +15,7 @@ from ..reference.references import Expected
 __all__ = ["kit_tolerances"]
 
 _LEAST = 1e-3  # of a map's places: those of another picture are not those of the photograph
+_MOST = 0.5  # a map that is another at half of its places is wrong in any format
 
 
 def kit_tolerances(artifact: Artifact) -> dict[str, OutputTolerance]:
@@ -37,8 +38,8 @@ def _bound(item: Expected) -> OutputTolerance:
     jumps = item.loss.jumps
     share = 0.0 if jumps is None else float(np.count_nonzero(jumps) / jumps.size)
     return OutputTolerance(
-        min(MARGIN * share + _LEAST, 1.0),
+        min(MARGIN * share + _LEAST, _MOST),
         -1.0,
-        f"rounding decides {share:.1e} of the photograph's places; {MARGIN:g} times that, and {_LEAST:g} of all",
+        f"rounding decides {share:.1e} of the photograph's places; {MARGIN:g} times that, and {_LEAST:g} of all, half of them at most",
         share,
     )
