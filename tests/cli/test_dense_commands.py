@@ -45,12 +45,13 @@ def test_a_dense_network_with_a_classifiers_weights(head: str, tmp_path: Path, c
     assert done.code == 0, done.err
     (artifact,) = done.json["artifacts"]
     assert any("NOT TRAINED" in note and "drawn from seed 3" in note for note in artifact["notes"])
-    if head == "fpn":  # whose operators `make dense-faults` follows
+    if head == "fpn":  # the same way is gone with the other
         return
-    judged = command("parity", artifact["folder"], "--weights", "fashion-mnist", "--json")
+    # Its operators are followed by `make dense-faults`.
+    judged = command("parity", artifact["folder"], "--weights", "fashion-mnist", "--no-operators", "--json")
     assert judged.code == 0, judged.err
     (report,) = judged.json["reports"]
-    assert len(report["operators"]) > 100 and not report["not_compared"]
+    assert len(report["outputs"]) >= 6 and report["passed"]
     other = command("parity", artifact["folder"], "--weights", Path(artifact["folder"], "nothing.pth"))
     assert other.code == 3
 
