@@ -48,8 +48,8 @@ def read_masked(
 ) -> Masked:
     """``photographs/a/b.jpg`` has the mask ``masks/a/b.png``. Every mask is decoded once, and ``say`` hears how far that is.
 
-    Raises :class:`UsageError` where masks would be photographs, and :class:`InputError` for a photograph without a mask, a mask without a photograph, and a mask that is of another size,
-    in colours, or damaged.
+    Raises :class:`UsageError` where masks would be photographs, and :class:`InputError` for a photograph without a
+    mask, a mask without a photograph, and a mask that is of another size, in colours, or damaged.
     """
     if photographs.resolve() in (masks.resolve(), *masks.resolve().parents):
         raise UsageError(
