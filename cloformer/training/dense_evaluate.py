@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from cloformer.export.accuracy.annotated import Annotated
@@ -22,7 +23,7 @@ from cloformer.export.accuracy.map_scores import MapCounts, MapScores
 from cloformer.export.accuracy.masks import Masked
 from cloformer.export.accuracy.resampled import Fall
 from cloformer.export.artifact.folder import is_artifact
-from cloformer.export.artifact.seen import shown
+from cloformer.export.artifact.seen import Seen, shown
 from cloformer.export.formats.runners import RunnerOptions
 from cloformer.export.source.images import Unreadable, attempts, refuse_none
 from cloformer.export.source.placement import Placement
@@ -128,7 +129,7 @@ def _beside(result: DenseEvaluation, reference: DenseEvaluation | None) -> Dense
 class _Counter(Protocol):
     """Figures of one subject, image by image."""
 
-    def add(self, index: int, subject: DenseSubject, pixels: Pixels, placed: Placement) -> None: ...
+    def add(self, index: int, seen: Seen, inside: NDArray[np.bool_], /) -> None: ...
     def result(self) -> MapScores | BoxScores: ...
 
 
@@ -139,9 +140,7 @@ class _Maps:
         refuse_other_numbers(subject.name, classes, data)
         self._data, self._counts = data, MapCounts(classes, data.ignored)
 
-    def add(self, index: int, subject: DenseSubject, pixels: Pixels, placed: Placement) -> None:
-        seen = subject.see(pixels, placed)
-        inside = shown(placed, (subject.rule.height, subject.rule.width))
+    def add(self, index: int, seen: Seen, inside: NDArray[np.bool_]) -> None:
         self._counts.add(next(iter(seen.maps.values())).classes, self._data.mask(index), inside)
 
     def result(self) -> MapScores:
@@ -156,8 +155,8 @@ class _Detections:
         self._categories = categories_of(subject.name, subject.labels, classes, data)
         self._boxes = Boxes(data.document)
 
-    def add(self, index: int, subject: DenseSubject, pixels: Pixels, placed: Placement) -> None:
-        boxes = subject.see(pixels, placed).boxes or ()
+    def add(self, index: int, seen: Seen, _inside: NDArray[np.bool_]) -> None:
+        boxes = seen.boxes or ()
         known = [(self._categories[box.index], box) for box in boxes if box.index in self._categories]
         self._boxes.add(self._data.ids[index], known)
 
@@ -175,11 +174,10 @@ class _Trial:
     pixels_shown: int = 0
 
     def add(self, index: int, pixels: Pixels, placed: Placement) -> None:
-        self.counter.add(index, self.subject, pixels, placed)
-        self.pixels += placed.width * placed.height
-        self.pixels_shown += np.count_nonzero(
-            shown(placed, (self.subject.rule.height, self.subject.rule.width))
-        )
+        inside = shown(placed, (self.subject.rule.height, self.subject.rule.width))
+        self.counter.add(index, self.subject.see(pixels, placed), inside)
+        self.pixels += inside.size
+        self.pixels_shown += np.count_nonzero(inside)
 
     def result(self, unreadable: tuple[Unreadable, ...]) -> DenseEvaluation:
         subject = self.subject
