@@ -71,8 +71,9 @@ def parity(
     arithmetic: Annotated[
         str | None,
         typer.Option(
-            help="Reference runtime's float16 sums: wide, or narrow to be pessimistic; exact rounds nothing.",
-            autocompletion=lambda: ["wide", "narrow", "exact"],
+            help="Reference runtime's float16: wide sums; neural-engine, with its published cliffs; narrow sums, a bound that ordinary "
+            "networks fail; exact rounds nothing.",
+            autocompletion=lambda: ["wide", "neural-engine", "narrow", "exact"],
         ),
     ] = None,
     operators: Annotated[bool, typer.Option(help="Compare operator by operator, or outputs alone.")] = True,
@@ -101,7 +102,11 @@ def parity(
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the noise that is fed.")] = 0,
     headroom: Annotated[
-        bool, typer.Option("--headroom", help="Say how far every float16 operator is from overflow.")
+        bool,
+        typer.Option(
+            "--headroom",
+            help="Say how far every float16 operator is from overflow and from published cliffs of the Neural Engine.",
+        ),
     ] = False,
     precision_map: Annotated[
         Path | None, typer.Option(help="Write the operators to keep in fp32 for --gain to this file.")

@@ -48,7 +48,7 @@ class RunnerOptions:
     """What may be asked of a runner; None is its own choice. Each runner's row says which of these it takes.
 
     ``threads`` are the runtime's (0: its own choice), ``optimization`` is a level of ONNX Runtime's optimizer,
-    ``compute_units`` are those that Core ML may use, ``arithmetic`` is how the reference runtime adds up in float16.
+    ``compute_units`` are those that Core ML may use, ``arithmetic`` is how the reference runtime computes in float16.
     ``max_work`` bounds what an inference may compute, where the runner can tell; None lifts it.
     """
 

@@ -6,6 +6,8 @@ into zeros: finite, wrong, and silent. The program is run on its inputs, and aga
 * in exact arithmetic, where nothing overflows, for the magnitude at every operator and the gain from which
   it would be beyond float16;
 * with wide and with narrow sums, for the first operator that really overflows, and at which gain.
+
+The exact run also says which operators meet a published cliff of the Neural Engine, and from which gain on.
 """
 
 from __future__ import annotations
@@ -24,11 +26,13 @@ from cloformer.io.write import canonical_json, write_whole
 
 from ..artifact.folder import Artifact
 from ..artifact.origins import read_origins
+from ..formats.coreml.cliffs import CliffMet
 from ..formats.coreml.mil import Arithmetic, Operation
 from ..formats.coreml.reference_runner import ReferenceMilRunner
 from ..formats.runners import Array
 from ..reference.cases import Case, Inputs, noise_case
 from ..source.origin import Origin
+from .cliffs import FoundCliff, found_cliffs
 from .request import ParityRequest, photographs_of
 
 __all__ = ["LIMIT", "Headroom", "OperatorHeadroom", "Overflow", "measure_headroom"]
@@ -85,12 +89,14 @@ class Overflow:
 @dataclass(frozen=True)
 class Headroom:
     """Operators in the order they run, worst over the cases; ``first`` overflow by arithmetic, None if there is
-    none up to the largest gain tried."""
+    none up to the largest gain tried; the ``cliffs`` of the Neural Engine that are met at any gain tried, as if every float16
+    operator ran there."""
 
     operators: tuple[OperatorHeadroom, ...]
     first: Mapping[str, Overflow | None]
     gains: tuple[float, ...]
     cases: tuple[str, ...]
+    cliffs: tuple[FoundCliff, ...] = ()
 
     def below(self, gain: float) -> list[OperatorHeadroom]:
         """The operators that would overflow at ``gain`` or less."""
@@ -115,6 +121,7 @@ class Headroom:
             "cases": list(self.cases),
             "first_overflow": {name: item and item.to_json() for name, item in self.first.items()},
             "operators": [item.to_json() for item in self.operators],
+            "cliffs": [item.to_json() for item in self.cliffs],
         }
 
 
@@ -138,12 +145,17 @@ def measure_headroom(
     places = read_origins(artifact).places
     rows: dict[str, OperatorHeadroom] = {}
     first: dict[str, Overflow | None] = {}
+    cliffs: dict[tuple[str, str], FoundCliff] = {}
     with ReferenceMilRunner(artifact.model, arithmetic=Arithmetic.EXACT) as exact:
         for case in cases:
             for gain in gains:
                 progress(f"headroom: {case.name}, {gain:g} times the input")
-                for row in _magnitudes(exact, _scaled(artifact, exact, case, gain), places):
+                magnitudes, met = _magnitudes(exact, _scaled(artifact, exact, case, gain), places)
+                for row in magnitudes:
                     rows[row.value] = _merged(rows.get(row.value), row, gain, gains[0])
+                for item in found_cliffs(met, places, gain):
+                    key = item.cliff.name, item.met.value
+                    cliffs[key] = item.worse(cliffs.get(key))
     for arithmetic in (Arithmetic.WIDE, Arithmetic.NARROW):
         with ReferenceMilRunner(artifact.model, arithmetic=arithmetic) as runner:
 
@@ -155,7 +167,8 @@ def measure_headroom(
                 return next((item for item in found if item is not None), None)
 
             first[arithmetic.value] = _first(overflow_at, gains)
-    return Headroom(tuple(rows.values()), first, tuple(gains), tuple(case.name for case in cases))
+    names = tuple(case.name for case in cases)
+    return Headroom(tuple(rows.values()), first, tuple(gains), names, tuple(cliffs.values()))
 
 
 def measure_all(
@@ -215,8 +228,10 @@ def _merged(
 
 def _magnitudes(
     runner: ReferenceMilRunner, inputs: Mapping[str, Array], places: Places
-) -> list[OperatorHeadroom]:
+) -> tuple[list[OperatorHeadroom], list[CliffMet]]:
+    """How large values are in exact arithmetic, and the cliffs that they meet."""
     rows: list[OperatorHeadroom] = []
+    met: list[CliffMet] = []
 
     def observe(operation: Operation, made: Mapping[str, object], values: Mapping[str, object]) -> None:
         for output in operation.outputs:
@@ -236,8 +251,8 @@ def _magnitudes(
                     )
                 )
 
-    runner.interpreter.run(inputs, observe=observe)
-    return rows
+    runner.interpreter.run(inputs, observe=observe, on_cliff=met.append)
+    return rows, met
 
 
 def _squared(operation: Operation, values: Mapping[str, object]) -> float | None:

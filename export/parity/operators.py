@@ -15,6 +15,7 @@ from ..artifact.origins import Origins
 from ..formats.runners import Array, Runner
 from ..reference.natures import nature_of_node
 from ..source.trace import origin_of
+from .cliffs import FoundCliff
 from .judge import Types, judge
 from .report import OperatorResult
 from .walk import Compared, Drift, Walk
@@ -22,7 +23,7 @@ from .walk import Compared, Drift, Walk
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-__all__ = ["compare_operators", "program_origins"]
+__all__ = ["compare_operators", "program_origins", "with_cliffs"]
 
 
 # The least share of the traced operators that compute that is compared, each alone or as a step to one that is: a batch norm
@@ -86,6 +87,18 @@ def compare_operators(
             f"{matched} of {len(traced)} traced operators could be matched, so the rest is not compared"
         )
     return sorted(worst.values(), key=lambda result: result.depth), missing
+
+
+def with_cliffs(operators: Sequence[OperatorResult], found: Sequence[FoundCliff]) -> list[OperatorResult]:
+    """The results, each with the published cliff that its value, or a step on the way to it, meets."""
+    at: dict[str, str] = {}
+    for item in found:
+        for name in (item.met.value, item.node, *item.met.also):
+            at.setdefault(name, str(item.cliff))
+    return [
+        replace(item, cliff=next((at[name] for name in (item.value, *item.group) if name in at), ""))
+        for item in operators
+    ]
 
 
 def _severity(result: OperatorResult) -> tuple[bool, bool, float]:

@@ -13,6 +13,7 @@ from typing import TypedDict
 from cloformer.io.read import sha256_of
 
 from ..artifact.folder import MANIFEST, Artifact
+from .cliffs import FoundCliff
 from .cost import Cost
 from .metrics import Figures
 from .operator_costs import OperatorCost
@@ -89,7 +90,8 @@ class OperatorResult:
     ``group`` are the trace's nodes that are computed together, ``reads`` the values it was made from.
     ``verdict`` is "right"; "wrong here"; "overflows", where the number format ends before the result that it was given the
     operands for; or "inherited": right in itself, computed from values that diverged before. ``flips`` are elements that
-    are decided otherwise where a rounding decides: they are counted and not judged.
+    are decided otherwise where a rounding decides: they are counted and not judged. ``cliff`` is the published cliff of the
+    Neural Engine that it meets in the arithmetic that emulates them ("" for none).
     """
 
     value: str
@@ -107,6 +109,7 @@ class OperatorResult:
     case: str
     verdict: str
     flips: int = 0
+    cliff: str = ""
 
     @property
     def passed(self) -> bool:
@@ -192,7 +195,7 @@ class ParityReport:
     ``reference`` says what it was compared with; ``not_compared`` lists what could not be, each of which is
     a failure; ``operators_total`` counts also the values that are steps on the way to one that was compared.
     ``costs`` are there where weights are compressed, or limits were asked, and ``operator_costs``, the largest share first, where
-    weights are compressed. ``statements`` are what the artifact says of itself; with ``requires_all``, one that nobody else could confirm fails.
+    weights are compressed. ``cliffs`` are the published ones of the Neural Engine that were met, where the arithmetic emulates them. ``statements`` are what the artifact says of itself; with ``requires_all``, one that nobody else could confirm fails.
     """
 
     artifact: str
@@ -216,6 +219,7 @@ class ParityReport:
     requires_all: bool = False
     costs: tuple[Cost, ...] = ()
     operator_costs: tuple[OperatorCost, ...] = ()
+    cliffs: tuple[FoundCliff, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -278,6 +282,7 @@ class ParityReport:
             "not_compared": list(self.not_compared),
             "costs": [item.to_json() for item in self.costs],
             "operator_costs": [item.to_json() for item in self.operator_costs],
+            "cliffs": [item.to_json() for item in self.cliffs],
             "statements": [item.to_json() for item in self.statements],
             "notes": list(self.notes),
             "environment": dict(self.environment),

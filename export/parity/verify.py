@@ -16,6 +16,7 @@ from ..artifact.forms import form_of
 from ..artifact.origins import read_origins
 from ..artifact.vectors import read_vectors
 from ..formats import FORMATS
+from ..formats.coreml.cliffs import MeetsCliffs
 from ..formats.runners import (
     GRAPH,
     RUNNERS,
@@ -32,10 +33,11 @@ from ..reference.references import Expected, References, in_roles
 from ..reference.rounding import Format
 from ..reference.threads import one_thread
 from .answered import answered
+from .cliffs import FoundCliff, found_cliffs
 from .cost import Cost, Outcome, costs
 from .judge import Types
 from .operator_costs import OperatorCost, costs_of_operators
-from .operators import compare_operators, program_origins
+from .operators import compare_operators, program_origins, with_cliffs
 from .outputs import compare_outputs, compare_preprocessing, not_told, output_result
 from .report import OperatorResult, OutputResult, ParityReport, Statement, described
 from .request import ParityRequest, cases_of, of_each_kind, source_of
@@ -82,7 +84,8 @@ class _Session:
 
     @property
     def form(self) -> Format:
-        """What every result is rounded to. What a device's runtime adds up in is not published, so it may be narrow."""
+        """What every result is rounded to. What a device's runtime adds up in is not published, so it may be narrow. The
+        emulated Neural Engine adds up wide, as it is reported to, so it is judged as wide: a cliff is no rounding."""
         is_narrow = self.row.is_device_runtime or self.request.options.arithmetic == "narrow"
         return form_of(self.artifact.format, self.precision, narrow_sums=is_narrow)
 
@@ -104,6 +107,7 @@ class _Findings:
     statements: list[Statement]
     costs: list[Cost] = field(default_factory=list)
     operator_costs: list[OperatorCost] = field(default_factory=list)
+    cliffs: list[FoundCliff] = field(default_factory=list)
 
 
 def compare(
@@ -145,7 +149,6 @@ def compare(
             answers, left_out = answered(source.model, signature, cases, Inputs.of_source(source))
             found = _against_model(session, source, references, program, answers)
             found.notes.extend(left_out)
-            found.notes.extend(runner.notes if isinstance(runner, Noting) else ())
             found.not_compared.extend(missing)
             cases = [case for case, _ in answers]
             if program is not None and request.operators:
@@ -158,6 +161,9 @@ def compare(
             found.statements.extend(
                 statements_of_the_model(artifact, source, references, session.form, progress)
             )
+        found.notes.extend(runner.notes if isinstance(runner, Noting) else ())
+        if isinstance(runner, MeetsCliffs) and runner.cliffs_met:
+            found.cliffs.extend(found_cliffs(runner.cliffs_met, read_origins(artifact).places))
     if not found.operators:
         found.not_compared.extend(not_told(found.outputs))
     if _hides_logits(artifact) and not any(item.name == _INSIDE for item in found.outputs):
@@ -318,7 +324,7 @@ def _report(session: _Session, request: ParityRequest, found: _Findings) -> Pari
         arithmetic=" ".join(f"{key} {value}" for key, value in request.options.given.items()),
         reference=found.reference,
         outputs=tuple(found.outputs),
-        operators=tuple(found.operators),
+        operators=tuple(with_cliffs(found.operators, found.cliffs)),
         operators_total=total,
         not_compared=tuple(found.not_compared),
         notes=(*request.left_out, *found.notes),
@@ -332,4 +338,5 @@ def _report(session: _Session, request: ParityRequest, found: _Findings) -> Pari
         requires_all=request.require_all,
         costs=tuple(found.costs),
         operator_costs=tuple(found.operator_costs),
+        cliffs=tuple(found.cliffs),
     )

@@ -12,17 +12,23 @@ from cloformer.errors import InputError, choose
 from ...source.signature import Signature, TensorSpec
 from ..runner import Array, ModelFile, checked_outputs
 from ..work_limit import MOST_WORK, WorkMeter
+from .cliffs import CliffMet
 from .mil import Arithmetic, Description, ImageInput, Interpreter, Operation, read_package
 from .mil.interpreter import Observer
 from .mil.work_limit import LimitedWork
 
 __all__ = ["ReferenceMilRunner"]
 
+_ESTIMATE = (
+    "arithmetic neural-engine: the published cliffs of the Neural Engine are emulated, as if every float16 operator ran there; "
+    "an estimate until a phone says so (docs/coreml-semantics.md)"
+)
+
 
 class ReferenceMilRunner:
     """Runs a Core ML artifact on any system; images are pixels, 0 to 255, in NCHW.
 
-    ``arithmetic`` is how float16 operators add up, by its name in :class:`~.mil.Arithmetic`.
+    ``arithmetic`` is how float16 operators compute, by its name in :class:`~.mil.Arithmetic`.
     """
 
     def __init__(
@@ -41,10 +47,11 @@ class ReferenceMilRunner:
         self._meter = WorkMeter(str(model.path), max_work)
         self._interpreter: Interpreter | None = None
         self._description: Description | None = None
+        self._met: dict[tuple[str, str], CliffMet] = {}
 
     def __enter__(self) -> ReferenceMilRunner:
         package = read_package(self._model.path)
-        self._description = package.descriptions[package.default_function]
+        self._description, self._met = package.descriptions[package.default_function], {}
         self._interpreter = Interpreter(package.program.functions[package.default_function], self.arithmetic)
         return self
 
@@ -53,6 +60,16 @@ class ReferenceMilRunner:
         """The program, ready to run."""
         assert self._interpreter is not None, "enter the runner first"
         return self._interpreter
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What holds of figures in this arithmetic."""
+        return (_ESTIMATE,) if self.arithmetic is Arithmetic.NEURAL_ENGINE else ()
+
+    @property
+    def cliffs_met(self) -> tuple[CliffMet, ...]:
+        """The published cliffs that runs have met since the runner was entered, where they are emulated."""
+        return tuple(self._met.values())
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All outputs by name; a classifier's probabilities in the order of its labels."""
@@ -74,7 +91,12 @@ class ReferenceMilRunner:
         """One run of the program, stopped where it would compute more than it may."""
         self._meter.start()
         with LimitedWork(self._meter):
-            return self.interpreter.run(self.fed(inputs), observe=observe)
+            on_cliff = self._note_cliff if self.arithmetic is Arithmetic.NEURAL_ENGINE else None
+            return self.interpreter.run(self.fed(inputs), observe=observe, on_cliff=on_cliff)
+
+    def _note_cliff(self, met: CliffMet) -> None:
+        key = met.cliff.name, met.value
+        self._met[key] = met.worse(self._met.get(key))
 
     def fed(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """What Core ML hands to the program: of an image, the channels in the package's own order."""

@@ -11,7 +11,7 @@ from cloformer.io.write import append_text
 from ...parity.report import OutputResult, ParityReport
 from ..shared.words import count, decibels, number, plain
 from .words import (
-    LOWER_BOUND,
+    bound,
     by_name,
     by_severity,
     false_statement,
@@ -134,7 +134,7 @@ def _summary(reports: Sequence[ParityReport]) -> Iterator[str]:
         yield ""
         yield f"{markdown(report.artifact)} run by {markdown(report.runner)}, compared with {markdown(report.reference)}."
         if not report.is_device_runtime:
-            yield f"{markdown(report.runner)} {LOWER_BOUND}."
+            yield f"{markdown(bound(report))}."
         if report.outputs:
             yield ""
             yield "| output | input nearest to what is allowed | its error | PyTorch float32 | allowed | SNR | cosine | top-1 | |"

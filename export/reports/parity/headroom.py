@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...parity.headroom import LIMIT, Headroom, OperatorHeadroom
-from ..shared.words import count
+from ..shared.words import count, wrapped
 
 __all__ = ["headroom_lines"]
 
@@ -26,8 +26,24 @@ def headroom_lines(room: Headroom, gain: float) -> Iterator[str]:
         beyond = "" if item.overflow_gain is None else f"{item.overflow_gain:g}"
         yield f"  {f'{item.kind} {item.value}'[:40]:<42}{item.largest:>10.4g}{squared:>17}{beyond:>16}"
         yield f"      {item.module or 'the model'} ({item.location})"
+    yield from _cliffs(room)
     kept = count(len(room.float32_nodes(gain)), "operator")
     yield f"  {kept} would have to be float32 for inputs {gain:g} times as large (--precision-map)"
+
+
+def _cliffs(room: Headroom) -> Iterator[str]:
+    """The operators that meet a published cliff of the Neural Engine, those that do so at the smallest gain first."""
+    if not room.cliffs:
+        yield "  published cliffs of the Neural Engine: none is met (an estimate)"
+        return
+    now = sum(item.gain <= room.gains[0] for item in room.cliffs)
+    reach = count(len(room.cliffs), "operator")
+    yield f"  published cliffs of the Neural Engine: {reach}, {now} of them on the inputs as they are (estimates)"
+    ordered = sorted(room.cliffs, key=lambda item: item.gain)
+    for item in ordered[:_SHOWN]:
+        yield from wrapped(f"    from {item.gain:g} times the input: {item}", indent=8)
+    if len(ordered) > _SHOWN:
+        yield f"    and {len(ordered) - _SHOWN:,} more (--json has them all)"
 
 
 def _nearness(item: OperatorHeadroom) -> tuple[float, float]:

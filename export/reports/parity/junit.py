@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from ..shared.words import count, decibels, number, plain
 from .words import (
-    LOWER_BOUND,
+    bound,
     by_name,
     by_severity,
+    cliffs,
     compared,
     costs,
     false_statement,
@@ -68,9 +69,10 @@ def _suite(report: ParityReport) -> ElementTree.Element:
         "operators_compared": compared(report),
         **{f"environment.{name}": value for name, value in report.environment.items()},
         **{f"note.{index}": note for index, note in enumerate(report.notes, 1)},
+        **{f"cliff.{index}": line for index, line in enumerate(cliffs(report), 1)},
     }
     if not report.is_device_runtime:
-        properties["lower_bound"] = f"{report.runner} {LOWER_BOUND}"
+        properties["lower_bound"] = bound(report)
     place = ".".join(part.replace(".", "_") for part in (report.format, report.precision, report.runner))
     name = f"{title(report)}, {report.artifact} by {report.runner}"
     return _element(name, properties, f"parity.{place}", list(_cases(report)))

@@ -11,7 +11,7 @@ from ..shared.parts import badge, cell, chip, table
 from ..shared.words import count, number
 from .pictures import Histogram, Image, Pictures
 from .sections import divergence, facts, failures, images, operators, outputs, remarks, spreads
-from .words import LOWER_BOUND, largest_error, largest_share, passed, steps, title
+from .words import bound, largest_error, largest_share, passed, steps, title
 
 if TYPE_CHECKING:
     from ...parity.report import ParityReport
@@ -88,7 +88,7 @@ def _report(index: int, report: ParityReport, extra: Pictures) -> Markup:
     parts = [
         tag("div", tag("h2", title(report)), chip(report.passed), class_="title"),
         facts(report),
-        *([] if report.is_device_runtime else [tag("p", f"{report.runner} {LOWER_BOUND}.", class_="aside")]),
+        *([] if report.is_device_runtime else [tag("p", f"{bound(report)}.", class_="aside")]),
         *([] if report.first_divergence is None else [divergence(report, report.first_divergence, prefix)]),
         *failures(report),
         outputs(report),

@@ -16,6 +16,7 @@ from .words import (
     by_name,
     by_severity,
     cautions,
+    cliffs,
     costs,
     operator_counts,
     reasons,
@@ -72,6 +73,7 @@ def divergence(report: ParityReport, first: OperatorResult, prefix: str) -> Mark
         tag("p", tag("code", first.operator), " ", tag("a", first.node, href=f"#{prefix}{first.depth}"), class_="name"),
         tag("p", *where, class_="where"),
         tag("dl", *(tag("div", tag("dt", key), tag("dd", text)) for key, text in figures.items()), class_="figures"),
+        *([tag("p", f"A published cliff of the Neural Engine gives {first.cliff}.")] if first.cliff else []),
         tag("p", f"Errors are over the value's largest magnitude, {number(first.largest)}, on {first.case}. {fused}", class_="aside"),
         tag("p", "It was computed from"),
         tag("ul", *reads or [tag("li", "the model's inputs and constants alone")]),
@@ -274,6 +276,9 @@ def remarks(report: ParityReport) -> Iterator[Markup]:
     said = [tag("li", line) for line in statements(report)]
     if said:
         yield tag("section", tag("h3", "What the artifact says"), tag("ul", *said))
+    met = [tag("li", line) for line in cliffs(report)]
+    if met:
+        yield tag("section", tag("h3", "Published cliffs of the Neural Engine, estimated"), tag("ul", *met))
     notes = [*report.notes, *cautions(report)]
     if notes:
         yield tag("section", tag("h3", "Notes"), tag("ul", *(tag("li", note) for note in notes)))

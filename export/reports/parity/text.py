@@ -10,10 +10,11 @@ from cloformer.io.output import width
 from ..shared.table import Column, Fitted, fitted
 from ..shared.words import count, decibels, number, plain, tail, times, wrapped
 from .words import (
-    LOWER_BOUND,
+    bound,
     by_name,
     by_severity,
     cautions,
+    cliffs,
     compared,
     costs,
     operator_counts,
@@ -45,6 +46,7 @@ _SAID = {
 _OUTPUTS_SHOWN = 12  # of each output: all that failed and the worst of the rest
 _OPERATORS_SHOWN = 5
 _FAILURES_SHOWN = 10
+_CLIFFS_SHOWN = 8
 
 
 def render(report: ParityReport) -> str:
@@ -75,7 +77,7 @@ def _head(report: ParityReport) -> Iterator[str]:
     yield from _field("run by", report.runner + how)
     yield from _field("compared", f"with {report.reference}")
     if not report.is_device_runtime:
-        yield from _field("", f"{report.runner} {LOWER_BOUND}")
+        yield from _field("", bound(report))
     for line in statements(report):
         yield from _field("says", line)
     for note in (*report.notes, *cautions(report)):
@@ -141,6 +143,7 @@ def _operators(report: ParityReport) -> Iterator[str]:
         if more:
             yield f"{'':20}and {count(more, 'operator')} after it, wrong in {'itself' if more == 1 else 'themselves'}"
     yield from _worst(report)
+    yield from _cliffs(report)
 
 
 def _worst(report: ParityReport) -> Iterator[str]:
@@ -160,6 +163,18 @@ def _worst(report: ParityReport) -> Iterator[str]:
             f"{operator} {tail(item.module or item.node, (room if is_wide else width() - 5) - len(operator))}"
         )
         yield from [f"{figures}  {where}"] if is_wide else [f"    {where}", figures]
+
+
+def _cliffs(report: ParityReport) -> Iterator[str]:
+    found = cliffs(report)
+    if not found:
+        return
+    yield ""
+    yield f"published cliffs of the Neural Engine that are met: {count(found, 'place')}, each an estimate"
+    for line in found[:_CLIFFS_SHOWN]:
+        yield from wrapped(f"  {line}", indent=4)
+    if len(found) > _CLIFFS_SHOWN:
+        yield f"  and {len(found) - _CLIFFS_SHOWN:,} more (--json and --html have them all)"
 
 
 def _end(report: ParityReport) -> Iterator[str]:
@@ -194,6 +209,8 @@ def _bisected(report: ParityReport, first: OperatorResult) -> Iterator[str]:
     yield from _field(
         "own error", f"{number(first.own_error)} {largest}; {number(first.tolerance)} is allowed{more}"
     )
+    if first.cliff:
+        yield from _field("cliff", f"published of the Neural Engine: gives {first.cliff}")
     yield from _field("total", f"{number(first.total_error)}: its own and what its inputs brought")
     yield "  inputs      own error   total error   allowed    verdict"
     found = {item.node: item for item in report.operators}

@@ -11,10 +11,11 @@ from ...parity.report import OperatorResult, OutputResult, ParityReport, Stateme
 from ..shared.words import count, decibels, number, plain, times
 
 __all__ = [
-    "LOWER_BOUND",
+    "bound",
     "by_name",
     "by_severity",
     "cautions",
+    "cliffs",
     "compared",
     "costs",
     "false_statement",
@@ -36,15 +37,31 @@ __all__ = [
 ]
 
 _LOSSES_SHOWN = 3
-LOWER_BOUND = (
+_LOWER_BOUND = (
     "is a reference runtime, not the device's own: its error is a lower bound of the error on a device, "
     "whose sums and fused operators are not published"
+)
+_ESTIMATE = (
+    "is a reference runtime, not the device's own: where it meets a cliff that it emulates, its error is an estimate of a "
+    "device's, and elsewhere a lower bound, for sums and fused operators are not published"
 )
 
 
 def title(report: ParityReport) -> str:
     """What was compared, in a few words."""
     return plain(f"{report.model} {report.format} {report.precision} {report.image_size}")
+
+
+def bound(report: ParityReport) -> str:
+    """What the errors of a reference runtime say of a device; "" where a device's own runtime ran it."""
+    if report.is_device_runtime:
+        return ""
+    return f"{report.runner} {_ESTIMATE if report.cliffs else _LOWER_BOUND}"
+
+
+def cliffs(report: ParityReport) -> list[str]:
+    """The published cliffs of the Neural Engine that operators meet, where the arithmetic emulates them."""
+    return [plain(str(item)) for item in report.cliffs]
 
 
 def costs(report: ParityReport) -> Iterator[str]:
@@ -158,14 +175,15 @@ def same_class(item: OutputResult) -> str:
 
 def why(item: OperatorResult) -> str:
     """What is wrong with an operator."""
+    known = f"; a published cliff of the Neural Engine gives {plain(item.cliff)}" if item.cliff else ""
     if item.verdict == "overflows":
         return (
             f"overflows: the number format ends before its result, whose largest magnitude is {number(item.largest)}, on "
-            f"{plain(item.case)}"
+            f"{plain(item.case)}{known}"
         )
     return (
         f"adds {number(item.own_error)} of the value's largest magnitude, and {number(item.tolerance)} is allowed; "
-        f"{number(item.total_error)} from the reference in all, on {plain(item.case)}"
+        f"{number(item.total_error)} from the reference in all, on {plain(item.case)}{known}"
     )
 
 

@@ -216,6 +216,7 @@ _SOUND: dict[str, tuple[str, tuple[str, ...]]] = {
     "a share in full": ("parity", ("--seed", "7")),
     "wide sums": ("parity coreml", ("--arithmetic", "wide")),
     "exact sums": ("parity coreml", ("--arithmetic", "exact")),
+    "sums of the Neural Engine": ("parity coreml", ("--arithmetic", "neural-engine")),
     "no optimization": ("parity", ("--optimization", "off")),
     "a share of zero": ("evaluate", ("--min-top1", "0")),
     "a higher limit than images": ("evaluate", ("--limit", "1000")),

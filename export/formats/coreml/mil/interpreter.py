@@ -4,7 +4,10 @@ What Apple's kernels do inside one operator is not published, so the arithmetic 
 
 * ``WIDE``: each operator computes in float32 and its result is rounded to the type the program declares.
 * ``NARROW``: sums inside a float16 operator (convolutions, products, reductions, normalizations) are kept in
-  float16 as well, one addition after the other: a pessimistic bound.
+  float16 as well, one addition after the other. No hardware is known to be as bad: means and convolutions of
+  thousands of terms fail by design, so it is a bound and no estimate.
+* ``NEURAL_ENGINE``: as ``WIDE``, with the published cliffs of Apple's Neural Engine (``engine.py``), as if every
+  float16 operator ran there: an estimate.
 * ``EXACT``: float64 without any rounding: what the program means, apart from its stored weights.
 """
 
@@ -20,14 +23,17 @@ from torch import Tensor
 from cloformer.errors import InputError, UnsupportedError
 from cloformer.io.words import count
 
+from ..cliffs import CliffMet
 from . import operators  # noqa: F401 - enters the operators in the table
 from ._operator import OPERATORS
+from .engine import Site, met_at
 from .program import CONSTEXPR, Argument, Constant, Function, Operation, TensorType
 from .types import TYPES
 
 __all__ = ["KNOWN", "Arithmetic", "Interpreter", "unknown_operators"]
 
 Observer = Callable[[Operation, Mapping[str, object], Mapping[str, object]], None]
+OnCliff = Callable[[CliffMet], None]
 _WIDENED = (torch.int8, torch.int16, torch.int32, torch.uint8, torch.uint16, torch.uint32, torch.uint64)
 
 
@@ -36,6 +42,7 @@ class Arithmetic(enum.Enum):
 
     WIDE = "wide"
     NARROW = "narrow"
+    NEURAL_ENGINE = "neural-engine"
     EXACT = "exact"
 
 
@@ -77,6 +84,7 @@ class Interpreter:
             else:
                 self.operations.append(operation)
         self._dead_after = _last_uses(self.operations, function.outputs)
+        self._made_by = {item.name: operation for operation in self.operations for item in operation.outputs}
 
     @torch.no_grad()
     def run(
@@ -84,27 +92,34 @@ class Interpreter:
         inputs: Mapping[str, object],
         observe: Observer | None = None,
         states: dict[str, Tensor] | None = None,
+        on_cliff: OnCliff | None = None,
     ) -> dict[str, object]:
         """The function's outputs: arrays by name; of ``classify`` a label and a dictionary.
 
         ``inputs`` are arrays in the program's own units (images as pixels, NCHW). ``observe`` is given every
         operation with its outputs as they are made, and all values that something still reads; ``states``
-        holds the state of a stateful model and is changed.
+        holds the state of a stateful model and is changed. ``on_cliff`` is told of every published cliff of the Neural
+        Engine that an operator meets, in any arithmetic; only ``NEURAL_ENGINE`` computes what stands there.
         """
         values = self.constants | {
             item.name: self._state(states, item.name, item.type)
             if item.type.is_state
-            else _as_input(inputs, item.name, item.type, self._stored(item.type))
+            else self._arriving(_as_input(inputs, item.name, item.type, self._stored(item.type)))
             for item in self.function.inputs
         }
         for index, operation in enumerate(self.operations):
-            made = self._computed(operation, values, states if states is not None else {})
+            made = self._computed(operation, values, states if states is not None else {}, on_cliff)
             values.update(made)
             if observe is not None:
                 observe(operation, made, values)
             for name in self._dead_after.get(index, ()):
                 del values[name]
         return {name: _as_output(values[name]) for name in self.function.outputs}
+
+    def _arriving(self, value: Tensor) -> Tensor:
+        """An input as it arrives: on the engine, what is no number arrives as infinity."""
+        is_on_engine = self.arithmetic is Arithmetic.NEURAL_ENGINE and value.dtype is torch.float16
+        return torch.where(value.isnan(), torch.inf, value) if is_on_engine else value
 
     def _stored(self, kind: TensorType) -> torch.dtype:
         """The torch type in which values of a MIL type are held between operators."""
@@ -119,7 +134,11 @@ class Interpreter:
         return name  # operators on states are given the state's name
 
     def _computed(
-        self, operation: Operation, values: Mapping[str, object], states: dict[str, Tensor]
+        self,
+        operation: Operation,
+        values: Mapping[str, object],
+        states: dict[str, Tensor],
+        on_cliff: OnCliff | None = None,
     ) -> dict[str, object]:
         """The operation's outputs by name, in their declared types."""
         is_narrow = self.arithmetic is Arithmetic.NARROW and any(
@@ -137,6 +156,7 @@ class Interpreter:
                 result = _ON_STATES[operation.kind](arguments, states)
             else:
                 result = OPERATORS[operation.kind].call(arguments, is_narrow=is_narrow)
+                result = self._on_the_engine(operation, arguments, result, on_cliff)
         except (InputError, UnsupportedError) as error:
             raise type(error)(f"{operation}: {error.lines[0]}", *error.lines[1:]) from None
         except (
@@ -161,6 +181,25 @@ class Interpreter:
             item.name: self._rounded(value, item.type, operation)
             for item, value in zip(operation.outputs, results, strict=True)
         }
+
+    def _on_the_engine(
+        self,
+        operation: Operation,
+        arguments: Mapping[str, object],
+        result: object,
+        on_cliff: OnCliff | None,
+    ) -> object:
+        """The result of a float16 operator with what stands at the cliffs, where they are emulated; they are told."""
+        emulates = self.arithmetic is Arithmetic.NEURAL_ENGINE
+        if not (emulates or on_cliff) or not isinstance(result, Tensor) or not result.is_floating_point():
+            return result
+        if operation.outputs[0].type.dtype != "float16" or operation.kind.startswith(CONSTEXPR):
+            return result
+        for met, given in met_at(Site(operation, arguments, result, self._made_by, self.constants)):
+            if on_cliff is not None:
+                on_cliff(met)
+            result = given if emulates else result
+        return result
 
     def _argument(self, argument: Argument, values: Mapping[str, object], *, is_stored: bool) -> object:
         given = [item.value if isinstance(item, Constant) else values[item] for item in argument]
