@@ -55,8 +55,8 @@ class Site:
     def number(self, operation: Operation, parameter: str) -> float:
         """The constant number that ``parameter`` is given, else NaN."""
         given = operation.inputs.get(parameter, ())
-        value = given[0] if len(given) == 1 else None
-        value = value.value if isinstance(value, Constant) else self.constants.get(value) if value else None
+        name = given[0] if len(given) == 1 else ""
+        value = name.value if isinstance(name, Constant) else self.constants.get(name)
         return float(value) if isinstance(value, Tensor) and value.numel() == 1 else math.nan
 
 
