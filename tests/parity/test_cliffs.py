@@ -127,6 +127,14 @@ def test_the_command_line_says_what_is_met(exported: Exports, command: Command) 
         assert cliff["largest"] > 10.394 and 0 < cliff["values_met"] < cliff["values"]
 
 
+def test_a_misspelt_arithmetic_is_answered(exported: Exports, command: Command) -> None:
+    folder = exported_network(exported, "softplus").folder
+    done = command("parity", folder, "--model", "cliff_networks:softplus", "--arithmetic", "neural engine")
+    assert done.code == 2
+    assert "unknown arithmetic 'neural engine'. Did you mean neural-engine?" in done.err
+    assert "--arithmetic takes: wide, narrow, neural-engine, exact" in done.err
+
+
 def test_a_logarithm_of_a_sum_that_ends_is_named(tmp_path: Path) -> None:
     """Written out, the sum itself overflows, which wide arithmetic and the export name, too; the engine's logarithm of it is 0."""
     model = "cliff_networks:exponentials"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import typer
+from benchmarks.arithmetics import DOCUMENT, rules
 from torch import Tensor
 
 from cloformer.export.commands.parity import parity
@@ -289,3 +290,8 @@ def test_the_command_line_completes_every_arithmetic() -> None:
     (option,) = (item for item in hint.__metadata__ if isinstance(item, typer.models.OptionInfo))
     assert option.autocompletion is not None
     assert sorted(option.autocompletion()) == sorted(item.value for item in Arithmetic)
+
+
+def test_the_document_has_every_cliff_as_it_is() -> None:
+    document = DOCUMENT.read_text("utf-8")
+    assert all(line in document for line in rules())
