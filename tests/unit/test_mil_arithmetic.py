@@ -149,3 +149,18 @@ def test_exact_arithmetic_rounds_nothing(functions: dict[str, Any]) -> None:
 def test_narrow_is_wide_where_nothing_is_float16(functions: dict[str, Any]) -> None:
     wide, narrow = (made(functions["float32"], item) for item in (Arithmetic.WIDE, Arithmetic.NARROW))
     assert all(torch.equal(wide[name], narrow[name]) for name in wide)
+
+
+def test_narrow_sums_fail_ordinary_means_and_no_convolutions() -> None:
+    """Of one sign, what is added is swallowed once the sum is 2,048 times as large; of both signs the sum stays small."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.nn.functional.silu(torch.randn(1, 2, 112, 112, generator=generator)).half().float()
+    mean = {"x": pixels, "axes": torch.tensor([2, 3]), "keep_dims": torch.tensor(False)}
+    x = torch.randn(1, 512, 3, 3, generator=generator).half().float()
+    weight = (torch.randn(8, 512, 3, 3, generator=generator) / 4608**0.5).half().float()
+    conv = {"x": x, "weight": weight, "pad_type": "valid"}
+    lost = {}
+    for kind, arguments in (("reduce_mean", mean), ("conv", conv)):
+        wide, narrow = (OPERATORS[kind].call(arguments, is_narrow=is_narrow) for is_narrow in (False, True))
+        lost[kind] = float((narrow - wide).abs().max() / wide.abs().max())
+    assert lost["reduce_mean"] > 0.05 and lost["conv"] < 0.03, lost

@@ -4,8 +4,8 @@ What Apple's kernels do inside one operator is not published, so the arithmetic 
 
 * ``WIDE``: each operator computes in float32 and its result is rounded to the type the program declares.
 * ``NARROW``: sums inside a float16 operator (convolutions, products, reductions, normalizations) are kept in
-  float16 as well, one addition after the other. No hardware is known to be as bad: means and convolutions of
-  thousands of terms fail by design, so it is a bound and no estimate.
+  float16 as well, one addition after the other. No hardware is known to be as bad: a mean over 112 x 112 pixels
+  loses a tenth of itself or more, so ordinary networks fail by design, and it is a bound and no estimate.
 * ``NEURAL_ENGINE``: as ``WIDE``, with the published cliffs of Apple's Neural Engine (``engine.py``), as if every
   float16 operator ran there: an estimate.
 * ``EXACT``: float64 without any rounding: what the program means, apart from its stored weights.
