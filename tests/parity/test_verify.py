@@ -198,3 +198,4 @@ def test_narrow_sums_are_worse_and_exact_ones_better(tmp_path: Path) -> None:
         outputs = compare(artifact, asked).outputs
         errors[arithmetic] = next(item.figures.max_abs for item in outputs if item.kind == "photograph")
     assert errors[Arithmetic.EXACT] < errors[Arithmetic.WIDE] < errors[Arithmetic.NARROW]
+    assert errors[Arithmetic.NEURAL_ENGINE] == errors[Arithmetic.WIDE]  # it meets no cliff

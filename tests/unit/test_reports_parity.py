@@ -19,6 +19,8 @@ import pytest
 from pages import HOSTILE, Elements
 
 from cloformer.errors import InputError
+from cloformer.export.formats.coreml.cliffs import SOFTPLUS, CliffMet
+from cloformer.export.parity.cliffs import FoundCliff
 from cloformer.export.parity.metrics import Figures
 from cloformer.export.parity.report import OperatorResult, OutputResult, ParityReport
 from cloformer.export.parity.tolerances import OutputTolerance
@@ -126,7 +128,20 @@ EVIL = report(
         ),
     ),
     environment={HOSTILE: HOSTILE},
+    cliffs=(FoundCliff(CliffMet(SOFTPLUS, HOSTILE, HOSTILE, (HOSTILE,), 3, 9, math.inf), HOSTILE, HOSTILE, HOSTILE),),
 )  # fmt: skip
+CLIFF = report(
+    runner="ML Program reference runtime",
+    is_device_runtime=False,
+    arithmetic="arithmetic neural-engine",
+    operators=(operator(0), operator(1, "wrong here", cliff=str(SOFTPLUS)), operator(2, "inherited")),
+    cliffs=(
+        FoundCliff(
+            CliffMet(SOFTPLUS, "softplus_1", "softplus", (), 12, 96, 12.3), "softplus", "act", "nets:Net:12"
+        ),
+    )
+    * 9,
+)
 REPORTS = {
     "passing": PASSING,
     "wrong operator": WRONG,
@@ -136,6 +151,7 @@ REPORTS = {
     "no operators": NO_OPERATORS,
     "not finite": NOT_FINITE,
     "hostile": EVIL,
+    "published cliff": CLIFF,
 }
 each = pytest.mark.parametrize("found", REPORTS.values(), ids=REPORTS.keys())
 
@@ -184,6 +200,22 @@ def test_table_says_what_failed_and_what_was_compared() -> None:
     assert "operators were not compared" in table.render(NO_OPERATORS)
     assert "no output was compared" in table.render(NO_OUTPUT)
     assert "infinite" in table.render(NOT_FINITE)
+
+
+def test_a_published_cliff_is_told_everywhere() -> None:
+    """Of the operator that is wrong, and as a list; what a terminal leaves out is counted."""
+    met = "softplus softplus_1 at act (nets:Net:12) would give 0 there: 12 of 96 values, inputs up to 12.3 (coremltools #2687)"
+    known = "a published cliff of the Neural Engine gives 0 for inputs above 10.394 (coremltools #2687)"
+    said = " ".join(table.render(CLIFF).split())
+    assert known in said and said.count(met) == 8 and "and 1 more (--json and --html have them all)" in said
+    assert "where it meets a cliff that it emulates, its error is an estimate" in said
+    assert (
+        known.removeprefix("a ") in " ".join(html_page([CLIFF]).split())
+        and html_page([CLIFF]).count(met) == 9
+    )
+    assert known in junit_xml([CLIFF]) and junit_xml([CLIFF]).count(met) == 9
+    assert known.replace("#", r"\#") in github.step_summary([CLIFF])
+    assert "Neural Engine" not in table.render(PASSING) + html_page([PASSING]) + junit_xml([PASSING])
 
 
 def test_a_format_whose_options_are_the_usual_ones_has_no_target() -> None:
