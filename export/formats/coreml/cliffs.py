@@ -54,7 +54,7 @@ SOFTPLUS = Cliff(
     source="coremltools #2687",
     published="the result drops from 10.4 to 0 between the inputs 10.394 and 10.395, and stays 0; confirmed on an M4 (#2687), and on "
     "an M5 (10 is right, 11 gives 0; ANEForge #113)",
-    assumed="that every chip has the same edge",
+    assumed="that every chip has the same edge. `softplus_parametric`, which is written for another beta than 1, is not reported and is left right",
 )
 LOG_SUM_EXP = Cliff(
     name="log_sum_exp",
@@ -72,7 +72,7 @@ EXPONENTIALS = Cliff(
     where="for the logarithm of a sum of exponentials that passes 65,504",
     measured="sums",
     source="coreai-torch #21",
-    published="log(sum(exp(x))) and log(1 + exp(x)), as PyTorch writes them out, give 0 where the sum leaves float16",
+    published="log(sum(exp(x))) and log(1 + exp(x)), as PyTorch writes them out, are said to give 0 where the sum leaves float16",
     assumed="that it is so where exp, the sum and log are operators of their own, each with a float16 result; the report's edge for "
     "log(1 + exp(x)) is softplus' own, 10.4, and is not taken over",
 )
