@@ -85,7 +85,8 @@ FLAT_PRODUCT = Cliff(
     published="MobileNetV3-Small, whose head is a product of rank 2, hardswish and another product, is off by 0.199 at most and by 3.92 % "
     "in the 2-norm beside the GPU; the same matrix at rank 4 is right, and so is MobileNetV2 with ReLU or nothing there",
     assumed="that the error arises in hardswish's result and is the same share of each number, toward zero, so that what follows is off by "
-    "the published share; how it arises, and at which numbers, is not published. Other activations and rank 3 are not reported and are left right",
+    "the published share; how it arises, and at which numbers, is not published. Other activations, rank 3, and hardswish "
+    "written out in other operators than `nn.Hardswish` gives are left right",
 )
 SLICE = Cliff(
     name="slice",
@@ -105,7 +106,7 @@ PRODUCT = Cliff(
     source="ane-guide, chapter 3; ANEForge #115",
     published="matmul, linear and convolutions of two taps or more: 32,752 comes through, the next float16 is infinite; on the M1 and the M5",
     assumed="that the result with its bias decides. Partial sums beyond it, which are reported to be lost too, are not emulated, for their order "
-    "is not published",
+    "is not published; nor are transposed convolutions, of which nothing is reported",
 )
 NO_NUMBER = Cliff(
     name="no_number",
