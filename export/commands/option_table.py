@@ -123,6 +123,7 @@ _ROWS = {
     "--max-size": Row(LIMITS, "BYTES", "no limit"),
     "--max-regression": Row(LIMITS, "SHARE", "no limit"),
     "--max-accuracy-drop": Row(LIMITS, "SHARE", "no limit"),
+    "--min-on-accelerator": Row(LIMITS, "SHARE", "no limit"),
     "--min-agreement": Row(LIMITS, "SHARE", "no limit"),
     "--min-ap": Row(LIMITS, "SHARE", "no limit"),
     "--min-miou": Row(LIMITS, "SHARE", "no limit"),
