@@ -161,9 +161,8 @@ class ComputePlan:
         name = title_of(self.accelerator)
         for share, what in ((self.share_of_operators, "the operators"), (self.share_of_cost, "the cost")):
             if share is not None and share < minimum:
-                return (
-                    f"{percent(share)} of {what} is on {name}, and at least {percent(minimum)} was asked for"
-                )
+                asked = f"less than the {percent(minimum)} that was asked for"
+                return f"{percent(share)} of {what} on {name}, {asked}"
         return None
 
     def _is_accelerated(self, operator: PlannedOperator) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..artifact.folder import ORIGINS, Artifact
 from ..artifact.origins import read_origins
@@ -10,15 +10,17 @@ from ..source.origin import Origin
 
 __all__ = ["locator"]
 
+_NOTHING: Mapping[str, Origin] = {}
 
-def locator(artifact: Artifact) -> Callable[[str], Origin | None]:
+
+def locator(artifact: Artifact, *, is_needed: bool = True) -> Callable[[str], Origin | None]:
     """A function from an operator's name, as its runtime has it, to its origin: None for what the runtime inserted, and of an
-    artifact without origins.
+    artifact without origins. Nothing is read unless ``is_needed``.
 
     Raises :class:`InputError` for origins or a model that are damaged.
     """
-    if artifact.listed(ORIGINS) is None:
-        return {}.get
+    if not is_needed or artifact.listed(ORIGINS) is None:
+        return _NOTHING.get
     places = read_origins(artifact).places
     if artifact.format != "onnx":
         return places.get  # Core ML names an operator by its output

@@ -22,7 +22,7 @@ _USUAL = 0.95  # of an example
 
 
 def import_device_report(
-    reports: Annotated[
+    report: Annotated[
         list[Path],
         typer.Argument(
             help="device-report.json, as the app's tests wrote it; of several devices side by side."
@@ -55,20 +55,20 @@ def import_device_report(
         else parse_share("--min-on-accelerator", min_on_accelerator, _USUAL)
     )
     found = read_artifact(artifact)
-    judged = [read_device_report(path, found) for path in reports]
-    locate = locator(found)
-    kept = [save_device_report(report, found) for report in judged]
+    judged = [read_device_report(path, found) for path in report]
+    locate = locator(found, is_needed=any(item.plan.operators for item in judged))
+    kept = [save_device_report(item, found) for item in judged]
     if html is not None:
         write_phones_page(judged, found.folder.name, locate, html)
-    short = [None if minimum is None else report.plan.short_of(minimum) for report in judged]
+    short = [None if minimum is None else item.plan.short_of(minimum) for item in judged]
     if as_json:
         documents = [
             {
                 "kept": str(path),
-                **report.to_json(),
-                **_placement(report, plan_json(report.plan, locate), minimum, why),
+                **item.to_json(),
+                **_placement(item, plan_json(item.plan, locate), minimum, why),
             }
-            for report, path, why in zip(judged, kept, short, strict=True)
+            for item, path, why in zip(judged, kept, short, strict=True)
         ]
         say_json(documents[0] if len(documents) == 1 else {"reports": documents})
     else:
@@ -80,7 +80,7 @@ def import_device_report(
                 else device_lines(only, kept[0], boundaries(only.plan, locate), short[0])
             )
         )
-    if not all(report.passed for report in judged) or any(short):
+    if not all(item.passed for item in judged) or any(short):
         raise typer.Exit(1)
 
 

@@ -18,12 +18,12 @@ __all__ = ["MOST", "boundary_words", "cost_words", "plan_lines", "share_words"]
 MOST = 8  # boundaries that are told; --json has all of them
 _SAYS = {
     "estimated_share": "of the cost that Core ML estimates",
-    "microseconds": "of the time, as its profiler measured it",
+    "microseconds": "of the time that ONNX Runtime's profiler measured",
 }
 
 
 def plan_lines(plan: ComputePlan, found: Sequence[Boundary]) -> Iterator[str]:
-    """The share on the accelerator, the devices, and where the model left it, the longest absences first."""
+    """The share on the accelerator, the devices, and where the model left it: of many absences those that cost most."""
     yield f"  where it ran, asked for {plan.asked}: {share_words(plan)}"
     if not plan.operators:
         return
@@ -68,10 +68,17 @@ def _side(operator: PlannedOperator, origin: Origin | None) -> str:
 
 
 def _longest(found: Sequence[Boundary]) -> str:
-    return f", the {MOST} longest (--json has all)" if len(found) > MOST else ""
+    if len(found) <= MOST:
+        return ""
+    return f", the {MOST} {'that cost most' if _have_costs(found) else 'longest'} (--json has all)"
 
 
 def _chosen(found: Sequence[Boundary]) -> list[Boundary]:
     """In their order."""
-    ranked = sorted(range(len(found)), key=lambda place: -found[place].operators)[:MOST]
+    weights = [(item.cost or 0.0) if _have_costs(found) else item.operators for item in found]
+    ranked = sorted(range(len(found)), key=lambda place: -weights[place])[:MOST]
     return [found[place] for place in sorted(ranked)]
+
+
+def _have_costs(found: Sequence[Boundary]) -> bool:
+    return all(item.cost is not None for item in found)
