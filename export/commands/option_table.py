@@ -73,6 +73,7 @@ _ROWS = {
     "--app-name": Row(WRITE, "TEXT"),
     "--min-os": Row(WRITE, "VERSION"),
     "--package": Row(WRITE, "ID"),
+    "--provider": Row(WRITE, "NAME", "the one that the model was made for"),
     "--reduced-operators": Row(WRITE),
     "--verify": Row(WRITE, "FOLDER", "a project is written"),
     "--bisect": Row(COMPARE),

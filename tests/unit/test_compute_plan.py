@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 
@@ -88,7 +89,7 @@ def test_random_plans_are_cut_where_the_device_changes() -> None:
     for _ in range(200):
         devices = "".join(draw.choice("nnncg?") for _ in range(draw.randint(1, 40)))
         found = plan(devices)
-        changes = sum(one != other for one, other in zip(devices, devices[1:], strict=False))
+        changes = sum(one != other for one, other in itertools.pairwise(devices))
         assert len(found.stretches) == 1 + changes
         assert sum(item.count for item in found.stretches) == len(devices)
         away = boundaries(found, lambda _: None)
