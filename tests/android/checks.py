@@ -216,8 +216,13 @@ def estimates(project: Project) -> list[str]:
     """XNNPACK takes the operators that the table of the estimate says, each in a small model of its own, and no others."""
     count = write_operators(project.work / "operators")
     project.run_tests("ProviderOperatorsCheck")
-    wrong = disagreements(project.work / "operators", project.work / "ran-on-xnnpack.json")
+    found = project.work / "ran-on-xnnpack.json"
+    wrong = disagreements(project.work / "operators", found)
     assert not wrong, "\n".join(wrong)
+    kept = HERE / "ran-on-xnnpack.json"  # for tests without the library
+    assert json.loads(found.read_text("utf-8")) == json.loads(kept.read_text("utf-8")), (
+        f"{kept.name} is of other models or of another library: put {found} there"
+    )
     return [f"{count} models"]
 
 

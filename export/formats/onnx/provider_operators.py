@@ -78,7 +78,13 @@ def _image(seen: Seen) -> bool:
 
 def _convolution(seen: Seen) -> bool:
     padded = seen.text("auto_pad", "NOTSET") in ("NOTSET", "VALID", "SAME_UPPER") or "pads" in seen.attributes
-    return seen.opset >= 11 and _image(seen) and seen.rank(1) == 4 and seen.is_constant(1, 2) and padded
+    return (
+        seen.opset >= 11
+        and seen.rank() in (3, 4)
+        and seen.rank(1) == seen.rank()
+        and seen.is_constant(1, 2)
+        and padded
+    )
 
 
 def _pooling(seen: Seen) -> bool:
@@ -115,12 +121,12 @@ def _linear_resize(seen: Seen) -> bool:
 
 def _constant_product(seen: Seen) -> bool:
     left, right = seen.rank(0), seen.rank(1)
-    return seen.is_constant(1) and right in (1, 2) and left is not None and left - right in (0, 1)
+    return seen.is_constant(1) and right in (1, 2) and left is not None and left >= right
 
 
 def _layer(seen: Seen) -> bool:
     is_plain = seen.attributes.get("alpha", 1.0) == 1.0 and seen.attributes.get("beta", 1.0) == 1.0
-    return is_plain and seen.is_constant(1, 2) and len(seen.shapes) == 3 and seen.rank(0) == 2
+    return is_plain and seen.is_constant(1, 2) and seen.rank(0) == 2
 
 
 def _small(seen: Seen) -> bool:

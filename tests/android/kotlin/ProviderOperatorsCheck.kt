@@ -3,6 +3,7 @@ package io.github.cloformer.checks
 import ai.onnxruntime.OnnxJavaType
 import ai.onnxruntime.OnnxTensor
 import ai.onnxruntime.OrtEnvironment
+import ai.onnxruntime.OrtLoggingLevel
 import ai.onnxruntime.OrtSession
 import ai.onnxruntime.TensorInfo
 import io.github.cloformer.core.PlannedOperator
@@ -37,6 +38,7 @@ class ProviderOperatorsCheck {
             settings.setIntraOpNumThreads(1)
             // As the operators are shared out, before ONNX Runtime's own fusions.
             settings.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.NO_OPT)
+            settings.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR)
             settings.addXnnpack(mapOf("intra_op_num_threads" to "1"))
             settings.enableProfiling(File(model.parentFile, model.name).path)
             environment.createSession(model.path, settings).use { session ->
