@@ -77,7 +77,7 @@ def test_where_it_left_the_accelerator_has_a_line(imported: Import, small: Path,
     assert found.json["placement_gate"] is None
     text = imported(planned(small, names, (2, 4))).out
     assert boundary["left"]["location"] in text
-    assert "off XNNPACK once" in text
+    assert "off XNNPACK 1 time" in text
     assert text.splitlines()[-1].startswith("PASS: kept as")
 
 

@@ -31,7 +31,7 @@ def plan_lines(plan: ComputePlan, found: Sequence[Boundary]) -> Iterator[str]:
     yield f"    {count(plan.operators, 'operator')} in {count(plan.stretches, 'partition')}: {devices}"
     if not found:
         return
-    yield f"    off {title_of(plan.accelerator)} {'once' if len(found) == 1 else f'{len(found):,} times'}{_longest(found)}:"
+    yield f"    off {title_of(plan.accelerator)} {count(found, 'time')}{_longest(found)}:"
     for item in _chosen(found):
         yield from (f"      {line}" for line in boundary_words(plan, item))
 
