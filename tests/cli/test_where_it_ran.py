@@ -14,7 +14,12 @@ from device_reports import device_report, with_plan
 from outcome import Command, Outcome
 from pages import HOSTILE, Elements
 
+from cloformer.export.artifact.folder import MANIFEST, read_artifact
+from cloformer.export.artifact.kit import read_kit
+from cloformer.io.read import sha256_of
+
 Import = Callable[..., Outcome]
+KEPT = Path(__file__).parents[1] / "data" / "artifacts" / "v2"
 FIXTURES = Path(__file__).parents[2] / "deploy" / "ios" / "CoreTests" / "Fixtures"
 
 
@@ -200,3 +205,53 @@ def test_a_file_of_version_1_stays_readable() -> None:
     assert document["schema_version"] == 1
     jsonschema.Draft202012Validator(schema("device-report")).validate(document)
     assert "of version 1" in (plan_of(document).why_no_share or "")
+
+
+def test_core_ml_s_operators_have_lines_by_their_outputs(command: Command, tmp_path: Path) -> None:
+    """The names are the program's own, as Core ML's plan has them."""
+    from coremltools.proto import Model_pb2
+
+    artifact = Path(shutil.copytree(KEPT / "coreml", tmp_path / "artifact"))
+    (path,) = artifact.rglob("*.mlmodel")
+    model = Model_pb2.Model()
+    model.ParseFromString(path.read_bytes())
+    function = model.mlProgram.functions["main"]
+    block = function.block_specializations[function.opset]
+    names = [item.outputs[0].name for item in block.operations if not item.type.startswith("const")]
+    assert len(names) > 3
+    away = len(names) // 2
+    devices = ["cpu" if place == away else "neural_engine" for place in range(len(names))]
+    report = json.loads((FIXTURES / "report.json").read_bytes())
+    kit = [vector.image for vector in read_kit(read_artifact(artifact))]
+    good = {"passed": True, "max_abs": 0.0, "largest": 2.5, "cosine": 1.0}
+    outputs = {item.spec.name: good for item in read_artifact(artifact).function.outputs}
+    report |= {
+        "manifest_sha256": sha256_of(artifact / MANIFEST),
+        "vectors": [
+            {"name": item.name, "preprocessing": {"passed": True, "max_abs": 0}, "outputs": outputs}
+            for item in kit
+        ],
+    }
+    report["placement"]["operators"] = [
+        {
+            "name": name,
+            "kind": "ios16.conv",
+            "device": device,
+            "supported": ["cpu", device],
+            "cost": 1 / len(names),
+        }
+        for name, device in zip(names, devices, strict=True)
+    ]
+    given = tmp_path / "device-report.json"
+    given.write_text(json.dumps(report))
+    arguments = ("import-device-report", given, "--artifact", artifact, "--min-on-accelerator")
+    found = command(*arguments, "99%", "--json")
+    assert (found.code, found.json["passed"]) == (1, True), found.err
+    (boundary,) = found.json["placement"]["boundaries"]
+    assert boundary["left"]["operator"] == names[away]
+    assert boundary["left"]["location"]
+    assert boundary["back"]["location"]
+    assert found.json["placement"]["share_of_operators"] == pytest.approx(1 - 1 / len(names))
+    told = command(*arguments, "10%")
+    assert told.code == 0
+    assert "of the cost that Core ML estimates" in told.out
