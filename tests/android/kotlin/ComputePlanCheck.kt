@@ -83,6 +83,12 @@ class ComputePlanCheck {
     }
 
     @Test
+    fun whatIsInsideAnotherIsPartOfIt() {
+        val text = """[${run()}, ${kernel("Add", 5, 10)}, ${kernel("Mul", 4, 16)}, ${kernel("If", 12, 9)}, ${kernel("Sub", 2, 30)}]"""
+        assertEquals(listOf("If", "Sub"), readProfile(text, 0).map { it.name })
+    }
+
+    @Test
     fun otherTextsAreRefused() {
         val uneven = profile(listOf(1, 2), "Conv", more = listOf(kernel("Add", 1)))
         val changing = """[${run()}, ${kernel("Conv", 1)}, ${run()}, ${kernel("Add", 1)}]"""
@@ -128,7 +134,7 @@ class ComputePlanCheck {
 
     private fun run() = """{"cat": "Session", "name": "model_run", "dur": 1}"""
 
-    private fun kernel(name: String, time: Int) =
-        """{"cat": "Node", "name": "${name}_kernel_time", "dur": $time,
+    private fun kernel(name: String, time: Int, begun: Int = 0) =
+        """{"cat": "Node", "name": "${name}_kernel_time", "dur": $time, "ts": $begun,
             "args": {"op_name": "$name", "provider": "XnnpackExecutionProvider"}}"""
 }

@@ -6,6 +6,8 @@ import org.json.JSONObject
 
 private const val KERNEL = "_kernel_time"
 
+private val WITH_GRAPHS_INSIDE = setOf("If", "Loop", "Scan")
+
 /** ONNX Runtime's names of its providers, and ours. */
 private val PROVIDERS =
     mapOf(
@@ -36,8 +38,18 @@ fun readProfile(text: String, warmUp: Int): List<PlannedOperator> {
     if (byRun.any { run -> run.map { it.getString("name") } != byRun[0].map { it.getString("name") } }) {
         throw PayloadException("ONNX Runtime's profile has other operators in one run than in another")
     }
-    return byRun[0].indices.map { place -> operator(byRun.drop(warmUp).map { it[place] }) }
+    val outer = byRun[0].indices.filterNot { isInside(byRun[0][it], byRun[0]) }
+    return outer.map { place -> operator(byRun.drop(warmUp).map { it[place] }) }
 }
+
+/** Whether an event is of an operator inside another of the same run, whose time is part of that one's. */
+private fun isInside(event: JSONObject, run: List<JSONObject>): Boolean =
+    run.any { around ->
+        around !== event && around.optJSONObject("args")?.optString("op_name") in WITH_GRAPHS_INSIDE &&
+            around.optLong("ts") <= event.optLong("ts") && end(event) <= end(around)
+    }
+
+private fun end(event: JSONObject) = event.optLong("ts") + event.optLong("dur")
 
 /** Of one operator's events, one from each run. */
 private fun operator(events: List<JSONObject>): PlannedOperator {

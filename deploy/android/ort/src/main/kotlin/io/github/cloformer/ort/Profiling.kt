@@ -13,6 +13,7 @@ import io.github.cloformer.core.Provider
 import io.github.cloformer.core.opened
 import io.github.cloformer.core.readProfile
 import java.io.File
+import java.io.IOException
 import java.nio.ByteBuffer
 import java.nio.FloatBuffer
 
@@ -39,6 +40,8 @@ fun profiledPlan(manifest: Manifest, content: ByteBuffer, options: Options, fold
         ComputePlan.unknown(provider, "ONNX Runtime's profiler does not run here: ${error.message}")
     } catch (error: PayloadException) {
         ComputePlan.unknown(provider, "${error.message}")
+    } catch (error: IOException) {
+        ComputePlan.unknown(provider, "ONNX Runtime's profile is not there: ${error.message}")
     }
 }
 
