@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cloformer.io.write import canonical_json, write_whole
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.kit import KitImage, read_kit
 from ..schemas import schema
+from .compute_plan import ComputePlan, plan_of
 from .tolerance import kit_tolerances
 
 __all__ = ["DeviceReport", "VectorResult", "read_device_report", "save_device_report", "share_of"]
@@ -56,6 +58,11 @@ class DeviceReport:
         """Maker, model and system, as the device names itself."""
         about = self.document["device"]
         return f"{about['manufacturer']} {about['model']}, {about['os']}"
+
+    @cached_property
+    def plan(self) -> ComputePlan:
+        """Where the device ran the model's operators."""
+        return plan_of(self.document)
 
     def to_json(self) -> dict[str, Any]:
         return {

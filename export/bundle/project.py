@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloformer
 from cloformer.errors import CloformerError, InputError, UsageError
@@ -26,9 +26,13 @@ from ..artifact.folder import MANIFEST, Artifact, read_artifact
 from .carry import carry_over
 from .operators import CONFIG, operators_config
 from .payload import NOTICES, check_artifact, write_conformance, write_payload
+from .providers import check_provider, estimate_of
 from .runtimes import RUNTIMES, Runtime, choose_runtime
 from .settings import Settings
 from .systems import SYSTEMS, System
+
+if TYPE_CHECKING:
+    from ..formats.onnx.partition_estimate import PartitionEstimate
 
 __all__ = ["RECORD", "Bundled", "bundle", "verify_bundle"]
 
@@ -42,7 +46,8 @@ _NOT_COPIED = {"build", ".gradle", ".idea", ".build", ".swiftpm", "DerivedData",
 @dataclass(frozen=True)
 class Bundled:
     """A project that was written: how many files, bytes and vectors; ``kept`` are files of an earlier bundle that
-    the user has edited since and that stay as they are."""
+    the user has edited since and that stay as they are. ``provider`` is what was asked for, and ``estimate`` how it would share
+    the model out; None where nothing is shared."""
 
     folder: Path
     system: System
@@ -51,6 +56,8 @@ class Bundled:
     bytes: int
     vectors: int
     kept: tuple[str, ...]
+    provider: str | None = None
+    estimate: PartitionEstimate | None = None
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -61,6 +68,8 @@ class Bundled:
             "bytes": self.bytes,
             "vectors": self.vectors,
             "kept": list(self.kept),
+            "provider": self.provider,
+            "estimate": None if self.estimate is None else self.estimate.to_json(),
         }
 
 
@@ -73,9 +82,11 @@ def bundle(
     runtime: str | None = None,
     force: bool = False,
     reduced_operators: bool = False,
+    provider: str | None = None,
 ) -> Bundled:
     """Write the project into ``folder``, which is new or empty unless ``force``; ``reduced_operators`` adds what a
     smaller build of ONNX Runtime is configured by. What runs the model follows from its format; ``runtime`` may say it, too.
+    ``provider`` is the one of ONNX Runtime that the app runs it with, instead of the one that the model was made for.
 
     Raises :class:`UsageError` for settings that a store would refuse and for a runtime that does not run the format,
     :class:`UnsupportedError` for an artifact that is no image classifier in a format of the system's, and :class:`InputError` for one that is not whole, or a place that
@@ -87,18 +98,22 @@ def bundle(
         raise UsageError(
             f"--reduced-operators is for ONNX Runtime, and {row.title} runs this model", "leave it out"
         )
+    check_provider(row, provider)
     check_artifact(artifact)
+    estimate = estimate_of(artifact, row, provider)
     # With --force through a link to the project, if it is one.
     folder = Path(os.path.realpath(folder)) if force else folder.absolute()
     with staged(folder, _refuse_no_folder if force else _refuse_what_is_there) as staging:
-        vectors = _write(system, row, artifact, staging, settings)
+        vectors = _write(system, row, artifact, staging, settings, provider)
         if reduced_operators:
             (staging / CONFIG).write_text(operators_config(artifact), "utf-8")
         written = _hashes(staging)
-        (staging / RECORD).write_text(canonical_json(_record(row, artifact, settings, written)), "utf-8")
+        (staging / RECORD).write_text(
+            canonical_json(_record(row, artifact, settings, written, provider)), "utf-8"
+        )
         kept = _keep(staging, folder, written, system) if force and folder.exists() else ()
     size = sum((folder / path).stat().st_size for path in written)
-    return Bundled(folder, system, row, len(written) + 1, size, vectors, kept)
+    return Bundled(folder, system, row, len(written) + 1, size, vectors, kept, provider, estimate)
 
 
 def verify_bundle(folder: Path) -> tuple[dict[str, Any], list[str]]:
@@ -150,14 +165,23 @@ def _is_behind_a_link(folder: Path, name: str) -> bool:
     )
 
 
-def _write(system: System, runtime: Runtime, artifact: Artifact, staging: Path, settings: Settings) -> int:
+def _write(
+    system: System,
+    runtime: Runtime,
+    artifact: Artifact,
+    staging: Path,
+    settings: Settings,
+    provider: str | None,
+) -> int:
     template = importlib.resources.files("cloformer") / "deploy" / system.name
     with importlib.resources.as_file(template) as source:
         others = {row.module for row in RUNTIMES.values() if row.module is not None} - {runtime.module}
         _copy_template(source, staging, _NOT_COPIED | others)
         own = [source / runtime.module / NOTICES] if runtime.module is not None else []
         write_payload(artifact, staging / system.payload, [*own, source / NOTICES])
-    (staging / system.settings_file).write_text(system.settings(settings) + runtime.settings, "utf-8")
+    (staging / system.settings_file).write_text(
+        system.settings(settings) + runtime.settings(provider), "utf-8"
+    )
     return write_conformance(artifact, staging / system.conformance)
 
 
@@ -175,7 +199,11 @@ def _copy_template(source: Path, folder: Path, left_out: Collection[str]) -> Non
 
 
 def _record(
-    runtime: Runtime, artifact: Artifact, settings: Settings, hashes: Mapping[str, str]
+    runtime: Runtime,
+    artifact: Artifact,
+    settings: Settings,
+    hashes: Mapping[str, str],
+    provider: str | None,
 ) -> dict[str, Any]:
     return {
         "schema_version": _SCHEMA_VERSION,
@@ -184,7 +212,7 @@ def _record(
         "cloformer": cloformer.__version__,
         "artifact": artifact.manifest.name,
         "manifest_sha256": sha256_of(artifact.folder / MANIFEST),
-        "settings": settings.to_json(),
+        "settings": settings.to_json() | ({} if provider is None else {"provider": provider}),
         "files": dict(hashes),
     }
 

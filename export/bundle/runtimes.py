@@ -27,10 +27,11 @@ class Runtime:
     module: str | None = None
     processors: tuple[str, ...] = ()
 
-    @property
-    def settings(self) -> str:
-        """What the build reads of it, after the system's own settings."""
-        return f"runtime={self.module}\nabis={','.join(self.processors)}\n" if self.module is not None else ""
+    def settings(self, provider: str | None = None) -> str:
+        """What the build reads of it, after the system's own settings; without a ``provider`` the model's own is taken."""
+        if self.module is None:
+            return ""
+        return f"runtime={self.module}\nabis={','.join(self.processors)}\nprovider={provider or ''}\n"
 
 
 _ALL = ("arm64-v8a", "armeabi-v7a", "x86", "x86_64")

@@ -11,6 +11,7 @@ import typer
 from cloformer.errors import UsageError, choose
 from cloformer.io.output import say, say_json
 
+from ..bundle.providers import PROVIDERS
 from ..bundle.runtimes import RUNTIMES
 from ..bundle.systems import SYSTEMS
 from .options import Debug, Json
@@ -35,6 +36,13 @@ def bundle(
         str | None,
         typer.Option(
             help=f"What runs the model: {', '.join(RUNTIMES)}.", autocompletion=lambda: list(RUNTIMES)
+        ),
+    ] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Where ONNX Runtime runs the model in an Android app: {', '.join(PROVIDERS)}.",
+            autocompletion=lambda: list(PROVIDERS),
         ),
     ] = None,
     package: Annotated[
@@ -72,10 +80,13 @@ def bundle(
     row = SYSTEMS[choose("system", system, SYSTEMS, "SYSTEM")]
     if runtime is not None:
         runtime = choose("runtime", runtime, RUNTIMES, "--runtime")
+    if provider is not None:
+        provider = choose("provider", provider, PROVIDERS, "--provider")
     if verify is not None:
-        if artifact is not None or output is not None or runtime is not None:
+        if artifact is not None or output is not None or runtime is not None or provider is not None:
             raise UsageError(
-                "--verify checks a project and writes none", "leave ARTIFACT, --output and --runtime out"
+                "--verify checks a project and writes none",
+                "leave ARTIFACT, --output, --runtime and --provider out",
             )
         record, edited = verify_bundle(verify)
         if record["system"] != row.name:
@@ -104,6 +115,7 @@ def bundle(
         runtime=runtime,
         force=force,
         reduced_operators=reduced_operators,
+        provider=provider,
     )
     if as_json:
         say_json(written.to_json())

@@ -67,6 +67,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "import-device-report": (
         ("what the app's tests found", f"cloformer import-device-report device-report.json --artifact {_ONNX}"),
+        ("did nearly all of it run where it should?", f"cloformer import-device-report device-report.json --min-on-accelerator 95% --artifact {_ONNX}"),
+        ("two phones side by side", f"cloformer import-device-report phone.json tablet.json --html phones.html --artifact {_ONNX}"),
     ),
     "train": (
         ("from the weights in the box", "cloformer train --data clothes --weights fashion-mnist --recipe finetune --set batch_size=auto --output runs/mine"),

@@ -13,12 +13,15 @@ from pathlib import Path
 
 from app_names import NAMES
 
+from cloformer.export.formats.onnx.partition_estimate import estimate_partitions
+
 from . import apk, gradle, levels, names, shrinking
 from .compiled import APP, CLASSIFIER, CORE, HERE, ORT, SIGNED, Compiled, compile_modules, declarations
 from .dense import NETWORKS, DenseBundle
 from .images import write_images
 from .native import make_loadable
 from .parts import PARTS, TEMPLATE, aar, settings, versions
+from .providers import disagreements, write_operators
 from .tools import JSON, JUNIT, CheckError, aapt2, java, junit, kotlin, kotlin_library, run, sources
 
 CLOFORMER = (sys.executable, "-m", "cloformer")
@@ -97,6 +100,7 @@ class Project:
             "dense": self.work / "dense",
             "fixtures": TEMPLATE.parent / "ios/CoreTests/Fixtures/shared.json",
             "report": self.work / "device-report.json",
+            "operators": self.work / "operators",
             "onnxruntime.native.path": self.libraries,
             "onnxruntime": versions()["onnxruntime"],
         }
@@ -180,6 +184,46 @@ def reports(project: Project) -> list[str]:
     )
     assert done.returncode == 1, f"a report that lacks a vector ends with {done.returncode}"
     return []
+
+
+def places(project: Project) -> list[str]:
+    """ONNX Runtime's profile says where each operator ran; `import-device-report` holds its share to a limit."""
+    said = project.run_tests("ComputePlanCheck")
+    path = project.work / "xnnpack-report.json"
+    importing = (*CLOFORMER, "import-device-report", path, "--artifact", project.exported, "--json")
+    found = json.loads(run(*importing, "--min-on-accelerator", "10%"))["placement"]
+    done = subprocess.run([*importing, "--min-on-accelerator", "95%"], capture_output=True, text=True)
+    assert done.returncode == 1, f"{found['share_of_operators']:.0%} on XNNPACK is enough for 95 %"
+    located = [
+        side
+        for item in found["boundaries"]
+        for side in (item["left"], item["back"])
+        if side and side["location"]
+    ]
+    assert len(located) > len(found["boundaries"]), "most sides of a boundary have no line"
+    estimate = estimate_partitions(project.exported / "model.onnx", "xnnpack")
+    off = estimate.partitions / found["partitions"] - 1
+    assert abs(off) < 0.1, (
+        f"{estimate.partitions} partitions were estimated, and it made {found['partitions']}"
+    )
+    return [
+        *said,
+        f"estimated: {estimate.taken} operators of the file, in {estimate.partitions} partitions ({off:+.1%})",
+    ]
+
+
+def estimates(project: Project) -> list[str]:
+    """XNNPACK takes the operators that the table of the estimate says, each in a small model of its own, and no others."""
+    count = write_operators(project.work / "operators")
+    project.run_tests("ProviderOperatorsCheck")
+    found = project.work / "ran-on-xnnpack.json"
+    wrong = disagreements(project.work / "operators", found)
+    assert not wrong, "\n".join(wrong)
+    kept = HERE / "ran-on-xnnpack.json"  # for tests without the library
+    assert json.loads(found.read_text("utf-8")) == json.loads(kept.read_text("utf-8")), (
+        f"{kept.name} is of other models or of another library: put {found} there"
+    )
+    return [f"{count} models"]
 
 
 def shrinks(project: Project) -> list[str]:
@@ -302,7 +346,7 @@ def supports_old_android(project: Project) -> list[str]:
 
 
 CHECKS = [
-    compiles, bundles, preprocesses, conforms, sees, refuses, stands_in, reports, shrinks, packs, configures, names_itself,
+    compiles, bundles, preprocesses, conforms, sees, refuses, stands_in, reports, places, estimates, shrinks, packs, configures, names_itself,
     supports_old_android,
 ]  # fmt: skip
 NEEDED = [compiles, bundles]  # without which there is nothing to check

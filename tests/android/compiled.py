@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -66,10 +67,12 @@ def compile_modules(work: Path) -> Compiled:
     android = [found.core, stubs, annotations]
     kotlin(sources(CLASSIFIER), android, found.classifier, "classifier")
     android.append(found.classifier)
-    kotlin(sources(ORT), [*android, runtime], found.ort, "ort")
+    javac([_build_config("ort", "PROVIDER", "", work)], [], found.ort)
+    kotlin(sources(ORT), [*android, runtime, found.ort], work / "ort-kotlin", "ort")
+    shutil.copytree(work / "ort-kotlin", found.ort, dirs_exist_ok=True)
     for name, folder in SIGNED.items():
         kotlin(sources(HERE / "runtimes" / name), [stubs], found.stand_ins, f"{name}-library")
-        javac([_build_config(name, work)], [], work / name)
+        javac([_build_config(name, "RUNTIME_VERSION", versions()[name], work)], [], work / name)
         kotlin(sources(folder), [*android, found.stand_ins, work / name], work / name, name)
     link_resources(work, found.resources)
     javac(sources(work / "generated", suffix=".java"), [], found.r_class)
@@ -100,13 +103,13 @@ def android_classes() -> set[str]:
     return {re.match(r"((?:[a-z]\w*\.)+[A-Z]\w*)", name)[1] for name in imports}  # type: ignore[index]
 
 
-def _build_config(name: str, work: Path) -> Path:
+def _build_config(name: str, field: str, value: str, work: Path) -> Path:
     """The class that Gradle makes of a module's `buildConfigField`."""
     source = work / f"{name}-sources" / "BuildConfig.java"
     source.parent.mkdir(parents=True)
     source.write_text(
         f"package io.github.cloformer.{name};\n\npublic final class BuildConfig {{\n"
-        f'    public static final String RUNTIME_VERSION = "{versions()[name]}";\n}}\n',
+        f'    public static final String {field} = "{value}";\n}}\n',
         "utf-8",
     )
     return source

@@ -63,7 +63,8 @@ def problems_of_build() -> list[str]:
         'rootProject.file("bundle.properties")': app,
         '":" + bundle.getProperty("runtime")': settings_script,
     }
-    wanted |= {f'bundle.getProperty("{name}")': app for name in settings()}
+    ort = (TEMPLATE / "ort/build.gradle.kts").read_text("utf-8")
+    wanted |= {f'bundle.getProperty("{name}"': ort if name == "provider" else app for name in settings()}
     problems = [f"no {text}" for text, script in wanted.items() if text not in script]
     runtimes = [row.module for row in RUNTIMES.values() if row.module is not None]
     for name in runtimes:

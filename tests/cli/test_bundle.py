@@ -414,7 +414,7 @@ def test_the_error_of_outputs_that_are_zero(error: float, largest: float, share:
     [
         lambda report: report.update(manifest_sha256="0" * 64),
         lambda report: report.update(model_sha256="0" * 64),
-        lambda report: report.update(schema_version=2),
+        lambda report: report.update(schema_version=3),
         lambda report: report.pop("device"),
         lambda report: report["vectors"].append(report["vectors"][0]),
         lambda report: report["vectors"][0].update(name="another"),

@@ -236,14 +236,22 @@ def _report(artifact: Path) -> dict[str, Any]:
         }
         for name, is_judged in _VECTORS.items()
     ]
+    operators = [
+        {"name": name, "kind": "Conv", "device": device, "supported": None, "cost": 2.0}
+        for name, device in (("node_conv2d", "xnnpack"), ("node_relu", "cpu"), ("node_conv2d_1", "xnnpack"))
+    ]
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "kind": "device-report",
         "manifest_sha256": sha256(artifact / "manifest.json"),
         "model_sha256": sha256(artifact / "model.onnx"),
         "device": {"manufacturer": "Example", "model": "One", "os": "Android 15 (API 35)", "cpu": "arm64", "app_build": "release"},
-        "runtime": {"name": "onnxruntime", "version": "1.29.0", "provider": "cpu", "threads": 1},
+        "runtime": {"name": "onnxruntime", "version": "1.29.0", "provider": "xnnpack", "threads": 1},
         "vectors": vectors,
+        "placement": {
+            "asked": "xnnpack", "source": "onnxruntime-profile", "cost": "microseconds", "operators": operators,
+            "why_not": None,
+        },
         "latency": {
             "load_ns": 5, "first_ns": 6, "warmup_ns": [7], "samples_ns": [30_000_000, 31_000_000, 40_000_000],
             "threads": 1, "preset": "quick",

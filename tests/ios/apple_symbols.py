@@ -1,4 +1,5 @@
-"""`make ios-checks`: is every symbol of Apple's that the app uses in the oldest iOS that it runs on?
+"""`make ios-checks`: is every symbol of Apple's that the app uses in the oldest iOS that it runs on, or asked for by
+`available(iOS ...)` before it is used, in the same function?
 
 Swift spells Objective-C's names in its own way, so the names that the parse trees have are looked up in the tables
 below, which a person wrote, and then in published type data. A name that is in no table fails the check, and so does
@@ -31,6 +32,7 @@ RENAMED = {
     "CGDataProvider": "CGDataProviderCreateWithCFData",
     "CGImage": "CGImageCreate",
     "CVPixelBuffer": "CVPixelBufferCreate",
+    "MLComputeDevice": "MLComputeDeviceProtocol",  # of which Swift makes an enumeration
 }
 
 # Swift's member, by the type that has it, and what it is in the data.
@@ -65,6 +67,16 @@ MEMBERS = {
     "CGImageAlphaInfo.premultipliedLast": "CGImageAlphaInfo.kCGImageAlphaPremultipliedLast",
     "CGImagePropertyOrientation.up": "CGImagePropertyOrientation.kCGImagePropertyOrientationUp",
     "CGInterpolationQuality.none": "CGInterpolationQuality.kCGInterpolationNone",
+    "MLComputeDevice.cpu": "MLCPUComputeDevice",
+    "MLComputeDevice.gpu": "MLGPUComputeDevice",
+    "MLComputeDevice.neuralEngine": "MLNeuralEngineComputeDevice",
+    "MLComputePlan.deviceUsage": "MLComputePlan.computeDeviceUsageForMLProgramOperation",
+    "MLComputePlan.estimatedCost": "MLComputePlan.estimatedCostOfMLProgramOperation",
+    "MLComputePlan.load": "MLComputePlan.loadContentsOfURLConfigurationCompletionHandler",
+    "MLComputePlan.modelStructure": "MLComputePlan.modelStructure",
+    "MLComputePlanCost.weight": "MLComputePlanCost.weight",
+    "MLComputePlanDeviceUsage.preferred": "MLComputePlanDeviceUsage.preferredComputeDevice",
+    "MLComputePlanDeviceUsage.supported": "MLComputePlanDeviceUsage.supportedComputeDevices",
     "MLComputeUnits.all": "MLComputeUnits.All",
     "MLComputeUnits.cpuAndGPU": "MLComputeUnits.CPUAndGPU",
     "MLComputeUnits.cpuAndNeuralEngine": "MLComputeUnits.CPUAndNeuralEngine",
@@ -83,6 +95,13 @@ MEMBERS = {
     "MLModelConfiguration.computeUnits": "MLModelConfiguration.computeUnits",
     "MLModelDescription.inputDescriptionsByName": "MLModelDescription.inputDescriptionsByName",
     "MLModelDescription.outputDescriptionsByName": "MLModelDescription.outputDescriptionsByName",
+    "MLModelStructure.program": "MLModelStructure.program",
+    "MLModelStructureProgram.functions": "MLModelStructureProgram.functions",
+    "MLModelStructureProgramBlock.operations": "MLModelStructureProgramBlock.operations",
+    "MLModelStructureProgramFunction.block": "MLModelStructureProgramFunction.block",
+    "MLModelStructureProgramOperation.blocks": "MLModelStructureProgramOperation.blocks",
+    "MLModelStructureProgramOperation.operatorName": "MLModelStructureProgramOperation.operatorName",
+    "MLModelStructureProgramOperation.outputs": "MLModelStructureProgramOperation.outputs",
     "MLMultiArray.count": "MLMultiArray.count",
     "VNClassificationObservation.confidence": "VNClassificationObservation.confidence",
     "VNClassificationObservation.identifier": "VNClassificationObservation.identifier",
@@ -110,38 +129,59 @@ CALLED = {
     ),
 }
 
-SWIFTUI = {"UIViewControllerRepresentable"}  # begins like UIKit's, and is none of them
+# Begin like Apple's in Objective-C, and are Swift's: a view of SwiftUI, and the type of numbers that is as old as Swift.
+SWIFTS_OWN = {"CGFloat", "UIViewControllerRepresentable"}
 
 # Swift's own library and Foundation's, which the data spells otherwise or does not have: a compiler's matter.
+# By name, the latest iOS that is asked for at each place where it is used.
+Uses = dict[str, set[tuple[int, int]]]
+_AVAILABLE = re.compile(r"available\(iOS ([0-9]+)\.([0-9]+)")
+
 _ELSEWHERE = (
     "appendingPathComponent cachesDirectory compactMap contentsOfDirectory createDirectory default "
-    "environment fileExists flatMap floatValue hash init isEmpty joined lastPathComponent "
+    "environment fileExists first flatMap floatValue hash init isEmpty joined lastPathComponent "
     "localizedDescription main majorVersion map mappedIfSafe max minorVersion moveItem "
     "operatingSystemVersion patchVersion path prefix processInfo processorCount rawValue removeItem "
-    "self shape storeBytes subtracting uint32Value url userDomainMask"
+    "self shape storeBytes subtracting uint32Value url userDomainMask values"
 )
 ELSEWHERE = frozenset(_ELSEWHERE.split())
 
 
-def names(folder: str) -> set[str]:
+def names(*folders: str) -> Uses:
     """The identifiers that begin like Apple's."""
-    found = set()
-    for _, node in _nodes(folder):
+    found: Uses = {}
+    for _, node in _nodes(*folders):
         is_module = node.parent is not None and node.parent.type == "identifier"  # in an import
-        if node.type in ("simple_identifier", "type_identifier") and not is_module:
-            found.add((node.text or b"").decode())
-    return {name for name in found - SWIFTUI if APPLE.fullmatch(name)}
+        name = (node.text or b"").decode() if node.type in ("simple_identifier", "type_identifier") else ""
+        if not is_module and name not in SWIFTS_OWN and APPLE.fullmatch(name):
+            _add(found, name, node)
+    return found
 
 
-def members(folder: str) -> set[str]:
+def members(folder: str) -> Uses:
     """What is asked of something: `.name`, with or without what it is asked of."""
-    found = set()
+    found: Uses = {}
     for _, node in _nodes(folder):
         parent = node.parent.type if node.parent is not None else ""
         before = node.prev_sibling.type if node.prev_sibling is not None else ""
         if node.type == "simple_identifier" and (parent == "navigation_suffix" or before in (".", "dot")):
-            found.add((node.text or b"").decode())
+            _add(found, (node.text or b"").decode(), node)
     return found
+
+
+def _add(found: Uses, name: str, node: Node) -> None:
+    found.setdefault(name, set()).add(asked_for(node))
+
+
+def asked_for(node: Node) -> tuple[int, int]:
+    """The latest iOS that the function around a node asks for before it, in its attributes or in a guard; 0.0 for none."""
+    owner = node.parent
+    while owner is not None and owner.type != "function_declaration":
+        owner = owner.parent
+    if owner is None:
+        return 0, 0
+    before = (owner.text or b"")[: node.start_byte - owner.start_byte].decode(errors="replace")
+    return max(((int(major), int(minor)) for major, minor in _AVAILABLE.findall(before)), default=(0, 0))
 
 
 def declared() -> set[str]:
@@ -167,28 +207,28 @@ def check(data: Declarations, oldest: tuple[int, int]) -> tuple[list[str], list[
     good: list[str] = []
     wrong: list[str] = []
 
-    def look_up(spelled: str, symbol: str) -> None:
+    def look_up(spelled: str, symbol: str, asked: tuple[int, int] = (0, 0)) -> None:
         there, since = data.find(symbol)
         if not there:
             wrong.append(f"{spelled}: there is no {symbol}")
-        elif since is not None and since > oldest:
+        elif since is not None and since > max(oldest, asked):
             wrong.append(f"{spelled}: {symbol} is of iOS {since[0]}.{since[1]}")
         else:
             good.append(symbol)
 
-    used = names(CHECKED) | names("App/Sources") | names("Tests/Sources")
-    for name in sorted(used):
-        look_up(name, RENAMED.get(name, name))
-    asked = members(CHECKED)
+    for name, versions in sorted(names(CHECKED, "App/Sources", "Tests/Sources").items()):
+        look_up(name, RENAMED.get(name, name), min(versions))
+    asked, own = members(CHECKED), declared()
     rows = {row.partition(".")[2] for row in MEMBERS}
-    wrong += [f".{name}: it is in a table, and not used" for name in sorted(ELSEWHERE - asked)]
+    wrong += [f".{name}: it is in a table, and not used" for name in sorted(ELSEWHERE - asked.keys())]
     wrong += [
         f".{name}: it is in no table, so nobody has looked whether it is in iOS {oldest[0]}"
-        for name in sorted(asked - rows - ELSEWHERE - declared())
+        for name in sorted(asked.keys() - rows - ELSEWHERE - own)
     ]
     for row, symbol in MEMBERS.items():
-        if row.partition(".")[2] in asked:
-            look_up(row, symbol)
+        if (member := row.partition(".")[2]) in asked:
+            # A name that the app has too is asked of its own things elsewhere.
+            look_up(row, symbol, max(asked[member]) if member in own else min(asked[member]))
         else:
             wrong.append(f"{row}: it is in a table, and not used")
     text = calls(CHECKED)
@@ -207,10 +247,11 @@ def _files(folder: str) -> Iterator[tuple[Path, bytes]]:
         yield path, path.read_bytes()
 
 
-def _nodes(folder: str) -> Iterator[tuple[Path, Node]]:
-    for path, source in _files(folder):
-        for node in walk(tree(source)):
-            yield path, node
+def _nodes(*folders: str) -> Iterator[tuple[Path, Node]]:
+    for folder in folders:
+        for path, source in _files(folder):
+            for node in walk(tree(source)):
+                yield path, node
 
 
 def main() -> int:
@@ -220,7 +261,7 @@ def main() -> int:
     for line in wrong:
         print(f"FAIL  {line}")  # noqa: T201 - a program
     print(  # noqa: T201
-        f"{len(good)} symbols are in iOS {major}.{minor} by {PACKAGE}, {len(wrong)} are not or are not known.\n"
+        f"{len(good)} symbols are in iOS {major}.{minor}, or in the later one that is asked for, by {PACKAGE}; {len(wrong)} are not or are not known.\n"
         "Not looked up: SwiftUI, PhotosUI, CryptoKit, XCTest and the Swift side of Foundation, which are not in it."
     )
     return 1 if wrong else 0

@@ -38,7 +38,9 @@ def test_the_fixtures_reach_every_case() -> None:
     assert {case["passed"] for case in found["judged"]} == {True, False}
 
 
-@pytest.mark.parametrize("name", ["report", "report-without-latency"])
+@pytest.mark.parametrize(
+    "name", ["report", "report-without-latency", "report-without-plan", "report-version-1"]
+)
 def test_the_report_that_swift_writes_follows_the_schema(name: str) -> None:
     """The Swift tests hold the app's report to the same file."""
     from cloformer.export.schemas import schema

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import apple_symbols
 import pytest
+from swift_source import tree, walk
 from type_data import Declarations
 
 TEXT = """
@@ -74,6 +75,42 @@ def test_what_is_missing_or_too_new_fails() -> None:
         "CVPixelBufferGetBaseAddress: there is no CVPixelBufferGetBaseAddress",
         "MLModel.compileModel: MLModel.compileModelAtURLCompletionHandler is of iOS 16.0",
     ]
+
+
+class _New(Declarations):
+    """As MLComputePlan and what it gives are."""
+
+    def __init__(self, since: tuple[int, int]) -> None:
+        super().__init__({})
+        self._since = since
+
+    def find(self, path: str) -> tuple[bool, tuple[int, int] | None]:
+        return True, self._since if "ComputePlan" in path else (11, 0)
+
+
+def test_what_is_new_is_asked_for_before_it_is_used() -> None:
+    assert apple_symbols.check(_New((17, 4)), (16, 0))[1] == []
+    wrong = apple_symbols.check(_New((17, 5)), (16, 0))[1]
+    assert (
+        "MLComputePlan.load: MLComputePlan.loadContentsOfURLConfigurationCompletionHandler is of iOS 17.5"
+        in wrong
+    )
+    assert len(wrong) == len([name for name in apple_symbols.MEMBERS if name.startswith("MLComputePlan")]) + 1
+
+
+@pytest.mark.parametrize(
+    ("source", "asked"),
+    [
+        ("func f() { guard #available(iOS 17.4, macOS 14.4, *) else { return }; _ = MLNew() }", (17, 4)),
+        ("@available(iOS 17.4, *)\nfunc f(_ given: MLNew) {}", (17, 4)),
+        ("func f() { _ = MLNew(); guard #available(iOS 17.4, *) else { return } }", (0, 0)),
+        ("@available(iOS 17.4, *)\nfunc g() {}\nfunc f() { _ = MLNew() }", (0, 0)),
+        ("let new = MLNew()", (0, 0)),
+    ],
+)
+def test_the_version_that_is_asked_for(source: str, asked: tuple[int, int]) -> None:
+    (node,) = (item for item in walk(tree(source.encode())) if item.text == b"MLNew" and not item.children)
+    assert apple_symbols.asked_for(node) == asked
 
 
 def test_the_tables_name_what_the_app_uses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ from cloformer.export.artifact.folder import MANIFEST, read_artifact
 from cloformer.export.artifact.kit import read_kit
 from cloformer.io.read import sha256_of
 
-__all__ = ["device_report"]
+__all__ = ["device_report", "with_plan"]
 
 
 def device_report(folder: Path) -> dict[str, Any]:
-    """Of an ONNX artifact."""
+    """Of an ONNX artifact, of version 1."""
     artifact = read_artifact(folder)
     good = {"passed": True, "max_abs": 1e-6, "largest": 2.9, "cosine": 1.0}
     vectors = [
@@ -40,3 +41,24 @@ def device_report(folder: Path) -> dict[str, Any]:
             "threads": 1, "preset": "quick",
         },
     }  # fmt: skip
+
+
+def with_plan(
+    report: dict[str, Any],
+    asked: str,
+    operators: Iterable[tuple[str, str | None, float | None]] = (),
+    why_not: str | None = None,
+) -> dict[str, Any]:
+    """The report as version 2 has it: ``operators`` are name, device and cost of each, all of them convolutions."""
+    plan = {
+        "asked": asked,
+        "source": None if why_not else "onnxruntime-profile",
+        "cost": None if why_not else "microseconds",
+        "operators": [
+            {"name": name, "kind": "Conv", "device": device, "supported": None, "cost": cost}
+            for name, device, cost in operators
+        ],
+        "why_not": why_not,
+    }
+    runtime = report["runtime"] | {"provider": asked}
+    return report | {"schema_version": 2, "runtime": runtime, "placement": plan}

@@ -13,6 +13,12 @@ android {
     defaultConfig {
         minSdk = bundle.getProperty("minSdk").toInt()
         consumerProguardFiles("consumer-rules.pro")
+        // Where the app runs the model; nothing is where the model was made for.
+        buildConfigField("String", "PROVIDER", "\"${bundle.getProperty("provider", "")}\"")
+    }
+
+    buildFeatures {
+        buildConfig = true
     }
 
     compileOptions {

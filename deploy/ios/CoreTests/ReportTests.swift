@@ -8,7 +8,18 @@ final class ReportTests: XCTestCase {
         preset: "quick"
     )
 
-    private func report(_ latency: Latency?) -> DeviceReport {
+    private let plan = ComputePlan(
+        asked: "all",
+        operators: [
+            .init(
+                name: "conv_0", kind: "ios17.conv", device: "neural_engine",
+                supported: ["cpu", "gpu", "neural_engine"], cost: 0.75
+            ),
+            .init(name: "gelu_0", kind: "ios17.gelu", device: nil, supported: nil, cost: nil),
+        ]
+    )
+
+    private func report(_ latency: Latency?, _ plan: ComputePlan? = nil) -> DeviceReport {
         let device = DeviceReport.Device(
             manufacturer: "Apple", model: "iPhone16,1", os: "iOS 18.1 (22B83)", cpu: "6 cores", appBuild: "release"
         )
@@ -22,18 +33,50 @@ final class ReportTests: XCTestCase {
         )
         return DeviceReport(
             manifestSHA256: String(repeating: "a", count: 64), modelSHA256: nil, device: device, runtime: runtime,
-            vectors: [vector, modelAlone], latency: latency
+            vectors: [vector, modelAlone], latency: latency, placement: plan
         )
     }
 
     /// The file that the Python side checks against its schema.
     func testJSON() throws {
         let folder = try XCTUnwrap(Bundle.module.url(forResource: "Fixtures", withExtension: nil))
-        for (name, report) in [("report", report(latency)), ("report-without-latency", report(nil))] {
+        let old = ComputePlan(asked: "all", whyNot: "MLComputePlan needs iOS 17.4, and this device has an older one")
+        let reports = [
+            ("report", report(latency, plan)), ("report-without-latency", report(nil)),
+            ("report-without-plan", report(latency, old)),
+        ]
+        for (name, report) in reports {
             let wanted = try Data(contentsOf: folder.appendingPathComponent("\(name).json"))
             let one = try XCTUnwrap(JSONSerialization.jsonObject(with: report.json()) as? NSDictionary)
             XCTAssertEqual(one, try XCTUnwrap(JSONSerialization.jsonObject(with: wanted) as? NSDictionary), name)
             XCTAssertEqual(try JSONDecoder().decode(DeviceReport.self, from: report.json()), report, name)
+        }
+    }
+
+    /// An app of an earlier bundle wrote it, and an update of the app finds it.
+    func testVersion1IsRead() throws {
+        let folder = try XCTUnwrap(Bundle.module.url(forResource: "Fixtures", withExtension: nil))
+        let data = try Data(contentsOf: folder.appendingPathComponent("report-version-1.json"))
+        let read = try JSONDecoder().decode(DeviceReport.self, from: data)
+        XCTAssertEqual(read.schemaVersion, 1)
+        XCTAssertNil(read.placement)
+        XCTAssertEqual(read.vectors, report(nil).vectors)
+        XCTAssertTrue(read.isOfTheSame(as: report(latency, plan)))
+    }
+
+    func testAPlanWithoutOperatorsSaysWhy() {
+        let empty = ComputePlan(asked: "cpuOnly", operators: [])
+        XCTAssertEqual(empty, ComputePlan(asked: "cpuOnly", whyNot: "Core ML's plan names no operator of a program"))
+        XCTAssertNil(empty.source)
+        XCTAssertEqual(ComputePlan(asked: "all", whyNot: String(repeating: "x", count: 600)).whyNot?.count, 500)
+    }
+
+    func testConstantsAreNotComputed() {
+        for kind in ["const", "ios16.constexpr_affine_dequantize", "ios18.constexpr_lut_to_dense"] {
+            XCTAssertTrue(isConstant(kind: kind), kind)
+        }
+        for kind in ["ios17.conv", "conv", "ios15.concat", ""] {
+            XCTAssertFalse(isConstant(kind: kind), kind)
         }
     }
 

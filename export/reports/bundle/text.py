@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...bundle.compute_plan import percent
 from ..shared.words import count, plain
 
 if TYPE_CHECKING:
     from ...bundle.project import Bundled
+    from ...formats.onnx.partition_estimate import PartitionEstimate
 
 __all__ = ["verified", "written"]
 
+_KINDS = 8  # of operators that are named
 # What opens, installs and proves the app; {} is the project's folder, quoted for a shell.
 _NEXT = {
     "android": (
@@ -35,10 +38,27 @@ def written(project: Bundled) -> Iterator[str]:
         f"  {project.system.title} project with {project.runtime.title}: {count(project.files, 'file')}, {project.bytes / 1e6:.1f} MB, "
         f"{count(project.vectors, 'conformance vector')}"
     )
+    if project.estimate is not None:
+        yield from map(plain, _estimate_lines(project.estimate))
     for name in project.kept:
         yield f"  kept, for you have edited it: {plain(name)}"
     for number, line in enumerate(_NEXT[project.system.name]):
         yield f"  {'' if number else 'next:':<6}{line.format(shlex.quote(str(project.folder)))}"
+
+
+def _estimate_lines(estimate: PartitionEstimate) -> Iterator[str]:
+    """How the provider would share the model out; the tests on a phone say how it did."""
+    if estimate.why_not is not None:
+        yield f"  {estimate.title}: no estimate of its share, for {estimate.why_not}"
+        return
+    share = percent(estimate.taken / estimate.operators)
+    yield (
+        f"  estimate, without a phone: {estimate.title} takes {estimate.taken:,} of {count(estimate.operators, 'operator')} "
+        f"({share}), in {count(estimate.partitions, 'partition')}"
+    )
+    if estimate.left:
+        kinds = ", ".join(f"{name} {number:,}" for name, number in estimate.left[:_KINDS])
+        yield f"    on the processor: {kinds}{', ...' if len(estimate.left) > _KINDS else ''}"
 
 
 def verified(folder: Path, record: Mapping[str, object], edited: Sequence[str]) -> Iterator[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..shared.words import count, plain
+from .plan import plan_lines
 
 if TYPE_CHECKING:
+    from ...bundle.boundaries import Boundary
     from ...bundle.device_report import DeviceReport
 
 __all__ = ["device_lines", "vector_lines"]
@@ -27,8 +29,11 @@ def vector_lines(report: DeviceReport, *, failures_alone: bool = False) -> Itera
         yield f"  FAIL  {name}: not run"
 
 
-def device_lines(report: DeviceReport, kept: Path) -> Iterator[str]:
-    """The device, each vector with its error, the median latency, and the verdict."""
+def device_lines(
+    report: DeviceReport, kept: Path, found: Sequence[Boundary] = (), short: str | None = None
+) -> Iterator[str]:
+    """The device, each vector with its error, the median latency, where it ran if the report says that, and the verdict.
+    ``short`` is why too little ran on the accelerator."""
     runtime = report.document["runtime"]
     yield plain(f"{report.device}: {runtime['name']} {runtime['version']}, {runtime['provider']}")
     yield from vector_lines(report)
@@ -37,4 +42,8 @@ def device_lines(report: DeviceReport, kept: Path) -> Iterator[str]:
         samples = latency["samples_ns"]
         threads = "" if latency["threads"] is None else f", {count(latency['threads'], 'thread')}"
         yield f"  {statistics.median(samples) / 1e6:.2f} ms, median of {len(samples)}{threads}"
-    yield f"{'PASS' if report.passed else 'FAIL'}: kept as {kept}"
+    if report.document["schema_version"] > 1:
+        yield from map(plain, plan_lines(report.plan, found))
+    if short is not None:
+        yield plain(f"  FAIL  {short}")
+    yield f"{'PASS' if report.passed and short is None else 'FAIL'}: kept as {kept}"

@@ -95,7 +95,7 @@ class CoreCheck {
         val report = DeviceReport(manifest, Device("a", "b", "c", "d", "debug"), Runtime("e", "f", "cpu", 1), results, latency)
         val json = JSONObject(report.toJson())
         assertEquals(
-            setOf("schema_version", "kind", "manifest_sha256", "model_sha256", "device", "runtime", "vectors", "latency"),
+            setOf("schema_version", "kind", "manifest_sha256", "model_sha256", "device", "runtime", "vectors", "latency", "placement"),
             json.keys().asSequence().toSet(),
         )
         assertEquals("quick", json.getJSONObject("latency").getString("preset"))

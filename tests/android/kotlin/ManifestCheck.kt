@@ -3,6 +3,8 @@ package io.github.cloformer.checks
 import io.github.cloformer.classifier.Classifier
 import io.github.cloformer.classifier.ModelFiles
 import io.github.cloformer.classifier.ModelRuntime
+import io.github.cloformer.classifier.chosen
+import io.github.cloformer.core.ComputePlan
 import io.github.cloformer.core.Folder
 import io.github.cloformer.core.Kit
 import io.github.cloformer.core.Manifest
@@ -22,6 +24,7 @@ import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import java.io.ByteArrayInputStream
+import java.io.File
 import java.io.FileNotFoundException
 
 /** What is refused, and that the message says why. */
@@ -55,6 +58,20 @@ class ManifestCheck {
         assertRefused("has no provider nnapi, but cpu", options, object : ModelRuntime by OtherRuntime {
             override val format = "onnx"
         })
+    }
+
+    /** Unless somebody asks for another. */
+    @Test
+    fun anAppRunsWhereItWasBundledFor() {
+        val bundled = object : ModelRuntime by OtherRuntime {
+            override val format = "onnx"
+            override val preferred = Provider.XNNPACK
+        }
+        assertRefused("has no provider xnnpack, but cpu", Options(), bundled)
+        assertRefused("has no provider nnapi, but cpu", Options(Provider.NNAPI), bundled)
+        assertEquals(Options(Provider.XNNPACK, 3), bundled.chosen(Options(threads = 3)))
+        assertEquals(Options(Provider.CPU), bundled.chosen(Options(Provider.CPU)))
+        assertEquals(Options(), OtherRuntime.chosen(Options()))
     }
 
     @Test
@@ -180,8 +197,12 @@ class ManifestCheck {
         override val version = "1"
         override val format = "litert"
         override val providers = setOf(Provider.CPU)
+        override val preferred: Provider? = null
 
         override fun load(manifest: Manifest, files: ModelFiles, options: Options): Session = throw AssertionError("loads it")
+
+        override fun computePlan(manifest: Manifest, files: ModelFiles, options: Options, folder: File): ComputePlan =
+            throw AssertionError("runs it")
     }
 
     private fun with(folder: Folder, name: String, change: (ByteArray) -> Unit) =

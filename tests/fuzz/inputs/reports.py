@@ -33,6 +33,8 @@ _NAMED = (
     ("runtime", "name"),
     ("vectors", 0, "name"),
     ("latency", "preset"),
+    ("placement", "operators", 1, "name"),
+    ("placement", "operators", 1, "device"),
 )
 
 

@@ -12,6 +12,8 @@ public struct DeviceReport: Codable, Equatable, Sendable {
     public let runtime: Runtime
     public var vectors: [Vector]
     public var latency: Latency?
+    /// Nil in a report of version 1, and where nobody asked.
+    public var placement: ComputePlan?
 
     public struct Device: Codable, Equatable, Sendable {
         public let manufacturer: String
@@ -108,7 +110,7 @@ public struct DeviceReport: Codable, Equatable, Sendable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case kind, device, runtime, vectors, latency
+        case kind, device, runtime, vectors, latency, placement
         case schemaVersion = "schema_version"
         case manifestSHA256 = "manifest_sha256"
         case modelSHA256 = "model_sha256"
@@ -116,9 +118,9 @@ public struct DeviceReport: Codable, Equatable, Sendable {
 
     public init(
         manifestSHA256: String, modelSHA256: String?, device: Device, runtime: Runtime, vectors: [Vector],
-        latency: Latency?
+        latency: Latency?, placement: ComputePlan? = nil
     ) {
-        schemaVersion = 1
+        schemaVersion = 2
         kind = "device-report"
         self.manifestSHA256 = manifestSHA256
         self.modelSHA256 = modelSHA256
@@ -126,6 +128,7 @@ public struct DeviceReport: Codable, Equatable, Sendable {
         self.runtime = runtime
         self.vectors = vectors
         self.latency = latency
+        self.placement = placement
     }
 
     /// What is not known is written as null, not left out.
@@ -139,6 +142,7 @@ public struct DeviceReport: Codable, Equatable, Sendable {
         try container.encode(runtime, forKey: .runtime)
         try container.encode(vectors, forKey: .vectors)
         try container.encode(latency, forKey: .latency)
+        try container.encode(placement, forKey: .placement)
     }
 
     public func json() throws -> Data {

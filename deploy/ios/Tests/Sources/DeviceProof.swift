@@ -73,7 +73,9 @@ struct DeviceProof {
 
 /// `device-report.json` in the app's Documents, and attached to the test's result.
 extension DeviceProof {
-    func report(_ vectors: [DeviceReport.Vector], _ latency: Latency?) -> DeviceReport {
+    func report(
+        _ vectors: [DeviceReport.Vector], _ latency: Latency?, _ plan: ComputePlan? = nil
+    ) -> DeviceReport {
         #if DEBUG
             let build = "debug"
         #else
@@ -82,7 +84,8 @@ extension DeviceProof {
         return DeviceReport(
             manifestSHA256: payload.manifestSHA256, modelSHA256: kit.modelSHA256,
             device: ThisDevice.description(appBuild: build),
-            runtime: ThisDevice.runtime(classifier.options.computeUnits), vectors: vectors, latency: latency
+            runtime: ThisDevice.runtime(classifier.options.computeUnits), vectors: vectors, latency: latency,
+            placement: plan
         )
     }
 

@@ -13,6 +13,7 @@ final class LatencyTests: XCTestCase {
         if vectors == nil {
             vectors = await proof.vectors()  // a report without them proves nothing
         }
-        add(try proof.save(proof.report(vectors ?? [], latency)))
+        let plan = await proof.classifier.computePlan()
+        add(try proof.save(proof.report(vectors ?? [], latency, plan)))
     }
 }

@@ -5,6 +5,7 @@ import android.os.Bundle
 import androidx.test.ext.junit.runners.AndroidJUnit4
 import androidx.test.platform.app.InstrumentationRegistry
 import io.github.cloformer.classifier.Classifier
+import io.github.cloformer.classifier.computePlanOf
 import io.github.cloformer.classifier.measureLatency
 import io.github.cloformer.classifier.runtimeOf
 import io.github.cloformer.classifier.thisDevice
@@ -22,7 +23,7 @@ import java.io.File
 
 /**
  * This phone gives what the original model gives: for every image of the conformance kit, from the file to the outputs.
- * The report is written whether it does or not. More threads: `-e threads 4`; another provider of
+ * The report is written whether it does or not, with the provider that ran each operator. More threads: `-e threads 4`; another provider of
  * ONNX Runtime: `-e provider xnnpack`.
  */
 @RunWith(AndroidJUnit4::class)
@@ -46,7 +47,9 @@ class ConformanceTest {
             }
         val (manifest, latency) = measureLatency(app, BundledRuntime, options)
         val isDebug = app.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
-        val report = DeviceReport(manifest, thisDevice(isDebug), runtimeOf(BundledRuntime, manifest, options), results, latency)
+        val runtime = runtimeOf(BundledRuntime, manifest, options)
+        val plan = computePlanOf(app, BundledRuntime, options)
+        val report = DeviceReport(manifest, thisDevice(isDebug), runtime, results, latency, plan)
         File(folder(), DeviceReport.FILE).writeText(report.toJson())
         assertEquals("", results.filterNot { it.passed }.joinToString("\n", transform = ::explain))
     }

@@ -35,10 +35,11 @@ class Classifier private constructor(runtime: ModelRuntime, files: ModelFiles, o
     private val session: Session
 
     init {
-        checkFits(runtime, options)
+        val chosen = runtime.chosen(options)
+        checkFits(runtime, chosen)
         files.verify(manifest.payload)
         labels = manifest.labels(files)
-        session = runtime.load(manifest, files, options)
+        session = runtime.load(manifest, files, chosen)
     }
 
     /** The [count] most probable classes of an upright image. */

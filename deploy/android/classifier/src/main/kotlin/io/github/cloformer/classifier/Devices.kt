@@ -2,6 +2,7 @@ package io.github.cloformer.classifier
 
 import android.content.Context
 import android.os.Build
+import io.github.cloformer.core.ComputePlan
 import io.github.cloformer.core.Device
 import io.github.cloformer.core.Latency
 import io.github.cloformer.core.Manifest
@@ -21,7 +22,13 @@ fun thisDevice(isDebug: Boolean) =
 
 /** What runs the model of [manifest]; ask once there is a [Classifier]. */
 fun runtimeOf(runtime: ModelRuntime, manifest: Manifest, options: Options) =
-    Runtime(runtime.name, runtime.version, options.providerOf(manifest).name.lowercase(), options.threads)
+    Runtime(runtime.name, runtime.version, runtime.chosen(options).providerOf(manifest).name.lowercase(), options.threads)
+
+/** Where the operators of the model among the app's assets run on this phone; ask once there was a [Classifier] of it. */
+fun computePlanOf(context: Context, runtime: ModelRuntime, options: Options): ComputePlan {
+    val files = ModelFiles.Assets(context, Classifier.ASSETS)
+    return runtime.computePlan(Manifest.read(files), files, runtime.chosen(options), context.cacheDir)
+}
 
 /** The latency of the model among the app's assets, on a black image: what is on it does not change the time. */
 fun measureLatency(

@@ -1,6 +1,7 @@
 package io.github.cloformer.classifier
 
 import android.content.Context
+import io.github.cloformer.core.ComputePlan
 import io.github.cloformer.core.Folder
 import io.github.cloformer.core.Manifest
 import io.github.cloformer.core.Options
@@ -25,9 +26,19 @@ interface ModelRuntime {
     /** Where it can run them; [Provider.CPU] is among them. */
     val providers: Set<Provider>
 
+    /** The one that the app was bundled for; null is the one that its model was made for. */
+    val preferred: Provider?
+
     /** [files] have been held to the hashes of [manifest]. Throws [io.github.cloformer.core.PayloadException]. */
     fun load(manifest: Manifest, files: ModelFiles, options: Options): Session
+
+    /** Where the operators run, found by running the model; [folder] is for what the runtime writes meanwhile. */
+    fun computePlan(manifest: Manifest, files: ModelFiles, options: Options, folder: File): ComputePlan
 }
+
+/** [options], with the provider that the app was bundled for where they name none. */
+fun ModelRuntime.chosen(options: Options): Options =
+    if (options.provider == null) options.copy(provider = preferred) else options
 
 /** Where the model and its manifest lie. */
 sealed class ModelFiles : Folder {

@@ -23,6 +23,7 @@ class DeviceReport(
     private val runtime: Runtime,
     private val vectors: List<VectorResult>,
     private val latency: Latency?,
+    private val plan: ComputePlan? = null,
 ) {
     fun toJson(): String = content().toString(2) + "\n"
 
@@ -36,6 +37,7 @@ class DeviceReport(
             .put("runtime", json(runtime))
             .put("vectors", JSONArray(vectors.map(::json)))
             .put("latency", latency?.let(::json) ?: JSONObject.NULL)
+            .put("placement", plan?.toJson() ?: JSONObject.NULL)
 
     private fun json(device: Device) =
         JSONObject()
@@ -84,6 +86,6 @@ class DeviceReport(
 
     companion object {
         const val FILE = "device-report.json"
-        const val SCHEMA_VERSION = 1
+        const val SCHEMA_VERSION = 2
     }
 }

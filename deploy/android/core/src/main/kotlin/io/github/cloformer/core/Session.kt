@@ -1,7 +1,7 @@
 package io.github.cloformer.core
 
 /** Where the model runs. What a provider does not take over, the processor's own code runs. */
-enum class Provider { CPU, XNNPACK, NNAPI }
+enum class Provider { CPU, XNNPACK, NNAPI, WEBGPU }
 
 /** [provider]: null is the one that the model was made for. [threads] of the processor; 1 disturbs the rest of the phone least. */
 data class Options(val provider: Provider? = null, val threads: Int = 1) {

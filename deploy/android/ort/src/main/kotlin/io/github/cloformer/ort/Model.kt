@@ -51,21 +51,7 @@ class Model(private val manifest: Manifest, content: ByteBuffer, options: Option
 
     private fun open(content: ByteBuffer, options: Options): OrtSession =
         try {
-            OrtSession.SessionOptions().use { settings ->
-                val provider = options.providerOf(manifest)
-                settings.setInterOpNumThreads(1)
-                // XNNPACK has threads of its own; ONNX Runtime's would only compete with them.
-                settings.setIntraOpNumThreads(if (provider == Provider.XNNPACK) 1 else options.threads)
-                if (needsBasicOptimization(manifest)) {
-                    settings.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.BASIC_OPT)
-                }
-                when (provider) {
-                    Provider.CPU -> Unit
-                    Provider.XNNPACK -> settings.addXnnpack(mapOf("intra_op_num_threads" to "${options.threads}"))
-                    Provider.NNAPI -> settings.addNnapi(EnumSet.noneOf(NNAPIFlags::class.java))
-                }
-                environment.createSession(content, settings)
-            }
+            sessionSettings(manifest, options).use { environment.createSession(content, it) }
         } catch (error: OrtException) {
             throw PayloadException("${manifest.modelPath} cannot be loaded: ${error.message}", error)
         }
@@ -88,6 +74,25 @@ private fun OnnxTensor.toFloats(): FloatArray? =
         OnnxJavaType.INT64 -> longBuffer.let { numbers -> FloatArray(numbers.remaining()) { numbers.get(it).toFloat() } }
         else -> null
     }
+
+/** How a session on the model of [manifest] is made. To be closed. */
+internal fun sessionSettings(manifest: Manifest, options: Options): OrtSession.SessionOptions {
+    val settings = OrtSession.SessionOptions()
+    val provider = options.providerOf(manifest)
+    settings.setInterOpNumThreads(1)
+    // XNNPACK has threads of its own; ONNX Runtime's would only compete with them.
+    settings.setIntraOpNumThreads(if (provider == Provider.XNNPACK) 1 else options.threads)
+    if (needsBasicOptimization(manifest)) {
+        settings.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.BASIC_OPT)
+    }
+    when (provider) {
+        Provider.CPU -> Unit
+        Provider.XNNPACK -> settings.addXnnpack(mapOf("intra_op_num_threads" to "${options.threads}"))
+        Provider.NNAPI -> settings.addNnapi(EnumSet.noneOf(NNAPIFlags::class.java))
+        Provider.WEBGPU -> settings.addWebGPU(emptyMap())
+    }
+    return settings
+}
 
 /**
  * In float16, ONNX Runtime's own fusions end in an operator that its Android library for arm64 does not have; basic
