@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .exporter import Exporter
     from .profiler import Profiler
 
-__all__ = ["NORMALIZE", "Format", "Option", "RunnerRow"]
+__all__ = ["COMPUTE_UNITS", "NORMALIZE", "Format", "Option", "RunnerRow"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,9 @@ NORMALIZE = Option(
     is_later=True,
     is_of_passes=True,
 )
+
+# What a list of passes can be for besides a processor: all that a device may compute by, or one of them.
+COMPUTE_UNITS = ("all-units", "neural-engine")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..artifact.size import Limits
 from ..calibration.goal import Goal
 from ..calibration.images import Calibration
 from ..formats import FORMATS
-from ..formats.row import NORMALIZE, Format
+from ..formats.row import NORMALIZE, Format, Option
 from ..source.decoding import Decoding
 from ..source.images import collect_images
 from ..source.precision import AUTO, AUTO_IS, PRECISIONS, Precision, read_precision_map, with_exceptions
@@ -95,7 +95,7 @@ def choose_formats(request: ExportRequest) -> list[Choices]:
     rows = [FORMATS[name] for name in names]
     _refuse_other_options(request.options, rows)
     _refuse_a_pipeline_elsewhere(request, rows)
-    chosen = [_chosen(request, row) for row in rows]
+    chosen = [_chosen(request, row, rows) for row in rows]
     _refuse_images_without_use(request, chosen)
     request.limits.refuse_without_delegates(names)
     for row in rows:
@@ -222,16 +222,22 @@ def _refuse_goals(request: ExportRequest) -> None:
         )
 
 
-def _chosen(request: ExportRequest, row: Format) -> Choices:
+def _asked(request: ExportRequest, option: Option, rows: Sequence[Format]) -> str:
+    """What is asked of a format's option; its default where what is asked is a choice of another format's alone, by the same flag."""
+    asked = request.options.get(option.name, option.default)
+    others = (other for row in rows for other in row.options if other.name == option.name)
+    is_for_another = asked not in option.choices and any(asked in other.choices for other in others)
+    return option.default if is_for_another else asked
+
+
+def _chosen(request: ExportRequest, row: Format, rows: Sequence[Format]) -> Choices:
     name = AUTO_IS if request.precision == AUTO else request.precision or row.default_precision
     if name not in row.precisions:
         raise UnsupportedError(
             f"{row.title} cannot be written in {name}",
             f"--precision takes for it: {', '.join(row.precisions)}",
         )
-    options = {
-        option.name: option.read(request.options.get(option.name, option.default)) for option in row.options
-    }
+    options = {option.name: option.read(_asked(request, option, rows)) for option in row.options}
     row.refuse_idle(request.options, options)
     row.refuse_choices(name, options)
     precision = row.precisions[name]
