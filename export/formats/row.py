@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .contents import Contents, ReadsContents
     from .exporter import Exporter
     from .profiler import Profiler
+    from .view import FileView, ReadsView
 
 __all__ = ["COMPUTE_UNITS", "NORMALIZE", "Format", "Option", "RunnerRow"]
 
@@ -264,6 +265,10 @@ class Format:
     def contents(self, path: Path) -> Contents:
         """What is inside a written model; :class:`InputError` if it cannot be read."""
         return cast("ReadsContents", self._module("contents")).read_contents(path)
+
+    def view(self, path: Path) -> FileView:
+        """The operators of a written model in common words; :class:`InputError` if it cannot be read."""
+        return cast("ReadsView", self._module("view")).read_view(path)
 
     def _module(self, name: str) -> ModuleType:
         try:

@@ -53,5 +53,5 @@ def _is_shifted(x: fx.Node) -> bool:
         return False
     value, shift = x.args[:2]
     if isinstance(shift, fx.Node) and shift.target is aten.clamp.default:
-        shift = shift.args[0]  # type: ignore[assignment]
+        shift = shift.args[0]
     return isinstance(shift, fx.Node) and shift.target is aten.amax.default and shift.args[0] is value
