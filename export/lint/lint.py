@@ -122,6 +122,7 @@ def lint(artifact: Artifact, request: ParityRequest, progress: Progress = lambda
             item.operator.value,
             _origin(graph, places, item.operator.value),
             item.met,
+            rule.flags.get(artifact.format),
         )
         for rule in rules
         if rule not in unknown

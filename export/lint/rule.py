@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from ..formats.view import OperatorView
 from ..source.origin import Origin
@@ -37,8 +37,8 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Rule:
-    """``sees`` says what it looks for, ``source`` names the public report or document, ``rewrite`` what to do; ``flag`` is what of
-    `cloformer export` does that, if anything does. It is for files of ``formats``; where it names a type of ``results``, for operators
+    """``sees`` says what it looks for, ``source`` names the public report or document, ``rewrite`` what to do; ``flags`` are what
+    of `cloformer export` does that, by format, where anything does. It is for files of ``formats``; where it names a type of ``results``, for operators
     that give it in files of float16; where it is ``in_half``, for such files. ``measures``: it holds only where numbers are met that it names, so that the file must be run."""
 
     name: str
@@ -48,7 +48,7 @@ class Rule:
     formats: tuple[str, ...]
     rewrite: str
     find: Callable[[Graph], Iterable[Sighting]]
-    flag: str | None = None
+    flags: Mapping[str, str] = field(default_factory=dict)
     results: str = ""
     in_half: bool = False
     measures: bool = False
@@ -60,13 +60,15 @@ class Rule:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule found at an operator: its kind as the file has it, the value that it gives, and where in the model that comes from."""
+    """What a rule found at an operator: its kind as the file has it, the value that it gives, and where in the model that comes from.
+    ``flag`` is the rule's for the file's format."""
 
     rule: Rule
     operator: str
     value: str
     origin: Origin
     met: str
+    flag: str | None = None
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -80,5 +82,5 @@ class Finding:
             "met": self.met,
             "source": self.rule.source,
             "rewrite": self.rule.rewrite,
-            "flag": self.rule.flag,
+            "flag": self.flag,
         }

@@ -13,7 +13,7 @@ __all__ = ["RULES"]
 _COREML, _ONNX, _LITERT, _EXECUTORCH = "coreml", "onnx", "litert", "executorch"
 _ALL = (_COREML, _ONNX, _LITERT, _EXECUTORCH)
 _HALF = "float16"
-_FOR_ENGINE = "--for neural-engine"
+_FOR_ENGINE = {_COREML: "--for neural-engine"}
 _FLOAT32 = "keep the operator in float32: --precision-map"
 
 _ROWS = (
@@ -102,7 +102,7 @@ _ROWS = (
         "large-depthwise", "a depthwise convolution of more than 25 taps: XNNPACK's kernels go over the map several times",
         "XNNPACK, src/configs/dwconv-config.c", Severity.NOTE, (_ONNX, _LITERT, _EXECUTORCH),
         "a sum of convolutions of fewer taps",
-        shape.large_depthwise, "--for arm64-xnnpack",
+        shape.large_depthwise, {_ONNX: "--for arm64-xnnpack"},
     ),
 )  # fmt: skip
 
