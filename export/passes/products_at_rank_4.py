@@ -143,5 +143,5 @@ def _with_axes(user: fx.Node, narrow: fx.Node, wide: fx.Node) -> tuple[Any, ...]
     given = fx.node.map_arg(user.args, lambda item: wide if item is narrow else item)
     if user.target in _SOFTMAX:
         rank = len(shape_of(narrow) or ())
-        return (given[0], given[1] % rank - rank, *given[2:])  # type: ignore[index, operator]
+        return (given[0], given[1] % rank - rank, *given[2:])  # type: ignore[operator]
     return given

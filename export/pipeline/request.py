@@ -179,16 +179,21 @@ def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source)
 
 
 def _refuse_other_options(given: Mapping[str, str], rows: Sequence[Format]) -> None:
-    """:class:`UsageError` for an option of a format that is not asked for."""
-    for name in given:
+    """:class:`UsageError` for an option of a format that is not asked for, and for a choice that only such a format has."""
+    for name, choice in given.items():
         owners = {
-            row.name: option.flag for row in FORMATS.values() for option in row.options if option.name == name
+            row.name: option for row in FORMATS.values() for option in row.options if option.name == name
         }
-        if not any(row.name in owners for row in rows):
-            first, flag = next(iter(owners.items()))
-            raise UsageError(
-                f"{flag} is for --format {' or '.join(owners)}", f"add --format {first} or leave {flag} out"
-            )
+        having = [owner for owner, option in owners.items() if choice in option.choices]
+        asked = {row.name for row in rows if row.name in owners}
+        if asked and (not having or asked.intersection(having)):
+            continue
+        first, what = (having or list(owners))[0], owners[next(iter(owners))].flag
+        is_choice = bool(asked)
+        raise UsageError(
+            f"{what}{f' {choice}' if is_choice else ''} is for --format {' or '.join(having if is_choice else owners)}",
+            f"add --format {first} or leave {what} out",
+        )
 
 
 def _refuse_without_images(request: ExportRequest, source: Source) -> None:

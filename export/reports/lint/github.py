@@ -8,8 +8,7 @@ from cloformer.io.output import tell_commands
 from cloformer.io.words import markdown
 from cloformer.io.write import append_text
 
-from ...lint.lint import Gate, LintReport, NotChecked
-from ...lint.rule import Finding
+from ...lint.lint import Gate, LintReport
 from ..shared.github import command, place_of
 from .text import counted, reason
 
@@ -39,18 +38,14 @@ def annotations(reports: Sequence[LintReport], gate: Gate, root: Path | None = N
     said: dict[str, list[str]] = {}
     for report in reports:
         failures = gate.failures(report)
-        for item in (*report.findings, *report.not_checked):
-            if isinstance(item, NotChecked) and item not in failures:
-                continue
-            kind = (
-                "error"
-                if item in failures or isinstance(item, NotChecked)
-                else _KINDS[item.rule.severity.value]
-            )
-            place = place_of(item.origin.location, root) if isinstance(item, Finding) else {}
-            said.setdefault(kind, []).append(
-                command(kind, reason(item), title=f"lint: {report.artifact}", **place)
-            )
+        title = f"lint: {report.artifact}"
+        for item in report.findings:
+            kind = "error" if item in failures else _KINDS[item.rule.severity.value]
+            place = place_of(item.origin.location, root)
+            said.setdefault(kind, []).append(command(kind, reason(item), title=title, **place))
+        for unknown in report.not_checked:
+            if unknown in failures:
+                said.setdefault("error", []).append(command("error", reason(unknown), title=title))
     return "".join(line for lines in said.values() for line in lines[:_SHOWN])
 
 
