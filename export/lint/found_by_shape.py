@@ -121,8 +121,12 @@ def averages_over_the_edge(graph: Graph) -> Iterator[Sighting]:
     for operator in graph.of(Kind.AVERAGE_POOLING):
         if "ceil mode" not in operator.words:
             continue
-        over = max(_reaches(graph, operator), default=0)
-        if over > 0:
+        over = max(_reaches(graph, operator), default=None)
+        if over is None:
+            yield Sighting(
+                operator, "its sizes are not known, so that its last window may reach beyond the edge"
+            )
+        elif over > 0:
             how = "counts" if "padding counts" in operator.words else "does not count"
             yield Sighting(operator, f"the last window reaches {over} beyond the edge; what lies there {how}")
 

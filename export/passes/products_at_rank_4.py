@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ aten = torch.ops.aten
 _ROWS = 2  # axes of rows by columns
 _BATCH = 3  # and of a batch of them
 _SOFTMAX = (aten.softmax.int, aten._softmax.default)
+_ATTENTION = aten.scaled_dot_product_attention.default
 _PRODUCTS = (aten.matmul.default, aten.bmm.default, aten.mm.default)
 
 
@@ -46,13 +48,11 @@ class ProductsAtRank4(Pass):
 
     def rewrite(self, rewriter: Rewriter) -> list[Origin]:
         sites = []
-        for node in rewriter.nodes(aten.linear.default, *_PRODUCTS):
+        for node in rewriter.nodes(*_FORMS):
             if not is_fixed(node):
                 continue
             with rewriter.at(node):
-                wide = (
-                    _layer(rewriter, node) if node.target is aten.linear.default else _product(rewriter, node)
-                )
+                wide = _FORMS[node.target](rewriter, node)
             if wide is not None:
                 sites.append(_replaced(rewriter, node, wide))
         return sites
@@ -82,6 +82,17 @@ def _product(rewriter: Rewriter, node: fx.Node) -> fx.Node | None:
     return rewriter.call(aten.matmul.default, *factors)
 
 
+def _attention(rewriter: Rewriter, node: fx.Node) -> fx.Node | None:
+    """Attention of three axes; a mask has no more, and is matched from the last on."""
+    bound = arguments(node)
+    shapes = [shape_of(bound[name]) for name in ("query", "key", "value")]
+    if bound["enable_gqa"] or any(shape is None or len(shape) != _BATCH for shape in shapes):
+        return None
+    for name, shape in zip(("query", "key", "value"), shapes, strict=True):
+        bound[name] = _widened(rewriter, bound[name], shape)  # type: ignore[arg-type]
+    return rewriter.call(node.target, *list(bound.values())[:6], scale=bound["scale"])
+
+
 def _as_pixels(
     rewriter: Rewriter, x: fx.Node, shape: tuple[int, ...], weight: fx.Node, bias: object
 ) -> fx.Node:
@@ -100,6 +111,13 @@ def _undone(x: fx.Node, shape: tuple[int, ...]) -> fx.Node | None:
     """What ``x`` is a reshape of, if that has this shape."""
     source = x.args[0] if x.target is aten.reshape.default else None
     return source if isinstance(source, fx.Node) and shape_of(source) == shape else None
+
+
+_FORMS: Mapping[object, Callable[[Rewriter, fx.Node], fx.Node | None]] = {
+    aten.linear.default: _layer,
+    **dict.fromkeys(_PRODUCTS, _product),
+    _ATTENTION: _attention,
+}
 
 
 def _is_of_pixels(wide: fx.Node) -> bool:
