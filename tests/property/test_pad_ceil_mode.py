@@ -15,7 +15,7 @@ from cloformer.export.passes.pad_ceil_mode import PadCeilMode
         ((8, 9), 3, 2, 0),
         ((8, 8), 3, 2, 1),
         ((10, 7), (4, 3), 3, (1, 0)),
-        ((9, 6), 2, 3, 0),  # the last window of the columns ends before the map does
+        ((10, 6), 2, 3, 0),  # the last window of the columns ends before the map does
         ((8, 9), (3, 2), (2, 3), (1, 0)),
     ],
 )

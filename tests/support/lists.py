@@ -10,5 +10,4 @@ LISTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     **{name: (name, {}) for name in FORMATS},
     "onnx for arm64-xnnpack": ("onnx", {"processor": "arm64-xnnpack"}),
     "onnx for x86": ("onnx", {"processor": "x86"}),
-    "coreml for neural-engine": ("coreml", {"processor": "neural-engine"}),
 }
