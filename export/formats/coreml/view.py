@@ -19,11 +19,12 @@ _ACTIVATIONS = (
     "softplus_parametric", "softsign", "tanh", "thresholded_relu",
 )  # fmt: skip
 _MOVES = ("expand_dims", "identity", "pad", "reshape", "reverse", "squeeze", "transpose")
+# A batch norm is none of these: its mean and variance are constants.
 _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(_ACTIVATIONS, Kind.ACTIVATION),
     **dict.fromkeys(_MOVES, Kind.MOVE),
     **dict.fromkeys(("gather", "gather_along_axis", "gather_nd"), Kind.GATHER),
-    **dict.fromkeys(("layer_norm", "instance_norm", "l2_norm", "batch_norm"), Kind.NORMALIZATION),
+    **dict.fromkeys(("layer_norm", "instance_norm", "l2_norm"), Kind.NORMALIZATION),
     **dict.fromkeys(("reduce_sum_square", "reduce_l2_norm"), Kind.SQUARES),
     **dict.fromkeys(("slice_by_index", "slice_by_size"), Kind.SLICE),
     **dict.fromkeys(("reduce_argmax", "reduce_argmin"), Kind.ARGMAX),

@@ -23,6 +23,7 @@ _ACTIVATIONS = (
     "Tanh", "ThresholdedRelu",
 )  # fmt: skip
 _MOVES = ("Flatten", "Identity", "Pad", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+# A batch norm is none of these: its mean and variance are constants.
 _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(_ACTIVATIONS, Kind.ACTIVATION),
     **dict.fromkeys(_MOVES, Kind.MOVE),
