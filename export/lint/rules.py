@@ -19,7 +19,7 @@ _FLOAT32 = "keep the operator in float32: --precision-map"
 _ROWS = (
     Rule(
         "softplus-above-10", "a softplus that is fed more than 10.4, where the Neural Engine gives 0",
-        "coremltools issue 2687", Severity.ERROR, (_COREML,),
+        "coremltools issues 2687 and 2359 (mish, which has one inside)", Severity.ERROR, (_COREML,),
         "relu(x) + softplus(-|x|), which is the same and is fed nothing above 0",
         magnitude.softplus_above_its_end, _FOR_ENGINE, results=_HALF, measures=True,
     ),

@@ -67,6 +67,8 @@ def read_view(path: Path) -> FileView:
 
 def _view(item: Operator, tensors: Any, computed: set[int]) -> OperatorView:
     kind = _KINDS.get(item.kind, Kind.OTHER)
+    if kind is Kind.LAYER and item.inputs[1] in computed:  # the converter writes a product of one batch so
+        kind = Kind.PRODUCT
     sizes: dict[str, tuple[int, ...]] = {}
     if kind is Kind.CONVOLUTION and len(item.inputs) > 1:
         sizes["kernel"] = shape_of(tensors[item.inputs[1]])[1:-1]
