@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from cloformer.errors import InputError, MissingRuntimeError, UnsupportedError, UsageError, choose
+from cloformer.io.read import decoding
 from cloformer.io.words import bounded
 
 from ..source.labels import first_repeated
@@ -268,7 +269,11 @@ class Format:
 
     def view(self, path: Path) -> FileView:
         """The operators of a written model in common words; :class:`InputError` if it cannot be read."""
-        return cast("ReadsView", self._module("view")).read_view(path)
+        read = cast("ReadsView", self._module("view")).read_view
+        with decoding(
+            f"{path} as a model of {self.title}", "export it again"
+        ):  # whose parts may contradict one another
+            return read(path)
 
     def _module(self, name: str) -> ModuleType:
         try:

@@ -134,8 +134,8 @@ def averages_over_the_edge(graph: Graph) -> Iterator[Sighting]:
 def _reaches(graph: Graph, operator: OperatorView) -> Iterator[int]:
     """How far the last window reaches behind the input and its padding, by axis."""
     kernel, stride, pad = (operator.sizes.get(name, ()) for name in ("kernel", "stride", "pad"))
-    before, after = graph.shape(operator.inputs[0]), graph.shape(operator.value)
-    if not kernel or len(before) != len(after) or len(before) < len(kernel):
+    before, after = graph.shape(next(iter(operator.inputs), "")), graph.shape(operator.value)
+    if not kernel or len(stride) != len(kernel) or len(before) != len(after) or len(before) < len(kernel):
         return
     sizes = zip(before[-len(kernel) :], after[-len(kernel) :], kernel, stride, strict=True)
     for axis, (given, made, taps, step) in enumerate(sizes):

@@ -1,22 +1,15 @@
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 
 import pytest
 import torch
 import torch.nn.functional as F
-import user_models
-from proof import Lambda, assert_equal, in_float64, prove, random_inputs, rewritten, traced
-from reference_weights import fill
+from proof import Lambda, prove, rewritten, traced
 from torch import Tensor, nn
 
-from cloformer.export.formats import FORMATS
-from cloformer.export.passes import Setting, apply_passes
 from cloformer.export.passes.products_at_rank_4 import ProductsAtRank4
 from cloformer.export.passes.remove_identities import RemoveIdentities
-from cloformer.export.source.signature import TensorSpec
-from cloformer.export.source.trace import trace
 
 Law = Callable[..., Tensor]
 
@@ -74,21 +67,6 @@ def test_what_reads_a_product_twice_keeps_its_axes() -> None:
         Lambda(lambda s, x: s.a(x) * s.a(x).sigmoid(), a=nn.Linear(4, 3)), ProductsAtRank4(), (2, 4), sites=2
     )
     assert found.count("conv2d") == 2
-
-
-def test_the_whole_list_for_the_engine_keeps_a_transformer() -> None:
-    """Of Core ML's list every pass that rewrites anything, in float64; the graph can be exported again."""
-    model, shape = fill(user_models.vit()), (1, 3, 64, 64)
-    before = trace(model, [TensorSpec("image", shape, role="image")])
-    setting = Setting(before.signature, options={"processor": "neural-engine"})
-    after, applied = apply_passes(before, FORMATS["coreml"].passes(setting), cast=False)
-    inputs = random_inputs([shape])
-    with torch.no_grad():
-        want = copy.deepcopy(model).double()(*inputs)
-        assert_equal(in_float64(after.graph_module)(*inputs)[0], want)
-    sites = {item.name: len(item.sites) for item in applied}
-    assert sites["products_at_rank_4"] > 0
-    assert sum(item.added_multiply_adds for item in applied if item.name == "products_at_rank_4") == 0
 
 
 def test_as_many_multiply_adds() -> None:
