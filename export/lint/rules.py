@@ -11,7 +11,6 @@ from .rule import Rule, Severity
 __all__ = ["RULES"]
 
 _COREML, _ONNX, _LITERT, _EXECUTORCH = "coreml", "onnx", "litert", "executorch"
-_ALL = (_COREML, _ONNX, _LITERT, _EXECUTORCH)
 _HALF = "float16"
 _FOR_ENGINE = {_COREML: "--for neural-engine"}
 _FLOAT32 = "keep the operator in float32: --precision-map"
@@ -56,8 +55,8 @@ _ROWS = (
     ),
     Rule(
         "more-than-4-axes", "values of more than four axes, which accelerators do not take: the operators run on the CPU",
-        "Apple, Deploying Transformers on the Apple Neural Engine (2022), principle 1; Android NDK, Neural Networks API, operand types",
-        Severity.WARNING, _ALL, "reshape to four axes: merge those that stay beside each other",
+        "Apple, Deploying Transformers on the Apple Neural Engine (2022), principle 1; LiteRT issue 2540; Android NDK, NeuralNetworks.h",
+        Severity.WARNING, (_COREML, _ONNX, _LITERT), "reshape to four axes: merge those that stay beside each other",
         shape.ranks_above_4,
     ),
     Rule(
@@ -69,7 +68,8 @@ _ROWS = (
     ),
     Rule(
         "computed-sizes", "sizes that are computed when the model runs: such models leave the Neural Engine, and delegates do not take them",
-        "coremltools issues 1909 and 2370", Severity.WARNING, _ALL,
+        "coremltools issues 1764 and 2370; ONNX Runtime issue 26328; TensorFlow issue 47168", Severity.WARNING,
+        (_COREML, _ONNX, _LITERT),
         "export for one size, --image-size; write sizes as Python numbers in forward",
         shape.shapes_that_are_computed,
     ),

@@ -27,7 +27,6 @@ _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("aten::argmax", "ArgMaxPooling2d"), Kind.ARGMAX),
     **dict.fromkeys(("aten::index_select", "aten::embedding", "aten::gather"), Kind.GATHER),
     "FullyConnected": Kind.LAYER,
-    "aten::sym_size": Kind.SHAPE,
     "aten::topk": Kind.TOPK,
 }
 _DEPTHWISE = "DepthwiseConv2d"
