@@ -98,11 +98,12 @@ def linted(artifacts: Sequence[Artifact], request: ParityRequest, report_stage: 
 
 
 def tell(reports: Sequence[LintReport], gate: Gate, *, is_silent: bool) -> None:
-    """What was found, on the terminal and in a job's summary; exit 1 if the gate fails."""
+    """What was found, on the terminal and in a job's summary; exit 1 if the gate fails, or an image that it was to be held on cannot
+    be read."""
     from ..reports.lint import github, text
 
     for report in () if is_silent else reports:
         say(*text.lines(report, gate))
     github.report_if_there(reports, gate)
-    if any(gate.failures(report) for report in reports):
+    if any(gate.failures(report) or (gate.names and report.unreadable) for report in reports):
         raise typer.Exit(1)

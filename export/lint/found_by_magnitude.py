@@ -37,14 +37,12 @@ def logsumexp_beyond_half(graph: Graph) -> Iterator[Sighting]:
     """As an operator, and written out as the logarithm of a sum of exponentials. Where the maximum was subtracted, the result is at
     most the logarithm of how many there are."""
     for operator in graph.of(Kind.LOGSUMEXP, Kind.LOGARITHM):
-        largest = graph.met(operator).largest
-        if largest.number <= END_OF_LOGSUMEXP:
+        gives = graph.met(operator).gives
+        if gives.number <= END_OF_LOGSUMEXP:
             continue
         if operator.kind is Kind.LOGSUMEXP or _is_of_exponentials(graph, operator):
-            what = "what the exponentials of its operands add up to"
             yield Sighting(
-                operator,
-                f"it gives {largest}: {what} has that logarithm, and float16's end has {math.log(HALF):.4g}",
+                operator, f"it gives {gives}; the logarithm of float16's end is {math.log(HALF):.4g}"
             )
 
 

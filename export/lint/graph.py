@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 from ..formats.view import FileView, Kind, OperatorView
@@ -27,16 +27,18 @@ _NOTHING = Peak(float("-inf"))
 
 @dataclass(frozen=True)
 class Magnitudes:
-    """Of an operator, the worst over all cases that were run: the ``highest`` number that it takes, the ``largest`` magnitude that it
-    gives, and the largest ``total`` of the magnitudes, or the squares, that it adds up. Minus infinity where nothing was met."""
+    """Of an operator, the worst over all cases that were run: the ``highest`` number that it takes, the highest that it ``gives``, the
+    ``largest`` magnitude that it gives, and the largest ``total`` of the magnitudes, or the squares, that it adds up. Minus infinity
+    where nothing was met."""
 
     highest: Peak = _NOTHING
+    gives: Peak = _NOTHING
     largest: Peak = _NOTHING
     total: Peak = _NOTHING
 
     def merged(self, other: Magnitudes) -> Magnitudes:
         """The worst of both, each of its own case."""
-        pairs = ((self.highest, other.highest), (self.largest, other.largest), (self.total, other.total))
+        pairs = ((getattr(self, item.name), getattr(other, item.name)) for item in fields(self))
         return Magnitudes(*(max(pair, key=lambda item: item.number) for pair in pairs))
 
 

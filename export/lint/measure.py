@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,7 +22,6 @@ from .graph import Magnitudes, Peak
 __all__ = ["measure"]
 
 _SUMS = (Kind.SUM, Kind.MEAN, Kind.SQUARES, Kind.NORMALIZATION)
-_LESS = np.finfo(np.float64).min
 
 
 def measure(
@@ -44,6 +44,9 @@ def measure(
                 progress(f"lint: {case.name}")
                 fed = case.for_candidate(Inputs.of(artifact.function))
                 values = {**fed, **runner.values(fed)}
+                unseen = next((item for item in operators if item.value not in values), None)
+                if unseen is not None:
+                    return f"the runtime does not give what {unseen.native} {unseen.value} computes"
                 for operator in operators:
                     met = _met(operator, values, case.name)
                     found[operator.value] = found.get(operator.value, Magnitudes()).merged(met)
@@ -53,21 +56,25 @@ def measure(
 
 
 def _met(operator: OperatorView, values: Mapping[str, Array], case: str) -> Magnitudes:
-    given, made = (
-        _numbers(values.get(name)) for name in (operator.inputs[0] if operator.inputs else "", operator.value)
-    )
-    return Magnitudes(
-        Peak(float(given.max(initial=_LESS)), case) if given is not None else Magnitudes().highest,
-        Peak(float(np.abs(made).max(initial=0.0)), case) if made is not None else Magnitudes().largest,
-        Peak(_total(operator, given), case)
-        if operator.kind in _SUMS and given is not None
-        else Magnitudes().total,
-    )
+    given = _numbers(values.get(operator.inputs[0])) if operator.inputs else None
+    made, found = _numbers(values.get(operator.value)), Magnitudes()
+    if given is not None:
+        total = _total(operator, given) if operator.kind in _SUMS else float("-inf")
+        found = replace(found, highest=Peak(_most(given), case), total=Peak(total, case))
+    if made is not None:
+        found = replace(found, gives=Peak(_most(made), case), largest=Peak(_most(np.abs(made)), case))
+    return found
+
+
+def _most(numbers: Array) -> float:
+    return float(numbers.max(initial=float("-inf")))
 
 
 def _numbers(value: Array | None) -> Array | None:
-    """In float64; None of what is not there, or no number."""
-    return value.astype(np.float64) if value is not None and value.dtype.kind == "f" else None
+    """In float64, what is no number as infinite: something was beyond the end. None of what is not there, or whole."""
+    if value is None or value.dtype.kind != "f":
+        return None
+    return np.nan_to_num(value.astype(np.float64), nan=np.inf, posinf=np.inf, neginf=-np.inf)
 
 
 def _total(operator: OperatorView, given: Array) -> float:
@@ -75,6 +82,8 @@ def _total(operator: OperatorView, given: Array) -> float:
     axes = tuple(axis for axis in operator.sizes.get("axes", ()) if axis < given.ndim)
     if not axes or not given.size:
         return float("-inf")
+    if not np.isfinite(given).all():
+        return float("inf")
     if operator.kind is Kind.NORMALIZATION:
         given = given - given.mean(axes, keepdims=True)
     terms = np.abs(given) if operator.kind in (Kind.SUM, Kind.MEAN) else given * given

@@ -57,6 +57,7 @@ class Traits(nn.Module):
         return [
             F.softplus(y).amax((2, 3)) + F.softplus(-(40 * y).abs()).amax((2, 3)),
             torch.logsumexp(y, 1).amax((1, 2))[:, None],
+            torch.logsumexp(y - 30, 1).amax((1, 2))[:, None],
             torch.logsumexp(shifted, 1).amax((1, 2))[:, None],
             shifted.exp().sum(1).log().amax((1, 2))[:, None],
             y.mean((1, 2, 3))[:, None],

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import onnx
 import phone_traits
 import pytest
@@ -21,6 +22,7 @@ from cloformer.export.formats.view import FileView, Kind, OperatorView, ValueVie
 from cloformer.export.lint.found_by_magnitude import logsumexp_beyond_half
 from cloformer.export.lint.graph import Graph, Magnitudes, Peak
 from cloformer.export.lint.lint import Gate, LintReport, lint
+from cloformer.export.lint.measure import _met
 from cloformer.export.lint.rules import RULES
 from cloformer.export.parity.request import ParityRequest
 from cloformer.export.pipeline.export import export
@@ -103,7 +105,7 @@ def test_the_rewrites_leave_nothing_of_theirs_to_find_and_keep_the_model(
     rest = {name for name, rule in RULES.items() if "coreml" in rule.formats} - REWRITTEN - {"float32-island"}
     assert _found(lint(artifact, ParityRequest())) == _planted(sorted(rest, key=list(RULES).index))
     sites = {item.name: len(item.sites) for item in artifact.manifest.passes}
-    wanted = {"split_softplus": 3, "shift_logsumexp": 3, "pad_ceil_mode": 1, "products_at_rank_4": 5}
+    wanted = {"split_softplus": 3, "shift_logsumexp": 4, "pad_ceil_mode": 1, "products_at_rank_4": 5}
     assert {name: sites[name] for name in wanted} == wanted
     assert artifact.folder.name.endswith("-neural-engine")
     done = command("parity", artifact.folder, "--model", "phone_traits:large", "--json")
@@ -144,7 +146,7 @@ def test_onnx(in_onnx: Artifact, tmp_path: Path) -> None:
     )
 
 
-def _logarithm_of(*before: tuple[Kind, str], largest: float) -> Graph:
+def _logarithm_of(*before: tuple[Kind, str], gives: float) -> Graph:
     """A chain of operators that a logarithm ends."""
     chain = [*before, (Kind.LOGARITHM, "log")]
     operators = [
@@ -153,12 +155,12 @@ def _logarithm_of(*before: tuple[Kind, str], largest: float) -> Graph:
     ]
     values = {name: ValueView((1, 8), "float16") for name in ("x", *(name for _, name in chain))}
     return Graph(
-        FileView(tuple(operators), values, ("log",)), {"log": Magnitudes(largest=Peak(largest, "noise"))}
+        FileView(tuple(operators), values, ("log",)), {"log": Magnitudes(gives=Peak(gives, "noise"))}
     )
 
 
 @pytest.mark.parametrize(
-    ("before", "largest", "finds"),
+    ("before", "gives", "finds"),
     [
         ([(Kind.EXPONENTIAL, "exp"), (Kind.SUM, "sum")], 11.08, True),
         (
@@ -171,9 +173,27 @@ def _logarithm_of(*before: tuple[Kind, str], largest: float) -> Graph:
     ],
     ids=["exponentials", "with moves between", "as many as float16 has", "of something else"],
 )
-def test_a_logsumexp_that_is_written_out(before: list[tuple[Kind, str]], largest: float, finds: bool) -> None:
-    found = list(logsumexp_beyond_half(_logarithm_of(*before, largest=largest)))
+def test_a_logsumexp_that_is_written_out(before: list[tuple[Kind, str]], gives: float, finds: bool) -> None:
+    found = list(logsumexp_beyond_half(_logarithm_of(*before, gives=gives)))
     assert [item.operator.value for item in found] == ["log"] * finds
+
+
+def test_what_is_no_number_was_beyond_the_end_and_negative_ones_are_not_large() -> None:
+    operator = OperatorView(Kind.SUM, "sum", ("x",), ("y",), {"axes": (1,)})
+    found = _met(
+        operator, {"x": np.array([[np.nan, 1.0]], np.float16), "y": np.array([np.nan], np.float16)}, "noise"
+    )
+    assert (
+        found.highest.number == found.gives.number == found.largest.number == found.total.number == math.inf
+    )
+    found = _met(operator, {"x": np.array([[-3.0, -4.0]]), "y": np.array([-7.0])}, "noise")
+    assert (found.highest.number, found.gives.number, found.largest.number, found.total.number) == (
+        -3,
+        -7,
+        7,
+        7,
+    )
+    assert _met(operator, {}, "noise") == Magnitudes()
 
 
 def test_what_was_not_run_is_said_and_fails_its_gate(
@@ -191,6 +211,23 @@ def test_what_was_not_run_is_said_and_fails_its_gate(
     assert "not checked: softplus-above-10" in " ".join("\n".join(text.lines(report, Gate())).split())
     assert len(Gate(("softplus-above-10",)).failures(report)) == 1
     jsonschema.validate({"schema_version": 1, "reports": [report.to_json()]}, schema("lint"))
+
+
+def test_a_value_that_the_runtime_does_not_give(large: LintReport, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cloformer.export.formats.coreml.reference_runner import ReferenceMilRunner
+
+    values = ReferenceMilRunner.values
+    (softplus, *_) = [item.value for item in large.findings if item.rule.name == "softplus-above-10"]
+    monkeypatch.setattr(
+        ReferenceMilRunner,
+        "values",
+        lambda self, inputs: {
+            name: value for name, value in values(self, inputs).items() if name != softplus
+        },
+    )
+    report = lint(read_artifact(Path(large.artifact)), ParityRequest())
+    assert {item.rule for item in report.not_checked} == MAGNITUDES
+    assert softplus in report.not_checked[0].reason
 
 
 @pytest.mark.parametrize(
