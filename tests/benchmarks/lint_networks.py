@@ -100,12 +100,54 @@ def _window(node: fx.Node, _values: Values) -> bool:
 
 
 def _small(node: fx.Node, _values: Values) -> bool:
-    """An epsilon among the arguments, or a small number that is added or clamped to, or a constant that may be one."""
+    """An epsilon among the arguments, or a small number that is added or clamped to, or a constant that may be one. A batch norm's
+    variance is a constant."""
+    if "batch_norm" in _name(node):
+        return False
     numbers = [item for item in (*node.args, *node.kwargs.values()) if isinstance(item, float)]
     constants = [item for item in node.all_input_nodes if item.op == "get_attr"]
-    found = [float(item.meta["val"].numel() == 1) for item in constants]
-    has_default = any(word in _name(node) for word in ("norm", "normalize", "cosine", "std", "var"))
-    return has_default or any(0 <= abs(number) < 6.2e-5 for number in numbers) or any(found)
+    has_default = any(word in _name(node) for word in ("norm", "cosine", "std", "var"))
+    is_small = any(0 < abs(number) < 6.2e-5 for number in numbers)
+    return has_default or is_small or any(item.meta["val"].numel() == 1 for item in constants)
+
+
+_PASSED = ("add", "sub", "mul", "div", "dropout", "to", "_to_copy", "contiguous", "clone", "add_", "mul_")
+_STILL = ("view", "reshape", "flatten", "transpose", "permute", "unsqueeze", "squeeze", "cat", "softmax", "log_softmax", "getitem", "chunk",
+          "split", "unbind", "select", "slice", "expand", "linear", "matmul", "mm", "addmm", "layer_norm", "sum", "mean")  # fmt: skip
+
+
+def _of_rows(node: fx.Node, values: Values) -> bool:
+    """A product whose result has two axes at most and is read, as it is or after arithmetic, by what may be an activation; or a layer
+    that may have both inside."""
+    if _name(node) in (
+        "gru",
+        "lstm",
+        "rnn_tanh",
+        "gru_cell",
+        "lstm_cell",
+        "rnn_tanh_cell",
+        "einsum",
+        "bilinear",
+        "tensordot",
+    ):
+        return True
+    made = values.get(node)
+    if (
+        _name(node) not in ("linear", "matmul", "mm", "addmm", "inner", "mv", "dot")
+        or not isinstance(made, Tensor)
+        or made.ndim > 2
+    ):
+        return False
+    waiting, seen = list(node.users), set()
+    while waiting:
+        user = waiting.pop()
+        if user in seen or _name(user) in _STILL or user.op == "output":
+            continue
+        seen.add(user)
+        if _name(user) not in _PASSED:
+            return True
+        waiting += user.users
+    return False
 
 
 TRAITS: Mapping[str, Trait] = {
@@ -113,8 +155,7 @@ TRAITS: Mapping[str, Trait] = {
     and max(map(_largest, _given(n, v)), default=0) > 5,
     "logsumexp-without-maximum": lambda n, v: _name(n) in ("logsumexp", "log", "logaddexp", "logcumsumexp", "log_softmax")
     and max(_largest(v.get(n)), *map(_largest, _given(n, v)), 0) > 5,
-    "product-of-2-axes": lambda n, v: _name(n) in ("linear", "matmul", "mm", "addmm", "einsum", "bilinear", "gru", "lstm", "rnn_tanh", "mv", "bmm", "inner", "dot", "gru_cell", "lstm_cell", "rnn_tanh_cell", "tensordot")
-    and bool(_ranks(n, v) & {1, 2}),
+    "product-of-2-axes": _of_rows,
     "width-slice-off-zero": lambda n, v: _name(n) in ("slice", "select", "split", "chunk", "narrow", "unbind", "roll", "split_with_sizes", "index", "index_select", "getitem", "unfold", "flip")
     and _largest(v.get(n)) > 1000,
     "attention-of-3-axes": lambda n, v: _name(n) in ("softmax", "_softmax", "scaled_dot_product_attention", "baddbmm", "bmm")
