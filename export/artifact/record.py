@@ -9,7 +9,7 @@ from cloformer.errors import UsageError
 from cloformer.io.fields import FieldError, Fields
 
 from ..formats import FORMATS
-from ..formats.row import Option
+from ..formats.row import COMPUTE_UNITS, Option
 from ..source.decoding import Decoding
 from ..source.precision import Precision
 from ..source.preprocessing import Preprocessing
@@ -61,8 +61,10 @@ class RequestRecord:
 
     @property
     def processor(self) -> str | None:
-        """What the list of passes is for; None where a format has one list, or a manifest is older than the second."""
-        return self.options.get("processor") or None
+        """The processor that the list of passes is for; None where a format has no list for one, or a manifest is older than the
+        second."""
+        choice = self.options.get("processor", "")
+        return choice if choice and choice not in COMPUTE_UNITS else None
 
     @property
     def _told(self) -> list[tuple[Option, str]]:

@@ -45,6 +45,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("on photographs of yours, with a page to look at", f"cloformer parity {_ONNX} --images photos --html parity.html"),
         ("a network of yours", "cloformer parity build/nets.build-onnx-64-fp32 --model nets.py:build"),
     ),
+    "lint": (
+        ("what phones may compute otherwise", f"cloformer lint {_CORE_ML}"),
+        ("on photographs of yours, as a gate", f"cloformer lint {_CORE_ML} --images photos --fail-on error"),
+    ),
     "bench": (
         ("ten seconds, one thread", f"cloformer bench {_ONNX} --preset quick"),
         ("one, two and four threads, with every sample", f"cloformer bench {_ONNX} --threads 1,2,4 --output latency.json"),

@@ -18,6 +18,7 @@ from ..source.precision import AUTO, PRECISIONS
 from ..source.shares import parse_share
 from .completion import checkpoints, models_and_files
 from .decoding import NMS, decoding_of
+from .lint import FailOn, gate_of_export, linted, tell
 from .next_step import next_step
 from .options import (
     Debug,
@@ -167,6 +168,10 @@ def export(
     max_size: MaxSize = None,
     max_partitions: MaxPartitions = None,
     max_undelegated: MaxUndelegated = None,
+    lint: Annotated[
+        bool, typer.Option("--lint", help="Then say what phones may compute otherwise, as `lint` does.")
+    ] = False,
+    fail_on: FailOn = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Convert, show what would be written, and write nothing."),
@@ -177,6 +182,7 @@ def export(
     **options: str | None,
 ) -> None:
     """Write a model as ONNX and Core ML, load each file back, and compare it with PyTorch."""
+    from ..parity.request import ParityRequest
     from ..pipeline.export import export as run_export
     from ..pipeline.preview import preview
     from ..pipeline.request import ExportRequest
@@ -193,6 +199,7 @@ def export(
             f"{named} is no model",
             f"a size of two numbers is one word: --image-size {image_size or named}x{named}",
         )
+    gate = gate_of_export(fail_on, is_asked=lint, is_dry=dry_run)
     model, weights = model_and_weights(named, model, weights)
     request = ExportRequest(
         model=model,
@@ -229,6 +236,7 @@ def export(
         return
     with progress(quiet or as_json) as report:
         exported = run_export(request, report)
+        found = linted([item.artifact for item in exported], ParityRequest(), report) if lint else []
     if as_json:
         say_json(
             {
@@ -241,9 +249,11 @@ def export(
                         "manifest": item.artifact.manifest.to_json(),
                     }
                     for item in exported
-                ]
+                ],
+                **({"lint": [report.to_json() for report in found]} if lint else {}),
             }
         )
+        tell(found, gate, is_silent=True)
         return
     for item in exported:
         say(*summary.exported(item))
@@ -255,6 +265,7 @@ def export(
     }
     options_given = [word for name, value in given.items() if value is not None for word in (name, value)]
     say(next_step("parity", *(item.artifact.folder for item in exported), *options_given))
+    tell(found, gate, is_silent=False)
 
 
 def _calibration(

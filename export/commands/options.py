@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, TypeVar
 
 import typer
@@ -77,6 +78,28 @@ def _completion(option: Option) -> Callable[[], list[str]]:
     return lambda: list(option.choices)
 
 
+def _of_all_formats() -> list[Option]:
+    """The options of every format's row, each once by its name. Where formats mean their own by one flag, it has the choices of
+    all, and says whose each is."""
+    owners: dict[str, dict[str, Option]] = {}
+    for row in FORMATS.values():
+        for option in row.options:
+            owners.setdefault(option.name, {})[row.title] = option
+    return [_of_several(found) for found in owners.values()]
+
+
+def _of_several(owners: Mapping[str, Option]) -> Option:
+    first, *others = owners.values()
+    if all(option == first for option in others):
+        return first
+    return replace(
+        first,
+        help=" ".join(f"{title}: {option.help}" for title, option in owners.items()),
+        choices={name: name for option in owners.values() for name in option.choices},
+        default="; ".join(f"{title}: {option.default}" for title, option in owners.items()),
+    )
+
+
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
@@ -99,7 +122,7 @@ def with_format_options(command: _Command) -> _Command:
                 ),
             ],
         )
-        for option in {item.name: item for row in FORMATS.values() for item in row.options}.values()
+        for option in _of_all_formats()
     ]
     command.__annotations__ |= {each.name: each.annotation for each in added}
     command.__signature__ = signature.replace(parameters=[*named, *added])  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from cloformer.errors import InputError, MissingRuntimeError, UnsupportedError, UsageError, choose
+from cloformer.io.read import decoding
 from cloformer.io.words import bounded
 
 from ..source.labels import first_repeated
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from .contents import Contents, ReadsContents
     from .exporter import Exporter
     from .profiler import Profiler
+    from .view import FileView, ReadsView
 
-__all__ = ["NORMALIZE", "Format", "Option", "RunnerRow"]
+__all__ = ["COMPUTE_UNITS", "NORMALIZE", "Format", "Option", "RunnerRow"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,9 @@ NORMALIZE = Option(
     is_later=True,
     is_of_passes=True,
 )
+
+# What a list of passes can be for besides a processor: all that a device may compute by, or one of them.
+COMPUTE_UNITS = ("all-units", "neural-engine")
 
 
 @dataclass(frozen=True)
@@ -261,6 +266,14 @@ class Format:
     def contents(self, path: Path) -> Contents:
         """What is inside a written model; :class:`InputError` if it cannot be read."""
         return cast("ReadsContents", self._module("contents")).read_contents(path)
+
+    def view(self, path: Path) -> FileView:
+        """The operators of a written model in common words; :class:`InputError` if it cannot be read."""
+        read = cast("ReadsView", self._module("view")).read_view
+        with decoding(
+            f"{path} as a model of {self.title}", "export it again"
+        ):  # whose parts may contradict one another
+            return read(path)
 
     def _module(self, name: str) -> ModuleType:
         try:

@@ -15,7 +15,7 @@ from ..artifact.size import Limits
 from ..calibration.goal import Goal
 from ..calibration.images import Calibration
 from ..formats import FORMATS
-from ..formats.row import NORMALIZE, Format
+from ..formats.row import NORMALIZE, Format, Option
 from ..source.decoding import Decoding
 from ..source.images import collect_images
 from ..source.precision import AUTO, AUTO_IS, PRECISIONS, Precision, read_precision_map, with_exceptions
@@ -95,7 +95,7 @@ def choose_formats(request: ExportRequest) -> list[Choices]:
     rows = [FORMATS[name] for name in names]
     _refuse_other_options(request.options, rows)
     _refuse_a_pipeline_elsewhere(request, rows)
-    chosen = [_chosen(request, row) for row in rows]
+    chosen = [_chosen(request, row, rows) for row in rows]
     _refuse_images_without_use(request, chosen)
     request.limits.refuse_without_delegates(names)
     for row in rows:
@@ -179,16 +179,21 @@ def jobs_for(request: ExportRequest, choices: Sequence[Choices], source: Source)
 
 
 def _refuse_other_options(given: Mapping[str, str], rows: Sequence[Format]) -> None:
-    """:class:`UsageError` for an option of a format that is not asked for."""
-    for name in given:
+    """:class:`UsageError` for an option of a format that is not asked for, and for a choice that only such a format has."""
+    for name, choice in given.items():
         owners = {
-            row.name: option.flag for row in FORMATS.values() for option in row.options if option.name == name
+            row.name: option for row in FORMATS.values() for option in row.options if option.name == name
         }
-        if not any(row.name in owners for row in rows):
-            first, flag = next(iter(owners.items()))
-            raise UsageError(
-                f"{flag} is for --format {' or '.join(owners)}", f"add --format {first} or leave {flag} out"
-            )
+        having = [owner for owner, option in owners.items() if choice in option.choices]
+        asked = {row.name for row in rows if row.name in owners}
+        if asked and (not having or asked.intersection(having)):
+            continue
+        first, what = (having or list(owners))[0], owners[next(iter(owners))].flag
+        is_choice = bool(asked)
+        raise UsageError(
+            f"{what}{f' {choice}' if is_choice else ''} is for --format {' or '.join(having if is_choice else owners)}",
+            f"add --format {first} or leave {what} out",
+        )
 
 
 def _refuse_without_images(request: ExportRequest, source: Source) -> None:
@@ -222,16 +227,22 @@ def _refuse_goals(request: ExportRequest) -> None:
         )
 
 
-def _chosen(request: ExportRequest, row: Format) -> Choices:
+def _asked(request: ExportRequest, option: Option, rows: Sequence[Format]) -> str:
+    """What is asked of a format's option; its default where what is asked is a choice of another format's alone, by the same flag."""
+    asked = request.options.get(option.name, option.default)
+    others = (other for row in rows for other in row.options if other.name == option.name)
+    is_for_another = asked not in option.choices and any(asked in other.choices for other in others)
+    return option.default if is_for_another else asked
+
+
+def _chosen(request: ExportRequest, row: Format, rows: Sequence[Format]) -> Choices:
     name = AUTO_IS if request.precision == AUTO else request.precision or row.default_precision
     if name not in row.precisions:
         raise UnsupportedError(
             f"{row.title} cannot be written in {name}",
             f"--precision takes for it: {', '.join(row.precisions)}",
         )
-    options = {
-        option.name: option.read(request.options.get(option.name, option.default)) for option in row.options
-    }
+    options = {option.name: option.read(_asked(request, option, rows)) for option in row.options}
     row.refuse_idle(request.options, options)
     row.refuse_choices(name, options)
     precision = row.precisions[name]

@@ -11,7 +11,7 @@ __all__ = ["schema"]
 
 @cache
 def schema(name: str) -> dict[str, object]:
-    """The schema called ``name``: ``manifest``, ``parity``, ``latency``, ``comparison``, ``profile``, ``evaluation``,
+    """The schema called ``name``: ``manifest``, ``parity``, ``latency``, ``comparison``, ``profile``, ``lint``, ``evaluation``,
     ``dense-evaluation``, ``pareto``,
     ``device-report`` or ``device-latency``."""
     text = (Path(__file__).parent / f"{name}.schema.json").read_text("utf-8")

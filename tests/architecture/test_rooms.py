@@ -27,6 +27,7 @@ ROOMS = (
     "cloformer.export.calibration",
     "cloformer.export.artifact",
     "cloformer.export.parity",
+    "cloformer.export.lint",  # runs files on the images that parity takes; nothing but reports and commands needs it
     "cloformer.export.pipeline",
     "cloformer.export.latency",
     "cloformer.export.bundle",

@@ -148,6 +148,22 @@ def test_script_refuses_a_limit_that_nothing_is_held_to(action: Any, tmp_path: P
     assert (code, calls) == (2, [])
 
 
+def test_script_lints(action: Any, tmp_path: Path) -> None:
+    """After parity, on the same images; without lint there is nothing that fail-on could be of."""
+    (tmp_path / "work" / "build" / "two words").mkdir(parents=True)
+    given = {"artifacts": "build/*/", "images": "a b.jpg"}
+    code, calls, _ = run(action, tmp_path, **given, lint="true", fail_on=f"error long-softmax {EVIL}")
+    assert code == 0
+    names = [f"--fail-on={name}" for name in ("error", "long-softmax", *EVIL.split())]
+    assert [call[0] for call in calls] == ["parity", "lint"]
+    assert calls[1] == ["lint", "--images=a b.jpg", *names, "--", "build/two words/"]
+
+
+def test_script_refuses_to_fail_on_what_nobody_looks_for(action: Any, tmp_path: Path) -> None:
+    code, calls, _ = run(action, tmp_path, artifacts="somewhere", fail_on="error")
+    assert (code, calls) == (2, [])
+
+
 def test_script_exports_first(action: Any, tmp_path: Path) -> None:
     code, calls, _ = run(
         action,

@@ -30,8 +30,9 @@ from cloformer.export.reports.parity.files import write_reports
 from cloformer.export.reports.parity.junit import junit_xml
 from cloformer.export.reports.parity.page import Image, Pictures, html_page
 from cloformer.export.reports.parity.pictures import BINS_PER_DECADE, histogram
-from cloformer.export.reports.parity.words import reasons, source_of
+from cloformer.export.reports.parity.words import reasons
 from cloformer.export.reports.shared.charts import Scale
+from cloformer.export.reports.shared.github import source_of
 from cloformer.export.reports.shared.words import number, plain
 from cloformer.export.schemas import schema
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...source.precision import precisions
-from ..row import Format, Option, RunnerRow
+from ..row import COMPUTE_UNITS, Format, Option, RunnerRow
 
 __all__ = ["COREML"]
 
@@ -22,6 +22,10 @@ COREML = Format(
             "target",
             f"Core ML deployment target: {', '.join(_TARGETS)}.",
             _TARGETS, "ios16", "{}",
+        ),
+        Option(
+            "processor", "what the list of passes is for: all-units; neural-engine, which leaves out what public reports say it computes wrong.",
+            {name: name for name in COMPUTE_UNITS}, "all-units", "{}", "for {}", is_later=True, is_of_passes=True, spelling="--for",
         ),
     ),
     has_own_suppression=True,

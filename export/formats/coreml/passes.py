@@ -22,9 +22,13 @@ from ...passes.lower_rms_norm import LowerRmsNorm
 from ...passes.lower_rounding import LowerRounding
 from ...passes.lower_sampling import LowerSampling
 from ...passes.normalize_inside import NormalizeInside
+from ...passes.pad_ceil_mode import PadCeilMode
+from ...passes.products_at_rank_4 import ProductsAtRank4
 from ...passes.read_truths import ReadTruths
 from ...passes.remove_identities import RemoveIdentities
 from ...passes.separate_outputs import SeparateOutputs
+from ...passes.shift_logsumexp import ShiftLogsumexp
+from ...passes.split_softplus import SplitSoftplus
 from ...passes.take_apart import TakeApart
 from ...passes.transpose_products import TransposeProducts
 from ...passes.unroll_recurrences import UnrollRecurrences
@@ -45,6 +49,7 @@ def passes(setting: Setting) -> list[Pass]:
         *_interface(setting),
         FoldInputScale(),  # 1 / (255 std), into the stem
         LowerGroupNorm("layer_norm"),  # one operator; the composite form overflows in float16
+        *_for_the_engine(setting),  # after all that writes operators
         RemoveIdentities(),
         SeparateOutputs(),
     ]
@@ -86,6 +91,19 @@ def _device() -> list[Pass]:
     ]
 
 
+def _for_the_engine(setting: Setting) -> list[Pass]:
+    """What public reports say that the Neural Engine computes wrong, in forms that they call right: docs/lint.md."""
+    if setting.options.get("processor") != "neural-engine":
+        return []
+    return [
+        SplitSoftplus(),  # above 10.4 it is 0
+        ShiftLogsumexp(),  # where the exponentials add up to more than float16 has
+        PadCeilMode(),  # windows at the edges are divided by other numbers
+        ProductsAtRank4(),  # after these, whose operators follow a product
+    ]
+
+
 def plain_passes(setting: Setting) -> list[Pass]:
     """What the format's interface needs."""
-    return [FixSizes(setting.signature.inputs), *_interface(setting), SeparateOutputs()]
+    rewrites = [*_interface(setting), *_for_the_engine(setting)]
+    return [FixSizes(setting.signature.inputs), *rewrites, SeparateOutputs()]

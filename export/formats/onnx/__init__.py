@@ -24,7 +24,7 @@ ONNX = Format(
         ),
         NORMALIZE,
         Option(
-            "processor", "What the list of passes is for: arm64, as phones have; arm64-xnnpack, for XNNPACK's provider there; x86, as this machine may be.",
+            "processor", "what the list of passes is for: arm64, as phones have; arm64-xnnpack, for XNNPACK's provider there; x86, as this machine may be.",
             _PROCESSORS, "arm64", "{}", "for {}", is_later=True, is_of_passes=True, spelling="--for", before="",
         ),
         Option(

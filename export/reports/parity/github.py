@@ -9,7 +9,8 @@ from cloformer.io.words import markdown
 from cloformer.io.write import append_text
 
 from ...parity.report import OutputResult, ParityReport
-from ..shared.words import count, decibels, number, plain
+from ..shared.github import command, place_of
+from ..shared.words import count, decibels, number
 from .words import (
     bound,
     by_name,
@@ -21,7 +22,6 @@ from .words import (
     passed,
     reasons,
     same_class,
-    source_of,
     title,
     why,
     worst_first,
@@ -51,20 +51,20 @@ def annotations(reports: Sequence[ParityReport], root: Path | None = None) -> st
     A failing operator is put beside its line if its module is a file below ``root``.
     """
     if not reports:
-        return _command("error", "no artifact was compared", title="parity")
+        return command("error", "no artifact was compared", title="parity")
     lines: list[str] = []
     for report in reports:
         if report.passed:
             text = f"{_outputs_in_words(report)}; {operator_counts(report)}"
-            lines.append(_command("notice", text, title=f"parity holds: {title(report)}"))
+            lines.append(command("notice", text, title=f"parity holds: {title(report)}"))
             continue
         name = f"parity fails: {title(report)}"
         found = list(_errors(report, root))
         shown = found if len(found) <= _ERRORS else found[: _ERRORS - 1]
-        lines += [_command("error", text, title=name, **place) for text, place in shown]
+        lines += [command("error", text, title=name, **place) for text, place in shown]
         if len(found) > len(shown):
             lines.append(
-                _command("error", f"and {count(len(found) - len(shown), 'more failure')}", title=name)
+                command("error", f"and {count(len(found) - len(shown), 'more failure')}", title=name)
             )
     return "".join(lines)
 
@@ -90,11 +90,7 @@ def _errors(report: ParityReport, root: Path | None) -> Iterator[tuple[str, dict
         (item for item in report.operators if not item.passed), key=lambda item: item.depth
     ):
         text = f"{'first divergence: ' if operator is first else ''}{operator} {why(operator)}"
-        source = source_of(operator.location)
-        if source is not None and root is not None and (root / source[0]).is_file():
-            yield text, {"file": source[0], "line": str(source[1])}
-        else:
-            yield text, {}
+        yield text, place_of(operator.location, root)
     for output in report.outputs:
         if not output.passed:
             yield f"output {output.name} on {output.case}: {output.reason}", {}
@@ -104,19 +100,6 @@ def _errors(report: ParityReport, root: Path | None) -> Iterator[tuple[str, dict
         yield false_statement(item), {}
     for cost in report.too_costly:
         yield f"output {cost.output}: {cost.problem}", {}
-
-
-def _command(kind: str, message: str, **properties: str) -> str:
-    listed = ",".join(f"{key}={_property(plain(value))}" for key, value in properties.items())
-    return f"::{kind} {listed}::{_message(plain(message))}\n"
-
-
-def _message(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _message(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _outputs_in_words(report: ParityReport) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from cloformer.io.numbers import whole
-
 from ...parity.report import OperatorResult, OutputResult, ParityReport, Statement
 from ..shared.words import count, decibels, number, plain, times
 
@@ -27,7 +25,6 @@ __all__ = [
     "reasons",
     "same_class",
     "share_of_allowed",
-    "source_of",
     "statements",
     "steps",
     "title",
@@ -254,14 +251,3 @@ def cautions(report: ParityReport) -> list[str]:
     if flips:
         found.append(f"inside, {count(flips, 'element')} otherwise where rounding decides")
     return [plain(line) for line in found]
-
-
-def source_of(location: str) -> tuple[str, int] | None:
-    """``package/module.py`` and the line of ``package.module:Class:line``; None if it does not say a line."""
-    module, _, rest = location.partition(":")
-    if not all(part.isidentifier() for part in module.split(".")):
-        return None
-    try:
-        return module.replace(".", "/") + ".py", whole(rest.rpartition(":")[2], 0)
-    except ValueError:
-        return None
