@@ -16,14 +16,12 @@ from cloformer.errors import UnsupportedError
 from cloformer.io.write import canonical_json
 
 from ..formats import FORMATS
-from ..formats.probe import InnerValue, ProbeWriter
+from ..formats.probe import ALL, InnerValue, ProbeWriter
 from .folder import Artifact
 from .origins import Origins, read_origins
 
-__all__ = ["MODES", "MODULES", "PROBED", "ProbePart", "ProbePlan", "plan_probe", "probe_writer"]
+__all__ = ["PROBED", "ProbePart", "ProbePlan", "plan_probe", "probe_writer"]
 
-MODULES, _ALL = "modules", "all"
-MODES = (MODULES, _ALL)
 # The vectors of the kit that run through a probe: a photograph and noise, as operators are compared on two inputs here, too. What one
 # of them leaves at rest (a rectifier that is never reached) the other moves, and every further one is all values once more.
 PROBED = ("photograph", "channel-order")
@@ -80,7 +78,7 @@ def plan_probe(artifact: Artifact, mode: str) -> ProbePlan:
     writer, origins = probe_writer(artifact), read_origins(artifact)
     values, reads = writer.inner_values(artifact.model_path)
     compared = set(origins.equals.values())
-    asked = compared if mode == _ALL else compared & _borders(reads, origins)
+    asked = compared if mode == ALL else compared & _borders(reads, origins)
     chosen = {item.name: item for item in values if item.name in asked}
     parts = tuple(_parts(chosen, reads, writer.MOST_OUTPUTS or len(chosen), writer.MOST_BYTES))
     return ProbePlan(mode, parts, tuple(sorted(asked & reads.keys() - chosen.keys())))

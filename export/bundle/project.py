@@ -25,6 +25,7 @@ from cloformer.io.write import canonical_json
 from ..artifact.folder import MANIFEST, Artifact, read_artifact
 from .carry import carry_over
 from .operators import CONFIG, operators_config
+from .probe import probe_writer, write_probes
 from .payload import NOTICES, check_artifact, write_conformance, write_payload
 from .runtimes import RUNTIMES, Runtime, choose_runtime
 from .settings import Settings
@@ -42,7 +43,7 @@ _NOT_COPIED = {"build", ".gradle", ".idea", ".build", ".swiftpm", "DerivedData",
 @dataclass(frozen=True)
 class Bundled:
     """A project that was written: how many files, bytes and vectors; ``kept`` are files of an earlier bundle that
-    the user has edited since and that stay as they are."""
+    the user has edited since and that stay as they are. ``probes`` are the models that give values inside."""
 
     folder: Path
     system: System
@@ -51,6 +52,7 @@ class Bundled:
     bytes: int
     vectors: int
     kept: tuple[str, ...]
+    probes: int = 0
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -60,6 +62,7 @@ class Bundled:
             "files": self.files,
             "bytes": self.bytes,
             "vectors": self.vectors,
+            "probes": self.probes,
             "kept": list(self.kept),
         }
 
@@ -73,9 +76,10 @@ def bundle(
     runtime: str | None = None,
     force: bool = False,
     reduced_operators: bool = False,
+    probe: str | None = None,
 ) -> Bundled:
     """Write the project into ``folder``, which is new or empty unless ``force``; ``reduced_operators`` adds what a
-    smaller build of ONNX Runtime is configured by. What runs the model follows from its format; ``runtime`` may say it, too.
+    smaller build of ONNX Runtime is configured by, ``probe`` the models that give values inside, to its tests. What runs the model follows from its format; ``runtime`` may say it, too.
 
     Raises :class:`UsageError` for settings that a store would refuse and for a runtime that does not run the format,
     :class:`UnsupportedError` for an artifact that is no image classifier in a format of the system's, and :class:`InputError` for one that is not whole, or a place that
@@ -88,17 +92,24 @@ def bundle(
             f"--reduced-operators is for ONNX Runtime, and {row.title} runs this model", "leave it out"
         )
     check_artifact(artifact)
+    if probe is not None:
+        probe_writer(artifact)
     # With --force through a link to the project, if it is one.
     folder = Path(os.path.realpath(folder)) if force else folder.absolute()
     with staged(folder, _refuse_no_folder if force else _refuse_what_is_there) as staging:
         vectors = _write(system, row, artifact, staging, settings)
+        probes = 0
+        if probe is None:
+            (staging / system.probe_test).unlink()
+        else:
+            probes = write_probes(artifact, probe, staging / system.conformance)
         if reduced_operators:
             (staging / CONFIG).write_text(operators_config(artifact), "utf-8")
         written = _hashes(staging)
         (staging / RECORD).write_text(canonical_json(_record(row, artifact, settings, written)), "utf-8")
         kept = _keep(staging, folder, written, system) if force and folder.exists() else ()
     size = sum((folder / path).stat().st_size for path in written)
-    return Bundled(folder, system, row, len(written) + 1, size, vectors, kept)
+    return Bundled(folder, system, row, len(written) + 1, size, vectors, kept, probes)
 
 
 def verify_bundle(folder: Path) -> tuple[dict[str, Any], list[str]]:

@@ -13,6 +13,7 @@ from cloformer.io.output import say, say_json
 
 from ..bundle.runtimes import RUNTIMES
 from ..bundle.systems import SYSTEMS
+from ..formats.probe import MODES
 from .options import Debug, Json
 
 __all__ = ["bundle"]
@@ -51,6 +52,13 @@ def bundle(
             "--reduced-operators", help="Add the list of operators for a smaller build of ONNX Runtime."
         ),
     ] = False,
+    probe: Annotated[
+        str | None,
+        typer.Option(
+            help="Give its tests models with the values inside: at module borders, or of all operators.",
+            autocompletion=lambda: list(MODES),
+        ),
+    ] = None,
     force: Annotated[
         bool,
         typer.Option(
@@ -72,10 +80,13 @@ def bundle(
     row = SYSTEMS[choose("system", system, SYSTEMS, "SYSTEM")]
     if runtime is not None:
         runtime = choose("runtime", runtime, RUNTIMES, "--runtime")
+    if probe is not None:
+        probe = choose("probe", probe, MODES, "--probe")
     if verify is not None:
-        if artifact is not None or output is not None or runtime is not None:
+        if artifact is not None or output is not None or runtime is not None or probe is not None:
             raise UsageError(
-                "--verify checks a project and writes none", "leave ARTIFACT, --output and --runtime out"
+                "--verify checks a project and writes none",
+                "leave ARTIFACT, --output, --runtime and --probe out",
             )
         record, edited = verify_bundle(verify)
         if record["system"] != row.name:
@@ -104,6 +115,7 @@ def bundle(
         runtime=runtime,
         force=force,
         reduced_operators=reduced_operators,
+        probe=probe,
     )
     if as_json:
         say_json(written.to_json())

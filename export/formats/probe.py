@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["InnerValue", "ProbeWriter"]
+__all__ = ["ALL", "MODES", "MODULES", "InnerValue", "ProbeWriter"]
+
+MODULES, ALL = "modules", "all"  # which values: those between modules, or those of every operator
+MODES = (MODULES, ALL)
 
 _BITS = {"float64": 64, "int64": 64, "uint64": 64, "float16": 16, "int16": 16, "uint16": 16, "bool": 8, "int8": 8, "uint8": 8}
 

@@ -7,6 +7,7 @@ numbers. Nothing in it is the yardstick: which values and vectors must be there 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +19,20 @@ from cloformer.io.read import sha256_of
 from cloformer.io.tensors import read_tensors
 
 from ..artifact.folder import MANIFEST, Artifact
-from ..artifact.probe import MODES, PROBED, ProbePlan, plan_probe
+from ..artifact.probe import PROBED, ProbePlan, plan_probe
+from ..formats.probe import MODES
 from ..formats.runner import Array, checked_outputs
 from ..source.signature import Signature
 
-__all__ = ["DEVICE", "DeviceRunner", "DeviceValues", "read_device_values"]
+__all__ = ["DEVICE", "MAX_BYTES", "DeviceRunner", "DeviceValues", "read_device_values"]
 
 KIND = "cloformer-device-values"
-_MAX_BYTES = 2**31
+MAX_BYTES = 2**31
 _AGAIN = "pull it again from the device, or run the app's tests again"
 DEVICE = ("manufacturer", "model", "os", "cpu", "app_build")
 _RUNTIME = ("name", "version", "provider")
 _SEAL = "numbers_sha256"
+_UNIT = re.compile(r"[A-Za-z0-9_]{1,40}")  # it stands in names of files
 _MODEL = "model"  # in the place of a part's number: the app's own
 
 
@@ -124,7 +127,7 @@ def read_device_values(path: Path, artifact: Artifact) -> DeviceValues:
     Raises :class:`InputError` for a file that is none, whose numbers were changed, or that is of another artifact or another probe of
     it; :class:`UnsupportedError` for a format without probes.
     """
-    tensors, told = read_tensors(path, _MAX_BYTES, _AGAIN, sealed_by=_SEAL)
+    tensors, told = read_tensors(path, MAX_BYTES, _AGAIN, sealed_by=_SEAL)
     if told.get("kind") != KIND or told.get("schema_version") != "1":
         raise InputError(f"{path} holds no values of a device that this cloformer reads", _AGAIN)
     if told.get("manifest_sha256") != sha256_of(artifact.folder / MANIFEST):
@@ -141,7 +144,7 @@ def read_device_values(path: Path, artifact: Artifact) -> DeviceValues:
         )
     device = {name: told.get(f"device_{name}", "") for name in DEVICE}
     runtime = {name: told.get(f"runtime_{name}", "") for name in _RUNTIME}
-    if not all((*device.values(), *runtime.values())):
+    if not all((*device.values(), *runtime.values())) or not _UNIT.fullmatch(runtime["provider"]):
         raise InputError(f"{path} does not say what device or runtime it is of", _AGAIN)
     found = DeviceValues(path, plan, device, runtime, tensors)
     _refuse_unknown(found)

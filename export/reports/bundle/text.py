@@ -35,6 +35,8 @@ def written(project: Bundled) -> Iterator[str]:
         f"  {project.system.title} project with {project.runtime.title}: {count(project.files, 'file')}, {project.bytes / 1e6:.1f} MB, "
         f"{count(project.vectors, 'conformance vector')}"
     )
+    if project.probes:
+        yield f"  {count(project.probes, 'model')} for its tests that give the values inside"
     for name in project.kept:
         yield f"  kept, for you have edited it: {plain(name)}"
     for number, line in enumerate(_NEXT[project.system.name]):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..shared.words import count, plain
 
 if TYPE_CHECKING:
+    from ...artifact.folder import Artifact
     from ...bundle.device_report import DeviceReport
 
-__all__ = ["device_lines", "vector_lines"]
+__all__ = ["device_lines", "values_lines", "vector_lines"]
 
 
 def vector_lines(report: DeviceReport, *, failures_alone: bool = False) -> Iterator[str]:
@@ -38,3 +40,13 @@ def device_lines(report: DeviceReport, kept: Path) -> Iterator[str]:
         threads = "" if latency["threads"] is None else f", {count(latency['threads'], 'thread')}"
         yield f"  {statistics.median(samples) / 1e6:.2f} ms, median of {len(samples)}{threads}"
     yield f"{'PASS' if report.passed else 'FAIL'}: kept as {kept}"
+
+
+def values_lines(artifact: Artifact, kept: Sequence[Path]) -> Iterator[str]:
+    """The files of a probe's values, and the command that judges them."""
+    for path in kept:
+        yield f"  values inside: kept as {path}"
+    if kept:
+        given = " ".join(f"--device-values {shlex.quote(str(path))}" for path in kept)
+        model = "" if artifact.manifest.weights.origin == "random" else " --weights CHECKPOINT"
+        yield f"  next: cloformer parity {shlex.quote(str(artifact.folder))}{model} {given}"
