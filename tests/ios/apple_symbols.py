@@ -84,6 +84,13 @@ MEMBERS = {
     "MLModelDescription.inputDescriptionsByName": "MLModelDescription.inputDescriptionsByName",
     "MLModelDescription.outputDescriptionsByName": "MLModelDescription.outputDescriptionsByName",
     "MLMultiArray.count": "MLMultiArray.count",
+    "MLMultiArray.dataType": "MLMultiArray.dataType",
+    "MLMultiArray.strides": "MLMultiArray.strides",
+    "MLMultiArray.withUnsafeBytes": "MLMultiArray.getBytesWithHandler",
+    "MLMultiArrayDataType.double": "MLMultiArrayDataType.Double",
+    "MLMultiArrayDataType.float16": "MLMultiArrayDataType.Float16",
+    "MLMultiArrayDataType.float32": "MLMultiArrayDataType.Float32",
+    "MLMultiArrayDataType.int32": "MLMultiArrayDataType.Int32",
     "VNClassificationObservation.confidence": "VNClassificationObservation.confidence",
     "VNClassificationObservation.identifier": "VNClassificationObservation.identifier",
     "VNCoreMLFeatureValueObservation.featureName": "VNCoreMLFeatureValueObservation.featureName",
@@ -115,7 +122,7 @@ SWIFTUI = {"UIViewControllerRepresentable"}  # begins like UIKit's, and is none 
 # Swift's own library and Foundation's, which the data spells otherwise or does not have: a compiler's matter.
 _ELSEWHERE = (
     "appendingPathComponent cachesDirectory compactMap contentsOfDirectory createDirectory default "
-    "environment fileExists flatMap floatValue hash init isEmpty joined lastPathComponent "
+    "environment fileExists flatMap floatValue hash init intValue isEmpty joined lastPathComponent "
     "localizedDescription main majorVersion map mappedIfSafe max minorVersion moveItem "
     "operatingSystemVersion patchVersion path prefix processInfo processorCount rawValue removeItem "
     "self shape storeBytes subtracting uint32Value url userDomainMask"

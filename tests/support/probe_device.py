@@ -94,10 +94,11 @@ def values_file(
         "runtime_name": "onnxruntime", "runtime_version": "1.29.0", "runtime_provider": unit, "runtime_threads": "1",
     }  # fmt: skip
     whole = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    told |= changes
     plain = tensors_as_bytes(whole, {})
     begin = 8 + int.from_bytes(plain[:8], "little")
     seal = hashlib.sha256(plain[begin:]).hexdigest()
-    path.write_bytes(tensors_as_bytes(whole, told | {"numbers_sha256": seal} | changes))
+    path.write_bytes(tensors_as_bytes(whole, {"numbers_sha256": seal} | told))
     return path
 
 
