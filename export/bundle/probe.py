@@ -69,7 +69,9 @@ def keep_values(files: Sequence[Path], report: DeviceReport, artifact: Artifact,
     """
     found = [read_device_values(path, artifact) for path in files]
     for values in found:
-        other = next((name for name in DEVICE if values.device[name] != report.document["device"][name]), None)
+        other = next(
+            (name for name in DEVICE if values.device[name] != report.document["device"][name]), None
+        )
         if other is not None or values.runtime["name"] != report.document["runtime"]["name"]:
             raise InputError(
                 f"{values.path} is of {values.title}, and the report of {report.device}",

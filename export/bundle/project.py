@@ -25,8 +25,8 @@ from cloformer.io.write import canonical_json
 from ..artifact.folder import MANIFEST, Artifact, read_artifact
 from .carry import carry_over
 from .operators import CONFIG, operators_config
-from .probe import probe_writer, write_probes
 from .payload import NOTICES, check_artifact, write_conformance, write_payload
+from .probe import probe_writer, write_probes
 from .runtimes import RUNTIMES, Runtime, choose_runtime
 from .settings import Settings
 from .systems import SYSTEMS, System

@@ -29,7 +29,9 @@ ValuesFiles = Annotated[
 ]
 
 
-def refuse_with_values(files: Sequence[Path], artifacts: Sequence[Path], others: Mapping[str, object]) -> None:
+def refuse_with_values(
+    files: Sequence[Path], artifacts: Sequence[Path], others: Mapping[str, object]
+) -> None:
     """:class:`UsageError` for what makes no sense beside ``files``: several artifacts, and each of ``others`` that is given, by its
     option."""
     if not files:

@@ -14,8 +14,8 @@ from cloformer.io.progress import part
 from ..formats.runners import RUNNERS, RunnerOptions
 from ..formats.work_limit import MOST_WORK
 from .completion import checkpoints, models_and_files
-from .device_values import ValuesFiles, compare_files, refuse_with_values
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
+from .device_values import ValuesFiles, compare_files, refuse_with_values
 from .next_step import bundle_step, next_step
 from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress

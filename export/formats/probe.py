@@ -14,7 +14,17 @@ __all__ = ["ALL", "MODES", "MODULES", "InnerValue", "ProbeWriter"]
 MODULES, ALL = "modules", "all"  # which values: those between modules, or those of every operator
 MODES = (MODULES, ALL)
 
-_BITS = {"float64": 64, "int64": 64, "uint64": 64, "float16": 16, "int16": 16, "uint16": 16, "bool": 8, "int8": 8, "uint8": 8}
+_BITS = {
+    "float64": 64,
+    "int64": 64,
+    "uint64": 64,
+    "float16": 16,
+    "int16": 16,
+    "uint16": 16,
+    "bool": 8,
+    "int8": 8,
+    "uint8": 8,
+}
 
 
 @dataclass(frozen=True)

@@ -103,11 +103,11 @@ class Comparison:
         """A run on the input called ``name``, ``fed`` as the candidate takes it. Where a device gives its values by several models,
         ``own`` are the values that this one tells, all others being given: they have come with an earlier one."""
         candidate = self.origins.candidate(values)
-        wanted = {
-            node: value for node, value in self.origins.equals.items() if own is None or value in own
-        }
+        wanted = {node: value for node, value in self.origins.equals.items() if own is None or value in own}
         seen: set[str] = set()
-        divergent = self._divergent.setdefault(name, set())  # nodes whose value is out of line with the reference
+        divergent = self._divergent.setdefault(
+            name, set()
+        )  # nodes whose value is out of line with the reference
         walk = Walk(
             self.program,
             fed,

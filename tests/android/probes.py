@@ -15,7 +15,13 @@ __all__ = ["CHECK", "JAVA", "run_in_java"]
 
 CHECK = "ProbeCheck"
 # As the check in Kotlin names it.
-JAVA = {"manufacturer": "none", "model": "a Java machine", "os": "Linux", "cpu": "x86_64", "app_build": "debug"}
+JAVA = {
+    "manufacturer": "none",
+    "model": "a Java machine",
+    "os": "Linux",
+    "cpu": "x86_64",
+    "app_build": "debug",
+}
 
 
 def run_in_java(work: Path) -> Callable[[Sequence[Path]], None]:

@@ -121,6 +121,7 @@ class ProbeSubject:
         self.name, self.run, self.work = name, run, work
         self.subject = Subject(name, folder, work=work, references=self.references, **model)
         self.artifact = self.subject.artifact
+        self._kit = work / f"{name}-kit"  # drawn once
         self._sound: dict[str, dict[str, Any]] = {}
         self.runtime = {"onnx": "onnxruntime"}.get(self.artifact.format, self.artifact.format)
         self.report = DeviceReport({"device": dict(device), "runtime": {"name": self.runtime}}, (), ())
@@ -135,7 +136,9 @@ class ProbeSubject:
             shutil.copytree(model, place)
         else:
             shutil.copyfile(model, place)
-        write_conformance(self.artifact, conformance)
+        if not self._kit.exists():
+            write_conformance(self.artifact, self._kit)
+        shutil.copytree(self._kit, conformance)
         write_probes(self.artifact, mode, conformance, model=model)
         return folder
 
@@ -148,7 +151,7 @@ class ProbeSubject:
 
     def sound(self, mode: str) -> tuple[dict[str, Any], ParityReport]:
         """The values of the sound models, and what is said of them."""
-        folder = self.case(self.work / f"{mode}-sound", mode, self.artifact.model_path)
+        folder = self.case(self.work / f"{self.name}-{mode}-sound", mode, self.artifact.model_path)
         self.run([folder])
         self._sound[mode] = load_file(folder / "device-values-cpu.safetensors")
         report = self.judged(folder)
@@ -167,7 +170,9 @@ class ProbeSubject:
         for seed in seeds:
             yield seed, OFF, able[int(np.random.default_rng((seed, 7)).integers(len(able)))]
 
-    def outcomes(self, planted: Iterator[tuple[int, Fault, Operator]], mode: str, wanted: int) -> Iterator[Outcome]:
+    def outcomes(
+        self, planted: Iterator[tuple[int, Fault, Operator]], mode: str, wanted: int
+    ) -> Iterator[Outcome]:
         """Of the faults in turn until so many count."""
         sound = self._sound[mode]
         found = 0
@@ -175,7 +180,9 @@ class ProbeSubject:
             batch: list[tuple[Path, Fault, Operator, set[str]]] = []
             for seed, fault, operator in planted:
                 mutant, _ = self.subject.plant(fault, operator, seed)
-                folder = self.case(self.work / f"{mode}-{seed}", mode, mutant.model_path)
+                folder = self.case(
+                    self.work / f"{self.name}-{mode}-{fault.name == OFF.name}-{seed}", mode, mutant.model_path
+                )
                 batch.append((folder, fault, operator, set(self.subject._site(operator))))
                 if len(batch) >= min(_BATCH, wanted - found):
                     break
@@ -189,7 +196,13 @@ class ProbeSubject:
                 yield outcome
 
     def _outcome(
-        self, folder: Path, mode: str, fault: Fault, operator: Operator, site: set[str], sound: Mapping[str, Any]
+        self,
+        folder: Path,
+        mode: str,
+        fault: Fault,
+        operator: Operator,
+        site: set[str],
+        sound: Mapping[str, Any],
     ) -> Outcome:
         given = load_file(folder / "device-values-cpu.safetensors")
         plan = plan_probe(self.artifact, mode)
@@ -239,7 +252,9 @@ def run_here(folders: Sequence[Path]) -> None:
         artifact = read_artifact(folder / "payload", verify=False)  # whose model may be damaged
         tensors = run_probe(artifact, folder / "conformance", model=artifact.model_path)
         runtime = "onnxruntime" if artifact.format == "onnx" else "coreml"
-        values_file(folder / "device-values-cpu.safetensors", folder / "conformance", tensors, runtime_name=runtime)
+        values_file(
+            folder / "device-values-cpu.safetensors", folder / "conformance", tensors, runtime_name=runtime
+        )
 
 
 def disturbed(subject: ProbeSubject, mode: str, seeds: range) -> list[Outcome]:
@@ -257,7 +272,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", choices=list(FORMS), help="one format alone")
     parser.add_argument("--faults", type=int, default=30, help="of each format and mode (%(default)s)")
-    parser.add_argument("--off", type=int, default=5, help="operators made wrong by 0.2, of each (%(default)s)")
+    parser.add_argument(
+        "--off", type=int, default=5, help="operators made wrong by 0.2, of each (%(default)s)"
+    )
     parser.add_argument("--here", action="store_true", help="ONNX in Python's ONNX Runtime, not in Java's")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -273,7 +290,9 @@ def main() -> int:
                 run, device = run_in_java(work / "java"), JAVA
             request = replace(FORMS[name], weights=Path("fashion-mnist"), output=work / "artifacts")
             (made,) = export(request)
-            subject = ProbeSubject(name, made.artifact.folder, work=work, run=run, device=device, weights=Path("fashion-mnist"))
+            subject = ProbeSubject(
+                name, made.artifact.folder, work=work, run=run, device=device, weights=Path("fashion-mnist")
+            )
             for mode in MODES:
                 problems += _tried(subject, mode, given.faults, given.off)
     print(f"{(time.monotonic() - start) / 60:.0f} minutes")
@@ -285,7 +304,10 @@ def main() -> int:
 def _tried(subject: ProbeSubject, mode: str, faults: int, off: int) -> list[str]:
     """Prints each fault and a summary; what is not as it must be."""
     _, report = subject.sound(mode)
-    print(f"{subject.name}, {mode}: sound: {len(report.operators)} compared, {len(report.failures)} wrong", flush=True)
+    print(
+        f"{subject.name}, {mode}: sound: {len(report.operators)} compared, {len(report.failures)} wrong",
+        flush=True,
+    )
     problems = [] if report.passed else [f"{subject.name}, {mode}: sound models are accused"]
     found: list[Outcome] = []
     for outcome in subject.outcomes(subject.drawn(range(10 * faults)), mode, faults):

@@ -27,7 +27,13 @@ __all__ = ["DEVICE", "Array", "disturb", "run_probe", "values_file"]
 
 Array = np.ndarray[Any, Any]
 Run = Callable[[Array], dict[str, Array]]
-DEVICE = {"manufacturer": "Example", "model": "One", "os": "Android 15 (API 35)", "cpu": "arm64", "app_build": "release"}
+DEVICE = {
+    "manufacturer": "Example",
+    "model": "One",
+    "os": "Android 15 (API 35)",
+    "cpu": "arm64",
+    "app_build": "release",
+}
 
 
 def run_probe(artifact: Artifact, folder: Path, *, model: Path | None = None) -> dict[str, Array]:
@@ -47,7 +53,9 @@ def run_probe(artifact: Artifact, folder: Path, *, model: Path | None = None) ->
             for name in index["vectors"]:
                 given = run(vectors[name].input)
                 found |= {f"{name}/{number}/{output}": given[output] for output in outputs}
-                found |= {f"{name}/{number}/{item['value']}": given[item["output"]] for item in entry["values"]}
+                found |= {
+                    f"{name}/{number}/{item['value']}": given[item["output"]] for item in entry["values"]
+                }
     return found
 
 
@@ -60,7 +68,9 @@ def _onnx(artifact: Artifact, model: Path, optimization: str | None) -> Iterator
     session = onnxruntime.InferenceSession(str(model), options)
     names = [item.name for item in session.get_outputs()]
     (fed,) = session.get_inputs()
-    yield lambda value: dict(zip(names, session.run(names, {fed.name: value.astype(np.float32)}), strict=True))
+    yield lambda value: dict(
+        zip(names, session.run(names, {fed.name: value.astype(np.float32)}), strict=True)
+    )
 
 
 @contextmanager
@@ -71,7 +81,9 @@ def _program(artifact: Artifact, model: Path, _optimization: str | None) -> Iter
 
     def run(value: Array) -> dict[str, Array]:
         given = interpreter.run({spec.name: value})
-        return {name: _as_array(item, artifact.labels) for name, item in given.items() if name != "classLabel"}
+        return {
+            name: _as_array(item, artifact.labels) for name, item in given.items() if name != "classLabel"
+        }
 
     yield run
 
@@ -83,7 +95,13 @@ def _as_array(value: object, labels: tuple[str, ...] | None) -> Array:
 
 
 def values_file(
-    path: Path, folder: Path, tensors: Mapping[str, Array], *, unit: str = "cpu", device: Mapping[str, str] = DEVICE, **changes: str
+    path: Path,
+    folder: Path,
+    tensors: Mapping[str, Array],
+    *,
+    unit: str = "cpu",
+    device: Mapping[str, str] = DEVICE,
+    **changes: str,
 ) -> Path:
     """The file that a device writes of ``tensors`` with the probe in ``folder``; ``changes`` are of its metadata."""
     index = json.loads((folder / PROBE_INDEX).read_bytes())

@@ -24,7 +24,9 @@ __all__ = ["MOST_BYTES", "MOST_OUTPUTS", "inner_values", "optimization", "write_
 # Apple publishes no limit. What an output keeps together, the planner cannot fuse or place across: of several models with fewer
 # outputs each, more is computed as the app's model is, and where one is not, the others still tell.
 MOST_OUTPUTS = 128
-MOST_BYTES = 2**28  # all outputs of a prediction are held at once: what a test may take beside the model on any iPhone of iOS 16
+MOST_BYTES = (
+    2**28
+)  # all outputs of a prediction are held at once: what a test may take beside the model on any iPhone of iOS 16
 
 # What a multi-array may hold from iOS 16 on (ArrayFeatureType.ArrayDataType); truths and whole numbers of other widths it may not.
 _ARRAYS = {"float16": 0x10000 | 16, "float32": 0x10000 | 32, "float64": 0x10000 | 64, "int32": 0x20000 | 32}

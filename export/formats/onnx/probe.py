@@ -14,7 +14,17 @@ from .file import inferred, read_onnx, serialized
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["MOST_BYTES", "MOST_OUTPUTS", "WIDE", "changes_values", "exposing", "inner_values", "optimization", "quantizes", "write_probe"]
+__all__ = [
+    "MOST_BYTES",
+    "MOST_OUTPUTS",
+    "WIDE",
+    "changes_values",
+    "exposing",
+    "inner_values",
+    "optimization",
+    "quantizes",
+    "write_probe",
+]
 
 WIDE = "_as_float32"
 MOST_OUTPUTS = None  # ONNX Runtime has no limit
@@ -49,7 +59,9 @@ def inner_values(path: Path) -> tuple[list[InnerValue], dict[str, tuple[str, ...
 
 def write_probe(path: Path, values: Sequence[InnerValue], target: Path) -> None:
     """As :class:`..probe.ProbeWriter` says."""
-    write_whole(target, serialized(exposing(read_onnx(path), {item.name for item in values})), "free some space")
+    write_whole(
+        target, serialized(exposing(read_onnx(path), {item.name for item in values})), "free some space"
+    )
 
 
 def optimization(path: Path) -> str | None:

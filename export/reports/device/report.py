@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 import shlex
+import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
