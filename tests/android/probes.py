@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .compiled import CORE, HERE, ORT
 from .native import make_loadable
 from .parts import aar
-from .tools import JSON, JUNIT, junit, kotlin, sources
+from .tools import JSON, JUNIT, junit, kotlin, run, sources
 
-__all__ = ["CHECK", "JAVA", "run_in_java"]
+__all__ = ["CHECK", "JAVA", "run_in_java", "write_case"]
 
 CHECK = "ProbeCheck"
+CLOFORMER = (sys.executable, "-m", "cloformer")
 # As the check in Kotlin names it.
 JAVA = {
     "manufacturer": "none",
@@ -22,6 +24,17 @@ JAVA = {
     "cpu": "x86_64",
     "app_build": "debug",
 }
+
+
+def write_case(artifact: Path, mode: str, folder: Path) -> Path:
+    """What a phone would have of an artifact and its probe."""
+    run(*CLOFORMER, "bundle", "android", artifact, "--output", folder / "bundle", "--probe", mode)
+    for name, place in (
+        ("payload", "main/assets/cloformer"),
+        ("conformance", "androidTest/assets/conformance"),
+    ):
+        (folder / name).symlink_to(folder / "bundle/app/src" / place, target_is_directory=True)
+    return folder
 
 
 def run_in_java(work: Path) -> Callable[[Sequence[Path]], None]:
@@ -34,7 +47,7 @@ def run_in_java(work: Path) -> Callable[[Sequence[Path]], None]:
     kotlin(tests, [core, ort, runtime, JSON, *JUNIT], checks, "checks")
     make_loadable(libraries)
 
-    def run(cases: Sequence[Path]) -> None:
+    def written(cases: Sequence[Path]) -> None:
         probes = work / "probes"
         shutil.rmtree(probes, ignore_errors=True)
         probes.mkdir()
@@ -43,4 +56,4 @@ def run_in_java(work: Path) -> Callable[[Sequence[Path]], None]:
         given = {"probes": probes, "onnxruntime.native.path": libraries}
         junit([checks, core, ort, runtime], [f"io.github.cloformer.checks.{CHECK}"], given, libraries)
 
-    return run
+    return written
