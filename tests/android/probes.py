@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .compiled import CORE, HERE, ORT
 from .native import make_loadable
-from .parts import aar
+from .parts import TEMPLATE, aar
 from .tools import JSON, JUNIT, junit, kotlin, run, sources
 
 __all__ = ["CHECK", "JAVA", "run_in_java", "write_case"]
@@ -53,7 +53,8 @@ def run_in_java(work: Path) -> Callable[[Sequence[Path]], None]:
         probes.mkdir()
         for case in cases:
             (probes / case.name).symlink_to(case, target_is_directory=True)
-        given = {"probes": probes, "onnxruntime.native.path": libraries}
+        fixtures = TEMPLATE.parent / "ios/CoreTests/Fixtures/shared.json"
+        given = {"probes": probes, "fixtures": fixtures, "onnxruntime.native.path": libraries}
         junit([checks, core, ort, runtime], [f"io.github.cloformer.checks.{CHECK}"], given, libraries)
 
     return written
