@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -19,10 +19,12 @@ from ..artifact.kit import KitVector, read_kit
 from ..artifact.origins import read_origins
 from ..artifact.probe import PROBED
 from ..formats import FORMATS
+from ..formats.probe import MODULES
 from ..formats.runner import Array
 from ..reference.cases import Case, Inputs, in_own_order, is_usual
 from ..reference.outputs import run_model
 from ..reference.references import Expected, References
+from ..reference.rounding import Format
 from ..reference.threads import one_thread
 from .device_values import DeviceRunner, DeviceValues
 from .judge import Types
@@ -63,63 +65,71 @@ def compare_on_values(
         )
     program = lowered_program(artifact, source, references, progress)
     form = form_of(artifact.format, artifact.manifest.precision.activations, narrow_sums=True)
-    precision = artifact.manifest.precision
-    types = Types(
-        precision.activations,
-        precision.constants,
-        str(form.sums).removeprefix("torch."),
-        FORMATS[artifact.format].whole,
-    )
     with one_thread():
         cases = _cases(artifact, source)
         runner = DeviceRunner(artifact.signature, values, {case.name: fed for case, fed in cases})
-        found = Comparison(program, read_origins(artifact), types)
+        found = Comparison(program, read_origins(artifact), _types(artifact, form))
         outputs: list[OutputResult] = []
-        reference = references.written(source, artifact.manifest.request)
-        own = Inputs.of_source(source)
         for number, (case, fed) in enumerate(cases):
             progress(Stage(f"comparing on {case.name}", 0.1 + 0.8 * number / len(cases)))
-            prepared = case.for_reference(own)
-            given = run_model(source.model, replace(artifact.signature, inputs=source.inputs), prepared)
-            expected = reference.expected(prepared, form, artifact.signature.outputs)
-            expected = with_own(expected, given) if reference is references.of(source) else expected
+            expected = _expected(artifact, source, references, case, form)
             got = _run(runner, fed)
             results = compare_outputs(case, got, expected, request.max_loss)
             show(on_case, case, results, got, expected)
             outputs += results
             if case.kind == "photograph":
-                outputs += compare_preprocessing(case, Inputs.of(artifact.function), own)
+                outputs += compare_preprocessing(case, Inputs.of(artifact.function), Inputs.of_source(source))
             for part in range(len(values.plan.parts)):
                 _add_part(found, runner, case, fed, part, got, expected)
-        statements = (
-            *statements_of_the_file(artifact),
-            *statements_of_the_model(artifact, source, references, form, progress),
-        )
-    left = values.plan.left_out
+        statements = statements_of_the_model(artifact, source, references, form, progress)
+    report = _report(artifact, request, values, found, outputs)
+    return replace(report, statements=(*statements_of_the_file(artifact), *statements))
+
+
+def _types(artifact: Artifact, form: Format) -> Types:
+    precision, sums = artifact.manifest.precision, str(form.sums).removeprefix("torch.")
+    return Types(precision.activations, precision.constants, sums, FORMATS[artifact.format].whole)
+
+
+def _expected(
+    artifact: Artifact, source: Source, references: References, case: Case, form: Format
+) -> list[Expected]:
+    """What the model gives for a case."""
+    reference = references.written(source, artifact.manifest.request)
+    prepared = case.for_reference(Inputs.of_source(source))
+    expected = reference.expected(prepared, form, artifact.signature.outputs)
+    if reference is not references.of(source):
+        return expected
+    given = run_model(source.model, replace(artifact.signature, inputs=source.inputs), prepared)
+    return with_own(expected, given)
+
+
+def _report(
+    artifact: Artifact,
+    request: ParityRequest,
+    values: DeviceValues,
+    found: Comparison,
+    outputs: Sequence[OutputResult],
+) -> ParityReport:
+    plan, about = values.plan, {"device": values.device, "runtime": values.runtime}
+    where = "at module borders" if plan.mode == MODULES else "of every operator"
+    left = count(len(plan.left_out), "value")
+    notes = [f"{left} that no output can hold: judged with what reads them"] if plan.left_out else []
     return ParityReport(
         **described(artifact),
         runner=values.title,
         is_device_runtime=True,
-        arithmetic=f"values of {'modules' if values.plan.mode == 'modules' else 'every operator'}, by {count(len(values.plan.parts), 'model')}",
+        arithmetic=f"values {where}, by {count(len(plan.parts), 'model')}",
         reference="PyTorch, float64",
         outputs=tuple(outputs),
         operators=tuple(found.operators),
-        operators_total=sum(len(part.own) for part in values.plan.parts),
+        operators_total=sum(len(part.own) for part in plan.parts),
         not_compared=tuple(found.missing),
-        notes=(
-            *request.left_out,
-            *(
-                [f"{count(len(left), 'value')} that no output can hold: judged with what reads them"]
-                if left
-                else []
-            ),
-        ),
+        notes=(*request.left_out, *notes),
         environment={
-            **{f"device_{name}": text for name, text in values.device.items()},
-            **{f"runtime_{name}": text for name, text in values.runtime.items()},
+            **{f"{what}_{name}": text for what, said in about.items() for name, text in said.items()},
             "torch": version("torch"),
         },
-        statements=statements,
         requires_all=request.require_all,
     )
 

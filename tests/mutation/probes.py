@@ -4,7 +4,7 @@
 
     PYTHONPATH=tests:tests/support python -m mutation.probes [--only onnx|coreml] [--faults 30] [--here]
 
-CloFormer-XXS is exported as ONNX in float32 and as a Core ML program in float16 and bundled with a probe, once of every operator and once
+A CloFormer of one block a stage is exported as ONNX in float32 and as a Core ML program in float16 and bundled with a probe, once of every operator and once
 at module borders. By each seed a fault is planted at an operator that is drawn, in the app's model and in the probe alike; the probe runs, ONNX in
 ONNX Runtime's own library for Java as the app's tests run it (``--here``: in Python's), the program in the reference runtime; the
 values that are written go through what `import-device-report` and `parity --device-values` do. A fault counts where it
@@ -262,9 +262,13 @@ def disturbed(subject: ProbeSubject, mode: str, seeds: range) -> list[Outcome]:
     return list(subject.outcomes(subject.disturbable(seeds), mode, len(seeds)))
 
 
+MODEL, IMAGE_SIZE = (
+    "reference_weights:one_block_a_stage",
+    (64, 64),
+)  # every kind of operator that CloFormer-XXS has
 FORMS = {
-    "onnx": replace(ExportRequest(formats=("onnx",), precision="fp32")),
-    "coreml": replace(ExportRequest(formats=("coreml",), precision="fp16")),
+    "onnx": ExportRequest(formats=("onnx",), precision="fp32"),
+    "coreml": ExportRequest(formats=("coreml",), precision="fp16"),
 }
 
 
@@ -288,11 +292,9 @@ def main() -> int:
                 from android.probes import JAVA, run_in_java
 
                 run, device = run_in_java(work / "java"), JAVA
-            request = replace(FORMS[name], weights=Path("fashion-mnist"), output=work / "artifacts")
+            request = replace(FORMS[name], model=MODEL, image_size=IMAGE_SIZE, output=work / "artifacts")
             (made,) = export(request)
-            subject = ProbeSubject(
-                name, made.artifact.folder, work=work, run=run, device=device, weights=Path("fashion-mnist")
-            )
+            subject = ProbeSubject(name, made.artifact.folder, work=work, run=run, device=device, model=MODEL)
             for mode in MODES:
                 problems += _tried(subject, mode, given.faults, given.off)
     print(f"{(time.monotonic() - start) / 60:.0f} minutes")

@@ -240,7 +240,9 @@ def test_changed_and_unknown_numbers_are_refused(network: Given, tmp_path: Path)
             read_device_values(path, artifact)
 
 
-def test_formats_without_probes_say_so() -> None:
+def test_formats_without_probes_say_so(command: Command, tmp_path: Path) -> None:
+    refused = command("bundle", "android", KEPT.with_name("litert"), "--output", tmp_path / "app", "--probe")
+    assert refused.code == 4 and "export it as ONNX or Core ML" in refused.err
     artifact = read_artifact(KEPT.with_name("litert"))
     with pytest.raises(UnsupportedError, match="LiteRT"):
         probe.plan_probe(artifact, "all")
