@@ -60,7 +60,7 @@ class OneCommand(TyperCommand):
 def _with_values(command: str, arguments: Sequence[str]) -> list[str]:
     """The words with its value behind each option that may stand alone and does."""
     found: list[str] = []
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in zip(arguments, [*arguments, ""][1:], strict=True):
         row = row_of(command, word)
         stands_alone = row is not None and row.alone and following not in row.alone
         found.append(f"{word}={row.alone[0]}" if row is not None and stands_alone else word)
