@@ -292,7 +292,11 @@ def main() -> int:
                 from android.probes import JAVA, run_in_java
 
                 run, device = run_in_java(work / "java"), JAVA
-            request = replace(FORMS[name], model=MODEL, image_size=IMAGE_SIZE, output=work / "artifacts")
+            labels = work / "labels.txt"  # without which the apps do not show what it gives
+            labels.write_text("".join(f"class {number}\n" for number in range(7)), "utf-8")
+            request = replace(
+                FORMS[name], model=MODEL, image_size=IMAGE_SIZE, labels=labels, output=work / "artifacts"
+            )
             (made,) = export(request)
             subject = ProbeSubject(name, made.artifact.folder, work=work, run=run, device=device, model=MODEL)
             for mode in MODES:
