@@ -77,7 +77,7 @@ def fixtures() -> dict[str, Any]:
         "seen": [_seen(*row, seed=seed) for seed, row in enumerate(SEEN)],
         "matched": [_matched(*row) for row in MATCHED.values()],
         "strided": [_strided(*row) for row in _STRIDED],
-        "numbers": _numbers(),
+        "numbers": [_numbers()],
     }
 
 

@@ -24,7 +24,7 @@ final class SafetensorsTests: XCTestCase {
 
     /// The file that Python's own reader takes, header and numbers.
     func testTheFile() throws {
-        let wanted = try SharedFixtures.read().numbers
+        let wanted = try XCTUnwrap(SharedFixtures.read().numbers.first)
         let told = try XCTUnwrap(object(Data(wanted.header.utf8))["__metadata__"] as? [String: String])
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).safetensors")
         defer { try? FileManager.default.removeItem(at: file) }

@@ -15,7 +15,7 @@ struct SharedFixtures: Decodable {
     let seen: [SeenRow]
     let matched: [Matched]
     let strided: [Strided]
-    let numbers: Numbers
+    let numbers: [Numbers]
 
     struct Picture: Decodable {
         let width: Int
