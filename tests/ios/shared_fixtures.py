@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from device_law import MATCHED, SEEN, drawn, manifest_json, ordered, seen_json
 from PIL import Image
+from safetensors.numpy import load
 
 from cloformer.export.source.function import Output
 from cloformer.export.source.placement import Placement
@@ -92,7 +93,7 @@ def _strided(memory: int, shape: list[int], strides: list[int], width: int) -> d
 
 
 def _numbers() -> dict[str, Any]:
-    """A file of tensors: what goes in, and the header and the numbers that come out, by the library's own reader."""
+    """A file of tensors: what goes in, and the header and the numbers that come out, which the library's own reader takes."""
     tensors = {
         'a "b"/0/c': np.array([[1.5, -2.0]], np.float32),
         "none": np.zeros((0, 3), np.int64),
@@ -112,6 +113,9 @@ def _numbers() -> dict[str, Any]:
         {"name": name, "type": names[str(value.dtype)], "shape": list(value.shape), "bytes": list(value.tobytes())}
         for name, value in tensors.items()
     ]  # fmt: skip
+    text = json.dumps(header).encode()
+    read = load(len(text).to_bytes(8, "little") + text + body)
+    assert all(np.array_equal(read[name], value) for name, value in tensors.items())
     told = {"kind": "test", "numbers_sha256": hashlib.sha256(body).hexdigest()}
     return {
         "tensors": given,
