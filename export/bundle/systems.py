@@ -16,7 +16,8 @@ __all__ = ["SYSTEMS", "System"]
 @dataclass(frozen=True)
 class System:
     """``payload`` and ``conformance`` are where the app and its tests look for the model and the kit;
-    ``settings_file`` is what the build reads the app's name and identifier from."""
+    ``settings_file`` is what the build reads the app's name and identifier from, ``probe_test`` the test that only a bundle with a
+    probe has."""
 
     name: str
     title: str
@@ -26,6 +27,7 @@ class System:
     settings: Callable[[Settings], str]
     check: Callable[[Settings], None]
     default: Settings
+    probe_test: str
 
 
 # What means something to a manifest of Android (@ ? ' " \), to Gradle's placeholders in it (${}) or to XML, by number.
@@ -67,12 +69,14 @@ SYSTEMS = {
             "app/src/main/assets/cloformer", "app/src/androidTest/assets/conformance",
             "bundle.properties", _properties, check_android,
             Settings("com.example.cloformer", "CloFormer", "24"),
+            "app/src/androidTest/kotlin/io/github/cloformer/app/ProbeTest.kt",
         ),
         System(
             "ios", "iOS",
             "App/Payload", "Tests/Conformance",
             "Bundle.xcconfig", _xcconfig, check_ios,
             Settings("com.example.cloformer", "CloFormer", "16.0"),
+            "Tests/Sources/ProbeTests.swift",
         ),
     )
 }  # fmt: skip

@@ -14,6 +14,7 @@ from cloformer.io.output import say, say_json
 from ..bundle.providers import PROVIDERS
 from ..bundle.runtimes import RUNTIMES
 from ..bundle.systems import SYSTEMS
+from ..formats.probe import MODES
 from .options import Debug, Json
 
 __all__ = ["bundle"]
@@ -59,6 +60,13 @@ def bundle(
             "--reduced-operators", help="Add the list of operators for a smaller build of ONNX Runtime."
         ),
     ] = False,
+    probe: Annotated[
+        str | None,
+        typer.Option(
+            help="Give its tests models with the values inside: at module borders, or of all operators.",
+            autocompletion=lambda: list(MODES),
+        ),
+    ] = None,
     force: Annotated[
         bool,
         typer.Option(
@@ -82,11 +90,13 @@ def bundle(
         runtime = choose("runtime", runtime, RUNTIMES, "--runtime")
     if provider is not None:
         provider = choose("provider", provider, PROVIDERS, "--provider")
+    if probe is not None:
+        probe = choose("probe", probe, MODES, "--probe")
     if verify is not None:
-        if artifact is not None or output is not None or runtime is not None or provider is not None:
+        if any(item is not None for item in (artifact, output, runtime, provider, probe)):
             raise UsageError(
                 "--verify checks a project and writes none",
-                "leave ARTIFACT, --output, --runtime and --provider out",
+                "leave ARTIFACT, --output, --runtime, --provider and --probe out",
             )
         record, edited = verify_bundle(verify)
         if record["system"] != row.name:
@@ -116,6 +126,7 @@ def bundle(
         force=force,
         reduced_operators=reduced_operators,
         provider=provider,
+        probe=probe,
     )
     if as_json:
         say_json(written.to_json())

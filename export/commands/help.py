@@ -48,12 +48,23 @@ class OneCommand(TyperCommand):
     """A command whose help is laid out here, and whose numbers are written in the digits 0 to 9."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        args = _with_values(self.name or "", args)
         refuse_other_numbers(self, ctx, args)
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         lines = [_usage(ctx, self), "", *_said(self), *_examples(self.name or ""), *_arguments(self, ctx)]
         formatter.write("\n".join(painted([*lines, *_options(self, ctx)])) + "\n")
+
+
+def _with_values(command: str, arguments: Sequence[str]) -> list[str]:
+    """The words with its value behind each option that may stand alone and does."""
+    found: list[str] = []
+    for word, following in zip(arguments, [*arguments, ""][1:], strict=True):
+        row = row_of(command, word)
+        stands_alone = row is not None and row.alone and following not in row.alone
+        found.append(f"{word}={row.alone[0]}" if row is not None and stands_alone else word)
+    return found
 
 
 class Commands(TyperGroup):

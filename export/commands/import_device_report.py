@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cloformer.errors import UsageError
 from cloformer.io.output import say, say_json
 
 from ..source.shares import parse_share
@@ -29,6 +30,10 @@ def import_device_report(
         ),
     ],
     artifact: Annotated[Path, typer.Option(help="The artifact that the app was bundled from.")],
+    values: Annotated[
+        list[Path] | None,
+        typer.Option(help="Files of values that a probe's tests wrote; may be given several times."),
+    ] = None,
     min_on_accelerator: Annotated[
         str | None,
         typer.Option(help="Least share on the accelerator that was asked for, by operators and by cost."),
@@ -37,7 +42,7 @@ def import_device_report(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Judge what a phone's tests found by the artifact's own tolerances, and keep it beside the artifact.
+    """Judge what a phone's tests found by the artifact's own tolerances, and keep it beside the artifact, with the values of a probe.
 
     Exit 1 if a vector is out of tolerance or was not run, or if too little ran on the accelerator.
     """
@@ -45,41 +50,51 @@ def import_device_report(
     from ..bundle.boundaries import boundaries, plan_json
     from ..bundle.device_report import read_device_report, save_device_report
     from ..bundle.located import locator
+    from ..bundle.probe import keep_values, values_beside
     from ..reports.device.phones import phones_lines
     from ..reports.device.phones_page import write_phones_page
-    from ..reports.device.report import device_lines
+    from ..reports.device.report import device_lines, values_lines
 
     minimum = (
         None
         if min_on_accelerator is None
         else parse_share("--min-on-accelerator", min_on_accelerator, _USUAL)
     )
+    if values is not None and len(report) > 1:
+        raise UsageError(
+            f"--values are of one device, and here are {len(report)} reports",
+            "import each report by itself: cloformer import-device-report device-report.json --artifact FOLDER --values FILE",
+        )
     found = read_artifact(artifact)
     judged = [read_device_report(path, found) for path in report]
     locate = locator(found, is_needed=any(item.plan.operators for item in judged))
     kept = [save_device_report(item, found) for item in judged]
-    if html is not None:
-        write_phones_page(judged, found.folder.name, locate, html)
+    inside = [
+        keep_values(values_beside(path) if values is None else values, item, found, place)
+        for path, item, place in zip(report, judged, kept, strict=True)
+    ]
     short = [None if minimum is None else item.plan.short_of(minimum) for item in judged]
+    if html is not None:
+        write_phones_page(judged, short, found.folder.name, locate, html)
     if as_json:
         documents = [
             {
                 "kept": str(path),
+                "values": list(map(str, files)),
                 **item.to_json(),
                 **_placement(item, plan_json(item.plan, locate), minimum, why),
             }
-            for item, path, why in zip(judged, kept, short, strict=True)
+            for item, path, files, why in zip(judged, kept, inside, short, strict=True)
         ]
         say_json(documents[0] if len(documents) == 1 else {"reports": documents})
     else:
         (only, *others) = judged
-        say(
-            *(
-                phones_lines(judged, short)
-                if others
-                else device_lines(only, kept[0], boundaries(only.plan, locate), short[0])
-            )
+        lines = (
+            phones_lines(judged, short)
+            if others
+            else device_lines(only, kept[0], boundaries(only.plan, locate), short[0])
         )
+        say(*lines, *values_lines(found, [path for files in inside for path in files]))
     if not all(item.passed for item in judged) or any(short):
         raise typer.Exit(1)
 

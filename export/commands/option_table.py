@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..formats.probe import MODES
+
 __all__ = ["GROUPS", "Row", "row_of"]
 
 MODEL = "Model"
@@ -27,11 +29,12 @@ GROUPS = (MODEL, WRITE, COMPARE, RUN, MEASURE, TRAIN, LIMITS, PLACES, OUTPUT)
 @dataclass(frozen=True)
 class Row:
     """``value`` is what a value looks like ("" for a flag); ``without`` is what holds without the option, where its own
-    default does not say it."""
+    default does not say it. ``alone`` are the values that an option takes which may stand without one: the first is meant then."""
 
     group: str
     value: str = ""
     without: str = ""
+    alone: tuple[str, ...] = ()
 
 
 _ROWS = {
@@ -75,6 +78,9 @@ _ROWS = {
     "--package": Row(WRITE, "ID"),
     "--provider": Row(WRITE, "NAME", "the one that the model was made for"),
     "--reduced-operators": Row(WRITE),
+    "--probe": Row(WRITE, "[modules|all]", "none; modules where it stands alone", alone=MODES),
+    "--device-values": Row(RUN, "FILE", "this machine"),
+    "--values": Row(COMPARE, "FILE", "those beside the report"),
     "--verify": Row(WRITE, "FOLDER", "a project is written"),
     "--bisect": Row(COMPARE),
     "--headroom": Row(COMPARE),

@@ -15,6 +15,7 @@ from ..formats.runners import RUNNERS, RunnerOptions
 from ..formats.work_limit import MOST_WORK
 from .completion import checkpoints, models_and_files
 from .device_options import Device, MaxInstructions, MaxMore, SaveWork, WorkBaseline, device_request
+from .device_values import ValuesFiles, compare_files, refuse_with_values
 from .next_step import bundle_step, next_step
 from .options import Debug, Json, MaxWork, Quiet
 from .progress import progress
@@ -115,6 +116,7 @@ def parity(
         float, typer.Option(help="How many times larger inputs --precision-map allows for.")
     ] = 16.0,
     device: Device = None,
+    device_values: ValuesFiles = None,
     max_instructions: MaxInstructions = None,
     baseline: WorkBaseline = None,
     max_regression: MaxMore = None,
@@ -152,6 +154,10 @@ def parity(
         "--headroom": headroom,
         "--precision-map": precision_map,
     }
+    files = device_values or []
+    idle = {"--images": images, "--device": device, "--optimization": optimization, "--no-operators": not operators,
+            "--min-snr": min_snr, "--min-agreement": min_agreement}  # fmt: skip
+    refuse_with_values(files, artifacts, {**others, **idle, "--bisect": None})
     asked = device_request(
         device, optimization, max_instructions, baseline, max_regression, save_baseline, others
     )
@@ -179,13 +185,15 @@ def parity(
     )
     with progress(quiet or as_json) as report_stage:
         found = [read_artifact(path) for path in artifacts]
-        collectors = [Collector() for _ in found]
-        pairs = list(zip(found, collectors, strict=True))
+        collectors = [Collector() for _ in files or found]
+        pairs = [] if files else list(zip(found, collectors, strict=True))
         works, references = [], References()
         along = [
             part(report_stage, number / len(pairs), (number + 1) / len(pairs)) for number in range(len(pairs))
         ]
-        if asked is None:
+        if files:
+            reports = compare_files(found[0], files, request, report_stage, collectors, references)
+        elif asked is None:
             reports = [
                 compare(artifact, request, stage, watch, references)
                 for (artifact, watch), stage in zip(pairs, along, strict=True)
@@ -217,7 +225,7 @@ def parity(
                 say(*table.render_bisect(report).split("\n"))
         for room in rooms if headroom else []:
             say(*headroom_lines(room, gain))
-        if asked is None and all(report.passed for report in reports):
+        if asked is None and not files and all(report.passed for report in reports):
             say(*filter(None, [_next(found, images or [], weights)]))
         for work in works:
             assert asked is not None  # or nothing was counted

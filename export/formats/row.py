@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..passes import Pass, Setting
     from .contents import Contents, ReadsContents
     from .exporter import Exporter
+    from .probe import ProbeWriter
     from .profiler import Profiler
     from .view import FileView, ReadsView
 
@@ -137,7 +138,7 @@ class Format:
     ``extra``: what its packages are installed by, where cloformer itself does not bring them: `pip install cloformer[EXTRA]`.
     ``has_delegates``: its runtime hands pieces of the graph to another, which may leave some.
     ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
-    the folder has a profiler of its runtime. ``takes_pixels``: its files normalize images inside, all of them. ``adds_in_order``: its
+    the folder has a profiler of its runtime, ``has_probe`` whether it writes models that give the values inside, for devices. ``takes_pixels``: its files normalize images inside, all of them. ``adds_in_order``: its
     runtime adds the terms of a sum one after the other, so that more is lost than where partial sums are kept side by side.
     ``whole``: the widest whole numbers that its files have. ``has_own_suppression``: boxes can be suppressed by a stage of its own.
     """
@@ -152,6 +153,7 @@ class Format:
     are_biases_whole: bool = False
     app_system: str | None = None
     has_profiler: bool = False
+    has_probe: bool = False
     needs: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     extra: str | None = None
     has_delegates: bool = False
@@ -226,6 +228,10 @@ class Format:
     def profiler(self) -> Profiler | None:
         """The module that times operators by the format's runtime; None if no profiler of it can be read."""
         return cast("Profiler", self._module("profiler")) if self.has_profiler else None
+
+    def probe(self) -> ProbeWriter | None:
+        """The module that writes a model with values inside it as outputs; None where that is not offered."""
+        return cast("ProbeWriter", self._module("probe")) if self.has_probe else None
 
     def passes(
         self, setting: Setting, precision: Precision | None = None, *, reparameterize: bool = True

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,7 +23,7 @@ from .walk import Compared, Drift, Walk
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-__all__ = ["compare_operators", "program_origins", "with_cliffs"]
+__all__ = ["Comparison", "compare_operators", "program_origins", "with_cliffs"]
 
 
 # The least share of the traced operators that compute that is compared, each alone or as a step to one that is: a batch norm
@@ -61,32 +61,72 @@ def compare_operators(
     """
     # What only moves numbers comes and goes with the format: pieces of a list, shapes.
     computing = {node.name for node in program.graph.nodes if nature_of_node(node) != "moves"}
-    worst: dict[str, OperatorResult] = {}
-    missing: list[str] = []
+    found = Comparison(program, origins, types)
     for number, (name, fed) in enumerate(inputs):
         progress(Stage(f"comparing operator by operator: {name}", number / len(inputs)))
-        candidate = origins.candidate(runner.values(fed))
-        seen: set[str] = set()
-        divergent: set[str] = set()  # nodes whose value is out of line with the reference
-        walk = Walk(program, fed, candidate, stored=getattr(torch, types.stored))
-        for depth, item in enumerate(walk):
-            seen |= {item.node, *item.permuted}
-            result = _operator_result(item, origins, (depth, name), types, divergent)
-            if result.node not in worst or _severity(result) > _severity(worst[result.node]):
-                worst[result.node] = result
-        missing += [
-            f"{value} ({node}) on {name}{_why(walk.failed.get(node))}"
-            for node, value in origins.equals.items()
-            if node not in seen
-        ]
+        found.add(name, fed, runner.values(fed))
+    missing = found.missing
     traced = {name for name in program_origins(program).equals if name in computing}
-    groups = (result.group for result in worst.values() if len(result.group) <= _MOST_STEPS)
-    matched = len(traced & (worst.keys() | {name for group in groups for name in group}))
+    groups = (result.group for result in found.worst.values() if len(result.group) <= _MOST_STEPS)
+    matched = len(traced & (found.worst.keys() | {name for group in groups for name in group}))
     if matched < _MATCHED * len(traced):
         missing.append(
             f"{matched} of {len(traced)} traced operators could be matched, so the rest is not compared"
         )
-    return sorted(worst.values(), key=lambda result: result.depth), missing
+    return found.operators, missing
+
+
+@dataclass
+class Comparison:
+    """The values of one candidate beside the program's, run by run: of each node the worst of all, and what could not be compared."""
+
+    program: ExportedProgram
+    origins: Origins
+    types: Types
+    worst: dict[str, OperatorResult] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    _divergent: dict[str, set[str]] = field(default_factory=dict)
+    _depths: dict[str, int] = field(default_factory=dict)  # by input, how many values its runs have told
+
+    @property
+    def operators(self) -> list[OperatorResult]:
+        """In the order they run."""
+        return sorted(self.worst.values(), key=lambda result: result.depth)
+
+    def add(
+        self,
+        name: str,
+        fed: Mapping[str, Array],
+        values: Mapping[str, Array],
+        *,
+        own: Collection[str] | None = None,
+    ) -> None:
+        """A run on the input called ``name``, ``fed`` as the candidate takes it. Where a device gives its values by several models,
+        ``own`` are the values that this one tells, all others being given: they have come with an earlier one."""
+        candidate = self.origins.candidate(values)
+        wanted = {node: value for node, value in self.origins.equals.items() if own is None or value in own}
+        seen: set[str] = set()
+        divergent = self._divergent.setdefault(
+            name, set()
+        )  # nodes whose value is out of line with the reference
+        walk = Walk(
+            self.program,
+            fed,
+            candidate,
+            stored=getattr(torch, self.types.stored),
+            given=candidate.keys() - wanted.keys(),
+        )
+        for depth, item in enumerate(walk, self._depths.get(name, 0)):
+            self._depths[name] = depth + 1
+            seen |= {item.node, *item.permuted}
+            result = _operator_result(item, self.origins, (depth, name), self.types, divergent)
+            if result.node not in self.worst or _severity(result) > _severity(self.worst[result.node]):
+                self.worst[result.node] = result
+        self.missing += [
+            f"{value} ({node}) on {name}{_why(walk.failed.get(node))}"
+            for node, value in wanted.items()
+            if node not in seen
+        ]
 
 
 def with_cliffs(operators: Sequence[OperatorResult], found: Sequence[FoundCliff]) -> list[OperatorResult]:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from ..source.resolve import Source
 
-__all__ = ["OnCase", "ParityRequest", "compare", "show", "source_of", "with_own"]
+__all__ = ["OnCase", "ParityRequest", "compare", "lowered_program", "show", "source_of", "with_own"]
 
 # Of the time of a comparison, what lies behind it when the model is traced, outputs are compared, and operators too.
 _TRACED, _COMPARED, _ALL = 0.08, 0.5, 0.97
@@ -131,7 +131,7 @@ def compare(
     source = source_of(artifact, request, references)
     program = None
     if source is not None and (request.operators or name == GRAPH or _hides_logits(artifact)):
-        program = _program(artifact, source, references, progress)
+        program = lowered_program(artifact, source, references, progress)
     if name == GRAPH:
         runner = open_graph(artifact.model, _given(program), request.options)
     with one_thread(), runner:
@@ -180,7 +180,7 @@ def _given(program: ExportedProgram | None) -> ExportedProgram:
     return program
 
 
-def _program(
+def lowered_program(
     artifact: Artifact, source: Source, references: References, progress: Progress
 ) -> ExportedProgram:
     """The lowered program again, as the export made it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,8 @@ class Walk:
 
     ``inputs`` are the program's inputs in their order, ``candidate`` the candidate's values by the node that they are
     the value of. ``stored`` is the type in which the candidate keeps its constants: they are rounded to it, so that
-    this rounding is not taken for an error. What cannot be computed is in ``failed`` afterwards, by node with the reason;
+    this rounding is not taken for an error. Those ``given`` are nodes whose values are taken as the candidate has them and are not
+    compared: another run of the candidate tells them. What cannot be computed is in ``failed`` afterwards, by node with the reason;
     what follows it is compared from where the candidate's values say what it was given.
     """
 
@@ -82,8 +83,10 @@ class Walk:
         candidate: Mapping[str, Array],
         *,
         stored: torch.dtype = torch.float32,
+        given: Collection[str] = (),
     ) -> None:
         self._program, self._candidate, self._stored = program, candidate, stored
+        self._given = given
         self.failed: dict[str, str] = {}
         self._reference: dict[fx.Node, object] = {}
         self._from_candidate: dict[fx.Node, object] = {}
@@ -158,6 +161,12 @@ class Walk:
         group, reads = self._group(node)
         value = self._candidate.get(node.name)
         reference, from_candidate = self._computed(node, value is not None)
+        if node.name in self._given and isinstance(reference, Tensor) and value is not None:
+            value = _with_axes_of(reference, value)
+            if value is not None:
+                taken = torch.from_numpy(np.array(value)).to(reference.dtype)
+                self._enter(node, reference, taken, reads=(node.name,))
+                return None
         if isinstance(from_candidate, _Unknown):
             if value is None or not isinstance(node.meta.get("val"), Tensor):
                 self._enter(node, reference, from_candidate, group=group, reads=reads)

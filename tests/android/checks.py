@@ -14,6 +14,7 @@ from pathlib import Path
 from app_names import NAMES
 
 from cloformer.export.formats.onnx.partition_estimate import estimate_partitions
+from cloformer.export.formats.probe import MODES
 
 from . import apk, gradle, levels, names, shrinking
 from .compiled import APP, CLASSIFIER, CORE, HERE, ORT, SIGNED, Compiled, compile_modules, declarations
@@ -21,6 +22,7 @@ from .dense import NETWORKS, DenseBundle
 from .images import write_images
 from .native import make_loadable
 from .parts import PARTS, TEMPLATE, aar, settings, versions
+from .probes import CHECK, write_case
 from .providers import disagreements, write_operators
 from .tools import JSON, JUNIT, CheckError, aapt2, java, junit, kotlin, kotlin_library, run, sources
 
@@ -48,7 +50,7 @@ class Project:
     @cached_property
     def bundle(self) -> Path:
         """The project as a user has it."""
-        run(*CLOFORMER, "bundle", "android", self.exported, "--output", self.work / "bundle")
+        run(*CLOFORMER, "bundle", "android", self.exported, "--output", self.work / "bundle", "--probe")
         return self.work / "bundle"
 
     @property
@@ -98,6 +100,7 @@ class Project:
             "conformance": self.conformance,
             "images": self.work / "images",
             "dense": self.work / "dense",
+            "probes": self.work / "probes",
             "fixtures": TEMPLATE.parent / "ios/CoreTests/Fixtures/shared.json",
             "report": self.work / "device-report.json",
             "operators": self.work / "operators",
@@ -226,6 +229,31 @@ def estimates(project: Project) -> list[str]:
     return [f"{count} models"]
 
 
+def gives_values(project: Project) -> list[str]:
+    """Probes of two precisions, of every operator and at module borders, run in ONNX Runtime's Android library; parity reads what the
+    app's code writes, and accuses nothing."""
+    found = {}
+    for precision in ("fp32", "fp16"):
+        place = project.work / f"probed-{precision}"
+        run(*CLOFORMER, "export", "--weights", "fashion-mnist", "--precision", precision, "--output", place)
+        (found[precision],) = (path.parent for path in place.glob("*/manifest.json"))
+    cases = {
+        (precision, mode): write_case(artifact, mode, project.work / "probes" / f"{precision}-{mode}")
+        for precision, artifact in found.items()
+        for mode in MODES
+    }
+    said = project.run_tests(CHECK)
+    for (precision, mode), folder in cases.items():
+        files = sorted(folder.glob("device-values-*.safetensors"))
+        assert len(files) == 2, f"{folder.name} has {len(files)} files of values"
+        given = [word for path in files for word in ("--device-values", path)]
+        told = run(*CLOFORMER, "parity", found[precision], "--weights", "fashion-mnist", "--json", *given)
+        reports = json.loads(told)["reports"]
+        counts = " and ".join(str(len(report["operators"])) for report in reports)
+        said.append(f"{precision}, {mode}: {counts} values compared, none wrong")
+    return said
+
+
 def shrinks(project: Project) -> list[str]:
     """Shrunk by R8 with the library's rules, the model still classifies; without them it does not."""
     compiled = project.compiled
@@ -346,7 +374,7 @@ def supports_old_android(project: Project) -> list[str]:
 
 
 CHECKS = [
-    compiles, bundles, preprocesses, conforms, sees, refuses, stands_in, reports, places, estimates, shrinks, packs, configures, names_itself,
+    compiles, bundles, preprocesses, conforms, sees, refuses, stands_in, reports, places, estimates, gives_values, shrinks, packs, configures, names_itself,
     supports_old_android,
 ]  # fmt: skip
 NEEDED = [compiles, bundles]  # without which there is nothing to check

@@ -103,6 +103,13 @@ MEMBERS = {
     "MLModelStructureProgramOperation.operatorName": "MLModelStructureProgramOperation.operatorName",
     "MLModelStructureProgramOperation.outputs": "MLModelStructureProgramOperation.outputs",
     "MLMultiArray.count": "MLMultiArray.count",
+    "MLMultiArray.dataType": "MLMultiArray.dataType",
+    "MLMultiArray.strides": "MLMultiArray.strides",
+    "MLMultiArray.withUnsafeBytes": "MLMultiArray.getBytesWithHandler",
+    "MLMultiArrayDataType.double": "MLMultiArrayDataType.Double",
+    "MLMultiArrayDataType.float16": "MLMultiArrayDataType.Float16",
+    "MLMultiArrayDataType.float32": "MLMultiArrayDataType.Float32",
+    "MLMultiArrayDataType.int32": "MLMultiArrayDataType.Int32",
     "VNClassificationObservation.confidence": "VNClassificationObservation.confidence",
     "VNClassificationObservation.identifier": "VNClassificationObservation.identifier",
     "VNCoreMLFeatureValueObservation.featureName": "VNCoreMLFeatureValueObservation.featureName",
@@ -139,7 +146,7 @@ _AVAILABLE = re.compile(r"available\(iOS ([0-9]+)\.([0-9]+)")
 
 _ELSEWHERE = (
     "appendingPathComponent cachesDirectory compactMap contentsOfDirectory createDirectory default "
-    "environment fileExists first flatMap floatValue hash init isEmpty joined lastPathComponent "
+    "environment fileExists first flatMap floatValue hash init intValue isEmpty joined lastPathComponent "
     "localizedDescription main majorVersion map mappedIfSafe max minorVersion moveItem "
     "operatingSystemVersion patchVersion path prefix processInfo processorCount rawValue removeItem "
     "self shape storeBytes subtracting uint32Value url userDomainMask values"

@@ -3,6 +3,7 @@ writes the file that the Swift tests read. Small literals, so that a person can 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from device_law import MATCHED, SEEN, drawn, manifest_json, ordered, seen_json
 from PIL import Image
+from safetensors.numpy import load
 
 from cloformer.export.source.function import Output
 from cloformer.export.source.placement import Placement
@@ -42,6 +44,10 @@ _LETTERBOXES = [
 ]  # fmt: skip
 _LOGITS = [[0.0, 0.0], [1.0, -2.0, 3.5, 0.25], [1000.0, 999.0, -1000.0], [-0.125]]
 _RANKED = [[0.1, 0.4, 0.4, 0.05, 0.05], [0.0, 0.0], [0.25, 0.5, 0.125, 0.0625, 0.03125, 0.03125]]
+# Bytes of memory, shape, strides and bytes of a number: rows that end before the next begins, axes in another order, one axis, none.
+_STRIDED = [
+    (64, [2, 3], [8, 1], 2), (48, [2, 2, 3], [12, 4, 1], 2), (24, [3, 2], [1, 3], 4), (12, [3], [2], 2), (8, [], [], 4), (16, [1, 2, 2], [4, 2, 1], 4),
+]  # fmt: skip
 # Expected, given, largest share that may be wrong, smallest cosine.
 _JUDGED = [
     ([1.0, -2.0, 0.5], [1.0, -2.0, 0.5], 0.0, 1.0 - 1e-12),
@@ -71,6 +77,50 @@ def fixtures() -> dict[str, Any]:
         "judged": [_judged(*row) for row in _JUDGED],
         "seen": [_seen(*row, seed=seed) for seed, row in enumerate(SEEN)],
         "matched": [_matched(*row) for row in MATCHED.values()],
+        "strided": [_strided(*row) for row in _STRIDED],
+        "numbers": [_numbers()],
+    }
+
+
+def _strided(memory: int, shape: list[int], strides: list[int], width: int) -> dict[str, Any]:
+    """Bytes 0, 1, 2, ... in memory, and those of an array in it."""
+    given = np.arange(memory, dtype=np.uint8)
+    apart = [*(stride * width for stride in strides), 1]
+    found = np.lib.stride_tricks.as_strided(given, (*shape, width), apart)
+    return {
+        "memory": memory, "shape": shape, "strides": strides, "width": width, "bytes": found.reshape(-1).tolist()
+    }  # fmt: skip
+
+
+def _numbers() -> dict[str, Any]:
+    """A file of tensors: what goes in, and the header and the numbers that come out, which the library's own reader takes."""
+    tensors = {
+        'a "b"/0/c': np.array([[1.5, -2.0]], np.float32),
+        "none": np.zeros((0, 3), np.int64),
+        "half": np.array([0.5], np.float16),
+    }
+    names = {"float32": "F32", "int64": "I64", "float16": "F16"}
+    body, header = b"", {}
+    for name, value in tensors.items():
+        begin = len(body)
+        body += value.tobytes()
+        header[name] = {
+            "dtype": names[str(value.dtype)],
+            "shape": list(value.shape),
+            "data_offsets": [begin, len(body)],
+        }
+    given = [
+        {"name": name, "type": names[str(value.dtype)], "shape": list(value.shape), "bytes": list(value.tobytes())}
+        for name, value in tensors.items()
+    ]  # fmt: skip
+    text = json.dumps(header).encode()
+    read = load(len(text).to_bytes(8, "little") + text + body)
+    assert all(np.array_equal(read[name], value) for name, value in tensors.items())
+    told = {"kind": "test", "numbers_sha256": hashlib.sha256(body).hexdigest()}
+    return {
+        "tensors": given,
+        "header": json.dumps(header | {"__metadata__": told}, sort_keys=True),
+        "bytes": list(body),
     }
 
 

@@ -26,7 +26,7 @@ from cloformer.export.parity.outputs import compare_outputs
 from cloformer.export.parity.report import OperatorResult, OutputResult
 from cloformer.export.parity.request import ParityRequest, cases_of, of_each_kind
 from cloformer.export.parity.tolerances import MARGIN, MAX_LOSS, ROUNDINGS, ROUNDOFF, output_tolerance
-from cloformer.export.parity.verify import _program
+from cloformer.export.parity.verify import lowered_program
 from cloformer.export.parity.walk import Walk
 from cloformer.export.reference.cases import Case, Inputs, noise_case
 from cloformer.export.reference.loss import errors
@@ -104,7 +104,7 @@ class Subject:
             self.artifact, model=self.request.model, weights=self.request.weights, models=references.models
         )
         assert source is not None
-        self.program = _program(self.artifact, source, references, lambda _: None)
+        self.program = lowered_program(self.artifact, source, references, lambda _: None)
         self.cases, _ = cases_of(self.artifact, self.request, source)
         self.compared = of_each_kind(self.cases)
         inputs = Inputs.of(self.artifact.function)

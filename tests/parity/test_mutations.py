@@ -87,7 +87,7 @@ def test_a_tanh_lost_is_seen_by_the_operator_check_alone(
     trial = program.try_fault(fault, site, 0)
     mutant, _ = program.plant(fault, site, 0)
 
-    monkeypatch.setattr(run, "_program", lambda *_: program.program)  # traced already
+    monkeypatch.setattr(run, "lowered_program", lambda *_: program.program)  # traced already
     report = compare(mutant, ParityRequest(model=ONE_BLOCK))
     assert all(item.passed and item.figures.max_abs < 0.5 * item.allowed for item in report.outputs)
     first = report.first_divergence

@@ -14,6 +14,8 @@ struct SharedFixtures: Decodable {
     let judged: [Judged]
     let seen: [SeenRow]
     let matched: [Matched]
+    let strided: [Strided]
+    let numbers: [Numbers]
 
     struct Picture: Decodable {
         let width: Int
@@ -105,6 +107,27 @@ struct SharedFixtures: Decodable {
         let expected: [String: [Float]]
         let given: [String: [Float]]
         let ordered: [String: [Float]]
+    }
+
+    struct Strided: Decodable {
+        let memory: Int
+        let shape: [Int]
+        let strides: [Int]
+        let width: Int
+        let bytes: [UInt8]
+    }
+
+    struct Numbers: Decodable {
+        let tensors: [Row]
+        let header: String
+        let bytes: [UInt8]
+
+        struct Row: Decodable {
+            let name: String
+            let type: String
+            let shape: [Int]
+            let bytes: [UInt8]
+        }
     }
 
     static func read() throws -> SharedFixtures {

@@ -45,6 +45,7 @@ COREML = Format(
         "int8": {"target": ("ios17", "ios18", "ios26")},
         "int4-weights": {"target": ("ios18", "ios26")},
     },
+    has_probe=True,
     app_system="ios",
     takes_pixels=True,
     whole="int32",

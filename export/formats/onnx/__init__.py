@@ -47,6 +47,7 @@ ONNX = Format(
         "int8": {"io_type": ("float32",), "opset": ("20", "19", "18")},
         "int8-weights": {"io_type": ("float32",)},
     },
+    has_probe=True,
     app_system="android",
     has_profiler=True,
 )  # fmt: skip

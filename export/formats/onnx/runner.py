@@ -16,7 +16,8 @@ from cloformer.errors import choose
 from ...source.signature import Signature
 from ..runner import Array, ModelFile, checked_outputs, runtime_errors
 from ..work_limit import MOST_WORK
-from .file import inferred, read_onnx, serialized
+from .file import read_onnx, serialized
+from .probe import WIDE, changes_values, exposing, quantizes
 from .processor import stops_at_16_bits
 from .session import make_session, session_options
 from .work_limit import refuse_endless
@@ -85,12 +86,12 @@ class OnnxRuntimeRunner:
         names: there nothing is optimized."""
         if self._exposed is None:
             model = read_onnx(self._path)
-            is_changed = bool(_narrow(model)) or _quantizes(model)
+            is_changed = changes_values(model)
             self._exposed = self._open(
-                _exposing_everything(model), optimization="off" if is_changed else None
+                serialized(exposing(model)), optimization="off" if is_changed else None
             )
         found = _run(self._exposed, [output.name for output in self._exposed.get_outputs()], inputs)
-        return {name.removesuffix(_WIDE): value for name, value in found.items()}
+        return {name.removesuffix(WIDE): value for name, value in found.items()}
 
     def graphs(self) -> tuple[onnx.ModelProto, onnx.ModelProto]:
         """The file's model, and what the runtime's optimizer makes of it on this processor."""
@@ -103,7 +104,7 @@ class OnnxRuntimeRunner:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of how the model runs here."""
-        if not stops_at_16_bits() or not _quantizes(read_onnx(self._path)):
+        if not stops_at_16_bits() or not quantizes(read_onnx(self._path)):
             return ()
         return (_IN_FLOAT,)
 
@@ -133,58 +134,8 @@ def _run(
         return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
 
-_WIDE = "_as_float32"
 # Products of whole numbers are then those of the numbers that they stand for, added up in float32.
 _IN_FLOAT = (
     "this processor adds up products of 8 bits in 16, where a phone's takes 32 (it has no VNNI): layers in 8 bits are computed "
     "in float32 here, on the same rounded numbers; `cloformer parity ARTIFACT --device arm64` runs them as a phone does"
 )
-
-
-def _quantizes(model: onnx.ModelProto) -> bool:
-    return any(node.op_type == "QuantizeLinear" for node in model.graph.node)
-
-
-def _exposing_everything(model: onnx.ModelProto) -> bytes:
-    """The same with every value as an output; those of bfloat16, which NumPy has not, as float32.
-
-    A processor without kernels for float16 computes in float32, and what reads a value gets it before it was rounded. Two
-    copies behind each, where nothing is optimized, keep the runtime from that.
-    """
-    import onnx
-
-    given = {output.name for output in model.graph.output}
-    kinds = _narrow(model)
-    copies: dict[str, str] = {}
-    nodes = []
-    for node in model.graph.node:
-        node.input[:] = [copies.get(name, name) for name in node.input]
-        nodes.append(node)
-        for name in node.output:
-            kind = kinds.get(name)
-            shown = f"{name}{_WIDE}" if kind == onnx.TensorProto.BFLOAT16 else name
-            if shown != name:
-                nodes.append(onnx.helper.make_node("Cast", [name], [shown], to=onnx.TensorProto.FLOAT))
-            if name and name not in given:
-                model.graph.output.append(onnx.ValueInfoProto(name=shown))
-            if kind == onnx.TensorProto.FLOAT16 and name not in given:
-                first, copies[name] = f"{name}_copied", f"{name}_copied_again"
-                nodes.append(onnx.helper.make_node("Identity", [name], [first]))
-                nodes.append(onnx.helper.make_node("Identity", [first], [copies[name]]))
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    return serialized(model)
-
-
-def _narrow(model: onnx.ModelProto) -> dict[str, int]:
-    """The values of 16 bits with their type; where nothing is cast to one there are none, and no type need be inferred to find
-    out."""
-    import onnx
-
-    kinds = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
-    casts = (node.attribute for node in model.graph.node if node.op_type == "Cast")
-    given = any(item.type.tensor_type.elem_type in kinds for item in model.graph.input)
-    if not given and not any(attribute.i in kinds for attributes in casts for attribute in attributes):
-        return {}
-    found = {info.name: info.type.tensor_type.elem_type for info in inferred(model).value_info}
-    return {name: kind for name, kind in found.items() if kind in kinds}

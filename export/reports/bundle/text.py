@@ -40,6 +40,8 @@ def written(project: Bundled) -> Iterator[str]:
     )
     if project.estimate is not None:
         yield from map(plain, _estimate_lines(project.estimate))
+    if project.probes:
+        yield f"  {count(project.probes, 'model')} for its tests that give the values inside"
     for name in project.kept:
         yield f"  kept, for you have edited it: {plain(name)}"
     for number, line in enumerate(_NEXT[project.system.name]):

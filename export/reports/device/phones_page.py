@@ -29,14 +29,19 @@ _MOST = 200  # boundaries of a device that are listed
 _STRIP = 22  # pixels
 
 
-def write_phones_page(reports: Sequence[DeviceReport], name: str, locate: _Locate, path: Path) -> None:
+def write_phones_page(
+    reports: Sequence[DeviceReport], short: Sequence[str | None], name: str, locate: _Locate, path: Path
+) -> None:
     """Write the page, or nothing; :class:`InputError` if the place cannot be written."""
-    write_report(path, phones_page(reports, name, locate))
+    write_report(path, phones_page(reports, short, name, locate))
 
 
-def phones_page(reports: Sequence[DeviceReport], name: str, locate: _Locate) -> str:
-    """A row for each device, the errors of each vector, and where each ran the operators. ``name`` is the artifact's."""
-    passed = sum(report.passed for report in reports)
+def phones_page(
+    reports: Sequence[DeviceReport], short: Sequence[str | None], name: str, locate: _Locate
+) -> str:
+    """A row for each device, the errors of each vector, and where each ran the operators. ``name`` is the artifact's, and ``short``
+    is why too little ran on the accelerator, for each."""
+    passed = sum(report.passed and why is None for report, why in zip(reports, short, strict=True))
     said = f"{passed} of {count(reports, 'report')} hold"
     header = [
         tag("p", "cloformer import-device-report", class_="eyebrow"),
@@ -47,7 +52,7 @@ def phones_page(reports: Sequence[DeviceReport], name: str, locate: _Locate) -> 
             class_="lede",
         ),
         tag("p", "A number is of the device that it stands beside, and of no other.", class_="aside"),
-        tag("div", _devices(reports), class_="panel"),
+        tag("div", _devices(reports, short), class_="panel"),
     ]
     section = tag("section", _errors(reports), *_where(reports, locate), class_="report")
     return page(
@@ -55,12 +60,13 @@ def phones_page(reports: Sequence[DeviceReport], name: str, locate: _Locate) -> 
     )
 
 
-def _devices(reports: Sequence[DeviceReport]) -> Markup:
+def _devices(reports: Sequence[DeviceReport], short: Sequence[str | None]) -> Markup:
     heads = ["Device", "Runtime", "Verdict", "On the accelerator", "*Partitions", "*Median, ms", "*p90, ms"]
-    return table(heads, [_device(place, report) for place, report in enumerate(reports, 1)])
+    rows = [_device(place, *pair) for place, pair in enumerate(zip(reports, short, strict=True), 1)]
+    return table(heads, rows)
 
 
-def _device(place: int, report: DeviceReport) -> Markup:
+def _device(place: int, report: DeviceReport, short: str | None) -> Markup:
     plan, times, device = report.plan, latency_of(report), report.document["device"]
     return tag(
         "tr",
@@ -73,7 +79,7 @@ def _device(place: int, report: DeviceReport) -> Markup:
         ),
         cell("Runtime", about(report)),
         cell("Verdict", chip(report.passed, verdict_words(report))),
-        cell("On the accelerator", share_words(plan)),
+        cell("On the accelerator", share_words(plan) if short is None else chip(False, short)),
         cell("Partitions", f"{len(plan.stretches):,}" if plan.operators else "-", "num"),
         cell("Median, ms", milliseconds(times.median if times else None), "num"),
         cell("p90, ms", milliseconds(times.p90 if times else None), "num"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,9 +13,10 @@ from .plan import plan_lines
 
 if TYPE_CHECKING:
     from ...bundle.boundaries import Boundary
+    from ...artifact.folder import Artifact
     from ...bundle.device_report import DeviceReport
 
-__all__ = ["device_lines", "vector_lines"]
+__all__ = ["device_lines", "values_lines", "vector_lines"]
 
 
 def vector_lines(report: DeviceReport, *, failures_alone: bool = False) -> Iterator[str]:
@@ -47,3 +49,13 @@ def device_lines(
     if short is not None:
         yield plain(f"  FAIL  {short}")
     yield f"{'PASS' if report.passed and short is None else 'FAIL'}: kept as {kept}"
+
+
+def values_lines(artifact: Artifact, kept: Sequence[Path]) -> Iterator[str]:
+    """The files of a probe's values, and the command that judges them."""
+    for path in kept:
+        yield f"  values inside: kept as {path}"
+    if kept:
+        given = " ".join(f"--device-values {shlex.quote(str(path))}" for path in kept)
+        model = "" if artifact.manifest.weights.origin == "random" else " --weights CHECKPOINT"
+        yield f"  next: cloformer parity {shlex.quote(str(artifact.folder))}{model} {given}"

@@ -133,17 +133,6 @@ public actor Classifier {
         return topGuesses(probabilities, labels: payload.labels, count: top)
     }
 
-    func numbers(_ value: MLFeatureValue) -> [Float]? {
-        if let array = value.multiArrayValue {
-            return (0..<array.count).map { array[$0].floatValue }
-        }
-        // A classifier gives its classes by their names; two with one name cannot be told apart.
-        guard value.type == .dictionary, let labels = payload.labels else { return nil }
-        let byName = value.dictionaryValue
-        let inOrder = labels.compactMap { byName[$0]?.floatValue }
-        return inOrder.count == labels.count ? inOrder : nil
-    }
-
     func missing(_ name: String) -> CloFormerError {
         CloFormerError(
             "the model gave no \(name)", advice: "bundle the artifact again with `cloformer bundle ios`"
@@ -151,7 +140,7 @@ public actor Classifier {
     }
 
     private func scores(_ result: MLFeatureProvider, of output: Manifest.Output) -> [Float]? {
-        result.featureValue(for: output.name).flatMap(numbers)
+        result.featureValue(for: output.name).flatMap { numbers($0, payload.labels) }
     }
 
     private func features(of pixels: Pixels) throws -> MLDictionaryFeatureProvider {
@@ -167,6 +156,18 @@ public actor Classifier {
             _ = try model.prediction(from: provider)
         }
     }
+}
+
+/// The numbers of an output; of a classifier those of its classes, in the order of `labels`.
+func numbers(_ value: MLFeatureValue, _ labels: [String]?) -> [Float]? {
+    if let array = value.multiArrayValue {
+        return (0..<array.count).map { array[$0].floatValue }
+    }
+    // A classifier gives its classes by their names; two with one name cannot be told apart.
+    guard value.type == .dictionary, let labels else { return nil }
+    let byName = value.dictionaryValue
+    let inOrder = labels.compactMap { byName[$0]?.floatValue }
+    return inOrder.count == labels.count ? inOrder : nil
 }
 
 /// Throws ``CloFormerError`` unless the model takes the image and gives the output that the manifest says.

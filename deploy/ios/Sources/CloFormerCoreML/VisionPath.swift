@@ -35,7 +35,7 @@ extension Classifier {
         }
         let values = results.compactMap { $0 as? VNCoreMLFeatureValueObservation }
         guard let value = values.first(where: { $0.featureName == output })?.featureValue,
-            let scores = numbers(value)
+            let scores = numbers(value, payload.labels)
         else {
             throw missing(output)
         }

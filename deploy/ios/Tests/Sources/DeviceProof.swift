@@ -11,8 +11,8 @@ struct DeviceProof {
     let classifier: Classifier
 
     /// Reads, checks and loads everything. The environment variable CLOFORMER_COMPUTE_UNITS (all, cpuOnly, cpuAndGPU,
-    /// cpuAndNeuralEngine) says where Core ML may run the model.
-    init() async throws {
+    /// cpuAndNeuralEngine) says where Core ML may run the model, unless `units` do.
+    init(units: String? = nil) async throws {
         payload = try Payload()
         try payload.verify()
         let bundle = Bundle(for: ConformanceTests.self)
@@ -25,7 +25,7 @@ struct DeviceProof {
         }
         XCTAssertEqual(kit.manifestSHA256, payload.manifestSHA256, "the kit is of another model than the app's")
         var options = Classifier.Options()
-        let wanted = ProcessInfo.processInfo.environment["CLOFORMER_COMPUTE_UNITS"] ?? "all"
+        let wanted = units ?? ProcessInfo.processInfo.environment["CLOFORMER_COMPUTE_UNITS"] ?? "all"
         options.computeUnits = try XCTUnwrap(
             ThisDevice.computeUnits(named: wanted), "Core ML has no compute units \(wanted)"
         )
@@ -110,9 +110,12 @@ extension DeviceProof {
     }
 
     private static func file() throws -> URL {
-        let documents = try FileManager.default.url(
+        try folderOfReports().appendingPathComponent(DeviceReport.fileName)
+    }
+
+    static func folderOfReports() throws -> URL {
+        try FileManager.default.url(
             for: .documentDirectory, in: .userDomainMask, appropriateFor: nil, create: true
         )
-        return documents.appendingPathComponent(DeviceReport.fileName)
     }
 }

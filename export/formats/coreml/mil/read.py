@@ -22,12 +22,12 @@ from .files import Weights, contents, model_file
 from .program import Argument, Constant, Function, Operation, Program, TensorType, Value
 from .types import TYPES, element_count, unpack
 
-__all__ = ["Description", "ImageInput", "Package", "read_package", "read_spec"]
+__all__ = ["MAX_MODEL_BYTES", "Description", "ImageInput", "Package", "read_package", "read_spec"]
 
 Message: TypeAlias = Any  # of Core ML's protobuf schema: coremltools has no types for it
 
 # A model's weights lie in files of their own: what describes it is a few megabytes.
-_MAX_MODEL_BYTES = 1 << 28
+MAX_MODEL_BYTES = 1 << 28
 _MAX_NAME = 1000
 
 
@@ -66,7 +66,7 @@ def read_package(path: Path) -> Package:
     is a Core ML model of another kind than an ML Program."""
     path = Path(path)
     file = model_file(path)
-    data = contents(path, file, _MAX_MODEL_BYTES)
+    data = contents(path, file, MAX_MODEL_BYTES)
     with quiet("coremltools"):
         from coremltools.proto import Model_pb2
         from google.protobuf.message import DecodeError

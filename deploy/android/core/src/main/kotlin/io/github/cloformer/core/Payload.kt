@@ -67,6 +67,6 @@ private fun MessageDigest.updateFrom(stream: InputStream): Long {
     }
 }
 
-private fun ByteArray.toHex() = joinToString("") { byte -> HEX[byte.toInt() shr 4 and 15].toString() + HEX[byte.toInt() and 15] }
+internal fun ByteArray.toHex() = joinToString("") { byte -> HEX[byte.toInt() shr 4 and 15].toString() + HEX[byte.toInt() and 15] }
 
 private const val HEX = "0123456789abcdef"

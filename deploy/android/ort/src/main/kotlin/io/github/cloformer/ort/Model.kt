@@ -11,6 +11,8 @@ import io.github.cloformer.core.Options
 import io.github.cloformer.core.PayloadException
 import io.github.cloformer.core.Provider
 import io.github.cloformer.core.Session
+import io.github.cloformer.core.Tensor
+import io.github.cloformer.core.TensorSource
 import java.nio.ByteBuffer
 import java.nio.FloatBuffer
 import java.util.EnumSet
@@ -21,7 +23,12 @@ import java.util.EnumSet
  * ONNX Runtime sends telemetry unless `ORT_DISABLE_TELEMETRY=1` stands in the environment before it is loaded:
  * [io.github.cloformer.runtime.BundledRuntime] puts it there, and whoever makes a [Model] without it has to.
  */
-class Model(private val manifest: Manifest, content: ByteBuffer, options: Options = Options()) : Session {
+class Model(
+    private val manifest: Manifest,
+    content: ByteBuffer,
+    options: Options = Options(),
+    private val optimization: OrtSession.SessionOptions.OptLevel? = null,
+) : Session, TensorSource {
     private val environment = OrtEnvironment.getEnvironment()
     private val session = open(content, options)
     private val shape = LongArray(manifest.input.shape.size) { manifest.input.shape[it].toLong() }
@@ -34,12 +41,14 @@ class Model(private val manifest: Manifest, content: ByteBuffer, options: Option
         }
     }
 
-    override fun run(input: FloatArray): Map<String, FloatArray> =
+    override fun run(input: FloatArray): Map<String, FloatArray> = results(input) { it.toFloats() }
+
+    private fun <T : Any> results(input: FloatArray, read: (OnnxTensor) -> T?): Map<String, T> =
         try {
             OnnxTensor.createTensor(environment, FloatBuffer.wrap(input), shape).use { tensor ->
                 session.run(mapOf(manifest.input.name to tensor)).use { results ->
                     results
-                        .mapNotNull { (name, value) -> (value as? OnnxTensor)?.toFloats()?.let { name to it } }
+                        .mapNotNull { (name, value) -> (value as? OnnxTensor)?.let(read)?.let { name to it } }
                         .toMap()
                 }
             }
@@ -47,11 +56,17 @@ class Model(private val manifest: Manifest, content: ByteBuffer, options: Option
             throw PayloadException("the model does not run here: ${error.message}. Try another provider", error)
         }
 
+    /** Every output as it is: of a probe, the values inside the model too. */
+    override fun tensors(input: FloatArray): Map<String, Tensor> = results(input) { it.toTensor() }
+
     override fun close() = session.close()
 
     private fun open(content: ByteBuffer, options: Options): OrtSession =
         try {
-            sessionSettings(manifest, options).use { environment.createSession(content, it) }
+            sessionSettings(manifest, options).use { settings ->
+                optimization?.let(settings::setOptimizationLevel)
+                environment.createSession(content, settings)
+            }
         } catch (error: OrtException) {
             throw PayloadException("${manifest.modelPath} cannot be loaded: ${error.message}", error)
         }
@@ -60,6 +75,10 @@ class Model(private val manifest: Manifest, content: ByteBuffer, options: Option
         const val RUNTIME = "onnxruntime"
 
         val version: String get() = OrtEnvironment.getEnvironment().version
+
+        /** The level that `probe.json` names; null for null. */
+        fun optimization(name: String?): OrtSession.SessionOptions.OptLevel? =
+            if (name == "off") OrtSession.SessionOptions.OptLevel.NO_OPT else null
 
         /** [content] where ONNX Runtime can read it: outside of the heap. */
         fun direct(content: ByteArray): ByteBuffer = ByteBuffer.allocateDirect(content.size).put(content).apply { flip() }
@@ -74,6 +93,16 @@ private fun OnnxTensor.toFloats(): FloatArray? =
         OnnxJavaType.INT64 -> longBuffer.let { numbers -> FloatArray(numbers.remaining()) { numbers.get(it).toFloat() } }
         else -> null
     }
+
+/** Null for a type that safetensors files have no name for. */
+private fun OnnxTensor.toTensor(): Tensor? = TYPES[info.type]?.let { Tensor(it, info.shape.toList(), byteBuffer) }
+
+private val TYPES =
+    mapOf(
+        OnnxJavaType.FLOAT to "F32", OnnxJavaType.DOUBLE to "F64", OnnxJavaType.FLOAT16 to "F16", OnnxJavaType.BFLOAT16 to "BF16",
+        OnnxJavaType.INT8 to "I8", OnnxJavaType.UINT8 to "U8", OnnxJavaType.INT16 to "I16", OnnxJavaType.INT32 to "I32",
+        OnnxJavaType.INT64 to "I64", OnnxJavaType.BOOL to "BOOL",
+    )
 
 /** How a session on the model of [manifest] is made. To be closed. */
 internal fun sessionSettings(manifest: Manifest, options: Options): OrtSession.SessionOptions {
