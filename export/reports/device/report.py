@@ -12,8 +12,8 @@ from ..shared.words import count, plain
 from .plan import plan_lines
 
 if TYPE_CHECKING:
-    from ...bundle.boundaries import Boundary
     from ...artifact.folder import Artifact
+    from ...bundle.boundaries import Boundary
     from ...bundle.device_report import DeviceReport
 
 __all__ = ["device_lines", "values_lines", "vector_lines"]
