@@ -15,6 +15,7 @@ from ..reference.places import as_good, search_of
 from ..source.precision import Precision
 from .either_step import by_either_step
 from .group import Group, Sums
+from .statistics_apart import beside_statistics
 from .sums import largest_partial, largest_rounded, least_lost, lost, lost_to_the_same, only_sum
 from .tolerances import BACKWARD, ROUNDOFF, allowance
 from .walk import Compared, largest_finite
@@ -92,6 +93,10 @@ def judge(item: Compared, steps: int, types: Types) -> Judgement:
         if item.group.decides:
             flips = int(((error > allowed) & (error <= allowed + extra)).sum())
         allowed += extra
+        apart = beside_statistics(item.group, want, got) if types.sums == "float16" else None
+        if apart is not None and bool((error <= allowed).all()):
+            error, rounded = apart
+            allowed = share * sizes + smallest + BACKWARD * ROUNDOFF[types.computed] * rounded
     place = _worst(error, allowed)
     own, bound = float(error.flatten()[place]), float(allowed.flatten()[place])
     return Judgement(
