@@ -9,6 +9,7 @@ import typer
 
 from cloformer.errors import UsageError
 from cloformer.io.output import say, say_json
+from cloformer.io.words import count
 
 from ..source.shares import parse_share
 from .latency_options import Html
@@ -62,7 +63,7 @@ def import_device_report(
     )
     if values is not None and len(report) > 1:
         raise UsageError(
-            f"--values are of one device, and here are {len(report)} reports",
+            f"--values are of one device, and here are {count(report, 'report')}",
             "import each report by itself: cloformer import-device-report device-report.json --artifact FOLDER --values FILE",
         )
     found = read_artifact(artifact)
@@ -80,7 +81,7 @@ def import_device_report(
         documents = [
             {
                 "kept": str(path),
-                "values": list(map(str, files)),
+                **({"values": list(map(str, files))} if files else {}),
                 **item.to_json(),
                 **_placement(item, plan_json(item.plan, locate), minimum, why),
             }

@@ -58,7 +58,7 @@ def test_every_provider_is_one_of_the_app_s() -> None:
         (
             ("android", "--verify", "app", "--provider", "cpu"),
             2,
-            "leave ARTIFACT, --output, --runtime and --provider out",
+            "leave ARTIFACT, --output, --runtime, --provider and --probe out",
         ),
     ],
 )

@@ -38,7 +38,10 @@ def _cliffs(room: Headroom) -> Iterator[str]:
         return
     now = sum(item.gain <= room.gains[0] for item in room.cliffs)
     reach = count(len(room.cliffs), "operator")
-    yield f"  published cliffs of the Neural Engine: {reach}, {now} of them on the inputs as they are (estimates)"
+    line = (
+        f"published cliffs of the Neural Engine: {reach}, {now} of them on the inputs as they are (estimates)"
+    )
+    yield from wrapped(f"  {line}", indent=4)
     ordered = sorted(room.cliffs, key=lambda item: item.gain)
     for item in ordered[:_SHOWN]:
         yield from wrapped(f"    from {item.gain:g} times the input: {item}", indent=8)

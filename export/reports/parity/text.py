@@ -170,7 +170,10 @@ def _cliffs(report: ParityReport) -> Iterator[str]:
     if not found:
         return
     yield ""
-    yield f"published cliffs of the Neural Engine that are met: {count(found, 'place')}, each an estimate"
+    met = count(found, "place")
+    yield from wrapped(
+        f"published cliffs of the Neural Engine that are met: {met}, each an estimate", indent=2
+    )
     for line in found[:_CLIFFS_SHOWN]:
         yield from wrapped(f"  {line}", indent=4)
     if len(found) > _CLIFFS_SHOWN:
