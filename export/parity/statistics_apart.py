@@ -8,6 +8,7 @@ Another mistake, as one of axes, of an epsilon for each channel, or of a gain, l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,7 @@ def _together(node: fx.Node, bound: Mapping[str, object], want: Tensor) -> int:
     if name in _OVER_THE_LAST:
         shape = bound["normalized_shape"]
         assert isinstance(shape, (list, tuple))
-        return int(want[(..., *[0] * len(shape))].numel())
+        return math.prod(want.shape[: want.ndim - len(shape)])
     if name == "group_norm":
         groups = bound["num_groups"]
         assert isinstance(groups, int)
