@@ -124,11 +124,14 @@ def _input_channels(graph: Graph, operator: Operator, random: Generator) -> str:
 @fault("kernel transposed", has_kernel)
 def _transposed(graph: Graph, operator: Operator, random: Generator) -> str:
     value = operator.constants["weight"]
-    turned, words = [
+    ways = [
         (value.swapaxes(-1, -2), "height and width exchanged"),
         (value[..., ::-1], "left and right exchanged"),
         (value[..., ::-1, :], "top and bottom exchanged"),
-    ][int(random.integers(3))]
+    ]
+    if value.shape[-1] != value.shape[-2]:  # a runtime would not load it
+        ways = ways[1:]
+    turned, words = ways[int(random.integers(len(ways)))]
     graph.set(operator, "weight", np.ascontiguousarray(turned))
     return words
 
