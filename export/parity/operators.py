@@ -31,6 +31,8 @@ __all__ = ["Comparison", "compare_operators", "program_origins", "with_cliffs"]
 # exporter's; and more steps than these to one value are no fusion.
 _MATCHED = 1 / 3
 _MOST_STEPS = 16
+# Of its error beside what it was given: what a value that was computed of right numbers is off by at most, all in all.
+_READ_PAST = 1e-2
 
 
 def program_origins(program: ExportedProgram) -> Origins:
@@ -85,7 +87,7 @@ class Comparison:
     types: Types
     worst: dict[str, OperatorResult] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
-    _divergent: dict[str, set[str]] = field(default_factory=dict)
+    _divergent: dict[str, dict[str, bool]] = field(default_factory=dict)
     _depths: dict[str, int] = field(default_factory=dict)  # by input, how many values its runs have told
 
     @property
@@ -106,9 +108,8 @@ class Comparison:
         candidate = self.origins.candidate(values)
         wanted = {node: value for node, value in self.origins.equals.items() if own is None or value in own}
         seen: set[str] = set()
-        divergent = self._divergent.setdefault(
-            name, set()
-        )  # nodes whose value is out of line with the reference
+        # Nodes whose value is out of line with the reference; whether each only moves numbers.
+        divergent = self._divergent.setdefault(name, {})
         walk = Walk(
             self.program,
             fed,
@@ -150,14 +151,22 @@ def _why(reason: str | None) -> str:
 
 
 def _operator_result(
-    item: Compared, origins: Origins, place: tuple[int, str], types: Types, divergent: set[str]
+    item: Compared, origins: Origins, place: tuple[int, str], types: Types, divergent: dict[str, bool]
 ) -> OperatorResult:
-    """The result at ``place``, (depth, input's name); a node whose value is out of line joins ``divergent``."""
+    """The result at ``place``, (depth, input's name); a node whose value is out of line joins ``divergent``.
+
+    An exporter makes one move of two, so that the written model may read past a move whose own value is wrong. What it then
+    gives is nothing that follows from that value, and is right beside the reference: it is not wrong, and inherits nothing.
+    """
     found = judge(item, sum(origins.steps.get(node, 0) for node in item.names), types)
+    total = _total_error(item.drift, found.scale)
     inherits = any(name in divergent for name in item.reads)
+    if found.is_wrong and any(divergent.get(name, False) for name in item.reads):
+        inherits = total > _READ_PAST * found.own_error
+        found = found if inherits else replace(found, own_error=total, is_wrong=False)
     overflows = (found.overflows or _is_infinite_alone(item.drift)) and not inherits
     if found.is_wrong or overflows or inherits:
-        divergent.add(item.node)
+        divergent[item.node] = nature_of_node(item.group.nodes[-1]) == "moves"
     verdict = "inherited" if inherits else "overflows" if overflows else "right"
     return OperatorResult(
         value=origins.equals[item.node],
@@ -169,7 +178,7 @@ def _operator_result(
         reads=item.reads,
         depth=place[0],
         own_error=found.own_error,
-        total_error=_total_error(item.drift, found.scale),
+        total_error=total,
         tolerance=found.tolerance,
         largest=found.scale,
         case=place[1],

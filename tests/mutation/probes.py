@@ -58,6 +58,7 @@ __all__ = ["COUNTS", "Outcome", "ProbeSubject", "disturbed", "run_here"]
 
 COUNTS = 0.1  # of the largest: what a fault changes at least in the first value that the probe gives of it
 DISTURBED = 1.2
+_MOVING = ("cast", "concat", "expand", "reshape", "slice", "split", "squeeze", "transpose", "unsqueeze")
 _BATCH = 6  # faults that lie on the disk at once
 Run = Callable[[Sequence[Path]], None]
 
@@ -163,10 +164,14 @@ class ProbeSubject:
             yield seed, *self.subject.draw(seed)
 
     def disturbable(self, seeds: range) -> Iterator[tuple[int, Fault, Operator]]:
-        """Operators whose result parity compares, drawn."""
+        """Operators that compute, whose result parity compares, drawn: what only moves numbers may be read past."""
         plan = plan_probe(self.artifact, "all")
         told = {value.name for part in plan.parts for value in part.own if value.dtype.startswith("float")}
-        able = [item for item in self.subject.graph.operators if item.outputs[0] in told]
+        able = [
+            item
+            for item in self.subject.graph.operators
+            if item.outputs[0] in told and item.kind not in _MOVING
+        ]
         for seed in seeds:
             yield seed, OFF, able[int(np.random.default_rng((seed, 7)).integers(len(able)))]
 
