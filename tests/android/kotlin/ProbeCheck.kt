@@ -48,7 +48,7 @@ class ProbeCheck {
                 Kit.read(conformance), File(case, Probe.fileFor(provider.name.lowercase())), DEVICE,
                 Runtime(Model.RUNTIME, Model.version, provider.name.lowercase(), 1),
                 app = { Model(manifest, Model.direct(payload.read(manifest.modelPath)), options) },
-                open = { Model(manifest, Model.direct(conformance.read(it.path)), options, Model.optimization(probe.optimization)) },
+                open = { Model(manifest, Model.direct(conformance.read(it.path)), options, probe.optimization) },
             )
         }
     }

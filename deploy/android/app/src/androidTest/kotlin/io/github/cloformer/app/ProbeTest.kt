@@ -47,11 +47,10 @@ class ProbeTest {
             val options = Options(provider, threads)
             val runtime = runtimeOf(BundledRuntime, manifest, options)
             val file = File(folder(), Probe.fileFor(runtime.provider))
-            val level = Model.optimization(probe.optimization)
             probe.write(
                 kit, file, thisDevice(isDebug), runtime,
                 app = { Model(manifest, Model.direct(files.read(manifest.modelPath)), options) },
-                open = { Model(manifest, Model.direct(conformance.read(it.path)), options, level) },
+                open = { Model(manifest, Model.direct(conformance.read(it.path)), options, probe.optimization) },
             )
             assertTrue("${file.name} is empty", file.length() > 0)
         }

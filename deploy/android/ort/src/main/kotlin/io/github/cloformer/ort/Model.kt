@@ -19,6 +19,7 @@ import java.util.EnumSet
 
 /**
  * A session of ONNX Runtime on the model of [manifest]. It needs nothing of Android, so that tests run it on any JVM.
+ * [optimization] is as `probe.json` says it: "off", or null for what the model has in the app.
  *
  * ONNX Runtime sends telemetry unless `ORT_DISABLE_TELEMETRY=1` stands in the environment before it is loaded:
  * [io.github.cloformer.runtime.BundledRuntime] puts it there, and whoever makes a [Model] without it has to.
@@ -27,7 +28,7 @@ class Model(
     private val manifest: Manifest,
     content: ByteBuffer,
     options: Options = Options(),
-    private val optimization: OrtSession.SessionOptions.OptLevel? = null,
+    private val optimization: String? = null,
 ) : Session, TensorSource {
     private val environment = OrtEnvironment.getEnvironment()
     private val session = open(content, options)
@@ -64,7 +65,7 @@ class Model(
     private fun open(content: ByteBuffer, options: Options): OrtSession =
         try {
             sessionSettings(manifest, options).use { settings ->
-                optimization?.let(settings::setOptimizationLevel)
+                if (optimization == "off") settings.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.NO_OPT)
                 environment.createSession(content, settings)
             }
         } catch (error: OrtException) {
@@ -75,10 +76,6 @@ class Model(
         const val RUNTIME = "onnxruntime"
 
         val version: String get() = OrtEnvironment.getEnvironment().version
-
-        /** The level that `probe.json` names; null for null. */
-        fun optimization(name: String?): OrtSession.SessionOptions.OptLevel? =
-            if (name == "off") OrtSession.SessionOptions.OptLevel.NO_OPT else null
 
         /** [content] where ONNX Runtime can read it: outside of the heap. */
         fun direct(content: ByteArray): ByteBuffer = ByteBuffer.allocateDirect(content.size).put(content).apply { flip() }
