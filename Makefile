@@ -118,7 +118,7 @@ mutation-score: setup
 dense-faults: setup
 	PYTHONPATH=tests:tests/support $(BIN)/python -m mutation.dense --write
 
-# Half an hour: plants 30 faults in the models of a probe, of every operator and at module borders, as ONNX in ONNX Runtime's library for Java
+# Ten minutes: plants 30 faults in the models of a probe, of every operator and at module borders, as ONNX in ONNX Runtime's library for Java
 # and as a Core ML program in the reference runtime, and counts those that the values they write name. It needs what `make
 # android-checks` needs; `ARGUMENTS=--here` is without.
 probe-faults: setup
