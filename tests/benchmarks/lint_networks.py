@@ -1,4 +1,5 @@
-"""Does lint say nothing where a network has no trait of a rule? Networks of the zoo are exported to Core ML in float16, and linted.
+"""Does lint say nothing where a network has no trait of a rule? Networks of the zoo are exported to Core ML and ONNX in float16, and
+linted.
 
 ::
 
@@ -6,9 +7,9 @@
 
 Whether a network has a trait is told by the trace of the PyTorch model alone: its operators, their shapes and arguments, and what
 it computes on noise; nothing of lint and nothing of the file goes into that. A finding of a rule whose trait the trace does not
-have is false. A row for each rule says how many networks do not have the trait, and what was found in them; and how many have it,
+have is false. A row for each rule and format says how many networks do not have the trait, and what was found in them; and how many have it,
 and in how many it was found. The trace has more than the file: a trait that a pass or the exporter removes is not found, rightly.
-Exit 1 for a false finding. ``--write`` puts the table into ``docs/lint.md``. Ten minutes on two cores that have nothing else to do.
+Exit 1 for a false finding. ``--write`` puts the table into ``docs/lint.md``. Half an hour on a core that has nothing else to do.
 """
 
 # ruff: noqa: T201 - a program, whose result is what it prints
@@ -48,6 +49,7 @@ from .markdown import replace_between
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "lint.md"
 BEGIN, END = "<!-- networks: make lint-networks -->", "<!-- end of the networks -->"
 ENOUGH = 30
+FORMATS = ("coreml", "onnx")
 SMALL = [item for item in networks().values() if item.style not in (TIMM, PUBLISHED_CODE)]
 OFFERED = {item.name: item for item in SMALL}
 
@@ -150,6 +152,15 @@ def _of_rows(node: fx.Node, values: Values) -> bool:
     return False
 
 
+def _many_taps(node: fx.Node, values: Values) -> bool:
+    """A convolution of groups with more than 25 taps, or a window of as many, which may be written as one."""
+    if "pool" in _name(node):
+        return max((x.shape[-1] * x.shape[-2] for x in _given(node, values) if x.ndim > 2), default=0) > 25
+    if not _name(node).startswith("conv") or int(arguments(node).get("groups", 1)) == 1:
+        return False
+    return math.prod(_given(node, values)[1].shape[2:]) > 25
+
+
 TRAITS: Mapping[str, Trait] = {
     "softplus-above-10": lambda n, v: _name(n) in ("softplus", "mish", "log_sigmoid", "logaddexp", "binary_cross_entropy_with_logits")
     and max(map(_largest, _given(n, v)), default=0) > 5,
@@ -170,14 +181,22 @@ TRAITS: Mapping[str, Trait] = {
     "long-softmax": lambda n, v: "softmax" in _name(n) and max((s for x in _given(n, v) for s in x.shape), default=0) > 16_384,
     "index-at-the-end": _is_one_of("argmax", "argmin", "topk", "gather", "index", "index_select", "embedding", "sort", "max", "min", "argsort", "take", "take_along_dim", "kthvalue", "median", "nms", "grid_sampler", "searchsorted", "bucketize", "where", "multinomial", "roll", "repeat_interleave", "flip", "cummax", "select"),
     "subnormal-epsilon": _small,
+    "large-depthwise": _many_taps,
+}  # fmt: skip
+
+# What ONNX Runtime's kernels for arm64 do not compute in float16, so that the exporter leaves it in float32.
+IN_ONNX: Mapping[str, Trait] = {
+    "float32-island": _is_one_of("avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
+                                 "scatter", "scatter_add", "scatter_reduce", "index_put", "index_add", "index_copy"),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Result:
-    """The rules whose trait the trace of a network has, and those that found something in its file."""
+    """The rules whose trait the trace of a network has, and those that found something in its file of a format."""
 
     network: str
+    format: str
     traits: frozenset[str]
     found: frozenset[str]
 
@@ -199,14 +218,19 @@ class _Values(fx.Interpreter):
 
 
 @torch.no_grad()
-def traits_of(network: Network) -> frozenset[str]:
-    """By the trace of the model and what it computes on noise of the size that images have."""
+def traits_of(network: Network) -> dict[str, frozenset[str]]:
+    """By format, by the trace of the model and what it computes on noise of the size that images have."""
     traced = trace(make(network.name), list(network.inputs))
     drawn = torch.Generator().manual_seed(5)
     running = _Values(traced.graph_module)
     running.run(*(_drawn(spec, drawn) for spec in network.inputs))
     nodes = [node for node in traced.graph_module.graph.nodes if node.op == "call_function"]
-    return frozenset(rule for rule, has in TRAITS.items() if any(has(node, running.values) for node in nodes))
+
+    def having(traits: Mapping[str, Trait]) -> frozenset[str]:
+        return frozenset(rule for rule, has in traits.items() if any(has(n, running.values) for n in nodes))
+
+    common = having(TRAITS)
+    return {"coreml": common, "onnx": common | having(IN_ONNX)}
 
 
 def _drawn(spec: Any, drawn: torch.Generator) -> Tensor:
@@ -220,37 +244,47 @@ def _drawn(spec: Any, drawn: torch.Generator) -> Tensor:
     return 2 * torch.randn(spec.shape, generator=drawn)
 
 
-def result_of(network: Network, options: Mapping[str, str]) -> Result | None:
-    """None where Core ML does not take the network."""
+def results_of(network: Network, processor: str) -> Iterator[Result]:
+    """Of each format that takes the network."""
+    traits = traits_of(network)
+    for form in FORMATS:
+        found = _found(network, form, {"processor": processor} if form == "coreml" else {})
+        if found is None:
+            continue
+        result = Result(network.name, form, traits[form], found)
+        words = [f"FALSE: {', '.join(sorted(result.false))}"] if result.false else []
+        print(f"{network.name}, {form}: {', '.join([*words, *sorted(found)]) or 'nothing'}", flush=True)
+        yield result
+
+
+def _found(network: Network, form: str, options: Mapping[str, str]) -> frozenset[str] | None:
+    """The rules that find something in the network's file; None where the format does not take it."""
     with tempfile.TemporaryDirectory(prefix="lint-") as folder:
         request = ExportRequest(
-            model=reference_of(network.name), formats=("coreml",), precision="fp16", options=options,
+            model=reference_of(network.name), formats=(form,), precision="fp16", options=options,
             spec=ModelSpec(declared=network.inputs), output=Path(folder),
         )  # fmt: skip
         try:
             artifact = export(request)[0].artifact
         except CloformerError as error:
-            print(f"{network.name}: not exported: {error.lines[0]}", flush=True)
+            print(f"{network.name}, {form}: not exported: {error.lines[0]}", flush=True)
             return None
         report = lint(artifact, ParityRequest())
-    found = frozenset(item.rule.name for item in report.findings)
     unknown = {item.rule for item in report.not_checked}
     if unknown:
-        print(f"{network.name}: not checked: {', '.join(sorted(unknown))}", flush=True)
-    result = Result(network.name, traits_of(network), found)
-    words = [f"FALSE: {', '.join(sorted(result.false))}"] if result.false else []
-    print(f"{network.name}: {', '.join([*words, *sorted(found)]) or 'nothing'}", flush=True)
-    return result
+        print(f"{network.name}, {form}: not checked: {', '.join(sorted(unknown))}", flush=True)
+    return frozenset(item.rule.name for item in report.findings)
 
 
 def lines(results: list[Result]) -> Iterator[str]:
     """The table, in Markdown."""
-    yield "| rule | networks without the trait | findings in them | networks that may have it | found in |"
-    yield "| --- | ---: | ---: | ---: | ---: |"
-    for rule in TRAITS:
-        without = [item for item in results if rule not in item.traits]
-        having = [item for item in results if rule in item.traits]
+    yield "| rule | format | networks without the trait | findings in them | networks that may have it | found in |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: |"
+    for rule, form in _held():
+        without = _without(results, rule, form)
+        having = [item for item in results if item.format == form and rule in item.traits]
         cells = (
+            form,
             len(without),
             sum(rule in item.found for item in without),
             len(having),
@@ -259,29 +293,34 @@ def lines(results: list[Result]) -> Iterator[str]:
         yield f"| `{rule}` | {' | '.join(map(str, cells))} |"
 
 
+def _held() -> Iterator[tuple[str, str]]:
+    """The rules, each with the formats here that it is for."""
+    return ((rule, form) for rule in TRAITS for form in FORMATS if form in RULES[rule].formats)
+
+
+def _without(results: list[Result], rule: str, form: str) -> list[Result]:
+    """Those of a format whose network does not have the trait."""
+    return [item for item in results if item.format == form and rule not in item.traits]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="networks of the zoo; all small ones, if none are named")
     parser.add_argument("--for", dest="processor", default="all-units")
     parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
     given = parser.parse_args()
-    assert set(TRAITS) == {name for name, rule in RULES.items() if "coreml" in rule.formats}
+    assert set(TRAITS) == set(RULES)
     chosen = [OFFERED[name] for name in given.names] or SMALL
-    found = [
-        item
-        for item in (result_of(network, {"processor": given.processor}) for network in chosen)
-        if item is not None
-    ]
+    found = [item for network in chosen for item in results_of(network, given.processor)]
     table = list(lines(found))
     print("", *table, "", sep="\n")
     if given.write:
-        replace_between(PAGE, BEGIN, END, [f"{len(found)} networks, Core ML, float16.", "", *table])
-    false = [f"{item.network}: {', '.join(sorted(item.false))}" for item in found if item.false]
-    few = [
-        rule
-        for rule in TRAITS
-        if sum(rule not in item.traits for item in found) < min(ENOUGH, math.ceil(len(found) / 2))
+        replace_between(PAGE, BEGIN, END, [f"{len(chosen)} networks in float16.", "", *table])
+    false = [
+        f"{item.network}, {item.format}: {', '.join(sorted(item.false))}" for item in found if item.false
     ]
+    least = min(ENOUGH, math.ceil(len(chosen) / 2))
+    few = [f"{rule} ({form})" for rule, form in _held() if len(_without(found, rule, form)) < least]
     if few:
         print(f"fewer than {ENOUGH} networks are without the trait of: {', '.join(few)}")
     sys.exit("\n".join(["false findings:", *false]) if false else 0)
