@@ -299,7 +299,7 @@ def test_export_lints_what_it_wrote(tmp_path: Path, command: Command) -> None:
     assert done.json["lint"][0]["artifact"] == done.json["artifacts"][0]["folder"]
     told = command(*given, "--fail-on", "any")
     assert told.code == 0
-    assert f"lint  {done.json['artifacts'][0]['folder']}: nothing found" in " ".join(told.out.split())
+    assert f"lint {done.json['artifacts'][0]['folder']}: nothing found" in " ".join(told.out.split())
 
 
 def test_a_kept_litert_file() -> None:
