@@ -184,10 +184,12 @@ TRAITS: Mapping[str, Trait] = {
     "large-depthwise": _many_taps,
 }  # fmt: skip
 
-# What ONNX Runtime's kernels for arm64 do not compute in float16, so that the exporter leaves it in float32.
+# What ONNX Runtime's kernels for arm64 do not compute in float16, so that the exporter leaves it in float32; and poolings whose windows are
+# of several sizes, which torch.onnx gathers by tensors of six axes.
 IN_ONNX: Mapping[str, Trait] = {
     "float32-island": _is_one_of("avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
                                  "scatter", "scatter_add", "scatter_reduce", "index_put", "index_add", "index_copy"),
+    "more-than-4-axes": _is_one_of("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d"),
 }  # fmt: skip
 
 

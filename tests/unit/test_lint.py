@@ -18,8 +18,10 @@ from outcome import Command
 
 from cloformer.errors import UnsupportedError, UsageError
 from cloformer.export.artifact.folder import Artifact, read_artifact
+from cloformer.export.formats.onnx.view import read_view
 from cloformer.export.formats.view import FileView, Kind, OperatorView, ValueView
 from cloformer.export.lint.found_by_magnitude import logsumexp_beyond_half
+from cloformer.export.lint.found_by_shape import small_epsilons
 from cloformer.export.lint.graph import Graph, Magnitudes, Peak
 from cloformer.export.lint.lint import Gate, LintReport, lint
 from cloformer.export.lint.measure import _met
@@ -324,3 +326,20 @@ def test_the_same_file_gives_the_same_findings(large: LintReport) -> None:
     again = lint(read_artifact(Path(large.artifact)), ParityRequest())
     found: Mapping[str, object] = again.to_json()
     assert found == large.to_json()
+
+
+@pytest.mark.parametrize(("norm", "found"), [("BatchNormalization", 0), ("InstanceNormalization", 1)])
+def test_what_divides_by_a_constant_needs_no_epsilon(tmp_path: Path, norm: str, found: int) -> None:
+    """A batch norm that nothing can be folded into stays in the file: its variance is known, and is not computed."""
+    parameters = ("scale", "bias", "mean", "variance")[: 4 if norm == "BatchNormalization" else 2]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node(norm, ["x", *parameters], ["y"], epsilon=1e-5)],
+        "norm",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, (1, 3, 4, 4))],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (1, 3, 4, 4))],
+        [onnx.numpy_helper.from_array(np.ones(3, np.float32), name) for name in parameters],
+    )
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)]), tmp_path / "m.onnx"
+    )
+    assert len(list(small_epsilons(Graph(read_view(tmp_path / "m.onnx"))))) == found

@@ -30,7 +30,6 @@ _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("Gather", "GatherElements", "GatherND"), Kind.GATHER),
     **dict.fromkeys(
         (
-            "BatchNormalization",
             "GroupNormalization",
             "InstanceNormalization",
             "LayerNormalization",
