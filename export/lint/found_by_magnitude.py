@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from ..formats.coreml.cliffs import SLICE_LIMIT, SOFTPLUS_LIMIT
 from ..formats.view import Kind, OperatorView
 from .graph import Graph
 from .rule import Sighting
@@ -21,16 +22,14 @@ MEASURED = (
     Kind.SOFTPLUS, Kind.LOGSUMEXP, Kind.LOGARITHM, Kind.SUM, Kind.MEAN, Kind.SQUARES, Kind.NORMALIZATION, Kind.SLICE,
 )  # fmt: skip
 HALF = 65_504.0  # the largest float16
-END_OF_SOFTPLUS = 10.4
 END_OF_LOGSUMEXP = 7.6 + math.log(32)  # 32 exponentials of 7.6 together
-END_OF_SLICES = 4_094.0
 
 
 def softplus_above_its_end(graph: Graph) -> Iterator[Sighting]:
     for operator in graph.of(Kind.SOFTPLUS):
         highest = graph.met(operator).highest
-        if highest.number > END_OF_SOFTPLUS:
-            yield Sighting(operator, f"it is fed {highest}; above {END_OF_SOFTPLUS} it gives 0")
+        if highest.number > SOFTPLUS_LIMIT:
+            yield Sighting(operator, f"it is fed {highest}; above {SOFTPLUS_LIMIT:g} it gives 0")
 
 
 def logsumexp_beyond_half(graph: Graph) -> Iterator[Sighting]:
@@ -68,5 +67,5 @@ def sums_beyond_half(graph: Graph) -> Iterator[Sighting]:
 def slices_off_zero(graph: Graph) -> Iterator[Sighting]:
     for operator in graph.of(Kind.SLICE):
         begin, largest = operator.sizes.get("begin", ()), graph.met(operator).largest
-        if begin and begin[-1] > 0 and largest.number > END_OF_SLICES:
+        if begin and begin[-1] > 0 and largest.number > SLICE_LIMIT:
             yield Sighting(operator, f"it begins at {begin[-1]} of the last axis and takes {largest}")

@@ -162,8 +162,9 @@ def _operator_result(
     total = _total_error(item.drift, found.scale)
     inherits = any(name in divergent for name in item.reads)
     if found.is_wrong and any(divergent.get(name, False) for name in item.reads):
-        inherits = total > _READ_PAST * found.own_error
-        found = found if inherits else replace(found, own_error=total, is_wrong=False)
+        reads_past = math.isfinite(total) and total <= _READ_PAST * found.own_error
+        inherits = not reads_past
+        found = replace(found, own_error=total, is_wrong=False) if reads_past else found
     overflows = (found.overflows or _is_infinite_alone(item.drift)) and not inherits
     if found.is_wrong or overflows or inherits:
         divergent[item.node] = nature_of_node(item.group.nodes[-1]) == "moves"

@@ -52,6 +52,7 @@ SOUND = dict.fromkeys(("mul", "sin", "view", "view_1", "sum_1"), "right")
         ({"sum_1": 1.2}, {"sum_1": "wrong here"}),
         ({"sin": 1.2}, {"sin": "wrong here", "view": "inherited", "view_1": "inherited", "sum_1": "inherited"}),
         ({"view": 1.2}, {"view": "wrong here"}),  # what is behind it is of the sine
+        ({"view": 1.2, "view_1": np.nan}, {"view": "wrong here", "view_1": "wrong here", "sum_1": "inherited"}),  # no number is right of any
         ({"view": 1.2, "view_1": 1.1}, {"view": "wrong here", "view_1": "wrong here", "sum_1": "inherited"}),
     ],
 )  # fmt: skip
