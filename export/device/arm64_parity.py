@@ -21,7 +21,8 @@ from ..parity.outputs import compare_outputs, compare_preprocessing, not_told
 from ..parity.report import OutputResult, ParityReport, Statement, described
 from ..parity.request import photographs_of
 from ..parity.statements import statements_of_the_file, statements_of_the_model, unknown_statements
-from ..parity.verify import OnCase, ParityRequest, show, source_of, with_own
+from ..parity.verify import OnCase, ParityRequest, show, source_of
+from ..parity.yardstick import Yardstick
 from ..reference.cases import Case, Inputs, in_own_order, noise_case
 from ..reference.outputs import run_model
 from ..reference.references import Expected, References
@@ -72,7 +73,8 @@ def compare_on_device(
         )
     else:
         progress("running the PyTorch model in float64")
-        expected = _expected(artifact, source, references, cases)
+        expected, doubts = _expected(artifact, source, references, cases)
+        missing = [*missing, *doubts]
         statements = statements_of_the_model(artifact, source, references, _form(artifact), progress)
     for case, got, wanted in zip(cases, ran.outputs, expected, strict=True):
         found = compare_outputs(case, got, wanted, request.max_loss)
@@ -115,16 +117,18 @@ def _cases(inputs: Inputs, request: ParityRequest, source: Source) -> tuple[list
 
 def _expected(
     artifact: Artifact, source: Source, references: References, cases: Sequence[Case]
-) -> list[list[Expected]]:
-    """What the model gives for each case."""
-    own, reference = Inputs.of_source(source), references.written(source, artifact.manifest.request)
-    found = []
+) -> tuple[list[list[Expected]], list[str]]:
+    """What the model gives for each case, and why the float64 reference would not be it."""
+    own, signature = Inputs.of_source(source), replace(artifact.signature, inputs=source.inputs)
+    yardstick = Yardstick.of(references, source, artifact.manifest.request)
+    found: list[list[Expected]] = []
+    doubts: list[str] = []
     for case in cases:
         prepared = case.for_reference(own)
-        given = run_model(source.model, replace(artifact.signature, inputs=source.inputs), prepared)
-        expected = reference.expected(prepared, _form(artifact), artifact.signature.outputs)
-        found.append(with_own(expected, given) if reference is references.of(source) else expected)
-    return found
+        given = run_model(source.model, signature, prepared)
+        doubts += yardstick.doubts(prepared, given) if not found else []
+        found.append(yardstick.expected(prepared, given, _form(artifact), artifact.signature.outputs))
+    return found, doubts
 
 
 def _form(artifact: Artifact) -> Format:

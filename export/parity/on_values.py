@@ -33,7 +33,8 @@ from .outputs import compare_outputs, compare_preprocessing
 from .report import OutputResult, ParityReport, described
 from .request import ParityRequest, source_of
 from .statements import statements_of_the_file, statements_of_the_model
-from .verify import OnCase, lowered_program, show, with_own
+from .verify import OnCase, lowered_program, show
+from .yardstick import Yardstick
 
 if TYPE_CHECKING:
     from ..source.resolve import Source
@@ -69,11 +70,17 @@ def compare_on_values(
         cases = _cases(artifact, source)
         runner = DeviceRunner(artifact.signature, values, {case.name: fed for case, fed in cases})
         found = Comparison(program, read_origins(artifact), _types(artifact, form))
+        yardstick = Yardstick.of(references, source, artifact.manifest.request)
+        signature = replace(artifact.signature, inputs=source.inputs)
         outputs: list[OutputResult] = []
         for number, (case, fed) in enumerate(cases):
             progress(Stage(f"comparing on {case.name}", 0.1 + 0.8 * number / len(cases)))
-            expected = _expected(artifact, source, references, case, form)
-            got = _run(runner, fed)
+            prepared = case.for_reference(Inputs.of_source(source))
+            given = run_model(source.model, signature, prepared)
+            if not number:
+                found.missing += yardstick.doubts(prepared, given)
+            expected = yardstick.expected(prepared, given, form, artifact.signature.outputs)
+            got = _run(runner, case, fed, found.missing)
             results = compare_outputs(case, got, expected, request.max_loss)
             show(on_case, case, results, got, expected)
             outputs += results
@@ -89,19 +96,6 @@ def compare_on_values(
 def _types(artifact: Artifact, form: Format) -> Types:
     precision, sums = artifact.manifest.precision, str(form.sums).removeprefix("torch.")
     return Types(precision.activations, precision.constants, sums, FORMATS[artifact.format].whole)
-
-
-def _expected(
-    artifact: Artifact, source: Source, references: References, case: Case, form: Format
-) -> list[Expected]:
-    """What the model gives for a case."""
-    reference = references.written(source, artifact.manifest.request)
-    prepared = case.for_reference(Inputs.of_source(source))
-    expected = reference.expected(prepared, form, artifact.signature.outputs)
-    if reference is not references.of(source):
-        return expected
-    given = run_model(source.model, replace(artifact.signature, inputs=source.inputs), prepared)
-    return with_own(expected, given)
 
 
 def _report(
@@ -156,11 +150,12 @@ def _fed(vector: KitVector, artifact: Artifact) -> dict[str, Array]:
     return {spec.name: vector.input.astype(spec.dtype).reshape(spec.shape)}
 
 
-def _run(runner: DeviceRunner, fed: Mapping[str, Array]) -> dict[str, Array]:
-    """The outputs that are in the file: what is not there fails as an output of the comparison."""
+def _run(runner: DeviceRunner, case: Case, fed: Mapping[str, Array], missing: list[str]) -> dict[str, Array]:
+    """The outputs that are in the file: what is not there fails as an output of the comparison, and ``missing`` says why."""
     try:
         return runner.run(fed)
-    except InputError:
+    except InputError as error:
+        missing.append(f"the app's model on {case.name}: {error.lines[0]}")
         return {}
 
 

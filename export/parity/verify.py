@@ -42,14 +42,14 @@ from .outputs import compare_outputs, compare_preprocessing, not_told, output_re
 from .report import OperatorResult, OutputResult, ParityReport, Statement, described
 from .request import ParityRequest, cases_of, of_each_kind, source_of
 from .statements import statements_of_the_file, statements_of_the_model, unknown_statements
-from .yardstick import why_not_rewritten, why_not_the_model
+from .yardstick import Yardstick
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from ..source.resolve import Source
 
-__all__ = ["OnCase", "ParityRequest", "compare", "lowered_program", "show", "source_of", "with_own"]
+__all__ = ["OnCase", "ParityRequest", "compare", "lowered_program", "show", "source_of"]
 
 # Of the time of a comparison, what lies behind it when the model is traced, outputs are compared, and operators too.
 _TRACED, _COMPARED, _ALL = 0.08, 0.5, 0.97
@@ -217,7 +217,7 @@ def _against_model(
     answers: Sequence[tuple[Case, list[Array]]],
 ) -> _Findings:
     artifact, inputs, own = session.artifact, session.inputs, Inputs.of_source(source)
-    model, reference = references.of(source), references.written(source, artifact.manifest.request)
+    yardstick = Yardstick.of(references, source, artifact.manifest.request)
     inside = None
     if program is not None and session.row.format and session.row.gives_values and _hides_logits(artifact):
         inside = _logits_inside(artifact, program)
@@ -232,15 +232,10 @@ def _against_model(
         prepared, fed = case.for_reference(own), case.for_candidate(inputs)
         if not number:
             session.progress(f"proving the float64 reference: {case.name}")
-            doubt = why_not_the_model(model, prepared, given)
-            if doubt is None and reference is not model:
-                rewritten = references.rewritten(source, artifact.manifest.request)
-                doubt = why_not_rewritten(model, rewritten, prepared)
-            doubts += [] if doubt is None else [f"the float64 reference is not the model: {doubt}"]
-        expected = reference.expected(prepared, session.form, specs)
-        expected = with_own(expected, given) if reference is model else expected
+            doubts += yardstick.doubts(prepared, given)
+        expected = yardstick.expected(prepared, given, session.form, specs)
         got = session.runner.run(fed)
-        trained = in_roles(model.run(prepared)[: len(specs)], [spec.role for spec in specs])
+        trained = in_roles(yardstick.model.run(prepared)[: len(specs)], [spec.role for spec in specs])
         outcomes.append(Outcome(case, got, list(zip(specs, trained, strict=True))))
         found = compare_outputs(case, got, expected, session.request.max_loss)
         show(session.on_case, case, found, got, expected)
@@ -249,20 +244,13 @@ def _against_model(
             results += compare_preprocessing(case, inputs, own)
         if inside is not None:
             spec = replace(artifact.signature.outputs[0], name="inside", role="logits")
-            logits = reference.expected(prepared, session.form, [spec])
-            logits = with_own(logits, given[:1]) if reference is model else logits
+            (logits,) = yardstick.expected(prepared, given[:1], session.form, [spec])
             value = session.runner.values(fed).get(inside)
-            results.append(replace(output_result(case, value, logits[0]), name=_INSIDE))
+            results.append(replace(output_result(case, value, logits), name=_INSIDE))
     limits = session.request.limits
     asked = artifact.manifest.precision.are_weights_compressed or limits.are_asked
     found_costs = costs(outcomes, limits) if asked else []
     return _Findings("PyTorch, float64", results, [], doubts, [], [], found_costs)
-
-
-def with_own(expected: Sequence[Expected], given: Sequence[Array]) -> list[Expected]:
-    """With what PyTorch itself gives, as the artifact gives it."""
-    own = in_roles(given, [item.spec.role for item in expected])
-    return [replace(item, own=value) for item, value in zip(expected, own, strict=True)]
 
 
 def show(

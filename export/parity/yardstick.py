@@ -9,8 +9,9 @@ reference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,10 +20,12 @@ from torch import Tensor, fx
 from ..formats.runners import Array
 from ..reference.cases import Case
 from ..reference.natures import operator_name
-from ..reference.references import Expected, Reference
+from ..reference.references import Expected, Reference, References, in_roles
 from ..reference.rounding import Format
 from ..reference.twin import Step
 from ..reference.wide import widened
+from ..reference.written import Asked
+from ..source.signature import TensorSpec
 from ..source.trace import origin_of
 from .group import Group
 from .judge import Types, judge
@@ -30,12 +33,50 @@ from .outputs import output_result
 from .tolerances import ROUNDOFF
 from .walk import Compared, Drift, largest_finite
 
-__all__ = ["why_not_rewritten", "why_not_the_model"]
+if TYPE_CHECKING:
+    from ..source.resolve import Source
+
+__all__ = ["Yardstick", "why_not_rewritten", "why_not_the_model"]
 
 # A kernel of torch's own may lose so many times what a file's operator may: an attention of scores beyond 30 lost 2 % more.
 _KERNEL = 2.0
 _GELU = 8.0  # times |x|, in roundings of one: torch's erf is a polynomial (5.7 were seen from -5 to -1)
 _ROUNDINGS = 4.0  # between the module and its trace, where they call the same kernels
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What an artifact's outputs are held to, in float64: the ``model`` as it was trained, or, where its weights were compressed,
+    the model ``as_written`` with them. ``given`` is always what the module itself gives for ``inputs``."""
+
+    model: Reference
+    as_written: Reference
+    rewritten: Callable[[], Reference]
+
+    @classmethod
+    def of(cls, references: References, source: Source, asked: Asked) -> Yardstick:
+        return cls(
+            references.of(source),
+            references.written(source, asked),
+            lambda: references.rewritten(source, asked),
+        )
+
+    def doubts(self, inputs: Mapping[str, Array], given: Sequence[Array]) -> list[str]:
+        """Why nothing can be judged by it; empty where nothing shows that it is another model."""
+        doubt = why_not_the_model(self.model, inputs, given)
+        if doubt is None and self.as_written is not self.model:
+            doubt = why_not_rewritten(self.model, self.rewritten(), inputs)
+        return [] if doubt is None else [f"the float64 reference is not the model: {doubt}"]
+
+    def expected(
+        self, inputs: Mapping[str, Array], given: Sequence[Array], form: Format, specs: Sequence[TensorSpec]
+    ) -> list[Expected]:
+        """What is expected of each output; with the module's own values beside it, where it is the module that was written."""
+        expected = self.as_written.expected(inputs, form, specs)
+        if self.as_written is not self.model:
+            return expected
+        own = in_roles(given, [spec.role for spec in specs])
+        return [replace(item, own=value) for item, value in zip(expected, own, strict=True)]
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from torch import fx
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
 from .rewriter import Rewriter, arguments, each_axis, shape_of
+from .windows import WindowAxis, bordered, window_axes
 
 __all__ = ["LowerPoolings"]
 
@@ -52,73 +53,55 @@ class LowerPoolings(Pass):
         return sites
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """A spatial axis and the ``count`` windows that PyTorch lays over it, from the front of the padding on."""
-
-    size: int
-    kernel: int
-    stride: int
-    padding: int
-    count: int
-
-    @property
-    def reach(self) -> int:
-        """Where the last window ends, counted from the front of the padding."""
-        return (self.count - 1) * self.stride + self.kernel
-
-    @property
-    def hangs_over(self) -> bool:
-        return self.reach > self.size + 2 * self.padding
-
-    @property
-    def keeps_more(self) -> bool:
-        """Whether Core ML keeps a window, in ceil mode, that PyTorch drops."""
-        return self.padding == 0 and -(-(self.size - self.kernel) // self.stride) >= self.count
+def _hangs_over(axis: WindowAxis) -> bool:
+    return axis.behind > axis.padding
 
 
-def _axes(node: fx.Node, bound: dict[str, Any]) -> list[_Axis] | None:
+def _keeps_more(axis: WindowAxis) -> bool:
+    """Whether Core ML keeps a window, in ceil mode, that PyTorch drops."""
+    return axis.padding == 0 and -(-(axis.size - axis.kernel) // axis.stride) >= axis.count
+
+
+def _axes(node: fx.Node, bound: dict[str, Any]) -> list[WindowAxis] | None:
     source = bound.get("self", bound.get("input"))
     before, after = shape_of(source) if isinstance(source, fx.Node) else None, shape_of(node)
-    if before is None or after is None:
-        return None
-    rank = _rank(node)
-    kernel, padding = each_axis(bound["kernel_size"], rank), each_axis(bound["padding"], rank)
-    strides = each_axis(bound["stride"], rank) if bound["stride"] else kernel
-    sizes = zip(before[-rank:], kernel, strides, padding, after[-rank:], strict=True)
-    return [_Axis(*axis) for axis in sizes]
+    return None if before is None or after is None else window_axes(bound, before, after, _rank(node))
 
 
 def _rank(node: fx.Node) -> int:
     return 1 + max(group.index(node.target) for group in (_AVERAGES, _LARGEST) if node.target in group)
 
 
-def _average(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], axes: list[_Axis]) -> fx.Node | None:
+def _average(
+    rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], axes: list[WindowAxis]
+) -> fx.Node | None:
     divisor = bound.get("divisor_override")
     counts_padding = bound["count_include_pad"] or divisor is not None
-    hang_over = any(axis.hangs_over for axis in axes)
-    keep_more = bound["ceil_mode"] and any(axis.keeps_more for axis in axes)
+    hang_over = any(_hangs_over(axis) for axis in axes)
+    keep_more = bound["ceil_mode"] and any(_keeps_more(axis) for axis in axes)
     if divisor is None and not keep_more and not (hang_over and counts_padding):
         return None
     source = bound["self"]
     kernel, strides = [axis.kernel for axis in axes], [axis.stride for axis in axes]
     padding, none = [axis.padding for axis in axes], [0] * len(axes)
-    behind = [axis.reach - axis.size - axis.padding for axis in axes]
+    behind = [axis.behind for axis in axes]
     if divisor is not None:  # a sum: zeros change nothing
         if hang_over:
-            source, padding = _bordered(rewriter, source, padding, behind), none
+            source, padding = bordered(rewriter, source, padding, behind), none
         mean = rewriter.call(node.target, source, kernel, strides, padding, False, True)
         return rewriter.call(aten.mul.Tensor, mean, math.prod(kernel) / divisor)
     if counts_padding:  # as a part of the input, and nothing else
-        source = _bordered(
+        source = bordered(
             rewriter, source, padding, [min(item) for item in zip(padding, behind, strict=True)]
         )
         return rewriter.call(node.target, source, kernel, strides, none, True, False)
     return rewriter.call(node.target, _cut(rewriter, source, axes), kernel, strides, padding, True, False)
 
 
-def _largest(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], axes: list[_Axis]) -> fx.Node | None:
-    keep_more = bound["ceil_mode"] and any(axis.keeps_more for axis in axes)
+def _largest(
+    rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], axes: list[WindowAxis]
+) -> fx.Node | None:
+    keep_more = bound["ceil_mode"] and any(_keeps_more(axis) for axis in axes)
     if bound["stride"] and not keep_more:
         return None
     dilation = each_axis(bound["dilation"], len(axes))
@@ -130,18 +113,7 @@ def _largest(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], axes: lis
     return rewriter.call(node.target, source, kernel, strides, padding, dilation, bound["ceil_mode"])
 
 
-def _cut(rewriter: Rewriter, source: fx.Node, axes: list[_Axis]) -> fx.Node:
+def _cut(rewriter: Rewriter, source: fx.Node, axes: list[WindowAxis]) -> fx.Node:
     """Without what is behind the last window that PyTorch keeps, where Core ML would keep another one."""
-    behind = [axis.reach - axis.size if axis.keeps_more else 0 for axis in axes]
-    return _bordered(rewriter, source, [0] * len(axes), behind)
-
-
-def _bordered(rewriter: Rewriter, source: fx.Node, before: list[int], behind: list[int]) -> fx.Node:
-    """So many zeros before and behind each of the last axes; where they are fewer than none, so much is cut off."""
-    for axis, more in enumerate(behind, start=-len(behind)):
-        if more < 0:
-            size = (shape_of(source) or ())[axis]
-            source = rewriter.call(aten.slice.Tensor, source, axis, 0, size + more)
-    pairs = zip(reversed(before), reversed(behind), strict=True)
-    zeros = [amount for low, high in pairs for amount in (low, max(high, 0))]
-    return rewriter.call(aten.pad.default, source, zeros, "constant", 0.0) if any(zeros) else source
+    behind = [axis.behind if _keeps_more(axis) else 0 for axis in axes]  # where there is no padding
+    return bordered(rewriter, source, [0] * len(axes), behind)

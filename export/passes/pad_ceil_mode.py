@@ -11,7 +11,8 @@ from torch import Tensor, fx
 
 from ..source.origin import Origin
 from ._pass import Exactness, Pass
-from .rewriter import Rewriter, arguments, each_axis, shape_of
+from .rewriter import Rewriter, arguments, shape_of
+from .windows import WindowAxis, bordered, window_axes
 
 __all__ = ["PadCeilMode"]
 
@@ -47,7 +48,7 @@ class PadCeilMode(Pass):
                 or after is None
             ):
                 continue
-            axes = _axes(bound, before, after)
+            axes = window_axes(bound, before, after, _PLANE)
             if len(before) != _IMAGE or not any(axis.behind > axis.padding for axis in axes):
                 continue
             with rewriter.at(node):
@@ -56,48 +57,21 @@ class PadCeilMode(Pass):
         return sites
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """``count`` windows of ``kernel`` places over ``size`` and the padding."""
-
-    size: int
-    kernel: int
-    stride: int
-    padding: int
-    count: int
-
-    @property
-    def behind(self) -> int:
-        """How far the last window reaches behind the input."""
-        return (self.count - 1) * self.stride + self.kernel - self.size - self.padding
-
-    def counted(self, *, with_padding: bool) -> Tensor:
-        """How many places of each window count."""
-        first = torch.arange(self.count) * self.stride - self.padding
-        low, high = (-self.padding, self.size + self.padding) if with_padding else (0, self.size)
-        return (first + self.kernel).clamp(max=high) - first.clamp(min=low)
+def _counted(axis: WindowAxis, *, with_padding: bool) -> Tensor:
+    """How many places of each window count."""
+    first = torch.arange(axis.count) * axis.stride - axis.padding
+    low, high = (-axis.padding, axis.size + axis.padding) if with_padding else (0, axis.size)
+    return (first + axis.kernel).clamp(max=high) - first.clamp(min=low)
 
 
-def _axes(bound: dict[str, Any], before: tuple[int, ...], after: tuple[int, ...]) -> list[_Axis]:
-    kernel, padding = each_axis(bound["kernel_size"], _PLANE), each_axis(bound["padding"], _PLANE)
-    stride = each_axis(bound["stride"], _PLANE) if bound["stride"] else kernel
-    return [
-        _Axis(*axis) for axis in zip(before[-_PLANE:], kernel, stride, padding, after[-_PLANE:], strict=True)
-    ]
-
-
-def _padded(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], axes: list[_Axis]) -> fx.Node:
-    source = bound["self"]
-    cut = [min(axis.behind, 0) for axis in axes]
-    for place, (axis, less) in enumerate(zip(axes, cut, strict=True), start=-_PLANE):
-        if less:  # what no window reads
-            source = rewriter.call(aten.slice.Tensor, source, place, 0, axis.size + less)
-    zeros = [amount for axis in reversed(axes) for amount in (axis.padding, max(axis.behind, 0))]
-    padded = rewriter.call(aten.constant_pad_nd.default, source, zeros, 0.0)
+def _padded(rewriter: Rewriter, node: fx.Node, bound: dict[str, Any], axes: list[WindowAxis]) -> fx.Node:
+    padded = bordered(
+        rewriter, bound["self"], [axis.padding for axis in axes], [axis.behind for axis in axes]
+    )
     kernel = [axis.kernel for axis in axes]
     mean = rewriter.call(
         aten.avg_pool2d.default, padded, kernel, [axis.stride for axis in axes], [0, 0], False, True
     )
-    rows, columns = (axis.counted(with_padding=bound["count_include_pad"]) for axis in axes)
+    rows, columns = (_counted(axis, with_padding=bound["count_include_pad"]) for axis in axes)
     share = math.prod(kernel) / (rows[:, None] * columns).double()
     return rewriter.call(aten.mul.Tensor, mean, rewriter.new_constant(share, node))

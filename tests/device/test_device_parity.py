@@ -15,6 +15,7 @@ from cloformer.export.device.arm64_parity import compare_on_device
 from cloformer.export.device.runtime import KINDS
 from cloformer.export.formats.onnx.runner import OnnxRuntimeRunner
 from cloformer.export.formats.runners import Array
+from cloformer.export.parity import yardstick
 from cloformer.export.parity.verify import ParityRequest
 
 
@@ -73,6 +74,14 @@ def test_what_is_off_or_missing_fails(artifact: Artifact, request_: ParityReques
     assert [item.failure for item in report.outputs] == ["the output is not there"] * 2
     flat = HostDevice(lambda got: {name: value.reshape(-1) for name, value in got.items()})
     assert not compare_on_device(artifact, request_, flat)[0].passed
+
+
+def test_nothing_is_judged_by_another_model(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The float64 reference is proved to be the model, as it is where nothing is a device."""
+    monkeypatch.setattr(yardstick, "why_not_the_model", lambda *_: "the trace gives another logits")
+    report, _ = compare_on_device(artifact, ParityRequest(model="user_models:resnet"), HostDevice())
+    assert not report.passed
+    assert report.not_compared == ("the float64 reference is not the model: the trace gives another logits",)
 
 
 def test_a_device_that_cannot_count(artifact: Artifact) -> None:

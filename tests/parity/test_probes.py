@@ -26,6 +26,7 @@ from cloformer.export.bundle.probe import PROBE_INDEX, write_probes
 from cloformer.export.formats.coreml import probe as coreml_probe
 from cloformer.export.formats.coreml.mil import read_package
 from cloformer.export.formats.probe import MODES
+from cloformer.export.parity import yardstick
 from cloformer.export.parity.device_values import read_device_values
 from cloformer.export.parity.on_values import compare_on_values
 from cloformer.export.parity.request import ParityRequest
@@ -200,6 +201,17 @@ def test_absence_is_failure(
     assert not report.passed
     assert any(words in line for line in told), told
     assert [item for item in report.operators if not item.passed] == []
+
+
+def test_nothing_is_judged_by_another_model(
+    network: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The float64 reference is proved to be the model, as it is where this machine runs the file."""
+    given = _written(network, "modules", tmp_path / "probe")
+    monkeypatch.setattr(yardstick, "why_not_the_model", lambda *_: "the trace gives another logits")
+    report = network.report(values_file(tmp_path / "values", tmp_path / "probe", given))
+    assert not report.passed
+    assert report.not_compared == ("the float64 reference is not the model: the trace gives another logits",)
 
 
 def _values(given: Given, folder: Path, **changes: str) -> Path:
