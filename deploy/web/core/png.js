@@ -107,7 +107,7 @@ function headerOf([first]) {
 }
 
 /**
- * 256 colours: those that the file does not have are grey, as in Pillow.
+ * 256 colours: those that the file does not have are black, as in Pillow.
  *
  * @param {{type: string, content: Uint8Array}[]} chunks
  * @returns {Uint8Array}
@@ -115,7 +115,7 @@ function headerOf([first]) {
 function paletteOf(chunks) {
   const found = chunks.find(({ type }) => type === "PLTE");
   if (found === undefined) throw new PayloadError(DAMAGED);
-  const palette = Uint8Array.from({ length: 256 * CHANNELS }, (_, at) => Math.floor(at / CHANNELS));
+  const palette = new Uint8Array(256 * CHANNELS);
   palette.set(found.content.subarray(0, Math.min(palette.length, found.content.length)));
   return palette;
 }
