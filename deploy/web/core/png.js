@@ -1,5 +1,6 @@
+import { latin, startsWith } from "./bytes.js";
 import { PayloadError } from "./errors.js";
-import { latin, orientationOf, startsWith } from "./orientation.js";
+import { orientationOf } from "./orientation.js";
 import { CHANNELS, pixelsOf } from "./pixels.js";
 
 /** @typedef {import("./pixels.js").Pixels} Pixels */
