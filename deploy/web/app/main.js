@@ -46,7 +46,7 @@ async function attempt(task) {
   try {
     await task();
   } catch (error) {
-    say(status, "");
+    say(status, session ? "" : "The model is not ready.");
     loading.hidden = true;
     showTrouble(error);
   }
