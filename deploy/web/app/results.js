@@ -61,10 +61,6 @@ export function showResults(rows, note, ranOn) {
   say(element("ran-on", HTMLElement), ranOn);
 }
 
-export function clearResults() {
-  showResults([], "", "");
-}
-
 /** @param {Row} row */
 function rowOf({ name, share, color }) {
   const item = make("li", "row");
@@ -87,5 +83,5 @@ function rowOf({ name, share, color }) {
 /** @param {number} share */
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** @param {number} value of milliseconds @param {number} [digits] */
-export const milliseconds = (value, digits = 1) => `${value.toFixed(digits)} ms`;
+/** @param {number} value @returns {string} three digits that tell something */
+export const milliseconds = (value) => `${value >= 100 ? Math.round(value) : Number(value.toPrecision(3))} ms`;
