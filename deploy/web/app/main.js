@@ -66,6 +66,7 @@ async function start() {
   });
   showAbout(settings);
   session = await createSession(payload.model, choice);
+  choice = { ...choice, threads: session.threads };
   loading.hidden = true;
   for (const id of ["take", "choose", "measure"]) element(id, HTMLButtonElement).disabled = false;
   say(status, "The model is ready. Take a photograph or choose one.");
@@ -163,7 +164,7 @@ function showAbout(settings) {
     ["Numbers", manifest.precision],
     ["Sees", `${rule.width} × ${rule.height} pixels`],
     ...(labels ? [/** @type {[string, string]} */ (["Classes", String(labels.length)])] : []),
-    ["Size", `${(file.bytes / 1e6).toFixed(1)} MB`],
+    ["Size", file.bytes < 1e6 ? `${Math.ceil(file.bytes / 1e3)} kB` : `${(file.bytes / 1e6).toFixed(1)} MB`],
     ["SHA-256", `${file.sha256.slice(0, 16)}…`],
     ["Runtime", `${settings.runtime.name} ${settings.runtime.version}`],
   ]);
