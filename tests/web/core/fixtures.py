@@ -56,7 +56,9 @@ def write_fixtures(folder: Path) -> None:
     _write(folder / "decoded.json", list(_decoded(folder)))
     _write(folder / "photographs.json", list(_photographs(folder)))
     _write(folder / "seen.json", [_seen(number, size) for number in range(len(SEEN)) for size in _SEEN_SIZES])
-    (folder / "manifest.json").write_text(manifest_json(SEEN[0][0], SEEN[0][4], is_suppressed=False, form="onnx"), "utf-8")
+    (folder / "manifest.json").write_text(
+        manifest_json(SEEN[0][0], SEEN[0][4], is_suppressed=False, form="onnx"), "utf-8"
+    )
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -67,9 +69,13 @@ def _ruled(folder: Path) -> Iterator[dict[str, Any]]:
     """Images of odd sizes and all modes in all eight orientations, and what every rule makes of each."""
     draw = np.random.Generator(np.random.PCG64(7))
     for number in range(_COUNT):
-        rule = replace(_RULES[number % len(_RULES)], interpolation=INTERPOLATIONS[number % len(INTERPOLATIONS)])
+        rule = replace(
+            _RULES[number % len(_RULES)], interpolation=INTERPOLATIONS[number % len(INTERPOLATIONS)]
+        )
         if number % 2:
-            rule = replace(rule, crop="letterbox", resize_size=max(rule.height, rule.width), fill=7 * number % 256)
+            rule = replace(
+                rule, crop="letterbox", resize_size=max(rule.height, rule.width), fill=7 * number % 256
+            )
         width, height = _SIZES[number % len(_SIZES)]
         mode, name = _MODES[number // 2 % len(_MODES)], f"rule-{number:02}.png"
         exif = Image.Exif()
@@ -106,15 +112,23 @@ def _decoded(folder: Path) -> Iterator[dict[str, Any]]:
     """PNG files of every type of colour, number of bits and order of rows, with each filter of rows; and the ways to say how an
     image is turned."""
     draw = np.random.Generator(np.random.PCG64(11))
-    kinds = [(colour, bits, order) for colour, (_, each) in _COLOURS.items() for bits in each for order in (0, 1)]
+    kinds = [
+        (colour, bits, order) for colour, (_, each) in _COLOURS.items() for bits in each for order in (0, 1)
+    ]
     for colour, bits, order in kinds:
         for width, height in _MATRIX_SIZES:
-            yield _row(folder, f"png-{colour}-{bits}-{order}-{width}x{height}.png", _png(draw, width, height, colour, bits, order))
+            yield _row(
+                folder,
+                f"png-{colour}-{bits}-{order}-{width}x{height}.png",
+                _png(draw, width, height, colour, bits, order),
+            )
     for name, chunks in _turned().items():
         yield _row(folder, f"turned-{name}.png", _png(draw, 4, 3, 2, 8, 0, chunks))
     for mode in ("RGB", "P", "L"):  # transparency that is a colour of its own
         stream = io.BytesIO()
-        Image.fromarray(_noise(draw, 9, 7, 3)).convert(mode).save(stream, "PNG", transparency=(9, 9, 9) if mode == "RGB" else 9)
+        Image.fromarray(_noise(draw, 9, 7, 3)).convert(mode).save(
+            stream, "PNG", transparency=(9, 9, 9) if mode == "RGB" else 9
+        )
         yield _row(folder, f"transparent-{mode}.png", stream.getvalue())
 
 
@@ -140,7 +154,11 @@ def _png(
             rows.append(each.tobytes())
     header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, order))
     # Shorter than what the samples can name: what is missing has a colour, too.
-    palette = [_chunk(b"PLTE", draw.integers(0, 256, 3 * (2**bits * 3 // 4), np.uint8).tobytes())] if colour == _PALETTE else []
+    palette = (
+        [_chunk(b"PLTE", draw.integers(0, 256, 3 * (2**bits * 3 // 4), np.uint8).tobytes())]
+        if colour == _PALETTE
+        else []
+    )
     packed = zlib.compress(b"".join(rows), 1)
     data = [_chunk(b"IDAT", packed[:5]), _chunk(b"IDAT", b""), _chunk(b"IDAT", packed[5:])]
     return _SIGNATURE + b"".join((header, *palette, *(chunks or []), *data, _chunk(b"IEND", b"")))
@@ -153,9 +171,18 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 def _exif(orientation: int, order: str = ">", kind: int = 3) -> bytes:
     """A directory with another entry before the orientation."""
     head = {">": b"MM", "<": b"II"}[order] + struct.pack(f"{order}HI", 42, 8)
-    number = struct.pack(f"{order}HH" if kind == 3 else f"{order}I", *((orientation, 0) if kind == 3 else (orientation,)))
+    number = struct.pack(
+        f"{order}HH" if kind == 3 else f"{order}I", *((orientation, 0) if kind == 3 else (orientation,))
+    )
     other = struct.pack(f"{order}HHI", 0x0100, 4, 1) + struct.pack(f"{order}I", 7)
-    return head + struct.pack(f"{order}H", 2) + other + struct.pack(f"{order}HHI", 0x0112, kind, 1) + number + bytes(4)
+    return (
+        head
+        + struct.pack(f"{order}H", 2)
+        + other
+        + struct.pack(f"{order}HHI", 0x0112, kind, 1)
+        + number
+        + bytes(4)
+    )
 
 
 def _xmp(orientation: int) -> bytes:
@@ -202,7 +229,9 @@ def _photographs(folder: Path) -> Iterator[dict[str, Any]]:
     yield _photograph(folder, "large.jpg", _picture(draw, 2100, 1300), quality=90)
     exif[ExifTags.Base.Orientation] = 6
     transparent = Image.fromarray(_noise(draw, 61, 40, 4), "RGBA")
-    yield _photograph(folder, "lossy.webp", _picture(draw, 120, 90), quality=90, exif=exif, icc_profile=_wide())
+    yield _photograph(
+        folder, "lossy.webp", _picture(draw, 120, 90), quality=90, exif=exif, icc_profile=_wide()
+    )
     yield _photograph(folder, "lossless.webp", _picture(draw, 120, 90), lossless=True, exif=exif)
     yield _photograph(folder, "transparent.webp", transparent, quality=90, exif=exif)
 
@@ -224,9 +253,15 @@ def _wide() -> bytes:
     from PIL import ImageCms
 
     content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    tags = {bytes(content[at : at + 4]): at for at in range(132, 132 + 12 * struct.unpack(">I", content[128:132])[0], 12)}
+    tags = {
+        bytes(content[at : at + 4]): at
+        for at in range(132, 132 + 12 * struct.unpack(">I", content[128:132])[0], 12)
+    }
     red, blue = (tags[name] for name in (b"rXYZ", b"bXYZ"))
-    content[red + 4 : red + 12], content[blue + 4 : blue + 12] = content[blue + 4 : blue + 12], content[red + 4 : red + 12]
+    content[red + 4 : red + 12], content[blue + 4 : blue + 12] = (
+        content[blue + 4 : blue + 12],
+        content[red + 4 : red + 12],
+    )
     return bytes(content)
 
 
