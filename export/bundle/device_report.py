@@ -69,10 +69,11 @@ class DeviceReport:
         return plan_of(self.document)
 
     def to_json(self) -> dict[str, Any]:
+        coarse = {name: _finite(loss) for name, loss in self.too_coarse.items()}
         return {
             "passed": self.passed,
             "missing": list(self.missing),
-            "too_coarse": {name: _finite(loss) for name, loss in self.too_coarse.items()},
+            **({"too_coarse": coarse} if coarse else {}),
             "vectors": [
                 {
                     "name": vector.name,
