@@ -5,7 +5,7 @@ import { modelFile } from "../core/manifest.js";
 import { loadModel, loadSettings } from "./bundle.js";
 import { addressWith, choose, offerOf, titleOf, whyNoMore } from "./choice.js";
 import { element, listFacts, painted, say } from "./dom.js";
-import { drawPhotograph, drawSeen, drawSeenPart } from "./drawing.js";
+import { bitmapOf, drawPicture, drawSeen, drawSeenPart } from "./drawing.js";
 import { takePhotographs } from "./intake.js";
 import { measure, showLatency, showProgress } from "./measuring.js";
 import { keepOffline } from "./offline.js";
@@ -103,7 +103,9 @@ async function show(photograph) {
   const sight = await look(photograph, payload, /** @type {import("./session.js").Session} */ (session));
   const { rule } = payload.manifest.input;
   const picture = sight.seen?.pictures[0];
-  const context = await drawPhotograph(canvas, picture ?? sight.photograph);
+  const context = picture
+    ? drawPicture(canvas, await bitmapOf(picture), picture)
+    : drawPicture(canvas, sight.bitmap, sight.placement);
   if (sight.seen === null) drawSeenPart(context, sight.placement, rule);
   else if (!picture) await drawSeen(context, sight.seen);
   canvas.hidden = false;
