@@ -43,6 +43,7 @@ def test_contents(wheel: Path) -> None:
         "deploy/ios/.gitattributes",
         "deploy/ios/Package.swift",
         "export/reports/shared/page.css",
+        "export/reports/shared/chart.css",
         "export/reports/shared/page.js",
         "export/commands/parity.py",
         "export/formats/coreml/mil/operators/linear.py",

@@ -1,7 +1,7 @@
 """The frame of a page that needs nothing else: no file, no font, no request, and no script to be read.
 
 All text goes through :mod:`.markup`, and the page's own policy lets no script or style run but those of
-``page.js`` and ``page.css``.
+``page.js``, ``page.css`` and ``chart.css``.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from .markup import Markup, tag
+from .style import page_script, page_style
 
 __all__ = ["page"]
 
@@ -20,8 +20,7 @@ def page(
     title: str, header: Sequence[Markup], sections: Sequence[Markup], footer: str, kind: str | None = None
 ) -> str:
     """The whole document. ``title`` and ``footer`` are plain text, ``kind`` is the class of its body."""
-    here = Path(__file__).parent
-    style, script = ((here / name).read_text("utf-8") for name in ("page.css", "page.js"))
+    style, script = page_style(), page_script()
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
