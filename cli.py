@@ -32,6 +32,7 @@ from cloformer.export.commands import (
     prune,
     spec,
     train,
+    view,
 )
 from cloformer.export.commands.help import Commands, OneCommand
 from cloformer.export.commands.options import (
@@ -142,6 +143,7 @@ def inspect(
 
 
 app.command(cls=OneCommand)(predict.predict)
+app.command(cls=OneCommand)(view.view)
 
 
 @app.command(cls=OneCommand)
