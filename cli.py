@@ -33,6 +33,7 @@ from cloformer.export.commands import (
     serve,
     spec,
     train,
+    view,
 )
 from cloformer.export.commands.help import Commands, OneCommand
 from cloformer.export.commands.options import (
@@ -143,6 +144,7 @@ def inspect(
 
 
 app.command(cls=OneCommand)(predict.predict)
+app.command(cls=OneCommand)(view.view)
 
 
 @app.command(cls=OneCommand)

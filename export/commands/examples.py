@@ -36,6 +36,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("the manifest", f"cloformer inspect {_ONNX} --json"),
         ("no larger than 20 MB, as a gate", f"cloformer inspect {_ONNX} --max-size 20MB"),
     ),
+    "view": (
+        ("the graph, to look at in a browser", f"cloformer view {_ONNX} --html graph.html"),
+        ("coloured by what each operator adds to the error", f"cloformer view {_ONNX} --parity parity.json --html graph.html"),
+        ("and by what it takes of an inference", f"cloformer view {_ONNX} --profile profile.json --html graph.html"),
+    ),
     "predict": (
         ("the photograph that comes with cloformer", f"cloformer predict {_ONNX}"),
         ("all photographs of a folder, three guesses each", f"cloformer predict {_ONNX} photos --top 3"),

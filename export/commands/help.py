@@ -30,7 +30,7 @@ __all__ = ["COMMANDS", "Commands", "OneCommand"]
 
 # What one wants to do, in the order in which one does it.
 COMMANDS = {
-    "Export a model": ("models", "export", "spec", "inspect", "predict"),
+    "Export a model": ("models", "export", "spec", "inspect", "view", "predict"),
     "Prove that the export is the model": ("parity", "lint", "evaluate"),
     "Measure how fast it is": ("bench", "compare", "profile", "pareto"),
     "Bring it to a phone": ("bundle", "serve", "import-device-report"),

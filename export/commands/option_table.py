@@ -146,6 +146,8 @@ _ROWS = {
     "--init": Row(WRITE),
     "--junit": Row(PLACES, "FILE", "none is written"),
     "--output": Row(PLACES, "FOLDER"),
+    "--parity": Row(MODEL, "FILE", "ARTIFACT-reports/parity.json, if it is there"),
+    "--profile": Row(MODEL, "FILE", "ARTIFACT-reports/profile.json, if it is there"),
     "--plots": Row(PLACES, "FOLDER", "none are drawn"),
     "--save": Row(PLACES, "FOLDER", "nothing is written"),
     "--depth": Row(OUTPUT, "N"),

@@ -1,17 +1,19 @@
 """The operators of a written model in words that every format has in common, read from the file itself.
 
-A format's folder has a module ``view`` that gives this; what a rule about phones needs of an operator is here, and no more.
+A format's folder has a module ``view`` that gives this: what a rule about phones and a picture of the graph need of an operator.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["FileView", "Kind", "OperatorView", "ReadsView", "ValueView"]
+from ..source.arrays import Array
+
+__all__ = ["ConstantView", "FileView", "Kind", "OperatorView", "ReadsView", "ValueView"]
 
 
 class Kind(enum.Enum):
@@ -61,6 +63,20 @@ class ValueView:
 
 
 @dataclass(frozen=True)
+class ConstantView:
+    """Numbers that the file stores: weights, and what says sizes. ``key`` is the same for operators that read the same ones; ``bytes``
+    and ``dtype`` are as they are stored, so that quantized weights are whole numbers. ``read`` decodes them; None where they are packed
+    in a way that is not read here."""
+
+    key: str
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    bytes: int
+    read: Callable[[], Array | None] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
 class OperatorView:
     """``native`` is the file's own word for ``kind``. ``inputs`` are the values that it reads and that are no constants, in order, by
     name; ``outputs`` those that it gives.
@@ -68,7 +84,8 @@ class OperatorView:
     ``sizes``: ``axes`` that are reduced or normalized, counted from the first; of a softmax its axis; ``begin`` of a slice by axis;
     ``kernel`` and ``stride`` of windows, ``pad`` before and behind each axis in pairs. ``numbers``: ``epsilon`` of a normalization;
     ``constant``: of a sum, or the larger, with one number. ``words``: ``ceil mode`` of windows, ``padding counts`` in a mean,
-    ``depthwise`` of a convolution.
+    ``depthwise`` of a convolution. ``attributes`` are what the file writes beside an operator, in words, as far as they are read;
+    ``constants`` the stored numbers that it reads, in order.
     """
 
     kind: Kind
@@ -78,6 +95,8 @@ class OperatorView:
     sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     numbers: Mapping[str, float] = field(default_factory=dict)
     words: frozenset[str] = frozenset()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    constants: tuple[ConstantView, ...] = ()
 
     @property
     def value(self) -> str:

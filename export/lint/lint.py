@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from cloformer.io.progress import Progress
 from ..artifact.folder import Artifact
 from ..artifact.origins import Origins, read_origins
 from ..formats import FORMATS
+from ..formats.view import OperatorView
 from ..parity.request import ParityRequest, photographs_of
 from ..reference.cases import Case, Inputs, noise_case
 from ..source.origin import Origin
@@ -19,7 +21,7 @@ from .measure import measure
 from .rule import Finding, Rule, Severity
 from .rules import RULES
 
-__all__ = ["ANY", "Gate", "LintReport", "NotChecked", "lint"]
+__all__ = ["ANY", "Gate", "LintReport", "NotChecked", "lint", "origin_of"]
 
 ANY = "any"
 _HALF = "float16"
@@ -120,7 +122,7 @@ def lint(artifact: Artifact, request: ParityRequest, progress: Progress = lambda
             rule,
             item.operator.native,
             item.operator.value,
-            _origin(graph, places, item.operator.value),
+            origin_of(graph, places, item.operator),
             item.met,
             rule.flags.get(artifact.format),
         )
@@ -149,11 +151,12 @@ def _cases(artifact: Artifact, request: ParityRequest) -> tuple[Sequence[Case], 
     return [*photographs, noise_case(inputs, request.seed)], unreadable
 
 
-def _origin(graph: Graph, origins: Origins, value: str) -> Origin:
-    """Where a value comes from; of a step on the way, where the next value comes from that is known, or else the one before."""
-    steps = [value]
-    operator = graph.makers[value]
+def origin_of(graph: Graph, origins: Origins, operator: OperatorView) -> Origin:
+    """Where an operator comes from; of a step on the way, where the next value comes from that is known, or else the one before."""
     every = frozenset(item.kind for item in graph.view.operators)
-    steps += [name for item in graph.after(operator, every) for name in item.outputs]
-    steps += [name for item in graph.before(operator, every) for name in item.outputs]
-    return next((origins.places[name] for name in steps if name in origins.places), Origin("", "", ""))
+    values = itertools.chain(
+        operator.outputs,
+        (name for item in graph.after(operator, every) for name in item.outputs),
+        (name for item in graph.before(operator, every) for name in item.outputs),
+    )
+    return next((origins.places[name] for name in values if name in origins.places), Origin("", "", ""))

@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from packages import MissingError
+
 from . import checks
-from .parts import MissingError, check_programs
+from .parts import check_programs
 from .tools import CheckError
 
 

@@ -120,7 +120,7 @@ OPENED = {
     "export/formats/litert/metadata.py": "an archive in bytes that the door has read",
     # This package's own, which come with it.
     "export/schemas/__init__.py": "the schemas",
-    "export/reports/shared/page.py": "a page's style and script",
+    "export/reports/shared/style.py": "the style and the script of pages",
     "export/bundle/payload.py": "the notices of its template",
     "export/device/toolchain.py": "the source of its runner, and this system's own C library",
     # What it has just written itself, in a folder that nobody else knows.
@@ -206,6 +206,7 @@ WRITTEN = {
     "export/formats/executorch/profiler.py": "a temporary folder",
     "export/formats/onnx/runner.py": "a temporary folder",
     "export/latency/parent.py": "a temporary file",
+    "export/reports/shared/plots.py": "a temporary folder",
     "export/latency/valgrind.py": "a temporary folder",
     "export/device/adb.py": "nothing: it looks for a program",
     "export/device/toolchain.py": "nothing: it looks for programs",

@@ -27,12 +27,13 @@ ROOMS = (
     "cloformer.export.calibration",
     "cloformer.export.artifact",
     "cloformer.export.parity",
-    "cloformer.export.lint",  # runs files on the images that parity takes; nothing but reports and commands needs it
+    "cloformer.export.lint",  # runs files on the images that parity takes
     "cloformer.export.pipeline",
     "cloformer.export.latency",
     "cloformer.export.bundle",
     "cloformer.export.device",
     "cloformer.export.pareto",
+    "cloformer.export.view",  # after lint, whose graph it draws
     "cloformer.training",
     "cloformer.export.reports",
     "cloformer.export.commands",

@@ -204,7 +204,7 @@ def test_plots_without_the_package_for_them(
     command: Command, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """It is said before anything is measured."""
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
     done = command(name, small, "--plots", tmp_path / "plots")
     assert done.code == 5
     assert "pip install 'cloformer[plots]'" in done.err and len(done.err.splitlines()) <= 3

@@ -72,7 +72,7 @@ def test_the_table_and_the_page(command: Command, small: Path, tmp_path: Path) -
 
 
 def test_plots(command: Command, small: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("resvg_py")
     shown = command("profile", small, "--runs", "1", "--plots", tmp_path / "plots", "--json")
     assert shown.code == 0 and shown.err == ""
     found = sorted(path.name for path in (tmp_path / "plots").iterdir())

@@ -46,6 +46,7 @@ def test_contents(wheel: Path) -> None:
         "deploy/web/index.html",
         "deploy/web/core/preprocessing.js",
         "export/reports/shared/page.css",
+        "export/reports/shared/chart.css",
         "export/reports/shared/page.js",
         "export/commands/parity.py",
         "export/formats/coreml/mil/operators/linear.py",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..view import FileView, Kind, OperatorView, ValueView
+from cloformer.io.words import bounded
+
+from ...source.arrays import Array
+from ..view import ConstantView, FileView, Kind, OperatorView, ValueView
 from .mil import Function, Operation, TensorType, read_package
 from .mil.program import CONSTEXPR, Constant
+from .mil.types import TYPES
 
 __all__ = ["read_view"]
 
@@ -65,6 +70,7 @@ def view_of(function: Function) -> FileView:
     constants: dict[str, Constant] = {}
     values = {item.name: _value(item.type) for item in function.inputs}
     stored: dict[str, tuple[int | None, ...] | None] = {}  # shapes of constants, unpacked ones too
+    numbers: dict[str, tuple[ConstantView, ...]] = {}  # what each of them is made of
     operators = []
     for operation in function.operations:
         if operation.kind == "const" or (
@@ -74,14 +80,50 @@ def view_of(function: Function) -> FileView:
             held = operation.inputs.get("val", ())
             if held and isinstance(held[0], Constant):
                 constants[operation.outputs[0].name] = held[0]
+            numbers |= dict.fromkeys(
+                (item.name for item in operation.outputs), tuple(_numbers(operation, numbers))
+            )
             continue
         values |= {item.name: _value(item.type) for item in operation.outputs}
-        operators.append(_Reader(operation, constants, values, stored).view())
+        read = tuple(_numbers(operation, numbers))
+        operators.append(_Reader(operation, constants, values, stored).view(read))
     return FileView(tuple(operators), values, function.outputs)
 
 
 def _value(kind: TensorType) -> ValueView:
     return ValueView(kind.shape, kind.dtype)
+
+
+def _numbers(operation: Operation, known: Mapping[str, tuple[ConstantView, ...]]) -> Iterator[ConstantView]:
+    """The stored numbers that an operation reads, by name or written in it; of what is unpacked, what it is unpacked from."""
+    made = operation.outputs[0].name if operation.outputs else operation.location
+    for parameter, argument in operation.inputs.items():
+        for place, item in enumerate(argument):
+            if isinstance(item, str):
+                yield from known.get(item, ())
+            elif isinstance(item.value, Tensor):
+                name = made if operation.kind == "const" else f"{made}.{parameter}"
+                yield ConstantView(
+                    f"{operation.location} {parameter} {place}",
+                    name,
+                    item.type.shape or (),
+                    item.type.dtype,
+                    TYPES[item.type.dtype].stored_bytes(item.value.numel()),
+                    partial(_array, item.value),
+                )
+
+
+def _array(tensor: Tensor) -> Array:
+    return tensor.double().numpy() if tensor.is_floating_point() else tensor.numpy()
+
+
+def _attributes(operation: Operation, constants: Mapping[str, Constant]) -> Iterator[tuple[str, str]]:
+    """Words that are written in an operation or named by it; numbers are among the stored ones."""
+    for parameter, argument in operation.inputs.items():
+        for item in argument[:1]:
+            held = constants.get(item) if isinstance(item, str) else item
+            if held is not None and isinstance(held.value, str):
+                yield bounded(parameter), bounded(held.value)
 
 
 class _Reader:
@@ -96,7 +138,7 @@ class _Reader:
     ) -> None:
         self._operation, self._constants, self._values, self._stored = operation, constants, values, stored
 
-    def view(self) -> OperatorView:
+    def view(self, numbers: tuple[ConstantView, ...]) -> OperatorView:
         operation = self._operation
         kind = _KINDS.get(operation.kind, Kind.OTHER)
         return OperatorView(
@@ -107,6 +149,8 @@ class _Reader:
             self._sizes(kind),
             self._numbers(kind),
             self._words(kind),
+            dict(_attributes(operation, self._constants)),
+            numbers,
         )
 
     def _constant(self, parameter: str) -> Tensor | None:

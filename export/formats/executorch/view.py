@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
+
+from torch import Tensor
 
 from cloformer.io.read import decoding
 
-from ..view import FileView, Kind, OperatorView, ValueView
-from .file import Kernel, Program, Value, read_program
+from ...source.arrays import Array
+from ..view import ConstantView, FileView, Kind, OperatorView, ValueView
+from .file import Constant, Kernel, Program, Value, read_program
 from .operators import operands
 from .payload import Graph, Node
 from .steps import graph_of, inner_name, outer_name, results_of
@@ -56,14 +60,23 @@ def read_view(path: Path) -> FileView:
 def _of_kernel(program: Program, step: Kernel, values: Mapping[str, ValueView]) -> OperatorView:
     name, made = step.name.partition(".")[0], tuple(map(outer_name, results_of(program, step)))
     given = tuple(outer_name(place) for place in step.arguments if outer_name(place) in values)
+    held = ((place, program.values[place]) for place in step.arguments)
     return OperatorView(
-        _KINDS.get(name, Kind.OTHER), step.name, tuple(item for item in given if item not in made), made
+        _KINDS.get(name, Kind.OTHER),
+        step.name,
+        tuple(item for item in given if item not in made),
+        made,
+        constants=tuple(
+            _stored(outer_name(place), item.tensor) for place, item in held if isinstance(item, Constant)
+        ),
     )
 
 
 def _of_delegate(graph: Graph, number: int, values: Mapping[str, ValueView]) -> Iterator[OperatorView]:
     for node in graph.nodes:
-        given = (inner_name(number, place) for place in operands(node))
+        places = operands(node)
+        given = (inner_name(number, place) for place in places)
+        held = ((place, graph.values[place]) for place in places if place in graph.values)
         yield OperatorView(
             _KINDS.get(node.kind, Kind.OTHER),
             node.kind,
@@ -71,7 +84,24 @@ def _of_delegate(graph: Graph, number: int, values: Mapping[str, ValueView]) -> 
             (inner_name(number, node.output),),
             _sizes(graph, node),
             words=frozenset({"depthwise"} if node.kind == _DEPTHWISE else ()),
+            constants=tuple(
+                _stored(
+                    inner_name(number, place),
+                    item.constant if item.rounded is None else item.rounded.whole(item.constant),
+                )
+                for place, item in held
+                if item.constant is not None
+            ),
         )
+
+
+def _stored(name: str, tensor: Tensor) -> ConstantView:
+    size = tensor.numel() * tensor.element_size()
+    return ConstantView(name, name, tuple(tensor.shape), _name(tensor.dtype), size, partial(_array, tensor))
+
+
+def _array(tensor: Tensor) -> Array:
+    return tensor.double().numpy() if tensor.is_floating_point() else tensor.numpy()
 
 
 def _sizes(graph: Graph, node: Node) -> dict[str, tuple[int, ...]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..view import FileView, Kind, OperatorView, ValueView
+import numpy as np
+
+from ...source.arrays import Array
+from ..view import ConstantView, FileView, Kind, OperatorView, ValueView
 from .file import Operator, dtype_of, name_of, operators, read_model, shape_of
 
 __all__ = ["read_view"]
@@ -62,10 +66,38 @@ def read_view(path: Path) -> FileView:
         for place in computed
     }
     outputs = tuple(name_of(tensors[int(place)]) for place in model.subgraphs[0].outputs)
-    return FileView(tuple(_view(item, tensors, computed) for item in items), values, outputs)
+    views = tuple(_view(item, tensors, computed, tuple(_numbers(item, model, computed))) for item in items)
+    return FileView(views, values, outputs)
 
 
-def _view(item: Operator, tensors: Any, computed: set[int]) -> OperatorView:
+def _numbers(item: Operator, model: Any, computed: set[int]) -> Iterator[ConstantView]:
+    tensors = model.subgraphs[0].tensors
+    for place in item.inputs:
+        data = None if place < 0 or place in computed else model.buffers[tensors[place].buffer].data
+        if data is None or not len(data):
+            continue
+        tensor = tensors[place]
+        yield ConstantView(
+            f"buffer {tensor.buffer}",
+            name_of(tensor),
+            shape_of(tensor),
+            dtype_of(tensor),
+            len(data),
+            partial(_array, data, dtype_of(tensor)),
+        )
+
+
+def _array(data: Any, dtype: str) -> Array | None:
+    """None of types that NumPy has not, and of those that are packed."""
+    try:
+        return np.frombuffer(bytes(data), dtype)
+    except TypeError:
+        return None
+
+
+def _view(
+    item: Operator, tensors: Any, computed: set[int], numbers: tuple[ConstantView, ...]
+) -> OperatorView:
     kind = _KINDS.get(item.kind, Kind.OTHER)
     if kind is Kind.LAYER and item.inputs[1] in computed:  # the converter writes a product of one batch so
         kind = Kind.PRODUCT
@@ -81,4 +113,5 @@ def _view(item: Operator, tensors: Any, computed: set[int]) -> OperatorView:
         tuple(name_of(tensors[place]) for place in item.outputs),
         sizes,
         words=frozenset({"depthwise"} if item.kind == _DEPTHWISE else ()),
+        constants=numbers,
     )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 
+from cloformer.io.words import bounded
+
 from ...source.arrays import Array
-from ..view import FileView, Kind, OperatorView, ValueView
+from ..view import ConstantView, FileView, Kind, OperatorView, ValueView
 from .file import inferred, read_onnx
 
 if TYPE_CHECKING:
-    from onnx import NodeProto
+    from onnx import AttributeProto, NodeProto, TensorProto
 
 __all__ = ["read_view"]
 
@@ -63,6 +66,7 @@ _KINDS: Mapping[str, Kind] = {
 }
 _REDUCED = (Kind.SUM, Kind.MEAN, Kind.SQUARES, Kind.LOGSUMEXP)
 _SMALL = 64  # numbers of a constant that says sizes
+_LONGEST = 200  # characters of an attribute in words
 
 
 def read_view(path: Path) -> FileView:
@@ -75,6 +79,7 @@ def read_view(path: Path) -> FileView:
         for item in model.graph.initializer
         if np.prod(item.dims, dtype=np.int64) <= _SMALL
     }
+    stored = {item.name: _stored(item.name, item) for item in model.graph.initializer}
     values = {
         item.name: _value(item)
         for item in (*graph.input, *graph.value_info, *graph.output)
@@ -87,10 +92,12 @@ def read_view(path: Path) -> FileView:
             if held is not None:
                 shapes[node.output[0]] = tuple(held.dims)
                 constants[node.output[0]] = onnx.numpy_helper.to_array(held)
+                stored[node.output[0]] = _stored(node.output[0], held)
             continue
         for name in node.output:
             values.setdefault(name, ValueView(None, ""))
-        operators.append(_Reader(node, constants, values, shapes).view())
+        read = tuple(stored[name] for name in node.input if name in stored)
+        operators.append(_Reader(node, constants, values, shapes).view(read))
     return FileView(tuple(operators), values, tuple(item.name for item in model.graph.output))
 
 
@@ -98,6 +105,37 @@ def _value(info: onnx.ValueInfoProto) -> ValueView:
     kind = info.type.tensor_type
     shape = tuple(item.dim_value if item.HasField("dim_value") else None for item in kind.shape.dim)
     return ValueView(shape if kind.HasField("shape") else None, _dtype(kind.elem_type))
+
+
+def _stored(name: str, tensor: TensorProto) -> ConstantView:
+    size = len(tensor.raw_data) or onnx.numpy_helper.to_array(tensor).nbytes
+    read = partial(onnx.numpy_helper.to_array, tensor)
+    return ConstantView(name, name, tuple(tensor.dims), _dtype(tensor.data_type), size, read)
+
+
+def _attributes(node: NodeProto) -> Iterator[tuple[str, str]]:
+    """Those that are numbers and words."""
+    for item in node.attribute:
+        if (said := _said(item)) is not None:
+            yield bounded(item.name, _LONGEST), bounded(said, _LONGEST)
+
+
+def _said(item: AttributeProto) -> str | None:
+    value = onnx.helper.get_attribute_value(item)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, (int, float)):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, (onnx.TensorProto, onnx.GraphProto)):
+        return None
+    return ", ".join(
+        each.decode("utf-8", "replace")
+        if isinstance(each, bytes)
+        else f"{each:g}"
+        if isinstance(each, float)
+        else str(each)
+        for each in value[:_SMALL]
+    )
 
 
 def _dtype(number: int) -> str:
@@ -119,7 +157,7 @@ class _Reader:
         self._node, self._constants, self._values, self._shapes = node, constants, values, shapes
         self._attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
 
-    def view(self) -> OperatorView:
+    def view(self, constants: tuple[ConstantView, ...]) -> OperatorView:
         node = self._node
         kind = _KINDS.get(node.op_type, Kind.OTHER)
         return OperatorView(
@@ -130,6 +168,8 @@ class _Reader:
             self._sizes(kind),
             self._numbers(kind),
             self._words(kind),
+            dict(_attributes(node)),
+            constants,
         )
 
     def _shape(self, place: int) -> tuple[int | None, ...]:

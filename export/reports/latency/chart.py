@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...latency.statistics import MIN_TO_JUDGE
 from ..shared.axis import Axis
-from ..shared.charts import legend, percent
+from ..shared.charts import Drawing, percent
 from ..shared.markup import Markup, join, tag
 from ..shared.words import count
 from .course_chart import CourseChart
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...latency.report import Measurement
     from ...latency.statistics import Summary
 
-__all__ = ["course_figure", "median_bar", "spread_figure"]
+__all__ = ["course_drawing", "median_bar", "spread_drawing", "spread_figure", "spread_words"]
 
 _FLOOR, _TALLEST = 222, 172  # of the bars of a histogram, pixels
 _OUTSIDE = 0.05  # of the width, for the bar of what is off the axis
@@ -42,22 +42,28 @@ def median_bar(found: Summary, most: float) -> Markup:
 
 
 def spread_figure(row: Measurement, found: Summary) -> Markup:
+    """On a page: with what it leaves out in words."""
+    figure = tag("figure", spread_drawing(row, found).svg(), class_="panel shape")
+    return join([figure, tag("p", spread_words(row), class_="aside")])
+
+
+def spread_drawing(row: Measurement, found: Summary) -> Drawing:
     """How many queries took how long, with the median and p90."""
-    values = _milliseconds(row)
-    bins = spread(values)
-    chart = _SpreadChart(bins)
+    chart = _SpreadChart(spread(_milliseconds(row)))
     marks = [*chart.marks(), *chart.upright(found.median, "median", 12, "allowed")]
     if found.p90 is not None:
         marks += chart.upright(found.p90, "p90", 27, "allowed dashed")
-    drawn = tag(
-        "svg", *marks, width="100%", height=_FLOOR + 22, role="img", class_="spread",
-        aria_label=f"How long each of {count(len(values), 'query')} took",
-    )  # fmt: skip
-    said = f"{count(len(values), 'query')}, in bins of {bins.width:g} ms.{_outside(values, bins)}"
-    return join([tag("figure", drawn, class_="panel shape"), tag("p", said, class_="aside")])
+    return Drawing(f"How long each of {count(row.wall_ns, 'query')} took", marks, _FLOOR + 22)
 
 
-def course_figure(row: Measurement, found: Summary) -> Markup:
+def spread_words(row: Measurement) -> str:
+    """What the heights of the bars are of, and what is off the axis."""
+    values = _milliseconds(row)
+    bins = spread(values)
+    return f"{count(values, 'query')}, in bins of {bins.width:g} ms, {max(bins.counts):,} in the highest.{_outside(values, bins)}"
+
+
+def course_drawing(row: Measurement, found: Summary) -> Drawing:
     """How long queries took over the run, so that it is seen if they took longer in the end."""
     values = _milliseconds(row)
     each = together(len(values))
@@ -83,8 +89,7 @@ def course_figure(row: Measurement, found: Summary) -> Markup:
     marks.append(("level", median))
     if chart.beyond:
         marks.append(("total", "off the chart"))
-    figure = chart.draw(f"How long {count(len(values), 'query')} took, in the order they ran", under, over)
-    return join([figure, legend(*marks)])
+    return chart.draw(f"How long {count(values, 'query')} took, in the order they ran", under, over, marks)
 
 
 class _SpreadChart:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ...latency.comparison import DEAD_BAND
 from ..shared.axis import Axis
-from ..shared.charts import legend, percent
-from ..shared.markup import Markup, join, tag
+from ..shared.charts import Drawing, percent
+from ..shared.markup import Markup, tag
 from .comparison_text import ratio
 from .course_chart import CourseChart
 from .samples import Stretch, around, course, together
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ...latency.comparison import Comparison, Pair
     from ...latency.statistics import Interval
 
-__all__ = ["RatioScale", "axis_strip", "interval_strip", "turn_stretches", "turns_axis", "turns_figure"]
+__all__ = ["RatioScale", "axis_marks", "interval_marks", "turns_drawing"]
 
 _MOST_TURNS = 240  # that are drawn one by one; of more, several together
 _FEW_ROUNDS = 4  # up to which there is room for the word
@@ -57,9 +57,9 @@ class RatioScale:
         return [(value, f"{value:g}") for value in places if self.low <= value <= self.high]
 
 
-def interval_strip(
-    scale: RatioScale, judged: Interval | None, kind: str, name: str, limit: float | None
-) -> Markup:
+def interval_marks(
+    scale: RatioScale, judged: Interval | None, kind: str, limit: float | None
+) -> list[Markup]:
     """An interval between the dead band and the limit, as high as its place is. ``kind`` is its class."""
     marks = []
     if judged is not None:
@@ -68,18 +68,15 @@ def interval_strip(
             "rect", x=percent(start), width=percent(end - start), y=-7, height=14, rx=1, class_=f"span {kind}",
         )  # fmt: skip
         marks = [box, _upright(scale, judged.value, "-12", "12", f"value {kind}")]
-    held = tag("svg", *marks, y="50%", width="100%")
-    ground = _ground(scale, limit)
-    return tag("svg", tag("title", name), *ground, held, width="100%", role="img", class_="forest")
+    return [*_ground(scale, limit), tag("svg", *marks, y="50%", width="100%")]
 
 
-def axis_strip(scale: RatioScale) -> Markup:
-    """The numbers below the strips."""
-    texts = [
+def axis_marks(scale: RatioScale) -> list[Markup]:
+    """The numbers below the intervals."""
+    return [
         tag("text", text, x=percent(scale.share(value)), y=14, text_anchor="middle")
         for value, text in scale.ticks()
     ]
-    return tag("svg", *texts, width="100%", height=20, aria_hidden="true", class_="forest")
 
 
 def _ground(scale: RatioScale, limit: float | None) -> Iterator[Markup]:
@@ -97,12 +94,12 @@ def _upright(scale: RatioScale, value: float, top: str, bottom: str, kind: str) 
     return tag("line", x1=x, x2=x, y1=top, y2=bottom, class_=kind)
 
 
-def turns_figure(found: Comparison, pair: Pair, judged: Interval) -> Markup:
+def turns_drawing(found: Comparison, pair: Pair, judged: Interval) -> Drawing:
     """The ratio in every turn, round by round."""
     ratios = found.turn_ratios(pair.row)
-    parts = turn_stretches(found, pair)
+    parts = _turn_stretches(found, pair)
     stretches = [item for part in parts.values() for item in part]
-    chart = CourseChart(stretches, [*_words(parts)], turns_axis(ratios, judged))
+    chart = CourseChart(stretches, [*_words(parts)], _turns_axis(ratios, judged))
     grounds: list[Markup] = []
     over = [*chart.level(1.0, "rail", "1: as long as the first")]
     place = 0
@@ -120,11 +117,10 @@ def turns_figure(found: Comparison, pair: Pair, judged: Interval) -> Markup:
         *chart.belt(judged.low, judged.high, "interval", f"the interval, {ratio(judged)}"),
     ]
     over += chart.level(judged.value, "allowed", f"the median of all turns, {judged.value:.3f}")
-    figure = chart.draw(f"The ratio in each of {len(ratios):,} turns", under, over)
-    return join([figure, _turns_legend(chart)])
+    return chart.draw(f"The ratio in each of {len(ratios):,} turns", under, over, _turns_marks(chart))
 
 
-def turn_stretches(found: Comparison, pair: Pair) -> dict[int, list[Stretch]]:
+def _turn_stretches(found: Comparison, pair: Pair) -> dict[int, list[Stretch]]:
     """The ratio of every turn, by round; several turns in a stretch if there are many."""
     ratios = found.turn_ratios(pair.row)
     each = together(len(ratios), _MOST_TURNS)
@@ -137,7 +133,7 @@ def turn_stretches(found: Comparison, pair: Pair) -> dict[int, list[Stretch]]:
     return parts
 
 
-def turns_axis(ratios: Sequence[float], judged: Interval) -> Axis:
+def _turns_axis(ratios: Sequence[float], judged: Interval) -> Axis:
     """Around the turns; with the dead band, if that leaves them room."""
     low, high = around(ratios)
     low, high = min(low, judged.low), max(high, judged.high)
@@ -154,7 +150,7 @@ def _words(parts: dict[int, list[Stretch]]) -> Iterator[str]:
                 yield f"round {number}, turns {item.first:,} to {item.last:,}: {item.low:.3f} to {item.high:.3f}, median {item.median:.3f}"
 
 
-def _turns_legend(chart: CourseChart) -> Markup:
+def _turns_marks(chart: CourseChart) -> list[tuple[str, str]]:
     marks = [("own", "a turn")]
     if (each := chart.stretches[0].last) > 1:
         marks = [
@@ -167,4 +163,4 @@ def _turns_legend(chart: CourseChart) -> Markup:
         marks.append(("dead", f"1 +/- {DEAD_BAND:.0%}"))
     if chart.beyond:
         marks.append(("total", "off the chart"))
-    return legend(*marks)
+    return marks

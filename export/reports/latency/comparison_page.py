@@ -12,8 +12,9 @@ from ..shared.markup import Markup, tag
 from ..shared.page import page
 from ..shared.parts import badge, cell, chip, environment, folded, table, verdict_chip
 from ..shared.words import count
-from .comparison_chart import RatioScale, axis_strip, interval_strip, turns_figure
+from .comparison_chart import RatioScale, axis_marks, interval_marks, turns_drawing
 from .comparison_text import endings, gate_line, how, judged_by, letter, outcome, ratio, verdict_line
+from .course_chart import course_figure
 from .parts import footer, incomplete, protocol, row_facts, threads
 from .text import candidate, milliseconds, where
 
@@ -92,7 +93,8 @@ def _forest(found: Comparison) -> Markup:
         said += f" The broken line is the limit, {limit:+.1%}."
     pairs = [None, *found.pairs]
     rows = [_contender(found, scale, index, pair) for index, pair in enumerate(pairs)]
-    axis = tag("div", tag("div", axis_strip(scale), class_="scale"), class_="contender ticks")
+    numbers = tag("svg", *axis_marks(scale), width="100%", height=20, aria_hidden="true", class_="forest")
+    axis = tag("div", tag("div", numbers, class_="scale"), class_="contender ticks")
     return tag(
         "section",
         tag("h3", f"Ratio to {letter(0)}"),
@@ -112,7 +114,8 @@ def _contender(found: Comparison, scale: RatioScale, index: int, pair: Pair | No
     judged = Interval(1.0, 1.0, 1.0, 1.0) if pair is None else pair.judged
     word = "the first" if pair is None else outcome(found, pair)
     number = "1" if pair is None else ratio(pair.judged)
-    strip = interval_strip(scale, judged, word.replace(" ", "-"), number, found.rounds.max_regression)
+    marks = interval_marks(scale, judged, word.replace(" ", "-"), found.rounds.max_regression)
+    strip = tag("svg", tag("title", number), *marks, width="100%", role="img", class_="forest")
     return tag(
         "div",
         tag("p", _name(index), row.artifact, tag("small", f"{row.title}, {threads(row)}"), class_="who"),
@@ -185,7 +188,12 @@ def _turns(found: Comparison) -> Iterator[Markup]:
             yield tag("section", heading, tag("p", "There is no whole turn.", class_="aside"))
             continue
         said = "In a turn both run for a moment, one after the other; each round has fresh processes."
-        yield tag("section", heading, tag("p", said, class_="aside"), turns_figure(found, pair, judged))
+        yield tag(
+            "section",
+            heading,
+            tag("p", said, class_="aside"),
+            course_figure(turns_drawing(found, pair, judged)),
+        )
 
 
 def _about(found: Comparison) -> Iterator[Markup]:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..shared.axis import Axis
-from ..shared.markup import Markup, tag
+from ..shared.charts import Drawing, legend
+from ..shared.markup import Markup, join, tag
 from .samples import Stretch
 
-__all__ = ["CourseChart"]
+__all__ = ["CourseChart", "course_figure"]
 
 _HEIGHT, _LABELS = 248, 242
 _TOP, _BOTTOM = 24, 204  # of the axis; what is off it is on a rail above or below
@@ -27,21 +28,13 @@ class CourseChart:
     names: Sequence[str]
     axis: Axis
 
-    def draw(self, label: str, under: Sequence[Markup], over: Sequence[Markup]) -> Markup:
-        """``under`` the marks of the stretches, and ``over`` them."""
-        plot = tag(
-            "svg", *under, *self._grid(), *self._marks(), *over,
-            tag("line", x1="0%", x2="0%", y1=0, y2=_BELOW + 5, class_="cursor"),
-            *self._hits(),
-            width="100%", height=_HEIGHT, role="img", class_="plot", aria_label=label,
-        )  # fmt: skip
-        axis = tag(
-            "svg", *self._labels(), width=_AXIS_WIDTH, height=_HEIGHT, aria_hidden="true", class_="axis"
-        )
-        readout = tag(
-            "p", "Point at the chart, touch it, or use the arrow keys on it.", class_="readout", role="status"
-        )
-        return tag("figure", tag("div", axis, plot, class_="chart"), readout, class_="scan brief panel")
+    def draw(
+        self, label: str, under: Sequence[Markup], over: Sequence[Markup], marks: Sequence[tuple[str, str]]
+    ) -> Drawing:
+        """``under`` the marks of the stretches, and ``over`` them; ``marks`` are the legend's."""
+        cursor = tag("line", x1="0%", x2="0%", y1=0, y2=_BELOW + 5, class_="cursor")
+        plot = [*under, *self._grid(), *self._marks(), *over, cursor, *self._hits()]
+        return Drawing(label, plot, _HEIGHT, [*self._labels()], _AXIS_WIDTH, marks, "plot")
 
     def level(self, value: float, kind: str, name: str) -> Iterator[Markup]:
         """A line all across, if it is on the axis."""
@@ -138,3 +131,11 @@ class CourseChart:
         if value < self.axis.low:
             return str(_BELOW)
         return f"{_BOTTOM - (_BOTTOM - _TOP) * self.axis.share(value):.1f}"
+
+
+def course_figure(drawing: Drawing) -> Markup:
+    """On a page: with the words of the stretch that the cursor is on, and the legend."""
+    hint = "Point at the chart, touch it, or use the arrow keys on it."
+    readout = tag("p", hint, class_="readout", role="status")
+    figure = tag("figure", drawing.svg(), readout, class_="scan brief panel")
+    return join([figure, legend(*drawing.marks)])

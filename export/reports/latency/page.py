@@ -9,7 +9,8 @@ from ..shared.markup import Markup, tag
 from ..shared.page import page
 from ..shared.parts import badge, cell, doubts, environment, table, verdict_chip
 from ..shared.words import count, plain
-from .chart import course_figure, median_bar, spread_figure
+from .chart import course_drawing, median_bar, spread_figure
+from .course_chart import course_figure
 from .parts import footer, incomplete, protocol, row_facts, threads
 from .text import COLUMNS, about_counts, candidate, endings, gate_line, how, milliseconds, remarks, where
 
@@ -123,7 +124,7 @@ def _charts(row: Measurement) -> Markup:
         "section",
         tag("h3", "Over the run"),
         tag("p", f"Milliseconds, in the order the queries ran.{moved}", class_="aside"),
-        course_figure(row, found),
+        course_figure(course_drawing(row, found)),
     )
     return tag("div", spread, course, class_="beside")
 

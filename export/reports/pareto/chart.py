@@ -1,4 +1,4 @@
-"""Artifacts as points: what they cost across, how good they are upwards. As inline SVG."""
+"""Artifacts as points: what they cost across, how good they are upwards."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..shared.axis import Axis
-from ..shared.charts import legend, percent
-from ..shared.markup import Markup, join, tag
+from ..shared.charts import Drawing, percent
+from ..shared.markup import Markup, tag
 from ..shared.words import plain
 from .text import shown, title
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...pareto.figures import Figure
     from ...pareto.front import Front
 
-__all__ = ["around", "pairs", "scatter"]
+__all__ = ["pairs", "scatter"]
 
 _HEIGHT, _TOP, _BOTTOM = 300, 22, 250
 _AXIS = 54  # pixels, beside the plot
@@ -35,23 +35,19 @@ def pairs(front: Front) -> list[tuple[Figure, Figure]]:
     return list(pairwise(alike))
 
 
-def scatter(front: Front, across: Figure, up: Figure) -> Markup:
+def scatter(front: Front, across: Figure, up: Figure) -> Drawing:
     """A point for each artifact, with its number in the table."""
-    x, y = (Axis.of(*around(front, figure)) for figure in (across, up))
-    plot = tag(
-        "svg", *_grid(x, y, across, up), *_points(front, across, up, x, y), width="100%", height=_HEIGHT, role="img",
-        class_="spread", aria_label=f"{title(up)} by {title(across)}",
-    )  # fmt: skip
+    x, y = (Axis.of(*_around(front, figure)) for figure in (across, up))
+    plot = [*_grid(x, y, across, up), *_points(front, across, up, x, y)]
     labels = [
         tag("text", _tick(up, y, value), x=_AXIS - 6, y=_down(y, value), dy="0.35em", text_anchor="end")
         for value in y.ticks
     ]
-    beside = tag("svg", *labels, width=_AXIS, height=_HEIGHT, aria_hidden="true", class_="axis")
-    figure = tag("figure", tag("div", beside, plot, class_="chart"), class_="panel shape")
-    return join([figure, legend(("own", "not dominated"), ("floor", "dominated"))])
+    marks = ("own", "not dominated"), ("floor", "dominated")
+    return Drawing(f"{title(up)} by {title(across)}", plot, _HEIGHT, labels, _AXIS, marks)
 
 
-def around(front: Front, figure: Figure) -> tuple[float, float]:
+def _around(front: Front, figure: Figure) -> tuple[float, float]:
     """The range that is drawn: of all values that are finite, with room on either side; no share is above 1."""
     values = [item.value(figure) for item in front.candidates]
     there = [value for value in values if math.isfinite(value)] or [0.0]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..shared.charts import legend
 from ..shared.file import write_report
 from ..shared.markup import Markup, tag
 from ..shared.page import page
@@ -65,12 +66,13 @@ def _row(front: Front, place: int) -> Markup:
 
 def _charts(front: Front) -> Iterator[Markup]:
     for across, up in pairs(front):
-        said = "The number is that of the table; dominated ones are hollow."
+        drawing = scatter(front, across, up)
         yield tag(
             "section",
-            tag("h3", f"{title(up)} by {title(across)}"),
-            tag("p", said, class_="aside"),
-            scatter(front, across, up),
+            tag("h3", drawing.label),
+            tag("p", "The number is that of the table; dominated ones are hollow.", class_="aside"),
+            tag("figure", drawing.svg(), class_="panel shape"),
+            legend(*drawing.marks),
         )
 
 

@@ -1,6 +1,4 @@
-"""Charts as inline SVG. Places across are shares of the width, so that a chart fits a phone with letters of
-one size; places down are pixels. Every scale is logarithmic, with a rail below for 0 and one above for what is
-infinite."""
+"""The charts of parity. Every scale is logarithmic, with a rail below for 0 and one above for what is infinite."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..shared.charts import Scale, percent
+from ..shared.charts import Drawing, Scale, percent
 from ..shared.markup import Markup, tag
 from ..shared.words import count, number, plain
 from .pictures import BINS_PER_DECADE, Histogram
@@ -75,15 +73,10 @@ def depth_chart(operators: Sequence[OperatorResult], prefix: str) -> Markup:
             diamond = tag("path", name, d="M0-7 7 0 0 7-7 0z", class_="wrong")
             held = tag("svg", diamond, x=where, y=_down(scale, item.own_error), class_="held")
             wrongs.append(tag("a", held, href=f"#{prefix}{item.depth}"))
-    plot = tag(
-        "svg", *_bands(ordered, places, half), *_grid(scale), *allowed, *totals, *owns,
-        tag("line", x1="0%", x2="0%", y1=0, y2=_HEIGHT - 24, class_="cursor"),
-        *hits, *wrongs,
-        width="100%", height=_HEIGHT, role="img", class_="plot",
-        aria_label=f"Error of {count(ordered, 'result')} of operators in the order they run, on a logarithmic scale",
-    )  # fmt: skip
-    axis = tag("svg", *_axis(scale), width=44, height=_HEIGHT, aria_hidden="true", class_="axis")
-    return tag("div", axis, plot, class_="chart")
+    cursor = tag("line", x1="0%", x2="0%", y1=0, y2=_HEIGHT - 24, class_="cursor")
+    plot = [*_bands(ordered, places, half), *_grid(scale), *allowed, *totals, *owns, cursor, *hits, *wrongs]
+    label = f"Error of {count(ordered, 'result')} of operators in the order they run, on a logarithmic scale"
+    return Drawing(label, plot, _HEIGHT, [*_axis(scale)], 44, kind="plot").svg()
 
 
 def histogram_chart(item: Histogram) -> Markup:
@@ -117,7 +110,7 @@ def histogram_chart(item: Histogram) -> Markup:
         place = percent(scale.share(item.allowed))
         marks.append(tag("line", tag("title", f"{number(item.allowed)} is allowed"), x1=place, x2=place, y1=2, y2=92, class_="allowed"))  # fmt: skip
     name = f"{item.name} on {item.case}: errors of {count(item.values, 'value')}"
-    return tag("svg", *bars, *marks, width="100%", height=114, role="img", aria_label=name, class_="spread")
+    return Drawing(name, [*bars, *marks], 114).svg()
 
 
 def _across(index: int, total: int) -> float:

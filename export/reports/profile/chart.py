@@ -1,4 +1,4 @@
-"""The charts of a profile as inline SVG: places across are shares of the width, places down are pixels."""
+"""The charts of a profile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cloformer.io.words import count
 
-from ..shared.charts import Scale
+from ..shared.charts import Drawing, Scale
 from ..shared.markup import Markup, tag
 from .listing import where
 from .text import milliseconds, percent, rate
@@ -16,7 +16,7 @@ from .text import milliseconds, percent, rate
 if TYPE_CHECKING:
     from ...latency.profile_report import Group, OperatorTime, Profile
 
-__all__ = ["roofline_chart"]
+__all__ = ["roofline_drawing", "share_bar"]
 
 _HEIGHT, _TOP, _BOTTOM = 320, 16, 276
 _AXIS = 54  # pixels, beside the plot: of shares of a phone's width, labels would be cut off
@@ -24,7 +24,7 @@ _LEFT, _RIGHT = 0.5, 96.0  # percent of the plot's width
 _SMALLEST, _LARGEST = 2.5, 11.0  # radius of an operator, pixels
 
 
-def roofline_chart(report: Profile, prefix: str) -> Markup:
+def roofline_drawing(report: Profile, prefix: str) -> Drawing:
     """Every operator that multiplies. ``prefix`` is that of the ids of the operators' rows, with their place."""
     drawn = [
         (place, row, intensity, group)
@@ -49,13 +49,19 @@ def roofline_chart(report: Profile, prefix: str) -> Markup:
             r=f"{radius:.1f}", class_="own", fill_opacity="0.55",
         )  # fmt: skip
         marks.append(tag("a", circle, href=f"#{prefix}{place}", aria_label=name))
-    plot = tag(
-        "svg", *_grid(across, down), *marks, *_roof(across, down, peak, slope),
-        width="100%", height=_HEIGHT, role="img", class_="spread",
-        aria_label=f"Roofline of {count(drawn, 'operator')}: up to {rate(slope)} GB/s and {rate(peak)} GFLOP/s",
-    )  # fmt: skip
-    axis = tag("svg", *_rates(down), width=_AXIS, height=_HEIGHT, aria_hidden="true", class_="axis")
-    return tag("div", axis, plot, class_="chart")
+    label = f"Roofline of {count(drawn, 'operator')}: up to {rate(slope)} GB/s and {rate(peak)} GFLOP/s"
+    plot = [*_grid(across, down), *marks, *_roof(across, down, peak, slope)]
+    return Drawing(label, plot, _HEIGHT, [*_rates(down)], _AXIS)
+
+
+def share_bar(share: float, said: str) -> Drawing:
+    """A share of the whole width, with words for it."""
+    marks = [
+        tag("title", said),
+        tag("line", x1="0%", x2="100%", y1=9, y2=9, class_="track"),
+        tag("rect", x="0%", y=3, width=f"{100 * share:.2f}%", height=12, rx=2, class_="bar"),
+    ]
+    return Drawing(said, marks, 18, kind="strip")
 
 
 def _multiplying(report: Profile) -> Iterator[tuple[int, OperatorTime, Group]]:

@@ -12,7 +12,7 @@ from ..shared.markup import Markup, tag
 from ..shared.page import page
 from ..shared.parts import doubts, environment, fact_list
 from ..shared.words import count, loads, plain
-from .chart import roofline_chart
+from .chart import roofline_drawing
 from .listing import millions
 from .tables import Tables
 from .text import (
@@ -132,7 +132,7 @@ def _roofline(report: Profile) -> Markup:
         "section",
         tag("h3", "Roofline"),
         tag("p", said, class_="aside"),
-        tag("div", roofline_chart(report, _PREFIX), class_="panel"),
+        tag("div", roofline_drawing(report, _PREFIX).svg(), class_="panel"),
     )
 
 

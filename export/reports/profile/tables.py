@@ -10,6 +10,7 @@ from ...latency.placed import OPERATORS_RUN, PlacedOperator
 from ..shared.markup import Markup, tag
 from ..shared.parts import cell, folded, table
 from ..shared.words import count
+from .chart import share_bar
 from .listing import where
 
 __all__ = ["Tables"]
@@ -111,11 +112,5 @@ class Tables(Generic[_AnyGroup]):
 
     def _bar(self, group: _AnyGroup, most: float) -> Markup:
         """The share of all, of the largest share that is shown."""
-        width = group.share / most if most else 0.0
-        return tag(
-            "svg",
-            tag("title", f"{group.share:.1%} of {self.whole}, {self.amount(group)}"),
-            tag("line", x1="0%", x2="100%", y1=9, y2=9, class_="track"),
-            tag("rect", x="0%", y=3, width=f"{100 * width:.2f}%", height=12, rx=2, class_="bar"),
-            class_="strip", width="100%", height=18, role="img",
-        )  # fmt: skip
+        said = f"{group.share:.1%} of {self.whole}, {self.amount(group)}"
+        return share_bar(group.share / most if most else 0.0, said).svg()

@@ -1,7 +1,6 @@
 """The frame of a page that needs nothing else: no file, no font, no request, and no script to be read.
 
-All text goes through :mod:`.markup`, and the page's own policy lets no script or style run but those of
-``page.js`` and ``page.css``.
+All text goes through :mod:`.markup`, and the page's own policy lets no script or style run but those that it is made with.
 """
 
 from __future__ import annotations
@@ -9,21 +8,28 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from .markup import Markup, tag
+from .style import page_script, page_style
 
-__all__ = ["page"]
+__all__ = ["framed", "page"]
 
 
 def page(
     title: str, header: Sequence[Markup], sections: Sequence[Markup], footer: str, kind: str | None = None
 ) -> str:
-    """The whole document. ``title`` and ``footer`` are plain text, ``kind`` is the class of its body."""
-    here = Path(__file__).parent
-    style, script = ((here / name).read_text("utf-8") for name in ("page.css", "page.js"))
+    """The whole document of a report. ``title`` and ``footer`` are plain text, ``kind`` is the class of its body."""
+    body = [tag("header", *header), tag("main", *sections), tag("footer", tag("p", footer))]
+    return framed(title, page_style(), [page_script()], body, kind)
+
+
+def framed(
+    title: str, style: str, scripts: Sequence[str], body: Sequence[Markup], kind: str | None = None
+) -> str:
+    """A document with its style, and scripts that run one after the other behind its body."""
+    allowed = " ".join(f"'{_hash(script)}'" for script in scripts)
     policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src {allowed}; "
         "base-uri 'none'; form-action 'none'"
     )
     head = tag(
@@ -36,15 +42,9 @@ def page(
         tag("link", rel="icon", href="data:,"),
         tag("style", Markup(style)),
     )
-    body = tag(
-        "body",
-        tag("header", *header),
-        tag("main", *sections),
-        tag("footer", tag("p", footer)),
-        tag("script", Markup(script)),
-        class_=kind,
-    )
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+    run = [tag("script", Markup(script)) for script in scripts]
+    whole = tag("html", head, tag("body", *body, *run, class_=kind), lang="en")
+    return f"<!DOCTYPE html>\n{whole}\n"
 
 
 def _hash(text: str) -> str:
