@@ -120,6 +120,7 @@ OPENED = {
     "export/formats/litert/metadata.py": "an archive in bytes that the door has read",
     # This package's own, which come with it.
     "export/schemas/__init__.py": "the schemas",
+    "export/reports/view/page.py": "what comes with this package",
     "export/reports/shared/page.py": "a page's style and script",
     "export/bundle/payload.py": "the notices of its template",
     "export/device/toolchain.py": "the source of its runner, and this system's own C library",

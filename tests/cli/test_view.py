@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,7 +11,19 @@ import pytest
 from outcome import Command
 from pages import Elements
 
+from cloformer.export.formats.profiler import Profiler
+from cloformer.export.latency import operator_times
+from cloformer.export.latency.roofline import Roofline, measure_roofline
+
 pytest.importorskip("fast_sugiyama")
+
+
+@pytest.fixture(autouse=True)
+def _measured_in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def quick(profiler: Profiler, threads: int) -> Roofline:
+        return measure_roofline(profiler, threads, seconds=0.001, array_bytes=2**16)
+
+    monkeypatch.setattr(operator_times, "measure_roofline", quick)
 
 
 def test_the_page_with_reports_that_the_commands_wrote(command: Command, small: Path, tmp_path: Path) -> None:
@@ -67,17 +80,15 @@ def test_a_page_does_not_go_into_an_artifact(command: Command, small: Path) -> N
     assert not (small / "graph.html").exists()
 
 
-def test_a_report_of_another_artifact_is_refused(
-    command: Command, small: Path, artifacts: dict[str, Path], tmp_path: Path
-) -> None:
-    report = tmp_path / "profile.json"
+def test_a_report_of_another_artifact_is_refused(command: Command, small: Path, tmp_path: Path) -> None:
+    report, other = tmp_path / "profile.json", Path(shutil.copytree(small, tmp_path / "other"))
     report.write_text(command("profile", small, "--runs", "1", "--json").out)
-    refused = command("view", artifacts["onnx"], "--profile", report, "--html", tmp_path / "graph.html")
+    manifest = json.loads((other / "manifest.json").read_text())
+    (other / "manifest.json").write_text(json.dumps(manifest | {"name": "other"}))
+    refused = command("view", other, "--profile", report, "--html", tmp_path / "graph.html")
     assert refused.code == 3
-    assert (
-        f"{report} is of another artifact than" in refused.err
-        and "make it again: cloformer profile" in refused.err
-    )
+    assert f"{report} is of another artifact than {other}" in refused.err
+    assert "make it again: cloformer profile" in refused.err
     assert not (tmp_path / "graph.html").exists()
 
 
