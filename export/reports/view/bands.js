@@ -90,10 +90,11 @@ function drawLabels(context, bands) {
     const top = Math.max((band.top - camera.y) * camera.zoom, 0), height = (band.bottom - camera.y) * camera.zoom - top;
     if (height < 16) continue;
     const whole = context.measureText(band.module).width + 12;
-    if (left - from > whole) label(context, band.module, left - whole, top, whole);
-    else if (to - right > whole) label(context, band.module, right, top, whole);
-    else if (height > 48) label(context, band.module, left + 2, top + 1, right - left - 4);
-    else if (left - from > 60) label(context, band.module, from, top, left - from);
+    const before = left - Math.max(from, 0), behind = Math.min(to, canvas.clientWidth) - right;
+    if (before > whole) label(context, band.module, left - whole, top, whole);
+    else if (behind > whole) label(context, band.module, right, top, whole);
+    else if (before > 90) label(context, band.module, left - before, top, before);
+    else if (height > 48) label(context, band.module, left + 2, top + 1, right - left + Math.max(behind, 0));
   }
 }
 
