@@ -1,0 +1,64 @@
+"""What the checks make for one another."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from checklist import run
+from dense_exports import export_network
+
+__all__ = ["CLOFORMER", "Project"]
+
+CLOFORMER = (sys.executable, "-m", "cloformer")
+
+
+@dataclass
+class Project:
+    """Everything lies below ``work``. ``hosted`` is the folder that a file host shows, with a bundle in a folder of its own for each
+    case. ``screenshots`` is where they are written, if anywhere; ``settings`` are what the browser's flags are for."""
+
+    work: Path
+    artifact: Path | None
+    screenshots: Path | None = None
+
+    @cached_property
+    def exported(self) -> Path:
+        """The checkpoint in the box."""
+        if self.artifact is not None:
+            return self.artifact.absolute()
+        run(*CLOFORMER, "export", "--weights", "fashion-mnist", "--format", "onnx", "--output", self.work / "export")
+        (folder,) = (path.parent for path in (self.work / "export").glob("*/manifest.json"))
+        return folder
+
+    @cached_property
+    def bundle(self) -> Path:
+        """The page as a user has it."""
+        return self.bundled("sound", self.exported)
+
+    def bundled(self, name: str, artifact: Path) -> Path:
+        """The bundle of an artifact, among those that are hosted."""
+        folder = self.hosted / name
+        run(*CLOFORMER, "bundle", "web", artifact, "--output", folder)
+        return folder
+
+    @property
+    def hosted(self) -> Path:
+        folder = self.work / "hosted"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @cached_property
+    def dense(self) -> dict[str, Path]:
+        """Artifacts of networks that give boxes, maps, points and pictures."""
+        from dense_exports import NETWORKS
+
+        return {name: export_network(name, self.work / "dense" / name) for name in NETWORKS}
+
+    def keep_screenshot(self, path: Path) -> None:
+        if self.screenshots is not None:
+            self.screenshots.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, self.screenshots)
