@@ -11,8 +11,9 @@ from pathlib import Path
 from checklist import run
 from dense_exports import export_network
 
-__all__ = ["CLOFORMER", "Project"]
+__all__ = ["CLOFORMER", "REPOSITORY", "Project"]
 
+REPOSITORY = Path(__file__).parents[2]
 CLOFORMER = (sys.executable, "-m", "cloformer")
 
 
