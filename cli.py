@@ -30,6 +30,7 @@ from cloformer.export.commands import (
     predict,
     profile,
     prune,
+    serve,
     spec,
     train,
 )
@@ -168,6 +169,7 @@ app.command(cls=OneCommand)(compare.compare)
 app.command(cls=OneCommand)(profile.profile)
 app.command(cls=OneCommand)(pareto.pareto)
 app.command(cls=OneCommand)(bundle.bundle)
+app.command(cls=OneCommand)(serve.serve)
 app.command(cls=OneCommand)(import_device_report.import_device_report)
 app.command(cls=OneCommand)(train.train)
 app.command(cls=OneCommand)(prune.prune)

@@ -16,7 +16,7 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NoReturn, TypeAlias
 
@@ -24,7 +24,9 @@ from cloformer.errors import CloformerError, InputError
 
 from .words import reason_of
 
-__all__ = ["Json", "decoding", "opened", "parse_json", "read_bytes", "read_json", "read_text", "sha256_of"]
+__all__ = [
+    "Json", "decoding", "opened", "opened_below", "parse_json", "read_bytes", "read_json", "read_text", "sha256_of",
+]  # fmt: skip
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
@@ -32,6 +34,7 @@ _MAX_DEPTH = 64  # of lists and objects in one another
 _MAX_WHOLE = 2**63
 _BLOCK = 1 << 20
 _MAX_HASHED = 2**34
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
@@ -47,6 +50,37 @@ def opened(path: Path, advice: str, *, follow_links: bool = True) -> Iterator[Bi
         raise InputError(
             f"{path} cannot be read: {'it is a link' if link else reason_of(error)}", advice
         ) from None
+    with _regular(descriptor, path, advice) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def opened_below(folder: Path, names: Sequence[str], advice: str) -> Iterator[BinaryIO]:
+    """The regular file to which ``names`` lead from ``folder``, one folder after the other, open for reading. No name leads out
+    of the folder, and no link is followed."""
+    path = folder.joinpath(*names)
+    if not names or any(name in ("", ".", "..") or "/" in name or "\0" in name for name in names):
+        raise InputError(f"{path} is not a file below {folder}", advice)
+    held = -1
+    try:
+        held = os.open(folder, _FOLDER)
+        for name in names[:-1]:
+            outer, held = held, os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=held)
+            os.close(outer)
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(names[-1], flags, dir_fd=held)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {reason_of(error)}", advice) from None
+    finally:
+        if held >= 0:
+            os.close(held)
+    with _regular(descriptor, path, advice) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _regular(descriptor: int, path: Path, advice: str) -> Iterator[BinaryIO]:
+    """The file that was opened, if it is a regular one; closed afterwards."""
     kind = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(kind):
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""From an artifact to a project that opens in Android Studio or Xcode.
+"""From an artifact to a project that opens in Android Studio or Xcode, or a page that any file host serves.
 
 The record at the project's root lists every file that was written, with its hash. With it a second bundle into the
 same folder replaces what the first one wrote and nothing else: what the user has edited or added is the user's.
@@ -18,17 +18,18 @@ import cloformer
 from cloformer.errors import CloformerError, InputError, UsageError
 from cloformer.io.fields import FieldError, Fields
 from cloformer.io.read import read_json, sha256_of
-from cloformer.io.staging import refuse_what_is_there, staged
+from cloformer.io.staging import refuse_early, refuse_what_is_there, staged
 from cloformer.io.words import reason_of
 from cloformer.io.write import canonical_json
 
 from ..artifact.folder import MANIFEST, Artifact, read_artifact
 from .carry import carry_over
 from .operators import CONFIG, operators_config
+from .page import files_list, name_it
 from .payload import NOTICES, check_artifact, write_conformance, write_payload
 from .probe import probe_writer, write_probes
-from .providers import check_provider, estimate_of
-from .runtimes import RUNTIMES, Runtime, choose_runtime
+from .providers import estimate_of
+from .runtimes import RUNTIMES, Runtime, check_provider, choose_runtime
 from .settings import Settings
 from .systems import SYSTEMS, System
 
@@ -40,6 +41,7 @@ __all__ = ["RECORD", "Bundled", "bundle", "verify_bundle"]
 RECORD = "cloformer-bundle.json"
 _SCHEMA_VERSION = 1
 _MAX_RECORD_BYTES = 2**22
+_ESTIMATED = "onnxruntime"  # the runtime whose providers' operators are known
 # Not part of a project: what editors, builds and checks leave in a checkout.
 _NOT_COPIED = {"build", ".gradle", ".idea", ".build", ".swiftpm", "DerivedData", "__pycache__", ".DS_Store"}
 
@@ -99,33 +101,50 @@ def bundle(
     """
     system.check(settings)
     row = choose_runtime(system, artifact, runtime)
-    if reduced_operators and row.format != "onnx":
-        raise UsageError(
-            f"--reduced-operators is for ONNX Runtime, and {row.title} runs this model", "leave it out"
-        )
+    _refuse_what_it_has_not(system, row, reduced_operators, probe)
     check_provider(row, provider)
     check_artifact(artifact)
-    estimate = estimate_of(artifact, row, provider)
+    estimate = estimate_of(artifact, provider) if row.name == _ESTIMATED else None
     if probe is not None:
         probe_writer(artifact)
     # With --force through a link to the project, if it is one.
     folder = Path(os.path.realpath(folder)) if force else folder.absolute()
-    with staged(folder, _refuse_no_folder if force else _refuse_what_is_there) as staging:
+    check = _refuse_no_folder if force else _refuse_what_is_there
+    if row.files is not None:
+        refuse_early(folder, check)  # before anything is downloaded
+        row.files.kept()
+    with staged(folder, check) as staging:
         vectors = _write(system, row, artifact, staging, settings, provider)
         probes = 0
-        if probe is None:
-            (staging / system.probe_test).unlink()
-        else:
+        if probe is not None:
             probes = write_probes(artifact, probe, staging / system.conformance)
+        elif system.probe_test is not None:
+            (staging / system.probe_test).unlink()
         if reduced_operators:
             (staging / CONFIG).write_text(operators_config(artifact), "utf-8")
         written = _hashes(staging)
+        kept = _keep(staging, folder, written, system) if force and folder.exists() else ()
+        if system.list_file is not None:
+            _list_files(staging, written, system.list_file)
         (staging / RECORD).write_text(
             canonical_json(_record(row, artifact, settings, written, provider)), "utf-8"
         )
-        kept = _keep(staging, folder, written, system) if force and folder.exists() else ()
     size = sum((folder / path).stat().st_size for path in written)
     return Bundled(folder, system, row, len(written) + 1, size, vectors, kept, probes, provider, estimate)
+
+
+def _refuse_what_it_has_not(
+    system: System, runtime: Runtime, reduced_operators: bool, probe: str | None
+) -> None:
+    if reduced_operators and runtime.module != "ort":
+        raise UsageError(
+            f"--reduced-operators is for ONNX Runtime, and {runtime.title} runs this model", "leave it out"
+        )
+    if probe is not None and system.probe_test is None:
+        raise UsageError(
+            "--probe gives an app's tests the values inside, and a web page has no such test",
+            "leave --probe out, or bundle for Android: `cloformer bundle android`",
+        )
 
 
 def verify_bundle(folder: Path) -> tuple[dict[str, Any], list[str]]:
@@ -140,7 +159,7 @@ def verify_bundle(folder: Path) -> tuple[dict[str, Any], list[str]]:
     ours = {path for path in hashes if _is_payload(path, system)}
     found = {
         path.relative_to(folder).as_posix()
-        for place in (system.payload, system.conformance)
+        for place in system.own_folders
         for path in (folder / place).rglob("*")
         if not path.is_dir()
     }
@@ -191,10 +210,24 @@ def _write(
         _copy_template(source, staging, _NOT_COPIED | others)
         own = [source / runtime.module / NOTICES] if runtime.module is not None else []
         write_payload(artifact, staging / system.payload, [*own, source / NOTICES])
-    (staging / system.settings_file).write_text(
-        system.settings(settings) + runtime.settings(provider), "utf-8"
-    )
+    added = {
+        "cloformer": cloformer.__version__,
+        "manifest_sha256": sha256_of(artifact.folder / MANIFEST),
+        **runtime.settings(provider),
+    }
+    (staging / system.settings_file).write_text(system.settings(settings, added), "utf-8")
+    if runtime.files is not None and system.library is not None:
+        runtime.files.copy_to(staging / system.library)
+        name_it(staging, settings.app_name)
+    if system.list_file is not None:  # its place is taken; what stays of the user's is in it afterwards
+        (staging / system.list_file).touch()
     return write_conformance(artifact, staging / system.conformance)
+
+
+def _list_files(staging: Path, written: dict[str, str], list_file: str) -> None:
+    """The list of what is there by now, with what the user has edited; nothing of the user's is written to."""
+    (staging / list_file).write_text(files_list(staging, written, list_file), "utf-8")
+    written[list_file] = sha256_of(staging / list_file)
 
 
 def _copy_template(source: Path, folder: Path, left_out: Collection[str]) -> None:
@@ -238,7 +271,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 def _is_payload(path: str, system: System) -> bool:
-    return path.startswith((f"{system.payload}/", f"{system.conformance}/"))
+    return path.startswith(tuple(f"{name}/" for name in system.own_folders))
 
 
 def _refuse_what_is_there(folder: Path) -> None:
@@ -304,7 +337,7 @@ def _edited(
             raise InputError(
                 f"{path} is in the way and is not of an earlier bundle", "move it, or give another --output"
             )
-        is_settled = _is_payload(name, system) or name == system.settings_file
+        is_settled = _is_payload(name, system) or name in (system.settings_file, system.list_file)
         if not is_settled and sha256_of(path) not in (earlier.get(name), written.get(name)):
             edited.append(name)
     return tuple(edited)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cloformer.errors import UnsupportedError, UsageError
 
+from .npm_files import NpmFiles
+from .onnxruntime_web import ONNXRUNTIME_WEB
+from .providers import ANDROID, BROWSER
 from .systems import SYSTEMS, System
 
 if TYPE_CHECKING:
     from ..artifact.folder import Artifact
 
-__all__ = ["RUNTIMES", "Runtime", "choose_runtime", "runtimes_of"]
+__all__ = ["RUNTIMES", "Runtime", "check_provider", "choose_runtime", "providers_of", "runtimes_of"]
 
 
 @dataclass(frozen=True)
 class Runtime:
     """``format`` is what it runs, in apps of ``system``. ``module`` is the folder of the template that only apps with this
-    runtime have; ``processors`` are those that its library exists for, as Android names them."""
+    runtime have; ``processors`` are those that its library exists for, as Android names them. ``providers`` are where it can run a
+    model, each with what that needs; ``files`` are its own, which the project carries."""
 
     name: str
     title: str
@@ -26,12 +31,18 @@ class Runtime:
     system: str
     module: str | None = None
     processors: tuple[str, ...] = ()
+    providers: Mapping[str, str] = field(default_factory=dict)
+    files: NpmFiles | None = None
 
-    def settings(self, provider: str | None = None) -> str:
-        """What the build reads of it, after the system's own settings; without a ``provider`` the model's own is taken."""
+    def settings(self, provider: str | None = None) -> dict[str, object]:
+        """What the build or the page reads of it; without a ``provider`` an Android app takes the model's own, and a page the
+        first."""
+        if self.files is not None:
+            named = {"name": self.name, "version": self.files.version}
+            return {"runtime": named, "provider": provider or next(iter(self.providers)), "threads": None}
         if self.module is None:
-            return ""
-        return f"runtime={self.module}\nabis={','.join(self.processors)}\nprovider={provider or ''}\n"
+            return {}
+        return {"runtime": self.module, "abis": ",".join(self.processors), "provider": provider or ""}
 
 
 _ALL = ("arm64-v8a", "armeabi-v7a", "x86", "x86_64")
@@ -39,16 +50,41 @@ _ALL = ("arm64-v8a", "armeabi-v7a", "x86", "x86_64")
 RUNTIMES = {
     row.name: row
     for row in (
-        Runtime("onnxruntime", "ONNX Runtime", "onnx", "android", "ort", _ALL),
+        Runtime("onnxruntime", "ONNX Runtime", "onnx", "android", "ort", _ALL, ANDROID),
         Runtime("litert", "LiteRT", "litert", "android", "litert", _ALL),
         Runtime("executorch", "ExecuTorch", "executorch", "android", "executorch", ("arm64-v8a", "x86_64")),
         Runtime("coreml", "Core ML", "coreml", "ios"),
+        Runtime(
+            "onnxruntime-web", "ONNX Runtime Web", "onnx", "web", providers=BROWSER, files=ONNXRUNTIME_WEB
+        ),
     )
 }
 
 
 def runtimes_of(system: System) -> list[Runtime]:
     return [row for row in RUNTIMES.values() if row.system == system.name]
+
+
+def providers_of(system: System | None = None) -> list[str]:
+    """The providers of a system's runtimes; without a system, or where it has none, all that there are."""
+    rows = RUNTIMES.values() if system is None else runtimes_of(system)
+    names = dict.fromkeys(name for row in rows for name in row.providers)
+    return list(names) if names or system is None else providers_of()
+
+
+def check_provider(runtime: Runtime, provider: str | None) -> None:
+    """Raises :class:`UsageError` for a provider that the runtime has not."""
+    if provider is None or provider in runtime.providers:
+        return
+    if runtime.providers:
+        raise UsageError(
+            f"{runtime.title} has no provider {provider} in {SYSTEMS[runtime.system].title} apps",
+            f"--provider takes: {', '.join(runtime.providers)}",
+        )
+    raise UsageError(
+        f"--provider is one of ONNX Runtime's, and {runtime.title} runs this model",
+        "leave it out, or bundle an ONNX artifact: `cloformer export --format onnx`",
+    )
 
 
 def choose_runtime(system: System, artifact: Artifact, name: str | None) -> Runtime:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from cloformer.errors import UsageError
 from cloformer.io.numbers import whole
 
-__all__ = ["Settings", "check_android", "check_ios"]
+__all__ = ["DEFAULT_IDENTIFIER", "Settings", "check_android", "check_ios", "check_web"]
 
+DEFAULT_IDENTIFIER = "com.example.cloformer"  # of an app, if nobody gives another
 MIN_SDK = 24  # of ONNX Runtime's and LiteRT's libraries for Android
 MAX_SDK = 99
 MIN_IOS = 16
@@ -36,14 +37,15 @@ _JAVA_WORDS = frozenset(
 @dataclass(frozen=True)
 class Settings:
     """``identifier`` is the application ID on Android and the bundle identifier on iOS; ``minimum_os`` an API
-    level (24) or an iOS version (16.0)."""
+    level (24) or an iOS version (16.0). A web page has neither."""
 
-    identifier: str
+    identifier: str | None
     app_name: str
-    minimum_os: str
+    minimum_os: str | None
 
     def to_json(self) -> dict[str, str]:
-        return {"identifier": self.identifier, "app_name": self.app_name, "minimum_os": self.minimum_os}
+        said = {"identifier": self.identifier, "app_name": self.app_name, "minimum_os": self.minimum_os}
+        return {name: value for name, value in said.items() if value is not None}
 
 
 def check_android(settings: Settings) -> None:
@@ -53,14 +55,14 @@ def check_android(settings: Settings) -> None:
         _ANDROID_ID,
         "two or more words joined by dots, each a letter, then letters, digits, _",
     )
-    reserved = sorted(set(settings.identifier.split(".")) & _JAVA_WORDS)
+    reserved = sorted(set((settings.identifier or "").split(".")) & _JAVA_WORDS)
     if reserved:
         raise UsageError(
             f"--package {settings.identifier}: {reserved[0]!r} is a word of Java's own", "use another"
         )
     _check_name(settings.app_name)
     try:
-        whole(settings.minimum_os, MIN_SDK, MAX_SDK)
+        whole(settings.minimum_os or "", MIN_SDK, MAX_SDK)
     except ValueError:
         raise UsageError(
             f"--min-os {settings.minimum_os} is not an API level from {MIN_SDK} to {MAX_SDK}",
@@ -74,7 +76,7 @@ def check_ios(settings: Settings) -> None:
         settings.identifier, _IOS_ID, "two or more words of letters, digits and -, joined by dots"
     )
     _check_name(settings.app_name)
-    version = re.fullmatch(r"([0-9]{1,2})(\.[0-9]{1,2})?", settings.minimum_os)
+    version = re.fullmatch(r"([0-9]{1,2})(\.[0-9]{1,2})?", settings.minimum_os or "")
     if version is None or int(version[1]) < MIN_IOS:
         raise UsageError(
             f"--min-os {settings.minimum_os} is not an iOS version from {MIN_IOS}.0 to 99.99",
@@ -82,7 +84,19 @@ def check_ios(settings: Settings) -> None:
         )
 
 
-def _check_identifier(text: str, form: re.Pattern[str], words: str) -> None:
+def check_web(settings: Settings) -> None:
+    """Raises :class:`UsageError`, which names the option to change."""
+    if settings.identifier is not None:
+        raise UsageError("--package is an app's identifier, and a web page has none", "leave --package out")
+    if settings.minimum_os is not None:
+        raise UsageError(
+            "--min-os is of an app, and a web page runs where its browser runs", "leave --min-os out"
+        )
+    _check_name(settings.app_name)
+
+
+def _check_identifier(given: str | None, form: re.Pattern[str], words: str) -> None:
+    text = given or ""
     if len(text) > _LONGEST_ID or form.fullmatch(text) is None:
         raise UsageError(
             f"--package {text[:80]!r} is not an identifier", f"it takes {words}: com.example.app"

@@ -1,33 +1,44 @@
-"""The two systems that apps are made for. A third is a template, a row here, and its settings file."""
+"""The systems that apps are made for, of which the browser is one. Another is a template, a row here, and its settings file."""
 
 from __future__ import annotations
 
 import json
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .settings import Settings, check_android, check_ios
+from cloformer.io.write import canonical_json
+
+from .settings import DEFAULT_IDENTIFIER, Settings, check_android, check_ios, check_web
 
 __all__ = ["SYSTEMS", "System"]
 
 
 @dataclass(frozen=True)
 class System:
-    """``payload`` and ``conformance`` are where the app and its tests look for the model and the kit;
-    ``settings_file`` is what the build reads the app's name and identifier from, ``probe_test`` the test that only a bundle with a
-    probe has."""
+    """``payload`` and ``conformance`` are where the app and its tests look for the model and the kit, ``library`` where the
+    runtime's own files go if the project carries them; ``settings_file`` is what the build or the page reads the app's name and
+    the like from, out of the settings and what :mod:`.project` adds to them. ``probe_test`` is the test that only a bundle with a
+    probe has, ``list_file`` the list of the files that a page loads, for what keeps them in the browser; None where there is no
+    such thing."""
 
     name: str
     title: str
     payload: str
     conformance: str
     settings_file: str
-    settings: Callable[[Settings], str]
+    settings: Callable[[Settings, Mapping[str, object]], str]
     check: Callable[[Settings], None]
     default: Settings
-    probe_test: str
+    probe_test: str | None = None
+    library: str | None = None
+    list_file: str | None = None
+
+    @property
+    def own_folders(self) -> tuple[str, ...]:
+        """What is in these is cloformer's alone: it is not edited, and a second bundle replaces it."""
+        return tuple(name for name in (self.payload, self.conformance, self.library) if name is not None)
 
 
 # What means something to a manifest of Android (@ ? ' " \), to Gradle's placeholders in it (${}) or to XML, by number.
@@ -35,7 +46,7 @@ _BY_NUMBER = {ord(char): f"\\u{ord(char):04x}" for char in string.punctuation if
 _NOTHING = "$(CLOFORMER_NOTHING)"  # an empty setting of Xcode's
 
 
-def _properties(settings: Settings) -> str:
+def _properties(settings: Settings, added: Mapping[str, object]) -> str:
     """Gradle's, which puts the name into the app's manifest. Read as ISO 8859-1, so other letters are written by
     number, as in JSON: those beyond 16 bits by the two that stand for them."""
     name = settings.app_name.translate(_BY_NUMBER).replace("\\", r"\\")
@@ -45,10 +56,10 @@ def _properties(settings: Settings) -> str:
         f"applicationId={settings.identifier}\n"
         f"appName={name}\n"
         f"minSdk={settings.minimum_os}\n"
-    )
+    ) + "".join(f"{key}={added[key]}\n" for key in ("runtime", "abis", "provider") if key in added)
 
 
-def _xcconfig(settings: Settings) -> str:
+def _xcconfig(settings: Settings, added: Mapping[str, object]) -> str:  # noqa: ARG001 - Xcode builds nothing by it
     """Xcode's, which takes the rest of a line as it is, but for // and what ends it (; or a backslash), and evaluates the
     name twice: as a setting, and as a value of the property list that it goes into. $$ stands for $ each time."""
     name = re.sub(r"(?<=/)(?=/)|(?<=[;\\])$", _NOTHING, settings.app_name.replace("$", "$$$$"))
@@ -61,6 +72,11 @@ def _xcconfig(settings: Settings) -> str:
     )
 
 
+def _page(settings: Settings, added: Mapping[str, object]) -> str:
+    """The page's, which shows the name as text."""
+    return canonical_json({"app_name": settings.app_name, **added})
+
+
 SYSTEMS = {
     row.name: row
     for row in (
@@ -68,15 +84,22 @@ SYSTEMS = {
             "android", "Android",
             "app/src/main/assets/cloformer", "app/src/androidTest/assets/conformance",
             "bundle.properties", _properties, check_android,
-            Settings("com.example.cloformer", "CloFormer", "24"),
+            Settings(DEFAULT_IDENTIFIER, "CloFormer", "24"),
             "app/src/androidTest/kotlin/io/github/cloformer/app/ProbeTest.kt",
         ),
         System(
             "ios", "iOS",
             "App/Payload", "Tests/Conformance",
             "Bundle.xcconfig", _xcconfig, check_ios,
-            Settings("com.example.cloformer", "CloFormer", "16.0"),
+            Settings(DEFAULT_IDENTIFIER, "CloFormer", "16.0"),
             "Tests/Sources/ProbeTests.swift",
+        ),
+        System(
+            "web", "Web",
+            "payload", "conformance",
+            "settings.json", _page, check_web,
+            Settings(None, "CloFormer", None),
+            library="runtime", list_file="files.json",
         ),
     )
 }  # fmt: skip

@@ -11,13 +11,14 @@ import typer
 from cloformer.errors import UsageError, choose
 from cloformer.io.output import say, say_json
 
-from ..bundle.providers import PROVIDERS
-from ..bundle.runtimes import RUNTIMES
+from ..bundle.runtimes import RUNTIMES, providers_of
 from ..bundle.systems import SYSTEMS
 from ..formats.probe import MODES
 from .options import Debug, Json
 
 __all__ = ["bundle"]
+
+_OF_ANDROID, _OF_WEB = (", ".join(providers_of(SYSTEMS[name])) for name in ("android", "web"))
 
 
 def bundle(
@@ -27,7 +28,7 @@ def bundle(
     artifact: Annotated[
         Path | None,
         typer.Argument(
-            help="An artifact's folder: ONNX, LiteRT or ExecuTorch for Android, Core ML for iOS. Not with --verify."
+            help="An artifact's folder: ONNX, LiteRT or ExecuTorch for Android, Core ML for iOS, ONNX for the web. Not with --verify."
         ),
     ] = None,
     output: Annotated[
@@ -42,8 +43,8 @@ def bundle(
     provider: Annotated[
         str | None,
         typer.Option(
-            help=f"Where ONNX Runtime runs the model in an Android app: {', '.join(PROVIDERS)}.",
-            autocompletion=lambda: list(PROVIDERS),
+            help=f"Where ONNX Runtime runs the model in an Android app ({_OF_ANDROID}), or in a page at first ({_OF_WEB}).",
+            autocompletion=lambda: providers_of(),
         ),
     ] = None,
     package: Annotated[
@@ -89,7 +90,7 @@ def bundle(
     if runtime is not None:
         runtime = choose("runtime", runtime, RUNTIMES, "--runtime")
     if provider is not None:
-        provider = choose("provider", provider, PROVIDERS, "--provider")
+        provider = choose("provider", provider, providers_of(row), "--provider")
     if probe is not None:
         probe = choose("probe", probe, MODES, "--probe")
     if verify is not None:

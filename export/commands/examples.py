@@ -67,7 +67,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "bundle": (
         ("for Android Studio", f"cloformer bundle android {_ONNX} --output apps/android"),
         ("for Xcode, under your app's name", f"cloformer bundle ios {_CORE_ML} --output apps/ios --app-name Zoo"),
-        ("is the model in it still the one that was exported?", "cloformer bundle android --verify apps/android"),
+        ("a page for any phone with a browser", f"cloformer bundle web {_ONNX} --output apps/web"),
+    ),
+    "serve": (
+        ("is it right in the browser of this machine?", "cloformer serve apps/web"),
+        ("on any port that is free, for a program", "cloformer serve apps/web --port 0 --json"),
     ),
     "import-device-report": (
         ("what the app's tests found", f"cloformer import-device-report device-report.json --artifact {_ONNX}"),

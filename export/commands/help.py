@@ -33,7 +33,7 @@ COMMANDS = {
     "Export a model": ("models", "export", "spec", "inspect", "predict"),
     "Prove that the export is the model": ("parity", "lint", "evaluate"),
     "Measure how fast it is": ("bench", "compare", "profile", "pareto"),
-    "Bring it to a phone": ("bundle", "import-device-report"),
+    "Bring it to a phone": ("bundle", "serve", "import-device-report"),
     "Train": ("train", "prune", "hub"),
     "Look after the installation": ("doctor",),
 }

@@ -11,7 +11,7 @@ import typer
 from cloformer.errors import UsageError
 from cloformer.io.output import say, say_json
 
-from ..bundle.systems import SYSTEMS
+from ..bundle.settings import DEFAULT_IDENTIFIER
 from .progress import progress
 
 __all__ = ["Device", "Package", "bench_on_phone"]
@@ -24,7 +24,6 @@ Device = Annotated[
     ),
 ]
 Package = Annotated[str | None, typer.Option(help="With --device: the app's identifier.")]
-_PACKAGE = SYSTEMS["android"].default.identifier  # if nobody gave another
 _SECONDS = 900.0
 
 
@@ -75,7 +74,7 @@ def bench_on_phone(
         measured = measure_on_phone(
             artifact,
             find_adb(serial or None),
-            package or _PACKAGE,
+            package or DEFAULT_IDENTIFIER,
             threads=counts[0],
             time_limit=time_limit or _SECONDS,
             progress=report_stage,

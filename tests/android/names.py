@@ -23,7 +23,7 @@ def shown(work: Path, names: Sequence[str]) -> list[str]:
     row = SYSTEMS["android"]
     files = [work / f"{place}.properties" for place in range(len(names))]
     for name, file in zip(names, files, strict=True):
-        file.write_text(row.settings(replace(row.default, app_name=name)), "utf-8")
+        file.write_text(row.settings(replace(row.default, app_name=name), {}), "utf-8")
     read = work / "names.txt"
     run(java(), Path(__file__).with_name("Names.java"), read, *files)
     return [_label(work, value) for value in read.read_text("utf-8").split("\n")[:-1]]

@@ -157,7 +157,7 @@ def test_what_the_bundle_writes_decides(project: Project) -> None:
     """The template's settings file is the one that the bundle command writes for its defaults, every configuration
     is based on it, and nothing in the project overrides it."""
     template = (IOS / ROW.settings_file).read_text("utf-8")
-    assert template == ROW.settings(ROW.default)
+    assert template == ROW.settings(ROW.default, {})
     names = set(xcconfig(template))
     assert {"PRODUCT_BUNDLE_IDENTIFIER", "IPHONEOS_DEPLOYMENT_TARGET"} < names
     paths = project.paths()

@@ -18,7 +18,7 @@ def test_a_name_arrives_as_it_was_given(name: str) -> None:
     for row in (ANDROID, IOS):
         settings = replace(row.default, app_name=name)
         row.check(settings)
-        text = row.settings(settings)
+        text = row.settings(settings, {})
         if row is ANDROID:
             assert text.isascii()
             assert android_label(java_properties(text)["appName"]) == name

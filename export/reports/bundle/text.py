@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ...bundle.project import Bundled
     from ...formats.onnx.partition_estimate import PartitionEstimate
 
-__all__ = ["verified", "written"]
+__all__ = ["served", "verified", "written"]
 
 _KINDS = 8  # of operators that are named
 # What opens, installs and proves the app; {} is the project's folder, quoted for a shell.
@@ -27,6 +27,10 @@ _NEXT = {
     "ios": (
         "open {}/CloFormer.xcodeproj",
         "# on a Mac: run the scheme `App`; Product > Test proves on the phone that it is the model",
+    ),
+    "web": (
+        "cloformer serve {}   # and open the address in a browser",
+        "# conformance.html proves on a phone that it is the model; any https file host serves it there",
     ),
 }
 
@@ -68,3 +72,12 @@ def verified(folder: Path, record: Mapping[str, object], edited: Sequence[str]) 
     yield f"{folder}: the model and its conformance kit are as {plain(str(record['artifact']))} was exported"
     for name in edited:
         yield f"  edited since: {plain(name)}"
+
+
+def served(
+    folder: Path, record: Mapping[str, object], edited: Sequence[str], address: str, port: int
+) -> Iterator[str]:
+    """What is shown, at which address, and how a phone gets there."""
+    yield from verified(folder, record, edited)
+    yield f"  {address}   until Ctrl-C, for this machine alone"
+    yield f"  an Android phone by cable: adb reverse tcp:{port} tcp:{port}, then http://localhost:{port}/ there"
