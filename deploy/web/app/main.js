@@ -1,0 +1,184 @@
+// The page with the photograph.
+// @ts-check
+
+import { modelFile } from "../core/manifest.js";
+import { loadModel, loadSettings } from "./bundle.js";
+import { addressWith, choose, offerOf, titleOf, whyNoMore } from "./choice.js";
+import { element, listFacts, make, painted, say } from "./dom.js";
+import { bitmapOf, drawPhotograph, drawSeen, drawSeenPart } from "./drawing.js";
+import { takePhotographs } from "./intake.js";
+import { measure, showLatency, showProgress } from "./measuring.js";
+import { keepOffline } from "./offline.js";
+import { clearResults, milliseconds, noteOfSeen, rowsOfClasses, rowsOfSeen, showResults } from "./results.js";
+import { look } from "./seeing.js";
+import { createSession } from "./session.js";
+import { hideTrouble, showTrouble } from "./trouble.js";
+
+/**
+ * @typedef {import("./bundle.js").Payload} Payload
+ * @typedef {import("./choice.js").Choice} Choice
+ * @typedef {import("./choice.js").Offer} Offer
+ */
+
+const status = element("status", HTMLElement);
+const stage = element("stage", HTMLElement);
+const canvas = element("picture", HTMLCanvasElement);
+const measureButton = element("measure", HTMLButtonElement);
+
+/** @type {Payload} */
+let payload;
+/** @type {Choice} */
+let choice;
+/** @type {import("./session.js").Session | null} */
+let session = null;
+let isBusy = false;
+/** @type {Blob | null} The photograph that came while another one was looked at. */
+let next = null;
+/** @type {AbortController | null} */
+let measurement = null;
+
+/**
+ * Does something that can fail: what failed is shown.
+ * @param {() => Promise<void>} task
+ */
+async function attempt(task) {
+  try {
+    await task();
+  } catch (error) {
+    say(status, "");
+    showTrouble(error);
+  }
+}
+
+async function start() {
+  const [settings, offer] = await Promise.all([loadSettings(), offerOf()]);
+  document.title = settings.app_name;
+  element("title", HTMLElement).textContent = settings.app_name;
+  showOffer(offer, settings.provider);
+  takePhotographs({ onPhotograph: (photograph) => attempt(() => receive(photograph)), onTrouble: showTrouble });
+  choice = choose(settings, offer, location.search);
+  showChoice();
+  payload = await loadModel(settings);
+  showAbout(settings);
+  session = await createSession(payload.model, choice);
+  for (const id of ["take", "choose", "measure"]) element(id, HTMLButtonElement).disabled = false;
+  say(status, "The model is ready. Take a photograph or choose one.");
+  performance.mark("cloformer ready");
+  if (next) await receive(next);
+}
+
+/**
+ * One photograph after the other; of those that come meanwhile the last.
+ * @param {Blob} photograph
+ */
+async function receive(photograph) {
+  next = photograph;
+  if (isBusy || session === null) return;
+  isBusy = true;
+  try {
+    while (next) {
+      const current = next;
+      next = null;
+      await show(current);
+    }
+  } finally {
+    isBusy = false;
+  }
+}
+
+/** @param {Blob} photograph */
+async function show(photograph) {
+  hideTrouble();
+  clearResults();
+  say(status, "Looking…");
+  await painted();
+  const sight = await look(photograph, payload, /** @type {import("./session.js").Session} */ (session));
+  const { rule } = payload.manifest.input;
+  const picture = sight.seen?.pictures[0];
+  const context = await drawPhotograph(canvas, picture ?? sight.photograph);
+  if (sight.seen === null) drawSeenPart(context, sight.placement, rule);
+  else if (!picture) await drawSeen(context, sight.seen, sight.placement, rule);
+  canvas.hidden = false;
+  stage.dataset.state = "picture";
+  const rows = sight.seen ? rowsOfSeen(sight.seen, payload.labels) : rowsOfClasses(sight.classes);
+  canvas.setAttribute("aria-label", `The photograph${rows.length ? `: ${rows[0].name}` : ""}`);
+  const times = `${milliseconds(sight.modelTime)} for the model, ${milliseconds(sight.imageTime)} for the image`;
+  showResults(rows, sight.seen ? noteOfSeen(sight.seen) : "", `${times} · ${titleOf(choice)}`);
+  say(status, "");
+  performance.mark("cloformer answer");
+}
+
+/**
+ * @param {Offer} offer
+ * @param {string} preset the bundle's own provider
+ */
+function showOffer(offer, preset) {
+  const asked = new URLSearchParams(location.search).get("provider") ?? preset;
+  for (const radio of providerRadios()) {
+    radio.checked = radio.value === asked;
+    radio.disabled = radio.value === "webgpu" && !offer.hasWebGpu && !radio.checked;
+    radio.addEventListener("change", () => rechoose(/** @type {"wasm" | "webgpu"} */ (radio.value), null));
+  }
+  const threads = element("threads", HTMLSelectElement);
+  for (let count = 1; count <= offer.maxThreads; count++) threads.append(new Option(String(count), String(count)));
+  threads.addEventListener("change", () => rechoose("wasm", Number(threads.value)));
+  const notes = [offer.hasWebGpu ? "" : "This browser offers no WebGPU.", offer.maxThreads > 1 ? "" : whyNoMore(offer)];
+  say(element("runtime-note", HTMLElement), notes.filter(Boolean).join(" "));
+}
+
+const providerRadios = () => /** @type {HTMLInputElement[]} */ (Array.from(document.querySelectorAll("input[name=provider]")));
+
+function showChoice() {
+  for (const radio of providerRadios()) radio.checked = radio.value === choice.provider;
+  element("threads", HTMLSelectElement).value = String(choice.threads);
+  element("threads-field", HTMLElement).hidden = choice.provider === "webgpu";
+  element("to-conformance", HTMLAnchorElement).search = location.search;
+}
+
+/**
+ * The page is loaded again with the choice in its address, so that nothing of the other provider is left.
+ * @param {"wasm" | "webgpu"} provider
+ * @param {number | null} threads
+ */
+function rechoose(provider, threads) {
+  const address = new URL(addressWith({ provider, threads: threads ?? 1 }, location.href));
+  if (threads === null) address.searchParams.delete("threads");
+  location.replace(address.href);
+}
+
+/** @param {import("./bundle.js").Settings} settings */
+function showAbout(settings) {
+  const { manifest, labels } = payload;
+  const file = modelFile(manifest);
+  const { rule } = manifest.input;
+  listFacts(element("about", HTMLElement), [
+    ["Model", manifest.name],
+    ["Numbers", manifest.precision],
+    ["Sees", `${rule.width} × ${rule.height} pixels`],
+    ...(labels ? [/** @type {[string, string]} */ (["Classes", String(labels.length)])] : []),
+    ["Size", `${(file.bytes / 1e6).toFixed(1)} MB`],
+    ["SHA-256", `${file.sha256.slice(0, 16)}…`],
+    ["Runtime", `${settings.runtime.name} ${settings.runtime.version}`],
+  ]);
+}
+
+async function measureNow() {
+  if (measurement) return measurement.abort();
+  measurement = new AbortController();
+  measureButton.textContent = "Stop";
+  hideTrouble();
+  try {
+    const latency = await measure(payload.model, payload.manifest.input, choice, showProgress, measurement.signal);
+    showLatency(latency, titleOf(choice));
+    performance.mark("cloformer measured");
+  } catch (error) {
+    if (!(error instanceof DOMException && error.name === "AbortError")) throw error;
+  } finally {
+    measurement = null;
+    showProgress(null);
+    measureButton.textContent = "Measure again";
+  }
+}
+
+measureButton.addEventListener("click", () => attempt(measureNow));
+attempt(start).then(() => keepOffline(() => stage.dataset.state === "empty" && !isBusy && measurement === null));

@@ -1,0 +1,50 @@
+// What went wrong, in words that a person can do something with.
+// @ts-check
+
+import { element, make } from "./dom.js";
+
+/** `what` happened, and what to do `next`. */
+export class Trouble extends Error {
+  /**
+   * @param {string} what
+   * @param {string} next
+   * @param {unknown} [cause]
+   */
+  constructor(what, next, cause) {
+    super(`${what}. ${next}`, { cause });
+    this.what = what;
+    this.next = next;
+  }
+}
+
+const LONGEST = 600;
+
+/**
+ * The two sentences that are shown of an error.
+ * @param {unknown} error
+ * @returns {{what: string, next: string}}
+ */
+export function wordsOf(error) {
+  if (error instanceof Trouble) return { what: error.what, next: error.next };
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof Error && error.name === "PayloadError") return { what: message, next: "" };
+  return { what: message.slice(0, LONGEST) || "Something failed that gave no reason", next: "Load the page again." };
+}
+
+/**
+ * Shows the error above everything else, where a screen reader reads it out at once.
+ * @param {unknown} error
+ */
+export function showTrouble(error) {
+  const { what, next } = wordsOf(error);
+  const box = element("trouble", HTMLElement);
+  box.replaceChildren(make("p", "notice-title", what), ...(next ? [make("p", "", next)] : []));
+  box.hidden = false;
+  console.error(error);
+}
+
+export function hideTrouble() {
+  const box = element("trouble", HTMLElement);
+  box.hidden = true;
+  box.replaceChildren();
+}
