@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from browser import Remote
 from checklist import run
-from dense_exports import export_network
+from dense_exports import NETWORKS, export_network
 
 __all__ = ["CLOFORMER", "REPOSITORY", "Project"]
 
@@ -20,7 +20,7 @@ CLOFORMER = (sys.executable, "-m", "cloformer")
 @dataclass
 class Project:
     """Everything lies below ``work``. ``hosted`` is the folder that a file host shows, with a bundle in a folder of its own for each
-    case. ``screenshots`` is where they are written, if anywhere; ``settings`` are what the browser's flags are for."""
+    case. ``screenshots`` is where they are written, if anywhere."""
 
     work: Path
     artifact: Path | None
@@ -55,11 +55,10 @@ class Project:
     @cached_property
     def dense(self) -> dict[str, Path]:
         """Artifacts of networks that give boxes, maps, points and pictures."""
-        from dense_exports import NETWORKS
-
         return {name: export_network(name, self.work / "dense" / name) for name in NETWORKS}
 
-    def keep_screenshot(self, path: Path) -> None:
+    def take_screenshot(self, page: Remote, name: str) -> None:
+        """Of the whole page, where they are wanted."""
         if self.screenshots is not None:
             self.screenshots.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, self.screenshots)
+            page.screenshot({"path": self.screenshots.absolute() / f"{name}.png", "fullPage": True})

@@ -54,10 +54,10 @@ class Visit:
 
     def classify(self, photograph: Path) -> list[str]:
         """The rows that are shown for a photograph from the gallery."""
-        self.page.evaluate("document.getElementById('rows').replaceChildren()")
+        self.page.evaluate("performance.clearMarks('cloformer answer')")
         self.page.setInputFiles("#file-gallery", photograph)
-        self.wait("document.getElementById('rows').childElementCount > 0")
-        return [row.replace("\n", " ") for row in self.page.locator("#rows > li").allInnerTexts()]
+        self.wait("performance.getEntriesByName('cloformer answer').length > 0")
+        return [" ".join(row.split()) for row in self.page.locator("#rows > li").allInnerTexts()]
 
     def conform(self, query: str = "provider=wasm&threads=1") -> dict[str, Any]:
         """The device report of the page that runs the kit, as it is downloaded."""
