@@ -51,12 +51,9 @@ function checked(settings) {
 
 /**
  * @param {Settings} settings
+ * @param {(received: number, total: number) => void} progress in bytes of the model
  * @returns {Promise<Payload>}
  */
-export async function loadModel(settings) {
-  const payload = await loadPayload(new URL("payload/", ROOT).href, fetchHere);
-  if (payload.manifestSha256 !== settings.manifest_sha256) {
-    throw new Trouble("The model beside this page is not the one that was bundled with it", "Bundle the model again: cloformer bundle web --force.");
-  }
-  return payload;
+export function loadModel(settings, progress) {
+  return loadPayload(new URL("payload/", ROOT).href, fetchHere, { manifestSha256: settings.manifest_sha256, progress });
 }

@@ -64,7 +64,7 @@ export const bitmapOf = (pixels) => createImageBitmap(new ImageData(rgba(pixels)
  * Darkens what is cut away before the model sees the rest.
  * @param {CanvasRenderingContext2D} context
  * @param {Placement} place
- * @param {{width: number, height: number}} input
+ * @param {{width: number, height: number}} input the sides of the model's
  */
 export function drawSeenPart(context, place, input) {
   const [left, top] = [Math.max(0, backX(place, 0)), Math.max(0, backY(place, 0))];
@@ -80,11 +80,10 @@ export function drawSeenPart(context, place, input) {
  * Maps, boxes and points over the photograph.
  * @param {CanvasRenderingContext2D} context
  * @param {Seen} seen
- * @param {Placement} place
- * @param {{width: number, height: number}} input
  */
-export async function drawSeen(context, seen, place, input) {
-  for (const map of seen.maps) await drawMap(context, map, place, input);
+export async function drawSeen(context, seen) {
+  const place = seen.placement;
+  for (const map of seen.maps) await drawMap(context, map, seen);
   const unit = Math.max(place.width, place.height) / 300;
   for (const box of [...seen.boxes].reverse()) drawBox(context, box, unit); // the best last, on top
   seen.points.forEach((point, number) => {
@@ -102,10 +101,9 @@ export async function drawSeen(context, seen, place, input) {
  * All of the input lies at its place in the photograph; what is beyond the photograph's edge is border.
  * @param {CanvasRenderingContext2D} context
  * @param {import("../core/seen.js").ClassMap} map
- * @param {Placement} place
- * @param {{width: number, height: number}} input
+ * @param {Seen} seen
  */
-async function drawMap(context, map, place, input) {
+async function drawMap(context, map, { placement: place, inputWidth, inputHeight }) {
   const image = new ImageData(map.width, map.height);
   map.classes.forEach((/** @type {number} */ index, /** @type {number} */ at) => {
     if (index >= 0) image.data.set([...rgbOf(index), Math.round(255 * OPACITY)], 4 * at);
@@ -113,7 +111,7 @@ async function drawMap(context, map, place, input) {
   const over = await createImageBitmap(image);
   const [left, top] = [backX(place, 0), backY(place, 0)];
   context.imageSmoothingEnabled = false; // between two classes there is none
-  context.drawImage(over, left, top, backX(place, input.width) - left, backY(place, input.height) - top);
+  context.drawImage(over, left, top, backX(place, inputWidth) - left, backY(place, inputHeight) - top);
   context.imageSmoothingEnabled = true;
   over.close();
 }

@@ -58,7 +58,8 @@ async function start() {
   takePhotographs({ onPhotograph: (photograph) => attempt(() => receive(photograph)), onTrouble: showTrouble });
   choice = choose(settings, offer, location.search);
   showChoice();
-  payload = await loadModel(settings);
+  payload = await loadModel(settings, (received, total) => say(status, `Loading the model… ${Math.round((100 * received) / total)} %`));
+  say(status, "Starting the model…");
   showAbout(settings);
   session = await createSession(payload.model, choice);
   for (const id of ["take", "choose", "measure"]) element(id, HTMLButtonElement).disabled = false;
@@ -97,7 +98,7 @@ async function show(photograph) {
   const picture = sight.seen?.pictures[0];
   const context = await drawPhotograph(canvas, picture ?? sight.photograph);
   if (sight.seen === null) drawSeenPart(context, sight.placement, rule);
-  else if (!picture) await drawSeen(context, sight.seen, sight.placement, rule);
+  else if (!picture) await drawSeen(context, sight.seen);
   canvas.hidden = false;
   stage.dataset.state = "picture";
   const rows = sight.seen ? rowsOfSeen(sight.seen, payload.labels) : rowsOfClasses(sight.classes);

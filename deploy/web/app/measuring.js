@@ -25,8 +25,8 @@ const MILLISECOND = 1e6; // nanoseconds
  */
 export function measure(model, input, options, onProgress, signal) {
   const values = input.shape.reduce((product, side) => product * side, 1);
-  const black = { data: new Float32Array(values), dims: input.shape };
-  return measureSession(model, options, { [input.name]: black }, onProgress, signal);
+  const black = { name: input.name, tensor: new Float32Array(values), dims: input.shape };
+  return measureSession(model, options, black, onProgress, signal);
 }
 
 /**
@@ -34,8 +34,8 @@ export function measure(model, input, options, onProgress, signal) {
  * @param {string} ranOn
  */
 export function showLatency(latency, ranOn) {
-  const median = quantile(latency.samples, 0.5) / MILLISECOND;
-  const p90 = quantile(latency.samples, 0.9) / MILLISECOND;
+  const median = quantile(latency, 0.5) / MILLISECOND;
+  const p90 = quantile(latency, 0.9) / MILLISECOND;
   element("latency-median", HTMLElement).textContent = milliseconds(median, 2);
   element("latency-p90", HTMLElement).textContent = milliseconds(p90, 2);
   element("latency-samples", HTMLElement).textContent = String(latency.samples.length);

@@ -11,9 +11,7 @@ import { measureLatency } from "../core/latency.js";
  * @property {new (type: "float32", data: Float32Array, dims: readonly number[]) => OrtTensor} Tensor
  * @typedef {{run(inputs: Record<string, OrtTensor>): Promise<Record<string, OrtTensor>>, release(): Promise<void>}} OrtSession
  * @typedef {{type: string, data: unknown, dims: readonly number[], dispose(): void}} OrtTensor
- * @typedef {import("./session.js").Inputs} Inputs
- * @typedef {import("./session.js").Outputs} Outputs
- * @typedef {import("./session.js").Values} Values
+ * @typedef {import("./session.js").ModelInput} ModelInput
  * @typedef {{provider: import("./choice.js").Provider, threads: number, model: Uint8Array}} Load
  */
 
@@ -22,7 +20,6 @@ const scope = /** @type {{postMessage(message: unknown, transfer?: Transferable[
 );
 const RUNTIME = new URL("../runtime/", import.meta.url).href;
 const MODULES = { wasm: "ort.wasm.min.mjs", webgpu: "ort.webgpu.min.mjs" };
-const READABLE = [Float32Array, Int32Array, BigInt64Array];
 
 /** @type {Ort} */
 let ort;
@@ -46,25 +43,28 @@ const TASKS = {
     return { threads: ort.env.wasm.numThreads };
   },
   /** @param {any} content */
-  async run({ inputs }) {
-    const given = tensors(inputs);
+  async run({ input }) {
+    const given = tensorOf(input);
     const start = performance.now();
     const outputs = await session.run(given);
     const milliseconds = performance.now() - start;
     return { outputs: valuesOf(outputs), milliseconds };
   },
   /** @param {any} content */
-  async measure({ inputs, ...content }) {
+  async measure({ input, ...content }) {
+    /** @type {Record<string, OrtTensor>} */
+    let given;
     const latency = await measureLatency({
       threads: content.threads,
-      load: () => load(content),
-      query: async (/** @type {OrtSession} */ model) => {
-        await model.run(tensors(inputs));
+      load: async () => {
+        const loaded = await load(content);
+        given = tensorOf(input);
+        return loaded;
       },
-      now: () => performance.now(),
-      progress: (/** @type {number} */ share) => scope.postMessage({ progress: share }),
+      query: (model) => model.run(given),
+      progress: (share) => scope.postMessage({ progress: share }),
     });
-    return { latency };
+    return { latency: { ...latency, threads: ort.env.wasm.numThreads } };
   },
 };
 
@@ -82,21 +82,27 @@ async function load({ model, provider, threads }) {
   return ort.InferenceSession.create(model, { executionProviders: [provider], graphOptimizationLevel: "all" });
 }
 
-/** @param {Inputs} inputs */
-function tensors(inputs) {
-  return Object.fromEntries(Object.entries(inputs).map(([name, { data, dims }]) => [name, new ort.Tensor("float32", data, dims)]));
+/** @param {ModelInput} input */
+function tensorOf({ name, tensor, dims }) {
+  return { [name]: new ort.Tensor("float32", tensor, dims) };
 }
 
 /**
- * Copies: the next inference overwrites the runtime's own memory.
+ * As the page reads them: numbers of classes as floats, which have them all.
  * @param {Record<string, OrtTensor>} outputs
- * @returns {Outputs}
+ * @returns {import("./session.js").Outputs}
  */
 function valuesOf(outputs) {
-  return Object.fromEntries(
-    Object.entries(outputs).map(([name, tensor]) => {
-      if (!READABLE.some((kind) => tensor.data instanceof kind)) throw new Error(`the output ${name} is ${tensor.type}, which this page does not read`);
-      return [name, /** @type {Values} */ (tensor.data).slice()];
-    }),
-  );
+  return new Map(Object.entries(outputs).map(([name, tensor]) => [name, floatsOf(name, tensor)]));
+}
+
+/**
+ * A copy: the next inference overwrites the runtime's own memory.
+ * @param {string} name
+ * @param {OrtTensor} tensor
+ */
+function floatsOf(name, { data, type }) {
+  if (data instanceof Float32Array || data instanceof Int32Array) return Float32Array.from(data);
+  if (data instanceof BigInt64Array) return Float32Array.from(data, Number);
+  throw new Error(`the output ${name} is of ${type}, which this page does not read: export the model without --io-type`);
 }

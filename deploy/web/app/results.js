@@ -1,6 +1,7 @@
 // What was found in a photograph: rows with bars, and a line with the time.
 // @ts-check
 
+import { shares } from "../core/seen.js";
 import { element, make, say } from "./dom.js";
 import { colorOf, nameOf } from "./drawing.js";
 
@@ -25,7 +26,7 @@ export const rowsOfClasses = (predictions) =>
 export function rowsOfSeen(seen, labels) {
   const boxes = seen.boxes.map((box) => ({ name: nameOf(box), share: box.score, color: colorOf(box.index + 1) }));
   const maps = seen.maps.flatMap((map) =>
-    map.shares.map(({ index, share }) => ({ name: nameOf({ index, label: labels?.[index] ?? null }), share, color: colorOf(index) })),
+    shares(map).map(({ index, share }) => ({ name: nameOf({ index, label: labels?.[index] ?? null }), share, color: colorOf(index) })),
   );
   return [...boxes, ...maps].slice(0, COUNT);
 }

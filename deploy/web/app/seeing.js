@@ -30,9 +30,9 @@ import { COUNT } from "./results.js";
 export async function look(file, { manifest, labels }, session) {
   const photograph = await decodeImage(file);
   const start = performance.now();
-  const { name, tensor, dims, placement } = prepare(photograph, manifest.input);
+  const { placement, ...input } = prepare(photograph, manifest.input);
   const imageTime = performance.now() - start;
-  const { outputs, milliseconds: modelTime } = await session.timed({ [name]: { data: tensor, dims: [...dims] } });
+  const { outputs, milliseconds: modelTime } = await session.timed(input);
   const found = isClassifier(manifest)
     ? { classes: topClasses(outputs, manifest, labels, COUNT), seen: null }
     : { classes: [], seen: seen(outputs, manifest, placement, labels) };

@@ -6,15 +6,12 @@ import { PROVIDERS } from "./choice.js";
 
 /**
  * @typedef {import("./choice.js").Provider} Provider
- * @typedef {Float32Array | Int32Array | BigInt64Array} Values
- * @typedef {{data: Float32Array, dims: number[]}} Given an input, and its shape
- * @typedef {Record<string, Given>} Inputs by name
- * @typedef {Record<string, Values>} Outputs by name
- * @typedef {{data: Values, dims: number[]}} Tensor
+ * @typedef {import("../core/preprocessing.js").ModelInput} ModelInput
+ * @typedef {import("../core/classes.js").Outputs} Outputs
  * @typedef {{provider: Provider, threads: number}} Options
  * @typedef {object} Session
- * @property {(inputs: Inputs) => Promise<Outputs>} run
- * @property {(inputs: Inputs) => Promise<{outputs: Outputs, milliseconds: number}>} timed as `run`; the time is the runtime's call alone
+ * @property {(input: ModelInput) => Promise<Outputs>} run
+ * @property {(input: ModelInput) => Promise<{outputs: Outputs, milliseconds: number}>} timed as `run`; the time is the runtime's call alone
  * @property {Provider} provider
  * @property {number} threads that the runtime really has
  * @property {() => void} release
@@ -40,8 +37,8 @@ export async function createSession(model, { provider, threads }) {
     return {
       provider,
       threads: made.threads,
-      run: async (inputs) => (await calls.ask("run", { inputs })).outputs,
-      timed: (inputs) => calls.ask("run", { inputs }),
+      run: async (input) => (await calls.ask("run", { input })).outputs,
+      timed: (input) => calls.ask("run", { input }),
       release: calls.end,
     };
   } catch (error) {
@@ -55,17 +52,17 @@ export async function createSession(model, { provider, threads }) {
  *
  * @param {Uint8Array} model
  * @param {Options} options
- * @param {Inputs} inputs what each inference is given
+ * @param {ModelInput} input what each inference is given
  * @param {(share: number) => void} onProgress
  * @param {AbortSignal} [signal] ends it
  * @returns {Promise<import("../core/latency.js").Latency>}
  */
-export async function measureSession(model, { provider, threads }, inputs, onProgress, signal) {
+export async function measureSession(model, { provider, threads }, input, onProgress, signal) {
   const calls = startWorker(onProgress);
   const end = () => calls.end(new DOMException("stopped", "AbortError"));
   signal?.addEventListener("abort", end);
   try {
-    return (await calls.ask("measure", { model, provider, threads, inputs })).latency;
+    return (await calls.ask("measure", { model, provider, threads, input })).latency;
   } finally {
     signal?.removeEventListener("abort", end);
     calls.end();

@@ -27,6 +27,7 @@ const LONGEST = 600;
 export function wordsOf(error) {
   if (error instanceof Trouble) return { what: error.what, next: error.next };
   const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof Error && error.cause instanceof Trouble) return wordsOf(error.cause); // what lies behind it is nearer
   if (error instanceof Error && error.name === "PayloadError") return { what: message, next: "" };
   return { what: message.slice(0, LONGEST) || "Something failed that gave no reason", next: "Load the page again." };
 }
