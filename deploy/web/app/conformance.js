@@ -19,7 +19,6 @@ import { verdictOf } from "./verdict.js";
  * @typedef {import("./bundle.js").Bundle} Bundle
  * @typedef {import("./choice.js").Choice} Choice
  * @typedef {import("../core/kit.js").Kit} Kit
- * @typedef {import("../core/judge.js").VectorResult} VectorResult
  * @typedef {import("../core/latency.js").Latency} Latency
  * @typedef {Bundle & {kit: Kit, choice: Choice}} Ready
  */
@@ -32,6 +31,7 @@ const step = element("step", HTMLElement);
 const list = element("vectors", HTMLOListElement);
 const judgeCard = element("judge", HTMLElement);
 
+let isIdle = true; // until the first check
 const NOT_CHECKED = "Could not be checked";
 
 /** @returns {Promise<Ready>} */
@@ -58,9 +58,10 @@ async function check(ready) {
   hideTrouble();
   showBusy(true);
   try {
-    const results = await runVectors(ready);
+    const { results, threads } = await runVectors(ready);
     const latency = withLatency.checked ? await measureFor(ready) : null;
-    await offerReport(ready, results, latency);
+    const runtime = { ...ready.settings.runtime, provider: ready.choice.provider, threads };
+    offerReport(deviceReport({ payload: ready.payload, device: await thisDevice(), runtime, vectors: results, latency }));
   } catch (error) {
     fail(error);
   } finally {
@@ -70,6 +71,7 @@ async function check(ready) {
 
 /** @param {boolean} isBusy */
 function showBusy(isBusy) {
+  isIdle = false;
   runButton.disabled = withLatency.disabled = isBusy;
   progress.hidden = step.hidden = !isBusy;
   if (!isBusy) return void (runButton.textContent = "Run it again");
@@ -84,7 +86,7 @@ function fail(error) {
   showTrouble(error);
 }
 
-/** @param {Ready} ready @returns {Promise<VectorResult[]>} */
+/** @param {Ready} ready */
 async function runVectors({ payload, kit, choice }) {
   const { manifest } = payload;
   list.replaceChildren(...kit.vectors.map((vector) => waitingVector(vector, new Blob([fileOf(kit, vector.image)]))));
@@ -101,7 +103,7 @@ async function runVectors({ payload, kit, choice }) {
     });
     showVerdict(verdictOf(results, kit.vectors.length));
     performance.mark("cloformer verdict");
-    return results;
+    return { results, threads: session.threads };
   } finally {
     session.release();
   }
@@ -116,14 +118,8 @@ async function measureFor({ payload, choice }) {
   });
 }
 
-/**
- * @param {Ready} ready
- * @param {VectorResult[]} vectors
- * @param {Latency | null} latency
- */
-async function offerReport({ payload, settings, choice }, vectors, latency) {
-  const runtime = { ...settings.runtime, provider: choice.provider, threads: choice.threads };
-  const report = deviceReport({ payload, device: await thisDevice(), runtime, vectors, latency });
+/** @param {string} report */
+function offerReport(report) {
   downloadButton.onclick = () => save(report);
   downloadButton.hidden = judgeCard.hidden = false;
 }
@@ -144,4 +140,4 @@ try {
   say(step, "");
   fail(error);
 }
-await keepOffline(() => !runButton.disabled && downloadButton.hidden);
+await keepOffline(() => isIdle);
