@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from checklist import CheckError
 from packages import MissingError, Part, unpacked
 
 __all__ = [
@@ -56,7 +57,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _DRIVER = Path(__file__).with_name("browser.mjs")
 
 
-class BrowserError(Exception):
+class BrowserError(CheckError):
     """What was asked of the browser failed; the message is Playwright's."""
 
 

@@ -21,7 +21,7 @@ from packages import MissingError
 from .checks import CHECKS, NEEDED
 from .project import REPOSITORY, Project
 
-BEGIN, END = "<!-- web-checks: written by make web-checks -->", "<!-- web-checks end -->"
+BEGIN, END = "<!-- web-checks -->", "<!-- /web-checks -->"
 DOCUMENT = REPOSITORY / "docs/web.md"
 
 

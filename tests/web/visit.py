@@ -16,6 +16,8 @@ __all__ = ["PHONE", "SCRIPTS", "Visit", "script", "visit"]
 SCRIPTS = Path(__file__).with_name("scripts")
 PHONE = {"width": 390, "height": 844}
 _SOON = 60_000  # milliseconds
+# Chromium's own words, when a page asks whether there is WebGPU and there is none.
+_OF_THE_BROWSER = "No available adapters."
 _UNTIL = """(id) => {
   const trouble = document.getElementById("trouble");
   return (trouble && !trouble.hidden) || READY;
@@ -99,7 +101,7 @@ class Visit:
         return [
             f"{item['kind']} {item['type']}: {item['text']} {item.get('why', '')}".strip()
             for item in self.messages
-            if item["kind"] in ("console", "error", "failed")
+            if item["kind"] in ("console", "error", "failed") and item["text"] != _OF_THE_BROWSER
         ]
 
     def requests(self) -> list[dict[str, Any]]:

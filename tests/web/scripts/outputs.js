@@ -5,10 +5,9 @@ export default async ({ root, image }) => {
   const { prepare } = await import(`${root}/core/preprocessing.js`);
   const { createSession } = await import(`${root}/app/session.js`);
   const payload = await loadPayload(`${root}/payload/`, (...asked) => fetch(...asked));
-  const { name, tensor, dims } = prepare(await decodeImage(new Blob([new Uint8Array(image)])), payload.manifest.input);
+  const input = prepare(await decodeImage(new Blob([new Uint8Array(image)])), payload.manifest.input);
   const session = await createSession(payload.model, { provider: "wasm", threads: 1 });
-  const found = await session.run({ [name]: { data: tensor, dims } });
+  const found = await session.run(input);
   session.release();
-  const entries = found instanceof Map ? [...found] : Object.entries(found);
-  return Object.fromEntries(entries.map(([output, values]) => [output, Array.from(values, Number)]));
+  return Object.fromEntries([...found].map(([output, values]) => [output, Array.from(values)]));
 };
