@@ -1,6 +1,6 @@
+import { startsWith } from "./bytes.js";
 import { PayloadError } from "./errors.js";
 import { bareJpeg, isJpeg } from "./jpeg.js";
-import { startsWith } from "./orientation.js";
 import { CHANNELS, pixelsOf, upright } from "./pixels.js";
 import { decodePng, isPng } from "./png.js";
 import { bareWebp, isWebp } from "./webp.js";

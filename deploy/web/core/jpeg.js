@@ -1,5 +1,6 @@
+import { joined, startsWith } from "./bytes.js";
 import { PayloadError } from "./errors.js";
-import { orientationOf, startsWith } from "./orientation.js";
+import { orientationOf } from "./orientation.js";
 
 /**
  * A file with nothing left that a browser could follow but the pixels: no orientation and no colour profile. How it is to be turned, and
@@ -41,13 +42,12 @@ export function bareJpeg(content) {
   const [height, width] = [size[1] * 256 + size[2], size[3] * 256 + size[4]];
   if (!width || !height) throw new PayloadError(DAMAGED);
   const metadata = segments.filter(({ marker }) => marker === METADATA).map(({ body }) => body);
-  const exif = metadata.filter((body) => startsWith(body, EXIF)).flatMap((body) => Array.from(body.subarray(EXIF.length)));
+  const exif = metadata.filter((body) => startsWith(body, EXIF)).map((body) => body.subarray(EXIF.length));
   const xmp = metadata.filter((body) => startsWith(body, XMP)).pop();
   const kept = segments.filter(({ marker }) => isKept(marker)).map(({ whole }) => whole);
-  return {
-    content: new Blob([content.subarray(0, 2), ...kept], { type: "image/jpeg" }), width, height,
-    orientation: orientationOf(exif.length > 0 ? Uint8Array.from(exif) : null, xmp ?? null),
-  };
+  const bare = joined([content.subarray(0, 2), ...kept]); // of a blob of several parts, Firefox looks at the first alone to see what it is
+  const orientation = orientationOf(exif.length > 0 ? joined(exif) : null, xmp ?? null);
+  return { content: new Blob([bare], { type: "image/jpeg" }), width, height, orientation };
 }
 
 /**

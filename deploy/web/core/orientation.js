@@ -1,3 +1,5 @@
+import { latin, startsWith } from "./bytes.js";
+
 /** EXIF's tag for it. */
 const ORIENTATION = 0x0112;
 const ENTRY = 12; // bytes of an entry of a TIFF directory
@@ -49,21 +51,4 @@ function fromExif(content) {
 function fromXmp(content) {
   const found = /tiff:Orientation(?:="|>)([0-9])/.exec(latin(content));
   return found && Number(found[1]);
-}
-
-/**
- * @param {Uint8Array} content
- * @param {string} text of characters below 256
- * @param {number} [at]
- * @returns {boolean}
- */
-export function startsWith(content, text, at = 0) {
-  return content.length >= at + text.length && Array.from(text).every((letter, place) => content[at + place] === letter.charCodeAt(0));
-}
-
-/** @param {Uint8Array} content @returns {string} a character for each byte */
-export function latin(content) {
-  let text = "";
-  for (let at = 0; at < content.length; at += 4096) text += String.fromCharCode(...content.subarray(at, at + 4096));
-  return text;
 }

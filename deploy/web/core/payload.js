@@ -1,3 +1,4 @@
+import { joined } from "./bytes.js";
 import { PayloadError } from "./errors.js";
 import { FILE, modelFile, readManifest } from "./manifest.js";
 
@@ -157,13 +158,7 @@ async function received(base, path, fetch, limit, progress) {
         break;
       }
     }
-    const content = new Uint8Array(length);
-    let at = 0;
-    for (const part of parts) {
-      content.set(part, at);
-      at += part.length;
-    }
-    return content;
+    return joined(parts);
   } catch (error) {
     throw new PayloadError(`${path} is missing: ${AGAIN}`, { cause: error });
   }

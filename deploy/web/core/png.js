@@ -1,5 +1,6 @@
+import { latin, startsWith } from "./bytes.js";
 import { PayloadError } from "./errors.js";
-import { latin, orientationOf, startsWith } from "./orientation.js";
+import { orientationOf } from "./orientation.js";
 import { CHANNELS, pixelsOf } from "./pixels.js";
 
 /** @typedef {import("./pixels.js").Pixels} Pixels */
@@ -107,7 +108,7 @@ function headerOf([first]) {
 }
 
 /**
- * 256 colours: those that the file does not have are grey, as in Pillow.
+ * 256 colours: those that the file does not have are black, as in Pillow.
  *
  * @param {{type: string, content: Uint8Array}[]} chunks
  * @returns {Uint8Array}
@@ -115,7 +116,7 @@ function headerOf([first]) {
 function paletteOf(chunks) {
   const found = chunks.find(({ type }) => type === "PLTE");
   if (found === undefined) throw new PayloadError(DAMAGED);
-  const palette = Uint8Array.from({ length: 256 * CHANNELS }, (_, at) => Math.floor(at / CHANNELS));
+  const palette = new Uint8Array(256 * CHANNELS);
   palette.set(found.content.subarray(0, Math.min(palette.length, found.content.length)));
   return palette;
 }

@@ -1,5 +1,6 @@
+import { joined, latin, startsWith } from "./bytes.js";
 import { PayloadError } from "./errors.js";
-import { latin, orientationOf, startsWith } from "./orientation.js";
+import { orientationOf } from "./orientation.js";
 
 /** @typedef {import("./jpeg.js").Bare} Bare */
 
@@ -45,7 +46,7 @@ export function bareWebp(content) {
   const header = content.slice(0, HEADER);
   const length = kept.reduce((sum, chunk) => sum + chunk.length, HEADER - 8);
   new DataView(header.buffer).setUint32(4, length, true);
-  return { content: new Blob([header, ...kept], { type: "image/webp" }), ...size, orientation: orientationOf(exif, xmp) };
+  return { content: new Blob([joined([header, ...kept])], { type: "image/webp" }), ...size, orientation: orientationOf(exif, xmp) };
 }
 
 /**

@@ -1,0 +1,247 @@
+"""Files of images, and what Python makes of each: the law of the web bundle's JavaScript. ``python tests/web/core/fixtures.py FOLDER``
+writes them; ``cases.mjs`` beside it says what is held to them."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from device_law import SEEN, drawn, manifest_json, seen_json
+from PIL import ExifTags, Image
+
+from cloformer.errors import InputError
+from cloformer.export.source.placement import Placement
+from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing, load_image
+
+__all__ = ["write_fixtures"]
+
+_Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
+_SIZES = (
+    (1, 1), (1, 37), (41, 1), (2, 3), (7, 5), (31, 64), (64, 31), (224, 224), (256, 256), (257, 255), (640, 427), (333, 1001), (1023, 321),
+    (3000, 2), (1, 3000), (1999, 1500),
+)  # fmt: skip
+_MATRIX_SIZES = ((1, 1), (3, 2), (1, 9), (9, 1), (8, 8), (19, 13))
+_RULES = (
+    Preprocessing.imagenet(224, 224),
+    Preprocessing(48, 64, 64, color_order="BGR", mean=(0.5, 0.4, 0.3), std=(0.25, 0.5, 0.125)),
+    Preprocessing(33, 31, 36, scale=1.0, mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5)),
+    Preprocessing(65, 65, 65),  # nothing to cut from the short side
+    Preprocessing(32, 32, 37),  # an odd number to cut: half a pixel on each side
+)
+_MODES = ("RGB", "L", "P", "RGBA", "LA", "1")
+_COUNT = 96  # half of them with a border
+# Samples of a pixel by PNG's type of colour, and how many bits each may have.
+_COLOURS = {0: (1, (1, 2, 4, 8, 16)), 2: (3, (8, 16)), 3: (1, (1, 2, 4, 8)), 4: (2, (8, 16)), 6: (4, (8, 16))}
+# Where the pixels of each pass of an interlaced PNG begin, and how far apart they are.
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PALETTE = 3
+_SEEN_SIZES = ((1, 1), (1, 37), (41, 1), (7, 5), (64, 31), (640, 427), (333, 1001))
+
+
+def write_fixtures(folder: Path) -> None:
+    """``rules.json`` with images and rules, ``decoded.json`` with PNG files of every kind, ``photographs.json`` with files that browsers
+    decode, ``seen.json`` with outputs and what they say, ``manifest.json`` with a manifest that is sound."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "rules.json", list(_ruled(folder)))
+    _write(folder / "decoded.json", list(_decoded(folder)))
+    _write(folder / "photographs.json", list(_photographs(folder)))
+    _write(folder / "seen.json", [_seen(number, size) for number in range(len(SEEN)) for size in _SEEN_SIZES])
+    (folder / "manifest.json").write_text(manifest_json(SEEN[0][0], SEEN[0][4], is_suppressed=False, form="onnx"), "utf-8")
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text(json.dumps(rows), "utf-8")
+
+
+def _ruled(folder: Path) -> Iterator[dict[str, Any]]:
+    """Images of odd sizes and all modes in all eight orientations, and what every rule makes of each."""
+    draw = np.random.Generator(np.random.PCG64(7))
+    for number in range(_COUNT):
+        rule = replace(_RULES[number % len(_RULES)], interpolation=INTERPOLATIONS[number % len(INTERPOLATIONS)])
+        if number % 2:
+            rule = replace(rule, crop="letterbox", resize_size=max(rule.height, rule.width), fill=7 * number % 256)
+        width, height = _SIZES[number % len(_SIZES)]
+        mode, name = _MODES[number // 2 % len(_MODES)], f"rule-{number:02}.png"
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 1 + number // 2 % 8
+        image = Image.fromarray(_noise(draw, width, height, 4), "RGBA").convert(mode)
+        image.save(folder / name, exif=exif, compress_level=1)
+        upright = load_image(folder / name)
+        row = {"name": name, "mode": mode, "preprocessing": rule.to_json(), "points": []}
+        try:
+            pixels = rule.crop_image(upright)
+        except InputError:  # too thin to be resized
+            yield row | {"is_refused": True}
+            continue
+        (folder / f"{name}.pixels").write_bytes(pixels.tobytes())
+        (folder / f"{name}.f32").write_bytes(rule.normalize(pixels).astype("<f4").tobytes())
+        yield row | {"is_refused": False, "points": _points(rule, upright)}
+
+
+def _points(rule: Preprocessing, image: Image.Image) -> list[list[float]]:
+    """Places in the input, and where they are in the upright image."""
+    places = np.array([(0, 0), (rule.width / 3, rule.height / 7), (rule.width, rule.height), (-2.5, 1e3)])
+    back = rule.placement(image.width, image.height).back(places)
+    return np.concatenate((places, back), 1).tolist()
+
+
+def _noise(draw: np.random.Generator, width: int, height: int, channels: int) -> _Bytes:
+    """Noise, which no filter leaves alone, and hard edges, over which they overshoot."""
+    noise = draw.integers(0, 256, (height, width, channels), np.uint8)
+    edges = np.where(draw.integers(0, 2, (height, width, 1)), 255, 0).astype(np.uint8)
+    return np.where(draw.integers(0, 3, (height, width, 1)), noise, edges)
+
+
+def _decoded(folder: Path) -> Iterator[dict[str, Any]]:
+    """PNG files of every type of colour, number of bits and order of rows, with each filter of rows; and the ways to say how an
+    image is turned."""
+    draw = np.random.Generator(np.random.PCG64(11))
+    kinds = [(colour, bits, order) for colour, (_, each) in _COLOURS.items() for bits in each for order in (0, 1)]
+    for colour, bits, order in kinds:
+        for width, height in _MATRIX_SIZES:
+            yield _row(folder, f"png-{colour}-{bits}-{order}-{width}x{height}.png", _png(draw, width, height, colour, bits, order))
+    for name, chunks in _turned().items():
+        yield _row(folder, f"turned-{name}.png", _png(draw, 4, 3, 2, 8, 0, chunks))
+    for mode in ("RGB", "P", "L"):  # transparency that is a colour of its own
+        stream = io.BytesIO()
+        Image.fromarray(_noise(draw, 9, 7, 3)).convert(mode).save(stream, "PNG", transparency=(9, 9, 9) if mode == "RGB" else 9)
+        yield _row(folder, f"transparent-{mode}.png", stream.getvalue())
+
+
+def _row(folder: Path, name: str, content: bytes) -> dict[str, Any]:
+    (folder / name).write_bytes(content)
+    image = load_image(folder / name)
+    (folder / f"{name}.rgb").write_bytes(image.tobytes())
+    return {"name": name, "width": image.width, "height": image.height}
+
+
+def _png(
+    draw: np.random.Generator, width: int, height: int, colour: int, bits: int, order: int, chunks: list[bytes] | None = None
+) -> bytes:  # fmt: skip
+    """Rows of random bytes, each behind the number of a filter: whatever they are, a reader makes pixels of them."""
+    samples = _COLOURS[colour][0]
+    rows = []
+    for x, y, dx, dy in _ADAM7 if order else ((0, 0, 1, 1),):
+        across, down = -((x - width) // dx), -((y - height) // dy)
+        stride = -(-across * samples * bits // 8)
+        if across > 0 and down > 0:
+            each = draw.integers(0, 256, (down, 1 + stride), np.uint8)
+            each[:, 0] = draw.integers(0, 5, down)
+            rows.append(each.tobytes())
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, order))
+    # Shorter than what the samples can name: what is missing has a colour, too.
+    palette = [_chunk(b"PLTE", draw.integers(0, 256, 3 * (2**bits * 3 // 4), np.uint8).tobytes())] if colour == _PALETTE else []
+    packed = zlib.compress(b"".join(rows), 1)
+    data = [_chunk(b"IDAT", packed[:5]), _chunk(b"IDAT", b""), _chunk(b"IDAT", packed[5:])]
+    return _SIGNATURE + b"".join((header, *palette, *(chunks or []), *data, _chunk(b"IEND", b"")))
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def _exif(orientation: int, order: str = ">", kind: int = 3) -> bytes:
+    """A directory with another entry before the orientation."""
+    head = {">": b"MM", "<": b"II"}[order] + struct.pack(f"{order}HI", 42, 8)
+    number = struct.pack(f"{order}HH" if kind == 3 else f"{order}I", *((orientation, 0) if kind == 3 else (orientation,)))
+    other = struct.pack(f"{order}HHI", 0x0100, 4, 1) + struct.pack(f"{order}I", 7)
+    return head + struct.pack(f"{order}H", 2) + other + struct.pack(f"{order}HHI", 0x0112, kind, 1) + number + bytes(4)
+
+
+def _xmp(orientation: int) -> bytes:
+    return f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="{orientation}"/></x:xmpmeta>'.encode()
+
+
+def _profile(exif: bytes) -> bytes:
+    return f"\nexif\n{len(exif):8}\n{exif.hex()}\n".encode()
+
+
+def _turned() -> dict[str, list[bytes]]:
+    """Chunks that say how an image is turned, in all the ways that Pillow reads, and some that it does not follow."""
+    xml = b"XML:com.adobe.xmp\0"
+    profile = b"Raw profile type exif\0"
+    found = {f"exif-{number}": [_chunk(b"eXIf", _exif(number, "<>"[number % 2]))] for number in range(10)}
+    return found | {
+        "long": [_chunk(b"eXIf", _exif(6, "<", 4))],
+        "twice": [_chunk(b"eXIf", _exif(6)), _chunk(b"eXIf", _exif(8))],
+        "after-the-name": [_chunk(b"eXIf", b"Exif\0\0" + _exif(6))],
+        "xmp": [_chunk(b"iTXt", xml + b"\0\0\0\0" + _xmp(6))],
+        "packed-xmp": [_chunk(b"iTXt", xml + b"\1\0\0\0" + zlib.compress(_xmp(8)))],
+        "exif-and-xmp": [_chunk(b"eXIf", _exif(3)), _chunk(b"iTXt", xml + b"\0\0\0\0" + _xmp(6))],
+        "profile": [_chunk(b"tEXt", profile + _profile(_exif(5)))],
+        "packed-profile": [_chunk(b"zTXt", profile + b"\0" + zlib.compress(_profile(_exif(7))))],
+        "unknown-text": [_chunk(b"tEXt", b"Comment\0tiff:Orientation=\"6\"")],
+    }  # fmt: skip
+
+
+def _photographs(folder: Path) -> Iterator[dict[str, Any]]:
+    """JPEG and WebP files as cameras and programs write them: smooth colours with noise and edges."""
+    draw = np.random.Generator(np.random.PCG64(13))
+    exif = Image.Exif()
+    for orientation in range(1, 9):
+        exif[ExifTags.Base.Orientation] = orientation
+        yield _photograph(folder, f"turned-{orientation}.jpg", _picture(draw, 67, 45), quality=92, exif=exif)
+    for name, options in (
+        ("444", {"subsampling": 0}), ("422", {"subsampling": 1}), ("420", {"subsampling": 2}), ("progressive", {"progressive": True}),
+        ("restarts", {"restart_marker_blocks": 3}), ("low", {"quality": 30}), ("profile", {"icc_profile": _wide()}),
+    ):  # fmt: skip
+        yield _photograph(folder, f"{name}.jpg", _picture(draw, 333, 251), **{"quality": 90, **options})
+    yield _photograph(folder, "xmp.jpg", _picture(draw, 40, 30), quality=90, xmp=_xmp(6))
+    yield _photograph(folder, "grey.jpg", _picture(draw, 99, 77).convert("L"), quality=90)
+    yield _photograph(folder, "cmyk.jpg", _picture(draw, 99, 77).convert("CMYK"), quality=95)
+    yield _photograph(folder, "large.jpg", _picture(draw, 2100, 1300), quality=90)
+    exif[ExifTags.Base.Orientation] = 6
+    transparent = Image.fromarray(_noise(draw, 61, 40, 4), "RGBA")
+    yield _photograph(folder, "lossy.webp", _picture(draw, 120, 90), quality=90, exif=exif, icc_profile=_wide())
+    yield _photograph(folder, "lossless.webp", _picture(draw, 120, 90), lossless=True, exif=exif)
+    yield _photograph(folder, "transparent.webp", transparent, quality=90, exif=exif)
+
+
+def _photograph(folder: Path, name: str, image: Image.Image, **options: Any) -> dict[str, Any]:
+    stream = io.BytesIO()
+    image.save(stream, {"jpg": "JPEG", "webp": "WEBP"}[name.rpartition(".")[2]], **options)
+    return _row(folder, name, stream.getvalue())
+
+
+def _picture(draw: np.random.Generator, width: int, height: int) -> Image.Image:
+    small = Image.fromarray(draw.integers(0, 256, (-(-height // 16), -(-width // 16), 3), np.uint8))
+    smooth = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC), np.int16)
+    return Image.fromarray(np.clip(smooth + draw.integers(-6, 7, smooth.shape), 0, 255).astype(np.uint8))
+
+
+def _wide() -> bytes:
+    """A profile that exchanges colours: one that is followed is seen."""
+    from PIL import ImageCms
+
+    content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    tags = {bytes(content[at : at + 4]): at for at in range(132, 132 + 12 * struct.unpack(">I", content[128:132])[0], 12)}
+    red, blue = (tags[name] for name in (b"rXYZ", b"bXYZ"))
+    content[red + 4 : red + 12], content[blue + 4 : blue + 12] = content[blue + 4 : blue + 12], content[red + 4 : red + 12]
+    return bytes(content)
+
+
+def _seen(number: int, image: tuple[int, int]) -> dict[str, Any]:
+    """Numbers in the place of a network's outputs, and what Python says of them on an image of that size."""
+    outputs, is_suppressed, labels, _, size = SEEN[number]
+    draw = np.random.default_rng(number * 100 + sum(image))
+    given = {item.spec.name: drawn(draw, item.spec, shares=True) for item in outputs}
+    placed = Placement.letterbox(image, (size[1], size[0]))
+    return {
+        "manifest": manifest_json(outputs, size, is_suppressed=is_suppressed, form="onnx"), "labels": labels, "image": list(image),
+        "given": {name: value.reshape(-1).astype(np.float32).tolist() for name, value in given.items()},
+        **seen_json(outputs, given, placed, size, labels, is_suppressed=is_suppressed),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    write_fixtures(Path(sys.argv[1]))
