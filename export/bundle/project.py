@@ -15,15 +15,14 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import cloformer
-from cloformer.errors import CloformerError, InputError, UsageError
+from cloformer.errors import InputError, UsageError
 from cloformer.io.fields import FieldError, Fields
 from cloformer.io.read import read_json, sha256_of
 from cloformer.io.staging import refuse_early, refuse_what_is_there, staged
-from cloformer.io.words import reason_of
 from cloformer.io.write import canonical_json
 
 from ..artifact.folder import MANIFEST, Artifact, read_artifact
-from .carry import carry_over
+from .carry import keep_edited
 from .operators import CONFIG, operators_config
 from .page import files_list, name_it
 from .payload import NOTICES, check_artifact, write_conformance, write_payload
@@ -308,49 +307,8 @@ def _read_record(folder: Path) -> dict[str, Any]:
 
 
 def _keep(staging: Path, folder: Path, written: Mapping[str, str], system: System) -> tuple[str, ...]:
-    """Take what is the user's in ``folder`` into the new project. The files of the template that the user has edited,
-    which stay as they are; what else an earlier bundle wrote is left out."""
+    """Take what is the user's in ``folder`` into the new project; the files of the template among it."""
     earlier: dict[str, str] = _read_record(folder)["files"] if (folder / RECORD).exists() else {}
-    kept = _edited(folder, written, earlier, system)
-    for name in kept:
-        (staging / name).unlink(missing_ok=True)
-    try:
-        carry_over(folder, staging, {RECORD, *earlier} - set(kept))
-    except (OSError, RecursionError) as error:
-        raise InputError(
-            f"{getattr(error, 'filename', None) or folder} cannot be kept: {reason_of(error)}; nothing was replaced",
-            "give the right to read it, or give another --output",
-        ) from None
-    return kept
-
-
-def _edited(
-    folder: Path, written: Mapping[str, str], earlier: Mapping[str, str], system: System
-) -> tuple[str, ...]:
-    """Files that the user has changed, which stay. :class:`InputError` for one in the way that was never ours."""
-    edited = []
-    for name in sorted(set(written) | set(earlier)):
-        path = _inside(folder, name)
-        if not path.exists() and not path.is_symlink():
-            continue
-        if not path.is_file() or path.is_symlink() or (name not in earlier and name in written):
-            raise InputError(
-                f"{path} is in the way and is not of an earlier bundle", "move it, or give another --output"
-            )
-        is_settled = _is_payload(name, system) or name in (system.settings_file, system.list_file)
-        if not is_settled and sha256_of(path) not in (earlier.get(name), written.get(name)):
-            edited.append(name)
-    return tuple(edited)
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """The file's place; :class:`InputError` if a link on the way leads out of the folder."""
-    path = folder.joinpath(*PurePosixPath(name).parts)
-    for parent in path.parents:
-        if parent == folder:
-            return path
-        if parent.is_symlink():
-            raise InputError(
-                f"{parent} is a link, and what is bundled stays in its folder", "remove the link"
-            )
-    raise CloformerError(f"{name} is not below {folder}")
+    settled = (system.settings_file, system.list_file)
+    ours = {name for name in {*written, *earlier} if _is_payload(name, system) or name in settled}
+    return keep_edited(folder, staging, written, earlier, ours, RECORD)

@@ -27,10 +27,10 @@ def import_device_report(
     report: Annotated[
         list[Path],
         typer.Argument(
-            help="device-report.json, as the app's tests wrote it; of several devices side by side."
+            help="device-report.json, as the app's tests or a web bundle's page wrote it; of several devices side by side."
         ),
     ],
-    artifact: Annotated[Path, typer.Option(help="The artifact that the app was bundled from.")],
+    artifact: Annotated[Path, typer.Option(help="The artifact that the app or the page was bundled from.")],
     values: Annotated[
         list[Path] | None,
         typer.Option(help="Files of values that a probe's tests wrote; may be given several times."),

@@ -23,7 +23,8 @@ def bundle_step(artifact: Artifact) -> str | None:
     """An app around an artifact; None if no app carries its format, or shows what it gives."""
     from ..bundle.payload import why_not_in_an_app
 
-    system = FORMATS[artifact.format].app_system
-    if system is None or why_not_in_an_app(artifact) is not None:
+    systems = FORMATS[artifact.format].app_systems
+    if not systems or why_not_in_an_app(artifact) is not None:
         return None
+    system = systems[0]
     return next_step("bundle", system, artifact.folder, "--output", f"apps/{system}")

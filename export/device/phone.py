@@ -161,7 +161,7 @@ def _run_tests(adb: Adb, package: str, threads: int, time_limit: float) -> bytes
 
 
 def _refuse(artifact: Artifact, package: str) -> None:
-    if FORMATS[artifact.format].app_system != "android":
+    if "android" not in FORMATS[artifact.format].app_systems:
         raise UnsupportedError(
             f"{artifact.folder} is {artifact.format}, which no Android app carries",
             "export it with --format onnx",

@@ -137,7 +137,7 @@ class Format:
     ``needs`` are the precisions that only some choices of an option can hold: by the precision, and by the option's name, those.
     ``extra``: what its packages are installed by, where cloformer itself does not bring them: `pip install cloformer[EXTRA]`.
     ``has_delegates``: its runtime hands pieces of the graph to another, which may leave some.
-    ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``app_system`` is the system whose apps carry the format, as `cloformer bundle` names it; ``has_profiler`` says whether
+    ``are_biases_whole``: a layer in 8 bits has a bias in 32. ``app_systems`` are the systems whose apps carry the format, as `cloformer bundle` names them, first the one to begin with; ``has_profiler`` says whether
     the folder has a profiler of its runtime, ``has_probe`` whether it writes models that give the values inside, for devices. ``takes_pixels``: its files normalize images inside, all of them. ``adds_in_order``: its
     runtime adds the terms of a sum one after the other, so that more is lost than where partial sums are kept side by side.
     ``whole``: the widest whole numbers that its files have. ``has_own_suppression``: boxes can be suppressed by a stage of its own.
@@ -151,7 +151,7 @@ class Format:
     runners: Mapping[str, RunnerRow]
     scores_by_name: bool = False
     are_biases_whole: bool = False
-    app_system: str | None = None
+    app_systems: tuple[str, ...] = ()
     has_profiler: bool = False
     has_probe: bool = False
     needs: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)

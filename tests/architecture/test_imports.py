@@ -137,7 +137,7 @@ def test_a_row_owns_all_that_is_its_formats() -> None:
         assert row.missing == [] or row.extra is not None
         assert row.runners and all(runner.format == name for runner in row.runners.values())
         systems = [runtime.system for runtime in RUNTIMES.values() if runtime.format == name]
-        assert systems == ([] if row.app_system is None else [row.app_system])
+        assert systems == list(row.app_systems)
         for runner in row.runners.values():
             assert (EXPORT / "formats" / runner.module.replace(".", "/")).with_suffix(".py").is_file()
 

@@ -47,7 +47,9 @@ def test_a_kit_holds_where_it_was_made(
     name: str, command: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """By the rules that the apps' own code follows: boxes by those that they match, maps by their places."""
-    for system, folder in zip(SYSTEMS.values(), exported(name, command, tmp_path_factory), strict=True):
+    for system, folder in zip(
+        (SYSTEMS["android"], SYSTEMS["ios"]), exported(name, command, tmp_path_factory), strict=True
+    ):
         done = command("bundle", system.name, folder, "--output", tmp_path / system.name)
         assert done.code == 0, done.err
         payload, conformance = (

@@ -68,7 +68,7 @@ def test_whoever_reads_numbers_from_words(digits: str) -> None:
     ):
         with pytest.raises(UsageError):
             read()
-    for row in SYSTEMS.values():
+    for row in (row for row in SYSTEMS.values() if row.default.minimum_os is not None):
         with pytest.raises(UsageError, match=r"--min-os .* from .* to ") as caught:
             row.check(type(row.default)(row.default.identifier, "Birds", digits))
         assert re.search(r"--min-os (26|16\.4)$", caught.value.lines[1])

@@ -43,10 +43,14 @@ async function start() {
   element("title", HTMLElement).textContent = settings.app_name;
   const choice = choose(settings, offer, location.search);
   say(element("ran-on", HTMLElement), `${titleOf(choice)} · ${settings.runtime.name} ${settings.runtime.version}`);
-  const payload = await loadModel(settings, (received, total) => say(step, `Loading the model… ${Math.round((100 * received) / total)} %`));
+  progress.hidden = false;
+  const payload = await loadModel(settings, (received, total) => {
+    progress.value = received / total;
+  });
   const kit = await readKit(new URL("conformance/", ROOT).href, fetchHere, payload);
   list.replaceChildren(...kit.vectors.map((vector) => waitingVector(vector, new Blob([fileOf(kit, vector.image)]))));
   say(step, "");
+  progress.hidden = true;
   return { settings, payload, kit, choice };
 }
 
@@ -138,6 +142,7 @@ try {
   performance.mark("cloformer ready");
 } catch (error) {
   say(step, "");
+  progress.hidden = true;
   fail(error);
 }
 await keepOffline(() => isIdle);

@@ -4,12 +4,12 @@
 import { modelFile } from "../core/manifest.js";
 import { loadModel, loadSettings } from "./bundle.js";
 import { addressWith, choose, offerOf, titleOf, whyNoMore } from "./choice.js";
-import { element, listFacts, make, painted, say } from "./dom.js";
-import { bitmapOf, drawPhotograph, drawSeen, drawSeenPart } from "./drawing.js";
+import { element, listFacts, painted, say } from "./dom.js";
+import { drawPhotograph, drawSeen, drawSeenPart } from "./drawing.js";
 import { takePhotographs } from "./intake.js";
 import { measure, showLatency, showProgress } from "./measuring.js";
 import { keepOffline } from "./offline.js";
-import { clearResults, milliseconds, noteOfSeen, rowsOfClasses, rowsOfSeen, showResults } from "./results.js";
+import { clearResults, milliseconds, noteOfSeen, percent, rowsOfClasses, rowsOfSeen, showResults } from "./results.js";
 import { look } from "./seeing.js";
 import { createSession } from "./session.js";
 import { hideTrouble, showTrouble } from "./trouble.js";
@@ -22,6 +22,7 @@ import { hideTrouble, showTrouble } from "./trouble.js";
 
 const status = element("status", HTMLElement);
 const stage = element("stage", HTMLElement);
+const loading = element("loading", HTMLProgressElement);
 const canvas = element("picture", HTMLCanvasElement);
 const measureButton = element("measure", HTMLButtonElement);
 
@@ -46,6 +47,7 @@ async function attempt(task) {
     await task();
   } catch (error) {
     say(status, "");
+    loading.hidden = true;
     showTrouble(error);
   }
 }
@@ -58,10 +60,12 @@ async function start() {
   takePhotographs({ onPhotograph: (photograph) => attempt(() => receive(photograph)), onTrouble: showTrouble });
   choice = choose(settings, offer, location.search);
   showChoice();
-  payload = await loadModel(settings, (received, total) => say(status, `Loading the model… ${Math.round((100 * received) / total)} %`));
-  say(status, "Starting the model…");
+  payload = await loadModel(settings, (received, total) => {
+    loading.value = received / total;
+  });
   showAbout(settings);
   session = await createSession(payload.model, choice);
+  loading.hidden = true;
   for (const id of ["take", "choose", "measure"]) element(id, HTMLButtonElement).disabled = false;
   say(status, "The model is ready. Take a photograph or choose one.");
   performance.mark("cloformer ready");
@@ -102,7 +106,7 @@ async function show(photograph) {
   canvas.hidden = false;
   stage.dataset.state = "picture";
   const rows = sight.seen ? rowsOfSeen(sight.seen, payload.labels) : rowsOfClasses(sight.classes);
-  canvas.setAttribute("aria-label", `The photograph${rows.length ? `: ${rows[0].name}` : ""}`);
+  element("found", HTMLElement).textContent = rows.map(({ name, share }) => `${name}, ${percent(share)}`).join("; ");
   const times = `${milliseconds(sight.modelTime)} for the model, ${milliseconds(sight.imageTime)} for the image`;
   showResults(rows, sight.seen ? noteOfSeen(sight.seen) : "", `${times} · ${titleOf(choice)}`);
   say(status, "");

@@ -46,7 +46,7 @@ COREML = Format(
         "int4-weights": {"target": ("ios18", "ios26")},
     },
     has_probe=True,
-    app_system="ios",
+    app_systems=("ios",),
     takes_pixels=True,
     whole="int32",
 )  # fmt: skip

@@ -20,7 +20,7 @@ EXECUTORCH = Format(
         ),
     },
     are_biases_whole=True,
-    app_system="android",
+    app_systems=("android",),
     extra="executorch",
     has_delegates=True,
     has_profiler=True,

@@ -27,7 +27,7 @@ LITERT = Format(
             options=("threads", "max_work"),
         ),
     },
-    app_system="android",
+    app_systems=("android",),
     are_biases_whole=True,
     extra="litert",
     has_delegates=True,

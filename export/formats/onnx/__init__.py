@@ -48,6 +48,6 @@ ONNX = Format(
         "int8-weights": {"io_type": ("float32",)},
     },
     has_probe=True,
-    app_system="android",
+    app_systems=("android", "web"),
     has_profiler=True,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from ...latency.statistics import Summary, summarize
 from ..shared.table import Column, fitted
 from ..shared.words import count, number, plain, wrapped
 from .plan import share_words
+from .report import coarse_lines
 
 if TYPE_CHECKING:
     from ...bundle.device_report import DeviceReport, VectorResult
@@ -81,6 +82,8 @@ def phones_lines(reports: Sequence[DeviceReport], short: Sequence[str | None]) -
     for name, cells in rows.items():
         yield f"{name:<{widest}}{kept.row({f'{place + 1}': text for place, text in enumerate(cells)})}"
     yield from kept.said()
+    for line in coarse_lines(reports):
+        yield from wrapped(line, indent=8)
     yield ""
     for place, report in enumerate(reports, 1):
         yield from wrapped(plain(f"{place}  where it ran: {share_words(report.plan)}"), indent=3)

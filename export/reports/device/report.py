@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..shared.words import count, plain
+from ..shared.words import count, plain, wrapped
 from .plan import plan_lines
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...bundle.boundaries import Boundary
     from ...bundle.device_report import DeviceReport
 
-__all__ = ["device_lines", "values_lines", "vector_lines"]
+__all__ = ["coarse_lines", "device_lines", "values_lines", "vector_lines"]
 
 
 def vector_lines(report: DeviceReport, *, failures_alone: bool = False) -> Iterator[str]:
@@ -31,6 +31,16 @@ def vector_lines(report: DeviceReport, *, failures_alone: bool = False) -> Itera
         yield f"  FAIL  {name}: not run"
 
 
+def coarse_lines(reports: Sequence[DeviceReport]) -> Iterator[str]:
+    """The outputs of the artifact that all ``reports`` are of that say little, each once."""
+    found = {name: loss for report in reports for name, loss in report.too_coarse.items()}
+    for name, loss in found.items():
+        yield (
+            f"  note  {plain(name)} cannot tell a right model from a wrong one: rounding alone may cost {loss:.0%} of its largest "
+            "value; a wrong preprocessing is found, and a probe's values tell the rest (`bundle --probe`)"
+        )
+
+
 def device_lines(
     report: DeviceReport, kept: Path, found: Sequence[Boundary] = (), short: str | None = None
 ) -> Iterator[str]:
@@ -39,6 +49,8 @@ def device_lines(
     runtime = report.document["runtime"]
     yield plain(f"{report.device}: {runtime['name']} {runtime['version']}, {runtime['provider']}")
     yield from vector_lines(report)
+    for line in coarse_lines([report]):
+        yield from wrapped(line, indent=8)
     latency = report.document["latency"]
     if latency is not None and latency["samples_ns"]:
         samples = latency["samples_ns"]
