@@ -46,13 +46,9 @@ def write_images(folder: Path, count: int = COUNT, *, in_all_orientations: bool 
         image = Image.fromarray(stored)
         image.getexif()[ExifTags.Base.Orientation] = orientation
         turned = upright(image)
-        pixels = rule.crop_image(_rows_first(turned, rule))
-        columns_first += not np.array_equal(pixels, rule.crop_image(turned))
         name = f"{number:02}-{orientation}"
         (folder / f"{name}.rgb").write_bytes(stored.tobytes())
-        (folder / f"{name}.upright").write_bytes(np.asarray(turned).tobytes())
-        (folder / f"{name}.pixels").write_bytes(pixels.tobytes())
-        (folder / f"{name}.f32").write_bytes(rule.normalize(pixels).astype("<f4").tobytes())
+        columns_first += write_stages(folder, name, turned, rule)
         index.append(
             {
                 "name": name,
@@ -65,6 +61,15 @@ def write_images(folder: Path, count: int = COUNT, *, in_all_orientations: bool 
         )
     (folder / "images.json").write_text(json.dumps(index, indent=1), "utf-8")
     return columns_first
+
+
+def write_stages(folder: Path, name: str, image: Image.Image, rule: Preprocessing) -> bool:
+    """An upright image's pixels, those after the crop, and the normalized values; whether it is one that Pillow 13 resizes otherwise."""
+    pixels = rule.crop_image(_rows_first(image, rule))
+    (folder / f"{name}.upright").write_bytes(np.asarray(image).tobytes())
+    (folder / f"{name}.pixels").write_bytes(pixels.tobytes())
+    (folder / f"{name}.f32").write_bytes(rule.normalize(pixels).astype("<f4").tobytes())
+    return not np.array_equal(pixels, rule.crop_image(image))
 
 
 def _turns(count: int, *, in_all_orientations: bool) -> Iterator[tuple[int, int]]:

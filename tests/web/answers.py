@@ -15,7 +15,7 @@ from cloformer.export.artifact.folder import read_artifact
 from cloformer.export.artifact.predict import Prediction
 
 from .hosting import file_host, loopback
-from .pictures import photographs, predicted
+from .pictures import predicted
 from .project import Project
 from .visit import Visit, script, visit
 
@@ -27,7 +27,7 @@ _SHOWN = 5
 
 def classifies(project: Project) -> list[str]:
     """From `cloformer serve` the page loads without a word in the console, and classifies photographs as ONNX Runtime in Python does."""
-    images = photographs(project.work / "photographs")
+    images = project.photographs
     expected = predicted(read_artifact(project.exported), images)
     with Chromium() as browser, loopback(project.bundle) as host, visit(browser, host.address) as person:
         begin = time.monotonic()
@@ -78,7 +78,7 @@ def classifies_anywhere(project: Project) -> list[str]:
     with Chromium() as browser, file_host(project.hosted.parent) as host:
         address = f"{host.address}/{project.hosted.name}/{project.bundle.name}"
         with visit(browser, address) as person:
-            return [_threads_by_worker(person, project.work / "photographs/chelsea.jpg")]
+            return [_threads_by_worker(person, project.photograph)]
 
 
 def _threads_by_worker(person: Visit, photograph: Path) -> str:

@@ -40,7 +40,7 @@ def _start(person: Visit, _: Project) -> None:
 
 def _result(person: Visit, project: Project) -> None:
     person.start()
-    person.classify(project.work / "photographs/chelsea.jpg")
+    person.classify(project.photograph)
 
 
 def _error(person: Visit, project: Project) -> None:
@@ -141,7 +141,7 @@ def works_by_keyboard(project: Project) -> list[str]:
         person.start()
         first = _tab_to(page, "#choose")
         chosen, _ = page.chromium.together(call(page, "waitForEvent", "filechooser"), call(page, "keyboard.press", "Enter"))
-        chosen.setFiles(project.work / "photographs/chelsea.jpg")
+        chosen.setFiles(project.photograph)
         person.wait("performance.getEntriesByName('cloformer answer').length > 0")
         back = _tab_to(page, "#to-conformance", "Shift+Tab")
         page.call("keyboard.press", "Enter")

@@ -34,7 +34,7 @@ _NEAR = 3  # of 255: the browser mixes and rounds colours by itself
 
 def sees(project: Project) -> list[str]:
     """Boxes, maps, points and pictures: what the page draws and says of a photograph is what `cloformer predict` says; their kits hold."""
-    photograph = project.work / "photographs/chelsea.jpg"
+    photograph = project.photograph
     said = []
     with Chromium() as browser, file_host(project.hosted) as host:
         for name, artifact in project.dense.items():

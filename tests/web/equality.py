@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from android.images import write_images
+from android.images import write_images, write_stages
 from browser import Chromium, Remote
+
+from cloformer.export.source.preprocessing import Preprocessing, load_image
 
 from .hosting import file_host
 from .pictures import encode_stored
@@ -20,7 +22,8 @@ __all__ = ["preprocesses"]
 _IMAGES = 50
 _AT_ONCE = 25
 _LIMIT = 1e-6  # of normalized values
-_SUFFIXES = (".png", ".webp", ".jpg")
+_LOSSY = ".jpg"
+_SUFFIXES = (".png", ".webp", _LOSSY)
 
 
 def preprocesses(project: Project) -> list[str]:
@@ -30,9 +33,7 @@ def preprocesses(project: Project) -> list[str]:
     write_images(folder, _IMAGES, in_all_orientations=True)
     index = json.loads((folder / "images.json").read_text("utf-8"))
     for case in index:
-        stored = np.frombuffer((folder / f"{case['name']}.rgb").read_bytes(), np.uint8)
-        for suffix in _SUFFIXES:
-            encode_stored(stored.reshape(case["height"], case["width"], 3), case["orientation"], folder / f"{case['name']}{suffix}")
+        _encode(folder, case)
     with Chromium() as browser, file_host(project.hosted) as host:
         address = f"{host.address}/{project.bundle.name}"
         with visit(browser, address, serviceWorkers="block") as person:
@@ -42,17 +43,22 @@ def preprocesses(project: Project) -> list[str]:
     return [f"{len(index)} cases, {borders} of them with a border", *(_judged(suffix, results) for suffix, results in found.items())]
 
 
+def _encode(folder: Path, case: dict[str, Any]) -> None:
+    """The image as a file of each form. Of JPEG, which loses something, what Python reads is another image."""
+    stored = np.frombuffer((folder / f"{case['name']}.rgb").read_bytes(), np.uint8)
+    for suffix in _SUFFIXES:
+        path = folder / f"{case['name']}{suffix}"
+        encode_stored(stored.reshape(case["height"], case["width"], 3), case["orientation"], path)
+        if suffix == _LOSSY:
+            write_stages(folder, path.name, load_image(path), Preprocessing.from_json(case["preprocessing"]))
+
+
 def _results(page: Remote, host: str, address: str, index: list[dict[str, Any]], suffix: str) -> list[dict[str, Any]]:
-    cases = [
-        {
-            "name": case["name"],
-            "file": f"{host}/cases/{case['name']}{suffix}",
-            "upright": f"{host}/cases/{case['name']}.upright",
-            "base": f"{host}/cases/{case['name']}",
-            "preprocessing": case["preprocessing"],
-        }
-        for case in index
-    ]
+    cases = []
+    for case in index:
+        file = f"{host}/cases/{case['name']}{suffix}"
+        base = file if suffix == _LOSSY else file.removesuffix(suffix)
+        cases.append({"name": case["name"], "file": file, "base": base, "preprocessing": case["preprocessing"]})
     found: list[dict[str, Any]] = []
     for start in range(0, len(cases), _AT_ONCE):
         found += page.evaluate(script("preprocess"), {"core": f"{address}/core", "cases": cases[start : start + _AT_ONCE]})
@@ -63,7 +69,7 @@ def _judged(suffix: str, results: list[dict[str, Any]]) -> str:
     worst = {stage: max(_number(item[stage]) for item in results) for stage in ("decoded", "resized", "normalized")}
     exact = sum(item["decoded"] == 0 and item["resized"] == 0 for item in results)
     told = f"{suffix[1:]}: {exact} of {len(results)} have the same bytes; largest differences {worst['decoded']:g} decoded, {worst['resized']:g} resized, {worst['normalized']:.1e} normalized"
-    if suffix != ".jpg":  # whose decoders may round otherwise
+    if suffix != _LOSSY:  # whose decoders may round otherwise
         wrong = [item for item in results if item["decoded"] != 0 or item["resized"] != 0 or not _number(item["normalized"]) <= _LIMIT]
         assert not wrong, f"{told}\n" + "\n".join(map(str, wrong[:10]))
     return told

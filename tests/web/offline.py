@@ -25,7 +25,7 @@ _KEPT = "document.getElementById('offline').textContent.includes('is kept')"
 
 def works_offline(project: Project) -> list[str]:
     """With the host gone after the first visit, both pages load, photographs are classified and the kit passes, in several threads."""
-    photograph = project.work / "photographs/chelsea.jpg"
+    photograph = project.photograph
     with Chromium() as browser, loopback(project.bundle) as host, visit(browser, host.address) as person:
         person.start()
         before = person.classify(photograph)
@@ -119,7 +119,7 @@ def _changed_script(project: Project, browser: Remote, address: str) -> str:
     rewrite(path, path.read_bytes() + b"\n")
     with visit(browser, f"{address}/{copy.name}") as person:
         person.page.goto(f"{person.address}/index.html?provider=wasm&threads=1")
-        person.page.waitForFunction("document.getElementById('offline').textContent.length > 0", None, {"timeout": 60_000})
+        person.page.waitForSelector("#offline:has-text('kept')", {"timeout": 60_000})
         shown = str(person.page.locator("#offline").innerText())
         trouble = person.trouble()
         kept = person.page.evaluate("caches.keys()")
@@ -131,7 +131,7 @@ def _changed_script(project: Project, browser: Remote, address: str) -> str:
 def _changed_later(project: Project, browser: Remote, address: str) -> str:
     """A model changed on the host after the first visit, with a new list of files that does not fit it."""
     copy = _copy(project, "changed-later")
-    photograph = project.work / "photographs/chelsea.jpg"
+    photograph = project.photograph
     with visit(browser, f"{address}/{copy.name}") as person:
         person.start()
         before = person.classify(photograph)

@@ -39,7 +39,7 @@ def asks_nobody(project: Project) -> list[str]:
     """No request leaves the page, by the browser's record of all its connections, while it loads, classifies, measures, runs the kit and
     gives its report; its policy forbids all others."""
     record = project.work / "net-log.json"
-    photograph = project.work / "photographs/chelsea.jpg"
+    photograph = project.photograph
     with Chromium(f"--log-net-log={record}") as browser, loopback(project.bundle) as host:
         with visit(browser, host.address) as person:
             person.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,10 @@ from pathlib import Path
 from browser import Remote
 from checklist import run
 from dense_exports import NETWORKS, export_network
+
+from cloformer.export.reference.cases import PHOTOGRAPH
+
+from .pictures import photographs
 
 __all__ = ["CLOFORMER", "REPOSITORY", "Project"]
 
@@ -28,9 +33,9 @@ class Project:
 
     @cached_property
     def exported(self) -> Path:
-        """The checkpoint in the box."""
+        """The checkpoint in the box, or a copy of what was given: reports are kept beside it."""
         if self.artifact is not None:
-            return self.artifact.absolute()
+            return Path(shutil.copytree(self.artifact, self.work / self.artifact.name))
         run(*CLOFORMER, "export", "--weights", "fashion-mnist", "--format", "onnx", "--output", self.work / "export")
         (folder,) = (path.parent for path in (self.work / "export").glob("*/manifest.json"))
         return folder
@@ -51,6 +56,16 @@ class Project:
         folder = self.work / "hosted"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    @cached_property
+    def photographs(self) -> list[Path]:
+        """In several forms."""
+        return photographs(self.work / "photographs")
+
+    @property
+    def photograph(self) -> Path:
+        """The one that comes with the package."""
+        return next(path for path in self.photographs if path.name == PHOTOGRAPH.name)
 
     @cached_property
     def dense(self) -> dict[str, Path]:

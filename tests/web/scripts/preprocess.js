@@ -18,14 +18,14 @@ export default async ({ core, cases }) => {
     return Number.isFinite(most) ? most : String(most);
   };
   const results = [];
-  for (const { name, file, upright, base, preprocessing } of cases) {
+  for (const { name, file, base, preprocessing } of cases) {
     const rule = readRule(new Fields(preprocessing, "case"));
     const image = await decodeImage(new Blob([await bytes(file)]));
     const pixels = resized(image, rule);
     results.push({
       name,
       size: [image.width, image.height],
-      decoded: upright === null ? null : largest(image.data, new Uint8Array(await bytes(upright))),
+      decoded: largest(image.data, new Uint8Array(await bytes(`${base}.upright`))),
       resized: largest(pixels.data, new Uint8Array(await bytes(`${base}.pixels`))),
       normalized: largest(normalized(pixels, rule), new Float32Array(await bytes(`${base}.f32`))),
     });
