@@ -169,7 +169,12 @@ const BROWSERS = {
       else if (most > 0) near.push(`${row.name}: ${said}`);
     }
     failing(wrong.length > 0, [`${wrong.length} of ${rows.length} are not Pillow's`, ...wrong].join("\n        "));
-    return [`${rows.length - near.length} of ${rows.length} are the same to the bit; how far others are, of 255:`, ...near].join("\n        ");
+    const same = `${rows.length - near.length} of ${rows.length} are the same to the bit`;
+    return near.length > 0 ? [`${same}; how far the others are, of 255:`, ...near].join("\n        ") : same;
+  },
+  "what a browser would multiply by its transparency": async (read) => {
+    await rejects(async () => decodeImage(new Blob([await read("kept.webp")])), "is transparent", "kept.webp");
+    return "is refused";
   },
 };
 

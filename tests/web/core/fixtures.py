@@ -3,6 +3,7 @@ writes them; ``cases.mjs`` beside it says what is held to them."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import struct
@@ -18,8 +19,12 @@ from device_law import SEEN, drawn, manifest_json, seen_json
 from PIL import ExifTags, Image
 
 from cloformer.errors import InputError
+from cloformer.export.artifact.kit import kit_images
+from cloformer.export.bundle.payload import KIT_INDEX, KIT_SCHEMA_VERSION
+from cloformer.export.source.function import Output
 from cloformer.export.source.placement import Placement
 from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing, load_image
+from cloformer.export.source.signature import TensorSpec
 
 __all__ = ["write_fixtures"]
 
@@ -50,13 +55,15 @@ _SEEN_SIZES = ((1, 1), (1, 37), (41, 1), (7, 5), (64, 31), (640, 427), (333, 100
 
 def write_fixtures(folder: Path) -> None:
     """``rules.json`` with images and rules, ``decoded.json`` with PNG files of every kind, ``photographs.json`` with files that browsers
-    decode, ``seen.json`` with outputs and what they say, ``manifest.json`` with a manifest that is sound."""
+    decode, ``seen.json`` with outputs and what they say, ``payload`` and ``conformance`` with a bundle of a model that gives the mean of each
+    channel."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "rules.json", list(_ruled(folder)))
     _write(folder / "decoded.json", list(_decoded(folder)))
     _write(folder / "photographs.json", list(_photographs(folder)))
     _write(folder / "seen.json", [_seen(number, size) for number in range(len(SEEN)) for size in _SEEN_SIZES])
-    (folder / "manifest.json").write_text(manifest_json(SEEN[0][0], SEEN[0][4], is_suppressed=False, form="onnx"), "utf-8")
+    (folder / "enormous.png").write_bytes(_SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", 2**30, 2**30, 8, 2, 0, 0, 0)))
+    _bundle(folder)
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -202,6 +209,7 @@ def _photographs(folder: Path) -> Iterator[dict[str, Any]]:
     yield _photograph(folder, "large.jpg", _picture(draw, 2100, 1300), quality=90)
     exif[ExifTags.Base.Orientation] = 6
     transparent = Image.fromarray(_noise(draw, 61, 40, 4), "RGBA")
+    transparent.save(folder / "kept.webp", lossless=True, exact=True)  # whose transparency is part of its pixels
     yield _photograph(folder, "lossy.webp", _picture(draw, 120, 90), quality=90, exif=exif, icc_profile=_wide())
     yield _photograph(folder, "lossless.webp", _picture(draw, 120, 90), lossless=True, exif=exif)
     yield _photograph(folder, "transparent.webp", transparent, quality=90, exif=exif)
@@ -241,6 +249,43 @@ def _seen(number: int, image: tuple[int, int]) -> dict[str, Any]:
         "given": {name: value.reshape(-1).astype(np.float32).tolist() for name, value in given.items()},
         **seen_json(outputs, given, placed, size, labels, is_suppressed=is_suppressed),
     }  # fmt: skip
+
+
+def _bundle(folder: Path) -> None:
+    """What `cloformer bundle web` writes, of a model that a check can run by itself: the mean of each channel of its input."""
+    payload, conformance = folder / "payload", folder / "conformance"
+    for each in (payload, conformance):
+        each.mkdir(exist_ok=True)
+    rule = Preprocessing.imagenet(64, 64)
+    model, labels = _listed(payload, "model.onnx", b"no model"), _listed(payload, "labels.txt", b"red\ngreen\nblue\n")
+    output = Output(TensorSpec("logits", (1, 3), role="logits"), labels="labels.txt", postprocessing="softmax")
+    document = json.loads(manifest_json([output], (64, 64), is_suppressed=False, form="onnx"))
+    document |= {"model": {"path": "model.onnx"}, "files": [model | {"role": "model"}, labels | {"role": "labels"}]}
+    document["functions"][0]["inputs"][0] |= {"preprocessing": rule.to_json(), "preprocessing_inside": False}
+    manifest = _listed(payload, "manifest.json", json.dumps(document).encode())
+    files, vectors = [], []
+    for image in kit_images(rule):
+        pixels = image.pixels(rule)
+        given = rule.normalize(rule.in_order(pixels))
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "PNG")
+        content = {
+            image.file: image.content, f"{image.name}.pixels.png": stream.getvalue(), f"{image.name}.input.f32": given.astype("<f4").tobytes(),
+            f"{image.name}.output0.f32": given.mean((2, 3), np.float64).astype("<f4").tobytes(),
+        }  # fmt: skip
+        files += [_listed(conformance, name, each) for name, each in content.items()]
+        expected = {"file": f"{image.name}.output0.f32", "max_rel": 1e-3, "min_cosine": 0.999, "because": "it is a mean"}
+        vectors.append({
+            "name": image.name, "aims_at": image.aims_at, "image": image.file, "compares": image.compares, "pixels": f"{image.name}.pixels.png",
+            "input": f"{image.name}.input.f32", "outputs": {"logits": expected},
+        })  # fmt: skip
+    kit = {"schema_version": KIT_SCHEMA_VERSION, "manifest_sha256": manifest["sha256"], "model_sha256": model["sha256"], "files": files}
+    (conformance / KIT_INDEX).write_text(json.dumps(kit | {"vectors": vectors}), "utf-8")
+
+
+def _listed(folder: Path, name: str, content: bytes) -> dict[str, Any]:
+    (folder / name).write_bytes(content)
+    return {"path": name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
 if __name__ == "__main__":
