@@ -86,7 +86,7 @@ function showBusy(isBusy) {
 
 /** @param {unknown} error */
 function fail(error) {
-  showVerdict({ state: "unchecked", title: NOT_CHECKED, text: `${wordsOf(error).what} Nothing is known of this device.` });
+  showVerdict({ state: "unchecked", title: NOT_CHECKED, text: `${wordsOf(error).what}. Nothing is known of this device.` });
   showTrouble(error);
 }
 

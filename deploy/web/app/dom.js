@@ -48,6 +48,12 @@ export function listFacts(list, facts) {
   list.replaceChildren(...facts.flatMap(([name, value]) => [make("dt", "", name), make("dd", "", value)]));
 }
 
+/**
+ * As a sentence begins; the name of a file stays as it is.
+ * @param {string} text
+ */
+export const capitalized = (text) => (/^\p{Letter}+\b(?![._])/u.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text);
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /**

@@ -9,7 +9,7 @@ import { drawPhotograph, drawSeen, drawSeenPart } from "./drawing.js";
 import { takePhotographs } from "./intake.js";
 import { measure, showLatency, showProgress } from "./measuring.js";
 import { keepOffline } from "./offline.js";
-import { clearResults, milliseconds, noteOfSeen, percent, rowsOfClasses, rowsOfSeen, showResults } from "./results.js";
+import { milliseconds, noteOfSeen, percent, rowsOfClasses, rowsOfSeen, showResults } from "./results.js";
 import { look } from "./seeing.js";
 import { createSession } from "./session.js";
 import { hideTrouble, showTrouble } from "./trouble.js";
@@ -23,6 +23,7 @@ import { hideTrouble, showTrouble } from "./trouble.js";
 const status = element("status", HTMLElement);
 const stage = element("stage", HTMLElement);
 const loading = element("loading", HTMLProgressElement);
+const results = element("results", HTMLElement);
 const canvas = element("picture", HTMLCanvasElement);
 const measureButton = element("measure", HTMLButtonElement);
 
@@ -46,7 +47,7 @@ async function attempt(task) {
   try {
     await task();
   } catch (error) {
-    say(status, "");
+    say(status, session ? "" : "The model is not ready.");
     loading.hidden = true;
     showTrouble(error);
   }
@@ -87,6 +88,7 @@ async function receive(photograph) {
       await show(current);
     }
   } finally {
+    results.removeAttribute("aria-busy");
     isBusy = false;
   }
 }
@@ -94,8 +96,8 @@ async function receive(photograph) {
 /** @param {Blob} photograph */
 async function show(photograph) {
   hideTrouble();
-  clearResults();
   say(status, "Looking…");
+  results.setAttribute("aria-busy", "true");
   await painted();
   const sight = await look(photograph, payload, /** @type {import("./session.js").Session} */ (session));
   const { rule } = payload.manifest.input;
@@ -172,6 +174,7 @@ async function measureNow() {
   measurement = new AbortController();
   measureButton.textContent = "Stop";
   hideTrouble();
+  showProgress(0);
   try {
     const latency = await measure(payload.model, payload.manifest.input, choice, showProgress, measurement.signal);
     showLatency(latency, titleOf(choice));

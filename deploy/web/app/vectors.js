@@ -1,7 +1,7 @@
 // The list of the kit's images, and the verdict above it.
 // @ts-check
 
-import { element, make, sign } from "./dom.js";
+import { capitalized, element, make, sign } from "./dom.js";
 import { figuresOf, meaningsOf, stateOf } from "./verdict.js";
 
 /**
@@ -80,6 +80,3 @@ function tableOf(figures) {
   }
   return table;
 }
-
-/** @param {string} text */
-const capitalized = (text) => text.charAt(0).toUpperCase() + text.slice(1);
