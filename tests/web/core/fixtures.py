@@ -48,6 +48,8 @@ _COUNT = 96  # half of them with a border
 _COLOURS = {0: (1, (1, 2, 4, 8, 16)), 2: (3, (8, 16)), 3: (1, (1, 2, 4, 8)), 4: (2, (8, 16)), 6: (4, (8, 16))}
 # Where the pixels of each pass of an interlaced PNG begin, and how far apart they are.
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_ORIENTATION = 0x0112
+_NUMBERS = {3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f"}  # types of TIFF
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PALETTE = 3
 _SEEN_SIZES = ((1, 1), (1, 37), (41, 1), (7, 5), (64, 31), (640, 427), (333, 1001))
@@ -62,7 +64,9 @@ def write_fixtures(folder: Path) -> None:
     _write(folder / "decoded.json", list(_decoded(folder)))
     _write(folder / "photographs.json", list(_photographs(folder)))
     _write(folder / "seen.json", [_seen(number, size) for number in range(len(SEEN)) for size in _SEEN_SIZES])
-    (folder / "enormous.png").write_bytes(_SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", 2**30, 2**30, 8, 2, 0, 0, 0)))
+    (folder / "enormous.png").write_bytes(
+        _SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", 2**30, 2**30, 8, 2, 0, 0, 0))
+    )
     _bundle(folder)
 
 
@@ -74,9 +78,13 @@ def _ruled(folder: Path) -> Iterator[dict[str, Any]]:
     """Images of odd sizes and all modes in all eight orientations, and what every rule makes of each."""
     draw = np.random.Generator(np.random.PCG64(7))
     for number in range(_COUNT):
-        rule = replace(_RULES[number % len(_RULES)], interpolation=INTERPOLATIONS[number % len(INTERPOLATIONS)])
+        rule = replace(
+            _RULES[number % len(_RULES)], interpolation=INTERPOLATIONS[number % len(INTERPOLATIONS)]
+        )
         if number % 2:
-            rule = replace(rule, crop="letterbox", resize_size=max(rule.height, rule.width), fill=7 * number % 256)
+            rule = replace(
+                rule, crop="letterbox", resize_size=max(rule.height, rule.width), fill=7 * number % 256
+            )
         width, height = _SIZES[number % len(_SIZES)]
         mode, name = _MODES[number // 2 % len(_MODES)], f"rule-{number:02}.png"
         exif = Image.Exif()
@@ -113,23 +121,34 @@ def _decoded(folder: Path) -> Iterator[dict[str, Any]]:
     """PNG files of every type of colour, number of bits and order of rows, with each filter of rows; and the ways to say how an
     image is turned."""
     draw = np.random.Generator(np.random.PCG64(11))
-    kinds = [(colour, bits, order) for colour, (_, each) in _COLOURS.items() for bits in each for order in (0, 1)]
+    kinds = [
+        (colour, bits, order) for colour, (_, each) in _COLOURS.items() for bits in each for order in (0, 1)
+    ]
     for colour, bits, order in kinds:
         for width, height in _MATRIX_SIZES:
-            yield _row(folder, f"png-{colour}-{bits}-{order}-{width}x{height}.png", _png(draw, width, height, colour, bits, order))
+            yield _row(
+                folder,
+                f"png-{colour}-{bits}-{order}-{width}x{height}.png",
+                _png(draw, width, height, colour, bits, order),
+            )
     for name, chunks in _turned().items():
         yield _row(folder, f"turned-{name}.png", _png(draw, 4, 3, 2, 8, 0, chunks))
     for mode in ("RGB", "P", "L"):  # transparency that is a colour of its own
         stream = io.BytesIO()
-        Image.fromarray(_noise(draw, 9, 7, 3)).convert(mode).save(stream, "PNG", transparency=(9, 9, 9) if mode == "RGB" else 9)
+        Image.fromarray(_noise(draw, 9, 7, 3)).convert(mode).save(
+            stream, "PNG", transparency=(9, 9, 9) if mode == "RGB" else 9
+        )
         yield _row(folder, f"transparent-{mode}.png", stream.getvalue())
 
 
 def _row(folder: Path, name: str, content: bytes) -> dict[str, Any]:
     (folder / name).write_bytes(content)
-    image = load_image(folder / name)
+    try:
+        image = load_image(folder / name)
+    except InputError:
+        return {"name": name, "is_refused": True}
     (folder / f"{name}.rgb").write_bytes(image.tobytes())
-    return {"name": name, "width": image.width, "height": image.height}
+    return {"name": name, "is_refused": False, "width": image.width, "height": image.height}
 
 
 def _png(
@@ -147,7 +166,11 @@ def _png(
             rows.append(each.tobytes())
     header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, order))
     # Shorter than what the samples can name: what is missing has a colour, too.
-    palette = [_chunk(b"PLTE", draw.integers(0, 256, 3 * (2**bits * 3 // 4), np.uint8).tobytes())] if colour == _PALETTE else []
+    palette = (
+        [_chunk(b"PLTE", draw.integers(0, 256, 3 * (2**bits * 3 // 4), np.uint8).tobytes())]
+        if colour == _PALETTE
+        else []
+    )
     packed = zlib.compress(b"".join(rows), 1)
     data = [_chunk(b"IDAT", packed[:5]), _chunk(b"IDAT", b""), _chunk(b"IDAT", packed[5:])]
     return _SIGNATURE + b"".join((header, *palette, *(chunks or []), *data, _chunk(b"IEND", b"")))
@@ -158,11 +181,39 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _exif(orientation: int, order: str = ">", kind: int = 3) -> bytes:
-    """A directory with another entry before the orientation."""
+    """A directory with another entry before the orientation, a whole number of TIFF's type ``kind``."""
+    number = struct.pack(f"{order}{_NUMBERS[kind]}", orientation)
+    return _directory(
+        order,
+        _entry(order, 0x0100, 4, 1, struct.pack(f"{order}I", 7)),
+        _entry(order, _ORIENTATION, kind, 1, number),
+    )
+
+
+def _entry(order: str, tag: int, kind: int, count: int, value: bytes) -> bytes:
+    return struct.pack(f"{order}HHI", tag, kind, count) + value.ljust(4, b"\0")
+
+
+def _directory(order: str, *entries: bytes) -> bytes:
     head = {">": b"MM", "<": b"II"}[order] + struct.pack(f"{order}HI", 42, 8)
-    number = struct.pack(f"{order}HH" if kind == 3 else f"{order}I", *((orientation, 0) if kind == 3 else (orientation,)))
-    other = struct.pack(f"{order}HHI", 0x0100, 4, 1) + struct.pack(f"{order}I", 7)
-    return head + struct.pack(f"{order}H", 2) + other + struct.pack(f"{order}HHI", 0x0112, kind, 1) + number + bytes(4)
+    return head + struct.pack(f"{order}H", len(entries)) + b"".join(entries) + bytes(4)
+
+
+def _odd_exif() -> dict[str, bytes]:
+    """Directories that are whole and say it in another way, and such as are not."""
+    sound, six = _exif(6), struct.pack(">H", 6)
+    one, other = (_entry(">", _ORIENTATION, 3, 1, struct.pack(">H", number)) for number in (6, 3))
+    return {
+        "empty": b"", "garbage": b"garbage!!!", "short": sound[:6], "header-alone": sound[:8], "half": sound[:20],
+        "beyond-the-end": sound[:4] + struct.pack(">I", 9999) + sound[8:], "other-magic": b"MM*\0" + sound[4:],
+        "other-order": b"II" + sound[2:], "two-numbers": _directory(">", _entry(">", _ORIENTATION, 3, 2, six + b"\0\3")),
+        "three-numbers": _directory(">", _entry(">", _ORIENTATION, 3, 3, struct.pack(">I", 22))) + six + b"\0\1\0\1",
+        "no-number": _directory(">", _entry(">", _ORIENTATION, 3, 0, six)), "number-beyond": _directory(">", _entry(">", _ORIENTATION, 3, 9, six)),
+        "byte": _directory(">", _entry(">", _ORIENTATION, 1, 1, b"\6"), one), "text": _directory(">", _entry(">", _ORIENTATION, 2, 2, b"6\0")),
+        "undefined": _directory(">", _entry(">", _ORIENTATION, 7, 1, b"\6"), other),
+        "unknown-type": _directory(">", _entry(">", _ORIENTATION, 99, 1, six), other),
+        "twice-in-one": _directory(">", one, other), "more-entries": _exif(6)[:8] + b"\0\t" + _exif(6)[10:],
+    }  # fmt: skip
 
 
 def _xmp(orientation: int) -> bytes:
@@ -178,8 +229,9 @@ def _turned() -> dict[str, list[bytes]]:
     xml = b"XML:com.adobe.xmp\0"
     profile = b"Raw profile type exif\0"
     found = {f"exif-{number}": [_chunk(b"eXIf", _exif(number, "<>"[number % 2]))] for number in range(10)}
+    found |= {f"type-{kind}": [_chunk(b"eXIf", _exif(6, "<", kind))] for kind in _NUMBERS}
+    found |= {f"odd-{name}": [_chunk(b"eXIf", content)] for name, content in _odd_exif().items()}
     return found | {
-        "long": [_chunk(b"eXIf", _exif(6, "<", 4))],
         "twice": [_chunk(b"eXIf", _exif(6)), _chunk(b"eXIf", _exif(8))],
         "after-the-name": [_chunk(b"eXIf", b"Exif\0\0" + _exif(6))],
         "xmp": [_chunk(b"iTXt", xml + b"\0\0\0\0" + _xmp(6))],
@@ -209,8 +261,12 @@ def _photographs(folder: Path) -> Iterator[dict[str, Any]]:
     yield _photograph(folder, "large.jpg", _picture(draw, 2100, 1300), quality=90)
     exif[ExifTags.Base.Orientation] = 6
     transparent = Image.fromarray(_noise(draw, 61, 40, 4), "RGBA")
-    transparent.save(folder / "kept.webp", lossless=True, exact=True)  # whose transparency is part of its pixels
-    yield _photograph(folder, "lossy.webp", _picture(draw, 120, 90), quality=90, exif=exif, icc_profile=_wide())
+    transparent.save(
+        folder / "kept.webp", lossless=True, exact=True
+    )  # whose transparency is part of its pixels
+    yield _photograph(
+        folder, "lossy.webp", _picture(draw, 120, 90), quality=90, exif=exif, icc_profile=_wide()
+    )
     yield _photograph(folder, "lossless.webp", _picture(draw, 120, 90), lossless=True, exif=exif)
     yield _photograph(folder, "transparent.webp", transparent, quality=90, exif=exif)
 
@@ -232,9 +288,15 @@ def _wide() -> bytes:
     from PIL import ImageCms
 
     content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    tags = {bytes(content[at : at + 4]): at for at in range(132, 132 + 12 * struct.unpack(">I", content[128:132])[0], 12)}
+    tags = {
+        bytes(content[at : at + 4]): at
+        for at in range(132, 132 + 12 * struct.unpack(">I", content[128:132])[0], 12)
+    }
     red, blue = (tags[name] for name in (b"rXYZ", b"bXYZ"))
-    content[red + 4 : red + 12], content[blue + 4 : blue + 12] = content[blue + 4 : blue + 12], content[red + 4 : red + 12]
+    content[red + 4 : red + 12], content[blue + 4 : blue + 12] = (
+        content[blue + 4 : blue + 12],
+        content[red + 4 : red + 12],
+    )
     return bytes(content)
 
 
@@ -257,10 +319,18 @@ def _bundle(folder: Path) -> None:
     for each in (payload, conformance):
         each.mkdir(exist_ok=True)
     rule = Preprocessing.imagenet(64, 64)
-    model, labels = _listed(payload, "model.onnx", b"no model"), _listed(payload, "labels.txt", b"red\ngreen\nblue\n")
-    output = Output(TensorSpec("logits", (1, 3), role="logits"), labels="labels.txt", postprocessing="softmax")
+    model, labels = (
+        _listed(payload, "model.onnx", b"no model"),
+        _listed(payload, "labels.txt", b"red\ngreen\nblue\n"),
+    )
+    output = Output(
+        TensorSpec("logits", (1, 3), role="logits"), labels="labels.txt", postprocessing="softmax"
+    )
     document = json.loads(manifest_json([output], (64, 64), is_suppressed=False, form="onnx"))
-    document |= {"model": {"path": "model.onnx"}, "files": [model | {"role": "model"}, labels | {"role": "labels"}]}
+    document |= {
+        "model": {"path": "model.onnx"},
+        "files": [model | {"role": "model"}, labels | {"role": "labels"}],
+    }
     document["functions"][0]["inputs"][0] |= {"preprocessing": rule.to_json(), "preprocessing_inside": False}
     manifest = _listed(payload, "manifest.json", json.dumps(document).encode())
     files, vectors = [], []
@@ -274,12 +344,22 @@ def _bundle(folder: Path) -> None:
             f"{image.name}.output0.f32": given.mean((2, 3), np.float64).astype("<f4").tobytes(),
         }  # fmt: skip
         files += [_listed(conformance, name, each) for name, each in content.items()]
-        expected = {"file": f"{image.name}.output0.f32", "max_rel": 1e-3, "min_cosine": 0.999, "because": "it is a mean"}
+        expected = {
+            "file": f"{image.name}.output0.f32",
+            "max_rel": 1e-3,
+            "min_cosine": 0.999,
+            "because": "it is a mean",
+        }
         vectors.append({
             "name": image.name, "aims_at": image.aims_at, "image": image.file, "compares": image.compares, "pixels": f"{image.name}.pixels.png",
             "input": f"{image.name}.input.f32", "outputs": {"logits": expected},
         })  # fmt: skip
-    kit = {"schema_version": KIT_SCHEMA_VERSION, "manifest_sha256": manifest["sha256"], "model_sha256": model["sha256"], "files": files}
+    kit = {
+        "schema_version": KIT_SCHEMA_VERSION,
+        "manifest_sha256": manifest["sha256"],
+        "model_sha256": model["sha256"],
+        "files": files,
+    }
     (conformance / KIT_INDEX).write_text(json.dumps(kit | {"vectors": vectors}), "utf-8")
 
 
