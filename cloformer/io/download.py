@@ -64,7 +64,11 @@ def downloaded(package: str, sha512: str, what: str, by_hand: str) -> bytes:
         fetch(command, Path(name), what, by_hand)
         content = read_bytes(only_file(Path(name), "*.tgz", what, by_hand), _MAX_PACKAGE, by_hand)
     if not is_pinned(content, sha512):
-        raise MissingRuntimeError(f"{package} is not the package that is pinned: do not use it", by_hand)
+        raise MissingRuntimeError(
+            f"{package} is not the package that is pinned: do not use it",
+            "see which registry npm asks: npm config get registry",
+            by_hand,
+        )
     return content
 
 

@@ -181,7 +181,7 @@ def plan_of(document: Mapping[str, Any]) -> ComputePlan:
             asked, why_not="the report is of version 1, which does not say where operators ran"
         )
     if said is None:
-        is_page = document["runtime"]["name"] == _IN_A_BROWSER
+        is_page = document["runtime"].get("name") == _IN_A_BROWSER
         who = "a browser does not say" if is_page else "the report does not say"
         return ComputePlan(asked, why_not=f"{who} where operators ran")
     if not said["operators"]:

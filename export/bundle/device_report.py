@@ -69,15 +69,16 @@ class DeviceReport:
         return plan_of(self.document)
 
     def to_json(self) -> dict[str, Any]:
+        coarse = {name: _finite(loss) for name, loss in self.too_coarse.items()}
         return {
             "passed": self.passed,
             "missing": list(self.missing),
-            "too_coarse": dict(self.too_coarse),
+            **({"too_coarse": coarse} if coarse else {}),
             "vectors": [
                 {
                     "name": vector.name,
                     "preprocessing": vector.preprocessing,
-                    "error": vector.error if vector.error is None or math.isfinite(vector.error) else None,
+                    "error": None if vector.error is None else _finite(vector.error),
                     "allowed": vector.allowed,
                     "passed": vector.passed,
                 }
@@ -120,6 +121,11 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
         found.append(VectorResult(entry["name"], held, error if is_complete else None, allowed))
     too_coarse = {name: bound.loss for name, bound in bounds.items() if not bound.judges}
     return DeviceReport(document, tuple(found), tuple(expected), too_coarse)
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity."""
+    return value if math.isfinite(value) else None
 
 
 def save_device_report(report: DeviceReport, artifact: Artifact) -> Path:

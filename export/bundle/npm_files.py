@@ -87,6 +87,6 @@ class NpmFiles:
 
     def _by_hand(self) -> str:
         return (
-            f"or where it can: npm pack {self.package}@{self.version}, then put the .tgz there as "
+            f"by hand: npm pack {self.package}@{self.version} where it can be had, and keep the .tgz as "
             f"{shlex.quote(str(self._own()))}"
         )

@@ -78,7 +78,7 @@ def check_provider(runtime: Runtime, provider: str | None) -> None:
         return
     if runtime.providers:
         raise UsageError(
-            f"{runtime.title} has no provider {provider} in {SYSTEMS[runtime.system].title} apps",
+            f"{runtime.title} has no provider {provider}",
             f"--provider takes: {', '.join(runtime.providers)}",
         )
     raise UsageError(
@@ -97,7 +97,7 @@ def choose_runtime(system: System, artifact: Artifact, name: str | None) -> Runt
     asked = RUNTIMES[name] if name is not None else None
     if asked is not None and asked not in rows:
         raise UsageError(
-            f"{asked.title} is in no {system.title} app",
+            f"{asked.title} is in no {system.product}",
             f"leave --runtime out, or bundle for {SYSTEMS[asked.system].title}: `cloformer bundle {asked.system}`",
         )
     found = next((row for row in rows if row.format == artifact.format), None)
@@ -105,7 +105,7 @@ def choose_runtime(system: System, artifact: Artifact, name: str | None) -> Runt
         *others, last = [row.format for row in rows]
         carried = f"{', '.join(others)} or {last}" if others else last
         raise UnsupportedError(
-            f"{artifact.folder} is {artifact.format}, and {system.title} apps carry {carried}",
+            f"{artifact.folder} is {artifact.format}, and {system.product}s carry {carried}",
             f"export it: `cloformer export --format {(asked or rows[0]).format}`",
         )
     if asked is not None and asked is not found:

@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _names(self) -> list[str]:
         """The names that lead to the file. What begins with a dot is not the page's."""
-        path = unquote(self.path.partition("?")[0].partition("#")[0], errors="strict")
+        path = unquote(self.path.partition("?")[0].partition("#")[0])
         first, *names = path.split("/")
         if first or not names or "\\" in path or any(name.startswith(".") for name in names):
             raise InputError(f"{path} is not of the page", "")

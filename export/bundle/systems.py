@@ -17,7 +17,7 @@ __all__ = ["SYSTEMS", "System"]
 
 @dataclass(frozen=True)
 class System:
-    """``payload`` and ``conformance`` are where the app and its tests look for the model and the kit, ``library`` where the
+    """``product`` is what a user gets. ``payload`` and ``conformance`` are where the app and its tests look for the model and the kit, ``library`` where the
     runtime's own files go if the project carries them; ``settings_file`` is what the build or the page reads the app's name and
     the like from, out of the settings and what :mod:`.project` adds to them. ``probe_test`` is the test that only a bundle with a
     probe has, ``list_file`` the list of the files that a page loads, for what keeps them in the browser; None where there is no
@@ -25,6 +25,7 @@ class System:
 
     name: str
     title: str
+    product: str
     payload: str
     conformance: str
     settings_file: str
@@ -81,21 +82,21 @@ SYSTEMS = {
     row.name: row
     for row in (
         System(
-            "android", "Android",
+            "android", "Android", "Android app",
             "app/src/main/assets/cloformer", "app/src/androidTest/assets/conformance",
             "bundle.properties", _properties, check_android,
             Settings(DEFAULT_IDENTIFIER, "CloFormer", "24"),
             "app/src/androidTest/kotlin/io/github/cloformer/app/ProbeTest.kt",
         ),
         System(
-            "ios", "iOS",
+            "ios", "iOS", "iOS app",
             "App/Payload", "Tests/Conformance",
             "Bundle.xcconfig", _xcconfig, check_ios,
             Settings(DEFAULT_IDENTIFIER, "CloFormer", "16.0"),
             "Tests/Sources/ProbeTests.swift",
         ),
         System(
-            "web", "Web",
+            "web", "Web", "web page",
             "payload", "conformance",
             "settings.json", _page, check_web,
             Settings(None, "CloFormer", None),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from cloformer.errors import InputError
@@ -11,10 +9,10 @@ from cloformer.errors import InputError
 from ..artifact.folder import Artifact
 from ..artifact.forms import form_of
 from ..artifact.vectors import read_vectors
-from ..parity.tolerances import MARGIN, ROUNDINGS, OutputTolerance, output_tolerance
+from ..parity.tolerances import MARGIN, MOST_LOSS, ROUNDINGS, OutputTolerance, output_tolerance
 from ..reference.references import Expected
 
-__all__ = ["kit_tolerances"]
+__all__ = ["bound_of", "kit_tolerances"]
 
 _LEAST = 1e-3  # of a map's places: those of another picture are not those of the photograph
 _MOST = 0.5  # a map that is another at half of its places is wrong in any format
@@ -31,14 +29,15 @@ def kit_tolerances(artifact: Artifact) -> dict[str, OutputTolerance]:
         raise InputError(f"{artifact.folder} has no photograph among its vectors", "export it again")
     return {
         items[0].spec.name: max(
-            (_bound(item, has_steps=precision.quantization is not None) for item in items),
+            (bound_of(item, has_steps=precision.quantization is not None) for item in items),
             key=lambda bound: bound.max_rel,
         )
         for items in zip(*photographs, strict=True)
     }
 
 
-def _bound(item: Expected, *, has_steps: bool) -> OutputTolerance:
+def bound_of(item: Expected, *, has_steps: bool) -> OutputTolerance:
+    """The bound for an output of one photograph; ``has_steps`` says whether values inside are rounded to few steps."""
     if item.spec.role != "class_map":
         return _with_steps(item) if has_steps else output_tolerance(item)
     jumps = item.loss.jumps
@@ -63,4 +62,10 @@ def _with_steps(item: Expected) -> OutputTolerance:
     smooth = loss.allowed(item.want, MARGIN, ROUNDINGS * item.form.roundoff)
     share = float(loss.with_jumps(smooth).max()) / largest
     words = f"; rounding decides between two steps inside, and an element jumps by {share:.1e} of the largest value at most"
-    return replace(bound, max_rel=max(share, bound.max_rel), cosine=-1.0, because=bound.because + words)
+    return OutputTolerance(
+        max(share, bound.max_rel),
+        -1.0,
+        bound.because + words,
+        max(share, bound.loss),
+        judges=bound.judges and share <= MARGIN * MOST_LOSS,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from cloformer.errors import InputError
 from cloformer.io.output import say, say_json
+from cloformer.io.signals import CODES, Terminated
 
 from .options import Debug, Json
 
@@ -45,4 +47,11 @@ def serve(
             say_json({**said, "edited": edited})
         else:
             say(*bundled.served(folder, record, edited, server.address, server.server_port))
-        server.serve_forever()
+        try:
+            server.serve_forever()
+        except (
+            KeyboardInterrupt,
+            Terminated,
+        ) as stopped:  # as it is meant to end: there is nothing more to say
+            number = signal.SIGINT if isinstance(stopped, KeyboardInterrupt) else signal.SIGTERM
+            raise SystemExit(CODES[number]) from None

@@ -214,8 +214,10 @@ def test_a_folder_without_rights(source: Path, app: Path, place: str, mode: int)
     assert [path.name for path in app.parent.iterdir()] == ["app"]
 
 
-@pytest.mark.parametrize("system", ["android", "ios"])
-def test_git_keeps_its_bytes_on_windows(artifacts: dict[str, Path], tmp_path: Path, system: str) -> None:
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_git_keeps_its_bytes_on_windows(
+    artifacts: dict[str, Path], tmp_path: Path, web_library: Path, system: str
+) -> None:
     """Committed and checked out where git turns line ends round."""
     if shutil.which("git") is None:
         pytest.skip("there is no git here")

@@ -24,6 +24,7 @@ from small_variant import TINY
 import cloformer
 from cloformer import checkpoint, variants, weights
 from cloformer.checkpoint import read_checkpoint, save_checkpoint
+from cloformer.export.bundle.served import PageServer
 from cloformer.export.commands.examples import EXAMPLES
 from cloformer.export.latency import protocol
 from cloformer.export.reference.cases import PHOTOGRAPH
@@ -35,7 +36,7 @@ _LINES = dict.fromkeys(
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, brief: None) -> Iterator[Path]:
+def place(tmp_path_factory: pytest.TempPathFactory, brief: None, web_library: Path) -> Iterator[Path]:
     """The reader's folder: a checkpoint, a network, a detector, photographs, labels, images in a folder per class."""
     folder = tmp_path_factory.mktemp("mine")
     metadata = read_checkpoint("fashion-mnist").metadata
@@ -44,6 +45,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, brief: None) -> Iterator[Pat
         patch.setattr(weights, "_FOLDER", folder / "box")
         for name, row in protocol.PRESETS.items():
             patch.setitem(protocol.PRESETS, name, replace(row, queries=5, seconds=0.05))
+        patch.setattr(PageServer, "serve_forever", lambda self: None)  # as if it were ended at once
         patch.chdir(folder)
         patch.syspath_prepend(Path(__file__).parent.parent / "support" / "fake_libraries")
         checkpoint._expected_shapes.cache_clear()

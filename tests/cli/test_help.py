@@ -105,7 +105,8 @@ _BEGUN = {
     "cloformer bench x --preset ": {"normal", "quick", "rapid"},
     "cloformer train --recipe ": {"paper", "finetune", "quick"},
     "cloformer train --set ep": {"epochs="},
-    "cloformer bundle ": {"android", "ios"},
+    "cloformer bundle ": {"android", "ios", "web"},
+    "cloformer bundle web x --provider ": {"wasm", "webgpu"},
     "cloformer bundle android x --runtime ": {"onnxruntime", "litert", "executorch"},
     "cloformer spec me": {"mean"},
 }

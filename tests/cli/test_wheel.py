@@ -42,6 +42,9 @@ def test_contents(wheel: Path) -> None:
         "deploy/android/settings.gradle.kts",
         "deploy/ios/.gitattributes",
         "deploy/ios/Package.swift",
+        "deploy/web/.gitattributes",
+        "deploy/web/index.html",
+        "deploy/web/core/preprocessing.js",
         "export/reports/shared/page.css",
         "export/reports/shared/page.js",
         "export/commands/parity.py",
@@ -53,6 +56,9 @@ def test_contents(wheel: Path) -> None:
         "py.typed",
     ):
         assert f"cloformer/{name}" in names
+    for path in (ROOT / "deploy").rglob("*"):
+        if path.is_file() and not {"build", ".gradle", "node_modules"} & set(path.parts):
+            assert f"cloformer/{path.relative_to(ROOT)}" in names
     assert not [name for name in names if "__pycache__" in name]
     assert len(names) == len(set(names))
 

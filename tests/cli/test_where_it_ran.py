@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -255,3 +257,58 @@ def test_core_ml_s_operators_have_lines_by_their_outputs(command: Command, tmp_p
     told = command(*arguments, "10%")
     assert told.code == 0
     assert "of the cost that Core ML estimates" in told.out
+
+
+def _of_a_browser(small: Path) -> dict[str, Any]:
+    report = exact(small) | {"schema_version": 2, "placement": None}
+    report["device"] |= {
+        "manufacturer": "unknown",
+        "model": "Android device",
+        "os": "Android 15.0.0, Chrome 140",
+        "cpu": "unknown",
+    }
+    report["runtime"] = {"name": "onnxruntime-web", "version": "1.30.0", "provider": "webgpu", "threads": 4}
+    return report
+
+
+def test_a_browser_is_judged_as_a_phone_is(imported: Import, small: Path) -> None:
+    """It does not know the device's maker, and does not say where operators ran: what nobody knows fails a gate."""
+    report = _of_a_browser(small)
+    found = imported(report)
+    assert found.code == 0
+    assert found.out.splitlines()[0] == (
+        "Android device, Android 15.0.0, Chrome 140: onnxruntime-web 1.30.0, webgpu"
+    )
+    assert "asked for webgpu: a browser does not say where operators ran" in found.out
+    for provider, words in (("webgpu", "a browser does not say"), ("wasm", "a browser does not say")):
+        report["runtime"]["provider"] = provider
+        refused = imported(report, options=("--min-on-accelerator", "50%"))
+        assert refused.code == 1
+        assert (
+            f"FAIL  how much is on the accelerator is not known: {words} where operators ran" in refused.out
+        )
+    report["vectors"][0]["preprocessing"]["passed"] = False
+    assert imported(report).code == 1
+
+
+def test_outputs_that_tell_little_are_named(
+    imported: Import, small: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In the terminal for one device and for several, and for programs, infinity included."""
+    from cloformer.export.bundle import device_report
+
+    bounds = device_report.kit_tolerances(read_artifact(small))
+    for loss, words in ((1.47, "147% of its largest value"), (math.inf, "any finite value")):
+        coarse = {name: replace(bound, loss=loss, judges=False) for name, bound in bounds.items()}
+        monkeypatch.setattr(device_report, "kit_tolerances", lambda _, coarse=coarse: coarse)
+        report = _of_a_browser(small)
+        for reports in ((report,), (report, report)):
+            found = imported(*reports)
+            assert found.code == 0
+            said = " ".join(found.out.split())
+            assert f"cannot tell a right model from a wrong one: rounding alone may cost {words}" in said
+        assert imported(report, options=("--json",)).json["too_coarse"] == {
+            name: loss if math.isfinite(loss) else None for name in bounds
+        }
+    monkeypatch.undo()
+    assert "cannot tell" not in imported(_of_a_browser(small)).out

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...bundle.compute_plan import percent
+from ...bundle.systems import SYSTEMS
 from ..shared.words import count, plain
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def verified(folder: Path, record: Mapping[str, object], edited: Sequence[str]) 
     yield f"{folder}: the model and its conformance kit are as {plain(str(record['artifact']))} was exported"
     for name in edited:
         yield f"  edited since: {plain(name)}"
+    if edited and SYSTEMS[str(record["system"])].list_file is not None:
+        yield "  a browser does not keep the page for use offline until it is bundled again with --force"
 
 
 def served(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import statistics
 from collections.abc import Iterator, Sequence
@@ -35,9 +36,10 @@ def coarse_lines(reports: Sequence[DeviceReport]) -> Iterator[str]:
     """The outputs of the artifact that all ``reports`` are of that say little, each once."""
     found = {name: loss for report in reports for name, loss in report.too_coarse.items()}
     for name, loss in found.items():
+        cost = f"{loss:.0%} of its largest value" if math.isfinite(loss) else "any finite value"
         yield (
-            f"  note  {plain(name)} cannot tell a right model from a wrong one: rounding alone may cost {loss:.0%} of its largest "
-            "value; a wrong preprocessing is found, and a probe's values tell the rest (`bundle --probe`)"
+            f"  note  {plain(name)} cannot tell a right model from a wrong one: rounding alone may cost {cost}; "
+            "a wrong preprocessing is found, and a probe's values tell the rest (`bundle --probe`)"
         )
 
 
