@@ -75,7 +75,9 @@ def write_stages(folder: Path, name: str, image: Image.Image, rule: Preprocessin
 def _turns(count: int, *, in_all_orientations: bool) -> Iterator[tuple[int, int]]:
     """The number of each image, with an orientation of EXIF's, 1 to 8."""
     for number in range(count):
-        yield from ((number, turn) for turn in (range(1, 9) if in_all_orientations else [1 + number // 2 % 8]))
+        yield from (
+            (number, turn) for turn in (range(1, 9) if in_all_orientations else [1 + number // 2 % 8])
+        )
 
 
 def _rows_first(image: Image.Image, rule: Preprocessing) -> Image.Image:

@@ -28,9 +28,15 @@ DOCUMENT = REPOSITORY / "docs/web.md"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="web", description="Check the web bundle in Chromium.")
     parser.add_argument("--keep", type=Path, help="a new folder that what is built stays in")
-    parser.add_argument("--artifact", type=Path, help="an ONNX artifact of a classifier; without, one is exported")
-    parser.add_argument("--screenshots", type=Path, help="a folder that the pages are drawn into, in every state")
-    parser.add_argument("--only", nargs="+", choices=[check.__name__ for check in CHECKS], help="these checks alone")
+    parser.add_argument(
+        "--artifact", type=Path, help="an ONNX artifact of a classifier; without, one is exported"
+    )
+    parser.add_argument(
+        "--screenshots", type=Path, help="a folder that the pages are drawn into, in every state"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=[check.__name__ for check in CHECKS], help="these checks alone"
+    )
     parser.add_argument("--write", action="store_true", help="write the table of docs/web.md")
     options = parser.parse_args()
     try:
@@ -52,9 +58,16 @@ def table(found: Sequence[Outcome], browser: str) -> list[str]:
     """What was found, as Markdown."""
     words = {"ok": "yes", "FAIL": "**no**", "none": "not offered"}
     rows = [
-        f"| {item.title} | {words[item.word]} | {'<br>'.join(line.strip() for line in item.lines)} |" for item in found
+        f"| {item.title} | {words[item.word]} | {'<br>'.join(line.strip() for line in item.lines)} |"
+        for item in found
     ]
-    return [f"By `make web-checks`, with {browser}:", "", "| what | holds | figures |", "| --- | --- | --- |", *rows]
+    return [
+        f"By `make web-checks`, with {browser}:",
+        "",
+        "| what | holds | figures |",
+        "| --- | --- | --- |",
+        *rows,
+    ]
 
 
 if __name__ == "__main__":

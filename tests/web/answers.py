@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from browser import Chromium, Remote
+from browser import Chromium
 from checklist import CheckError
 
 from cloformer.export.artifact.folder import read_artifact
@@ -38,7 +38,9 @@ def classifies(project: Project) -> list[str]:
         off = {path.name: _difference(person, path, expected[path.name]) for path in images}
         for name, shown in rows.items():
             _check_rows(name, shown, expected[name])
-        assert person.page.evaluate("crossOriginIsolated"), "serve does not send the headers of several threads"
+        assert person.page.evaluate("crossOriginIsolated"), (
+            "serve does not send the headers of several threads"
+        )
         assert person.said() == [], f"the console says: {person.said()}"
     return [
         f"{len(images)} photographs: the {_SHOWN} most probable classes are Python's; outputs differ by at most {max(off.values()):.1e} of the largest",
@@ -70,7 +72,9 @@ def _check_rows(name: str, shown: list[str], expected: Prediction) -> None:
         label = guess.label or f"Class {guess.index}"
         assert row.startswith(label), f"{name}: {row!r} is shown, and Python says {label}"
         percent = float(row.removeprefix(label).strip().rstrip(" %"))
-        assert math.isclose(percent, 100 * guess.probability, abs_tol=0.06), f"{name}: {row!r}, and Python says {guess.probability:.4%}"
+        assert math.isclose(percent, 100 * guess.probability, abs_tol=0.06), (
+            f"{name}: {row!r}, and Python says {guess.probability:.4%}"
+        )
 
 
 def classifies_anywhere(project: Project) -> list[str]:

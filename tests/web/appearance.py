@@ -102,15 +102,25 @@ def _bundles(project: Project) -> dict[str, Path]:
     """One that is right, one with a mistake, and one whose kit takes long enough to be looked at."""
     mistake = MISTAKES[0]
     wrong = edited(project.bundle, project.hosted / "wrong", {mistake.file: (mistake.right, mistake.wrong)})
-    waits = ("export async function judge(kit, vector, manifest, subject) {\n", "export async function judge(kit, vector, manifest, subject) {\n  await new Promise((resolve) => setTimeout(resolve, 3000));\n")
+    waits = (
+        "export async function judge(kit, vector, manifest, subject) {\n",
+        "export async function judge(kit, vector, manifest, subject) {\n  await new Promise((resolve) => setTimeout(resolve, 3000));\n",
+    )
     slow = edited(project.bundle, project.hosted / "slow", {"core/judge.js": waits})
     return {"sound": project.bundle, "wrong": wrong, "slow": slow}
 
 
-def _visits(project: Project, browser: Remote, host: Host, bundles: dict[str, Path]) -> Iterator[tuple[str, int, str, Visit]]:
+def _visits(
+    project: Project, browser: Remote, host: Host, bundles: dict[str, Path]
+) -> Iterator[tuple[str, int, str, Visit]]:
     for name, (bundle, come) in STATES.items():
         for width, height in WIDTHS.items():
-            with visit(browser, f"{host.address}/{bundles[bundle].name}", serviceWorkers="block", viewport={"width": width, "height": height}) as person:
+            with visit(
+                browser,
+                f"{host.address}/{bundles[bundle].name}",
+                serviceWorkers="block",
+                viewport={"width": width, "height": height},
+            ) as person:
                 come(person, project)
                 for scheme in SCHEMES:
                     person.page.emulateMedia({"colorScheme": scheme, "reducedMotion": "reduce"})
@@ -130,19 +140,25 @@ def _planted(browser: Remote, address: str) -> str:
         person.start()
         person.page.evaluate("document.getElementById('main').append(document.createElement('button'))")
         impacts = [item["impact"] for item in _axe(person.page)["violations"] if item["id"] == "button-name"]
-    assert impacts and impacts[0] in _SERIOUS, f"a button without a name is {impacts}"  # noqa: PT018
+    assert impacts and impacts[0] in _SERIOUS, f"a button without a name is {impacts}"
     return str(impacts[0])
 
 
 def works_by_keyboard(project: Project) -> list[str]:
     """By keyboard alone, from the start page to an answer, to the kit's page and to its report; what has the focus shows it."""
-    with Chromium() as browser, file_host(project.hosted) as host, visit(browser, f"{host.address}/{project.bundle.name}", serviceWorkers="block") as person:
+    with (
+        Chromium() as browser,
+        file_host(project.hosted) as host,
+        visit(browser, f"{host.address}/{project.bundle.name}", serviceWorkers="block") as person,
+    ):
         page = person.page
         person.start()
         first = _tab_to(page, "#choose")
         page.on("filechooser", function("() => {}"))  # from now on the browser tells of them
         page.waitForTimeout(300)
-        chosen, _ = page.chromium.together(call(page, "waitForEvent", "filechooser"), call(page, "keyboard.press", "Enter"))
+        chosen, _ = page.chromium.together(
+            call(page, "waitForEvent", "filechooser"), call(page, "keyboard.press", "Enter")
+        )
         chosen.setFiles(project.photograph)
         person.wait("performance.getEntriesByName('cloformer answer').length > 0")
         back = _tab_to(page, "#to-conformance", "Shift+Tab")
@@ -153,7 +169,9 @@ def works_by_keyboard(project: Project) -> list[str]:
         person.wait("!document.getElementById('download').hidden", 60_000)
         report = _tab_to(page, "#download")
         page.chromium.together(call(page, "waitForEvent", "download"), call(page, "keyboard.press", "Enter"))
-    return [f"Tab {first} times to the photograph, {back} back to the other page, {run} to its button, {report} to the report"]
+    return [
+        f"Tab {first} times to the photograph, {back} back to the other page, {run} to its button, {report} to the report"
+    ]
 
 
 def _tab_to(page: Remote, target: str, key: str = "Tab") -> int:

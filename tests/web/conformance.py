@@ -39,7 +39,11 @@ def conforms(project: Project) -> list[str]:
 
 def conforms_on_webgpu(project: Project) -> list[str]:
     """Every vector of the kit holds on WebGPU."""
-    with Chromium(*WEBGPU) as browser, loopback(project.bundle) as host, visit(browser, host.address) as person:
+    with (
+        Chromium(*WEBGPU) as browser,
+        loopback(project.bundle) as host,
+        visit(browser, host.address) as person,
+    ):
         adapter = _adapter(person.page, host.address)
         report = person.conform("provider=webgpu")
         assert report["runtime"]["provider"] == "webgpu", f"it ran on {report['runtime']}"
@@ -60,11 +64,20 @@ def notices_mistakes(project: Project) -> list[str]:
     """Each mistake planted in the page's preprocessing fails the vector that aims at it, and no other."""
     with Chromium() as browser, file_host(project.hosted) as host:
         for number, mistake in enumerate(MISTAKES):
-            copy = edited(project.bundle, project.hosted / f"mistake-{number}", {mistake.file: (mistake.right, mistake.wrong)})
+            copy = edited(
+                project.bundle,
+                project.hosted / f"mistake-{number}",
+                {mistake.file: (mistake.right, mistake.wrong)},
+            )
             with visit(browser, f"{host.address}/{copy.name}", serviceWorkers="block") as person:
                 failed = failures(person.conform())
-            assert failed == [mistake.aimed], f"{mistake.title}: {failed or 'no vector'} fails, and not {mistake.aimed} alone"
-    counts = [f"{aimed} {sum(item.aimed == aimed for item in MISTAKES)}" for aimed in dict.fromkeys(item.aimed for item in MISTAKES)]
+            assert failed == [mistake.aimed], (
+                f"{mistake.title}: {failed or 'no vector'} fails, and not {mistake.aimed} alone"
+            )
+    counts = [
+        f"{aimed} {sum(item.aimed == aimed for item in MISTAKES)}"
+        for aimed in dict.fromkeys(item.aimed for item in MISTAKES)
+    ]
     return [f"{len(MISTAKES)} mistakes: {', '.join(counts)}"]
 
 
@@ -81,5 +94,9 @@ def _holds(vector: dict[str, Any]) -> bool:
 
 def _all_hold(report: dict[str, Any]) -> str:
     assert failures(report) == [], f"{failures(report)} fail on {report['runtime']}"
-    worst = max(item["max_abs"] / item["largest"] for vector in report["vectors"] for item in vector["outputs"].values())
+    worst = max(
+        item["max_abs"] / item["largest"]
+        for vector in report["vectors"]
+        for item in vector["outputs"].values()
+    )
     return f"{len(report['vectors'])} vectors hold; the outputs are within {worst:.1e} of the largest"

@@ -93,7 +93,11 @@ def _boxes_drawn(drawn: Pixels, seen: Seen) -> str:
         left, top, right, bottom = box.corners
         shares = [
             _share(drawn, color_of(box.index + 1), points)
-            for points in (_line(left, top, left, bottom), _line(right, top, right, bottom), _line(left, bottom, right, bottom))
+            for points in (
+                _line(left, top, left, bottom),
+                _line(right, top, right, bottom),
+                _line(left, bottom, right, bottom),
+            )
         ]
         assert max(shares) > 0.5, f"no edge of {box} is drawn: {shares}"
     return f"{len(seen.boxes)} boxes"
@@ -121,7 +125,9 @@ def _maps_drawn(drawn: Pixels, plain: Pixels, seen: Seen, placed: Placement, siz
     held = (np.abs(drawn - mixed).max(-1) <= _NEAR)[inside].mean()
     assert held > 0.99, f"only {held:.1%} of the map's pixels have their colour"
     outside = np.abs(drawn.astype(int) - plain).max(-1)[~inside]
-    assert outside.size == 0 or (outside <= _NEAR).mean() > 0.99, "something is drawn where the model sees nothing"
+    assert outside.size == 0 or (outside <= _NEAR).mean() > 0.99, (
+        "something is drawn where the model sees nothing"
+    )
     return f"a map, {held:.2%} of its pixels as Python's"
 
 
@@ -130,10 +136,16 @@ def _points_drawn(drawn: Pixels, seen: Seen) -> str:
         return ""
     (found,) = seen.points.values()
     height, width, _ = drawn.shape
-    inside = [(number, x, y) for number, (x, y, *_) in enumerate(found.points, 1) if 0 <= x < width and 0 <= y < height]
+    inside = [
+        (number, x, y)
+        for number, (x, y, *_) in enumerate(found.points, 1)
+        if 0 <= x < width and 0 <= y < height
+    ]
     assert inside, "no point lies in the photograph"
     for number, x, y in inside:
-        assert _share(drawn, color_of(number), np.array([[x, y]])) == 1, f"point {number} is not drawn at {x:.1f}, {y:.1f}"
+        assert _share(drawn, color_of(number), np.array([[x, y]])) == 1, (
+            f"point {number} is not drawn at {x:.1f}, {y:.1f}"
+        )
     return f"{len(inside)} of {len(found.points)} points, those inside of the photograph"
 
 

@@ -65,7 +65,10 @@ def _left_out(project: Project, browser: Remote, address: str, sound: dict[str, 
     assert gone not in [vector["name"] for vector in shorter["vectors"]], f"the page ran {gone}"
     taken = {**sound, "vectors": sound["vectors"][1:]}
     said = []
-    for name, report in (("a vector left out of the kit", shorter), ("a vector taken out of the report", taken)):
+    for name, report in (
+        ("a vector left out of the kit", shorter),
+        ("a vector taken out of the report", taken),
+    ):
         found = _judged(project, "short", report, project.exported)
         assert found["code"] == 1, f"{name}: exit {found['code']}: {found['said']}"
         assert found["missing"], f"{name}: nothing is said to be missing"

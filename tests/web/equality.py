@@ -38,9 +38,14 @@ def preprocesses(project: Project) -> list[str]:
         address = f"{host.address}/{project.bundle.name}"
         with visit(browser, address, serviceWorkers="block") as person:
             person.page.goto(f"{address}/index.html")
-            found = {suffix: _results(person.page, host.address, address, index, suffix) for suffix in _SUFFIXES}
+            found = {
+                suffix: _results(person.page, host.address, address, index, suffix) for suffix in _SUFFIXES
+            }
     borders = sum(case["preprocessing"]["crop"] == "letterbox" for case in index)
-    return [f"{len(index)} cases, {borders} of them with a border", *(_judged(suffix, results) for suffix, results in found.items())]
+    return [
+        f"{len(index)} cases, {borders} of them with a border",
+        *(_judged(suffix, results) for suffix, results in found.items()),
+    ]
 
 
 def _encode(folder: Path, case: dict[str, Any]) -> None:
@@ -53,24 +58,36 @@ def _encode(folder: Path, case: dict[str, Any]) -> None:
             write_stages(folder, path.name, load_image(path), Preprocessing.from_json(case["preprocessing"]))
 
 
-def _results(page: Remote, host: str, address: str, index: list[dict[str, Any]], suffix: str) -> list[dict[str, Any]]:
+def _results(
+    page: Remote, host: str, address: str, index: list[dict[str, Any]], suffix: str
+) -> list[dict[str, Any]]:
     cases = []
     for case in index:
         file = f"{host}/cases/{case['name']}{suffix}"
         base = file if suffix == _LOSSY else file.removesuffix(suffix)
-        cases.append({"name": case["name"], "file": file, "base": base, "preprocessing": case["preprocessing"]})
+        cases.append(
+            {"name": case["name"], "file": file, "base": base, "preprocessing": case["preprocessing"]}
+        )
     found: list[dict[str, Any]] = []
     for start in range(0, len(cases), _AT_ONCE):
-        found += page.evaluate(script("preprocess"), {"core": f"{address}/core", "cases": cases[start : start + _AT_ONCE]})
+        found += page.evaluate(
+            script("preprocess"), {"core": f"{address}/core", "cases": cases[start : start + _AT_ONCE]}
+        )
     return found
 
 
 def _judged(suffix: str, results: list[dict[str, Any]]) -> str:
-    worst = {stage: max(_number(item[stage]) for item in results) for stage in ("decoded", "resized", "normalized")}
+    worst = {
+        stage: max(_number(item[stage]) for item in results) for stage in ("decoded", "resized", "normalized")
+    }
     exact = sum(item["decoded"] == 0 and item["resized"] == 0 for item in results)
     told = f"{suffix[1:]}: {exact} of {len(results)} have the same bytes; largest differences {worst['decoded']:g} decoded, {worst['resized']:g} resized, {worst['normalized']:.1e} normalized"
     if suffix != _LOSSY:  # whose decoders may round otherwise
-        wrong = [item for item in results if item["decoded"] != 0 or item["resized"] != 0 or not _number(item["normalized"]) <= _LIMIT]
+        wrong = [
+            item
+            for item in results
+            if item["decoded"] != 0 or item["resized"] != 0 or not _number(item["normalized"]) <= _LIMIT
+        ]
         assert not wrong, f"{told}\n" + "\n".join(map(str, wrong[:10]))
     return told
 

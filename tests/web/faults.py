@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-
 __all__ = ["MODEL_FAULTS", "RUNTIME_FAULTS", "plant_in_runtime"]
 
 Model = onnx.ModelProto
@@ -50,9 +49,7 @@ def _bias_dropped(model: Model) -> None:
 
 
 def _kernel_transposed(model: Model) -> None:
-    _change(
-        model, _convolutions(model, square=True)[0].input[1], lambda value: value.transpose(0, 1, 3, 2)
-    )
+    _change(model, _convolutions(model, square=True)[0].input[1], lambda value: value.transpose(0, 1, 3, 2))
 
 
 def _operator_replaced(model: Model) -> None:

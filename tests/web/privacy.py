@@ -48,7 +48,11 @@ def asks_nobody(project: Project) -> list[str]:
             person.classify(photograph)
             person.conform()
             asked = person.requests()
-            strange = [item for item in asked if not item["text"].startswith((f"{host.address}/", f"blob:{host.address}/", "data:"))]
+            strange = [
+                item
+                for item in asked
+                if not item["text"].startswith((f"{host.address}/", f"blob:{host.address}/", "data:"))
+            ]
             assert not strange, f"the page asked for {strange}"
             sent = [item for item in asked if item["method"] != "GET" or item["sent"]]
             assert not sent, f"the page sent {sent}"
@@ -106,15 +110,23 @@ def _planted(project: Project) -> str:
     policy = _POLICY.search((project.bundle / "index.html").read_text("utf-8"))
     assert policy is not None
     held = edited(project.bundle, project.hosted / "asking", asks)
-    free = edited(project.bundle, project.hosted / "asking-freely", {**asks, "index.html": (policy[1], "script-src * 'unsafe-eval' blob:")})
+    free = edited(
+        project.bundle,
+        project.hosted / "asking-freely",
+        {**asks, "index.html": (policy[1], "script-src * 'unsafe-eval' blob:")},
+    )
     with Chromium() as browser, file_host(project.hosted) as host:
         outcomes = []
         for copy in (held, free):
             with visit(browser, f"{host.address}/{copy.name}", serviceWorkers="block") as person:
                 person.start()
-                outcomes.append((any(item["text"] == _ELSEWHERE for item in person.requests()), " ".join(person.said())))
+                outcomes.append(
+                    (any(item["text"] == _ELSEWHERE for item in person.requests()), " ".join(person.said()))
+                )
     (held_asked, held_said), (free_asked, _) = outcomes
     assert not held_asked, "a planted request goes out"
-    assert "Content Security Policy" in held_said, f"the policy says nothing of a planted request: {held_said}"
+    assert "Content Security Policy" in held_said, (
+        f"the policy says nothing of a planted request: {held_said}"
+    )
     assert free_asked, "a planted request of a page without a policy is not seen"
     return "a request planted in the page's code is held back by the policy, and is seen without it"

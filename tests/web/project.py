@@ -36,7 +36,16 @@ class Project:
         """The checkpoint in the box, or a copy of what was given: reports are kept beside it."""
         if self.artifact is not None:
             return Path(shutil.copytree(self.artifact, self.work / self.artifact.name))
-        run(*CLOFORMER, "export", "--weights", "fashion-mnist", "--format", "onnx", "--output", self.work / "export")
+        run(
+            *CLOFORMER,
+            "export",
+            "--weights",
+            "fashion-mnist",
+            "--format",
+            "onnx",
+            "--output",
+            self.work / "export",
+        )
         (folder,) = (path.parent for path in (self.work / "export").glob("*/manifest.json"))
         return folder
 

@@ -29,7 +29,7 @@ def type_checks(project: Project) -> list[str]:
     shutil.copytree(TEMPLATE, copy)
     (copy / "core/wrong.js").write_text(_FAULT, "utf-8")
     found = typescript(copy)
-    assert len(found) == 1 and "TS2322" in found[0], f"a number that is called text gives {found}"  # noqa: PT018
+    assert len(found) == 1 and "TS2322" in found[0], f"a number that is called text gives {found}"
     files = sorted(TEMPLATE.rglob("*.js"))
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in files)
     version = json.loads((package("typescript") / "package.json").read_text("utf-8"))["version"]
@@ -45,7 +45,9 @@ def bundles(project: Project) -> list[str]:
     names = sorted(path.name for path in (folder / "runtime").iterdir())
     assert set(names) >= set(ONNXRUNTIME_WEB.files), f"runtime/ has {names} alone"
     for name in ONNXRUNTIME_WEB.files:
-        assert (folder / "runtime" / name).read_bytes() == (published / name).read_bytes(), f"{name} is not npm's"
+        assert (folder / "runtime" / name).read_bytes() == (published / name).read_bytes(), (
+            f"{name} is not npm's"
+        )
     offered = {path.relative_to(TEMPLATE) for path in TEMPLATE.rglob("*") if path.is_file()}
     missing = [
         str(path) for path in offered if path.name != "jsconfig.json" and not (folder / path).is_file()
@@ -62,7 +64,15 @@ def bundles(project: Project) -> list[str]:
 def _published(folder: Path) -> Path:
     """The package by npm itself, which holds it to the hash that its registry has."""
     folder.mkdir()
-    run("npm", "install", "--silent", "--no-save", "--ignore-scripts", f"onnxruntime-web@{ONNXRUNTIME_WEB.version}", cwd=folder)
+    run(
+        "npm",
+        "install",
+        "--silent",
+        "--no-save",
+        "--ignore-scripts",
+        f"onnxruntime-web@{ONNXRUNTIME_WEB.version}",
+        cwd=folder,
+    )
     return folder / "node_modules/onnxruntime-web/dist"
 
 
