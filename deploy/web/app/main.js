@@ -5,7 +5,7 @@ import { modelFile } from "../core/manifest.js";
 import { loadModel, loadSettings } from "./bundle.js";
 import { addressWith, choose, offerOf, titleOf, whyNoMore } from "./choice.js";
 import { element, listFacts, painted, say } from "./dom.js";
-import { drawPhotograph, drawSeen, drawSeenPart } from "./drawing.js";
+import { bitmapOf, drawPicture, drawSeen, drawSeenPart } from "./drawing.js";
 import { takePhotographs } from "./intake.js";
 import { measure, showLatency, showProgress } from "./measuring.js";
 import { keepOffline } from "./offline.js";
@@ -66,6 +66,7 @@ async function start() {
   });
   showAbout(settings);
   session = await createSession(payload.model, choice);
+  choice = { ...choice, threads: session.threads };
   loading.hidden = true;
   for (const id of ["take", "choose", "measure"]) element(id, HTMLButtonElement).disabled = false;
   say(status, "The model is ready. Take a photograph or choose one.");
@@ -102,7 +103,9 @@ async function show(photograph) {
   const sight = await look(photograph, payload, /** @type {import("./session.js").Session} */ (session));
   const { rule } = payload.manifest.input;
   const picture = sight.seen?.pictures[0];
-  const context = await drawPhotograph(canvas, picture ?? sight.photograph);
+  const context = picture
+    ? drawPicture(canvas, await bitmapOf(picture), picture)
+    : drawPicture(canvas, sight.bitmap, sight.placement);
   if (sight.seen === null) drawSeenPart(context, sight.placement, rule);
   else if (!picture) await drawSeen(context, sight.seen);
   canvas.hidden = false;
@@ -163,7 +166,7 @@ function showAbout(settings) {
     ["Numbers", manifest.precision],
     ["Sees", `${rule.width} × ${rule.height} pixels`],
     ...(labels ? [/** @type {[string, string]} */ (["Classes", String(labels.length)])] : []),
-    ["Size", `${(file.bytes / 1e6).toFixed(1)} MB`],
+    ["Size", file.bytes < 1e6 ? `${Math.ceil(file.bytes / 1e3)} kB` : `${(file.bytes / 1e6).toFixed(1)} MB`],
     ["SHA-256", `${file.sha256.slice(0, 16)}…`],
     ["Runtime", `${settings.runtime.name} ${settings.runtime.version}`],
   ]);

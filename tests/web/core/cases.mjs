@@ -123,6 +123,15 @@ const WRITTEN = {
     equal(boxes > 50, true, `${boxes} boxes`);
     return `${rows.length} images, ${boxes} boxes`;
   },
+  "one side from a size to another": async (read) => {
+    const rows = await json(read, "sides.json");
+    for (const { name, interpolation, width, height, across, down } of rows) {
+      const found = resize({ width, height, data: await read(`${name}.rgb`) }, across, down, interpolation);
+      isSame(found, { width: across, height: down, data: await read(`${name}.resized`) }, `${name} ${interpolation} ${width} x ${height}`);
+    }
+    equal(rows.length >= 100, true, `${rows.length} images`);
+    return `${rows.length} images are the same to the bit`;
+  },
   "PNG files of every kind": async (read) => {
     const rows = await json(read, "decoded.json");
     equal(rows.length > 200, true, `${rows.length} files`);

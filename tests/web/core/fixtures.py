@@ -44,6 +44,7 @@ _RULES = (
 )
 _MODES = ("RGB", "L", "P", "RGBA", "LA", "1")
 _COUNT = 96  # half of them with a border
+_SIDES = 160
 # Samples of a pixel by PNG's type of colour, and how many bits each may have.
 _COLOURS = {0: (1, (1, 2, 4, 8, 16)), 2: (3, (8, 16)), 3: (1, (1, 2, 4, 8)), 4: (2, (8, 16)), 6: (4, (8, 16))}
 # Where the pixels of each pass of an interlaced PNG begin, and how far apart they are.
@@ -56,11 +57,12 @@ _SEEN_SIZES = ((1, 1), (1, 37), (41, 1), (7, 5), (64, 31), (640, 427), (333, 100
 
 
 def write_fixtures(folder: Path) -> None:
-    """``rules.json`` with images and rules, ``decoded.json`` with PNG files of every kind, ``photographs.json`` with files that browsers
+    """``rules.json`` with images and rules, ``sides.json`` with images one side of which changes, ``decoded.json`` with PNG files of every kind, ``photographs.json`` with files that browsers
     decode, ``seen.json`` with outputs and what they say, ``payload`` and ``conformance`` with a bundle of a model that gives the mean of each
     channel."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "rules.json", list(_ruled(folder)))
+    _write(folder / "sides.json", list(_sides(folder)))
     _write(folder / "decoded.json", list(_decoded(folder)))
     _write(folder / "photographs.json", list(_photographs(folder)))
     _write(folder / "seen.json", [_seen(number, size) for number in range(len(SEEN)) for size in _SEEN_SIZES])
@@ -101,6 +103,21 @@ def _ruled(folder: Path) -> Iterator[dict[str, Any]]:
         (folder / f"{name}.pixels").write_bytes(pixels.tobytes())
         (folder / f"{name}.f32").write_bytes(rule.normalize(pixels).astype("<f4").tobytes())
         yield row | {"is_refused": False, "points": _points(rule, upright)}
+
+
+def _sides(folder: Path) -> Iterator[dict[str, Any]]:
+    """Images of one line, from a size to another: where rounding adds up, it shows in long ones."""
+    draw = np.random.Generator(np.random.PCG64(5))
+    for number in range(_SIDES):
+        before, after = (int(side) for side in np.exp(draw.uniform(0, np.log(3000), 2)))
+        name, interpolation = f"side-{number:03}", INTERPOLATIONS[number % len(INTERPOLATIONS)]
+        is_wide = number // len(INTERPOLATIONS) % 2 == 0
+        (width, height), (across, down) = ((before, 2), (after, 2)) if is_wide else ((2, before), (2, after))
+        stored = _noise(draw, width, height, 3)
+        resized = Image.fromarray(stored).resize((across, down), Image.Resampling[interpolation.upper()])
+        (folder / f"{name}.rgb").write_bytes(stored.tobytes())
+        (folder / f"{name}.resized").write_bytes(resized.tobytes())
+        yield {"name": name, "interpolation": interpolation, "width": width, "height": height, "across": across, "down": down}
 
 
 def _points(rule: Preprocessing, image: Image.Image) -> list[list[float]]:

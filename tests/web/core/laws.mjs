@@ -7,12 +7,13 @@ import { bareJpeg } from "../../../deploy/web/core/jpeg.js";
 import { compare, compareClasses, runKit, subjectOf } from "../../../deploy/web/core/judge.js";
 import { readKit } from "../../../deploy/web/core/kit.js";
 import { measureLatency, quantile } from "../../../deploy/web/core/latency.js";
+import { inMatchingOrder, overlap } from "../../../deploy/web/core/matching.js";
 import { loadPayload } from "../../../deploy/web/core/payload.js";
-import { reversed } from "../../../deploy/web/core/pixels.js";
-import { channelsLast, normalized, prepare, resized } from "../../../deploy/web/core/preprocessing.js";
+import { cropped, reversed } from "../../../deploy/web/core/pixels.js";
+import { channelsLast, normalized, placed, prepare, resized } from "../../../deploy/web/core/preprocessing.js";
 import { deviceReport } from "../../../deploy/web/core/report.js";
 import { FILTERS, resize } from "../../../deploy/web/core/resize.js";
-import { shares } from "../../../deploy/web/core/seen.js";
+import { seen, shares } from "../../../deploy/web/core/seen.js";
 import { equal, failing, rejects, text } from "./assertions.mjs";
 
 const PAYLOAD = "payload/";
@@ -26,6 +27,7 @@ const LEAVING = ["../model.onnx", "/model.onnx", "a/../../model.onnx", "a\\model
 const REFUSED = [
   [["schema_version"], 3, "exported by a newer cloformer (manifest version 3, this app reads 2)"],
   ...LEAVING.flatMap((path) => [["model", "path"], [...ENTRY, "path"], [...OUTPUT, "labels"]].map((place) => [place, path, "leaves the folder"])),
+  [["schema_version"], 1.5, "schema_version is not a whole number"],
   [["functions"], undefined, "functions is not a list"],
   [["functions"], [], "functions is not a list of one object at least"],
   [[...INPUT, "dtype"], "float16", "takes no float32 values"],
@@ -138,6 +140,7 @@ export const OWN = {
     for (const name of ["model.onnx", "labels.txt", "manifest.json"]) await rejects(() => load({ [of(name)]: null }), `${name} is missing`, name);
     const sound = await json(read, of("manifest.json"));
     const withManifest = (place, value) => load({ [of("manifest.json")]: bytesOf(changed(sound, place, value)) });
+    await rejects(() => withManifest([...ENTRY, "bytes"], 9), "model.onnx is not the file that was exported", "another length");
     await rejects(() => withManifest(["format"], "litert"), "the model is litert, and this app runs onnx", "another format");
     await rejects(() => withManifest([...OUTPUT, "shape"], [1, 4]), "labels.txt has 3 labels for 4 classes", "too few labels");
     await rejects(() => withManifest([...OUTPUT, "labels"], "others.txt"), "does not list others.txt", "labels that are not listed");
@@ -174,6 +177,10 @@ export const OWN = {
     equal((await failed({ run: async () => new Map() })).length >= 6, true, "no output");
     const noisy = { run: (values) => means({ tensor: values.map((value) => 1.01 * value), dims: manifest.input.shape }) };
     equal((await failed(noisy)).length >= 6, true, "another model");
+    const small = { crop: (image) => cropped(resized(image, manifest.input.rule), 0, 0, 9, 9), normalize: () => new Float32Array(9) };
+    equal((await failed(small)).filter((name) => name !== "photograph").length >= 5, true, "another size");
+    const silent = { ...kit, vectors: kit.vectors.map((vector) => ({ ...vector, outputs: new Map() })) };
+    equal((await runKit(silent, manifest, subject)).some(({ passed }) => passed), false, "a kit that expects nothing");
     const results = await runKit(kit, manifest, { ...subject, decode: () => Promise.reject(new Error("no canvas")), run: () => Promise.reject(new Error("no memory")) });
     const first = results[0];
     equal([first.passed, first.preprocessing.whyNot, first.whyNot], [false, "no canvas", "no memory"], "what raises has failed");
@@ -200,6 +207,32 @@ export const OWN = {
     const found = shares({ width: 2, height: 2, classes: Int32Array.of(1, -1, 1, 0) });
     equal(found.map(({ index, share }) => [index, share]), [[1, 0.5], [0, 0.25]], "shares");
     return "in their order";
+  },
+  "boxes without a number, and masks": async (read) => {
+    const sound = await json(read, `${PAYLOAD}manifest.json`);
+    const coordinates = { form: "xyxy", unit: "pixels" };
+    const output = (name, role, shape, more = {}) => ({ name, role, dtype: "float32", shape, ...more });
+    const outputs = [output("where", "boxes", [1, 2, 4], { coordinates }), output("what", "box_scores", [1, 2, 3]), output("cut", "masks", [1, 2, 1, 3])];
+    const manifest = readManifest(JSON.stringify(changed(sound, ["functions", 0, "outputs"], outputs)));
+    const given = new Map([
+      ["where", Float32Array.of(0, 0, 9, 9, 20, 20, 30, 30)], ["what", Float32Array.of(0.9, NaN, 0.1, 0.2, 0.8, 0.1)],
+      ["cut", Float32Array.of(0.51, 0.5, 0.1, 0.1, 0.2, 0.9)],
+    ]);
+    const found = seen(given, manifest, placed(manifest.input.rule, 64, 64), null);
+    equal(found.boxes.map(({ index }) => index), [1], "the box whose scores are numbers");
+    equal(Array.from(found.maps[0].classes), [1, -1, 2], "masks");
+    return "as Python has them";
+  },
+  "boxes that share too little are not one": async () => {
+    const places = Array.from({ length: 12 }, (_, place) => 100 * place);
+    const boxes = (moved) => Float32Array.from(places.flatMap((x, place) => [x + (place ? 0 : moved), 0, x + 10 + (place ? 0 : moved), 10]));
+    const of = (moved) => new Map([["boxes", boxes(moved)], ["box_scores", new Float32Array(12).fill(0.5)], ["box_classes", new Float32Array(12)]]);
+    const outputs = [...of(0).keys()].map((role) => ({ name: role, role }));
+    const first = (moved) => Array.from(inMatchingOrder({ outputs, isSuppressed: true }, of(moved), of(0)).get("boxes").slice(0, 4));
+    equal(first(3), [3, 0, 13, 10], "7 of 13 parts are the same box");
+    equal(first(4), [0, 0, 10, 10], "6 of 14 parts are not; of twelve one may match none, and is as expected");
+    equal(overlap([0, 0, 10, 10], [3, 0, 13, 10]), 7 / 13, "what they share");
+    return "half of what they cover together";
   },
   "latency keeps its protocol": async () => {
     let [time, queries] = [0, 0];
@@ -253,6 +286,8 @@ export const OWN = {
     for (const end of [jpeg.length - 2, jpeg.length - 3000, 300, 20]) {
       await rejects(async () => bareJpeg(jpeg.slice(0, end)), "JPEG image is damaged", `a JPEG file of ${end} bytes`);
     }
+    const frame = jpeg.findIndex((byte, at) => byte === 0xff && jpeg[at + 1] === 0xc0);
+    await rejects(() => decode(Uint8Array.from(jpeg, (byte, at) => (at >= frame + 5 && at < frame + 9 ? 255 : byte))), "is larger than", "an enormous JPEG");
     const bare = bareJpeg(jpeg);
     failing(bare.content.size !== jpeg.length, "a file without metadata stays as it is");
     return "damaged, too large, and no images";
