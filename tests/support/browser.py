@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from checklist import CheckError
 from packages import MissingError, Part, unpacked
 
 __all__ = [
@@ -56,7 +57,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _DRIVER = Path(__file__).with_name("browser.mjs")
 
 
-class BrowserError(Exception):
+class BrowserError(CheckError):
     """What was asked of the browser failed; the message is Playwright's."""
 
 
@@ -72,9 +73,9 @@ def axe_script() -> str:
 
 
 def typescript(project: Path) -> list[str]:
-    """What TypeScript's compiler has against the files of a ``jsconfig.json``, a line each; [] if nothing."""
+    """What TypeScript's compiler has against the files of a folder's ``jsconfig.json``, a line each; [] if nothing."""
     compiler = package("typescript") / "lib/tsc.js"
-    command = [_node(), compiler, "--noEmit", "--pretty", "false", "--project", project]
+    command = [_node(), compiler, "--noEmit", "--pretty", "false", "--project", project / "jsconfig.json"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     found = (done.stdout + done.stderr).splitlines()
     return found or ([] if done.returncode == 0 else [f"tsc ended with {done.returncode}"])
