@@ -11,7 +11,7 @@
  * @typedef {Lasting & {request: Request, respondWith(answer: Promise<Response>): void}} Fetching
  * @typedef {object} Scope
  * @property {{scope: string, unregister(): Promise<boolean>}} registration
- * @property {{claim(): Promise<void>}} clients
+ * @property {{claim(): Promise<void>, matchAll(options: object): Promise<{url: string, postMessage(message: unknown): void}[]>}} clients
  * @property {() => Promise<void>} skipWaiting
  * @property {Location} location
  * @property {(type: string, listener: (event: any) => void) => void} addEventListener
@@ -74,7 +74,18 @@ async function install() {
     await cache.put(urlOf(LISTING), response(LISTING, encoded(JSON.stringify(listing))));
   } catch (error) {
     await caches.delete(CACHE);
+    await tellWhyNot(error instanceof Error ? error.message : String(error));
     throw error;
+  }
+}
+
+/**
+ * The pages of this folder are told, for a browser tells them only that an installation failed, and of a first one nothing.
+ * @param {string} reason
+ */
+async function tellWhyNot(reason) {
+  for (const page of await worker.clients.matchAll({ includeUncontrolled: true })) {
+    if (page.url.startsWith(worker.registration.scope)) page.postMessage({ notKept: reason });
   }
 }
 

@@ -56,7 +56,8 @@ export function describe(agent, told, cores) {
 
 /** @param {string} agent @param {Hints} told */
 function browserOf(agent, told) {
-  const brand = told.fullVersionList?.find(({ brand: name }) => !/not.?a.?brand|^chromium$/i.test(name.replace(/\W/g, " ")));
+  const brands = (told.fullVersionList ?? []).filter(({ brand: name }) => !/\bnot\b/i.test(name)); // one is made up, so that nobody relies on the list
+  const brand = brands.find(({ brand: name }) => name !== "Chromium") ?? brands[0];
   if (brand) return `${brand.brand} ${brand.version}`;
   for (const [name, pattern] of BROWSERS) {
     const version = pattern.exec(agent)?.[1];

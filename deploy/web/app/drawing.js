@@ -10,7 +10,6 @@ import { rgba } from "../core/pixels.js";
  * @typedef {import("../core/pixels.js").Pixels} Pixels
  */
 
-const LARGEST = 1280; // pixels of a side that is drawn on
 const OPACITY = 0.5;
 const GOLDEN = 0.618034; // of a circle of hues: colours of neighbouring numbers lie far apart
 const OUTSIDE = "rgb(11 13 16 / 62%)"; // over what the model does not see
@@ -39,25 +38,26 @@ function rgbOf(index) {
 }
 
 /**
- * Fits the canvas to the photograph and draws it; large ones are made smaller.
+ * Fits the canvas to the picture and draws it.
  * @param {HTMLCanvasElement} canvas
- * @param {Pixels} photograph upright
- * @returns {Promise<CanvasRenderingContext2D>} in which a unit is a pixel of the photograph
+ * @param {ImageBitmap} bitmap is put away
+ * @param {{width: number, height: number}} size of what it shows
+ * @returns {CanvasRenderingContext2D} in which a unit is a pixel of that
  */
-export async function drawPhotograph(canvas, photograph) {
-  const scale = Math.min(1, LARGEST / Math.max(photograph.width, photograph.height));
-  canvas.width = Math.max(1, Math.round(photograph.width * scale));
-  canvas.height = Math.max(1, Math.round(photograph.height * scale));
+export function drawPicture(canvas, bitmap, { width, height }) {
+  canvas.width = bitmap.width;
+  canvas.height = bitmap.height;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const bitmap = await bitmapOf(photograph);
-  context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  context.drawImage(bitmap, 0, 0);
+  context.scale(bitmap.width / width, bitmap.height / height);
   bitmap.close();
-  context.scale(canvas.width / photograph.width, canvas.height / photograph.height);
   return context;
 }
 
-/** @param {Pixels} pixels */
+/**
+ * What the model itself paints.
+ * @param {Pixels} pixels
+ */
 export const bitmapOf = (pixels) => createImageBitmap(new ImageData(rgba(pixels), pixels.width));
 
 /**

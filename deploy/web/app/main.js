@@ -5,11 +5,11 @@ import { modelFile } from "../core/manifest.js";
 import { loadModel, loadSettings } from "./bundle.js";
 import { addressWith, choose, offerOf, titleOf, whyNoMore } from "./choice.js";
 import { element, listFacts, painted, say } from "./dom.js";
-import { drawPhotograph, drawSeen, drawSeenPart } from "./drawing.js";
+import { bitmapOf, drawPicture, drawSeen, drawSeenPart } from "./drawing.js";
 import { takePhotographs } from "./intake.js";
 import { measure, showLatency, showProgress } from "./measuring.js";
 import { keepOffline } from "./offline.js";
-import { clearResults, milliseconds, noteOfSeen, percent, rowsOfClasses, rowsOfSeen, showResults } from "./results.js";
+import { milliseconds, noteOfSeen, percent, rowsOfClasses, rowsOfSeen, showResults } from "./results.js";
 import { look } from "./seeing.js";
 import { createSession } from "./session.js";
 import { hideTrouble, showTrouble } from "./trouble.js";
@@ -23,6 +23,7 @@ import { hideTrouble, showTrouble } from "./trouble.js";
 const status = element("status", HTMLElement);
 const stage = element("stage", HTMLElement);
 const loading = element("loading", HTMLProgressElement);
+const results = element("results", HTMLElement);
 const canvas = element("picture", HTMLCanvasElement);
 const measureButton = element("measure", HTMLButtonElement);
 
@@ -46,7 +47,7 @@ async function attempt(task) {
   try {
     await task();
   } catch (error) {
-    say(status, "");
+    say(status, session ? "" : "The model is not ready.");
     loading.hidden = true;
     showTrouble(error);
   }
@@ -65,6 +66,7 @@ async function start() {
   });
   showAbout(settings);
   session = await createSession(payload.model, choice);
+  choice = { ...choice, threads: session.threads };
   loading.hidden = true;
   for (const id of ["take", "choose", "measure"]) element(id, HTMLButtonElement).disabled = false;
   say(status, "The model is ready. Take a photograph or choose one.");
@@ -87,6 +89,7 @@ async function receive(photograph) {
       await show(current);
     }
   } finally {
+    results.removeAttribute("aria-busy");
     isBusy = false;
   }
 }
@@ -94,13 +97,15 @@ async function receive(photograph) {
 /** @param {Blob} photograph */
 async function show(photograph) {
   hideTrouble();
-  clearResults();
   say(status, "Looking…");
+  results.setAttribute("aria-busy", "true");
   await painted();
   const sight = await look(photograph, payload, /** @type {import("./session.js").Session} */ (session));
   const { rule } = payload.manifest.input;
   const picture = sight.seen?.pictures[0];
-  const context = await drawPhotograph(canvas, picture ?? sight.photograph);
+  const context = picture
+    ? drawPicture(canvas, await bitmapOf(picture), picture)
+    : drawPicture(canvas, sight.bitmap, sight.placement);
   if (sight.seen === null) drawSeenPart(context, sight.placement, rule);
   else if (!picture) await drawSeen(context, sight.seen);
   canvas.hidden = false;
@@ -161,7 +166,7 @@ function showAbout(settings) {
     ["Numbers", manifest.precision],
     ["Sees", `${rule.width} × ${rule.height} pixels`],
     ...(labels ? [/** @type {[string, string]} */ (["Classes", String(labels.length)])] : []),
-    ["Size", `${(file.bytes / 1e6).toFixed(1)} MB`],
+    ["Size", file.bytes < 1e6 ? `${Math.ceil(file.bytes / 1e3)} kB` : `${(file.bytes / 1e6).toFixed(1)} MB`],
     ["SHA-256", `${file.sha256.slice(0, 16)}…`],
     ["Runtime", `${settings.runtime.name} ${settings.runtime.version}`],
   ]);
@@ -172,6 +177,7 @@ async function measureNow() {
   measurement = new AbortController();
   measureButton.textContent = "Stop";
   hideTrouble();
+  showProgress(0);
   try {
     const latency = await measure(payload.model, payload.manifest.input, choice, showProgress, measurement.signal);
     showLatency(latency, titleOf(choice));

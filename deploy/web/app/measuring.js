@@ -36,11 +36,11 @@ export function measure(model, input, options, onProgress, signal) {
 export function showLatency(latency, ranOn) {
   const median = quantile(latency, 0.5) / MILLISECOND;
   const p90 = quantile(latency, 0.9) / MILLISECOND;
-  element("latency-median", HTMLElement).textContent = milliseconds(median, 2);
-  element("latency-p90", HTMLElement).textContent = milliseconds(p90, 2);
+  element("latency-median", HTMLElement).textContent = milliseconds(median);
+  element("latency-p90", HTMLElement).textContent = milliseconds(p90);
   element("latency-samples", HTMLElement).textContent = String(latency.samples.length);
   element("latency-figures", HTMLElement).hidden = false;
-  const rest = `Loaded in ${milliseconds(latency.load / MILLISECOND, 0)}, first inference ${milliseconds(latency.first / MILLISECOND)}, warm-up of ${latency.warmUp.length}.`;
+  const rest = `Loaded in ${milliseconds(latency.load / MILLISECOND)}, first inference ${milliseconds(latency.first / MILLISECOND)}, warm-up of ${latency.warmUp.length}.`;
   say(element("latency-more", HTMLElement), `${ranOn}. ${rest}`);
 }
 
@@ -49,4 +49,6 @@ export function showProgress(share) {
   const progress = element("latency-progress", HTMLProgressElement);
   progress.hidden = share === null;
   progress.value = share ?? 0;
+  const step = share ? "Measuring. Leave the device alone meanwhile." : "Loading the model once more, and warming up…";
+  say(element("latency-step", HTMLElement), share === null ? "" : step);
 }

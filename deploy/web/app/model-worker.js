@@ -2,6 +2,7 @@
 // @ts-check
 
 import { measureLatency } from "../core/latency.js";
+import { answerCalls } from "./calls.js";
 
 /**
  * What is used of onnxruntime-web.
@@ -15,9 +16,6 @@ import { measureLatency } from "../core/latency.js";
  * @typedef {{provider: import("./choice.js").Provider, threads: number, model: Uint8Array}} Load
  */
 
-const scope = /** @type {{postMessage(message: unknown, transfer?: Transferable[]): void, onmessage: ((event: MessageEvent) => void) | null}} */ (
-  /** @type {unknown} */ (self)
-);
 const RUNTIME = new URL("../runtime/", import.meta.url).href;
 const MODULES = { wasm: "ort.wasm.min.mjs", webgpu: "ort.webgpu.min.mjs" };
 
@@ -26,17 +24,7 @@ let ort;
 /** @type {OrtSession} */
 let session;
 
-scope.onmessage = async ({ data: { id, task, ...content } }) => {
-  try {
-    const value = await TASKS[/** @type {keyof typeof TASKS} */ (task)](content);
-    scope.postMessage({ id, value });
-  } catch (error) {
-    const { name, message } = error instanceof Error ? error : { name: "Error", message: String(error) };
-    scope.postMessage({ id, error: { name, message } });
-  }
-};
-
-const TASKS = {
+const tell = answerCalls({
   /** @param {any} content */
   async load(content) {
     session = await load(content);
@@ -62,11 +50,11 @@ const TASKS = {
         return loaded;
       },
       query: (model) => model.run(given),
-      progress: (share) => scope.postMessage({ progress: share }),
+      progress: tell,
     });
     return { latency: { ...latency, threads: ort.env.wasm.numThreads } };
   },
-};
+});
 
 /**
  * Only what lies beside this page is fetched: the runtime's files are looked for in runtime/ and nowhere else.

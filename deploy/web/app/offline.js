@@ -20,6 +20,10 @@ export async function keepOffline(isIdle) {
     return say(note, "It cannot be kept for use without a network: that needs HTTPS.");
   }
   if (navigator.serviceWorker.controller) say(note, "It is kept for use without a network.");
+  navigator.serviceWorker.addEventListener("message", ({ data }) => {
+    const what = navigator.serviceWorker.controller ? "A new version" : "It";
+    if (typeof data?.notKept === "string") say(note, `${what} could not be kept for use without a network: ${data.notKept}.`);
+  });
   try {
     const registration = await navigator.serviceWorker.register(`sw.js?version=${encodeURIComponent(await versionOf())}`);
     offerUpdate(registration);

@@ -2,7 +2,7 @@
 // @ts-check
 
 import { shares } from "../core/seen.js";
-import { element, make, say } from "./dom.js";
+import { bounded, capitalized, element, make, say } from "./dom.js";
 import { colorOf, nameOf } from "./drawing.js";
 
 /**
@@ -42,14 +42,11 @@ export function noteOfSeen(seen) {
     seen.points.length ? counted(seen.points.length, "point", "points") : "",
     seen.pictures.length ? "the picture is what the model gives" : "",
   ].filter(Boolean);
-  return parts.length ? sentence(parts.join(", ")) : "The model finds nothing in this photograph.";
+  return parts.length ? `${capitalized(parts.join(", "))}.` : "The model finds nothing in this photograph.";
 }
 
 /** @param {number} count @param {string} one @param {string} many */
 const counted = (count, one, many) => `${count} ${count === 1 ? one : many}`;
-
-/** @param {string} text */
-const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 /**
  * @param {Row[]} rows
@@ -64,10 +61,6 @@ export function showResults(rows, note, ranOn) {
   say(element("ran-on", HTMLElement), ranOn);
 }
 
-export function clearResults() {
-  showResults([], "", "");
-}
-
 /** @param {Row} row */
 function rowOf({ name, share, color }) {
   const item = make("li", "row");
@@ -77,7 +70,7 @@ function rowOf({ name, share, color }) {
     swatch.style.backgroundColor = color;
     label.append(swatch);
   }
-  label.append(name);
+  label.append(bounded(name));
   const bar = make("div", "bar");
   bar.setAttribute("aria-hidden", "true");
   const fill = make("div", "bar-fill");
@@ -90,5 +83,5 @@ function rowOf({ name, share, color }) {
 /** @param {number} share */
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** @param {number} value of milliseconds @param {number} [digits] */
-export const milliseconds = (value, digits = 1) => `${value.toFixed(digits)} ms`;
+/** @param {number} value @returns {string} three digits that tell something */
+export const milliseconds = (value) => `${value >= 100 ? Math.round(value) : Number(value.toPrecision(3))} ms`;

@@ -1,8 +1,9 @@
 // The model in a worker of its own, so that the page answers while the model computes.
 // @ts-check
 
-import { Trouble } from "./trouble.js";
+import { startWorker } from "./calls.js";
 import { PROVIDERS } from "./choice.js";
+import { Trouble } from "./trouble.js";
 
 /**
  * @typedef {import("./choice.js").Provider} Provider
@@ -31,7 +32,7 @@ export async function createSession(model, { provider, threads }) {
   if (threads > 1 && !globalThis.crossOriginIsolated) {
     throw new Trouble(`${threads} threads cannot be had here`, "Serve the page with the two headers that its README names, or use one thread.");
   }
-  const calls = startWorker();
+  const calls = startWorker(WORKER);
   try {
     const made = await calls.ask("load", { model, provider, threads });
     return {
@@ -58,7 +59,7 @@ export async function createSession(model, { provider, threads }) {
  * @returns {Promise<import("../core/latency.js").Latency>}
  */
 export async function measureSession(model, { provider, threads }, input, onProgress, signal) {
-  const calls = startWorker(onProgress);
+  const calls = startWorker(WORKER, onProgress);
   const end = () => calls.end(new DOMException("stopped", "AbortError"));
   signal?.addEventListener("abort", end);
   try {
@@ -67,46 +68,6 @@ export async function measureSession(model, { provider, threads }, input, onProg
     signal?.removeEventListener("abort", end);
     calls.end();
   }
-}
-
-/**
- * Questions to a worker, and its answers in the order in which they come.
- * @param {(share: number) => void} [onProgress]
- */
-function startWorker(onProgress = () => {}) {
-  const worker = new Worker(WORKER, { type: "module", name: "model" });
-  /** @type {Map<number, {resolve: (value: any) => void, reject: (reason: unknown) => void}>} */
-  const open = new Map();
-  let last = 0;
-  /** @param {unknown} error */
-  const fail = (error) => {
-    for (const { reject } of open.values()) reject(error);
-    open.clear();
-  };
-  worker.onmessage = ({ data }) => {
-    if (data.progress !== undefined) return onProgress(data.progress);
-    const asked = open.get(data.id);
-    open.delete(data.id);
-    if (data.error === undefined) asked?.resolve(data.value);
-    else asked?.reject(Object.assign(new Error(data.error.message), { name: data.error.name }));
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    fail(new Trouble("The model's worker stopped" + (event.message ? `: ${event.message}` : ""), "Load the page again."));
-  };
-  return {
-    /** @param {string} task @param {object} content @returns {Promise<any>} */
-    ask: (task, content) =>
-      new Promise((resolve, reject) => {
-        open.set(++last, { resolve, reject });
-        worker.postMessage({ id: last, task, ...content });
-      }),
-    /** @param {unknown} [reason] */
-    end: (reason = new Trouble("The model was put away", "Load the page again.")) => {
-      worker.terminate();
-      fail(reason);
-    },
-  };
 }
 
 /**

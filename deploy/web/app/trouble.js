@@ -1,7 +1,8 @@
 // What went wrong, in words that a person can do something with.
 // @ts-check
 
-import { element, make } from "./dom.js";
+import { PayloadError } from "../core/errors.js";
+import { capitalized, element, make } from "./dom.js";
 
 /** `what` happened, and what to do `next`. */
 export class Trouble extends Error {
@@ -28,8 +29,18 @@ export function wordsOf(error) {
   if (error instanceof Trouble) return { what: error.what, next: error.next };
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof Error && error.cause instanceof Trouble) return wordsOf(error.cause); // what lies behind it is nearer
-  if (error instanceof Error && error.name === "PayloadError") return { what: message, next: "" };
+  if (error instanceof PayloadError) return parted(message);
   return { what: message.slice(0, LONGEST) || "Something failed that gave no reason", next: "Load the page again." };
+}
+
+/**
+ * The core's errors say what happened, a colon, and what to do.
+ * @param {string} message
+ */
+function parted(message) {
+  const at = message.lastIndexOf(": ");
+  if (at < 0) return { what: capitalized(message), next: "" };
+  return { what: capitalized(message.slice(0, at)), next: `${capitalized(message.slice(at + 2))}.` };
 }
 
 /**

@@ -97,10 +97,11 @@ export function verdictOf(results, expected) {
   if (expected > 0 && passed === expected && results.length === expected) {
     return { state: "passed", title: "Right on this device", text: `All ${expected} vectors passed: this page gives what the original model gives.` };
   }
+  const names = results.filter((result) => stateOf(result) === "failed").map((result) => result.aimsAt);
   const missing = expected - passed - failed;
   const notRun = missing > 0 ? ` ${missing} could not be run, which is no pass.` : "";
   if (failed > 0) {
-    return { state: "failed", title: "Wrong on this device", text: `${failed} of ${expected} vectors failed.${notRun} What is wrong stands below.` };
+    return { state: "failed", title: "Wrong on this device", text: `${failed} of ${expected} vectors failed: ${names.join("; ")}.${notRun}` };
   }
-  return { state: "unchecked", title: "Could not be checked", text: `${passed} of ${expected} vectors passed.${notRun} The reason stands below.` };
+  return { state: "unchecked", title: "Could not be checked", text: `${passed} of ${expected} vectors passed.${notRun} The reason stands beside each.` };
 }

@@ -34,13 +34,8 @@ export function resize(image, width, height, interpolation) {
   if (width === image.width && height === image.height) return image;
   if (interpolation === "nearest") return nearest(image, width, height);
   const filter = FILTERS[interpolation];
-  // As Pillow does, the first pass leaves out rows that the second one does not look at: they cannot change a bit.
-  const columns = weightsOf(image.height, height, filter);
-  const first = columns.starts[0];
-  const rows = columns.starts[height - 1] + columns.counts[height - 1] - first;
-  const isWide = width === image.width;
-  const narrow = isWide ? image : horizontal(image, weightsOf(image.width, width, filter), width, first, rows);
-  return height === image.height ? narrow : vertical(narrow, columns, height, isWide ? 0 : first);
+  const narrow = width === image.width ? image : horizontal(image, weightsOf(image.width, width, filter), width);
+  return height === image.height ? narrow : vertical(narrow, weightsOf(image.height, height, filter), height);
 }
 
 /** @param {number} distance @returns {number} a cubic convolution with a = -0.5 */
@@ -106,20 +101,16 @@ function toByte(sum) {
 }
 
 /**
- * The rows from `first` on, `rows` of them, with `width` pixels each.
- *
  * @param {Pixels} image
  * @param {Weights} weights
  * @param {number} width
- * @param {number} first
- * @param {number} rows
  * @returns {Pixels}
  */
-function horizontal(image, { starts, counts, places, weights }, width, first, rows) {
-  const { data } = image;
-  const result = new Uint8Array(CHANNELS * width * rows);
+function horizontal(image, { starts, counts, places, weights }, width) {
+  const { data, height } = image;
+  const result = new Uint8Array(CHANNELS * width * height);
   let to = 0;
-  for (let y = first; y < first + rows; y++) {
+  for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       let from = CHANNELS * (y * image.width + starts[x]);
       let [red, green, blue] = [HALF, HALF, HALF];
@@ -135,24 +126,21 @@ function horizontal(image, { starts, counts, places, weights }, width, first, ro
       result[to++] = toByte(blue);
     }
   }
-  return pixelsOf(width, rows, result);
+  return pixelsOf(width, height, result);
 }
 
 /**
- * `height` rows; the image's own begin with the one that `weights` counts as `shift`.
- *
  * @param {Pixels} image
  * @param {Weights} weights
  * @param {number} height
- * @param {number} shift
  * @returns {Pixels}
  */
-function vertical(image, { starts, counts, places, weights }, height, shift) {
+function vertical(image, { starts, counts, places, weights }, height) {
   const { data } = image;
   const stride = CHANNELS * image.width;
   const result = new Uint8Array(stride * height);
   for (let y = 0; y < height; y++) {
-    const start = stride * (starts[y] - shift);
+    const start = stride * starts[y];
     const [begin, end] = [places[y], places[y] + counts[y]];
     for (let column = 0; column < stride; column++) {
       let sum = HALF;

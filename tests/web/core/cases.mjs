@@ -123,13 +123,26 @@ const WRITTEN = {
     equal(boxes > 50, true, `${boxes} boxes`);
     return `${rows.length} images, ${boxes} boxes`;
   },
+  "one side from a size to another": async (read) => {
+    const rows = await json(read, "sides.json");
+    for (const { name, interpolation, width, height, across, down } of rows) {
+      const found = resize({ width, height, data: await read(`${name}.rgb`) }, across, down, interpolation);
+      isSame(found, { width: across, height: down, data: await read(`${name}.resized`) }, `${name} ${interpolation} ${width} x ${height}`);
+    }
+    equal(rows.length >= 100, true, `${rows.length} images`);
+    return `${rows.length} images are the same to the bit`;
+  },
   "PNG files of every kind": async (read) => {
     const rows = await json(read, "decoded.json");
     equal(rows.length > 200, true, `${rows.length} files`);
-    for (const { name, width, height } of rows) {
-      isSame(await decodeImage(new Blob([await read(name)])), { width, height, data: await read(`${name}.rgb`) }, name);
+    let refused = 0;
+    for (const { name, width, height, is_refused: isRefused } of rows) {
+      const decoded = async () => decodeImage(new Blob([await read(name)]));
+      refused += isRefused;
+      if (isRefused) await rejects(decoded, "damaged: choose another one", name);
+      else isSame(await decoded(), { width, height, data: await read(`${name}.rgb`) }, name);
     }
-    return `${rows.length} files are the same to the bit`;
+    return `${rows.length - refused} files are the same to the bit, and ${refused} that Python refuses are refused`;
   },
   "from the file to what the model takes": async (read) => {
     const rows = await json(read, "rules.json");
@@ -169,7 +182,12 @@ const BROWSERS = {
       else if (most > 0) near.push(`${row.name}: ${said}`);
     }
     failing(wrong.length > 0, [`${wrong.length} of ${rows.length} are not Pillow's`, ...wrong].join("\n        "));
-    return [`${rows.length - near.length} of ${rows.length} are the same to the bit; how far others are, of 255:`, ...near].join("\n        ");
+    const same = `${rows.length - near.length} of ${rows.length} are the same to the bit`;
+    return near.length > 0 ? [`${same}; how far the others are, of 255:`, ...near].join("\n        ") : same;
+  },
+  "what a browser would multiply by its transparency": async (read) => {
+    await rejects(async () => decodeImage(new Blob([await read("kept.webp")])), "is transparent", "kept.webp");
+    return "is refused";
   },
 };
 

@@ -3,6 +3,7 @@ writes them; ``cases.mjs`` beside it says what is held to them."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import struct
@@ -18,8 +19,12 @@ from device_law import SEEN, drawn, manifest_json, seen_json
 from PIL import ExifTags, Image
 
 from cloformer.errors import InputError
+from cloformer.export.artifact.kit import kit_images
+from cloformer.export.bundle.payload import KIT_INDEX, KIT_SCHEMA_VERSION
+from cloformer.export.source.function import Output
 from cloformer.export.source.placement import Placement
 from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing, load_image
+from cloformer.export.source.signature import TensorSpec
 
 __all__ = ["write_fixtures"]
 
@@ -39,26 +44,32 @@ _RULES = (
 )
 _MODES = ("RGB", "L", "P", "RGBA", "LA", "1")
 _COUNT = 96  # half of them with a border
+_SIDES = 160
 # Samples of a pixel by PNG's type of colour, and how many bits each may have.
 _COLOURS = {0: (1, (1, 2, 4, 8, 16)), 2: (3, (8, 16)), 3: (1, (1, 2, 4, 8)), 4: (2, (8, 16)), 6: (4, (8, 16))}
 # Where the pixels of each pass of an interlaced PNG begin, and how far apart they are.
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_ORIENTATION = 0x0112
+_NUMBERS = {3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f"}  # types of TIFF
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PALETTE = 3
 _SEEN_SIZES = ((1, 1), (1, 37), (41, 1), (7, 5), (64, 31), (640, 427), (333, 1001))
 
 
 def write_fixtures(folder: Path) -> None:
-    """``rules.json`` with images and rules, ``decoded.json`` with PNG files of every kind, ``photographs.json`` with files that browsers
-    decode, ``seen.json`` with outputs and what they say, ``manifest.json`` with a manifest that is sound."""
+    """``rules.json`` with images and rules, ``sides.json`` with images one side of which changes, ``decoded.json`` with PNG files of every kind, ``photographs.json`` with files that browsers
+    decode, ``seen.json`` with outputs and what they say, ``payload`` and ``conformance`` with a bundle of a model that gives the mean of each
+    channel."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "rules.json", list(_ruled(folder)))
+    _write(folder / "sides.json", list(_sides(folder)))
     _write(folder / "decoded.json", list(_decoded(folder)))
     _write(folder / "photographs.json", list(_photographs(folder)))
     _write(folder / "seen.json", [_seen(number, size) for number in range(len(SEEN)) for size in _SEEN_SIZES])
-    (folder / "manifest.json").write_text(
-        manifest_json(SEEN[0][0], SEEN[0][4], is_suppressed=False, form="onnx"), "utf-8"
+    (folder / "enormous.png").write_bytes(
+        _SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", 2**30, 2**30, 8, 2, 0, 0, 0))
     )
+    _bundle(folder)
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -92,6 +103,21 @@ def _ruled(folder: Path) -> Iterator[dict[str, Any]]:
         (folder / f"{name}.pixels").write_bytes(pixels.tobytes())
         (folder / f"{name}.f32").write_bytes(rule.normalize(pixels).astype("<f4").tobytes())
         yield row | {"is_refused": False, "points": _points(rule, upright)}
+
+
+def _sides(folder: Path) -> Iterator[dict[str, Any]]:
+    """Images of one line, from a size to another: where rounding adds up, it shows in long ones."""
+    draw = np.random.Generator(np.random.PCG64(5))
+    for number in range(_SIDES):
+        before, after = (int(side) for side in np.exp(draw.uniform(0, np.log(3000), 2)))
+        name, interpolation = f"side-{number:03}", INTERPOLATIONS[number % len(INTERPOLATIONS)]
+        is_wide = number // len(INTERPOLATIONS) % 2 == 0
+        (width, height), (across, down) = ((before, 2), (after, 2)) if is_wide else ((2, before), (2, after))
+        stored = _noise(draw, width, height, 3)
+        resized = Image.fromarray(stored).resize((across, down), Image.Resampling[interpolation.upper()])
+        (folder / f"{name}.rgb").write_bytes(stored.tobytes())
+        (folder / f"{name}.resized").write_bytes(resized.tobytes())
+        yield {"name": name, "interpolation": interpolation, "width": width, "height": height, "across": across, "down": down}
 
 
 def _points(rule: Preprocessing, image: Image.Image) -> list[list[float]]:
@@ -134,9 +160,12 @@ def _decoded(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _row(folder: Path, name: str, content: bytes) -> dict[str, Any]:
     (folder / name).write_bytes(content)
-    image = load_image(folder / name)
+    try:
+        image = load_image(folder / name)
+    except InputError:
+        return {"name": name, "is_refused": True}
     (folder / f"{name}.rgb").write_bytes(image.tobytes())
-    return {"name": name, "width": image.width, "height": image.height}
+    return {"name": name, "is_refused": False, "width": image.width, "height": image.height}
 
 
 def _png(
@@ -169,20 +198,39 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _exif(orientation: int, order: str = ">", kind: int = 3) -> bytes:
-    """A directory with another entry before the orientation."""
+    """A directory with another entry before the orientation, a whole number of TIFF's type ``kind``."""
+    number = struct.pack(f"{order}{_NUMBERS[kind]}", orientation)
+    return _directory(
+        order,
+        _entry(order, 0x0100, 4, 1, struct.pack(f"{order}I", 7)),
+        _entry(order, _ORIENTATION, kind, 1, number),
+    )
+
+
+def _entry(order: str, tag: int, kind: int, count: int, value: bytes) -> bytes:
+    return struct.pack(f"{order}HHI", tag, kind, count) + value.ljust(4, b"\0")
+
+
+def _directory(order: str, *entries: bytes) -> bytes:
     head = {">": b"MM", "<": b"II"}[order] + struct.pack(f"{order}HI", 42, 8)
-    number = struct.pack(
-        f"{order}HH" if kind == 3 else f"{order}I", *((orientation, 0) if kind == 3 else (orientation,))
-    )
-    other = struct.pack(f"{order}HHI", 0x0100, 4, 1) + struct.pack(f"{order}I", 7)
-    return (
-        head
-        + struct.pack(f"{order}H", 2)
-        + other
-        + struct.pack(f"{order}HHI", 0x0112, kind, 1)
-        + number
-        + bytes(4)
-    )
+    return head + struct.pack(f"{order}H", len(entries)) + b"".join(entries) + bytes(4)
+
+
+def _odd_exif() -> dict[str, bytes]:
+    """Directories that are whole and say it in another way, and such as are not."""
+    sound, six = _exif(6), struct.pack(">H", 6)
+    one, other = (_entry(">", _ORIENTATION, 3, 1, struct.pack(">H", number)) for number in (6, 3))
+    return {
+        "empty": b"", "garbage": b"garbage!!!", "short": sound[:6], "header-alone": sound[:8], "half": sound[:20],
+        "beyond-the-end": sound[:4] + struct.pack(">I", 9999) + sound[8:], "other-magic": b"MM*\0" + sound[4:],
+        "other-order": b"II" + sound[2:], "two-numbers": _directory(">", _entry(">", _ORIENTATION, 3, 2, six + b"\0\3")),
+        "three-numbers": _directory(">", _entry(">", _ORIENTATION, 3, 3, struct.pack(">I", 22))) + six + b"\0\1\0\1",
+        "no-number": _directory(">", _entry(">", _ORIENTATION, 3, 0, six)), "number-beyond": _directory(">", _entry(">", _ORIENTATION, 3, 9, six)),
+        "byte": _directory(">", _entry(">", _ORIENTATION, 1, 1, b"\6"), one), "text": _directory(">", _entry(">", _ORIENTATION, 2, 2, b"6\0")),
+        "undefined": _directory(">", _entry(">", _ORIENTATION, 7, 1, b"\6"), other),
+        "unknown-type": _directory(">", _entry(">", _ORIENTATION, 99, 1, six), other),
+        "twice-in-one": _directory(">", one, other), "more-entries": _exif(6)[:8] + b"\0\t" + _exif(6)[10:],
+    }  # fmt: skip
 
 
 def _xmp(orientation: int) -> bytes:
@@ -198,8 +246,9 @@ def _turned() -> dict[str, list[bytes]]:
     xml = b"XML:com.adobe.xmp\0"
     profile = b"Raw profile type exif\0"
     found = {f"exif-{number}": [_chunk(b"eXIf", _exif(number, "<>"[number % 2]))] for number in range(10)}
+    found |= {f"type-{kind}": [_chunk(b"eXIf", _exif(6, "<", kind))] for kind in _NUMBERS}
+    found |= {f"odd-{name}": [_chunk(b"eXIf", content)] for name, content in _odd_exif().items()}
     return found | {
-        "long": [_chunk(b"eXIf", _exif(6, "<", 4))],
         "twice": [_chunk(b"eXIf", _exif(6)), _chunk(b"eXIf", _exif(8))],
         "after-the-name": [_chunk(b"eXIf", b"Exif\0\0" + _exif(6))],
         "xmp": [_chunk(b"iTXt", xml + b"\0\0\0\0" + _xmp(6))],
@@ -229,6 +278,9 @@ def _photographs(folder: Path) -> Iterator[dict[str, Any]]:
     yield _photograph(folder, "large.jpg", _picture(draw, 2100, 1300), quality=90)
     exif[ExifTags.Base.Orientation] = 6
     transparent = Image.fromarray(_noise(draw, 61, 40, 4), "RGBA")
+    transparent.save(
+        folder / "kept.webp", lossless=True, exact=True
+    )  # whose transparency is part of its pixels
     yield _photograph(
         folder, "lossy.webp", _picture(draw, 120, 90), quality=90, exif=exif, icc_profile=_wide()
     )
@@ -276,6 +328,61 @@ def _seen(number: int, image: tuple[int, int]) -> dict[str, Any]:
         "given": {name: value.reshape(-1).astype(np.float32).tolist() for name, value in given.items()},
         **seen_json(outputs, given, placed, size, labels, is_suppressed=is_suppressed),
     }  # fmt: skip
+
+
+def _bundle(folder: Path) -> None:
+    """What `cloformer bundle web` writes, of a model that a check can run by itself: the mean of each channel of its input."""
+    payload, conformance = folder / "payload", folder / "conformance"
+    for each in (payload, conformance):
+        each.mkdir(exist_ok=True)
+    rule = Preprocessing.imagenet(64, 64)
+    model, labels = (
+        _listed(payload, "model.onnx", b"no model"),
+        _listed(payload, "labels.txt", b"red\ngreen\nblue\n"),
+    )
+    output = Output(
+        TensorSpec("logits", (1, 3), role="logits"), labels="labels.txt", postprocessing="softmax"
+    )
+    document = json.loads(manifest_json([output], (64, 64), is_suppressed=False, form="onnx"))
+    document |= {
+        "model": {"path": "model.onnx"},
+        "files": [model | {"role": "model"}, labels | {"role": "labels"}],
+    }
+    document["functions"][0]["inputs"][0] |= {"preprocessing": rule.to_json(), "preprocessing_inside": False}
+    manifest = _listed(payload, "manifest.json", json.dumps(document).encode())
+    files, vectors = [], []
+    for image in kit_images(rule):
+        pixels = image.pixels(rule)
+        given = rule.normalize(rule.in_order(pixels))
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "PNG")
+        content = {
+            image.file: image.content, f"{image.name}.pixels.png": stream.getvalue(), f"{image.name}.input.f32": given.astype("<f4").tobytes(),
+            f"{image.name}.output0.f32": given.mean((2, 3), np.float64).astype("<f4").tobytes(),
+        }  # fmt: skip
+        files += [_listed(conformance, name, each) for name, each in content.items()]
+        expected = {
+            "file": f"{image.name}.output0.f32",
+            "max_rel": 1e-3,
+            "min_cosine": 0.999,
+            "because": "it is a mean",
+        }
+        vectors.append({
+            "name": image.name, "aims_at": image.aims_at, "image": image.file, "compares": image.compares, "pixels": f"{image.name}.pixels.png",
+            "input": f"{image.name}.input.f32", "outputs": {"logits": expected},
+        })  # fmt: skip
+    kit = {
+        "schema_version": KIT_SCHEMA_VERSION,
+        "manifest_sha256": manifest["sha256"],
+        "model_sha256": model["sha256"],
+        "files": files,
+    }
+    (conformance / KIT_INDEX).write_text(json.dumps(kit | {"vectors": vectors}), "utf-8")
+
+
+def _listed(folder: Path, name: str, content: bytes) -> dict[str, Any]:
+    (folder / name).write_bytes(content)
+    return {"path": name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
 if __name__ == "__main__":
