@@ -56,7 +56,10 @@ def conforms_on_webgpu(project: Project) -> list[str]:
         submitted = _submitted(person, project)
         report = person.conform("provider=webgpu")
         assert report["runtime"]["provider"] == "webgpu", f"it ran on {report['runtime']}"
-        return [f"on {adapter}: {_all_hold(report)}", f"{submitted} times work was submitted to it for one photograph"]
+        return [
+            f"on {adapter}: {_all_hold(report)}",
+            f"{submitted} times work was submitted to it for one photograph",
+        ]
 
 
 def _adapter(page: Remote, address: str) -> str:
