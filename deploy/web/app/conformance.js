@@ -10,8 +10,9 @@ import { thisDevice } from "./device.js";
 import { element, painted, say } from "./dom.js";
 import { measure } from "./measuring.js";
 import { keepOffline } from "./offline.js";
+import { decode } from "./seeing.js";
 import { createSession } from "./session.js";
-import { hideTrouble, showTrouble, wordsOf } from "./trouble.js";
+import { Trouble, hideTrouble, showTrouble, wordsOf } from "./trouble.js";
 import { showVector, showVerdict, waitingVector } from "./vectors.js";
 import { verdictOf } from "./verdict.js";
 
@@ -63,7 +64,7 @@ async function check(ready) {
   showBusy(true);
   try {
     const { results, threads } = await runVectors(ready);
-    const latency = withLatency.checked ? await measureFor(ready) : null;
+    const latency = await measureFor(ready);
     const runtime = { ...ready.settings.runtime, provider: ready.choice.provider, threads };
     offerReport(deviceReport({ payload: ready.payload, device: await thisDevice(), runtime, vectors: results, latency }));
   } catch (error) {
@@ -98,7 +99,7 @@ async function runVectors({ payload, kit, choice }) {
   const session = await createSession(payload.model, choice);
   try {
     let done = 0;
-    const results = await runKit(kit, manifest, subjectOf(manifest, session.run), async (result) => {
+    const results = await runKit(kit, manifest, { ...subjectOf(manifest, session.run), decode }, async (result) => {
       const place = done++;
       showVector(/** @type {HTMLElement} */ (list.children[place]), result, kit.vectors[place], manifest);
       progress.value = done / kit.vectors.length;
@@ -113,13 +114,23 @@ async function runVectors({ payload, kit, choice }) {
   }
 }
 
-/** @param {Ready} ready @returns {Promise<Latency>} */
+/**
+ * What the kit found stands whatever becomes of this.
+ * @param {Ready} ready
+ * @returns {Promise<Latency | null>} null where nobody asked for it, or it failed, which is said
+ */
 async function measureFor({ payload, choice }) {
+  if (!withLatency.checked) return null;
   say(step, "Measuring the latency. Leave the device alone meanwhile.");
   progress.value = 0;
-  return measure(payload.model, payload.manifest.input, choice, (share) => {
-    progress.value = share;
-  });
+  try {
+    return await measure(payload.model, payload.manifest.input, choice, (share) => {
+      progress.value = share;
+    });
+  } catch (error) {
+    showTrouble(new Trouble("The latency could not be measured", "The report has the check alone.", error));
+    return null;
+  }
 }
 
 /** @param {string} report */

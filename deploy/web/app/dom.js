@@ -39,13 +39,21 @@ export function say(target, text) {
   target.hidden = text === "";
 }
 
+const LONGEST = 200; // characters of a name from outside
+
+/**
+ * A name or a label from outside, as much of it as can be shown.
+ * @param {string} text
+ */
+export const bounded = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
+
 /**
  * Names and values of a `<dl>`.
  * @param {HTMLElement} list
  * @param {[string, string][]} facts
  */
 export function listFacts(list, facts) {
-  list.replaceChildren(...facts.flatMap(([name, value]) => [make("dt", "", name), make("dd", "", value)]));
+  list.replaceChildren(...facts.flatMap(([name, value]) => [make("dt", "", name), make("dd", "", bounded(value))]));
 }
 
 /**

@@ -17,6 +17,8 @@ import { answerCalls } from "./calls.js";
 const LARGEST = 1280; // pixels of a side that is shown
 
 answerCalls({
+  /** What the kit judges, as it is here. @param {{file: Blob}} content */
+  decode: ({ file }) => decodeImage(file),
   /** @param {{file: Blob, input: import("../core/manifest.js").Input}} content @returns {Promise<Prepared>} */
   async prepare({ file, input }) {
     const photograph = await decodeImage(file);

@@ -2,7 +2,7 @@
 // @ts-check
 
 import { shares } from "../core/seen.js";
-import { capitalized, element, make, say } from "./dom.js";
+import { bounded, capitalized, element, make, say } from "./dom.js";
 import { colorOf, nameOf } from "./drawing.js";
 
 /**
@@ -70,7 +70,7 @@ function rowOf({ name, share, color }) {
     swatch.style.backgroundColor = color;
     label.append(swatch);
   }
-  label.append(name);
+  label.append(bounded(name));
   const bar = make("div", "bar");
   bar.setAttribute("aria-hidden", "true");
   const fill = make("div", "bar-fill");

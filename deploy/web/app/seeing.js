@@ -24,15 +24,11 @@ const WORKER = new URL("./image-worker.js", import.meta.url);
 /** @type {import("./calls.js").Calls | null} */
 let images = null;
 
-/**
- * @param {Blob} file
- * @param {import("../core/manifest.js").Manifest} manifest
- * @returns {Promise<import("./image-worker.js").Prepared>}
- */
-async function prepared(file, { input }) {
+/** @param {string} task @param {object} content @returns {Promise<any>} */
+async function ask(task, content) {
   images ??= startWorker(WORKER);
   try {
-    return await images.ask("prepare", { file, input });
+    return await images.ask(task, content);
   } catch (error) {
     if (!(error instanceof PayloadError)) {
       images?.end(); // one that stopped answers nothing more
@@ -42,6 +38,9 @@ async function prepared(file, { input }) {
   }
 }
 
+/** As core/decode.js, in the worker in which photographs are decoded. @param {Blob} file @returns {Promise<import("../core/pixels.js").Pixels>} */
+export const decode = (file) => ask("decode", { file });
+
 /**
  * @param {Blob} file
  * @param {Payload} payload
@@ -49,7 +48,8 @@ async function prepared(file, { input }) {
  * @returns {Promise<Sight>} {@link PayloadError} for what is no image
  */
 export async function look(file, { manifest, labels }, session) {
-  const { input, placement, bitmap, milliseconds: imageTime } = await prepared(file, manifest);
+  /** @type {import("./image-worker.js").Prepared} */
+  const { input, placement, bitmap, milliseconds: imageTime } = await ask("prepare", { file, input: manifest.input });
   const { outputs, milliseconds: modelTime } = await session.timed(input);
   const found = isClassifier(manifest)
     ? { classes: topClasses(outputs, manifest, labels, COUNT), seen: null }

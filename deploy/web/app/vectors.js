@@ -1,7 +1,7 @@
 // The list of the kit's images, and the verdict above it.
 // @ts-check
 
-import { capitalized, element, make, sign } from "./dom.js";
+import { bounded, capitalized, element, make, sign } from "./dom.js";
 import { figuresOf, meaningsOf, stateOf } from "./verdict.js";
 
 /**
@@ -36,7 +36,7 @@ export function waitingVector(vector, image) {
   mark.setAttribute("aria-hidden", "true");
   mark.append(sign(SIGNS.none));
   const head = make("div", "vector-head");
-  head.append(make("h3", "", capitalized(vector.aimsAt)), make("p", "vector-verdict", "Not run yet"));
+  head.append(make("h3", "", bounded(capitalized(vector.aimsAt))), make("p", "vector-verdict", "Not run yet"));
   const picture = make("img", "vector-image");
   picture.alt = "";
   picture.src = URL.createObjectURL(image);
@@ -74,7 +74,7 @@ function tableOf(figures) {
   const body = table.createTBody();
   for (const { what, error, allowed, isOver } of figures) {
     const row = body.insertRow();
-    const name = make("th", "", what);
+    const name = make("th", "", bounded(what));
     name.scope = "row";
     row.append(name, make("td", isOver ? "is-over" : "", error), make("td", "", allowed));
   }
