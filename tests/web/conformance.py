@@ -5,18 +5,26 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from browser import Chromium, Remote, browser_version
+from browser import Chromium, Remote, browser_version, function
 from checklist import NotOfferedError
 
 from .hosting import edited, file_host, loopback
 from .mistakes import MISTAKES
 from .project import Project
-from .visit import visit
+from .visit import Visit, visit
 
 __all__ = ["conforms", "conforms_on_webgpu", "notices_mistakes"]
 
 # Chromium on Linux offers WebGPU only when it is told to, and then by SwiftShader, which computes on the processor.
 WEBGPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan")
+_COUNT = """() => {
+  const { submit } = GPUQueue.prototype;
+  self.submitted = 0;
+  GPUQueue.prototype.submit = function (...given) {
+    self.submitted += 1;
+    return submit.apply(this, given);
+  };
+}"""
 _ADAPTER = """async () => {
   const adapter = await navigator.gpu?.requestAdapter();
   return adapter ? [adapter.info.vendor, adapter.info.architecture, adapter.info.description].filter(Boolean).join(" ") : null;
@@ -45,19 +53,33 @@ def conforms_on_webgpu(project: Project) -> list[str]:
         visit(browser, host.address) as person,
     ):
         adapter = _adapter(person.page, host.address)
+        submitted = _submitted(person, project)
         report = person.conform("provider=webgpu")
         assert report["runtime"]["provider"] == "webgpu", f"it ran on {report['runtime']}"
-        return [f"on {adapter}: {_all_hold(report)}"]
+        return [
+            f"on {adapter}: {_all_hold(report)}",
+            f"{submitted} times work was submitted to it for one photograph",
+        ]
 
 
 def _adapter(page: Remote, address: str) -> str:
-    from browser import function
-
     page.goto(f"{address}/index.html?provider=wasm&threads=1")
     found = page.evaluate(function(_ADAPTER))
     if found is None:
         raise NotOfferedError(f"{browser_version()} offers no WebGPU adapter here, with {' '.join(WEBGPU)}")
     return str(found) or "an adapter without a name"
+
+
+def _submitted(person: Visit, project: Project) -> int:
+    """How often the model's worker gives work to WebGPU for a photograph: a runtime that computes elsewhere gives none."""
+    person.start("provider=webgpu")
+    workers = person.page.workers()
+    for worker in workers:
+        worker.evaluate(function(_COUNT))
+    person.classify(project.photograph)
+    count = sum(worker.evaluate(function("() => self.submitted")) for worker in workers)
+    assert count > 0, "nothing is computed by WebGPU"
+    return int(count)
 
 
 def notices_mistakes(project: Project) -> list[str]:

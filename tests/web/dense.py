@@ -29,6 +29,7 @@ Pixels = np.ndarray[Any, Any]
 _ROWS = 5
 _OPACITY = 0.5
 _CANVAS = "document.getElementById('picture').toDataURL('image/png')"
+_POINT = 5  # pixels, as far as a drawn point may reach
 _NEAR = 3  # of 255: the browser mixes and rounds colours by itself
 
 
@@ -136,17 +137,26 @@ def _points_drawn(drawn: Pixels, seen: Seen) -> str:
         return ""
     (found,) = seen.points.values()
     height, width, _ = drawn.shape
-    inside = [
-        (number, x, y)
+    inside = {
+        number: (x, y)
         for number, (x, y, *_) in enumerate(found.points, 1)
         if 0 <= x < width and 0 <= y < height
-    ]
+    }
     assert inside, "no point lies in the photograph"
-    for number, x, y in inside:
+    # A later point is drawn over those that lie beneath it.
+    on_top = {
+        number: place
+        for number, place in inside.items()
+        if not any(
+            later > number and np.hypot(*np.subtract(other, place)) < _POINT
+            for later, other in inside.items()
+        )
+    }
+    for number, (x, y) in on_top.items():
         assert _share(drawn, color_of(number), np.array([[x, y]])) == 1, (
             f"point {number} is not drawn at {x:.1f}, {y:.1f}"
         )
-    return f"{len(inside)} of {len(found.points)} points, those inside of the photograph"
+    return f"{len(inside)} of {len(found.points)} points are in the photograph, {len(on_top)} of them beneath no other"
 
 
 def _picture_drawn(drawn: Pixels, seen: Seen) -> str:

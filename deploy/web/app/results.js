@@ -26,7 +26,7 @@ export const rowsOfClasses = (predictions) =>
 export function rowsOfSeen(seen, labels) {
   const boxes = seen.boxes.map((box) => ({ name: nameOf(box), share: box.score, color: colorOf(box.index + 1) }));
   const maps = seen.maps.flatMap((map) =>
-    shares(map).map(({ index, share }) => ({ name: nameOf({ index, label: labels?.[index] ?? null }), share, color: colorOf(index) })),
+    shares(map, seen).map(({ index, share }) => ({ name: nameOf({ index, label: labels?.[index] ?? null }), share, color: colorOf(index) })),
   );
   return [...boxes, ...maps].slice(0, COUNT);
 }
@@ -38,7 +38,7 @@ export function rowsOfSeen(seen, labels) {
 export function noteOfSeen(seen) {
   const parts = [
     seen.boxes.length ? `${counted(seen.boxes.length, "box", "boxes")}` : "",
-    seen.maps.length ? "shares are of the picture's area" : "",
+    seen.maps.length ? "shares are of the photograph's area" : "",
     seen.points.length ? counted(seen.points.length, "point", "points") : "",
     seen.pictures.length ? "the picture is what the model gives" : "",
   ].filter(Boolean);
