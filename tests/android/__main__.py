@@ -7,17 +7,15 @@ export.
 from __future__ import annotations
 
 import argparse
-import re
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
+from checklist import run_checks
+from packages import MissingError
+
 from . import checks
-from .parts import MissingError, check_programs
-from .tools import CheckError
+from .parts import check_programs
 
 
 def main() -> int:
@@ -28,44 +26,12 @@ def main() -> int:
     try:
         check_programs()
     except MissingError as error:
-        say(f"cannot start: {error}")
+        sys.stdout.write(f"cannot start: {error}\n")
         return 5
     with tempfile.TemporaryDirectory() as temporary:
         work = (options.keep or Path(temporary)).absolute()
-        return run_all(checks.Project(work, options.artifact))
-
-
-def run_all(project: checks.Project) -> int:
-    passed = failed = 0
-    begin = time.monotonic()
-    for check in checks.CHECKS:
-        start = time.monotonic()
-        lines, is_held = outcome(lambda check=check: check(project))  # type: ignore[misc]
-        passed, failed = passed + is_held, failed + (not is_held)
-        title = re.sub(r"\s+", " ", (check.__doc__ or "").partition("\n\n")[0])
-        say(f"{'ok  ' if is_held else 'FAIL'} {time.monotonic() - start:5.0f} s  {title}")
-        for line in lines:
-            say(f"             {line}")
-        if not is_held and check in checks.NEEDED:
-            say("             the checks that follow need this one")
-            break
-    say(f"{time.monotonic() - begin:.0f} s")
-    say(f"{passed} passed, {failed} failed")
-    return int(failed > 0)
-
-
-def outcome(check: Callable[[], list[str]]) -> tuple[list[str], bool]:
-    try:
-        return check(), True
-    except (CheckError, MissingError, AssertionError) as error:
-        return str(error).splitlines(), False
-    except subprocess.CalledProcessError as error:
-        return [f"{error}", *(error.stderr or b"").decode(errors="replace").splitlines()[-20:]], False
-
-
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+        found = run_checks(checks.CHECKS, checks.Project(work, options.artifact), checks.NEEDED)
+        return int(any(item.word == "FAIL" for item in found))
 
 
 if __name__ == "__main__":

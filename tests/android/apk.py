@@ -7,8 +7,10 @@ import struct
 import zipfile
 from pathlib import Path
 
+from checklist import CheckError, run
+
 from .parts import aar, settings
-from .tools import CheckError, java, run
+from .tools import java
 
 PAGE = 16384  # bytes, of phones that came after Android 15
 _ABI = "arm64-v8a"

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from app_names import NAMES
+from checklist import CheckError, run
 
 from cloformer.export.formats.onnx.partition_estimate import estimate_partitions
 from cloformer.export.formats.probe import MODES
@@ -24,7 +25,7 @@ from .native import make_loadable
 from .parts import PARTS, TEMPLATE, aar, settings, versions
 from .probes import CHECK, write_case
 from .providers import disagreements, write_operators
-from .tools import JSON, JUNIT, CheckError, aapt2, java, junit, kotlin, kotlin_library, run, sources
+from .tools import JSON, JUNIT, aapt2, java, junit, kotlin, kotlin_library, sources
 
 CLOFORMER = (sys.executable, "-m", "cloformer")
 

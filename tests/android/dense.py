@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from dense_specs import size_of, spec_file
+from checklist import run
+from dense_exports import NETWORKS, export_network
 from device_law import drawn, seen_json
 
 from cloformer.export.artifact.folder import read_artifact
-
-from .tools import run
 
 __all__ = ["NETWORKS", "DenseBundle"]
 
@@ -31,15 +30,6 @@ _SIZES = (
     (333, 1001),
     (1023, 321),
 )
-# The network of :mod:`dense_models`, and what else is asked for of its export.
-NETWORKS = {
-    "yolo": ("yolo",),
-    "detector": ("yolo", "--nms", "in-graph", "--max-detections", "12", "--score-threshold", "0.3"),
-    "maps": ("deeplab",),
-    "map": ("deeplab", "--class-map", "32"),
-    "points": ("points",),
-    "sharper": ("sharper",),
-}
 _CLOFORMER = (sys.executable, "-m", "cloformer")
 
 
@@ -47,15 +37,7 @@ class DenseBundle:
     """A network's artifact and its project for Android, below ``folder``."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        network, *options = NETWORKS[name]
-        folder.mkdir(parents=True)
-        spec = spec_file(folder, network)
-        if network == "yolo":
-            (folder / "labels.txt").write_text("cup\nplate\nspoon\n", "utf-8")
-            spec.write_text('labels = "labels.txt"\n' + spec.read_text("utf-8"), "utf-8")
-        run(*_CLOFORMER, "export", "--format", "onnx", "--model", f"dense_models:{network}", "--spec", spec, *size_of(network),
-            *options, "--output", folder / "export")  # fmt: skip
-        (self.artifact,) = (path.parent for path in (folder / "export").glob("*/manifest.json"))
+        self.artifact = export_network(name, folder)
         self.project = folder / "bundle"
         run(*_CLOFORMER, "bundle", "android", self.artifact, "--output", self.project)
         self.payload = self.project / "app/src/main/assets/cloformer"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from checklist import CheckError
+
 from cloformer.export.bundle.runtimes import RUNTIMES
 
 from .compiled import NAMESPACES, merged_manifest, read_xml
 from .parts import TEMPLATE, settings, versions
 from .parts import catalog as read_catalog
-from .tools import CheckError, kotlin
+from .tools import kotlin
 
 _LITERAL = re.compile(r"""["']\d+(?:\.\d+)+[\w.-]*["']|\b(?:compileSdk|minSdk|targetSdk) = \d""")
 _ACCESSOR = re.compile(r"\blibs\.([a-z][\w.]*?)(?=\.get\(|[),\s])")

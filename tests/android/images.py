@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +24,9 @@ _RULES = (
 )
 
 
-def write_images(folder: Path) -> int:
-    """Raw pixels as they are stored, what comes of them after the crop and after the normalization, and an index.
+def write_images(folder: Path, count: int = COUNT, *, in_all_orientations: bool = False) -> int:
+    """Raw pixels as they are stored, upright, after the crop and after the normalization, and an index; each image in one of the eight
+    orientations, or in all of them.
 
     Pillow 13 resizes images that are more than twice as high as wide by columns first, which rounds otherwise. The law
     is rows first, as in all of Pillow before; for such images it is kept by resizing one side at a time. Returns how
@@ -33,24 +35,20 @@ def write_images(folder: Path) -> int:
     folder.mkdir(parents=True)
     generator = np.random.Generator(np.random.PCG64(7))
     index, columns_first = [], 0
-    for number in range(COUNT):
+    for number, orientation in _turns(count, in_all_orientations=in_all_orientations):
         width, height = _SIZES[number % len(_SIZES)]
-        kind = INTERPOLATIONS[number % len(INTERPOLATIONS)]
+        kind = INTERPOLATIONS[number // 2 % len(INTERPOLATIONS)]  # each with and without a border
         rule = Preprocessing(**{**vars(_RULES[number % len(_RULES)]), "interpolation": kind})
         if number % 2:
             side = max(rule.height, rule.width)
             rule = replace(rule, crop="letterbox", resize_size=side, fill=(7 * number) % 256)
-        orientation = 1 + number // 2 % 8
         stored = _image(generator, width, height)
         image = Image.fromarray(stored)
         image.getexif()[ExifTags.Base.Orientation] = orientation
         turned = upright(image)
-        pixels = rule.crop_image(_rows_first(turned, rule))
-        columns_first += not np.array_equal(pixels, rule.crop_image(turned))
-        name = f"{number:02}"
+        name = f"{number:02}-{orientation}"
         (folder / f"{name}.rgb").write_bytes(stored.tobytes())
-        (folder / f"{name}.pixels").write_bytes(pixels.tobytes())
-        (folder / f"{name}.f32").write_bytes(rule.normalize(pixels).astype("<f4").tobytes())
+        columns_first += write_stages(folder, name, turned, rule)
         index.append(
             {
                 "name": name,
@@ -63,6 +61,23 @@ def write_images(folder: Path) -> int:
         )
     (folder / "images.json").write_text(json.dumps(index, indent=1), "utf-8")
     return columns_first
+
+
+def write_stages(folder: Path, name: str, image: Image.Image, rule: Preprocessing) -> bool:
+    """An upright image's pixels, those after the crop, and the normalized values; whether it is one that Pillow 13 resizes otherwise."""
+    pixels = rule.crop_image(_rows_first(image, rule))
+    (folder / f"{name}.upright").write_bytes(np.asarray(image).tobytes())
+    (folder / f"{name}.pixels").write_bytes(pixels.tobytes())
+    (folder / f"{name}.f32").write_bytes(rule.normalize(pixels).astype("<f4").tobytes())
+    return not np.array_equal(pixels, rule.crop_image(image))
+
+
+def _turns(count: int, *, in_all_orientations: bool) -> Iterator[tuple[int, int]]:
+    """The number of each image, with an orientation of EXIF's, 1 to 8."""
+    for number in range(count):
+        yield from (
+            (number, turn) for turn in (range(1, 9) if in_all_orientations else [1 + number // 2 % 8])
+        )
 
 
 def _rows_first(image: Image.Image, rule: Preprocessing) -> Image.Image:

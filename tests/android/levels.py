@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from checklist import run
+
 from .declarations import Symbol
-from .tools import java, run, sources
+from .tools import java, sources
 
 # javap leaves out the class of a member where it is the class that it shows.
 _REFERENCE = re.compile(r"// (?:Interface)?(?:Method|Field) (?:([\w/$]+)\.)?(?:\"<init>\"|([\w$]+)):")

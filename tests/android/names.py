@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+from checklist import run
+
 from cloformer.export.bundle.systems import SYSTEMS
 
 from .compiled import NAMESPACES
 from .parts import build_tools
-from .tools import aapt2, java, run
+from .tools import aapt2, java
 
 
 def shown(work: Path, names: Sequence[str]) -> list[str]:

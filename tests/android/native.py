@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from checklist import run
+
 from cloformer.export.device.android_library import NAMES, made_loadable
 
 from .parts import aar
-from .tools import run
 
 LIBRARIES = ("libonnxruntime.so", "libonnxruntime4j_jni.so")
 STAND_IN = Path(__file__).parent.parent.parent / "export" / "device" / "native" / "bionic.c"

@@ -7,10 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from checklist import run
+
 from .compiled import CORE, HERE, ORT
 from .native import make_loadable
 from .parts import TEMPLATE, aar
-from .tools import JSON, JUNIT, junit, kotlin, run, sources
+from .tools import JSON, JUNIT, junit, kotlin, sources
 
 __all__ = ["CHECK", "JAVA", "run_in_java", "write_case"]
 

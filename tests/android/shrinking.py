@@ -5,9 +5,11 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from checklist import run
+
 from .compiled import HERE
 from .parts import TEMPLATE, aar, versions
-from .tools import JSON, java, kotlin_annotations, kotlin_library, run, shrink
+from .tools import JSON, java, kotlin_annotations, kotlin_library, shrink
 
 CONSUMER_RULES = TEMPLATE / "ort/consumer-rules.pro"
 _DEFAULT_RULES = HERE / "default-rules.pro"

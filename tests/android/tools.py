@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+
+from checklist import run
 
 from .parts import DEBIAN, build_tools, part, r8, versions
 
 JUNIT = (Path("/usr/share/java/junit4.jar"), Path("/usr/share/java/hamcrest-core.jar"))
 JSON = DEBIAN["libandroid-json-java"]
-
-
-class CheckError(Exception):
-    """What was checked does not hold; the message shows it."""
-
-
-def run(*command: object, environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
-    """The standard output; :class:`CheckError` with everything that was printed if the program fails."""
-    done = subprocess.run(
-        [str(item) for item in command],
-        env=os.environ | dict(environment or {}), cwd=cwd, text=True, capture_output=True,
-    )  # fmt: skip
-    if done.returncode:
-        shown = " ".join(Path(str(item)).name for item in command[:3])
-        raise CheckError(
-            f"{shown} ended with {done.returncode}\n{done.stdout[-30_000:]}\n{done.stderr[-30_000:]}"
-        )
-    return done.stdout
 
 
 def java(program: str = "java") -> str:

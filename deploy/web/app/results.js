@@ -26,7 +26,7 @@ export const rowsOfClasses = (predictions) =>
 export function rowsOfSeen(seen, labels) {
   const boxes = seen.boxes.map((box) => ({ name: nameOf(box), share: box.score, color: colorOf(box.index + 1) }));
   const maps = seen.maps.flatMap((map) =>
-    shares(map).map(({ index, share }) => ({ name: nameOf({ index, label: labels?.[index] ?? null }), share, color: colorOf(index) })),
+    shares(map, seen).map(({ index, share }) => ({ name: nameOf({ index, label: labels?.[index] ?? null }), share, color: colorOf(index) })),
   );
   return [...boxes, ...maps].slice(0, COUNT);
 }

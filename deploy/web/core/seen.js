@@ -61,17 +61,43 @@ export function seen(outputs, manifest, placement, labels, minScore = MIN_SCORE)
 }
 
 /**
- * How much of the map each class has, the most first.
+ * How much of the photograph each class has, the most first: a pixel is of the class that lies under its middle, or of the nearest
+ * one where the input does not show it.
  *
  * @param {ClassMap} map
+ * @param {{placement: Placement, inputWidth: number, inputHeight: number}} seen
  * @returns {{index: number, share: number}[]}
  */
-export function shares({ classes }) {
+export function shares({ width, height, classes }, { placement, inputWidth, inputHeight }) {
+  const columns = under(placement.width, placement.resizedWidth, placement.left, inputWidth, width);
+  const rows = under(placement.height, placement.resizedHeight, placement.top, inputHeight, height);
   /** @type {Map<number, number>} */
   const counts = new Map();
-  for (const index of classes) if (index >= 0) counts.set(index, (counts.get(index) ?? 0) + 1);
+  classes.forEach((index, at) => {
+    const pixels = rows[Math.floor(at / width)] * columns[at % width];
+    if (index >= 0 && pixels > 0) counts.set(index, (counts.get(index) ?? 0) + pixels);
+  });
   const order = [...counts].sort(([one, first], [other, second]) => second - first || one - other);
-  return order.map(([index, count]) => ({ index, share: count / classes.length }));
+  return order.map(([index, count]) => ({ index, share: count / (placement.width * placement.height) }));
+}
+
+/**
+ * Over each of a map's `cells`, which cover `input` pixels, how many of a photograph's `length` rows or columns have their middle.
+ *
+ * @param {number} length
+ * @param {number} resized
+ * @param {number} offset
+ * @param {number} input
+ * @param {number} cells
+ * @returns {Int32Array}
+ */
+function under(length, resized, offset, input, cells) {
+  const counts = new Int32Array(cells);
+  for (let at = 0; at < length; at++) {
+    const place = ((at + 0.5) * resized) / length - offset;
+    counts[within(Math.floor((place * cells) / input), cells - 1)]++;
+  }
+  return counts;
 }
 
 /**

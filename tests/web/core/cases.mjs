@@ -19,6 +19,7 @@ import { resize } from "../../../deploy/web/core/resize.js";
 import { seen } from "../../../deploy/web/core/seen.js";
 import { equal, failing, floats, isSame, rejects, text } from "./assertions.mjs";
 import { OWN } from "./laws.mjs";
+import { PAGE } from "../page/laws.mjs";
 
 /** How far a value of a JPEG or WebP file may be from Pillow's, of 255, and on average: browsers have libjpeg and libwebp as Pillow has
  * them, and where they do not, they round in another way. */
@@ -33,7 +34,7 @@ const NEAR_INK = { most: 8, average: 1 };
  * @returns {Promise<{passed: boolean, lines: string[]}>}
  */
 export async function check(read, { isBrowser }) {
-  const checks = { ...SHARED, ...WRITTEN, ...OWN, ...(isBrowser ? BROWSERS : {}) };
+  const checks = { ...SHARED, ...WRITTEN, ...OWN, ...PAGE, ...(isBrowser ? BROWSERS : {}) };
   const lines = [];
   let passed = true;
   for (const [name, run] of Object.entries(checks)) {
@@ -189,7 +190,36 @@ const BROWSERS = {
     await rejects(async () => decodeImage(new Blob([await read("kept.webp")])), "is transparent", "kept.webp");
     return "is refused";
   },
+  "a browser that changes what pages read": async (read) => {
+    const [row] = await json(read, "photographs.json");
+    const canvas = disturbed(OffscreenCanvasRenderingContext2D.prototype, "getImageData", (found) => found.data);
+    try {
+      // By a frame of a video, or not at all: WebKit's has another order of colours than it is asked for.
+      const { most, problem } = await decodedBeside(read, row);
+      failing(problem === null ? most > NEAR.most : !problem.includes("changes the pixels"), problem ?? `off by ${most}`);
+      const frame = typeof VideoFrame === "function" ? disturbed(VideoFrame.prototype, "copyTo", (_, [data]) => data) : () => {};
+      await rejects(async () => decodeImage(new Blob([await read(row.name)])), "changes the pixels that pages read", "nothing is as it was drawn").finally(frame);
+      return problem === null ? "is read by a frame of a video; one that changes that, too, is refused" : "is refused";
+    } finally {
+      canvas();
+    }
+  },
 };
+
+/** Changes one of a thousand bytes that a method gives, as browsers do against being recognized; what is returned undoes it. */
+function disturbed(prototype, name, bytesOf) {
+  const honest = prototype[name];
+  const disturb = (found, given) => {
+    const bytes = bytesOf(found, given);
+    for (let at = 0; at < bytes.length; at += 1000) bytes[at] ^= 1;
+    return found;
+  };
+  prototype[name] = function (...given) {
+    const found = honest.apply(this, given);
+    return found instanceof Promise ? found.then((each) => disturb(each, given)) : disturb(found, given);
+  };
+  return () => (prototype[name] = honest);
+}
 
 async function decodedBeside(read, { name, width, height }) {
   try {

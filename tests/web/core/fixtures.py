@@ -117,7 +117,14 @@ def _sides(folder: Path) -> Iterator[dict[str, Any]]:
         resized = Image.fromarray(stored).resize((across, down), Image.Resampling[interpolation.upper()])
         (folder / f"{name}.rgb").write_bytes(stored.tobytes())
         (folder / f"{name}.resized").write_bytes(resized.tobytes())
-        yield {"name": name, "interpolation": interpolation, "width": width, "height": height, "across": across, "down": down}
+        yield {
+            "name": name,
+            "interpolation": interpolation,
+            "width": width,
+            "height": height,
+            "across": across,
+            "down": down,
+        }
 
 
 def _points(rule: Preprocessing, image: Image.Image) -> list[list[float]]:
@@ -273,9 +280,12 @@ def _photographs(folder: Path) -> Iterator[dict[str, Any]]:
     ):  # fmt: skip
         yield _photograph(folder, f"{name}.jpg", _picture(draw, 333, 251), **{"quality": 90, **options})
     yield _photograph(folder, "xmp.jpg", _picture(draw, 40, 30), quality=90, xmp=_xmp(6))
+    yield _photograph(folder, "rgb.jpg", _picture(draw, 99, 77), quality=95, keep_rgb=True)
     yield _photograph(folder, "grey.jpg", _picture(draw, 99, 77).convert("L"), quality=90)
     yield _photograph(folder, "cmyk.jpg", _picture(draw, 99, 77).convert("CMYK"), quality=95)
     yield _photograph(folder, "large.jpg", _picture(draw, 2100, 1300), quality=90)
+    yield _photograph(folder, "still.gif", _picture(draw, 99, 77).quantize(64))
+    yield _photograph(folder, "plain.bmp", _picture(draw, 99, 77))
     exif[ExifTags.Base.Orientation] = 6
     transparent = Image.fromarray(_noise(draw, 61, 40, 4), "RGBA")
     transparent.save(
@@ -290,7 +300,11 @@ def _photographs(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _photograph(folder: Path, name: str, image: Image.Image, **options: Any) -> dict[str, Any]:
     stream = io.BytesIO()
-    image.save(stream, {"jpg": "JPEG", "webp": "WEBP"}[name.rpartition(".")[2]], **options)
+    image.save(
+        stream,
+        {"jpg": "JPEG", "webp": "WEBP", "gif": "GIF", "bmp": "BMP"}[name.rpartition(".")[2]],
+        **options,
+    )
     return _row(folder, name, stream.getvalue())
 
 

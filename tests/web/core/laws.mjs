@@ -204,8 +204,12 @@ export const OWN = {
     const top = topClasses(new Map([["logits", Float32Array.of(1, 3, 3)]]), manifest, labels, 2);
     equal(top.map(({ index, label }) => [index, label]), [[1, "green"], [2, "blue"]], "equal ones stay in order");
     await rejects(async () => topClasses(new Map(), manifest, labels), "the model did not give logits", "no output");
-    const found = shares({ width: 2, height: 2, classes: Int32Array.of(1, -1, 1, 0) });
-    equal(found.map(({ index, share }) => [index, share]), [[1, 0.5], [0, 0.25]], "shares");
+    const map = { width: 2, height: 2, classes: Int32Array.of(1, -1, 1, 0) };
+    const whole = { inputWidth: 4, inputHeight: 4, placement: { width: 8, height: 8, resizedWidth: 4, resizedHeight: 4, left: 0, top: 0 } };
+    equal(shares(map, whole), [{ index: 1, share: 0.5 }, { index: 0, share: 0.25 }], "shares");
+    // The upper row of the map lies over the border, but for what is nearest to it: nothing.
+    const below = { ...whole, placement: { ...whole.placement, height: 4, resizedHeight: 2, top: -2 } };
+    equal(shares(map, below), [{ index: 0, share: 0.5 }, { index: 1, share: 0.5 }], "shares of what is no border");
     return "in their order";
   },
   "boxes without a number, and masks": async (read) => {
