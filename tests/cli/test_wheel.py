@@ -44,6 +44,8 @@ def test_contents(wheel: Path) -> None:
         "deploy/ios/Package.swift",
         "export/reports/shared/page.css",
         "export/reports/shared/page.js",
+        "export/reports/view/view.css",
+        "export/reports/view/main.js",
         "export/commands/parity.py",
         "export/formats/coreml/mil/operators/linear.py",
         "export/data/chelsea.jpg",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["take"]
 
-_COLOURS = 128  # of a palette: text and flat areas need no more
-# By the time that it takes, the operator that takes the most.
+# The operator that takes the most time.
 _SLOWEST = "() => { const most = nodes.map(shareOf); select(most.indexOf(Math.max(...most)), true); }"
 _ATTENTION = """() => {
   const index = nodes.findIndex((node) => node.module.endsWith("attn.proj") && node.constants.length);
@@ -38,7 +36,12 @@ class _Shot:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-_PHONE = {"viewport": {"width": 390, "height": 844}, "deviceScaleFactor": 2, "isMobile": True, "hasTouch": True}
+_PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "deviceScaleFactor": 2,
+    "isMobile": True,
+    "hasTouch": True,
+}
 _SHOTS = (
     _Shot("kind", "CloFormer-XXS", "kind"),
     _Shot("operator", "CloFormer-XXS", "kind", _ATTENTION),
@@ -66,10 +69,8 @@ def take(bench: Bench, folder: Path) -> Iterator[str]:
 
 
 def _smaller(path: Path) -> int:
-    """The picture with a palette; its bytes."""
+    """The same picture as small as can be; its bytes. A palette would change colours that are rare, and a legend is made of these."""
     with Image.open(path) as found:
-        reduced = found.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
-    written = io.BytesIO()
-    reduced.save(written, "PNG", optimize=True)
-    path.write_bytes(written.getvalue())
-    return len(written.getvalue())
+        plain = found.convert("RGB")
+    plain.save(path, "PNG", optimize=True)
+    return path.stat().st_size

@@ -12,15 +12,15 @@ const HUES = {
   dark: ["#2f6fa8", "#a86f1f", "#2f8058", "#8f4f7c", "#77722f", "#a34f3a", "#5f58a8", "#565d66"],
 };
 const HEAT = {
-  light: ["#f3efe4", "#f6d58e", "#ef9f4d", "#d65f2e", "#981b1e"],
+  light: ["#f5ebd0", "#f6d58e", "#ef9f4d", "#d65f2e", "#981b1e"],
   dark: ["#2b2d31", "#57472b", "#99642a", "#d97f38", "#ffc481"],
 };
 // How much of what is allowed is used: nothing of it is wrong.
 const USED = {
-  light: ["#eef1f3", "#bfd9ea", "#78b4da", "#357fb8", "#0d4576"],
+  light: ["#d5e6f0", "#b0d0e6", "#78b4da", "#357fb8", "#0d4576"],
   dark: ["#24282d", "#28465f", "#2f6c9c", "#4f9bd6", "#a9d6ff"],
 };
-const NOTHING = { light: "#e4e6e8", dark: "#30343a" };
+const NOTHING = { light: "#d4d4d1", dark: "#30343a" };
 const WRONG = { light: "#b0006e", dark: "#ff5fb8" };
 
 /** @returns {"light" | "dark"} */
