@@ -38,8 +38,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "view": (
         ("the graph, to look at in a browser", f"cloformer view {_ONNX} --html graph.html"),
-        ("what each operator adds to the error, and takes of an inference: first the errors", f"cloformer parity {_ONNX} --json > parity.json"),
-        ("then the page", f"cloformer view {_ONNX} --parity parity.json --html graph.html"),
+        ("how far each operator is off: first the report", f"cloformer parity {_ONNX} --json > parity.json"),
+        ("then the page, coloured by it", f"cloformer view {_ONNX} --parity parity.json --html graph.html"),
     ),
     "predict": (
         ("the photograph that comes with cloformer", f"cloformer predict {_ONNX}"),

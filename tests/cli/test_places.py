@@ -31,6 +31,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         ["predict"],
         ["parity"],
         ["profile"],
+        ["view", "--html", "never.html"],
         ["bundle", "android", "--verify"],
         ["evaluate", "fashion-mnist", "--data"],
         ["evaluate", "fashion-mnist", "--data", NPZ, "--labels"],

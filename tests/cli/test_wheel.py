@@ -48,6 +48,8 @@ def test_contents(wheel: Path) -> None:
         "export/reports/shared/page.css",
         "export/reports/shared/chart.css",
         "export/reports/shared/page.js",
+        "export/reports/view/view.css",
+        "export/reports/view/main.js",
         "export/commands/parity.py",
         "export/formats/coreml/mil/operators/linear.py",
         "export/data/chelsea.jpg",

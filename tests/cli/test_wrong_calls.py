@@ -20,6 +20,10 @@ from cloformer.export.reference.cases import PHOTOGRAPH
 # The call; its exit code; what went wrong; what to do.
 CALLS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("exprot", 2, ("unknown command 'exprot'. Did you mean export?", "`cloformer export --help` says what it does",)),
+    ("view art", 2, ("cloformer view needs --html FILE", "for example: cloformer view build/cloformer_xxs-onnx-224-fp32 --html graph.html",)),
+    ("view --html g.html", 2, ("cloformer view needs ARTIFACT", "for example: cloformer view build/cloformer_xxs-onnx-224-fp32 --html graph.html",)),
+    ("view art --htlm g.html", 2, ("cloformer view has no option --htlm. Did you mean --html?", "`cloformer view --help` says what --html does",)),
+    ("view art more --html g.html", 2, ("cloformer view takes ARTIFACT, and 'more' is more", "`cloformer view --help` lists what it takes",)),
     ("help", 2, ("help is an option, not a command", "type `cloformer --help`",)),
     ("help parity", 2, ("help is an option, not a command", "type `cloformer parity --help`",)),
     ("version", 2, ("version is an option, not a command", "type `cloformer --version`",)),

@@ -60,7 +60,7 @@ def made(network: Network, folder: Path) -> tuple[Path, Path]:
         cloformer("export", *network.words, "--output", output, "--quiet")
         (artifact,) = (path.parent for path in output.glob("*/manifest.json"))
         reports = artifact.with_name(f"{artifact.name}-reports")
-        reports.mkdir()
+        reports.mkdir(exist_ok=True)
         (reports / PARITY.file).write_text(cloformer("parity", artifact, *_same(network), "--json"))
         (reports / PROFILE.file).write_text(cloformer("profile", artifact, "--runs", "10", "--json"))
         cloformer("view", artifact, "--html", page)

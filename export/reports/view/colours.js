@@ -12,10 +12,15 @@ const HUES = {
   dark: ["#2f6fa8", "#a86f1f", "#2f8058", "#8f4f7c", "#77722f", "#a34f3a", "#5f58a8", "#565d66"],
 };
 const HEAT = {
-  light: ["#f3efe4", "#f6d58e", "#ef9f4d", "#d65f2e", "#981b1e"],
+  light: ["#f5ebd0", "#f6d58e", "#ef9f4d", "#d65f2e", "#981b1e"],
   dark: ["#2b2d31", "#57472b", "#99642a", "#d97f38", "#ffc481"],
 };
-const NOTHING = { light: "#e4e6e8", dark: "#30343a" };
+// How much of what is allowed is used: nothing of it is wrong.
+const USED = {
+  light: ["#d5e6f0", "#b0d0e6", "#78b4da", "#357fb8", "#0d4576"],
+  dark: ["#24282d", "#28465f", "#2f6c9c", "#4f9bd6", "#a9d6ff"],
+};
+const NOTHING = { light: "#d4d4d1", dark: "#30343a" };
 const WRONG = { light: "#b0006e", dark: "#ff5fb8" };
 
 /** @returns {"light" | "dark"} */
@@ -36,9 +41,9 @@ const familyOf = new Map(FAMILIES.flatMap(([name, kinds]) => kinds.map((kind) =>
 /** @param {string} colour @returns {number[]} */
 const rgb = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
 
-/** A colour of the ramp, 0 to 1. @param {number} share */
-function heat(share) {
-  const stops = HEAT[theme()];
+/** A colour of a ramp, 0 to 1. @param {number} share @param {{light: string[], dark: string[]}} [colours] */
+function heat(share, colours = HEAT) {
+  const stops = colours[theme()];
   const place = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
   const low = Math.min(Math.floor(place), stops.length - 2);
   const [from, to] = [rgb(stops[low]), rgb(stops[low + 1])];
@@ -61,12 +66,12 @@ function swatch(colour, words) {
   return item;
 }
 
-/** A ramp with the words of its ends. @param {string} low @param {string} high */
-function ramp(low, high) {
+/** A ramp with the words of its ends. @param {string} low @param {string} high @param {{light: string[], dark: string[]}} [colours] */
+function ramp(low, high, colours = HEAT) {
   const item = document.createElement("li");
   const bar = document.createElement("span");
   bar.className = "ramp";
-  bar.style.background = `linear-gradient(to right, ${HEAT[theme()].join(", ")})`;
+  bar.style.background = `linear-gradient(to right, ${colours[theme()].join(", ")})`;
   item.append(low, bar, high);
   return item;
 }
@@ -136,10 +141,10 @@ const byError = {
     const wrong = node.error.verdict === "wrong here" || node.error.verdict === "overflows";
     const share = ofTolerance(node.error);
     const words = `${errorText(node.error.own)}, ${node.error.verdict}`;
-    return { colour: wrong ? WRONG[theme()] : heat(share > 0 ? 1 + Math.log10(Math.min(share, 1)) / 4 : 0), words };
+    return { colour: wrong ? WRONG[theme()] : heat(share > 0 ? 1 + Math.log10(Math.min(share, 1)) / 3 : 0, USED), words };
   },
   legend: () => [
-    ramp("a ten-thousandth of what is allowed", "all of it"),
+    ramp("right: a thousandth of what rounding explains", "all of it", USED),
     swatch(WRONG[theme()], "wrong here, or overflows"),
     swatch(NOTHING[theme()], "not compared by itself"),
     made("li", `by parity with ${picture.error?.by ?? ""}`),

@@ -108,7 +108,7 @@ function measured(list, node) {
   } else if (picture.error) fact(list, "Own error", "not compared by itself: it is computed together with others, or not in the trace");
   for (const row of node.taken) {
     const amount = picture.time?.unit === "instructions" ? `${row.amount.toLocaleString("en")} instructions` : `${row.amount.toFixed(1)} µs`;
-    const parts = row.stands_for.length > 1 ? `, for ${row.stands_for.join(" + ")} together` : "";
+    const parts = row.stands_for.length > 1 ? `, for ${row.stands_for.join(" + ")} together` : row.stands_for.length ? "" : ", for moving its result to another layout";
     fact(list, MODES.time?.title === "share of instructions" ? "Instructions" : "Time", `${percentText(row.share)} (${amount})${parts}`);
   }
 }

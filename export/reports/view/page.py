@@ -11,7 +11,6 @@ from cloformer.io.words import size
 from ..shared.file import write_report
 from ..shared.markup import Markup, join, tag
 from ..shared.page import framed
-from ..shared.parts import table
 from ..shared.words import count, number
 from .data import as_json, embedded, told
 
@@ -118,20 +117,31 @@ def _view() -> Markup:
             class_="hint",
         ),
     )
-    return tag("div", stage, aside, id="view")
+    return tag("section", stage, aside, id="view", aria_label="The graph")
 
 
 def _list(picture: Picture) -> Markup:
-    heads = ["*No.", "Operator", "Module and line", "Result", "*Stored"]
-    heads += ["*Own error"] if picture.errors else []
-    heads += ["*Share"] if picture.times else []
+    """A table by its roles: rows are laid out as grids, so that a browser leaves out those that are not in sight."""
+    names = ["No.", "Operator", "Module and line", "Result", "Stored"]
+    names += ["Own error"] if picture.errors else []
+    names += ["Share"] if picture.times else []
     first = next((index for index, node in enumerate(picture.nodes) if node.role == "operator"), 0)
     rows = [
         _row(picture, node, index, index - first + 1)
         for index, node in enumerate(picture.nodes)
         if node.role == "operator"
     ]
-    return tag("section", tag("h2", "Operators in the order they run"), table(heads, rows), id="list")
+    heads = [
+        tag("th", name, role="columnheader", class_=None if name in names[1:4] else "num") for name in names
+    ]
+    listed = tag(
+        "table",
+        tag("thead", tag("tr", *heads, role="row"), role="rowgroup"),
+        tag("tbody", *rows, role="rowgroup"),
+        role="table",
+        aria_label="Operators",
+    )
+    return tag("section", tag("h2", "Operators in the order they run"), listed, id="list")
 
 
 def _row(picture: Picture, node: Node, index: int, place: int) -> Markup:
@@ -139,18 +149,22 @@ def _row(picture: Picture, node: Node, index: int, place: int) -> Markup:
     given = node.gives[0] if node.gives else None
     name = tag("a", told(node.native), href=f"#op{place}")
     cells = [
-        tag("td", str(place), class_="num"),
-        tag("th", name, tag("small", told(given.name) if given else ""), scope="row"),
-        tag("td", told(node.module), tag("small", told(node.location))),
-        tag("td", _shape(given)),
-        tag("td", size(stored) if stored else "", class_="num"),
+        tag("td", str(place), class_="num", role="cell"),
+        tag("th", name, tag("small", told(given.name) if given else ""), role="rowheader"),
+        tag("td", told(node.module), tag("small", told(node.location)), role="cell"),
+        tag("td", _shape(given), role="cell"),
+        _figure("Stored", size(stored) if stored else ""),
     ]
     if picture.errors:
-        cells.append(tag("td", *_error(node), class_="num"))
+        cells.append(_figure("Own error", *_error(node)))
     if picture.times:
         share = sum(row.share for row in node.taken)
-        cells.append(tag("td", f"{share:.2%}" if node.taken else "", class_="num"))
-    return tag("tr", *cells, id=f"op{place}", data_node=index)
+        cells.append(_figure("Share", f"{share:.2%}" if node.taken else ""))
+    return tag("tr", *cells, id=f"op{place}", data_node=index, role="row")
+
+
+def _figure(name: str, *content: str) -> Markup:
+    return tag("td", *content, class_="num", role="cell", data_label=name)
 
 
 def _error(node: Node) -> tuple[str, ...]:
