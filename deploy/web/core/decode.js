@@ -52,7 +52,7 @@ async function decodeBare({ content, width, height, orientation }) {
  */
 async function byBrowser(blob) {
   const bitmap = await createImageBitmap(blob, { premultiplyAlpha: "none", colorSpaceConversion: "none" }).catch((error) => {
-    throw new PayloadError("this browser cannot read this image: it is damaged, or of a kind it does not know; save it as PNG", { cause: error });
+    throw new PayloadError("this browser cannot read this image, which is damaged or of a kind that it does not know: save it as PNG", { cause: error });
   });
   try {
     return await readPixels(bitmap);

@@ -1,4 +1,4 @@
-/** A model, its manifest, a conformance kit or an image that cannot be used; the message says why, and what to do next. */
+/** A model, its manifest, a conformance kit or an image that cannot be used; the message says why, and behind a colon what to do next. */
 export class PayloadError extends Error {
   /**
    * @param {string} message

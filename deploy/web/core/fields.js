@@ -27,7 +27,7 @@ export class Fields {
     try {
       value = JSON.parse(text);
     } catch (error) {
-      throw new PayloadError(`${file} cannot be read: it is no JSON document. Bundle the model again`, { cause: error });
+      throw new PayloadError(`${file} cannot be read, since it is no JSON document: bundle the model again`, { cause: error });
     }
     return new Fields(value, file);
   }
@@ -139,5 +139,5 @@ export class Fields {
  * @param {string} what
  */
 function wrong(file, place, what) {
-  return new PayloadError(`${file} cannot be read: ${place.slice(0, 80)} is not ${what}. Bundle the model again`);
+  return new PayloadError(`${file} cannot be read, since ${place.slice(0, 80)} is not ${what}: bundle the model again`);
 }

@@ -48,7 +48,7 @@ export async function readKit(base, fetch, payload) {
   }
   checkBelongsTo(fields, payload);
   const vectors = fields.objects("vectors").map(vector);
-  if (vectors.length === 0) throw new PayloadError("the conformance kit has no vector");
+  if (vectors.length === 0) throw new PayloadError("the conformance kit has no vector: bundle the model again");
   const files = new Map();
   for (const entry of fileEntries(fields)) files.set(entry.path, await checkedFile(base, entry, fetch));
   return { vectors, files };
@@ -74,7 +74,7 @@ export function fileOf(kit, path) {
  */
 export function floatsOf(kit, path) {
   const content = fileOf(kit, path);
-  if (content.length === 0 || content.length % 4 !== 0) throw new PayloadError(`${path} holds no float32 values`);
+  if (content.length === 0 || content.length % 4 !== 0) throw new PayloadError(`${path} holds no float32 values: bundle the model again`);
   const view = new DataView(content.buffer, content.byteOffset, content.length);
   return Float32Array.from({ length: content.length / 4 }, (_, at) => view.getFloat32(4 * at, true));
 }

@@ -145,21 +145,32 @@ async function received(base, path, fetch, limit, progress) {
   const address = base + path.split("/").map(encodeURIComponent).join("/");
   try {
     const answer = await fetch(address);
-    if (!answer.ok || answer.body === null) throw new Error(`the answer is ${answer.status}`);
-    const reader = answer.body.getReader();
-    const parts = [];
-    let length = 0;
-    for (let { done, value } = await reader.read(); !done && value; { done, value } = await reader.read()) {
-      parts.push(value);
-      length += value.length;
-      progress?.(Math.min(length, limit), limit);
-      if (length > limit) {
-        await reader.cancel();
-        break;
-      }
-    }
-    return joined(parts);
+    if (!answer.ok) throw new PayloadError(`${path} is missing (status ${answer.status}): ${AGAIN}`);
+    return answer.body === null ? new Uint8Array(0) : await whole(answer.body, limit, progress);
   } catch (error) {
-    throw new PayloadError(`${path} is missing: ${AGAIN}`, { cause: error });
+    if (error instanceof PayloadError) throw error;
+    throw new PayloadError(`${path} cannot be loaded: see whether there is a network, and load the page again`, { cause: error });
   }
+}
+
+/**
+ * @param {ReadableStream<Uint8Array>} body
+ * @param {number} limit
+ * @param {Progress} [progress]
+ * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ */
+async function whole(body, limit, progress) {
+  const reader = body.getReader();
+  const parts = [];
+  let length = 0;
+  for (let { done, value } = await reader.read(); !done && value; { done, value } = await reader.read()) {
+    parts.push(value);
+    length += value.length;
+    progress?.(Math.min(length, limit), limit);
+    if (length > limit) {
+      await reader.cancel();
+      break;
+    }
+  }
+  return joined(parts);
 }

@@ -18,7 +18,7 @@ export function isSame(given, expected, name) {
   equal(off, 0, `${name}: bytes that differ`);
 }
 
-/** `action` raises an error whose message has `reason` in it. */
+/** `action` raises an error whose message has `reason` in it, and says behind a colon what to do next. */
 export async function rejects(action, reason, name) {
   let message = null;
   try {
@@ -28,6 +28,7 @@ export async function rejects(action, reason, name) {
   }
   failing(message === null, `${name}: nothing is refused, and "${reason}" was to be said`);
   failing(!message.includes(reason), `${name}: "${message}" does not say "${reason}"`);
+  failing(!/: [a-z][^:]*[^.]$/.test(message), `${name}: "${message}" does not say what to do next`);
 }
 
 export function text(bytes) {

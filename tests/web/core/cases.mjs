@@ -1,6 +1,6 @@
 // The JavaScript of the web bundle beside Python's, on the files that `fixtures.py` writes. The same checks run in node and in a page:
 //
-//   python tests/web/core/fixtures.py FOLDER     with PYTHONPATH of this repository, tests and tests/support
+//   python -m web.core.fixtures FOLDER           with PYTHONPATH of this repository, tests and tests/support
 //   node tests/web/core/node.mjs FOLDER          everything but what a browser decodes
 //   in a page of a host of the repository:       (await import("/tests/web/core/cases.mjs")).check(read, {isBrowser: true})
 //

@@ -1,4 +1,4 @@
-"""Files of images, and what Python makes of each: the law of the web bundle's JavaScript. ``python tests/web/core/fixtures.py FOLDER``
+"""Files of images, and what Python makes of each: the law of the web bundle's JavaScript. ``python -m web.core.fixtures FOLDER``
 writes them; ``cases.mjs`` beside it says what is held to them."""
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ import io
 import json
 import struct
 import sys
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,8 @@ from cloformer.export.source.function import Output
 from cloformer.export.source.placement import Placement
 from cloformer.export.source.preprocessing import INTERPOLATIONS, Preprocessing, load_image
 from cloformer.export.source.signature import TensorSpec
+
+from .odd_files import COLOURS, SIGNATURE, chunk, png, turned, xmp
 
 __all__ = ["write_fixtures"]
 
@@ -45,14 +46,6 @@ _RULES = (
 _MODES = ("RGB", "L", "P", "RGBA", "LA", "1")
 _COUNT = 96  # half of them with a border
 _SIDES = 160
-# Samples of a pixel by PNG's type of colour, and how many bits each may have.
-_COLOURS = {0: (1, (1, 2, 4, 8, 16)), 2: (3, (8, 16)), 3: (1, (1, 2, 4, 8)), 4: (2, (8, 16)), 6: (4, (8, 16))}
-# Where the pixels of each pass of an interlaced PNG begin, and how far apart they are.
-_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-_ORIENTATION = 0x0112
-_NUMBERS = {3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f"}  # types of TIFF
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PALETTE = 3
 _SEEN_SIZES = ((1, 1), (1, 37), (41, 1), (7, 5), (64, 31), (640, 427), (333, 1001))
 
 
@@ -67,7 +60,7 @@ def write_fixtures(folder: Path) -> None:
     _write(folder / "photographs.json", list(_photographs(folder)))
     _write(folder / "seen.json", [_seen(number, size) for number in range(len(SEEN)) for size in _SEEN_SIZES])
     (folder / "enormous.png").write_bytes(
-        _SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", 2**30, 2**30, 8, 2, 0, 0, 0))
+        SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", 2**30, 2**30, 8, 2, 0, 0, 0))
     )
     _bundle(folder)
 
@@ -146,17 +139,17 @@ def _decoded(folder: Path) -> Iterator[dict[str, Any]]:
     image is turned."""
     draw = np.random.Generator(np.random.PCG64(11))
     kinds = [
-        (colour, bits, order) for colour, (_, each) in _COLOURS.items() for bits in each for order in (0, 1)
+        (colour, bits, order) for colour, (_, each) in COLOURS.items() for bits in each for order in (0, 1)
     ]
     for colour, bits, order in kinds:
         for width, height in _MATRIX_SIZES:
             yield _row(
                 folder,
                 f"png-{colour}-{bits}-{order}-{width}x{height}.png",
-                _png(draw, width, height, colour, bits, order),
+                png(draw, width, height, colour, bits, order),
             )
-    for name, chunks in _turned().items():
-        yield _row(folder, f"turned-{name}.png", _png(draw, 4, 3, 2, 8, 0, chunks))
+    for name, chunks in turned().items():
+        yield _row(folder, f"turned-{name}.png", png(draw, 4, 3, 2, 8, 0, chunks))
     for mode in ("RGB", "P", "L"):  # transparency that is a colour of its own
         stream = io.BytesIO()
         Image.fromarray(_noise(draw, 9, 7, 3)).convert(mode).save(
@@ -175,98 +168,6 @@ def _row(folder: Path, name: str, content: bytes) -> dict[str, Any]:
     return {"name": name, "is_refused": False, "width": image.width, "height": image.height}
 
 
-def _png(
-    draw: np.random.Generator, width: int, height: int, colour: int, bits: int, order: int, chunks: list[bytes] | None = None
-) -> bytes:  # fmt: skip
-    """Rows of random bytes, each behind the number of a filter: whatever they are, a reader makes pixels of them."""
-    samples = _COLOURS[colour][0]
-    rows = []
-    for x, y, dx, dy in _ADAM7 if order else ((0, 0, 1, 1),):
-        across, down = -((x - width) // dx), -((y - height) // dy)
-        stride = -(-across * samples * bits // 8)
-        if across > 0 and down > 0:
-            each = draw.integers(0, 256, (down, 1 + stride), np.uint8)
-            each[:, 0] = draw.integers(0, 5, down)
-            rows.append(each.tobytes())
-    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, order))
-    # Shorter than what the samples can name: what is missing has a colour, too.
-    palette = (
-        [_chunk(b"PLTE", draw.integers(0, 256, 3 * (2**bits * 3 // 4), np.uint8).tobytes())]
-        if colour == _PALETTE
-        else []
-    )
-    packed = zlib.compress(b"".join(rows), 1)
-    data = [_chunk(b"IDAT", packed[:5]), _chunk(b"IDAT", b""), _chunk(b"IDAT", packed[5:])]
-    return _SIGNATURE + b"".join((header, *palette, *(chunks or []), *data, _chunk(b"IEND", b"")))
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def _exif(orientation: int, order: str = ">", kind: int = 3) -> bytes:
-    """A directory with another entry before the orientation, a whole number of TIFF's type ``kind``."""
-    number = struct.pack(f"{order}{_NUMBERS[kind]}", orientation)
-    return _directory(
-        order,
-        _entry(order, 0x0100, 4, 1, struct.pack(f"{order}I", 7)),
-        _entry(order, _ORIENTATION, kind, 1, number),
-    )
-
-
-def _entry(order: str, tag: int, kind: int, count: int, value: bytes) -> bytes:
-    return struct.pack(f"{order}HHI", tag, kind, count) + value.ljust(4, b"\0")
-
-
-def _directory(order: str, *entries: bytes) -> bytes:
-    head = {">": b"MM", "<": b"II"}[order] + struct.pack(f"{order}HI", 42, 8)
-    return head + struct.pack(f"{order}H", len(entries)) + b"".join(entries) + bytes(4)
-
-
-def _odd_exif() -> dict[str, bytes]:
-    """Directories that are whole and say it in another way, and such as are not."""
-    sound, six = _exif(6), struct.pack(">H", 6)
-    one, other = (_entry(">", _ORIENTATION, 3, 1, struct.pack(">H", number)) for number in (6, 3))
-    return {
-        "empty": b"", "garbage": b"garbage!!!", "short": sound[:6], "header-alone": sound[:8], "half": sound[:20],
-        "beyond-the-end": sound[:4] + struct.pack(">I", 9999) + sound[8:], "other-magic": b"MM*\0" + sound[4:],
-        "other-order": b"II" + sound[2:], "two-numbers": _directory(">", _entry(">", _ORIENTATION, 3, 2, six + b"\0\3")),
-        "three-numbers": _directory(">", _entry(">", _ORIENTATION, 3, 3, struct.pack(">I", 22))) + six + b"\0\1\0\1",
-        "no-number": _directory(">", _entry(">", _ORIENTATION, 3, 0, six)), "number-beyond": _directory(">", _entry(">", _ORIENTATION, 3, 9, six)),
-        "byte": _directory(">", _entry(">", _ORIENTATION, 1, 1, b"\6"), one), "text": _directory(">", _entry(">", _ORIENTATION, 2, 2, b"6\0")),
-        "undefined": _directory(">", _entry(">", _ORIENTATION, 7, 1, b"\6"), other),
-        "unknown-type": _directory(">", _entry(">", _ORIENTATION, 99, 1, six), other),
-        "twice-in-one": _directory(">", one, other), "more-entries": _exif(6)[:8] + b"\0\t" + _exif(6)[10:],
-    }  # fmt: skip
-
-
-def _xmp(orientation: int) -> bytes:
-    return f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="{orientation}"/></x:xmpmeta>'.encode()
-
-
-def _profile(exif: bytes) -> bytes:
-    return f"\nexif\n{len(exif):8}\n{exif.hex()}\n".encode()
-
-
-def _turned() -> dict[str, list[bytes]]:
-    """Chunks that say how an image is turned, in all the ways that Pillow reads, and some that it does not follow."""
-    xml = b"XML:com.adobe.xmp\0"
-    profile = b"Raw profile type exif\0"
-    found = {f"exif-{number}": [_chunk(b"eXIf", _exif(number, "<>"[number % 2]))] for number in range(10)}
-    found |= {f"type-{kind}": [_chunk(b"eXIf", _exif(6, "<", kind))] for kind in _NUMBERS}
-    found |= {f"odd-{name}": [_chunk(b"eXIf", content)] for name, content in _odd_exif().items()}
-    return found | {
-        "twice": [_chunk(b"eXIf", _exif(6)), _chunk(b"eXIf", _exif(8))],
-        "after-the-name": [_chunk(b"eXIf", b"Exif\0\0" + _exif(6))],
-        "xmp": [_chunk(b"iTXt", xml + b"\0\0\0\0" + _xmp(6))],
-        "packed-xmp": [_chunk(b"iTXt", xml + b"\1\0\0\0" + zlib.compress(_xmp(8)))],
-        "exif-and-xmp": [_chunk(b"eXIf", _exif(3)), _chunk(b"iTXt", xml + b"\0\0\0\0" + _xmp(6))],
-        "profile": [_chunk(b"tEXt", profile + _profile(_exif(5)))],
-        "packed-profile": [_chunk(b"zTXt", profile + b"\0" + zlib.compress(_profile(_exif(7))))],
-        "unknown-text": [_chunk(b"tEXt", b"Comment\0tiff:Orientation=\"6\"")],
-    }  # fmt: skip
-
-
 def _photographs(folder: Path) -> Iterator[dict[str, Any]]:
     """JPEG and WebP files as cameras and programs write them: smooth colours with noise and edges."""
     draw = np.random.Generator(np.random.PCG64(13))
@@ -279,7 +180,7 @@ def _photographs(folder: Path) -> Iterator[dict[str, Any]]:
         ("restarts", {"restart_marker_blocks": 3}), ("low", {"quality": 30}), ("profile", {"icc_profile": _wide()}),
     ):  # fmt: skip
         yield _photograph(folder, f"{name}.jpg", _picture(draw, 333, 251), **{"quality": 90, **options})
-    yield _photograph(folder, "xmp.jpg", _picture(draw, 40, 30), quality=90, xmp=_xmp(6))
+    yield _photograph(folder, "xmp.jpg", _picture(draw, 40, 30), quality=90, xmp=xmp(6))
     yield _photograph(folder, "rgb.jpg", _picture(draw, 99, 77), quality=95, keep_rgb=True)
     yield _photograph(folder, "grey.jpg", _picture(draw, 99, 77).convert("L"), quality=90)
     yield _photograph(folder, "cmyk.jpg", _picture(draw, 99, 77).convert("CMYK"), quality=95)

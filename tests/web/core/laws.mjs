@@ -138,6 +138,8 @@ export const OWN = {
     }
     await rejects(() => load({ [of("labels.txt")]: "red\ngreen\nblack\n" }), "labels.txt is not the file that was exported", "other labels");
     for (const name of ["model.onnx", "labels.txt", "manifest.json"]) await rejects(() => load({ [of(name)]: null }), `${name} is missing`, name);
+    const unplugged = () => Promise.reject(new TypeError("Failed to fetch"));
+    await rejects(() => loadPayload(PAYLOAD, unplugged), "manifest.json cannot be loaded: see whether there is a network", "no network");
     const sound = await json(read, of("manifest.json"));
     const withManifest = (place, value) => load({ [of("manifest.json")]: bytesOf(changed(sound, place, value)) });
     await rejects(() => withManifest([...ENTRY, "bytes"], 9), "model.onnx is not the file that was exported", "another length");

@@ -1,0 +1,1 @@
+"""The JavaScript of the web bundle beside Python: see ``cases.mjs``."""
