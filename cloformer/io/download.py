@@ -57,7 +57,9 @@ def downloaded(package: str, sha512: str, what: str, by_hand: str) -> bytes:
     npm = shutil.which("npm")
     if npm is None:
         raise MissingRuntimeError(
-            f"{what} is downloaded by npm, which is not there", "apt-get install npm", by_hand
+            f"{what} is downloaded by npm, which is not there",
+            "install Node.js, which brings it: apt-get install npm, or brew install node",
+            by_hand,
         )
     with tempfile.TemporaryDirectory(prefix="cloformer-download-") as name:
         command = [npm, "pack", "--loglevel=error", "--pack-destination", name, "--ignore-scripts", package]

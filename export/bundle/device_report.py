@@ -57,11 +57,16 @@ class DeviceReport:
         return not self.missing and all(vector.passed for vector in self.vectors)
 
     @property
-    def device(self) -> str:
-        """Maker, model and system, as the device names itself; a browser does not know every maker."""
+    def name(self) -> str:
+        """Maker and model, as the device names itself; a browser does not know every maker."""
         about = self.document["device"]
         maker = about["manufacturer"]
-        return f"{'' if maker == _UNKNOWN else f'{maker} '}{about['model']}, {about['os']}"
+        return f"{'' if maker == _UNKNOWN else f'{maker} '}{about['model']}"
+
+    @property
+    def device(self) -> str:
+        """Maker, model and system."""
+        return f"{self.name}, {self.document['device']['os']}"
 
     @cached_property
     def plan(self) -> ComputePlan:

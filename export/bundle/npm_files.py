@@ -11,8 +11,9 @@ from pathlib import Path
 from cloformer.errors import InputError, MissingRuntimeError
 from cloformer.io.cache import cache_folder
 from cloformer.io.download import downloaded, is_pinned, packed_members
+from cloformer.io.progress import Progress
 from cloformer.io.read import read_bytes, sha256_of
-from cloformer.io.staging import staged
+from cloformer.io.staging import refuse_early, staged
 
 __all__ = ["NpmFiles"]
 
@@ -38,14 +39,17 @@ class NpmFiles:
         """Where the files are kept."""
         return cache_folder() / "npm" / f"{self.package}-{self.version}"
 
-    def kept(self) -> Path:
+    def kept(self, progress: Progress = lambda _: None) -> Path:
         """The folder with the files, each with its hash: downloaded where they are not there, and again where one is damaged.
+        ``progress`` is told of that alone.
 
         Raises :class:`MissingRuntimeError` where there is no npm, where it fails, and for another package than the pinned one.
         """
         if not self._is_whole(self.place):
+            refuse_early(self.place, _anything, _ADVICE)  # before anything is downloaded
+            progress(f"getting {self.title} {self.version}, once")
             contents = self._contents()
-            with staged(self.place, lambda _: None, _ADVICE) as folder:  # in the place of a damaged one, too
+            with staged(self.place, _anything, _ADVICE) as folder:
                 for name, content in contents.items():
                     (folder / name).write_bytes(content)
         return self.place
@@ -90,3 +94,7 @@ class NpmFiles:
             f"by hand: npm pack {self.package}@{self.version} where it can be had, and keep the .tgz as "
             f"{shlex.quote(str(self._own()))}"
         )
+
+
+def _anything(place: Path) -> None:
+    """A damaged folder is replaced, and one that another process made meanwhile is as good."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import cloformer
 from cloformer.errors import InputError, UsageError
 from cloformer.io.fields import FieldError, Fields
+from cloformer.io.progress import Progress
 from cloformer.io.read import read_json, sha256_of
 from cloformer.io.staging import refuse_early, refuse_what_is_there, staged
 from cloformer.io.write import canonical_json
@@ -88,11 +89,12 @@ def bundle(
     reduced_operators: bool = False,
     provider: str | None = None,
     probe: str | None = None,
+    progress: Progress = lambda _: None,
 ) -> Bundled:
     """Write the project into ``folder``, which is new or empty unless ``force``; ``reduced_operators`` adds what a
     smaller build of ONNX Runtime is configured by, ``probe`` the models that give values inside, to its tests. What runs the model
     follows from its format; ``runtime`` may say it, too. ``provider`` is the one of ONNX Runtime that the app runs it with, instead of
-    the one that the model was made for.
+    the one that the model was made for. ``progress`` is told of what takes long, a download.
 
     Raises :class:`UsageError` for settings that a store would refuse and for a runtime that does not run the format,
     :class:`UnsupportedError` for an artifact that is no image classifier in a format of the system's, and :class:`InputError` for one that is not whole, or a place that
@@ -111,7 +113,7 @@ def bundle(
     check = _refuse_no_folder if force else _refuse_what_is_there
     if row.files is not None:
         refuse_early(folder, check)  # before anything is downloaded
-        row.files.kept()
+        row.files.kept(progress)
     with staged(folder, check) as staging:
         vectors = _write(system, row, artifact, staging, settings, provider)
         probes = 0

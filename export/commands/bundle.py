@@ -15,6 +15,7 @@ from ..bundle.runtimes import RUNTIMES, providers_of
 from ..bundle.systems import SYSTEMS
 from ..formats.probe import MODES
 from .options import Debug, Json
+from .progress import progress
 
 __all__ = ["bundle"]
 
@@ -118,17 +119,19 @@ def bundle(
         )
     given = {"identifier": package, "app_name": app_name, "minimum_os": min_os}
     settings = replace(row.default, **{name: value for name, value in given.items() if value is not None})
-    written = write_bundle(
-        row,
-        read_artifact(artifact),
-        output,
-        settings,
-        runtime=runtime,
-        force=force,
-        reduced_operators=reduced_operators,
-        provider=provider,
-        probe=probe,
-    )
+    with progress(quiet=as_json) as report_stage:
+        written = write_bundle(
+            row,
+            read_artifact(artifact),
+            output,
+            settings,
+            runtime=runtime,
+            force=force,
+            reduced_operators=reduced_operators,
+            provider=provider,
+            probe=probe,
+            progress=report_stage,
+        )
     if as_json:
         say_json(written.to_json())
     else:

@@ -303,10 +303,12 @@ def test_outputs_that_tell_little_are_named(
         monkeypatch.setattr(device_report, "kit_tolerances", lambda _, coarse=coarse: coarse)
         report = _of_a_browser(small)
         for reports in ((report,), (report, report)):
-            found = imported(*reports)
+            found = imported(*reports, options=("--html", str(tmp_path / "page.html")))
             assert found.code == 0
-            said = " ".join(found.out.split())
-            assert f"cannot tell a right model from a wrong one: rounding alone may cost {words}" in said
+            for text in (found.out, (tmp_path / "page.html").read_text()):
+                said = " ".join(text.split())
+                assert f"cannot tell a right model from a wrong one: rounding alone may cost {words}" in said
+                assert "unknown Android" not in said
         assert imported(report, options=("--json",)).json["too_coarse"] == {
             name: loss if math.isfinite(loss) else None for name in bounds
         }

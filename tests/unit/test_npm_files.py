@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from web_library import CONTENTS, packed, pinned
 
-from cloformer.errors import MissingRuntimeError
+from cloformer.errors import InputError, MissingRuntimeError
 from cloformer.export.bundle import npm_files
 from cloformer.export.bundle.npm_files import NpmFiles
 from cloformer.export.bundle.onnxruntime_web import ONNXRUNTIME_WEB
@@ -163,6 +163,15 @@ def test_no_member_leaves_its_folder(cache: Path, npm: Npm, tmp_path: Path) -> N
     files = pinned(package)
     assert _content(files.kept()) == CONTENTS
     assert not [path for path in tmp_path.rglob("*") if path.name in ("escaped", "extra")]
+
+
+def test_nothing_is_downloaded_that_cannot_be_kept(cache: Path, npm: Npm) -> None:
+    calls, files = npm(packed(CONTENTS)), pinned(packed(CONTENTS))
+    cache.write_text("no folder")
+    with pytest.raises(InputError) as caught:
+        files.kept()
+    assert "XDG_CACHE_HOME" in caught.value.lines[1]
+    assert not calls.exists()
 
 
 def test_links_alone_are_no_files() -> None:

@@ -82,8 +82,7 @@ def phones_lines(reports: Sequence[DeviceReport], short: Sequence[str | None]) -
     for name, cells in rows.items():
         yield f"{name:<{widest}}{kept.row({f'{place + 1}': text for place, text in enumerate(cells)})}"
     yield from kept.said()
-    for line in coarse_lines(reports):
-        yield from wrapped(line, indent=8)
+    yield from coarse_lines(reports)
     yield ""
     for place, report in enumerate(reports, 1):
         yield from wrapped(plain(f"{place}  where it ran: {share_words(report.plan)}"), indent=3)

@@ -16,6 +16,7 @@ from ..shared.parts import badge, cell, chip, folded, table
 from ..shared.words import count
 from .phones import about, error_words, latency_of, milliseconds, vector_names, vector_of, verdict_words
 from .plan import boundary_words, share_words
+from .report import coarse_sentences
 
 if TYPE_CHECKING:
     from ...bundle.compute_plan import ComputePlan
@@ -52,6 +53,7 @@ def phones_page(
             class_="lede",
         ),
         tag("p", "A number is of the device that it stands beside, and of no other.", class_="aside"),
+        *(tag("p", f"{sentence}.", class_="aside") for sentence in coarse_sentences(reports)),
         tag("div", _devices(reports, short), class_="panel"),
     ]
     section = tag("section", _errors(reports), *_where(reports, locate), class_="report")
@@ -73,7 +75,7 @@ def _device(place: int, report: DeviceReport, short: str | None) -> Markup:
         tag(
             "th",
             tag("b", f"{place}"),
-            f"{device['manufacturer']} {device['model']}",
+            report.name,
             tag("small", f"{device['os']}, {device['cpu']}, {device['app_build']} build"),
             scope="row",
         ),

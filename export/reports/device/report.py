@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...bundle.boundaries import Boundary
     from ...bundle.device_report import DeviceReport
 
-__all__ = ["coarse_lines", "device_lines", "values_lines", "vector_lines"]
+__all__ = ["coarse_lines", "coarse_sentences", "device_lines", "values_lines", "vector_lines"]
 
 
 def vector_lines(report: DeviceReport, *, failures_alone: bool = False) -> Iterator[str]:
@@ -32,15 +32,21 @@ def vector_lines(report: DeviceReport, *, failures_alone: bool = False) -> Itera
         yield f"  FAIL  {name}: not run"
 
 
-def coarse_lines(reports: Sequence[DeviceReport]) -> Iterator[str]:
-    """The outputs of the artifact that all ``reports`` are of that say little, each once."""
+def coarse_sentences(reports: Sequence[DeviceReport]) -> Iterator[str]:
+    """About the outputs of the artifact that all ``reports`` are of that say little, each once."""
     found = {name: loss for report in reports for name, loss in report.too_coarse.items()}
     for name, loss in found.items():
         cost = f"{loss:.0%} of its largest value" if math.isfinite(loss) else "any finite value"
         yield (
-            f"  note  {plain(name)} cannot tell a right model from a wrong one: rounding alone may cost {cost}; "
+            f"{plain(name)} cannot tell a right model from a wrong one: rounding alone may cost {cost}; "
             "a wrong preprocessing is found, and a probe's values tell the rest (`bundle --probe`)"
         )
+
+
+def coarse_lines(reports: Sequence[DeviceReport]) -> Iterator[str]:
+    """The same for a terminal."""
+    for sentence in coarse_sentences(reports):
+        yield from wrapped(f"  note  {sentence}", indent=8)
 
 
 def device_lines(
@@ -51,8 +57,7 @@ def device_lines(
     runtime = report.document["runtime"]
     yield plain(f"{report.device}: {runtime['name']} {runtime['version']}, {runtime['provider']}")
     yield from vector_lines(report)
-    for line in coarse_lines([report]):
-        yield from wrapped(line, indent=8)
+    yield from coarse_lines([report])
     latency = report.document["latency"]
     if latency is not None and latency["samples_ns"]:
         samples = latency["samples_ns"]
