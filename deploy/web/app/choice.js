@@ -48,7 +48,7 @@ export function choose(settings, offer, search) {
     throw new Trouble(`"${provider.slice(0, 40)}" runs no model here`, "Use ?provider=wasm or ?provider=webgpu in the address.");
   }
   if (provider === "webgpu" && !offer.hasWebGpu) {
-    throw new Trouble("This browser offers no WebGPU", "Choose WebAssembly below, or use a browser and a device with WebGPU.");
+    throw new Trouble("This browser offers no WebGPU", "Choose WebAssembly, or use a browser and a device with WebGPU.");
   }
   return { provider, threads: provider === "webgpu" ? 1 : threadsOf(asked.get("threads"), settings.threads, offer) };
 }

@@ -6,6 +6,7 @@ import { fileOf, readKit } from "../core/kit.js";
 import { FILE, deviceReport } from "../core/report.js";
 import { ROOT, fetchHere, loadModel, loadSettings } from "./bundle.js";
 import { choose, offerOf, titleOf } from "./choice.js";
+import { showChoice, showOffer } from "./chooser.js";
 import { thisDevice } from "./device.js";
 import { element, painted, say } from "./dom.js";
 import { measure } from "./measuring.js";
@@ -42,7 +43,9 @@ async function start() {
   const [settings, offer] = await Promise.all([loadSettings(), offerOf()]);
   document.title = `Is it right? ${settings.app_name}`;
   element("title", HTMLElement).textContent = settings.app_name;
+  showOffer(offer, settings.provider);
   const choice = choose(settings, offer, location.search);
+  showChoice(choice);
   say(element("ran-on", HTMLElement), `${titleOf(choice)} · ${settings.runtime.name} ${settings.runtime.version}`);
   progress.hidden = false;
   const payload = await loadModel(settings, (received, total) => {

@@ -3,7 +3,8 @@
 
 import { modelFile } from "../core/manifest.js";
 import { loadModel, loadSettings } from "./bundle.js";
-import { addressWith, choose, offerOf, titleOf, whyNoMore } from "./choice.js";
+import { choose, offerOf, titleOf } from "./choice.js";
+import { showChoice, showOffer } from "./chooser.js";
 import { element, listFacts, painted, say } from "./dom.js";
 import { bitmapOf, drawPicture, drawSeen, drawSeenPart } from "./drawing.js";
 import { takePhotographs } from "./intake.js";
@@ -17,7 +18,6 @@ import { hideTrouble, showTrouble } from "./trouble.js";
 /**
  * @typedef {import("./bundle.js").Payload} Payload
  * @typedef {import("./choice.js").Choice} Choice
- * @typedef {import("./choice.js").Offer} Offer
  */
 
 const status = element("status", HTMLElement);
@@ -57,10 +57,11 @@ async function start() {
   const [settings, offer] = await Promise.all([loadSettings(), offerOf()]);
   document.title = settings.app_name;
   element("title", HTMLElement).textContent = settings.app_name;
+  element("to-conformance", HTMLAnchorElement).search = location.search;
   showOffer(offer, settings.provider);
   takePhotographs({ onPhotograph: (photograph) => attempt(() => receive(photograph)), onTrouble: showTrouble });
   choice = choose(settings, offer, location.search);
-  showChoice();
+  showChoice(choice);
   payload = await loadModel(settings, (received, total) => {
     loading.value = received / total;
   });
@@ -116,44 +117,6 @@ async function show(photograph) {
   showResults(rows, sight.seen ? noteOfSeen(sight.seen) : "", `${times} · ${titleOf(choice)}`);
   say(status, "");
   performance.mark("cloformer answer");
-}
-
-/**
- * @param {Offer} offer
- * @param {string} preset the bundle's own provider
- */
-function showOffer(offer, preset) {
-  const asked = new URLSearchParams(location.search).get("provider") ?? preset;
-  for (const radio of providerRadios()) {
-    radio.checked = radio.value === asked;
-    radio.disabled = radio.value === "webgpu" && !offer.hasWebGpu && !radio.checked;
-    radio.addEventListener("change", () => rechoose(/** @type {"wasm" | "webgpu"} */ (radio.value), null));
-  }
-  const threads = element("threads", HTMLSelectElement);
-  for (let count = 1; count <= offer.maxThreads; count++) threads.append(new Option(String(count), String(count)));
-  threads.addEventListener("change", () => rechoose("wasm", Number(threads.value)));
-  const notes = [offer.hasWebGpu ? "" : "This browser offers no WebGPU.", offer.maxThreads > 1 ? "" : whyNoMore(offer)];
-  say(element("runtime-note", HTMLElement), notes.filter(Boolean).join(" "));
-}
-
-const providerRadios = () => /** @type {HTMLInputElement[]} */ (Array.from(document.querySelectorAll("input[name=provider]")));
-
-function showChoice() {
-  for (const radio of providerRadios()) radio.checked = radio.value === choice.provider;
-  element("threads", HTMLSelectElement).value = String(choice.threads);
-  element("threads-field", HTMLElement).hidden = choice.provider === "webgpu";
-  element("to-conformance", HTMLAnchorElement).search = location.search;
-}
-
-/**
- * The page is loaded again with the choice in its address, so that nothing of the other provider is left.
- * @param {"wasm" | "webgpu"} provider
- * @param {number | null} threads
- */
-function rechoose(provider, threads) {
-  const address = new URL(addressWith({ provider, threads: threads ?? 1 }, location.href));
-  if (threads === null) address.searchParams.delete("threads");
-  location.replace(address.href);
 }
 
 /** @param {import("./bundle.js").Settings} settings */

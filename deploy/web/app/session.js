@@ -77,6 +77,6 @@ export async function measureSession(model, { provider, threads }, input, onProg
 function refused(error, provider) {
   if (error instanceof Trouble) return error;
   const reason = error instanceof Error ? error.message.slice(0, 400) : String(error);
-  const next = provider === "webgpu" ? "Choose WebAssembly below." : "Use a current browser; if this is one, export the model again.";
+  const next = provider === "webgpu" ? "Choose WebAssembly." : "Use a current browser; if this is one, export the model again.";
   return new Trouble(`${PROVIDERS[provider]} cannot run this model here: ${reason}`, next, error);
 }

@@ -19,6 +19,7 @@ import { resize } from "../../../deploy/web/core/resize.js";
 import { seen } from "../../../deploy/web/core/seen.js";
 import { equal, failing, floats, isSame, rejects, text } from "./assertions.mjs";
 import { OWN } from "./laws.mjs";
+import { PAGE } from "../page/laws.mjs";
 
 /** How far a value of a JPEG or WebP file may be from Pillow's, of 255, and on average: browsers have libjpeg and libwebp as Pillow has
  * them, and where they do not, they round in another way. */
@@ -33,7 +34,7 @@ const NEAR_INK = { most: 8, average: 1 };
  * @returns {Promise<{passed: boolean, lines: string[]}>}
  */
 export async function check(read, { isBrowser }) {
-  const checks = { ...SHARED, ...WRITTEN, ...OWN, ...(isBrowser ? BROWSERS : {}) };
+  const checks = { ...SHARED, ...WRITTEN, ...OWN, ...PAGE, ...(isBrowser ? BROWSERS : {}) };
   const lines = [];
   let passed = true;
   for (const [name, run] of Object.entries(checks)) {

@@ -1,4 +1,4 @@
-// What the page says of what it found, in node: `node tests/web/page/laws.mjs`. Exits with 1 where something does not hold.
+// What the page says of what it found, and when; among the checks of tests/web/core/cases.mjs, in node and in a browser.
 import { addressWith, choose } from "../../../deploy/web/app/choice.js";
 import { describe } from "../../../deploy/web/app/device.js";
 import { capitalized } from "../../../deploy/web/app/dom.js";
@@ -73,6 +73,7 @@ function verdicts() {
     failing(!verdict.text.includes(words), `"${verdict.text}" does not say "${words}"`);
     equal(/^Right/.test(verdict.title), state === "passed", `"${verdict.title}"`);
   }
+  return `${STATES.length} results, ${VERDICTS.length} verdicts`;
 }
 
 function figures() {
@@ -86,6 +87,7 @@ function figures() {
   equal(rows(result(null, FAR), "outputs", ["logits"]), [["1 of its places", "0.01", true]], "a map");
   equal([0, 0.00012, 12.3456, 1e9, NaN, Infinity].map(numbered), ["0", "1.2e-4", "12.3", "1.0e+9", "no number", "no number"], "numbers");
   equal([0.1234, 8.126, 81.17, 194.28, 1704.2].map(milliseconds), ["0.123 ms", "8.13 ms", "81.2 ms", "194 ms", "1704 ms"], "times");
+  return `6 tables`;
 }
 
 async function choices() {
@@ -105,6 +107,7 @@ async function choices() {
   for (const [search, offer, words] of refused) await rejects(async () => choose(set, offer, search), words, search);
   equal(addressWith({ provider: "wasm", threads: 2 }, "https://a.example/p/?x=1"), "https://a.example/p/?x=1&provider=wasm&threads=2", "an address");
   equal(addressWith({ provider: "webgpu", threads: 1 }, "https://a.example/p/?threads=2"), "https://a.example/p/?provider=webgpu", "an address of WebGPU");
+  return `7 that can be had, ${refused.length} that cannot`;
 }
 
 /** A browser's description of itself, what it tells beside it, and what the report says. */
@@ -124,6 +127,7 @@ function devices() {
     equal(`${manufacturer} ${model}, ${os}`, expected, agent || "a browser that says nothing");
   }
   equal(describe("", {}, 0).cpu, "unknown", "no cores");
+  return `${DEVICES.length} browsers`;
 }
 
 function words() {
@@ -131,10 +135,14 @@ function words() {
   equal(wordsOf(new PayloadError("nothing to do")), { what: "Nothing to do", next: "" }, "one part");
   equal(wordsOf(new Error("")).what, "Something failed that gave no reason", "no reason");
   equal(["the map", "model.onnx is", "a_b c", ""].map(capitalized), ["The map", "model.onnx is", "a_b c", ""], "beginnings");
+  return `what happened, and what to do`;
 }
 
-const LAWS = { verdicts, figures, choices, devices, words };
-for (const [name, law] of Object.entries(LAWS)) {
-  await law();
-  console.log(`the page's ${name} hold`);
-}
+/** Each law of the page, by its name. */
+export const PAGE = {
+  "page: a vector's state and the verdict over all": verdicts,
+  "page: figures and what they are called": figures,
+  "page: what runs the model": choices,
+  "page: what a browser says of the device": devices,
+  "page: errors in two parts": words,
+};
