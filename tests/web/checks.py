@@ -9,7 +9,8 @@ from .dense import sees
 from .device_reports import judges_reports
 from .equality import preprocesses
 from .laws import holds_laws
-from .offline import refuses_changes, works_offline
+from .names import keeps_names_text
+from .offline import refuses_changes, takes_new_versions, works_offline
 from .privacy import asks_nobody
 from .sources import bundles, type_checks
 
@@ -17,6 +18,6 @@ __all__ = ["CHECKS", "NEEDED"]
 
 CHECKS = [
     type_checks, bundles, preprocesses, holds_laws, classifies, classifies_anywhere, conforms, conforms_on_webgpu, notices_mistakes, judges_reports,
-    sees, asks_nobody, works_offline, refuses_changes, is_accessible, works_by_keyboard,
+    sees, asks_nobody, works_offline, takes_new_versions, refuses_changes, keeps_names_text, is_accessible, works_by_keyboard,
 ]  # fmt: skip
 NEEDED = [bundles]  # without which there is nothing to check

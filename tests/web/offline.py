@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from browser import Chromium, Remote
-from checklist import CheckError
+from browser import Chromium, Remote, function
+from checklist import CheckError, run
 
 from .conformance import failures
 from .hosting import Host, file_host, loopback, rewrite
-from .project import Project
+from .project import CLOFORMER, Project
 from .visit import Visit, visit
 
-__all__ = ["refuses_changes", "works_offline"]
+__all__ = ["refuses_changes", "takes_new_versions", "works_offline"]
 
+_NEWER = "Newer"
 _KEPT = "document.getElementById('offline').textContent.includes('is kept')"
 
 
@@ -155,3 +156,31 @@ def _changed_later(project: Project, browser: Remote, address: str) -> str:
         )
     assert after == before, f"the page says {after} with a changed model, and before {before}"
     return "a model changed on the host after the first visit: the page goes on with the one that it has kept, and says so"
+
+
+def takes_new_versions(project: Project) -> list[str]:
+    """A page that was kept offers a new bundle at its address, and changes to it in one step when it is asked to."""
+    place, other = _copy(project, "renewed"), project.hosted / "newer"
+    run(*CLOFORMER, "bundle", "web", project.exported, "--output", other, "--app-name", _NEWER)
+    with (
+        Chromium() as browser,
+        file_host(project.hosted) as host,
+        visit(browser, f"{host.address}/{place.name}") as person,
+    ):
+        person.start()
+        person.wait(_KEPT)
+        person.start()
+        before = person.page.title()
+        shutil.rmtree(place)
+        other.rename(place)
+        person.start()
+        meanwhile = person.page.title()
+        person.page.waitForSelector("#use-update:visible", {"timeout": 60_000})
+        person.page.click("#use-update")
+        person.page.waitForFunction(
+            function("(title) => document.title === title"), _NEWER, {"timeout": 60_000}
+        )
+        names = person.page.evaluate("caches.keys()")
+    assert meanwhile == before != _NEWER, f"before it is asked to, the page is {meanwhile!r}"
+    assert len(names) == 1, f"of two versions, {len(names)} are kept"
+    return [f"{before!r} becomes {_NEWER!r}, and nothing of the old one is kept"]
