@@ -21,7 +21,7 @@ from cloformer.io.output import tell
 from cloformer.io.read import opened_below
 from cloformer.io.words import reason_of
 
-__all__ = ["ADDRESS", "PageServer"]
+__all__ = ["ADDRESS", "HEADERS", "PageServer"]
 
 ADDRESS = "127.0.0.1"
 _NAMES = (ADDRESS, "localhost")
@@ -42,12 +42,14 @@ _TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".md": "text/plain; charset=utf-8",
 }
-_HEADERS = {
+HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # What else the page may do it says itself; this alone it cannot say.
-    "Content-Security-Policy": "frame-ancestors 'none'",
+    # As its pages and its service worker say it; a worker hears of it in headers alone.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; "
+    "style-src 'self'; img-src 'self' blob:; media-src blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
@@ -125,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def end_headers(self) -> None:
-        for name, value in _HEADERS.items():
+        for name, value in HEADERS.items():
             self.send_header(name, value)
         super().end_headers()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cloformer.errors import InputError
-from cloformer.export.bundle.served import ADDRESS, PageServer
+from cloformer.export.bundle.served import ADDRESS, HEADERS, PageServer
 from cloformer.io.read import opened_below
 
 FILES = {
@@ -79,7 +79,7 @@ def test_a_file_has_its_type_and_the_headers_that_isolate_a_page(server: PageSer
         assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+        assert headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("path", ["/", "/?run=1", "/index.html?a=../../b#c"])

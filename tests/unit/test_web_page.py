@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import cloformer
+from cloformer.export.bundle.served import HEADERS
 
 WEB = Path(cloformer.__file__).parent / "deploy" / "web"
 PAGES = ("index.html", "conformance.html")
@@ -70,7 +71,7 @@ def test_a_page_allows_its_own_files_alone(name: str) -> None:
     assert {place for place, words in directives.items() if "blob:" in words} <= {"img-src", "media-src"}
 
 
-def test_the_worker_gives_every_file_the_policy_of_the_pages() -> None:
+def test_the_worker_and_serve_give_every_file_the_policy_of_the_pages() -> None:
     source = (WEB / "sw.js").read_text("utf-8")
     header = source[
         source.index('"Content-Security-Policy"') : source.index(
@@ -79,6 +80,7 @@ def test_the_worker_gives_every_file_the_policy_of_the_pages() -> None:
     ]
     written = "".join(re.findall(r'"([^"]*)"', header.split(":", 1)[1]))
     given = _directives(written)
+    assert given == _directives(HEADERS["Content-Security-Policy"])
     assert given.pop("frame-ancestors") == ["'none'"]  # which a page cannot say of itself
     assert all(given == _directives(_Page(WEB / name).policy) for name in PAGES)
 
