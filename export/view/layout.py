@@ -136,7 +136,7 @@ def _library(edges: Sequence[Edge]) -> list[LayoutType]:
             f"the graph is laid out by fast-sugiyama{needs}, and it is not installed",
             "pip install 'cloformer[view]'" + (", with a newer Python" if needs else ""),
         ) from None
-    return from_edges(
+    found: list[LayoutType] = from_edges(
         edges,
         vertex_spacing=1.0,
         dummy_vertices=True,
@@ -144,6 +144,7 @@ def _library(edges: Sequence[Edge]) -> list[LayoutType]:
         check_layout=False,
         ranking_type="original",
     )
+    return found
 
 
 def _runs(links: Mapping[int, Sequence[int]], nodes: int) -> Iterator[tuple[Edge, list[int]]]:

@@ -299,14 +299,10 @@ def test_kept_files_of_each_format_are_drawn_with_their_weights(name: str) -> No
         pytest.importorskip("ai_edge_litert")
     found = draw(read_artifact(Path(__file__).parent.parent / "data" / "artifacts" / "v2" / name))
     layers = [node for node in found.operators if node.kind in ("convolution", "linear layer")]
+    stored = [[found.constants[index] for index in node.constants] for node in layers]
     sizes = [
-        sum(
-            found.constants[index].bytes
-            for index in node.constants
-            if found.constants[index].dtype.startswith("float")
-        )
-        // (2 if "16" in found.constants[node.constants[0]].dtype else 4)
-        for node in layers
+        sum(item.bytes // np.dtype(item.dtype).itemsize for item in items if item.dtype.startswith("float"))
+        for items in stored
     ]
     assert sizes == [112, 15]
     assert any(node.module for node in layers)
