@@ -29,6 +29,7 @@ _OPTIONAL = {
     "accelerate": "`cloformer train`: pip install 'cloformer[train]'",
     "kornia": "`cloformer train` with random colours: pip install 'cloformer[train]'",
     "pillow-heif": "HEIC photographs: pip install 'cloformer[heic]'",
+    "fast-sugiyama": "`cloformer view`: pip install 'cloformer[view]'",
     "pycocotools": "`cloformer evaluate --coco`: pip install 'cloformer[coco]'",
     "scikit-image": "photographs for the tests: pip install 'cloformer[test]'",
     "timm": "`--model timm:NAME`: pip install timm",

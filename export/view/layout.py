@@ -18,7 +18,7 @@ from cloformer.errors import MissingRuntimeError, UnsupportedError
 from .columns import Columns, fold
 
 if TYPE_CHECKING:
-    from fast_sugiyama.layout import Layouts
+    from fast_sugiyama._types import LayoutType
 
 __all__ = ["COLUMN", "HEIGHT", "MOST_NODES", "ROW", "WIDTH", "Layout", "lay_out"]
 
@@ -86,30 +86,48 @@ def _affordable(nodes: int, edges: Sequence[Edge]) -> list[Edge]:
 
 def _by_library(edges: Sequence[Edge]) -> tuple[dict[int, float], dict[int, int], dict[Edge, list[Point]]]:
     """By node its place in its layer, in widths of a node, and its layer from the top; by connection the points between its ends."""
-    if not edges:
-        return {}, {}, {}
-    layouts = _library(edges)
-    found: dict[int, Point] = {}
-    links: dict[int, list[int]] = defaultdict(list)
-    for positions, _, _, inner in layouts:
-        top = max(y for _, (_, y) in positions)
-        found |= {int(node): (x, top - y) for node, (x, y) in positions}
+    places: dict[int, Point] = {}
+    ends: dict[Edge, list[Point]] = {}
+    right = 0.0
+    for real in _parts(edges):
+        numbers = {node: number for number, node in enumerate(real)}
+        inside = [(numbers[a], numbers[b]) for a, b in edges if a in numbers]
+        ((positions, _, _, inner),) = _library(inside)
+        top, left = max(y for _, (_, y) in positions), min(x for _, (x, _) in positions)
+        found = {int(node): (right + x - left, top - y) for node, (x, y) in positions}
+        right = max(x for x, _ in found.values()) + 1.0  # unconnected parts stand side by side
+        links: dict[int, list[int]] = defaultdict(list)
         for source, target in inner or ():
             links[int(source)].append(int(target))
-    real = {node for edge in edges for node in edge}
-    ends = dict(_runs(found, links, real))
-    bends = {}
-    for source, target in edges:
-        route = ends.get((source, target)) or [*reversed(ends.get((target, source), []))]
-        bends[source, target] = [found[node] for node in route]
+        places |= {real[node]: place for node, place in found.items() if node < len(real)}
+        for (source, target), run in _runs(links, len(real)):
+            ends[real[source], real[target]] = [found[node] for node in run]
+    bends = {
+        (source, target): ends.get((source, target)) or [*reversed(ends.get((target, source), []))]
+        for source, target in edges
+    }
     return (
-        {node: found[node][0] for node in real},
-        {node: round(found[node][1]) for node in real},
+        {node: x for node, (x, _) in places.items()},
+        {node: round(y) for node, (_, y) in places.items()},
         bends,
     )
 
 
-def _library(edges: Sequence[Edge]) -> Layouts:
+def _parts(edges: Sequence[Edge]) -> list[list[int]]:
+    """The nodes that are connected with one another, each part in order. The library would give bends the numbers of nodes of other
+    parts, if it were given all at once."""
+    part: dict[int, list[int]] = {}
+    for edge in edges:
+        one, other = (part.setdefault(node, [node]) for node in edge)
+        if one is not other:
+            small, large = sorted((one, other), key=len)
+            large += small
+            part |= dict.fromkeys(small, large)
+    return sorted(sorted(nodes) for nodes in {id(nodes): nodes for nodes in part.values()}.values())
+
+
+def _library(edges: Sequence[Edge]) -> list[LayoutType]:
+    """What the library makes of nodes that are numbered from 0 on; bends have the numbers behind them."""
     try:
         from fast_sugiyama import from_edges
     except ImportError:
@@ -118,27 +136,26 @@ def _library(edges: Sequence[Edge]) -> Layouts:
             f"the graph is laid out by fast-sugiyama{needs}, and it is not installed",
             "pip install 'cloformer[view]'" + (", with a newer Python" if needs else ""),
         ) from None
-    return from_edges(
+    found: list[LayoutType] = from_edges(
         edges,
         vertex_spacing=1.0,
         dummy_vertices=True,
         dummy_size=_BEND,
         check_layout=False,
         ranking_type="original",
-    ).dot_layout(1.0)
+    )
+    return found
 
 
-def _runs(
-    found: Mapping[int, Point], links: Mapping[int, Sequence[int]], real: set[int]
-) -> Iterator[tuple[Edge, list[int]]]:
-    """Each connection with the bends that the library put between its ends."""
-    for source in sorted(real):
-        for following in links.get(source, ()):
+def _runs(links: Mapping[int, Sequence[int]], nodes: int) -> Iterator[tuple[Edge, list[int]]]:
+    """Each connection with the bends that the library put between its ends: their numbers are those from ``nodes`` on."""
+    for source in sorted(node for node in links if node < nodes):
+        for following in links[source]:
             run: list[int] = []
             node = following
-            while node not in real and links.get(node) and len(run) <= len(found):
+            while node >= nodes:
                 run.append(node)
-                node = links[node][0]
+                (node,) = links[node]
             yield (source, node), run
 
 

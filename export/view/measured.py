@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from cloformer.errors import InputError
 from cloformer.io.fields import FieldError, Fields
-from cloformer.io.read import read_json
+from cloformer.io.read import read_json, sha256_of
 
 from ..artifact.folder import MANIFEST, Artifact
 from ..schemas import schema
@@ -132,8 +132,6 @@ def beside(kind: Kind[_Row], artifact: Artifact) -> Report[_Row] | Missing:
 
 def read_measured(kind: Kind[_Row], path: Path, artifact: Artifact) -> Report[_Row]:
     """What the file says of the artifact; :class:`InputError` if it is no such report, or one of another artifact."""
-    from cloformer.io.read import sha256_of
-
     advice = f"give what `cloformer {kind.command} ARTIFACT --json` wrote"
     document = read_json(path, _MAX_BYTES, advice)
     if (problem := _problem(kind, document)) is not None:

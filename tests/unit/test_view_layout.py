@@ -21,6 +21,14 @@ def _chain(nodes: int) -> list[Edge]:
     return [(node, node + 1) for node in range(nodes - 1)]
 
 
+def _drawn(seed: int) -> tuple[int, list[Edge]]:
+    """Any connections, by seed: parts, circles, repeats."""
+    drawn = random.Random(seed)
+    nodes = drawn.randint(10, 30)
+    ends = [(drawn.randrange(nodes), drawn.randrange(nodes)) for _ in range(drawn.randint(0, 50))]
+    return nodes, [(min(edge), max(edge)) for edge in ends] if seed % 2 else ends
+
+
 def _residual(nodes: int) -> list[Edge]:
     """Drawn at random, by seed: branches that meet again, and long connections."""
     drawn = random.Random(nodes)
@@ -32,6 +40,10 @@ GRAPHS: dict[str, tuple[int, Sequence[Edge]]] = {
     "nothing": (0, []),
     "one": (1, []),
     "loose": (5, [(0, 1)]),
+    "loose between": (
+        40,
+        [(first, second) for first in range(1, 40, 3) for second in (first + 3, first + 21) if second < 40],
+    ),
     "chain": (200, _chain(200)),
     "residual": (600, _residual(600)),
     "many parts": (60, [edge for edge in _chain(60) if edge[0] % 4]),
@@ -40,6 +52,7 @@ GRAPHS: dict[str, tuple[int, Sequence[Edge]]] = {
     "a circle": (30, [*_chain(30), (29, 0)]),
     "itself, twice": (3, [(0, 1), (0, 1), (1, 1), (1, 2)]),
     "backwards": (4, [(3, 2), (2, 1), (1, 0)]),
+    **{f"drawn {seed}": _drawn(seed) for seed in (*range(30), 119, 300, 638, 1348)},
 }
 
 
@@ -87,8 +100,10 @@ def test_a_deep_graph_is_folded_into_columns_as_wide_as_a_screen() -> None:
 
 
 def test_equal_graphs_are_laid_out_equally() -> None:
-    nodes, edges = GRAPHS["residual"]
-    assert lay_out(nodes, edges) == lay_out(nodes, list(edges))
+    for name in GRAPHS:
+        nodes, edges = GRAPHS[name]
+        first = lay_out(nodes, edges)
+        assert all(lay_out(nodes, list(edges)) == first for _ in range(2)), name
 
 
 def test_too_many_nodes_are_refused_and_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ def _value(kind: TensorType) -> ValueView:
 def _numbers(operation: Operation, known: Mapping[str, tuple[ConstantView, ...]]) -> Iterator[ConstantView]:
     """The stored numbers that an operation reads, by name or written in it; of what is unpacked, what it is unpacked from."""
     made = operation.outputs[0].name if operation.outputs else operation.location
-    for parameter, argument in operation.inputs.items():
+    for parameter, argument in sorted(operation.inputs.items()):  # the file has no order
         for place, item in enumerate(argument):
             if isinstance(item, str):
                 yield from known.get(item, ())
@@ -119,7 +119,7 @@ def _array(tensor: Tensor) -> Array:
 
 def _attributes(operation: Operation, constants: Mapping[str, Constant]) -> Iterator[tuple[str, str]]:
     """Words that are written in an operation or named by it; numbers are among the stored ones."""
-    for parameter, argument in operation.inputs.items():
+    for parameter, argument in sorted(operation.inputs.items()):  # the file has no order
         for item in argument[:1]:
             held = constants.get(item) if isinstance(item, str) else item
             if held is not None and isinstance(held.value, str):
@@ -144,7 +144,12 @@ class _Reader:
         return OperatorView(
             kind,
             operation.kind,
-            tuple(name for name in operation.reads() if name in self._values),
+            tuple(
+                item
+                for _, argument in sorted(operation.inputs.items())
+                for item in argument
+                if isinstance(item, str) and item in self._values
+            ),
             tuple(item.name for item in operation.outputs),
             self._sizes(kind),
             self._numbers(kind),
