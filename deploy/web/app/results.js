@@ -38,7 +38,7 @@ export function rowsOfSeen(seen, labels) {
 export function noteOfSeen(seen) {
   const parts = [
     seen.boxes.length ? `${counted(seen.boxes.length, "box", "boxes")}` : "",
-    seen.maps.length ? "shares are of the picture's area" : "",
+    seen.maps.length ? "shares are of the photograph's area" : "",
     seen.points.length ? counted(seen.points.length, "point", "points") : "",
     seen.pictures.length ? "the picture is what the model gives" : "",
   ].filter(Boolean);
