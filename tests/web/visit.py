@@ -62,9 +62,13 @@ class Visit:
         self.wait("performance.getEntriesByName('cloformer answer').length > 0")
         return [" ".join(row.split()) for row in self.page.locator("#rows > li").allInnerTexts()]
 
-    def conform(self, query: str = "provider=wasm&threads=1") -> dict[str, Any]:
+    def conform(
+        self, query: str = "provider=wasm&threads=1", *, with_latency: bool = False
+    ) -> dict[str, Any]:
         """The device report of the page that runs the kit, as it is downloaded."""
         self.page.goto(f"{self.address}/conformance.html?{query}".rstrip("?"))
+        if with_latency:
+            self.page.check("#with-latency")
         self.run_kit()
         return self.download()
 
