@@ -74,6 +74,7 @@ def seen_json(
         "boxes": [[box.index, box.label, box.score, *box.corners] for box in seen.boxes or ()],
         "points": [row for points in seen.points.values() for row in points.points.tolist()],
         "maps": [found.reshape(-1).tolist() for found in maps],
+        "shares": [[[index, share] for index, share in found.shares.items()] for found in seen.maps.values()],
         "pictures": [found.pixels.repeat(3 // found.pixels.shape[2], 2).reshape(-1).tolist() for found in seen.pictures.values()],
     }  # fmt: skip
 

@@ -17,6 +17,8 @@ final class SeenTests: XCTestCase {
             let points = seen.points.map { [$0.x, $0.y] + [$0.score].compactMap { $0 } }
             XCTAssertEqual(points, row.points)
             XCTAssertEqual(seen.maps.map(\.classes), row.maps)
+            let shares = seen.maps.map { map in seen.shares(of: map).map { [Double($0.index), $0.share] } }
+            XCTAssertEqual(shares, row.shares)
             XCTAssertEqual(seen.pictures.map(\.bytes), row.pictures)
         }
     }
@@ -26,12 +28,6 @@ final class SeenTests: XCTestCase {
             let manifest = try Manifest.read(Data(row.manifest.utf8))
             XCTAssertEqual(inMatchingOrder(row.given, expected: row.expected, manifest: manifest), row.ordered)
         }
-    }
-
-    func testShares() {
-        let map = ClassMap(width: 2, height: 2, classes: [1, -1, 1, 0])
-        XCTAssertEqual(map.shares.map(\.index), [1, 0])
-        XCTAssertEqual(map.shares.map(\.share), [0.5, 0.25])
     }
 
     func testMapsAreHeldByTheirPlaces() {

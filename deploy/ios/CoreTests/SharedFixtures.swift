@@ -92,6 +92,7 @@ struct SharedFixtures: Decodable {
         let boxes: [SeenBox]
         let points: [[Double]]
         let maps: [[Int]]
+        let shares: [[[Double]]]
         let pictures: [[UInt8]]
     }
 

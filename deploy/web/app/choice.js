@@ -67,7 +67,7 @@ function threadsOf(asked, set, offer) {
 /** @param {Offer} offer */
 export function whyNoMore(offer) {
   if (globalThis.crossOriginIsolated) return `This device offers ${offer.maxThreads}.`;
-  return "Several threads need two headers, which the page gives itself once it is kept for use without a network.";
+  return "Several threads need two headers, which the page gives itself from its second visit on.";
 }
 
 /** @param {Choice} choice */

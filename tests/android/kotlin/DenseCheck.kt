@@ -84,8 +84,19 @@ class DenseCheck {
             assertEquals(name, want.getDouble(2), point.score!!.toDouble(), 0.0)
         }
         assertEquals(name, case.getJSONArray("maps").ints(), found.maps.map { it.classes.toList() })
+        val shares = case.getJSONArray("shares")
+        assertEquals(name, shares.length(), found.maps.size)
+        found.maps.forEachIndexed { at, map -> same(name, shares.getJSONArray(at), found.shares(map)) }
         assertEquals(name, case.getJSONArray("pictures").ints(), found.pictures.map { each -> each.bytes.map { it.toInt() and 255 } })
         return boxes.length()
+    }
+
+    private fun same(name: String, want: JSONArray, found: List<Pair<Int, Double>>) {
+        assertEquals(name, want.length(), found.size)
+        found.forEachIndexed { at, (index, share) ->
+            assertEquals(name, want.getJSONArray(at).getInt(0), index)
+            assertEquals(name, want.getJSONArray(at).getDouble(1), share, 0.0)
+        }
     }
 
     @Test

@@ -18,17 +18,19 @@ export function isSame(given, expected, name) {
   equal(off, 0, `${name}: bytes that differ`);
 }
 
-/** `action` raises an error whose message has `reason` in it, and says behind a colon what to do next. */
+/** `action` raises an error whose message has `reason` in it, and says what to do next: in a part of its own, or behind a colon. */
 export async function rejects(action, reason, name) {
   let message = null;
+  let next = null;
   try {
     await action();
   } catch (error) {
     message = error instanceof Error ? error.message : String(error);
+    next = error.next ?? /: ([a-z][^:]*[^.])$/.exec(message)?.[1];
   }
   failing(message === null, `${name}: nothing is refused, and "${reason}" was to be said`);
   failing(!message.includes(reason), `${name}: "${message}" does not say "${reason}"`);
-  failing(!/: [a-z][^:]*[^.]$/.test(message), `${name}: "${message}" does not say what to do next`);
+  failing(!next, `${name}: "${message}" does not say what to do next`);
 }
 
 export function text(bytes) {

@@ -16,7 +16,7 @@ import { upright } from "../../../deploy/web/core/pixels.js";
 import { backX, backY } from "../../../deploy/web/core/placement.js";
 import { normalized, placed, readRule, resized } from "../../../deploy/web/core/preprocessing.js";
 import { resize } from "../../../deploy/web/core/resize.js";
-import { seen } from "../../../deploy/web/core/seen.js";
+import { seen, shares } from "../../../deploy/web/core/seen.js";
 import { equal, failing, floats, isSame, rejects, text } from "./assertions.mjs";
 import { OWN } from "./laws.mjs";
 import { PAGE } from "../page/laws.mjs";
@@ -113,6 +113,7 @@ function held(row, name) {
   equal(found.boxes.map(({ index, label, score, left, top, right, bottom }) => [index, label, score, left, top, right, bottom]), boxes, name);
   equal(found.points.map(({ x, y, score }) => (score === null ? [x, y] : [x, y, score])), row.points, name);
   equal(found.maps.map(({ classes }) => Array.from(classes)), row.maps, name);
+  equal(found.maps.map((map) => shares(map, found).map(({ index, share }) => [index, share])), row.shares, name);
   equal(found.pictures.map(({ data }) => Array.from(data)), row.pictures, name);
   return boxes.length;
 }

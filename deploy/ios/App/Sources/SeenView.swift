@@ -107,7 +107,7 @@ struct SightView: View {
 
     private var rows: [(name: String, share: Double)] {
         let boxes = sight.seen.boxes.map { (name: $0.label ?? "Class \($0.index)", share: $0.score) }
-        let maps = sight.seen.maps.flatMap(\.shares).map { (name: name($0.index), share: $0.share) }
+        let maps = sight.seen.maps.flatMap(sight.seen.shares(of:)).map { (name: name($0.index), share: $0.share) }
         return boxes + maps
     }
 

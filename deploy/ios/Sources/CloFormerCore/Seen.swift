@@ -21,16 +21,6 @@ public struct ClassMap: Equatable, Sendable {
     public let width: Int
     public let height: Int
     public let classes: [Int]
-
-    /// How much of the map each class has, the most first.
-    public var shares: [(index: Int, share: Double)] {
-        var counts: [Int: Int] = [:]
-        for index in classes where index >= 0 {
-            counts[index, default: 0] += 1
-        }
-        let order = counts.sorted { $0.value == $1.value ? $0.key < $1.key : $0.value > $1.value }
-        return order.map { ($0.key, Double($0.value) / Double(classes.count)) }
-    }
 }
 
 /// What the model says of a photograph, in which its input of `inputWidth` x `inputHeight` pixels lies at `place`.
@@ -42,6 +32,33 @@ public struct Seen: Equatable, Sendable {
     public let maps: [ClassMap]
     public let points: [SeenPoint]
     public let pictures: [Pixels]
+
+    /// How much of the photograph each class of a map has, the most first: a pixel is of the class that lies under its
+    /// middle, or of the nearest one where the input does not show it.
+    public func shares(of map: ClassMap) -> [(index: Int, share: Double)] {
+        let columns = Self.under(place.width, place.resizedWidth, place.left, inputWidth, map.width)
+        let rows = Self.under(place.height, place.resizedHeight, place.top, inputHeight, map.height)
+        var counts: [Int: Int] = [:]
+        for (at, index) in map.classes.enumerated() where index >= 0 {
+            let pixels = rows[at / map.width] * columns[at % map.width]
+            if pixels > 0 {
+                counts[index, default: 0] += pixels
+            }
+        }
+        let order = counts.sorted { $0.value == $1.value ? $0.key < $1.key : $0.value > $1.value }
+        return order.map { ($0.key, Double($0.value) / Double(place.width * place.height)) }
+    }
+
+    /// Over each of `cells`, which cover `input` pixels, how many of a photograph's rows or columns have their middle.
+    private static func under(_ length: Int, _ resized: Int, _ offset: Int, _ input: Int, _ cells: Int) -> [Int] {
+        var counts = [Int](repeating: 0, count: cells)
+        for at in 0..<length {
+            let there = (Double(at) + 0.5) * Double(resized) / Double(length) - Double(offset)
+            let cell = Int((there * Double(cells) / Double(input)).rounded(.down))
+            counts[min(max(cell, 0), cells - 1)] += 1
+        }
+        return counts
+    }
 }
 
 /// The law is `export/artifact/seen.py` of cloformer.

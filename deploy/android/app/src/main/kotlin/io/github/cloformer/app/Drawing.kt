@@ -38,10 +38,11 @@ fun Pixels.drawn(seen: Seen): Bitmap {
     return picture
 }
 
-/** What stands below the picture: the best boxes with their scores, or how much of a map each class has. */
+/** What stands below the picture: the best boxes with their scores, or how much of the image each class has. */
 fun listed(seen: Seen, labels: List<String>?): List<Prediction> {
     val boxes = seen.boxes.map { Prediction(it.index, it.label, it.score) }
-    val maps = seen.maps.flatMap { map -> map.shares.map { (index, share) -> Prediction(index, labels?.getOrNull(index), share.toFloat()) } }
+    val shares = seen.maps.flatMap(seen::shares)
+    val maps = shares.map { (index, share) -> Prediction(index, labels?.getOrNull(index), share.toFloat()) }
     return (boxes + maps).take(LISTED)
 }
 

@@ -1,5 +1,7 @@
 package io.github.cloformer.core
 
+import kotlin.math.floor
+
 /** A class, its name if the model has names, how sure the model is, and where: in the image's own pixels. */
 data class Box(
     val index: Int,
@@ -15,16 +17,7 @@ data class Box(
 data class Point(val x: Double, val y: Double, val score: Float?)
 
 /** Numbers of classes over all of the model's input, [height] rows of [width]; of masks, -1 where none is. */
-class ClassMap(val width: Int, val height: Int, val classes: IntArray) {
-    /** How much of the map each class has, the most first. */
-    val shares: List<Pair<Int, Double>>
-        get() {
-            val counts = IntArray(maxOf(classes.max(), 0) + 1)
-            for (index in classes) if (index >= 0) counts[index]++
-            return counts.indices.filter { counts[it] > 0 }.sortedByDescending { counts[it] }
-                .map { it to counts[it].toDouble() / classes.size }
-        }
-}
+class ClassMap(val width: Int, val height: Int, val classes: IntArray)
 
 /** What the model says of an image, in which its input of [inputWidth] x [inputHeight] pixels lies at [place]. */
 class Seen(
@@ -35,7 +28,33 @@ class Seen(
     val maps: List<ClassMap>,
     val points: List<Point>,
     val pictures: List<Pixels>,
-)
+) {
+    /**
+     * How much of the image each class of a [map] has, the most first: a pixel is of the class that lies under its middle, or of the
+     * nearest one where the input does not show it.
+     */
+    fun shares(map: ClassMap): List<Pair<Int, Double>> {
+        val columns = under(place.width, place.resizedWidth, place.left, inputWidth, map.width)
+        val rows = under(place.height, place.resizedHeight, place.top, inputHeight, map.height)
+        val counts = sortedMapOf<Int, Long>()
+        map.classes.forEachIndexed { at, index ->
+            val pixels = rows[at / map.width] * columns[at % map.width]
+            if (index >= 0 && pixels > 0) counts[index] = (counts[index] ?: 0L) + pixels
+        }
+        val area = place.width.toDouble() * place.height
+        return counts.entries.sortedByDescending { it.value }.map { (index, pixels) -> index to pixels / area }
+    }
+}
+
+/** Over each of a map's [cells], which cover [input] pixels, how many of an image's [length] rows or columns have their middle. */
+private fun under(length: Int, resized: Int, offset: Int, input: Int, cells: Int): LongArray {
+    val counts = LongArray(cells)
+    for (at in 0 until length) {
+        val there = (at + 0.5) * resized / length - offset
+        counts[floor(there * cells / input).toInt().coerceIn(0, cells - 1)]++
+    }
+    return counts
+}
 
 /** Of the best boxes, where the model itself suppresses none. */
 private const val CANDIDATES = 400
