@@ -19,6 +19,7 @@ PHONE = {"width": 390, "height": 844}
 _SOON, _LATE = 180_000, 600_000
 # Chromium's own words, when a page asks whether there is WebGPU and there is none.
 _OF_THE_BROWSER = "No available adapters."
+_LEFT = "net::ERR_ABORTED"  # a request of a page that was left for the next one
 _UNTIL = """(id) => {
   const trouble = document.getElementById("trouble");
   return (trouble && !trouble.hidden) || READY;
@@ -106,7 +107,9 @@ class Visit:
         return [
             f"{item['kind']} {item['type']}: {item['text']} {item.get('why', '')}".strip()
             for item in self.messages
-            if item["kind"] in ("console", "error", "failed") and item["text"] != _OF_THE_BROWSER
+            if item["kind"] in ("console", "error", "failed")
+            and item["text"] != _OF_THE_BROWSER
+            and item.get("why") != _LEFT
         ]
 
     def requests(self) -> list[dict[str, Any]]:
