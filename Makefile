@@ -241,7 +241,7 @@ view-checks: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(LITE_PACKAGES)
 	PYTHONPATH=tests:tests/support $(BIN)/python -m view_checks $(ARGUMENTS)
 
-# A quarter of an hour: the web bundle in Chromium without a window: loads, classifies, runs its conformance kit, notices planted mistakes, asks
+# Eight minutes: the web bundle in Chromium without a window: loads, classifies, runs its conformance kit, notices planted mistakes, asks
 # nobody, works without a network; writes the table of docs/web.md. The first time it downloads 12 MB into ~/.cache/cloformer-web (or
 # $CLOFORMER_WEB_CACHE): playwright-core, axe-core and TypeScript, each at a pinned version and hash. Besides, it needs npm and Debian's
 # package below, or another Chromium that CLOFORMER_CHROMIUM names: as root it installs the package, else it says what is missing.
