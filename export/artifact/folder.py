@@ -33,12 +33,18 @@ __all__ = [
     "is_artifact",
     "read_artifact",
     "read_manifest",
+    "reports_folder",
 ]
 
 ORIGINS, CONFORMANCE, KIT = "origins.json", "conformance.safetensors", "kit.safetensors"
 _MAX_MANIFEST_BYTES = 64 * 2**20
 _ADVICE = "give the folder that `cloformer export` printed"
 _TRIES = 100  # to read what an export replaces at the same time
+
+
+def reports_folder(folder: Path) -> Path:
+    """The folder beside an artifact's ``folder``, where reports survive a new export."""
+    return folder.with_name(f"{folder.name}-reports")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from cloformer.errors import InputError
 from cloformer.io.read import read_json, sha256_of
 from cloformer.io.write import canonical_json, write_whole
 
-from ..artifact.folder import MANIFEST, Artifact
+from ..artifact.folder import MANIFEST, Artifact, reports_folder
 from ..artifact.kit import KitImage, read_kit
 from ..schemas import schema
 from .compute_plan import ComputePlan, plan_of
@@ -136,8 +136,7 @@ def _finite(value: float) -> float | None:
 def save_device_report(report: DeviceReport, artifact: Artifact) -> Path:
     """Keep it beside the artifact, where a new export does not touch it; the same report is kept once."""
     text = canonical_json(report.to_json())
-    folder = artifact.folder.with_name(f"{artifact.folder.name}-reports")
-    path = folder / f"device-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+    path = reports_folder(artifact.folder) / f"device-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
     write_whole(path, text, "free some space, or move the artifact")
     return path
 

@@ -49,9 +49,7 @@ def serve(
             say(*bundled.served(folder, record, edited, server.address, server.server_port))
         try:
             server.serve_forever()
-        except (
-            KeyboardInterrupt,
-            Terminated,
-        ) as stopped:  # as it is meant to end: there is nothing more to say
+        except (KeyboardInterrupt, Terminated) as stopped:
+            # As it is meant to end: there is nothing more to say.
             number = signal.SIGINT if isinstance(stopped, KeyboardInterrupt) else signal.SIGTERM
             raise SystemExit(CODES[number]) from None

@@ -16,7 +16,7 @@ from cloformer.errors import InputError
 from cloformer.io.fields import FieldError, Fields
 from cloformer.io.read import read_json, sha256_of
 
-from ..artifact.folder import MANIFEST, Artifact
+from ..artifact.folder import MANIFEST, Artifact, reports_folder
 from ..schemas import schema
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "Taken",
     "beside",
     "read_measured",
-    "reports_folder",
 ]
 
 _MAX_BYTES = 256 * 2**20
@@ -111,11 +110,6 @@ class Missing:
 
     def to_json(self) -> dict[str, str]:
         return {"title": self.title, "why": self.why, "command": self.command}
-
-
-def reports_folder(folder: Path) -> Path:
-    """The folder beside an artifact's, where reports survive a new export."""
-    return folder.with_name(f"{folder.name}-reports")
 
 
 def beside(kind: Kind[_Row], artifact: Artifact) -> Report[_Row] | Missing:

@@ -15,7 +15,7 @@ from hostile_picture import hostile
 from pages import HOSTILE, Elements
 
 from cloformer.errors import InputError
-from cloformer.export.artifact.folder import MANIFEST, read_artifact
+from cloformer.export.artifact.folder import MANIFEST, read_artifact, reports_folder
 from cloformer.export.reports.view.data import as_json, embedded, told
 from cloformer.export.reports.view.page import picture_page
 from cloformer.export.view.histogram import FEW, spread
@@ -28,7 +28,6 @@ from cloformer.export.view.measured import (
     Taken,
     beside,
     read_measured,
-    reports_folder,
 )
 from cloformer.export.view.picture import Picture, draw
 from cloformer.io.read import sha256_of
