@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hostile_picture import hostile
 
-from cloformer.export.artifact.folder import read_artifact
+from cloformer.export.artifact.folder import read_artifact, reports_folder
 from cloformer.export.reports.view.page import picture_page
 from cloformer.export.view.measured import PARITY, PROFILE, Report, beside
 from cloformer.export.view.picture import draw
@@ -59,7 +59,7 @@ def made(network: Network, folder: Path) -> tuple[Path, Path]:
     if not page.exists():
         cloformer("export", *network.words, "--output", output, "--quiet")
         (artifact,) = (path.parent for path in output.glob("*/manifest.json"))
-        reports = artifact.with_name(f"{artifact.name}-reports")
+        reports = reports_folder(artifact)
         reports.mkdir(exist_ok=True)
         (reports / PARITY.file).write_text(cloformer("parity", artifact, *_same(network), "--json"))
         (reports / PROFILE.file).write_text(cloformer("profile", artifact, "--runs", "10", "--json"))
