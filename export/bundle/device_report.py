@@ -18,7 +18,7 @@ from ..artifact.folder import MANIFEST, Artifact, reports_folder
 from ..artifact.kit import KitImage, read_kit
 from ..schemas import schema
 from .compute_plan import ComputePlan, plan_of
-from .tolerance import kit_tolerances
+from .tolerance import KitBound, kit_bounds
 
 __all__ = ["DeviceReport", "VectorResult", "read_device_report", "save_device_report", "share_of"]
 
@@ -44,13 +44,13 @@ class VectorResult:
 
 @dataclass(frozen=True)
 class DeviceReport:
-    """``missing`` are vectors of the artifact's kit that the device did not run, which is a failure. ``too_coarse`` are outputs
-    that cannot tell a right model from a wrong one, with what rounding alone may cost of their largest value."""
+    """``missing`` are vectors of the artifact's kit that the device did not run, which is a failure. ``too_coarse`` are the bounds of
+    outputs that cannot tell a right model from a wrong one by what sums as narrow as the number format may cost."""
 
     document: Mapping[str, Any]
     vectors: tuple[VectorResult, ...]
     missing: tuple[str, ...]
-    too_coarse: Mapping[str, float] = field(default_factory=dict)
+    too_coarse: Mapping[str, KitBound] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -74,7 +74,7 @@ class DeviceReport:
         return plan_of(self.document)
 
     def to_json(self) -> dict[str, Any]:
-        coarse = {name: _finite(loss) for name, loss in self.too_coarse.items()}
+        coarse = {name: _finite(bound.too_coarse) for name, bound in self.too_coarse.items()}
         return {
             "passed": self.passed,
             "missing": list(self.missing),
@@ -83,7 +83,7 @@ class DeviceReport:
                 {
                     "name": vector.name,
                     "preprocessing": vector.preprocessing,
-                    "error": None if vector.error is None else _finite(vector.error),
+                    "error": _finite(vector.error),
                     "allowed": vector.allowed,
                     "passed": vector.passed,
                 }
@@ -104,7 +104,7 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
     if len(models) == 1:
         _check_hash(path, "model", document["model_sha256"], models[0])
     expected = {vector.image.name: vector for vector in read_kit(artifact)}
-    bounds = kit_tolerances(artifact)
+    bounds = kit_bounds(artifact)
     maps = {item.spec.name for item in artifact.function.outputs if item.spec.role == "class_map"}
     found = []
     for entry in document["vectors"]:
@@ -116,7 +116,7 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
         # Of a map, the device says the share of its places that are of another class.
         errors = [
             (share_of(_error(entry["outputs"][name]), 1.0 if name in maps else float(abs(value).max())),
-             min(bounds[name].max_rel, 1.0))
+             bounds[name].max_rel)
             for name, value in vector.outputs.items()
             if name in entry["outputs"]
         ]  # fmt: skip
@@ -124,13 +124,13 @@ def read_device_report(path: Path, artifact: Artifact) -> DeviceReport:
         error, allowed = max(errors, key=_nearness) if errors else (None, 0.0)
         held = _held(entry["preprocessing"], vector.image)
         found.append(VectorResult(entry["name"], held, error if is_complete else None, allowed))
-    too_coarse = {name: bound.loss for name, bound in bounds.items() if not bound.judges}
+    too_coarse = {name: bound for name, bound in bounds.items() if bound.too_coarse is not None}
     return DeviceReport(document, tuple(found), tuple(expected), too_coarse)
 
 
-def _finite(value: float) -> float | None:
+def _finite(value: float | None) -> float | None:
     """JSON has no infinity."""
-    return value if math.isfinite(value) else None
+    return value if value is not None and math.isfinite(value) else None
 
 
 def save_device_report(report: DeviceReport, artifact: Artifact) -> Path:

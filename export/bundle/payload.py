@@ -14,9 +14,8 @@ from cloformer.io.write import canonical_json
 
 from ..artifact.folder import MANIFEST, Artifact
 from ..artifact.kit import KitVector, read_kit
-from ..parity.tolerances import OutputTolerance
 from ..source.signature import TensorSpec
-from .tolerance import kit_tolerances
+from .tolerance import KitBound, kit_bounds
 
 __all__ = [
     "KIT_INDEX",
@@ -105,7 +104,7 @@ def write_conformance(artifact: Artifact, folder: Path) -> int:
     """
     folder.mkdir(parents=True)
     vectors = read_kit(artifact)
-    bounds = kit_tolerances(artifact)
+    bounds = kit_bounds(artifact)
     entries = [_write_vector(vector, bounds, folder) for vector in vectors]
     models = [entry for entry in artifact.files if entry.role == "model"]
     index = {
@@ -122,9 +121,7 @@ def write_conformance(artifact: Artifact, folder: Path) -> int:
     return len(vectors)
 
 
-def _write_vector(
-    vector: KitVector, bounds: Mapping[str, OutputTolerance], folder: Path
-) -> dict[str, object]:
+def _write_vector(vector: KitVector, bounds: Mapping[str, KitBound], folder: Path) -> dict[str, object]:
     from PIL import Image
 
     image, stem = vector.image, vector.image.name
@@ -139,8 +136,7 @@ def _write_vector(
         (folder / file).write_bytes(np.asarray(value, "<f4").tobytes())
         outputs[name] = {
             "file": file,
-            # JSON has no infinity: an error of the largest value itself is wrong in any format.
-            "max_rel": min(bound.max_rel, 1.0),
+            "max_rel": bound.max_rel,
             "min_cosine": bound.cosine,
             "because": bound.because,
         }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from cloformer.errors import InputError
@@ -12,18 +15,49 @@ from ..artifact.vectors import read_vectors
 from ..parity.tolerances import MARGIN, MOST_LOSS, ROUNDINGS, OutputTolerance, output_tolerance
 from ..reference.references import Expected
 
-__all__ = ["bound_of", "kit_tolerances"]
+__all__ = ["KitBound", "bound_of", "kit_bounds", "sharpest"]
 
 _LEAST = 1e-3  # of a map's places: those of another picture are not those of the photograph
-_MOST = 0.5  # a map that is another at half of its places is wrong in any format
 
 
-def kit_tolerances(artifact: Artifact) -> dict[str, OutputTolerance]:
-    """The bound for every vector of the kit, by output: a share of the largest value, or of a map of classes of its places. What a
-    phone adds up in is not published, so sums may be as narrow as the format. Raises :class:`InputError` if the artifact has no
-    photograph among its vectors."""
+@dataclass(frozen=True)
+class KitBound:
+    """What an output may be off by on a vector of the kit: a share of its largest value, or of a map of classes of its places, and
+    the least cosine. ``too_coarse`` is what rounding with sums as narrow as the number format may cost, where that is so much that it
+    would let a wrong model pass; then the bound is another, which ``because`` tells."""
+
+    max_rel: float
+    cosine: float
+    because: str
+    too_coarse: float | None = None
+
+
+def kit_bounds(artifact: Artifact) -> dict[str, KitBound]:
+    """The bound for every vector of the kit, by output. What a phone adds up in is not published, so sums may be as narrow as the
+    format; where that could tell nothing, by :func:`sharpest`. Raises :class:`InputError` if the artifact has no photograph among its
+    vectors."""
+    narrow, wide = (_of_photographs(artifact, narrow_sums=narrow) for narrow in (True, False))
+    return {name: sharpest(bound, wide[name]) for name, bound in narrow.items()}
+
+
+def sharpest(narrow: OutputTolerance, wide: OutputTolerance) -> KitBound:
+    """The bound with narrow sums, or where that cannot tell a right model from a wrong one, with sums in float32. Where that cannot
+    either, nothing but the same numbers passes: what could not be verified is no success."""
+    if narrow.judges:
+        return KitBound(narrow.max_rel, narrow.cosine, narrow.because)
+    cost = f"{narrow.loss:.0%} of its largest value" if math.isfinite(narrow.loss) else "any finite value"
+    if not wide.judges:
+        words = (
+            f"rounding alone may cost {cost}, so nothing but the same numbers shows that the model is right"
+        )
+        return KitBound(0.0, -1.0, words, narrow.loss)
+    words = f"sums as narrow as the number format may cost {cost}, which would let a wrong model pass; with sums in float32, "
+    return KitBound(wide.max_rel, wide.cosine, words + wide.because, narrow.loss)
+
+
+def _of_photographs(artifact: Artifact, *, narrow_sums: bool) -> dict[str, OutputTolerance]:
     precision = artifact.manifest.request.precision
-    form = form_of(artifact.format, artifact.manifest.precision.activations, narrow_sums=True)
+    form = form_of(artifact.format, artifact.manifest.precision.activations, narrow_sums=narrow_sums)
     photographs = [expected for case, expected in read_vectors(artifact, form) if case.kind == "photograph"]
     if not photographs:
         raise InputError(f"{artifact.folder} has no photograph among its vectors", "export it again")
@@ -43,10 +77,11 @@ def bound_of(item: Expected, *, has_steps: bool) -> OutputTolerance:
     jumps = item.loss.jumps
     share = 0.0 if jumps is None else float(np.count_nonzero(jumps) / jumps.size)
     return OutputTolerance(
-        min(MARGIN * share + _LEAST, _MOST),
+        MARGIN * share + _LEAST,
         -1.0,
-        f"rounding decides {share:.1e} of the photograph's places; {MARGIN:g} times that, and {_LEAST:g} of all, half of them at most",
+        f"rounding decides {share:.1e} of the photograph's places; {MARGIN:g} times that, and {_LEAST:g} of all",
         share,
+        judges=share <= MOST_LOSS,
     )
 
 

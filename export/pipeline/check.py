@@ -1,4 +1,4 @@
-"""The first question after an export: does the written file run, and give what the PyTorch model gives?"""
+"""The first questions of an export: is the float64 reference the model, and does the written file give what that gives?"""
 
 from __future__ import annotations
 
@@ -16,17 +16,30 @@ from ..artifact.origins import read_origins
 from ..artifact.vectors import Vectors
 from ..formats import FORMATS
 from ..formats.runners import RUNNERS, default_runner, open_model
+from ..parity.answered import answered
 from ..parity.judge import Types
 from ..parity.operators import compare_operators
 from ..parity.outputs import compare_outputs
 from ..parity.report import OperatorResult, OutputResult, first_lossy, first_out_of_line
 from ..parity.tolerances import MAX_LOSS
+from ..parity.yardstick import why_not_rewritten, why_not_the_model
 from ..reference.cases import Inputs
+from ..reference.threads import one_thread
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-__all__ = ["Difference", "TooLossyError", "check_against_reference", "where_wrong"]
+    from ..reference.references import Reference
+    from ..source.resolve import Source
+
+__all__ = [
+    "Difference",
+    "TooLossyError",
+    "check_against_reference",
+    "hold_the_reference",
+    "hold_the_rewritten",
+    "where_wrong",
+]
 
 
 class TooLossyError(GateError):
@@ -54,6 +67,29 @@ class Difference:
             "inputs": list(self.inputs),
             "runner": self.runner,
         }
+
+
+@one_thread()
+def hold_the_reference(source: Source, vectors: Vectors) -> None:
+    """:class:`GateError` if the float64 model that files are held to, and that their vectors are of, is another than ``source``'s as
+    PyTorch runs it, shown on the first vector."""
+    signature = vectors.reference.twin.signature
+    (((case, given),), _) = answered(source.model, signature, vectors.cases[:1], vectors.own)
+    _refuse(why_not_the_model(vectors.reference, case.for_reference(vectors.own), given))
+
+
+@one_thread()
+def hold_the_rewritten(model: Vectors, rewritten: Reference) -> None:
+    """:class:`GateError` if the passes made another model of it before its weights were compressed."""
+    _refuse(why_not_rewritten(model.reference, rewritten, model.cases[0].for_reference(model.own)))
+
+
+def _refuse(doubt: str | None) -> None:
+    if doubt is not None:
+        raise GateError(
+            f"the float64 reference is not the model: {doubt}",
+            "nothing can be held to it, so nothing was written: write what it names with other operators",
+        )
 
 
 def check_against_reference(

@@ -25,7 +25,14 @@ from ..artifact.vectors import Vectors, make_vectors, write_vectors
 from ..source.counts import MultiplyAdds, parameter_count
 from ..source.interface import interface_of, with_roles
 from ..source.resolve import Source
-from .check import Difference, TooLossyError, check_against_reference, where_wrong
+from .check import (
+    Difference,
+    TooLossyError,
+    check_against_reference,
+    hold_the_reference,
+    hold_the_rewritten,
+    where_wrong,
+)
 from .refused import of_each
 from .request import ExportRequest, Job, choose_formats, jobs_for
 from .steps import (
@@ -90,7 +97,10 @@ class _Reference:
         from ..reference.references import Reference
         from ..reference.written import written_trace
 
-        model = Reference(*written_trace(self.traced, self.source, job.record, job.record.precision))
+        asked, precision = job.record, job.record.precision
+        before = written_trace(self.traced, self.source, asked, precision, is_compressed=False)
+        hold_the_rewritten(self.vectors, Reference(*before))
+        model = Reference(*written_trace(self.traced, self.source, asked, precision))
         return self.of(self.source, self.traced, self.multiply_adds, model)
 
 
@@ -135,6 +145,8 @@ def _export(source: Source, jobs: Sequence[Job], progress: Progress) -> list[Exp
     refuse_labels(jobs, source, traced)
     progress(Stage("running the PyTorch model in float64", 0.1))
     plain = _Reference.of(source, traced, MultiplyAdds().of(traced.graph_module.graph), Reference(traced))
+    progress(Stage("proving the float64 reference", 0.2))
+    hold_the_reference(source, plain.vectors)
 
     def make(number: int, job: Job) -> Exported:
         along = part(progress, *(_BEFORE + (1 - _BEFORE) * n / len(jobs) for n in (number, number + 1)))

@@ -245,11 +245,19 @@ def test_artifacts_that_do_not_hold(command: Command, small: Path, tmp_path: Pat
         assert 2 <= len(_said(shown)) <= 3
 
 
-@pytest.mark.parametrize("fault", ["scaled", "not a number"])
+@pytest.mark.parametrize(
+    ("fault", "precision", "words"),
+    [
+        ("scaled", "fp32", "is not the PyTorch model"),
+        ("not a number", "fp32", "is not the PyTorch model"),
+        ("scaled", "int8-weights", "is not the model: the passes give another"),
+    ],
+)
 def test_an_export_that_is_not_the_model_fails(
-    command: Command, kept: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+    command: Command, kept: Path, monkeypatch: pytest.MonkeyPatch, fault: str, precision: str, words: str
 ) -> None:
-    """A pass that breaks its promise is found by running the written file: exit 1, and nothing is replaced."""
+    """A pass that breaks its promise is found by running the written file, and by running what is written with other weights than the
+    model's before these are changed: exit 1, and nothing is replaced."""
     from cloformer.export import passes
     from cloformer.export.formats.onnx import passes as onnx_passes
 
@@ -269,9 +277,23 @@ def test_an_export_that_is_not_the_model_fails(
 
     honest = onnx_passes.passes
     monkeypatch.setattr(onnx_passes, "passes", lambda setting: [*honest(setting), Lying()])
-    shown = command("export", *SMALL, "--output", kept)
+    shown = command("export", *SMALL, "--precision", precision, "--output", kept)
     assert shown.code == 1
-    assert "is not the PyTorch model" in _said(shown)[0]
+    assert words in _said(shown)[0]
+
+
+class OtherWhenTraced(torch.nn.Module):
+    """What is traced, and so all that is made of the trace, is another model."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * (1.0 if torch.compiler.is_exporting() else 1.001)
+
+
+def test_a_trace_that_is_not_the_model_fails(command: Command, kept: Path) -> None:
+    """The file gives what its vectors say, and both are of another model."""
+    shown = command("export", "--model", f"{__name__}:OtherWhenTraced", "--input", "x=1x4", "--output", kept)
+    assert shown.code == 1
+    assert "the trace gives another" in _said(shown)[0] and len(_said(shown)) <= 3
 
 
 def test_labels_must_fit(command: Command, kept: Path, tmp_path: Path) -> None:

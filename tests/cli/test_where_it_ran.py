@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from device_reports import device_report, with_plan
 from outcome import Command, Outcome
 from pages import HOSTILE, Elements
 
-from cloformer.export.artifact.folder import MANIFEST, read_artifact
+from cloformer.export.artifact.folder import MANIFEST, Artifact, read_artifact
 from cloformer.export.artifact.kit import read_kit
+from cloformer.export.bundle import tolerance
+from cloformer.export.parity.tolerances import OutputTolerance
 from cloformer.io.read import sha256_of
 
 Import = Callable[..., Outcome]
@@ -291,26 +294,37 @@ def test_a_browser_is_judged_as_a_phone_is(imported: Import, small: Path) -> Non
     assert imported(report).code == 1
 
 
-def test_outputs_that_tell_little_are_named(
+def test_outputs_that_narrow_sums_could_change_to_anything_are_held_to_wide_ones(
     imported: Import, small: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """In the terminal for one device and for several, and for programs, infinity included."""
-    from cloformer.export.bundle import device_report
+    """Named in the terminal for one device and for several, and for programs, infinity included; what is beyond the bound fails."""
+    of_photographs = tolerance._of_photographs
 
-    bounds = device_report.kit_tolerances(read_artifact(small))
+    def one_cost(artifact: Artifact, *, narrow_sums: bool, loss: float) -> dict[str, OutputTolerance]:
+        bounds = of_photographs(artifact, narrow_sums=False)
+        if not narrow_sums:
+            return bounds
+        return {
+            name: replace(bound, max_rel=4 * loss, loss=loss, judges=False) for name, bound in bounds.items()
+        }
+
     for loss, words in ((1.47, "147% of its largest value"), (math.inf, "any finite value")):
-        coarse = {name: replace(bound, loss=loss, judges=False) for name, bound in bounds.items()}
-        monkeypatch.setattr(device_report, "kit_tolerances", lambda _, coarse=coarse: coarse)
+        monkeypatch.setattr(tolerance, "_of_photographs", partial(one_cost, loss=loss))
         report = _of_a_browser(small)
         for reports in ((report,), (report, report)):
             found = imported(*reports, options=("--html", str(tmp_path / "page.html")))
             assert found.code == 0
             for text in (found.out, (tmp_path / "page.html").read_text()):
                 said = " ".join(text.split())
-                assert f"cannot tell a right model from a wrong one: rounding alone may cost {words}" in said
+                assert (
+                    f"sums as narrow as the number format may cost {words}, which would let a wrong" in said
+                )
                 assert "unknown Android" not in said
-        assert imported(report, options=("--json",)).json["too_coarse"] == {
-            name: loss if math.isfinite(loss) else None for name in bounds
-        }
+        names = [item.spec.name for item in read_artifact(small).function.outputs]
+        expected = {name: loss if math.isfinite(loss) else None for name in names}
+        assert imported(report, options=("--json",)).json["too_coarse"] == expected
+        output = report["vectors"][0]["outputs"][names[0]]
+        output["max_abs"] = 0.02 * output["largest"]
+        assert imported(report).code == 1
     monkeypatch.undo()
-    assert "cannot tell" not in imported(_of_a_browser(small)).out
+    assert "  note  " not in imported(_of_a_browser(small)).out

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cloformer.export.bundle.tolerance import bound_of
+from cloformer.export.bundle.tolerance import bound_of, sharpest
 from cloformer.export.parity.outputs import output_result
-from cloformer.export.parity.tolerances import MARGIN, output_tolerance
+from cloformer.export.parity.tolerances import MARGIN, MOST_LOSS, OutputTolerance, output_tolerance
 from cloformer.export.reference.cases import Case
 from cloformer.export.reference.loss import RoundingLoss
 from cloformer.export.reference.references import Expected
@@ -57,3 +57,33 @@ def test_decisions_and_zeros_are_as_ever() -> None:
         _expected([1, 0, 0, 0], np.zeros((1, 4), np.float32)),
     ):
         assert bound_of(item, has_steps=True) == output_tolerance(item)
+
+
+def _bound(loss: float) -> OutputTolerance:
+    return OutputTolerance(MARGIN * loss, 0.5, f"{loss:g} is lost", loss, judges=loss <= MOST_LOSS)
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide", "max_rel", "too_coarse"),
+    [
+        (MOST_LOSS, 0.001, MARGIN * MOST_LOSS, None),
+        (0.72, 0.001, MARGIN * 0.001, 0.72),
+        (np.inf, MOST_LOSS, MARGIN * MOST_LOSS, np.inf),
+        (0.72, 0.11, 0.0, 0.72),
+        (np.inf, np.inf, 0.0, np.inf),
+    ],
+)
+def test_what_could_not_be_told_never_passes(
+    narrow: float, wide: float, max_rel: float, too_coarse: float | None
+) -> None:
+    """No bound lets more pass than an output that judges, and where neither does, nothing but the same numbers."""
+    bound = sharpest(_bound(narrow), _bound(wide))
+    assert (bound.max_rel, bound.too_coarse) == (max_rel, too_coarse)
+    assert (f"{wide:g} is lost" in bound.because) is (too_coarse is not None and max_rel > 0)
+
+
+def test_a_map_that_rounding_decides_in_many_places_tells_nothing() -> None:
+    for jumping, judges in ((2, True), (3, False)):
+        jumps = [1.0] * jumping + [0.0] * (25 - jumping)
+        want = np.ones((1, 25), np.int64)
+        assert bound_of(_expected(jumps, want, role="class_map"), has_steps=False).judges is judges

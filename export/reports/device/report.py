@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import statistics
 from collections.abc import Iterator, Sequence
@@ -33,13 +32,12 @@ def vector_lines(report: DeviceReport, *, failures_alone: bool = False) -> Itera
 
 
 def coarse_sentences(reports: Sequence[DeviceReport]) -> Iterator[str]:
-    """About the outputs of the artifact that all ``reports`` are of that say little, each once."""
-    found = {name: loss for report in reports for name, loss in report.too_coarse.items()}
-    for name, loss in found.items():
-        cost = f"{loss:.0%} of its largest value" if math.isfinite(loss) else "any finite value"
+    """About the outputs of the artifact that all ``reports`` are of that narrow sums could change to anything, each once."""
+    found = {name: bound.because for report in reports for name, bound in report.too_coarse.items()}
+    for name, because in found.items():
         yield (
-            f"{plain(name)} cannot tell a right model from a wrong one: rounding alone may cost {cost}; "
-            "a wrong preprocessing is found, and a probe's values tell the rest (`bundle --probe`)"
+            f"{plain(name)}: {because}. What is off by more is not shown to be right, nor which operator is wrong: a probe's "
+            "values tell (`bundle --probe`)"
         )
 
 
