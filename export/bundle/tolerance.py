@@ -18,6 +18,7 @@ from ..reference.references import Expected
 __all__ = ["KitBound", "bound_of", "kit_bounds", "sharpest"]
 
 _LEAST = 1e-3  # of a map's places: those of another picture are not those of the photograph
+_MOST = MARGIN * MOST_LOSS  # as far off may an output be that tells a right model from a wrong one
 
 
 @dataclass(frozen=True)
@@ -37,22 +38,27 @@ def kit_bounds(artifact: Artifact) -> dict[str, KitBound]:
     format; where that could tell nothing, by :func:`sharpest`. Raises :class:`InputError` if the artifact has no photograph among its
     vectors."""
     narrow, wide = (_of_photographs(artifact, narrow_sums=narrow) for narrow in (True, False))
-    return {name: sharpest(bound, wide[name]) for name, bound in narrow.items()}
+    maps = {item.spec.name for item in artifact.function.outputs if item.spec.role == "class_map"}
+    return {name: sharpest(bound, wide[name], is_map=name in maps) for name, bound in narrow.items()}
 
 
-def sharpest(narrow: OutputTolerance, wide: OutputTolerance) -> KitBound:
+def sharpest(narrow: OutputTolerance, wide: OutputTolerance, *, is_map: bool = False) -> KitBound:
     """The bound with narrow sums, or where that cannot tell a right model from a wrong one, with sums in float32. Where that cannot
-    either, nothing but the same numbers passes: what could not be verified is no success."""
+    either, the widest that tells anything: what is beyond could not be verified, which is no success."""
     if narrow.judges:
         return KitBound(narrow.max_rel, narrow.cosine, narrow.because)
-    cost = f"{narrow.loss:.0%} of its largest value" if math.isfinite(narrow.loss) else "any finite value"
+    cost = _cost(narrow.loss, is_map=is_map)
     if not wide.judges:
-        words = (
-            f"rounding alone may cost {cost}, so nothing but the same numbers shows that the model is right"
-        )
-        return KitBound(0.0, -1.0, words, narrow.loss)
-    words = f"sums as narrow as the number format may cost {cost}, which would let a wrong model pass; with sums in float32, "
+        words = f"rounding alone may {cost}; no output that tells anything is off by more than {_MOST:.0%}"
+        return KitBound(_MOST, -1.0, words, narrow.loss)
+    words = f"sums as narrow as the number format may {cost}, which would let a wrong model pass; with sums in float32, "
     return KitBound(wide.max_rel, wide.cosine, words + wide.because, narrow.loss)
+
+
+def _cost(loss: float, *, is_map: bool) -> str:
+    if is_map:
+        return f"decide {loss:.0%} of its places"
+    return f"cost {loss:.0%} of its largest value" if math.isfinite(loss) else "cost any finite value"
 
 
 def _of_photographs(artifact: Artifact, *, narrow_sums: bool) -> dict[str, OutputTolerance]:
@@ -102,5 +108,5 @@ def _with_steps(item: Expected) -> OutputTolerance:
         -1.0,
         bound.because + words,
         max(share, bound.loss),
-        judges=bound.judges and share <= MARGIN * MOST_LOSS,
+        judges=bound.judges and share <= _MOST,
     )
