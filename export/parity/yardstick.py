@@ -36,7 +36,7 @@ from .walk import Compared, Drift, largest_finite
 if TYPE_CHECKING:
     from ..source.resolve import Source
 
-__all__ = ["Yardstick", "why_not_rewritten", "why_not_the_model"]
+__all__ = ["Yardstick", "not_the_model", "why_not_rewritten", "why_not_the_model"]
 
 # A kernel of torch's own may lose so many times what a file's operator may: an attention of scores beyond 30 lost 2 % more.
 _KERNEL = 2.0
@@ -66,7 +66,7 @@ class Yardstick:
         doubt = why_not_the_model(self.model, inputs, given)
         if doubt is None and self.as_written is not self.model:
             doubt = why_not_rewritten(self.model, self.rewritten(), inputs)
-        return [] if doubt is None else [f"the float64 reference is not the model: {doubt}"]
+        return [] if doubt is None else [not_the_model(doubt)]
 
     def expected(
         self, inputs: Mapping[str, Array], given: Sequence[Array], form: Format, specs: Sequence[TensorSpec]
@@ -77,6 +77,10 @@ class Yardstick:
             return expected
         own = in_roles(given, [spec.role for spec in specs])
         return [replace(item, own=value) for item, value in zip(expected, own, strict=True)]
+
+
+def not_the_model(doubt: str) -> str:
+    return f"the float64 reference is not the model: {doubt}"
 
 
 @torch.no_grad()

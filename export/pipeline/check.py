@@ -22,7 +22,7 @@ from ..parity.operators import compare_operators
 from ..parity.outputs import compare_outputs
 from ..parity.report import OperatorResult, OutputResult, first_lossy, first_out_of_line
 from ..parity.tolerances import MAX_LOSS
-from ..parity.yardstick import why_not_rewritten, why_not_the_model
+from ..parity.yardstick import not_the_model, why_not_rewritten, why_not_the_model
 from ..reference.cases import Inputs
 from ..reference.threads import one_thread
 
@@ -75,21 +75,23 @@ def hold_the_reference(source: Source, vectors: Vectors) -> None:
     PyTorch runs it, shown on the first vector."""
     signature = vectors.reference.twin.signature
     (((case, given),), _) = answered(source.model, signature, vectors.cases[:1], vectors.own)
-    _refuse(why_not_the_model(vectors.reference, case.for_reference(vectors.own), given))
+    doubt = why_not_the_model(vectors.reference, case.for_reference(vectors.own), given)
+    _refuse(doubt, "write what it names with other operators")
 
 
 @one_thread()
 def hold_the_rewritten(model: Vectors, rewritten: Reference) -> None:
     """:class:`GateError` if the passes made another model of it before its weights were compressed."""
-    _refuse(why_not_rewritten(model.reference, rewritten, model.cases[0].for_reference(model.own)))
+    doubt = why_not_rewritten(model.reference, rewritten, model.cases[0].for_reference(model.own))
+    _refuse(
+        doubt,
+        "--precision fp32 names the first operator that is wrong; --no-reparameterize leaves out what only makes it faster",
+    )
 
 
-def _refuse(doubt: str | None) -> None:
+def _refuse(doubt: str | None, advice: str) -> None:
     if doubt is not None:
-        raise GateError(
-            f"the float64 reference is not the model: {doubt}",
-            "nothing can be held to it, so nothing was written: write what it names with other operators",
-        )
+        raise GateError(not_the_model(doubt), f"nothing can be held to it, so nothing was written: {advice}")
 
 
 def check_against_reference(

@@ -73,10 +73,10 @@ def _bound(loss: float) -> OutputTolerance:
         (np.inf, np.inf, MARGIN * MOST_LOSS, np.inf),
     ],
 )
-def test_what_could_not_be_told_never_passes(
+def test_no_bound_is_wider_than_that_of_an_output_that_judges(
     narrow: float, wide: float, max_rel: float, too_coarse: float | None
 ) -> None:
-    """No bound lets more pass than that of an output that judges may."""
+    """Sums in float32 where narrow ones tell nothing; where neither does, the widest that tells anything."""
     bound = sharpest(_bound(narrow), _bound(wide))
     assert (bound.max_rel, bound.too_coarse) == (max_rel, too_coarse)
     assert (f"{wide:g} is lost" in bound.because) is (too_coarse is not None and wide <= MOST_LOSS)
